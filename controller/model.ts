@@ -1,0 +1,98 @@
+// What the controller tells about itself: plain data for the API, the CLI and the lab.
+
+import type { FlowSpec, PortDescription } from '../protocols/control/messages.ts'
+
+export interface SwitchStatus {
+  /** `h1/br-int` */
+  name: string
+  host: string
+  datapathId: bigint
+  connected: boolean
+  /** Everything desired is there and confirmed by a barrier. */
+  inSync: boolean
+  /** What is pending or what the switch refused, for people. */
+  problem?: string
+  flows: number
+  ports: PortDescription[]
+}
+
+export interface VmStatus {
+  name: string
+  host: string
+  state: 'running' | 'migrating'
+  nics: { id: string; network?: string; mac: string; addresses: string[]; switch: string; port: number; state: 'closed' | 'hold' | 'open' }[]
+}
+
+export const MIGRATION_STATES = ['prepare', 'switch-over', 'commit', 'done', 'abort', 'aborted', 'failed'] as const
+export type MigrationState = (typeof MIGRATION_STATES)[number]
+
+export interface MigrationStatus {
+  id: string
+  vm: string
+  from: string
+  to: string
+  state: MigrationState
+  /** Nanoseconds of the controller's clock. */
+  startedAt: number
+  pausedAt?: number
+  resumedAt?: number
+  endedAt?: number
+  /** Frames kept at the source and handed to the destination. */
+  held: number
+  /** The compiled policy at the destination equals what it was at the source, but for the place. */
+  policy: 'identical' | 'different' | 'unknown'
+  problem?: string
+}
+
+/** Who runs the guests: told by the migration when to stop one and where to go on. */
+export interface Hypervisor {
+  /** Stops the guest. Resolves when it sends no more. */
+  pause(vm: string): Promise<void>
+  /** Lets the guest go on at `host`. Resolves when it does. */
+  resume(vm: string, host: string): Promise<void>
+}
+
+/** A flow that a user put in, by switch. */
+export interface UserFlow {
+  switch: string
+  flow: FlowSpec
+}
+
+export type ControllerEvent =
+  | { type: 'switch'; switch: string; connected: boolean; inSync: boolean; problem?: string }
+  | { type: 'topology'; name: string }
+  | { type: 'migration'; migration: MigrationStatus }
+  | { type: 'flow'; switch: string; command: 'add' | 'delete' | 'removed'; flow: string }
+  | { type: 'learned'; network: string; mac: string; host: string; port: string }
+
+/** Nothing by that name. */
+export class NotFound extends Error {
+  readonly kind: string
+  constructor(kind: string, name: string, known: readonly string[] = []) {
+    super(`no ${kind} '${name}'${known.length > 0 ? `; there is ${known.slice(0, 8).join(', ')}${known.length > 8 ? ', …' : ''}` : ''}`)
+    this.name = 'NotFound'
+    this.kind = kind
+  }
+}
+
+/** The wish contradicts what is: a VM that is already moving, a switch that is away. */
+export class Conflict extends Error {
+  constructor(problem: string) {
+    super(problem)
+    this.name = 'Conflict'
+  }
+}
+
+/** A switch answered with an error of its own. */
+export class SwitchRefused extends Error {
+  readonly switchName: string
+  readonly code: string
+  readonly field: string
+  constructor(switchName: string, code: string, field: string, message: string) {
+    super(`${switchName} refused: ${code}${field === '' ? '' : ` at ${field}`}: ${message}`)
+    this.name = 'SwitchRefused'
+    this.switchName = switchName
+    this.code = code
+    this.field = field
+  }
+}

@@ -1,0 +1,144 @@
+// Where frames live: one arena of bytes, slots with head-room, a handle (a small integer) for each. No frame is an object.
+//
+//   slot:  | head-room 130 | frame … | spare |
+//
+// A slot begins at a multiple of four, so a frame's first byte stands at 2 modulo 4 and its IP header on a whole word.
+// Slots come in three sizes; a freed slot goes to the free list of its size. The arena doubles when it is full, so `bytes`
+// must be read anew after any `allocate`.
+
+/** Bytes before a fresh frame: the outer headers of VXLAN over tagged Ethernet with room to spare. */
+const HEADROOM = 130
+const SLOT_SIZES = [2048, 16384, 131072] as const
+const INITIAL_BYTES = 1 << 22
+
+/** The longest frame an arena can hold, in bytes. */
+export const MAX_FRAME_LENGTH = SLOT_SIZES[2] - HEADROOM
+
+/** A frame's place in its arena: an index, dense and reused. */
+export type FrameHandle = number
+
+export class FrameArena {
+  /** The memory of all frames. Replaced when it grows: do not keep it over an `allocate` or `clone`. */
+  bytes = new Uint8Array(INITIAL_BYTES)
+  /** Big-endian access to `bytes`; replaced with it. */
+  view = new DataView(this.bytes.buffer)
+
+  /** By handle: where the frame's first byte stands in `bytes`. */
+  offset = new Uint32Array(1024)
+  /** By handle: the frame's length in bytes. */
+  length = new Uint32Array(1024)
+  /** By handle: an identity that follows a frame through rewrites, tunnels and copies. 0 for frames that nobody follows. */
+  id = new Float64Array(1024)
+  /** By handle: the last entry of the frame's trail (see emulator/trail.ts); -1 where it has none. */
+  trail = new Int32Array(1024)
+
+  #slotStart = new Uint32Array(1024)
+  #slotClass = new Uint8Array(1024)
+  #handles = 0
+  #used = 0
+  #live = 0
+  #free: FrameHandle[][] = SLOT_SIZES.map(() => [])
+
+  /** Frames allocated and not yet released. */
+  get live(): number {
+    return this.#live
+  }
+
+  /**
+   * A frame of `length` bytes whose contents are whatever lay there before.
+   * @throws RangeError for more than MAX_FRAME_LENGTH.
+   */
+  allocate(length: number): FrameHandle {
+    const slotClass = length + HEADROOM <= SLOT_SIZES[0] ? 0 : length + HEADROOM <= SLOT_SIZES[1] ? 1 : 2
+    if (length > MAX_FRAME_LENGTH) throw new RangeError(`a frame of ${length} bytes; at most ${MAX_FRAME_LENGTH} fit`)
+    const handle = this.#free[slotClass]!.pop() ?? this.#newSlot(slotClass)
+    this.offset[handle] = this.#slotStart[handle]! + HEADROOM
+    this.length[handle] = length
+    this.id[handle] = 0
+    this.trail[handle] = -1
+    this.#live++
+    return handle
+  }
+
+  /** A frame with a copy of `bytes`. */
+  allocateFrom(bytes: Uint8Array): FrameHandle {
+    const handle = this.allocate(bytes.length)
+    this.bytes.set(bytes, this.offset[handle]!)
+    return handle
+  }
+
+  /** A second frame of the same bytes, identity and trail. */
+  clone(frame: FrameHandle): FrameHandle {
+    const copy = this.allocate(this.length[frame]!)
+    const start = this.offset[frame]!
+    this.bytes.copyWithin(this.offset[copy]!, start, start + this.length[frame]!)
+    this.id[copy] = this.id[frame]!
+    this.trail[copy] = this.trail[frame]!
+    return copy
+  }
+
+  release(frame: FrameHandle): void {
+    this.#free[this.#slotClass[frame]!]!.push(frame)
+    this.#live--
+  }
+
+  /** The frame's bytes, valid until the next `allocate` or `clone`. */
+  read(frame: FrameHandle): Uint8Array {
+    const start = this.offset[frame]!
+    return this.bytes.subarray(start, start + this.length[frame]!)
+  }
+
+  /**
+   * Moves the frame's start: `by` bytes towards the front (a header is about to be written there), or away from it where
+   * negative (a header is taken off). The bytes of the frame itself stay where they are.
+   */
+  grow(frame: FrameHandle, by: number): void {
+    const start = this.offset[frame]! - by
+    if (start < this.#slotStart[frame]!) return this.#regrow(frame, by)
+    this.offset[frame] = start
+    this.length[frame]! += by
+  }
+
+  /** The head-room is used up (tunnels within tunnels): move the frame back to where a fresh one would stand. */
+  #regrow(frame: FrameHandle, by: number): void {
+    const from = this.offset[frame]!
+    const length = this.length[frame]!
+    const to = this.#slotStart[frame]! + HEADROOM
+    if (HEADROOM + length > SLOT_SIZES[this.#slotClass[frame]!]!) throw new RangeError('no room left in front of this frame')
+    this.bytes.copyWithin(to, from, from + length)
+    this.offset[frame] = to
+    this.grow(frame, by)
+  }
+
+  #newSlot(slotClass: number): FrameHandle {
+    const size = SLOT_SIZES[slotClass]!
+    while (this.#used + size > this.bytes.length) this.#doubleBytes()
+    if (this.#handles === this.offset.length) this.#doubleHandles()
+    const handle = this.#handles++
+    this.#slotStart[handle] = this.#used
+    this.#slotClass[handle] = slotClass
+    this.#used += size
+    return handle
+  }
+
+  #doubleBytes(): void {
+    const larger = new Uint8Array(this.bytes.length * 2)
+    larger.set(this.bytes)
+    this.bytes = larger
+    this.view = new DataView(larger.buffer)
+  }
+
+  #doubleHandles(): void {
+    const count = this.offset.length * 2
+    const grown = <T extends Uint32Array | Uint8Array | Int32Array | Float64Array>(larger: T, old: T): T => {
+      larger.set(old)
+      return larger
+    }
+    this.offset = grown(new Uint32Array(count), this.offset)
+    this.length = grown(new Uint32Array(count), this.length)
+    this.id = grown(new Float64Array(count), this.id)
+    this.trail = grown(new Int32Array(count), this.trail)
+    this.#slotStart = grown(new Uint32Array(count), this.#slotStart)
+    this.#slotClass = grown(new Uint8Array(count), this.#slotClass)
+  }
+}

@@ -1,0 +1,82 @@
+// A match as data, for all that is not the packet path: a list of fields with values and masks.
+
+import { InvalidField } from './errors.ts'
+import type { Field, FieldName, Prerequisite } from './fields.ts'
+import { fieldOf } from './fields.ts'
+
+export interface FieldMatch {
+  field: FieldName
+  value: bigint
+  /** Bits that count; all of the field's where absent. */
+  mask?: bigint
+}
+
+/** All must hold. An empty match is met by every frame. */
+export type Match = readonly FieldMatch[]
+
+export const EtherType = { Ipv4: 0x0800, Arp: 0x0806, Rarp: 0x8035, Vlan: 0x8100, Ipv6: 0x86dd, ProviderVlan: 0x88a8 } as const
+export const IpProtocol = { Icmp: 1, Tcp: 6, Udp: 17, Icmpv6: 58, Sctp: 132 } as const
+
+const exactly = (match: Match, field: FieldName, values: readonly number[]) =>
+  match.some((part) => part.field === field && part.mask === undefined && values.includes(Number(part.value)))
+
+const isIpv4 = (match: Match) => exactly(match, 'eth_type', [EtherType.Ipv4])
+const isIpv6 = (match: Match) => exactly(match, 'eth_type', [EtherType.Ipv6])
+const isIp = (match: Match) => isIpv4(match) || isIpv6(match)
+const carries = (protocol: number) => (match: Match) => isIp(match) && exactly(match, 'nw_proto', [protocol])
+const isIcmpv6 = (match: Match) => isIpv6(match) && exactly(match, 'nw_proto', [IpProtocol.Icmpv6])
+const neighbourDiscovery = (types: number[]) => (match: Match) => isIcmpv6(match) && exactly(match, 'icmpv6_type', types)
+
+/** OpenFlow 1.3 §7.2.3.8: what makes each prerequisite hold, and how flow text would ask for it. */
+const PREREQUISITES: Record<Prerequisite, { holds: (match: Match) => boolean; wanted: string }> = {
+  none: { holds: () => true, wanted: '' },
+  vlan: { holds: matchesTagged, wanted: 'dl_vlan' },
+  ip: { holds: isIp, wanted: 'ip or ipv6' },
+  ipv4: { holds: isIpv4, wanted: 'ip' },
+  ipv6: { holds: isIpv6, wanted: 'ipv6' },
+  arp: { holds: (match) => exactly(match, 'eth_type', [EtherType.Arp, EtherType.Rarp]), wanted: 'arp' },
+  tcp: { holds: carries(IpProtocol.Tcp), wanted: 'tcp or tcp6' },
+  udp: { holds: carries(IpProtocol.Udp), wanted: 'udp or udp6' },
+  sctp: { holds: carries(IpProtocol.Sctp), wanted: 'sctp or sctp6' },
+  icmp: { holds: (match) => isIpv4(match) && exactly(match, 'nw_proto', [IpProtocol.Icmp]), wanted: 'icmp' },
+  icmp6: { holds: isIcmpv6, wanted: 'icmp6' },
+  nd: { holds: neighbourDiscovery([135, 136]), wanted: 'icmp6,icmp_type=135 or icmp6,icmp_type=136' },
+  ns: { holds: neighbourDiscovery([135]), wanted: 'icmp6,icmp_type=135' },
+  na: { holds: neighbourDiscovery([136]), wanted: 'icmp6,icmp_type=136' },
+}
+
+function matchesTagged(match: Match): boolean {
+  const PRESENT = 0x1000n
+  return match.some(
+    (part) =>
+      (part.field === 'vlan_vid' || part.field === 'vlan_tci') &&
+      ((part.mask ?? fieldOf(part.field).ones) & part.value & PRESENT) !== 0n,
+  )
+}
+
+/** What `field` needs beside it in `match` and does not find, as flow text; undefined where nothing is missing. */
+export function missingPrerequisite(field: Field, match: Match): string | undefined {
+  const prerequisite = PREREQUISITES[field.prerequisite]
+  return prerequisite.holds(match) ? undefined : prerequisite.wanted
+}
+
+/**
+ * Holds a match from outside against the table of fields.
+ * @throws InvalidField a value too wide, a mask where none is allowed, a bit set outside its mask, a field named twice, a missing prerequisite.
+ */
+export function checkMatch(match: Match, path = 'match'): void {
+  const seen = new Set<FieldName>()
+  for (const part of match) {
+    const field = fieldOf(part.field)
+    const at = `${path}.${part.field}`
+    const mask = part.mask ?? field.ones
+    if (seen.has(part.field)) throw new InvalidField(at, 'given twice', 'one value for each field')
+    seen.add(part.field)
+    if (part.value < 0n || part.value > field.ones) throw new InvalidField(at, `0x${part.value.toString(16)} is too wide`, `${field.bits} bits`)
+    if (mask < 0n || mask > field.ones) throw new InvalidField(at, `mask 0x${mask.toString(16)} is too wide`, `${field.bits} bits`)
+    if (part.mask !== undefined && mask !== field.ones && !field.maskable) throw new InvalidField(at, 'can not be masked', 'an exact value')
+    if ((part.value & ~mask) !== 0n) throw new InvalidField(at, 'has a bit set outside its mask', 'value & ~mask = 0')
+    const missing = missingPrerequisite(field, match)
+    if (missing !== undefined) throw new InvalidField(at, 'lacks its prerequisite', `${missing} beside it`)
+  }
+}

@@ -1,0 +1,17 @@
+// Turns protocols/control/control.proto into the static module that the codec imports. The result is never committed.
+import { execFileSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const folder = join(root, 'protocols/control')
+const pbjs = join(dirname(createRequire(import.meta.url).resolve('protobufjs-cli/package.json')), 'bin/pbjs')
+
+mkdirSync(join(folder, 'generated'), { recursive: true })
+execFileSync(
+  process.execPath,
+  [pbjs, '-t', 'static-module', '-w', 'esm', '--es6', '--dts', '--no-comments', '--no-service', '-o', join(folder, 'generated/control.js'), join(folder, 'control.proto')],
+  { stdio: 'inherit' },
+)

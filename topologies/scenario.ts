@@ -1,0 +1,46 @@
+// A scenario: what happens to a network and what must come of it, as plain data. `scenario.schema.json` is what people write.
+
+import type { Topology } from './topology.ts'
+
+export interface Scenario {
+  name: string
+  topology: Topology
+  /** Folder against which captures are named. */
+  folder: string
+  seed: number
+  timeline: TimelineEntry[]
+  expect: Expectation[]
+}
+
+export interface TimelineEntry {
+  /** Nanoseconds from the start. */
+  at: number
+  step: Step
+}
+
+/** How a captured frame finds the vNIC it enters at. An object maps a pcap-like filter in flow syntax (`ip,nw_src=10.0.0.1`) to a vNIC. */
+export type FrameMap = 'source-mac' | 'source-ip' | 'vlan' | 'pcapng-interface' | Readonly<Record<string, string>>
+
+export type Step =
+  | { type: 'replay'; capture: string; map: FrameMap; /** Speed-up; 1 where absent in the file. */ speed: number }
+  | { type: 'ping'; from: string; to: string; count: number; interval: number; expect?: 'reachable' | 'unreachable' }
+  | { type: 'pingall' }
+  /** `frame` is flow syntax (`udp,nw_dst=10.0.0.2,tp_dst=9`) or hex; `rate` in frames a second. */
+  | { type: 'send'; from: string; frame: string; count: number; rate: number }
+  | { type: 'migrate'; vm: string; to: string; /** Nanoseconds. */ pause: number }
+  | { type: 'flow'; switch: string; command: 'add' | 'del'; flow: string }
+  | { type: 'apply'; topology: Topology }
+  | { type: 'fail' | 'heal'; target: FailureTarget }
+
+export type FailureTarget = { kind: 'link'; endpoints: [string, string] } | { kind: 'host'; host: string } | { kind: 'controller' }
+
+export type Expectation =
+  /** No frame of one of these networks is heard in another. */
+  | { type: 'isolated'; networks: string[] }
+  /** Every frame from one vNIC to the other arrives, but for `lost` of them. Names without a nic mean the VM's only one. */
+  | { type: 'delivered'; from: string; to: string; lost: number; duplicated: number }
+  | { type: 'notDelivered'; from: string; to: string }
+  /** After its migrations the VM's port has the policy it had before. */
+  | { type: 'policyFollows'; vm: string }
+  /** At least / at most so many frames dropped under this name. */
+  | { type: 'dropped'; reason: string; atLeast: number; atMost?: number }

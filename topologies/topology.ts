@@ -1,0 +1,115 @@
+// A network as plain data, after every default is filled in and every cross-check has passed. What people write is in
+// `topology.schema.json`; `load.ts` turns the one into the other.
+
+import type { VlanMode } from '../protocols/control/messages.ts'
+
+export type NetworkType = 'vlan' | 'vxlan' | 'flat'
+
+export interface Topology {
+  name: string
+  hosts: Host[]
+  fabric: Fabric
+  networks: Network[]
+  vms: Vm[]
+}
+
+export interface Host {
+  name: string
+  /** IPv4 address of the VXLAN tunnel endpoint, dotted; absent on hosts without overlays. */
+  vtep?: string
+  /** The first is the integration bridge: it has the uplink and the tunnel. The others hang from their `peer` by a pair of patch ports. */
+  bridges: Bridge[]
+}
+
+export interface Bridge {
+  /** `br-int` */
+  name: string
+  /** Name of the bridge it is patched to; absent for the integration bridge alone. */
+  peer?: string
+}
+
+export interface Fabric {
+  switches: { name: string }[]
+  links: Link[]
+}
+
+export interface Link {
+  /** Names of hosts or fabric switches. */
+  endpoints: [string, string]
+  /** Bits a second; absent for unlimited. */
+  bandwidth?: number
+  /** Nanoseconds one way. */
+  delay: number
+  /** Nanoseconds; each frame is late by a uniform draw from 0 to this. */
+  jitter: number
+  /** Probability from 0 to 1 that a frame is lost. */
+  loss: number
+  /** Largest Ethernet payload in bytes. */
+  mtu: number
+  /** Frames that may wait for the link. */
+  queue: number
+}
+
+export interface Network {
+  name: string
+  type: NetworkType
+  /** VLAN id or VNI; absent for `flat`. */
+  segment?: number
+  /** Largest Ethernet payload its guests may send, in bytes. */
+  mtu: number
+  subnets: { cidr: string }[]
+}
+
+export interface Vm {
+  name: string
+  host: string
+  nics: Nic[]
+}
+
+export interface Nic {
+  /** `web1:eth0` */
+  id: string
+  vm: string
+  /** `eth0` */
+  name: string
+  bridge: string
+  /** Network of untagged frames; absent for a trunk without a native network. */
+  network?: string
+  mac: string
+  /** IPv4 and IPv6, canonical text. */
+  addresses: string[]
+  vlanMode: VlanMode
+  /** Native-tagged: the tag that the native network wears on this vNIC. */
+  tag?: number
+  /** Trunk sub-ports: the guest's tag, and the network behind it. */
+  trunks: Subport[]
+  policy: PortPolicy
+}
+
+export interface Subport {
+  tag: number
+  network: string
+  /** The vNIC's own where absent in the file. */
+  mac: string
+  addresses: string[]
+}
+
+export interface PortPolicy {
+  /** Frames must wear the vNIC's own MAC and addresses. */
+  portSecurity: boolean
+  /** Bits a second that the VM may send. */
+  ingressRate?: number
+  /** Bits a second that the VM may receive. */
+  egressRate?: number
+  /** Bits that may pass at once over the rate; 10 ms of the rate, at least 12,144 bits where absent in the file. */
+  ingressBurst?: number
+  egressBurst?: number
+  /** DSCP put on what the VM sends, 0..63. */
+  dscp?: number
+}
+
+/** Bytes that VXLAN adds to a guest's Ethernet payload: inner Ethernet 14, VXLAN 8, UDP 8, IPv4 20. */
+export const VXLAN_OVERHEAD = 50
+
+/** The switch a name means: `h1/br-int`, or `h1` for its integration bridge. */
+export const switchName = (host: Host, bridge: Bridge): string => `${host.name}/${bridge.name}`
