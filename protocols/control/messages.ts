@@ -95,6 +95,9 @@ export type Action =
   | { type: 'controller'; maxLength: number }
   | { type: 'push_vlan'; etherType: number }
   | { type: 'pop_vlan' }
+  /** Sets the outer tag's VLAN or priority as OpenFlow 1.0 does: an untagged frame gets a tag (TPID 0x8100, all else 0) first. */
+  | { type: 'set_vlan_vid'; vid: number }
+  | { type: 'set_vlan_pcp'; pcp: number }
   | { type: 'set_field'; field: FieldName; value: bigint; mask?: bigint }
   | { type: 'move'; from: Subfield; to: Subfield }
   | { type: 'dec_ttl' }
