@@ -1,0 +1,146 @@
+// What a set action does to a frame's bytes. Words are those of the flow key (`Word` in protocols/fields.ts); a frame that
+// has no such header, or not the whole of it, stays as it is.
+
+import { Word } from '../protocols/fields.ts'
+import { EtherType } from '../protocols/match.ts'
+import type { FrameArena, FrameHandle } from './frames.ts'
+import { addressesCovered, Covered, write16, write32 } from './rewrite/bits.ts'
+import type { Layout } from './rewrite/layout.ts'
+import { isVlanType, locate } from './rewrite/layout.ts'
+import { setNeighbourWord } from './rewrite/neighbour-discovery.ts'
+import { setTransportWord } from './rewrite/transport.ts'
+
+const ETHERNET_SIZE = 14
+const ETHERNET_ADDRESSES = 12
+const TAG_SIZE = 4
+const VLAN_PRESENT = 0x1000
+
+const ARP_OPERATION = 6
+const ARP_SENDER_HARDWARE = 8
+const ARP_SENDER_ADDRESS = 14
+const ARP_TARGET_HARDWARE = 18
+const ARP_TARGET_ADDRESS = 24
+
+const IPV4_TTL = 8
+const IPV4_SOURCE = 12
+const IPV4_DESTINATION = 16
+
+const IPV6_HOP_LIMIT = 6
+const IPV6_SOURCE = 8
+const IPV6_DESTINATION = 24
+
+/**
+ * Writes the bits of `mask` of one word of the flow key into the frame's headers and repairs every checksum over them. A
+ * checksum that was wrong stays wrong. Words that are no header's (registers, tunnel, in_port) write nothing.
+ */
+export function applySet(arena: FrameArena, frame: FrameHandle, word: number, value: number, mask: number): void {
+  if (arena.length[frame]! < ETHERNET_SIZE) return
+  const layout = locate(arena, frame)
+  if (word >= Word.ethernetDestination && word < Word.etherType) {
+    setEthernetWord(layout, arena.offset[frame]!, word, value, mask)
+  } else if (word === Word.vlan) setTag(layout, layout.tag, value, mask)
+  else if (word === Word.innerVlan) setTag(layout, layout.innerTag, value, mask)
+  else if (layout.network !== 0) setNetworkWord(layout, word, value, mask)
+}
+
+/** Puts a tag in front of whatever follows the Ethernet addresses. */
+export function pushVlan(arena: FrameArena, frame: FrameHandle, etherType: number, tci: number): void {
+  if (arena.length[frame]! < ETHERNET_SIZE) return
+  arena.grow(frame, TAG_SIZE)
+  const start = arena.offset[frame]!
+  arena.bytes.copyWithin(start, start + TAG_SIZE, start + TAG_SIZE + ETHERNET_ADDRESSES)
+  arena.view.setUint16(start + ETHERNET_ADDRESSES, etherType)
+  arena.view.setUint16(start + ETHERNET_ADDRESSES + 2, tci)
+}
+
+/** Takes the outer tag off; a frame without one stays as it is. */
+export function popVlan(arena: FrameArena, frame: FrameHandle): void {
+  const start = arena.offset[frame]!
+  const tag = start + ETHERNET_ADDRESSES
+  if (arena.length[frame]! < ETHERNET_SIZE + TAG_SIZE || !isVlanType(arena.view.getUint16(tag))) return
+  arena.bytes.copyWithin(start + TAG_SIZE, start, tag)
+  arena.grow(frame, -TAG_SIZE)
+}
+
+function setEthernetWord(layout: Layout, at: number, word: number, value: number, mask: number): void {
+  const SOURCE = 6
+  const isSource = word >= Word.ethernetSource
+  setHardware(layout, isSource ? at + SOURCE : at, (word - Word.ethernetDestination) % 2, value, mask, Covered.none)
+}
+
+/** A hardware address takes two words: its first 16 bits, then its last 32. */
+function setHardware(layout: Layout, at: number, part: number, value: number, mask: number, covered: number): void {
+  if (part === 0) write16(layout, at, value & 0xffff, mask & 0xffff, covered)
+  else write32(layout, at + 2, value, mask, covered)
+}
+
+/** Bit 12 of the key's word says that the tag is there; in the frame that place is drop-eligible's, which is kept. */
+function setTag(layout: Layout, at: number, value: number, mask: number): void {
+  if (at !== 0) write32(layout, at, value, mask & ~VLAN_PRESENT, Covered.none)
+}
+
+function setNetworkWord(layout: Layout, word: number, value: number, mask: number): void {
+  if (layout.etherType === EtherType.Ipv4) {
+    setIpv4Word(layout, word, value, mask)
+    setTransportWord(layout, word, value, mask)
+  } else if (layout.etherType === EtherType.Ipv6) {
+    setIpv6Word(layout, word, value, mask)
+    setTransportWord(layout, word, value, mask)
+    setNeighbourWord(layout, word, value, mask)
+  } else setArpWord(layout, word, value, mask)
+}
+
+function setArpWord(layout: Layout, word: number, value: number, mask: number): void {
+  const at = layout.network
+  switch (word) {
+    case Word.protocol:
+      return write16(layout, at + ARP_OPERATION, value & 0xffff, mask & 0xffff, Covered.none)
+    case Word.ipv4Source:
+      return write32(layout, at + ARP_SENDER_ADDRESS, value, mask, Covered.none)
+    case Word.ipv4Destination:
+      return write32(layout, at + ARP_TARGET_ADDRESS, value, mask, Covered.none)
+    case Word.arpSenderHardware:
+    case Word.arpSenderHardware + 1: {
+      const part = word - Word.arpSenderHardware
+      return setHardware(layout, at + ARP_SENDER_HARDWARE, part, value, mask, Covered.none)
+    }
+    case Word.arpTargetHardware:
+    case Word.arpTargetHardware + 1: {
+      const part = word - Word.arpTargetHardware
+      return setHardware(layout, at + ARP_TARGET_HARDWARE, part, value, mask, Covered.none)
+    }
+  }
+}
+
+function setIpv4Word(layout: Layout, word: number, value: number, mask: number): void {
+  const at = layout.network
+  switch (word) {
+    case Word.trafficClass:
+      return write16(layout, at, value & 0xff, mask & 0xff, Covered.byHeader)
+    case Word.ttl:
+      return write16(layout, at + IPV4_TTL, (value & 0xff) << 8, (mask & 0xff) << 8, Covered.byHeader)
+    case Word.ipv4Source:
+      return write32(layout, at + IPV4_SOURCE, value, mask, Covered.byHeader | addressesCovered(layout))
+    case Word.ipv4Destination:
+      return write32(layout, at + IPV4_DESTINATION, value, mask, Covered.byHeader | addressesCovered(layout))
+  }
+}
+
+function setIpv6Word(layout: Layout, word: number, value: number, mask: number): void {
+  const at = layout.network
+  if (word >= Word.ipv6Source && word < Word.ipv6Destination) {
+    return write32(layout, at + IPV6_SOURCE + (word - Word.ipv6Source) * 4, value, mask, addressesCovered(layout))
+  }
+  if (word >= Word.ipv6Destination && word < Word.flowLabel) {
+    const covered = layout.routed ? Covered.none : addressesCovered(layout)
+    return write32(layout, at + IPV6_DESTINATION + (word - Word.ipv6Destination) * 4, value, mask, covered)
+  }
+  switch (word) {
+    case Word.trafficClass:
+      return write16(layout, at, (value & 0xff) << 4, (mask & 0xff) << 4, Covered.none)
+    case Word.ttl:
+      return write16(layout, at + IPV6_HOP_LIMIT, value & 0xff, mask & 0xff, Covered.none)
+    case Word.flowLabel:
+      return write32(layout, at, value, mask & 0x000fffff, Covered.none)
+  }
+}

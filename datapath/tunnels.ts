@@ -1,0 +1,238 @@
+// VXLAN (RFC 7348) over IPv4: the outer headers of a tunnel port's frames, and which port takes what comes in. An IPv6
+// underlay is not supported.
+//
+//   | Ethernet 14 | IPv4 20 | UDP 8 | VXLAN 8 | inner Ethernet frame …
+
+import { foldSum, internetChecksum, onesSum, pseudoHeaderSum4 } from '../protocols/checksum.ts'
+import type { TunnelOptions } from '../protocols/control/messages.ts'
+import { Word } from '../protocols/fields.ts'
+import { EtherType, IpProtocol } from '../protocols/match.ts'
+import { vxlanHasVni, VXLAN_HEADER_SIZE, VXLAN_PORT, vxlanVni, writeVxlan } from '../protocols/packet/vxlan.ts'
+import type { FrameArena, FrameHandle } from './frames.ts'
+import { applySet } from './rewrite.ts'
+import { combinedEcn, ECN_MASK } from './tunnels/ecn.ts'
+import { sourcePortFor } from './tunnels/entropy.ts'
+import { innerTos, innerTtl } from './tunnels/inner.ts'
+
+const ETHERNET_SIZE = 14
+const IPV4_SIZE = 20
+const UDP_SIZE = 8
+const IPV4 = ETHERNET_SIZE
+const UDP = IPV4 + IPV4_SIZE
+const VXLAN = UDP + UDP_SIZE
+/** What encapsulation adds to a frame. */
+export const VXLAN_OVERHEAD = VXLAN + VXLAN_HEADER_SIZE
+
+const LONGEST_IPV4_PACKET = 65535
+const DEFAULT_TTL = 64
+const DO_NOT_FRAGMENT = 0x4000
+const FRAGMENT_BITS = 0x3fff
+
+export interface Encapsulation {
+  /** 32-bit numbers. */
+  localIp: number
+  remoteIp: number
+  vni: number
+  destinationPort: number
+  /** `inherit`: the inner packet's; 64 for what is no IP. */
+  ttl: number | 'inherit'
+  /** DSCP in the upper six bits; `inherit`: the inner packet's, 0 for what is no IP. The ECN bits are always the inner packet's. */
+  tos: number | 'inherit'
+}
+
+/**
+ * Puts the outer headers in front of the frame. Both outer MAC addresses are left zero: which of them lead to the remote
+ * endpoint is for the host's own network stack to fill in. False, with the frame untouched, where it is too long for IPv4.
+ */
+export function encapsulate(arena: FrameArena, frame: FrameHandle, options: Encapsulation): boolean {
+  const packetSize = arena.length[frame]! + VXLAN_OVERHEAD - ETHERNET_SIZE
+  if (packetSize > LONGEST_IPV4_PACKET) return false
+  const tos = Math.max(innerTos(arena, frame), 0)
+  const ttl = options.ttl === 'inherit' ? innerTtl(arena, frame, DEFAULT_TTL) : options.ttl
+  const sourcePort = sourcePortFor(arena, frame)
+  const dscp = (options.tos === 'inherit' ? tos : options.tos) & ~ECN_MASK
+  arena.grow(frame, VXLAN_OVERHEAD)
+  const start = arena.offset[frame]!
+  arena.bytes.fill(0, start, start + VXLAN_OVERHEAD)
+  arena.view.setUint16(start + ETHERNET_SIZE - 2, EtherType.Ipv4)
+  writeIpv4(arena, start + IPV4, packetSize, dscp | (tos & ECN_MASK), ttl, options.localIp, options.remoteIp)
+  arena.view.setUint16(start + UDP, sourcePort)
+  arena.view.setUint16(start + UDP + 2, options.destinationPort)
+  arena.view.setUint16(start + UDP + 4, packetSize - IPV4_SIZE)
+  writeVxlan(options.vni, arena.view, start + VXLAN)
+  return true
+}
+
+/** Over zeroed bytes. Identification 0 is right for a packet that may not be fragmented (RFC 6864 §4.1). */
+function writeIpv4(
+  arena: FrameArena,
+  at: number,
+  size: number,
+  tos: number,
+  ttl: number,
+  source: number,
+  destination: number,
+): void {
+  const view = arena.view
+  view.setUint8(at, 0x45)
+  view.setUint8(at + 1, tos)
+  view.setUint16(at + 2, size)
+  view.setUint16(at + 6, DO_NOT_FRAGMENT)
+  view.setUint8(at + 8, ttl)
+  view.setUint8(at + 9, IpProtocol.Udp)
+  view.setUint32(at + 12, source)
+  view.setUint32(at + 16, destination)
+  view.setUint16(at + 10, internetChecksum(arena.bytes, at, IPV4_SIZE))
+}
+
+/** What `decapsulate` says: taken off, not VXLAN to one of `ports` at all (the frame is untouched), or VXLAN that is to be dropped. */
+export const Decapsulation = { Done: 0, NotTunnelled: 1, Invalid: 2 } as const
+export type DecapsulationCode = (typeof Decapsulation)[keyof typeof Decapsulation]
+
+/** The outer headers of the frame that `decapsulate` last took them off. One object, for speed: read it at once. */
+export const outer = { vni: 0, source: 0, destination: 0, destinationPort: 0, tos: 0, ttl: 0 }
+
+/**
+ * Takes the outer headers off a frame that is VXLAN to a UDP port for which `isTunnelPort` holds, leaves them in `outer`, and
+ * brings the inner packet's ECN field up to date (RFC 6040 §4.2). Invalid: a fragment, a wrong checksum or length, no
+ * valid VNI, an inner packet that can not say Congestion Experienced where the outer one does.
+ */
+export function decapsulate(
+  arena: FrameArena,
+  frame: FrameHandle,
+  isTunnelPort: (port: number) => boolean = isVxlanPort,
+): DecapsulationCode {
+  const { view } = arena
+  const start = arena.offset[frame]!
+  const length = arena.length[frame]!
+  const ip = start + IPV4
+  if (length < UDP + UDP_SIZE || view.getUint16(ip - 2) !== EtherType.Ipv4) return Decapsulation.NotTunnelled
+  const udp = ip + (view.getUint8(ip) & 15) * 4
+  if (view.getUint8(ip + 9) !== IpProtocol.Udp || udp + UDP_SIZE > start + length) return Decapsulation.NotTunnelled
+  if (!isTunnelPort(view.getUint16(udp + 2))) return Decapsulation.NotTunnelled
+  if (!isWholeIpv4(arena, ip, start + length) || !isWholeUdp(arena, ip, udp)) return Decapsulation.Invalid
+  if (!vxlanHasVni(view, udp + UDP_SIZE)) return Decapsulation.Invalid
+  readOuter(view, ip, udp)
+  const inner = udp + UDP_SIZE + VXLAN_HEADER_SIZE
+  arena.length[frame] = udp + view.getUint16(udp + 4) - start
+  arena.grow(frame, start - inner)
+  return combineEcn(arena, frame) ? Decapsulation.Done : Decapsulation.Invalid
+}
+
+const isVxlanPort = (port: number) => port === VXLAN_PORT
+
+/** RFC 1122 §3.2.1: version, lengths, checksum; and nothing that would have to be put together first. */
+function isWholeIpv4(arena: FrameArena, ip: number, end: number): boolean {
+  const { view } = arena
+  const first = view.getUint8(ip)
+  const headerSize = (first & 15) * 4
+  const total = view.getUint16(ip + 2)
+  return (
+    first >> 4 === 4 &&
+    headerSize >= IPV4_SIZE &&
+    total >= headerSize + UDP_SIZE + VXLAN_HEADER_SIZE &&
+    ip + total <= end &&
+    (view.getUint16(ip + 6) & FRAGMENT_BITS) === 0 &&
+    foldSum(onesSum(arena.bytes, ip, headerSize)) === 0xffff
+  )
+}
+
+/** The length fits; the checksum is right or 0, which stands for none. */
+function isWholeUdp(arena: FrameArena, ip: number, udp: number): boolean {
+  const { view } = arena
+  const length = view.getUint16(udp + 4)
+  if (length < UDP_SIZE + VXLAN_HEADER_SIZE || udp + length > ip + view.getUint16(ip + 2)) return false
+  if (view.getUint16(udp + 6) === 0) return true
+  const pseudoHeader = pseudoHeaderSum4(arena.bytes, ip, IpProtocol.Udp, length)
+  return foldSum(onesSum(arena.bytes, udp, length, pseudoHeader)) === 0xffff
+}
+
+function readOuter(view: DataView, ip: number, udp: number): void {
+  outer.vni = vxlanVni(view, udp + UDP_SIZE)
+  outer.source = view.getUint32(ip + 12)
+  outer.destination = view.getUint32(ip + 16)
+  outer.destinationPort = view.getUint16(udp + 2)
+  outer.tos = view.getUint8(ip + 1)
+  outer.ttl = view.getUint8(ip + 8)
+}
+
+/** False where the frame must be dropped. */
+function combineEcn(arena: FrameArena, frame: FrameHandle): boolean {
+  const inner = innerTos(arena, frame)
+  if (inner < 0) return true
+  const ecn = combinedEcn(inner & ECN_MASK, outer.tos & ECN_MASK)
+  if (ecn < 0) return false
+  if (ecn !== (inner & ECN_MASK)) applySet(arena, frame, Word.trafficClass, ecn, ECN_MASK)
+  return true
+}
+
+/** What `TunnelTable.receive` says where no port takes the frame; a port's number is positive. */
+export const NotReceived = { NotTunnelled: -1, Invalid: -2, Unknown: -3 } as const
+
+/** A switch's tunnel ports: which one takes the frame from these endpoints with this VNI. */
+export class TunnelTable {
+  readonly #ports = new Map<number, TunnelOptions>()
+  readonly #byKey = new Map<string, number>()
+  /** UDP ports that are listened at, with the number of tunnels that want each. */
+  readonly #listening = new Map<number, number>()
+  readonly #isListening = (port: number) => this.#listening.has(port)
+
+  /** Adds or replaces the tunnel of a port. False where another port has just the same tunnel. */
+  add(port: number, options: TunnelOptions): boolean {
+    if (this.conflicts(port, options)) return false
+    this.remove(port)
+    const udpPort = options.destinationPort ?? VXLAN_PORT
+    this.#ports.set(port, options)
+    this.#byKey.set(keyOf(options), port)
+    this.#listening.set(udpPort, (this.#listening.get(udpPort) ?? 0) + 1)
+    return true
+  }
+
+  /** Whether another port has just the same tunnel. */
+  conflicts(port: number, options: TunnelOptions): boolean {
+    const taken = this.#byKey.get(keyOf(options))
+    return taken !== undefined && taken !== port
+  }
+
+  remove(port: number): void {
+    const options = this.#ports.get(port)
+    if (options === undefined) return
+    const udpPort = options.destinationPort ?? VXLAN_PORT
+    this.#ports.delete(port)
+    this.#byKey.delete(keyOf(options))
+    const wanted = this.#listening.get(udpPort)! - 1
+    if (wanted === 0) this.#listening.delete(udpPort)
+    else this.#listening.set(udpPort, wanted)
+  }
+
+  /**
+   * The port that takes frames with this VNI from `remote` to `local`: as Open vSwitch, an exact key before `flow`, and then
+   * an exact remote endpoint before `flow`. NotReceived.Unknown where none does.
+   */
+  find(vni: number, remote: number, local: number, destinationPort: number): number {
+    return (
+      this.#byKey.get(key(vni, remote, local, destinationPort)) ??
+      this.#byKey.get(key(vni, 'flow', local, destinationPort)) ??
+      this.#byKey.get(key('flow', remote, local, destinationPort)) ??
+      this.#byKey.get(key('flow', 'flow', local, destinationPort)) ??
+      NotReceived.Unknown
+    )
+  }
+
+  /**
+   * Takes the outer headers off (see `decapsulate`; they are left in `outer`) and gives the number of the port that the frame
+   * came in on, or one of NotReceived. Only a frame that is NotTunnelled is as it was.
+   */
+  receive(arena: FrameArena, frame: FrameHandle): number {
+    const code = decapsulate(arena, frame, this.#isListening)
+    if (code === Decapsulation.NotTunnelled) return NotReceived.NotTunnelled
+    if (code === Decapsulation.Invalid) return NotReceived.Invalid
+    return this.find(outer.vni, outer.source, outer.destination, outer.destinationPort)
+  }
+}
+
+const key = (vni: number | 'flow', remote: number | 'flow', local: number, port: number) =>
+  `${vni} ${remote} ${local} ${port}`
+
+const keyOf = (options: TunnelOptions) =>
+  key(options.key, options.remoteIp, options.localIp, options.destinationPort ?? VXLAN_PORT)
