@@ -1,0 +1,34 @@
+// What every codec of binary headers needs: views, bounds, and numbers wider than 32 bits.
+
+import { Malformed } from './errors.ts'
+
+/** Big-endian access to the same memory. */
+export const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+/** The same memory as bytes. */
+export const bytesOf = (view: DataView): Uint8Array => new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
+
+/** A copy of the bytes from `from` up to `to`. */
+export const copyOf = (view: DataView, from: number, to: number): Uint8Array => bytesOf(view).slice(from, to)
+
+/** @throws Malformed where fewer than `size` bytes stand between `at` and `end`. */
+export function requireBytes(protocol: string, part: string, at: number, end: number, size: number): void {
+  const found = Math.max(0, end - at)
+  if (found < size) throw new Malformed(protocol, `truncated ${part}, ${found} of ${size} bytes`, at)
+}
+
+export const getMac = (view: DataView, at: number): bigint =>
+  (BigInt(view.getUint16(at)) << 32n) | BigInt(view.getUint32(at + 2))
+
+export function setMac(view: DataView, at: number, mac: bigint): void {
+  view.setUint16(at, Number((mac >> 32n) & 0xffffn))
+  view.setUint32(at + 2, Number(mac & 0xffffffffn))
+}
+
+export const getUint128 = (view: DataView, at: number): bigint =>
+  (view.getBigUint64(at) << 64n) | view.getBigUint64(at + 8)
+
+export function setUint128(view: DataView, at: number, value: bigint): void {
+  view.setBigUint64(at, value >> 64n)
+  view.setBigUint64(at + 8, value)
+}

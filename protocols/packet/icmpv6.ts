@@ -1,0 +1,22 @@
+// RFC 4443 §2.1: the header is ICMP's (icmp.ts), the numbers are not. Neighbour discovery is in nd.ts.
+
+import type { IcmpHeader } from './icmp.ts'
+import { decodeIcmp } from './icmp.ts'
+
+export const Icmpv6Type = {
+  Unreachable: 1,
+  PacketTooBig: 2,
+  TimeExceeded: 3,
+  EchoRequest: 128,
+  EchoReply: 129,
+  RouterSolicitation: 133,
+  RouterAdvertisement: 134,
+  NeighbourSolicitation: 135,
+  NeighbourAdvertisement: 136,
+} as const
+
+/** @throws Malformed fewer than eight bytes. */
+export const decodeIcmpv6 = (view: DataView, at: number, end = view.byteLength): IcmpHeader =>
+  decodeIcmp(view, at, end, 'icmpv6')
+
+export { encodeIcmp as encodeIcmpv6 } from './icmp.ts'
