@@ -13,7 +13,13 @@ node(join(root, 'scripts/generate-protocol.mjs'))
 rmSync(dist, { recursive: true, force: true })
 node(createRequire(import.meta.url).resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json')
 
-const alongside = ['protocols/control/generated', 'topologies/topology.schema.json', 'topologies/scenario.schema.json', 'topologies/examples', 'package.json']
+const alongside = [
+  'protocols/control/generated',
+  'topologies/topology.schema.json',
+  'topologies/scenario.schema.json',
+  'topologies/examples',
+  'package.json',
+]
 for (const path of alongside) {
   mkdirSync(dirname(join(dist, path)), { recursive: true })
   cpSync(join(root, path), join(dist, path), { recursive: true })
