@@ -14,12 +14,14 @@ export class Malformed extends Error {
 /** A value that its field does not admit, from a person or a peer. `path` says where: `match.tp_dst`, `actions[2].port`. */
 export class InvalidField extends Error {
   readonly path: string
+  readonly problem: string
   readonly expected: string
 
   constructor(path: string, problem: string, expected: string) {
     super(`${path}: ${problem}; expected ${expected}`)
     this.name = 'InvalidField'
     this.path = path
+    this.problem = problem
     this.expected = expected
   }
 }
