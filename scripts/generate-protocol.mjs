@@ -9,9 +9,15 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const folder = join(root, 'protocols/control')
 const pbjs = join(dirname(createRequire(import.meta.url).resolve('protobufjs-cli/package.json')), 'bin/pbjs')
 
+// Encoders, decoders and their types; absent optional fields read as null. (Without comments pbjs leaves the .d.ts empty.)
+const OPTIONS = [
+  ...['-t', 'static-module', '-w', 'esm', '--es6', '--dts', '--null-defaults'],
+  ...['--no-create', '--no-verify', '--no-convert', '--no-delimited', '--no-typeurl', '--no-service'],
+]
+
 mkdirSync(join(folder, 'generated'), { recursive: true })
 execFileSync(
   process.execPath,
-  [pbjs, '-t', 'static-module', '-w', 'esm', '--es6', '--dts', '--no-comments', '--no-service', '-o', join(folder, 'generated/control.js'), join(folder, 'control.proto')],
+  [pbjs, ...OPTIONS, '-o', join(folder, 'generated/control.js'), join(folder, 'control.proto')],
   { stdio: 'inherit' },
 )

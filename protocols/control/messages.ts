@@ -211,7 +211,16 @@ export type Message =
   | { type: 'featuresReply'; datapathId: bigint; name: string; host: string; tables: number; ports: PortDescription[] }
   | { type: 'portMod'; command: 'add' | 'modify' | 'delete'; port: PortConfig }
   | { type: 'portStatus'; reason: 'add' | 'delete' | 'modify'; port: PortDescription }
-  | { type: 'packetIn'; reason: 'action' | 'invalid_ttl' | 'no_match'; table: number; cookie: bigint; inPort: number; totalLength: number; match: Match; frame: Uint8Array }
+  | {
+      type: 'packetIn'
+      reason: 'action' | 'invalid_ttl' | 'no_match'
+      table: number
+      cookie: bigint
+      inPort: number
+      totalLength: number
+      match: Match
+      frame: Uint8Array
+    }
   | { type: 'packetOut'; inPort: number; actions: Action[]; frame: Uint8Array }
   | FlowMod
   | { type: 'flowRemoved'; reason: 'idle_timeout' | 'hard_timeout' | 'delete'; flow: FlowStatistics }
