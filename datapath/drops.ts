@@ -9,6 +9,7 @@ export const DROP_REASONS = {
   ttl_expired: 'TTL or hop limit reached zero',
   malformed: 'the frame is shorter than an Ethernet header',
   vlan_mismatch: 'the port does not carry this VLAN',
+  reserved_multicast: 'to an address of neighbouring bridges, which NORMAL does not forward',
   inactive_binding: 'the vNIC port is not open here',
   no_recipient: 'nobody to deliver to',
   unknown_port: 'output to a port that does not exist',

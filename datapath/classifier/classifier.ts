@@ -1,0 +1,35 @@
+// Classifiers: of many flows, which one does a key meet?
+//
+// A flow's match is a value and a mask over the words of the flow key; a key meets it where they agree on the mask's bits. Of
+// all flows that a key meets, the one with the highest priority answers.
+//
+// linear-search.ts asks one flow after the other: obviously right, and the measure of the others in tests.
+//
+// tuple-space.ts (Srinivasan, Suri and Varghese, "Packet Classification using Tuple Space Search", SIGCOMM 1999) groups
+// flows by mask. Within a group, all flows compare the same bits, so one hash of those bits finds them. Groups are asked in
+// order of their highest priority, and asking stops when no group left could do better than what was found. A look-up
+// costs one hash for each group asked, however many flows there are.
+//
+// Both say which bits their answer depended on: those of every mask that was held against the key.
+
+import type { Flow } from '../flow.ts'
+import type { FlowKey } from '../flow-key.ts'
+
+export interface Classifier extends Iterable<Flow> {
+  readonly size: number
+
+  /** Adds a flow. One with the same match and priority gives way and is returned. */
+  insert(flow: Flow): Flow | undefined
+
+  /** Takes out this very flow; false where it was not there. */
+  remove(flow: Flow): boolean
+
+  /** The flow with exactly this match and priority. */
+  find(value: Uint32Array, mask: Uint32Array, priority: number): Flow | undefined
+
+  /**
+   * The flow with the highest priority that `key` meets; any one of them where several have it, but always the same one.
+   * Sets in `consulted` every bit that the answer depended on: a key that agrees with this one on them has the same answer.
+   */
+  lookup(key: FlowKey, consulted: Uint32Array): Flow | undefined
+}

@@ -1,0 +1,316 @@
+import type {
+  ErrorCode,
+  PortConfig,
+  PortDescription,
+  PortState,
+  PortStatistics,
+} from '../protocols/control/messages.ts'
+import { ReservedPort } from '../protocols/control/messages.ts'
+import type { DropReason } from './drops.ts'
+import type { FrameArena, FrameHandle } from './frames.ts'
+import { TunnelTable } from './tunnels.ts'
+import type { VlanPolicy } from './vlan-modes.ts'
+import { vlanPolicy } from './vlan-modes.ts'
+
+/** Frames and bytes that a port in state `hold` keeps at most. */
+export interface HoldLimits {
+  frames: number
+  bytes: number
+}
+
+const HOLD_LIMITS: HoldLimits = { frames: 100_000, bytes: 64 << 20 }
+const HIGHEST_NUMBER = 0xfeff
+
+/** A port as its switch has it. */
+export interface Port {
+  readonly number: number
+  readonly name: string
+  readonly config: PortConfig
+  /** What NORMAL does with VLANs here; undefined for a vNIC that was not told, which carries nothing. */
+  readonly vlan: VlanPolicy | undefined
+  readonly linkUp: boolean
+  readonly counters: PortCounters
+}
+
+export interface PortCounters {
+  receivedPackets: number
+  receivedBytes: number
+  receivedDropped: number
+  sentPackets: number
+  sentBytes: number
+  sentDropped: number
+}
+
+/** What a change of ports brings about, told to the switch. */
+export interface PortEvents {
+  /** `before` is the configuration that a modified port had. */
+  changed(reason: 'add' | 'modify' | 'delete', port: Port, before?: PortConfig): void
+  /** Hands over a frame that was kept. */
+  transmit(port: Port, frame: FrameHandle): void
+  /** A frame that was kept will not leave. The receiver of this owns it. */
+  discard(port: Port, frame: FrameHandle, reason: DropReason): void
+}
+
+/** A change of ports that can not be made; nothing was changed. `field` is a path into the port's configuration. */
+export class PortError extends Error {
+  readonly code: ErrorCode
+  readonly field: string
+
+  constructor(code: ErrorCode, field: string, message: string) {
+    super(message)
+    this.name = 'PortError'
+    this.code = code
+    this.field = field
+  }
+}
+
+interface MutablePort extends Port {
+  config: PortConfig
+  vlan: VlanPolicy | undefined
+  linkUp: boolean
+  /** Frames kept in state `hold`, in order: first those that another switch kept before, then this port's own. */
+  delivered: FrameHandle[]
+  held: FrameHandle[]
+  heldBytes: number
+}
+
+/** The ports of one switch, and the frames that those in state `hold` keep. */
+export class PortTable {
+  /** Goes up with every change but of counters. */
+  generation = 0
+  /** Which tunnel port takes which outer headers. */
+  readonly tunnels = new TunnelTable()
+  readonly #arena: FrameArena
+  readonly #events: PortEvents
+  readonly #limits: HoldLimits
+  readonly #byNumber = new Map<number, MutablePort>()
+  readonly #byName = new Map<string, MutablePort>()
+  #ordered: MutablePort[] = []
+  #lastNumber = 0
+
+  constructor(arena: FrameArena, events: PortEvents, limits: HoldLimits = HOLD_LIMITS) {
+    this.#arena = arena
+    this.#events = events
+    this.#limits = limits
+  }
+
+  get size(): number {
+    return this.#ordered.length
+  }
+
+  byNumber(number: number): Port | undefined {
+    return this.#byNumber.get(number)
+  }
+
+  byName(name: string): Port | undefined {
+    return this.#byName.get(name)
+  }
+
+  /** In order of number. */
+  [Symbol.iterator](): Iterator<Port> {
+    return this.#ordered[Symbol.iterator]()
+  }
+
+  /**
+   * Makes a port. Number 0 lets the table choose: the local port's own for `local`, else the next free one.
+   * @throws PortError
+   */
+  add(config: PortConfig): Port {
+    if (this.#byName.has(config.name))
+      throw new PortError('port_exists', 'port.name', `there is a port '${config.name}'`)
+    const number = config.number === 0 ? this.#chooseNumber(config) : config.number
+    this.#checkNumber(number, config)
+    this.#checkTunnel(number, config)
+    const port = makePort({ ...config, number })
+    this.#byNumber.set(number, port)
+    this.#byName.set(config.name, port)
+    this.#order()
+    this.#changed('add', port)
+    return port
+  }
+
+  /**
+   * Gives the port of this name another configuration; number 0 leaves the number. Frames that it held leave in order when it
+   * opens, and are dropped when it closes.
+   * @throws PortError
+   */
+  modify(config: PortConfig): Port {
+    const port = this.#named(config.name)
+    if (config.number !== 0 && config.number !== port.number)
+      throw new PortError(
+        'bad_port',
+        'port.number',
+        `port '${config.name}' is number ${port.number}, not ${config.number}`,
+      )
+    this.#checkTunnel(port.number, config)
+    const before = port.config
+    port.config = { ...config, number: port.number }
+    port.vlan = vlanPolicy(port.config)
+    this.#changed('modify', port, before)
+    this.#settle(port)
+    return port
+  }
+
+  /** The same with another state and all else as it was. */
+  setState(name: string, state: PortState): Port {
+    return this.modify({ ...this.#named(name).config, state })
+  }
+
+  /** A link that is down takes and gives no frames. */
+  setLink(name: string, linkUp: boolean): void {
+    const port = this.#named(name)
+    if (port.linkUp === linkUp) return
+    port.linkUp = linkUp
+    this.#changed('modify', port, port.config)
+  }
+
+  /** @throws PortError where there is none. */
+  remove(name: string): void {
+    const port = this.#named(name)
+    this.#byName.delete(name)
+    this.#byNumber.delete(port.number)
+    this.#order()
+    this.#discardHeld(port)
+    this.#changed('delete', port)
+  }
+
+  describe(port: Port): PortDescription {
+    return { ...port.config, linkUp: port.linkUp }
+  }
+
+  statistics(): PortStatistics[] {
+    return this.#ordered.map((port) => ({
+      port: port.number,
+      name: port.name,
+      receivedPackets: BigInt(port.counters.receivedPackets),
+      receivedBytes: BigInt(port.counters.receivedBytes),
+      receivedDropped: BigInt(port.counters.receivedDropped),
+      sentPackets: BigInt(port.counters.sentPackets),
+      sentBytes: BigInt(port.counters.sentBytes),
+      sentDropped: BigInt(port.counters.sentDropped),
+      held: port.delivered.length + port.held.length,
+    }))
+  }
+
+  /** Keeps a frame that was to leave through a port in state `hold`; false where it has no room. */
+  hold(port: Port, frame: FrameHandle): boolean {
+    const holder = port as MutablePort
+    const length = this.#arena.length[frame]
+    if (holder.held.length >= this.#limits.frames || holder.heldBytes + length > this.#limits.bytes) return false
+    holder.held.push(frame)
+    holder.heldBytes += length
+    return true
+  }
+
+  /** The frames that all ports keep. They stay the table's. */
+  heldFrames(): FrameHandle[] {
+    return this.#ordered.flatMap((port) => [...port.delivered, ...port.held])
+  }
+
+  /**
+   * Takes the frames that the port keeps, in order. They are the caller's.
+   * @throws PortError where there is no such port.
+   */
+  takeHeld(name: string): FrameHandle[] {
+    const port = this.#named(name)
+    const frames = [...port.delivered, ...port.held]
+    port.delivered = []
+    port.held = []
+    port.heldBytes = 0
+    return frames
+  }
+
+  /**
+   * Sends frames that were kept elsewhere out of the port, ahead of what it keeps itself: at once where it is open, when it
+   * opens where it holds. A closed port drops them. Takes ownership.
+   * @throws PortError where there is no such port; the frames are still the caller's then.
+   */
+  deliverHeld(name: string, frames: readonly FrameHandle[]): void {
+    const port = this.#named(name)
+    port.delivered.push(...frames)
+    this.#settle(port)
+  }
+
+  #changed(reason: 'add' | 'modify' | 'delete', port: MutablePort, before?: PortConfig): void {
+    this.generation++
+    const { tunnel } = port.config
+    if (reason === 'delete' || tunnel === undefined) this.tunnels.remove(port.number)
+    else this.tunnels.add(port.number, tunnel)
+    this.#events.changed(reason, port, before)
+  }
+
+  #settle(port: MutablePort): void {
+    if (port.config.state === 'hold') return
+    const open = port.config.state === 'open'
+    for (const frame of this.takeHeld(port.name)) {
+      if (open) this.#events.transmit(port, frame)
+      else this.#events.discard(port, frame, 'inactive_binding')
+    }
+  }
+
+  #discardHeld(port: MutablePort): void {
+    for (const frame of [...port.delivered, ...port.held]) this.#events.discard(port, frame, 'unknown_port')
+    port.delivered = []
+    port.held = []
+  }
+
+  #named(name: string): MutablePort {
+    const port = this.#byName.get(name)
+    if (port === undefined) throw new PortError('bad_port', 'port.name', `there is no port '${name}'`)
+    return port
+  }
+
+  #checkNumber(number: number, config: PortConfig): void {
+    const isLocal = number === ReservedPort.Local && config.type === 'local'
+    if (!isLocal && !(Number.isInteger(number) && number >= 1 && number <= HIGHEST_NUMBER))
+      throw new PortError('bad_port', 'port.number', `${number} is no port number; expected 1 to ${HIGHEST_NUMBER}`)
+    const owner = this.#byNumber.get(number)
+    if (owner) throw new PortError('port_exists', 'port.number', `number ${number} is port '${owner.name}'`)
+  }
+
+  #checkTunnel(number: number, { type, name, tunnel }: PortConfig): void {
+    if ((type === 'tunnel') !== (tunnel !== undefined))
+      throw new PortError(
+        'bad_port',
+        'port.tunnel',
+        `port '${name}' is of type ${type}; tunnel options go with type tunnel`,
+      )
+    if (tunnel && this.tunnels.conflicts(number, tunnel))
+      throw new PortError('port_exists', 'port.tunnel', `port '${name}' has the endpoints and key of another port`)
+  }
+
+  /** Goes on from the last number given, so that one is not soon given again. */
+  #chooseNumber(config: PortConfig): number {
+    if (config.type === 'local') return ReservedPort.Local
+    for (let tried = 0; tried < HIGHEST_NUMBER; tried++) {
+      this.#lastNumber = (this.#lastNumber % HIGHEST_NUMBER) + 1
+      if (!this.#byNumber.has(this.#lastNumber)) return this.#lastNumber
+    }
+    throw new PortError('bad_port', 'port.number', 'all port numbers are taken')
+  }
+
+  #order(): void {
+    this.#ordered = [...this.#byNumber.values()].sort((a, b) => a.number - b.number)
+  }
+}
+
+function makePort(config: PortConfig): MutablePort {
+  return {
+    number: config.number,
+    name: config.name,
+    config,
+    vlan: vlanPolicy(config),
+    linkUp: true,
+    counters: {
+      receivedPackets: 0,
+      receivedBytes: 0,
+      receivedDropped: 0,
+      sentPackets: 0,
+      sentBytes: 0,
+      sentDropped: 0,
+    },
+    delivered: [],
+    held: [],
+    heldBytes: 0,
+  }
+}

@@ -1,0 +1,72 @@
+// Carries out what the pipeline decided, on the frame's bytes.
+
+import { Word } from '../protocols/fields.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { DatapathAction } from './datapath-actions.ts'
+import type { DropReason } from './drops.ts'
+import type { Flow } from './flow.ts'
+import type { FrameArena, FrameHandle } from './frames.ts'
+import type { MeterTable } from './meters.ts'
+import { MeterVerdict } from './meters.ts'
+import { applySet, popVlan, pushVlan } from './rewrite.ts'
+
+export type ControllerAction = Extract<DatapathAction, { type: 'controller' }>
+export type TunnelOutput = Extract<DatapathAction, { type: 'tunnel_output' }>
+export type Output = Extract<DatapathAction, { type: 'output' }> | TunnelOutput
+
+/** Where frames go. Each of the first two takes ownership of the frame. */
+export interface ActionSink {
+  leave(frame: FrameHandle, output: Output, hits: readonly Flow[]): void
+  end(frame: FrameHandle, reason: DropReason, flow: Flow | undefined): void
+  /** Only looks at the frame. */
+  toController(frame: FrameHandle, action: ControllerAction): void
+}
+
+/**
+ * Does `actions` to the frame and takes ownership of it. Every output is a copy that leaves; a frame without one ends, once,
+ * under the name that the list gives, or as over its rate where a meter ended the list.
+ */
+export function runActions(
+  frame: FrameHandle,
+  actions: readonly DatapathAction[],
+  hits: readonly Flow[],
+  { arena, meters, clock, sink }: { arena: FrameArena; meters: MeterTable; clock: Clock; sink: ActionSink },
+): void {
+  let copies = 0
+  for (let index = 0; index < actions.length; index++) {
+    const action = actions[index]
+    switch (action.type) {
+      case 'output':
+      case 'tunnel_output':
+        if (index === actions.length - 1) return sink.leave(frame, action, hits)
+        sink.leave(arena.clone(frame), action, hits)
+        copies++
+        break
+      case 'set':
+        applySet(arena, frame, action.word, action.value, action.mask)
+        break
+      case 'push_vlan':
+        pushVlan(arena, frame, action.etherType, action.tci)
+        break
+      case 'pop_vlan':
+        popVlan(arena, frame)
+        break
+      case 'meter': {
+        const verdict = meters.allow(action.meter, arena.length[frame] * 8, clock.now())
+        if (verdict === MeterVerdict.Drop) {
+          if (copies === 0) sink.end(frame, 'rate_limited', hits.at(-1))
+          else arena.release(frame)
+          return
+        }
+        if (verdict >= 0) applySet(arena, frame, Word.trafficClass, verdict << 2, 0xfc)
+        break
+      }
+      case 'controller':
+        sink.toController(frame, action)
+        break
+      case 'drop':
+        return sink.end(frame, action.reason, action.flow)
+    }
+  }
+  arena.release(frame)
+}

@@ -1,0 +1,86 @@
+// A switch whose outside world writes down what it hears.
+
+import { FrameArena } from '../../datapath/frames.ts'
+import { Switch } from '../../datapath/switch.ts'
+import type { FlowMod, Message, PortConfig } from '../../protocols/control/messages.ts'
+import { VirtualClock } from '../../runtime/virtual-clock.ts'
+
+/** One end of a frame, as text: `2: 0102…` for a copy that left through port 2, `drop table_miss` for one that ended. */
+export interface TestSwitch {
+  sw: Switch
+  arena: FrameArena
+  clock: VirtualClock
+  messages: Message[]
+  /** Takes what was heard since it was last asked: port number and bytes in hexadecimal, or the reason of a drop. */
+  heard(): string[]
+  receive(bytes: Uint8Array, port: number): string[]
+}
+
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
+
+export function testSwitch(ports: Partial<PortConfig>[] = [], options: { maxFlows?: number } = {}): TestSwitch {
+  const arena = new FrameArena()
+  const clock = new VirtualClock()
+  const messages: Message[] = []
+  let log: string[] = []
+  const sw = new Switch({
+    name: 'h1/br-int',
+    host: 'h1',
+    datapathId: 1n,
+    arena,
+    clock,
+    events: {
+      transmit(port, frame) {
+        log.push(`${port.number}: ${hex(arena.read(frame))}`)
+        arena.release(frame)
+      },
+      drop(_frame, reason, at) {
+        log.push(at.port ? `drop ${reason} at ${at.port.number}` : `drop ${reason}`)
+      },
+      message: (message) => void messages.push(message),
+    },
+    ...options,
+  })
+  for (const [index, port] of ports.entries()) sw.ports.add(portConfig({ number: index + 1, ...port }))
+  const heard = () => {
+    const taken = log
+    log = []
+    return taken
+  }
+  return {
+    sw,
+    arena,
+    clock,
+    messages,
+    heard,
+    receive(bytes, port) {
+      sw.receive([arena.allocateFrom(bytes)], 1, port)
+      return heard()
+    },
+  }
+}
+
+/** An open uplink, but for what is given. */
+export const portConfig = (given: Partial<PortConfig>): PortConfig => ({
+  number: 0,
+  name: `p${given.number ?? ''}`,
+  type: 'uplink',
+  state: 'open',
+  ...given,
+})
+
+/** An `add` of table 0 and priority 1 that matches all and does nothing, but for what is given. */
+export const flowMod = (given: Partial<FlowMod>): FlowMod => ({
+  type: 'flowMod',
+  command: 'add',
+  table: 0,
+  priority: 1,
+  match: [],
+  cookie: 0n,
+  cookieMask: 0n,
+  idleTimeout: 0,
+  hardTimeout: 0,
+  flags: {},
+  ...given,
+  instructions: { apply: [], clear: false, write: [], ...given.instructions },
+})
