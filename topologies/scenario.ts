@@ -32,7 +32,8 @@ export type Step =
   | { type: 'apply'; topology: Topology }
   | { type: 'fail' | 'heal'; target: FailureTarget }
 
-export type FailureTarget = { kind: 'link'; endpoints: [string, string] } | { kind: 'host'; host: string } | { kind: 'controller' }
+export type FailureTarget =
+  { kind: 'link'; endpoints: [string, string] } | { kind: 'host'; host: string } | { kind: 'controller' }
 
 export type Expectation =
   /** No frame of one of these networks is heard in another. */

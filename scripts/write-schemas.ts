@@ -1,0 +1,8 @@
+// Writes the JSON Schemas that are shipped from their one definition: `npx tsx scripts/write-schemas.ts`.
+import { writeFileSync } from 'node:fs'
+import { scenarioSchema, topologySchema } from '../topologies/schema.ts'
+
+for (const schema of [topologySchema, scenarioSchema]) {
+  const path = new URL(`../topologies/${schema.$id}`, import.meta.url)
+  writeFileSync(path, JSON.stringify(schema, null, 2) + '\n')
+}

@@ -1,0 +1,22 @@
+// What a schema can not say: that names mean something, that nothing is doubled, that things fit.
+
+import { checkAddresses } from './checks/addresses.ts'
+import { checkBridges } from './checks/bridges.ts'
+import { checkFabric } from './checks/fabric.ts'
+import { checkNames } from './checks/names.ts'
+import { checkNetworks } from './checks/networks.ts'
+import { checkNics } from './checks/nics.ts'
+import { checkTunnelEndpoints } from './checks/tunnel-endpoints.ts'
+import type { TopologyDraft } from './draft.ts'
+import type { Report } from './findings.ts'
+
+/** Reports every contradiction in the topology. One without any can be completed and run. */
+export function checkTopology(topology: TopologyDraft, report: Report): void {
+  checkNames(topology, report)
+  checkBridges(topology, report)
+  checkFabric(topology, report)
+  checkNetworks(topology, report)
+  checkNics(topology, report)
+  checkAddresses(topology, report)
+  checkTunnelEndpoints(topology, report)
+}

@@ -1,0 +1,42 @@
+// What is meant where the file says nothing.
+
+import { createHash } from 'node:crypto'
+import type { Draft } from './draft.ts'
+import type { WrittenHost, WrittenNetwork, WrittenNic } from './schema.ts'
+import type { Fabric, Link } from './topology.ts'
+
+export const INTEGRATION_BRIDGE = 'br-int'
+export const NETWORK_MTU = 1500
+export const IDEAL_LINK: Omit<Link, 'endpoints'> = { delay: 0, jitter: 0, loss: 0, mtu: 9000, queue: 1000 }
+const IDEAL_SWITCH = 'fabric'
+
+const LEAST_BURST = 12_144
+const BURSTS_PER_SECOND = 100
+
+export const bridgesOf = (host: Draft<WrittenHost>): Draft<NonNullable<WrittenHost['bridges']>> =>
+  host.bridges ?? [{ name: INTEGRATION_BRIDGE }]
+
+/** One switch, and links without limit from each host to it. */
+export const idealFabric = (hosts: readonly string[]): Fabric => ({
+  switches: [{ name: IDEAL_SWITCH }],
+  links: hosts.map((host) => ({ endpoints: [host, IDEAL_SWITCH], ...IDEAL_LINK })),
+})
+
+export function vlanModeOf(nic: Draft<WrittenNic>): NonNullable<WrittenNic['vlanMode']> {
+  if (nic.vlanMode !== undefined) return nic.vlanMode
+  if (nic.trunks === undefined || nic.trunks.length === 0) return 'access'
+  return nic.network === undefined ? 'trunk' : 'native-untagged'
+}
+
+/** The tag of the native network on a native-tagged vNIC: that of the network itself, where it has one. */
+export const nativeTagOf = (nic: Draft<WrittenNic>, network: Draft<WrittenNetwork> | undefined): number | undefined =>
+  nic.tag ?? (network?.type === 'vlan' ? network.segment : undefined)
+
+/** A locally administered address that follows from the vNIC's id: 02 and the first five octets of its SHA-256. */
+export function derivedMac(nicId: string): string {
+  const digest = createHash('sha256').update(nicId).digest('hex')
+  return `02${digest.slice(0, 10)}`.replace(/..(?!$)/g, '$&:')
+}
+
+/** Bits: 10 ms of the rate, at least one full Ethernet frame of 1518 bytes. */
+export const defaultBurst = (rate: number): number => Math.max(LEAST_BURST, Math.ceil(rate / BURSTS_PER_SECOND))

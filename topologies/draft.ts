@@ -1,0 +1,46 @@
+// Written form of which only what the schema admits is left: any part of it may be missing. Cross-checks run on this, so
+// that a file with mistakes of both kinds gets to hear of all of them.
+
+import { pointer } from './problems.ts'
+import type { WrittenNic, WrittenSubport, WrittenTopology, WrittenVm } from './schema.ts'
+
+export type Draft<T> = T extends string | number | boolean
+  ? T
+  : T extends readonly (infer Item)[]
+    ? (Item extends object ? Draft<Item> : Item | undefined)[]
+    : { [Key in keyof T]?: Draft<T[Key]> | undefined }
+
+export type TopologyDraft = Draft<WrittenTopology>
+
+export interface PlacedNic {
+  vm: Draft<WrittenVm>
+  nic: Draft<WrittenNic>
+  /** `web1:eth0`; undefined where a name is missing. */
+  id: string | undefined
+  at: string
+}
+
+export function* nicsOf(topology: TopologyDraft): Generator<PlacedNic> {
+  for (const [vmIndex, vm] of (topology.vms ?? []).entries())
+    for (const [index, nic] of (vm.nics ?? []).entries()) {
+      const named = vm.name !== undefined && nic.name !== undefined
+      yield { vm, nic, id: named ? `${vm.name}:${nic.name}` : undefined, at: pointer('vms', vmIndex, 'nics', index) }
+    }
+}
+
+/** A MAC and addresses in a network: a vNIC's untagged side, or one of its sub-ports. */
+export interface Attachment {
+  placed: PlacedNic
+  part: Draft<WrittenNic> | Draft<WrittenSubport>
+  network: string | undefined
+  at: string
+}
+
+export function* attachmentsOf(topology: TopologyDraft): Generator<Attachment> {
+  for (const placed of nicsOf(topology)) {
+    const { nic, at } = placed
+    yield { placed, part: nic, network: nic.network, at }
+    for (const [index, part] of (nic.trunks ?? []).entries())
+      yield { placed, part, network: part.network, at: `${at}${pointer('trunks', index)}` }
+  }
+}

@@ -1,0 +1,69 @@
+// What the names that people use mean in a topology.
+
+import { InvalidField } from '../protocols/errors.ts'
+import { nearest, oneOf } from './did-you-mean.ts'
+import type { Bridge, Host, Nic, Topology, Vm } from './topology.ts'
+
+/** A switch by its place: the bridge of a host. */
+export interface SwitchPlace {
+  host: Host
+  bridge: Bridge
+}
+
+function unknown(kind: string, name: string, known: readonly string[]): InvalidField {
+  const meant = nearest(name, known)
+  const hint = meant === undefined ? '' : ` (did you mean '${meant}'?)`
+  return new InvalidField(kind, `no ${kind} '${name}'`, oneOf(known) + hint)
+}
+
+function find<T extends { name: string }>(kind: string, among: readonly T[], name: string): T {
+  const found = among.find((one) => one.name === name)
+  if (found === undefined)
+    throw unknown(
+      kind,
+      name,
+      among.map((one) => one.name),
+    )
+  return found
+}
+
+/** @throws InvalidField no such host */
+export const findHost = (topology: Topology, name: string): Host => find('host', topology.hosts, name)
+
+/** @throws InvalidField no such VM */
+export const findVm = (topology: Topology, name: string): Vm => find('VM', topology.vms, name)
+
+/** `web1:eth0`, or `web1` where that VM has exactly one vNIC. @throws InvalidField */
+export function findNic(topology: Topology, name: string): Nic {
+  const [vmName, nicName] = name.split(':')
+  const vm = topology.vms.find((one) => one.name === vmName)
+  if (vm === undefined)
+    throw unknown(
+      'vNIC',
+      name,
+      topology.vms.flatMap(({ nics }) => nics.map(({ id }) => id)),
+    )
+  const ids = vm.nics.map(({ id }) => id)
+  if (nicName === undefined && vm.nics.length !== 1)
+    throw new InvalidField('vNIC', `'${name}' has ${vm.nics.length} vNICs`, oneOf(ids))
+  const nic = vm.nics.find(({ id }) => id === name || nicName === undefined)
+  if (nic === undefined) throw unknown('vNIC', name, ids)
+  return nic
+}
+
+/** The bridge that has the host's uplink and tunnel. */
+export const integrationBridge = (host: Host): Bridge => host.bridges[0]!
+
+/** `h1/br-int`, or `h1` for its integration bridge. @throws InvalidField */
+export function resolveSwitch(topology: Topology, name: string): SwitchPlace {
+  const [hostName = '', ...bridgeName] = name.split('/')
+  const host = findHost(topology, hostName)
+  if (bridgeName.length === 0) return { host, bridge: integrationBridge(host) }
+  return { host, bridge: find(`bridge on ${hostName}`, host.bridges, bridgeName.join('/')) }
+}
+
+/** Every network the vNIC is in: its own first, then those behind its tags. */
+export function networksOf(nic: Nic): string[] {
+  const own = nic.network === undefined ? [] : [nic.network]
+  return [...new Set([...own, ...nic.trunks.map(({ network }) => network)])]
+}

@@ -1,0 +1,63 @@
+// Steps and expectations with every default filled in, once all checks have passed.
+
+import { SECOND } from '../runtime/clock.ts'
+import type { Expectation, FailureTarget, Step } from './scenario.ts'
+import type { WrittenEntry, WrittenExpectation, WrittenTarget } from './schema.ts'
+import { parseDuration } from './units.ts'
+
+const PAUSE = 30_000_000
+const SEND_RATE = 1000
+
+const time = (text: string | undefined, otherwise: number) => (text === undefined ? otherwise : parseDuration(text))
+
+/** Any step but `apply`, which needs files. */
+export function completeStep(entry: WrittenEntry): Step {
+  const { replay, ping, send, migrate, flow, fail, heal } = entry
+  if (replay)
+    return { type: 'replay', capture: replay.capture, map: replay.map ?? 'source-mac', speed: replay.speed ?? 1 }
+  if (ping) return completePing(ping)
+  if (send)
+    return { type: 'send', from: send.from, frame: send.frame, count: send.count ?? 1, rate: send.rate ?? SEND_RATE }
+  if (migrate) return { type: 'migrate', vm: migrate.vm, to: migrate.to, pause: time(migrate.pause, PAUSE) }
+  if (flow) return completeFlow(flow)
+  if (fail) return { type: 'fail', target: completeTarget(fail) }
+  if (heal) return { type: 'heal', target: completeTarget(heal) }
+  return { type: 'pingall' }
+}
+
+const completePing = ({ from, to, count, interval, expect }: NonNullable<WrittenEntry['ping']>): Step => ({
+  type: 'ping',
+  from,
+  to,
+  count: count ?? 1,
+  interval: time(interval, SECOND),
+  ...(expect !== undefined && { expect }),
+})
+
+const completeFlow = (flow: NonNullable<WrittenEntry['flow']>): Step => ({
+  type: 'flow',
+  switch: flow.switch,
+  command: flow.add === undefined ? 'del' : 'add',
+  flow: flow.add ?? flow.del!,
+})
+
+function completeTarget(target: WrittenTarget): FailureTarget {
+  if (target === 'controller') return { kind: 'controller' }
+  if (target.host !== undefined) return { kind: 'host', host: target.host }
+  return { kind: 'link', endpoints: [target.link![0]!, target.link![1]!] }
+}
+
+export function completeExpectation(written: WrittenExpectation): Expectation {
+  const { isolated, delivered, notDelivered, policyFollows, dropped, lost = 0, duplicated = 0 } = written
+  if (isolated) return { type: 'isolated', networks: isolated }
+  if (delivered) return { type: 'delivered', ...delivered, lost, duplicated }
+  if (notDelivered) return { type: 'notDelivered', ...notDelivered }
+  if (policyFollows !== undefined) return { type: 'policyFollows', vm: policyFollows }
+  const { reason, atLeast, atMost } = dropped!
+  return {
+    type: 'dropped',
+    reason,
+    atLeast: atLeast ?? (atMost === undefined ? 1 : 0),
+    ...(atMost !== undefined && { atMost }),
+  }
+}

@@ -1,0 +1,52 @@
+// The way back: a topology as people would write it, with nothing left to defaults.
+
+import type { WrittenLink, WrittenNic, WrittenPolicy, WrittenTopology } from './schema.ts'
+import type { Link, Nic, PortPolicy, Topology } from './topology.ts'
+import { formatDuration, formatRate, formatSize } from './units.ts'
+
+/** JSON that, parsed again, gives an equal topology. */
+export const topologyToJson = ({ name, hosts, fabric, networks, vms }: Topology): WrittenTopology => ({
+  version: 1,
+  name,
+  hosts: hosts.map((host) => ({ ...host, bridges: host.bridges.map((bridge) => ({ ...bridge })) })),
+  fabric: { switches: fabric.switches.map((one) => ({ ...one })), links: fabric.links.map(writeLink) },
+  networks: networks.map((network) => ({ ...network, subnets: network.subnets.map((subnet) => ({ ...subnet })) })),
+  vms: vms.map((vm) => ({ name: vm.name, host: vm.host, nics: vm.nics.map(writeNic) })),
+})
+
+const writeLink = ({ endpoints, bandwidth, delay, jitter, loss, mtu, queue }: Link): WrittenLink => ({
+  endpoints: [...endpoints],
+  ...(bandwidth !== undefined && { bandwidth: formatRate(bandwidth) }),
+  delay: formatDuration(delay),
+  jitter: formatDuration(jitter),
+  loss,
+  mtu,
+  queue,
+})
+
+function writeNic({ id: _, vm: __, vlanMode, trunks, policy, ...rest }: Nic): WrittenNic {
+  if (vlanMode === 'dot1q-tunnel') throw new Error('no written form for a vNIC of mode dot1q-tunnel')
+  return {
+    ...rest,
+    addresses: [...rest.addresses],
+    vlanMode,
+    trunks: trunks.map((subport) => ({ ...subport, addresses: [...subport.addresses] })),
+    policy: writePolicy(policy),
+  }
+}
+
+const writePolicy = ({
+  portSecurity,
+  ingressRate,
+  egressRate,
+  ingressBurst,
+  egressBurst,
+  dscp,
+}: PortPolicy): WrittenPolicy => ({
+  portSecurity,
+  ...(ingressRate !== undefined && { ingressRate: formatRate(ingressRate) }),
+  ...(egressRate !== undefined && { egressRate: formatRate(egressRate) }),
+  ...(ingressBurst !== undefined && { ingressBurst: formatSize(ingressBurst) }),
+  ...(egressBurst !== undefined && { egressBurst: formatSize(egressBurst) }),
+  ...(dscp !== undefined && { dscp }),
+})
