@@ -4,7 +4,7 @@ interface Task extends Timer {
   readonly at: Nanoseconds
   readonly order: number
   readonly wakesPromises: boolean
-  run: (() => void) | undefined
+  run: (() => void | Promise<void>) | undefined
 }
 
 /** True where `a` runs before `b`: earlier instant first, then first come, first served. */
@@ -40,36 +40,45 @@ export class VirtualClock implements Clock {
     return this.#push(at, task, true)
   }
 
+  /** As `schedule`, for work of the world outside (reading a file): time stands still until the promise has settled. */
+  scheduleOutside(at: Nanoseconds, task: () => Promise<void>): Timer {
+    return this.#push(at, task, true)
+  }
+
   /** Runs all tasks up to and including the instant `until`, then stands at `until`. */
   async run(until: Nanoseconds): Promise<void> {
-    await promisesSettled()
-    for (;;) {
-      const task = this.#popUpTo(until)
-      if (task === undefined) break
-      this.#now = task.at
-      task.run?.()
-      if (task.wakesPromises) await promisesSettled()
-    }
+    await this.#runWhile(() => true, until)
     if (until > this.#now && until !== Infinity) this.#now = until
   }
 
-  /** Runs tasks until `done` resolves or rejects; gives its result. Fails when nothing is left that could wake it. */
+  /**
+   * Runs tasks until `done` settles, and gives its result.
+   * @throws Error where nothing is scheduled any more that could settle it
+   */
   async runUntil<T>(done: Promise<T>): Promise<T> {
     let settled = false
     const mark = () => {
       settled = true
     }
     done.then(mark, mark)
-    await promisesSettled()
-    while (!settled) {
-      const next = this.next
-      if (next === Infinity) throw new Error('virtual time ended before the awaited work was done')
-      await this.run(next)
-    }
+    await this.#runWhile(() => !settled, Infinity)
+    if (!settled) throw new Error('virtual time ended before the awaited work was done')
     return done
   }
 
-  #push(at: Nanoseconds, run: () => void, wakesPromises: boolean): Timer {
+  async #runWhile(wanted: () => boolean, until: Nanoseconds): Promise<void> {
+    await promisesSettled()
+    while (wanted()) {
+      const task = this.#popUpTo(until)
+      if (task === undefined) return
+      this.#now = task.at
+      const outside = task.run?.()
+      if (outside !== undefined) await outside
+      if (task.wakesPromises) await promisesSettled()
+    }
+  }
+
+  #push(at: Nanoseconds, run: () => void | Promise<void>, wakesPromises: boolean): Timer {
     const task: Task = {
       at: Math.max(Math.round(at), this.#now),
       order: this.#order++,

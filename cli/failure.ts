@@ -1,0 +1,40 @@
+// Whatever goes wrong ends here as a sentence and an exit code.
+
+import { CommanderError } from 'commander'
+import { formatProblems, InvalidInput } from '../topologies/problems.ts'
+
+export const EXIT_WRONG_INPUT = 2
+
+export const EXIT_LEGEND = `
+Exit codes:
+  0  everything held
+  1  an expectation failed: something leaked, was lost, doubled or out of order
+  2  the input is wrong; the message says which file, where, and what was expected
+  3  nothing was checked`
+
+const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file',
+  EACCES: 'permission denied',
+  EISDIR: 'is a folder; a file was expected',
+  EADDRINUSE: 'the address is in use',
+  EADDRNOTAVAIL: 'no interface has this address',
+  ECONNREFUSED: 'nobody listens there; is `signalbox up` running?',
+  ENOSPC: 'no space left on the device',
+}
+
+/** Prints what went wrong for people. @returns the exit code */
+export function reportFailure(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_WRONG_INPUT
+  process.stderr.write(`signalbox: ${sentence(error)}\n`)
+  return EXIT_WRONG_INPUT
+}
+
+function sentence(error: unknown): string {
+  if (error instanceof InvalidInput) return formatProblems(error.problems)
+  if (!(error instanceof Error)) return String(error)
+  const { code, path } = error as NodeJS.ErrnoException
+  const known = code === undefined ? undefined : SYSTEM_ERRORS[code]
+  if (known !== undefined) return path === undefined ? known : `${path}: ${known}`
+  const isOurs = error.name !== 'TypeError' && error.name !== 'ReferenceError' && error.name !== 'RangeError'
+  return isOurs || process.env['SIGNALBOX_DEBUG'] === undefined ? error.message : (error.stack ?? error.message)
+}

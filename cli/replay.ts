@@ -1,0 +1,99 @@
+import { stat, writeFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import pico from 'picocolors'
+import { replay, type ReplayOptions, type ReplayResult } from '../lab/replay.ts'
+import { pcapObserver } from '../lab/report/pcap.ts'
+import { jsonReport } from '../lab/report/json.ts'
+import { junitReport } from '../lab/report/junit.ts'
+import { textReport } from '../lab/report/text.ts'
+import { EXIT_CODES } from '../lab/verdict.ts'
+import { loadScenarioOrTopology } from '../topologies/load.ts'
+import type { FrameMap, Scenario } from '../topologies/scenario.ts'
+import { EXIT_LEGEND, EXIT_WRONG_INPUT } from './failure.ts'
+import { FrameProgress } from './progress.ts'
+import { BufferedFile } from './buffered-file.ts'
+
+interface Flags {
+  report?: string
+  pcapOut?: string
+  junit?: string
+  seed?: number
+  map: FrameMap
+  json?: true
+  quiet?: true
+  lenient?: true
+}
+
+export function replayCommand(): Command {
+  return new Command('replay')
+    .summary('run a scenario, or captures through a topology, and print the verdict')
+    .description(
+      'Runs a scenario on virtual time and prints its verdict. With a topology instead of a scenario, replays the captures named after it.',
+    )
+    .argument('<file>', 'a scenario, a topology, or a stock shape such as leaf-spine,2,4')
+    .argument('[captures...]', 'pcap or pcapng files, each from the start of virtual time')
+    .option('--report <file>', 'write the verdict as JSON')
+    .option('--junit <file>', 'write the verdict as JUnit XML')
+    .option('--pcap-out <file>', 'write one pcapng with an interface per vNIC and uplink')
+    .option('--seed <number>', 'seed for jitter and loss', wholeNumber)
+    .addOption(
+      new Option('--map <how>', 'how frames of the named captures find their vNIC')
+        .choices(['source-mac', 'source-ip', 'vlan', 'pcapng-interface'])
+        .default('source-mac'),
+    )
+    .option('--lenient', 'accept a damaged capture: replay what is whole')
+    .option('--json', 'print the verdict as JSON')
+    .option('--quiet', 'print nothing; only the exit code speaks')
+    .addHelpText('after', EXIT_LEGEND)
+    .action(run)
+}
+
+async function run(file: string, captures: string[], flags: Flags): Promise<void> {
+  const scenario = await withCaptures(file, captures, flags.map)
+  await checkReadable(scenario)
+  const progress = new FrameProgress(process.stderr, flags.quiet !== true)
+  const pcap = flags.pcapOut === undefined ? undefined : new BufferedFile(flags.pcapOut)
+  const options: ReplayOptions = {
+    ...(flags.seed !== undefined && { seed: flags.seed }),
+    ...(flags.lenient && { lenient: true }),
+    ...(pcap && { observer: pcapObserver((bytes) => pcap.write(bytes)) }),
+    progress: (frames) => progress.update(frames),
+  }
+  let result: ReplayResult
+  try {
+    result = await replay(scenario, options)
+  } finally {
+    progress.stop()
+    pcap?.close()
+  }
+  await report(result, flags)
+}
+
+/** The scenario in `file`; for a topology, one that replays the captures and expects nothing in particular. */
+async function withCaptures(file: string, captures: string[], map: FrameMap): Promise<Scenario> {
+  const scenario = await loadScenarioOrTopology(file)
+  const steps = captures.map((capture) => ({
+    at: 0,
+    step: { type: 'replay' as const, capture: resolve(capture), map, speed: 1 },
+  }))
+  return { ...scenario, timeline: [...scenario.timeline, ...steps] }
+}
+
+/** Finds a missing capture before anything runs. */
+async function checkReadable({ timeline, folder }: Scenario): Promise<void> {
+  for (const { step } of timeline) if (step.type === 'replay') await stat(resolve(folder, step.capture))
+}
+
+async function report({ verdict, damaged }: ReplayResult, flags: Flags): Promise<void> {
+  if (flags.report !== undefined) await writeFile(flags.report, jsonReport(verdict))
+  if (flags.junit !== undefined) await writeFile(flags.junit, junitReport(verdict))
+  if (flags.quiet !== true) process.stdout.write(flags.json ? jsonReport(verdict) : textReport(verdict, pico))
+  for (const damage of damaged) process.stderr.write(`signalbox: ${damage}\n`)
+  process.exitCode = damaged.length > 0 && flags.lenient !== true ? EXIT_WRONG_INPUT : EXIT_CODES[verdict.verdict]
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('expected a whole number')
+  return Number(text)
+}

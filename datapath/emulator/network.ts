@@ -1,0 +1,189 @@
+// START HERE: a topology, running. Hosts with their switches, the fabric between them, and guests at the vNICs, all on one clock.
+
+import type { Channel } from '../../runtime/transport.ts'
+import type { Topology } from '../../topologies/topology.ts'
+import type { DropReason } from '../drops.ts'
+import type { Flow } from '../flow.ts'
+import type { FrameHandle } from '../frames.ts'
+import type { Switch } from '../switch.ts'
+import { Fabric, type World } from './fabric.ts'
+import { Guests, vmOf } from './guests.ts'
+import { Host, type Bridge } from './host.ts'
+
+/** What may be watched. Frames can be read during the call and not after it. */
+export interface NetworkEvents {
+  /** A frame enters at a vNIC's port, or would, were the port there. */
+  sent(nic: string, frame: FrameHandle): void
+  /** A guest hears a frame. */
+  heard(nic: string, frame: FrameHandle): void
+  /** A frame leaves a host for the fabric, or comes in from it. */
+  uplink(host: string, direction: 'out' | 'in', frame: FrameHandle): void
+  dropped(frame: FrameHandle, reason: DropReason, place: string, flow?: Flow): void
+}
+
+export class EmulatedNetwork {
+  readonly #world: World
+  readonly #events: NetworkEvents
+  readonly #hosts = new Map<string, Host>()
+  readonly #guests: Guests
+  readonly #failedHosts = new Set<string>()
+  readonly #failedLinks = new Map<string, [string, string]>()
+  #topology: Topology
+  #fabric: Fabric
+  #nextDatapathId = 1n
+
+  constructor(topology: Topology, world: World, events: NetworkEvents) {
+    this.#world = world
+    this.#events = events
+    this.#topology = topology
+    this.#guests = new Guests(world.arena, {
+      send: (host, nic, frame) => this.#enter(host, nic, frame),
+      hear: (nic, frame) => this.#hear(nic, frame),
+      absent: (host, _nic, frame) => this.#drop(frame, 'inactive_binding', host),
+    })
+    this.#fabric = this.#makeFabric()
+    this.#populate()
+  }
+
+  /** Every switch by name, in the order of the topology. */
+  switches(): Map<string, Bridge> {
+    return new Map([...this.#hosts.values()].flatMap((host) => [...host.bridges]))
+  }
+
+  switch(name: string): Switch | undefined {
+    return this.switches().get(name)?.switch
+  }
+
+  hostOf(vm: string): string | undefined {
+    return this.#guests.hostOf(vm)
+  }
+
+  /** A guest sends `frame`, at once or when it runs again. The network owns the frame from here on. */
+  send(nic: string, frame: FrameHandle): void {
+    this.#guests.send(nic, frame)
+  }
+
+  pause(vm: string): void {
+    this.#guests.pause(vm)
+  }
+
+  resume(vm: string, host: string): void {
+    this.#guests.resume(vm, host)
+  }
+
+  /** Takes over a changed topology: new hosts start, gone ones stop, the fabric is laid anew; what stays keeps its state. */
+  update(topology: Topology): { added: string[]; removed: string[] } {
+    const before = new Set(this.switches().keys())
+    this.#topology = topology
+    for (const name of [...this.#hosts.keys()])
+      if (!topology.hosts.some((host) => host.name === name)) this.#hosts.delete(name)
+    this.#fabric = this.#makeFabric()
+    for (const [a, b] of this.#failedLinks.values()) this.#fabric.fail(a, b)
+    this.#populate()
+    const after = [...this.switches().keys()]
+    return {
+      added: after.filter((name) => !before.has(name)),
+      removed: [...before].filter((name) => !after.includes(name)),
+    }
+  }
+
+  /** @returns false where the topology has no such link. */
+  failLink(a: string, b: string): boolean {
+    const known = this.#fabric.fail(a, b)
+    if (known) this.#failedLinks.set([a, b].sort().join(), [a, b])
+    return known
+  }
+
+  /** @returns false where the topology has no such link. */
+  healLink(a: string, b: string): boolean {
+    this.#failedLinks.delete([a, b].sort().join())
+    return this.#fabric.heal(a, b)
+  }
+
+  /** The host loses its power: its guests stop and its switches fall silent, until `healHost`. */
+  failHost(name: string): void {
+    this.#failedHosts.add(name)
+  }
+
+  healHost(name: string): void {
+    this.#failedHosts.delete(name)
+  }
+
+  isDown(host: string): boolean {
+    return this.#failedHosts.has(host)
+  }
+
+  /** Identities of the frames that are kept somewhere: in hold queues and for paused guests. */
+  heldFrames(): number[] {
+    const queued = [...this.switches().values()].flatMap(({ switch: { ports } }) => ports.heldFrames())
+    return [...queued.map((frame) => this.#world.arena.id[frame]!), ...this.#guests.waiting()]
+  }
+
+  /** Joins the switch to a controller over `channel`. */
+  connect(name: string, channel: Channel): void {
+    this.switches().get(name)!.agent.connect(channel)
+  }
+
+  #makeFabric(): Fabric {
+    return new Fabric(this.#topology, this.#world, {
+      receive: (host, frames) => this.#arriveAtHost(host, frames),
+      drop: (frame, reason, place) => this.#events.dropped(frame, reason, place),
+    })
+  }
+
+  #populate(): void {
+    for (const spec of this.#topology.hosts) {
+      if (this.#hosts.has(spec.name)) continue
+      const host = new Host(spec, this.#nextDatapathId, this.#world, {
+        vnic: (at, nic, frame) => this.#guests.receive(at, nic, frame),
+        uplink: (from, frame) => this.#leaveHost(from, frame),
+        drop: (frame, reason, place, flow) => this.#events.dropped(frame, reason, place, flow),
+      })
+      this.#nextDatapathId += BigInt(spec.bridges.length)
+      this.#hosts.set(spec.name, host)
+    }
+    const wanted = new Set(this.#topology.vms.map(({ name }) => name))
+    for (const vm of this.#guests.names()) if (!wanted.has(vm)) this.#guests.remove(vm)
+    for (const vm of this.#topology.vms) this.#guests.add(vm.name, vm.host)
+  }
+
+  #enter(hostName: string, nic: string, frame: FrameHandle): void {
+    this.#events.sent(nic, frame)
+    const host = this.#hosts.get(hostName)
+    if (host === undefined || this.#failedHosts.has(hostName)) return this.#drop(frame, 'link_down', hostName)
+    for (const { switch: bridge } of host.bridges.values()) {
+      const port = bridge.ports.byName(nic)
+      if (port !== undefined) return bridge.receive([frame], 1, port.config.number)
+    }
+    this.#drop(frame, 'inactive_binding', hostName)
+  }
+
+  #hear(nic: string, frame: FrameHandle): void {
+    this.#events.heard(nic, frame)
+    this.#world.arena.release(frame)
+  }
+
+  #leaveHost(host: string, frame: FrameHandle): void {
+    if (this.#failedHosts.has(host)) return this.#drop(frame, 'link_down', host)
+    this.#events.uplink(host, 'out', frame)
+    this.#fabric.send(host, frame)
+  }
+
+  #arriveAtHost(name: string, frames: readonly FrameHandle[]): void {
+    const host = this.#hosts.get(name)
+    if (host === undefined || this.#failedHosts.has(name)) {
+      for (const frame of frames) this.#drop(frame, 'link_down', name)
+      return
+    }
+    for (const frame of frames) this.#events.uplink(name, 'in', frame)
+    host.receive(frames)
+  }
+
+  #drop(frame: FrameHandle, reason: DropReason, place: string): void {
+    this.#events.dropped(frame, reason, place)
+    this.#world.arena.release(frame)
+  }
+}
+
+/** The VM of a vNIC's id. */
+export { vmOf }

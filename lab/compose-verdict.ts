@@ -1,0 +1,127 @@
+// From what the judge recorded to the verdict that people read.
+
+import { describe } from '../protocols/packet/packet.ts'
+import { printFlow } from '../protocols/flow-text/print.ts'
+import { appOfCookie } from '../controller/tables.ts'
+import type { MigrationStatus } from '../controller/model.ts'
+import type { Hop } from '../datapath/emulator/trail.ts'
+import type { Flow } from '../datapath/flow.ts'
+import type { Nanoseconds } from '../runtime/clock.ts'
+import type { Scenario } from '../topologies/scenario.ts'
+import { formatDuration } from '../topologies/units.ts'
+import { holdsExpectation, toleratedLosses } from './expectations.ts'
+import type { LeakWitness, LossWitness, Mishap } from './judge/judge.ts'
+import type { Lab } from './lab.ts'
+import type { RunLog } from './replay.ts'
+import type { FrameCounts, Leak, Loss, MigrationVerdict, PingVerdict, Verdict } from './verdict.ts'
+
+export function composeVerdict(
+  scenario: Scenario,
+  seed: number,
+  lab: Lab,
+  log: RunLog,
+  duration: Nanoseconds,
+): Verdict {
+  const { judge } = lab
+  judge.finish(new Set(lab.network.heldFrames()))
+  const verdict: Verdict = {
+    verdict: 'pass',
+    scenario: scenario.name,
+    seed,
+    digest: lab.digest.value(),
+    duration: formatDuration(duration),
+    frames: judge.frames,
+    made: judge.made,
+    expectations: [],
+    migrations: log.migrations.map((migration) => moveVerdict(migration, judge.mishaps)),
+    pings: log.pings.map(pingVerdict),
+    leaks: judge.leaks.map((leak, index) => leakOf(leak, lab.leakPaths[index] ?? [])),
+    losses: judge.losses.map(lossOf),
+    unmapped: [...log.unmapped].map(([source, frames]) => ({ source, frames })).sort((a, b) => b.frames - a.frames),
+    problems: log.problems,
+  }
+  verdict.expectations = scenario.expect.map((expect) => holdsExpectation(expect, scenario.topology, verdict, judge))
+  verdict.verdict = judgement(verdict, toleratedLosses(scenario, judge))
+  return verdict
+}
+
+function judgement(verdict: Verdict, tolerated: { lost: number; duplicated: number }): Verdict['verdict'] {
+  const nothing =
+    verdict.frames.injected === verdict.frames.unmapped &&
+    verdict.made.injected === 0 &&
+    verdict.expectations.length === 0
+  if (nothing && verdict.problems.length === 0) return 'nothing-checked'
+  const clean = isClean(verdict.frames, tolerated) && verdict.made.leaked === 0
+  const moved = verdict.migrations.every(
+    ({ state, policy, misdelivered }) => state === 'done' && policy === 'identical' && misdelivered === 0,
+  )
+  const held = [...verdict.expectations, ...verdict.pings].every((entry) => entry.held)
+  return clean && moved && held && verdict.problems.length === 0 ? 'pass' : 'fail'
+}
+
+const isClean = (frames: FrameCounts, tolerated: { lost: number; duplicated: number }) =>
+  frames.leaked === 0 &&
+  frames.reordered === 0 &&
+  frames.unmarked === 0 &&
+  frames.lost <= tolerated.lost &&
+  frames.duplicated <= tolerated.duplicated
+
+function moveVerdict(migration: MigrationStatus, mishaps: readonly Mishap[]): MigrationVerdict {
+  const { vm, from, to, state, held, policy, startedAt, pausedAt, resumedAt, endedAt, problem } = migration
+  const concerns = ({ at, nics }: Mishap) =>
+    at >= startedAt && at <= (endedAt ?? Infinity) && nics.some((nic) => nic.startsWith(`${vm}:`))
+  const during = mishaps.filter(concerns)
+  const count = (kind: Mishap['kind']) => during.filter((mishap) => mishap.kind === kind).length
+  return {
+    vm,
+    from,
+    to,
+    state,
+    blackout: formatDuration(pausedAt === undefined ? 0 : (resumedAt ?? endedAt ?? pausedAt) - pausedAt),
+    held,
+    lost: count('lost'),
+    duplicated: count('duplicated'),
+    misdelivered: count('leaked'),
+    policy,
+    ...(problem !== undefined && { problem }),
+  }
+}
+
+function pingVerdict({ result, expected }: RunLog['pings'][number]): PingVerdict {
+  const reachable = result.received === result.sent
+  const held = expected === 'reachable' ? reachable : result.received === 0
+  return { ...result, expected, held }
+}
+
+function leakOf(leak: LeakWitness, hops: Hop[]): Leak {
+  const rule = ruleOf(hops)
+  return {
+    frame: leak.id,
+    at: seconds(leak.at),
+    from: leak.from,
+    to: leak.to,
+    fromNetwork: leak.fromNetwork ?? null,
+    toNetwork: leak.toNetwork ?? null,
+    description: describe(leak.bytes),
+    path: hops.map(({ node }) => node).filter((node, index, nodes) => node !== nodes[index - 1]),
+    rule: rule === undefined ? 'none: no flow was involved' : printFlow(rule.spec).trim(),
+  }
+}
+
+/** The flow to blame: the first of a user's on the way, else the last that sent the frame on. */
+function ruleOf(hops: readonly Hop[]): Flow | undefined {
+  const isUsers = ({ spec }: Flow) => appOfCookie(spec.cookie) === undefined
+  return hops.flatMap(({ hits }) => hits).find(isUsers) ?? hops.findLast(({ flow }) => flow !== undefined)?.flow
+}
+
+const lossOf = (loss: LossWitness): Loss => ({
+  frame: loss.id,
+  at: seconds(loss.at),
+  from: loss.from,
+  to: loss.missed,
+  description: describe(loss.bytes),
+  reason: loss.reason,
+  place: loss.place,
+})
+
+const seconds = (at: Nanoseconds) => `${(at / 1e9).toFixed(6)}s`

@@ -1,0 +1,19 @@
+import { appOfCookie } from '../controller/tables.ts'
+import type { DropReason } from '../datapath/drops.ts'
+import type { Flow } from '../datapath/flow.ts'
+
+/** What a drop by one of the controller's tables means to the person who wrote the policy. */
+const MEANING: Readonly<Record<string, string>> = {
+  classify: 'vlan_mismatch',
+  'port-security': 'port_security',
+}
+
+/**
+ * The name under which a drop is reported: the switch's own, but where a flow said drop, what the flow is for: the policy's
+ * name, or `user_flow`.
+ */
+export function dropName(reason: DropReason, flow: Flow | undefined): string {
+  if (reason !== 'drop_action_of_pipeline' || flow === undefined) return reason
+  const app = appOfCookie(flow.spec.cookie)
+  return app === undefined ? 'user_flow' : (MEANING[app] ?? reason)
+}

@@ -1,0 +1,77 @@
+// What a scenario asks for beyond "no frame leaked, lost, doubled or out of order".
+
+import type { Expectation, Scenario } from '../topologies/scenario.ts'
+import type { Topology } from '../topologies/topology.ts'
+import { findNic } from '../topologies/lookup.ts'
+import type { Judge, PairTally } from './judge/judge.ts'
+import type { Verdict } from './verdict.ts'
+
+type Held = Verdict['expectations'][number]
+
+/** Holds one expectation against an otherwise finished verdict. */
+export function holdsExpectation(expect: Expectation, topology: Topology, verdict: Verdict, judge: Judge): Held {
+  const why = objection(expect, topology, verdict, judge)
+  return why === undefined ? { expect, held: true } : { expect, held: false, why }
+}
+
+/** What the scenario's own `delivered` expectations allow to be lost or doubled. */
+export function toleratedLosses(scenario: Scenario, judge: Judge): { lost: number; duplicated: number } {
+  const tolerated = { lost: 0, duplicated: 0 }
+  for (const expect of scenario.expect) {
+    if (expect.type !== 'delivered') continue
+    const tally = tallyOf(expect, scenario.topology, judge)
+    tolerated.lost += Math.min(tally.lost, expect.lost)
+    tolerated.duplicated += Math.min(tally.duplicated, expect.duplicated)
+  }
+  return tolerated
+}
+
+/** Why the expectation does not hold; undefined where it does. */
+function objection(expect: Expectation, topology: Topology, verdict: Verdict, judge: Judge): string | undefined {
+  switch (expect.type) {
+    case 'isolated':
+      return leaksBetween(expect.networks, verdict)
+    case 'delivered':
+      return undelivered(expect, tallyOf(expect, topology, judge))
+    case 'notDelivered': {
+      const { heard } = tallyOf(expect, topology, judge)
+      return heard === 0 ? undefined : `${heard} frames from ${expect.from} reached ${expect.to}`
+    }
+    case 'policyFollows':
+      return policyLeftBehind(expect.vm, verdict)
+    case 'dropped': {
+      const count = verdict.frames.dropped[expect.reason] ?? 0
+      const enough = count >= expect.atLeast && count <= (expect.atMost ?? Infinity)
+      return enough ? undefined : `${count} frames were dropped as ${expect.reason}`
+    }
+  }
+}
+
+function tallyOf({ from, to }: { from: string; to: string }, topology: Topology, judge: Judge): PairTally {
+  return judge.pair(findNic(topology, from).id, findNic(topology, to).id)
+}
+
+function leaksBetween(networks: readonly string[], { leaks }: Verdict): string | undefined {
+  const named = (network: string | null) => network !== null && networks.includes(network)
+  const leak = leaks.find(
+    ({ fromNetwork, toNetwork }) => named(fromNetwork) && named(toNetwork) && fromNetwork !== toNetwork,
+  )
+  return leak && `frame ${leak.frame} of ${leak.fromNetwork} was heard in ${leak.toNetwork} by ${leak.to}`
+}
+
+function undelivered(expect: Extract<Expectation, { type: 'delivered' }>, tally: PairTally): string | undefined {
+  if (tally.sent === 0) return `no frame went from ${expect.from} to ${expect.to}`
+  const missing = tally.sent - tally.heard
+  if (missing > expect.lost) return `${missing} of ${tally.sent} frames did not arrive`
+  if (tally.duplicated > expect.duplicated) return `${tally.duplicated} frames arrived twice`
+  return undefined
+}
+
+function policyLeftBehind(vm: string, { migrations, frames }: Verdict): string | undefined {
+  const moves = migrations.filter((migration) => migration.vm === vm)
+  if (moves.length === 0) return `${vm} was never moved`
+  const bad = moves.find(({ policy, state }) => policy !== 'identical' || state !== 'done')
+  if (bad !== undefined)
+    return `the move from ${bad.from} to ${bad.to} ended ${bad.state} with policy ${bad.policy}${bad.problem === undefined ? '' : `: ${bad.problem}`}`
+  return frames.unmarked === 0 ? undefined : `${frames.unmarked} frames arrived without their DSCP`
+}

@@ -1,0 +1,178 @@
+// The law of a network: from topology and policy alone, who must hear a frame and who may. No flow, port or table is looked at.
+
+import { parseIpv6, parseMac } from '../../protocols/address.ts'
+import type { Network, Nic, PortPolicy, Topology } from '../../topologies/topology.ts'
+import { isArp, isGroup, isIp, isRarp, isReserved, type IpSight, type Mac, type Sight } from './sight.ts'
+
+/** A vNIC's place in one network: untagged, native, or behind a sub-port's tag. */
+interface Membership {
+  nic: string
+  network: string
+  mac: Mac
+  /** IPv4 dotted, IPv6 as 32 hexadecimal digits. */
+  addresses: ReadonlySet<string>
+  policy: PortPolicy
+}
+
+export interface Ruling {
+  /** The network in which the frame was sent; undefined where the vNIC has none under this tag. */
+  network: string | undefined
+  /** vNICs that must hear it. */
+  must: readonly string[]
+  /** Who may: every vNIC in `network`, these alone, or nobody. */
+  may: 'network' | readonly string[]
+  /** What the policy lets happen instead of delivery, by drop name. */
+  excuses: readonly string[]
+  /** The MAC address that a responder may answer with in the owner's place. */
+  answer?: Mac
+  /** DSCP that the policy puts on it, for IP. */
+  dscp?: number
+}
+
+const NOBODY: Pick<Ruling, 'must' | 'may'> = { must: [], may: [] }
+const UNSPECIFIED_IPV6 = '0'.repeat(32)
+
+export class Law {
+  readonly #nics: Map<string, Nic>
+  readonly #networks: Map<string, Network>
+  /** By network. */
+  readonly #members = new Map<string, Membership[]>()
+  /** By vNIC, then guest tag (0 for untagged). */
+  readonly #byTag = new Map<string, Map<number, Membership>>()
+
+  constructor(topology: Topology) {
+    const nics = topology.vms.flatMap((vm) => vm.nics)
+    this.#nics = new Map(nics.map((nic) => [nic.id, nic]))
+    this.#networks = new Map(topology.networks.map((network) => [network.name, network]))
+    for (const nic of nics) this.#enrol(nic)
+  }
+
+  knows(nic: string): boolean {
+    return this.#nics.has(nic)
+  }
+
+  /** The network in which the vNIC hears or says a frame with these tags. */
+  networkAt(nic: string, seen: Sight): string | undefined {
+    return this.#membership(nic, seen)?.network
+  }
+
+  judge(nic: string, seen: Sight): Ruling {
+    const sender = this.#membership(nic, seen)
+    if (sender === undefined)
+      return { network: undefined, ...NOBODY, excuses: ['vlan_mismatch', 'drop_action_of_pipeline', 'table_miss'] }
+    const { network, policy } = sender
+    const honesty = policy.portSecurity ? honestyOf(sender, seen) : 'honest'
+    if (honesty === 'spoofed') return { network, ...NOBODY, excuses: ['port_security', 'vlan_mismatch'] }
+    const ruling = this.#recipients(sender, seen)
+    const excuses = [...this.#excuses(sender, seen, ruling.must), ...(honesty === 'unsure' ? ['port_security'] : [])]
+    return {
+      network,
+      ...ruling,
+      must: honesty === 'unsure' ? [] : ruling.must,
+      excuses,
+      ...(policy.dscp !== undefined && seen.ip && { dscp: policy.dscp }),
+    }
+  }
+
+  #recipients(sender: Membership, seen: Sight): Pick<Ruling, 'must' | 'may' | 'answer'> {
+    const others = this.#members.get(sender.network)!.filter(({ nic }) => nic !== sender.nic)
+    if (isReserved(seen.destination)) return { must: [], may: 'network' }
+    if (isGroup(seen.destination))
+      return { must: others.map(({ nic }) => nic), may: 'network', ...this.#answer(sender, seen) }
+    const owners = others.filter(({ mac }) => mac === seen.destination)
+    const hearers = owners.map(({ nic }) => nic)
+    if (hearers.length > 0) return { must: hearers, may: hearers, ...this.#answer(sender, seen) }
+    return { must: [], may: seen.destination === sender.mac ? [] : 'network' }
+  }
+
+  /** ARP requests and neighbour solicitations for an address the topology knows may be answered in its owner's place. */
+  #answer(sender: Membership, seen: Sight): { answer?: Mac } {
+    const asked = seen.arp?.operation === 1 ? seen.arp.target : seen.ip?.icmpType === 135 ? seen.ip.target : undefined
+    if (asked === undefined) return {}
+    const owner = this.#members
+      .get(sender.network)!
+      .find(({ nic, addresses }) => nic !== sender.nic && addresses.has(asked))
+    return owner === undefined ? {} : { answer: owner.mac }
+  }
+
+  #excuses(sender: Membership, seen: Sight, must: readonly string[]): string[] {
+    const excuses: string[] = []
+    const limited =
+      sender.policy.ingressRate !== undefined ||
+      must.some((nic) => this.#nics.get(nic)!.policy.egressRate !== undefined)
+    if (limited) excuses.push('rate_limited')
+    if (seen.payloadLength > this.#networks.get(sender.network)!.mtu) excuses.push('mtu_exceeded')
+    return excuses
+  }
+
+  #membership(nic: string, seen: Sight): Membership | undefined {
+    const tags = this.#byTag.get(nic)
+    const outer = seen.tags[0]
+    return tags?.get(outer === undefined ? 0 : outer & 0x0fff)
+  }
+
+  #enrol(nic: Nic): void {
+    const tags = new Map<number, Membership>()
+    const join = (tag: number, network: string, mac: string, addresses: readonly string[]) => {
+      const known = [...tags.values()].find((member) => member.network === network)
+      const member = known ?? {
+        nic: nic.id,
+        network,
+        mac: Number(parseMac(mac)),
+        addresses: new Set(addresses.map(comparable)),
+        policy: nic.policy,
+      }
+      tags.set(tag, member)
+      if (known !== undefined) return
+      if (!this.#members.has(network)) this.#members.set(network, [])
+      this.#members.get(network)!.push(member)
+    }
+    if (nic.network !== undefined) join(0, nic.network, nic.mac, nic.addresses)
+    if (nic.network !== undefined && nic.vlanMode === 'native-tagged')
+      join(this.#nativeTag(nic), nic.network, nic.mac, nic.addresses)
+    for (const { tag, network, mac, addresses } of nic.trunks) join(tag, network, mac, addresses)
+    this.#byTag.set(nic.id, tags)
+  }
+
+  #nativeTag(nic: Nic): number {
+    return nic.tag ?? this.#networks.get(nic.network!)?.segment ?? 0
+  }
+}
+
+/** Whether the frame wears its vNIC's own addresses; `unsure` where the policy leaves a choice to whoever enforces it. */
+function honestyOf(sender: Membership, seen: Sight): 'honest' | 'spoofed' | 'unsure' {
+  if (seen.source !== sender.mac) return 'spoofed'
+  if (isRarp(seen.etherType)) return 'honest'
+  if (isArp(seen.etherType)) {
+    if (seen.arp === undefined) return 'unsure'
+    const own = sender.addresses.has(seen.arp.sender) || seen.arp.sender === '0.0.0.0'
+    return own && seen.arp.senderMac === sender.mac ? 'honest' : 'spoofed'
+  }
+  if (!isIp(seen.etherType)) return 'unsure'
+  if (seen.ip === undefined) return 'unsure'
+  return seen.ip.version === 4 ? honestIpv4(sender, seen.ip) : honestIpv6(sender, seen.ip)
+}
+
+function honestIpv4(sender: Membership, ip: IpSight): 'honest' | 'spoofed' {
+  const asksForAddress = ip.source === '0.0.0.0' && ip.sourcePort === 68 && ip.destinationPort === 67
+  return sender.addresses.has(ip.source) || asksForAddress ? 'honest' : 'spoofed'
+}
+
+function honestIpv6(sender: Membership, ip: IpSight): 'honest' | 'spoofed' | 'unsure' {
+  const linkLocal = linkLocalOf(sender.mac)
+  const own = (address: string) => sender.addresses.has(address) || address === linkLocal
+  if (ip.icmpType === 136) return ip.target !== undefined && own(ip.target) && own(ip.source) ? 'honest' : 'spoofed'
+  if (own(ip.source)) return 'honest'
+  if (ip.source !== UNSPECIFIED_IPV6) return 'spoofed'
+  return ip.icmpType === 133 || ip.icmpType === 135 ? 'honest' : 'unsure'
+}
+
+/** The link-local address made of the MAC (RFC 4291 appendix A), as 32 hexadecimal digits. */
+function linkLocalOf(mac: Mac): string {
+  const digits = mac.toString(16).padStart(12, '0')
+  const first = (parseInt(digits.slice(0, 2), 16) ^ 2).toString(16).padStart(2, '0')
+  return `fe80000000000000${first}${digits.slice(2, 6)}fffe${digits.slice(6)}`
+}
+
+const comparable = (address: string) =>
+  address.includes(':') ? parseIpv6(address).toString(16).padStart(32, '0') : address

@@ -1,0 +1,217 @@
+// START HERE: a controller and an emulated network, joined, with a judge looking on.
+
+import { Controller } from '../controller/controller.ts'
+import type { ControllerEvent, MigrationStatus } from '../controller/model.ts'
+import type { DropReason } from '../datapath/drops.ts'
+import { EmulatedNetwork } from '../datapath/emulator/network.ts'
+import { Pinger } from '../datapath/emulator/ping.ts'
+import { Trail, type Hop } from '../datapath/emulator/trail.ts'
+import type { Flow } from '../datapath/flow.ts'
+import { FrameArena, type FrameHandle } from '../datapath/frames.ts'
+import { MICROSECOND, MILLISECOND, type Clock, type Nanoseconds } from '../runtime/clock.ts'
+import { seeded } from '../runtime/random.ts'
+import { memoryChannelPair, type Channel } from '../runtime/transport.ts'
+import { VirtualClock } from '../runtime/virtual-clock.ts'
+import type { FailureTarget } from '../topologies/scenario.ts'
+import type { Topology } from '../topologies/topology.ts'
+import { dropName } from './drop-names.ts'
+import { Judge, type Hearing } from './judge/judge.ts'
+import { Digest } from './recorder.ts'
+
+/** How long a control message takes from controller to switch. */
+const CONTROL_LATENCY = 50 * MICROSECOND
+
+export interface LabOptions {
+  clock: Clock
+  seed: number
+  observer?: LabObserver
+  log?: (line: string) => void
+}
+
+/** Sees every frame at the edges; for captures and progress. Bytes can be read during the call and not after it. */
+export interface LabObserver {
+  sent?(at: Nanoseconds, nic: string, id: number, bytes: Uint8Array): void
+  heard?(at: Nanoseconds, nic: string, id: number, bytes: Uint8Array, hearing: Hearing, hops: () => Hop[]): void
+  uplink?(at: Nanoseconds, host: string, direction: 'out' | 'in', bytes: Uint8Array): void
+}
+
+export class Lab {
+  readonly clock: Clock
+  readonly controller: Controller
+  readonly network: EmulatedNetwork
+  readonly judge: Judge
+  readonly digest = new Digest()
+  readonly pinger: Pinger
+  /** The way of each leaked frame, in the order of the judge's witnesses. */
+  readonly leakPaths: Hop[][] = []
+  readonly #arena = new FrameArena()
+  readonly #trail = new Trail(this.#arena)
+  readonly #observer: LabObserver
+  readonly #channels = new Map<string, Channel>()
+  #nextFrame = 1
+  #controllerDown = false
+
+  private constructor(topology: Topology, options: LabOptions) {
+    this.clock = options.clock
+    this.#observer = options.observer ?? {}
+    this.judge = new Judge(topology)
+    const world = { arena: this.#arena, clock: options.clock, random: seeded(options.seed), trail: this.#trail }
+    this.network = new EmulatedNetwork(topology, world, {
+      sent: (nic, frame) => this.#sent(nic, frame),
+      heard: (nic, frame) => this.#heard(nic, frame),
+      uplink: (host, direction, frame) =>
+        this.#observer.uplink?.(this.clock.now(), host, direction, this.#arena.read(frame)),
+      dropped: (frame, reason, place, flow) => this.#dropped(frame, reason, place, flow),
+    })
+    this.pinger = new Pinger({
+      clock: options.clock,
+      nextId: () => this.#nextFrame++,
+      send: (nic, id, bytes) => this.#send(nic, id, bytes),
+    })
+    this.controller = new Controller({
+      clock: options.clock,
+      hypervisor: {
+        pause: async (vm) => this.network.pause(vm),
+        resume: async (vm, host) => this.network.resume(vm, host),
+      },
+      drain: drainTime(topology),
+      ...(options.log && { log: options.log }),
+    })
+  }
+
+  /** Starts controller and network. Resolves when every switch has what the topology asks for. */
+  static async start(topology: Topology, options: LabOptions): Promise<Lab> {
+    const lab = new Lab(topology, options)
+    for (const name of lab.network.switches().keys()) lab.#dial(name)
+    await lab.settle(lab.controller.apply(topology))
+    return lab
+  }
+
+  /** Waits for `work`, running the clock where it is a virtual one. */
+  settle<T>(work: Promise<T>): Promise<T> {
+    return this.clock instanceof VirtualClock ? this.clock.runUntil(work) : work
+  }
+
+  /** A guest sends a frame. @returns the identity under which it is followed */
+  inject(nic: string, bytes: Uint8Array): number {
+    const id = this.#nextFrame++
+    this.#send(nic, id, bytes)
+    return id
+  }
+
+  /** Frames on their way now, those that are held somewhere left out. */
+  get inFlight(): number {
+    return this.#arena.live - this.network.heldFrames().length
+  }
+
+  /** Makes the network what `topology` says: hosts and links as well as what the controller answers for. */
+  async apply(topology: Topology): Promise<void> {
+    const { added, removed } = this.network.update(topology)
+    for (const name of removed) this.#hangUp(name)
+    for (const name of added) this.#dial(name)
+    this.judge.amend(topology)
+    await this.controller.apply(topology)
+  }
+
+  async migrate(vm: string, to: string, pause: number): Promise<MigrationStatus> {
+    const { id } = this.controller.migrate({ vm, to, pause })
+    return this.controller.migrationDone(id)
+  }
+
+  /** @returns false where there is nothing by that name. */
+  fail(target: FailureTarget): boolean {
+    const known = this.#breakOrMend(target, false)
+    if (known) this.judge.breakage(1)
+    return known
+  }
+
+  /** @returns false where there is nothing by that name. */
+  heal(target: FailureTarget): boolean {
+    const known = this.#breakOrMend(target, true)
+    if (known) this.judge.breakage(-1)
+    return known
+  }
+
+  subscribe(listener: (event: ControllerEvent) => void): () => void {
+    return this.controller.subscribe(listener)
+  }
+
+  #breakOrMend(target: FailureTarget, mend: boolean): boolean {
+    switch (target.kind) {
+      case 'link':
+        return mend ? this.network.healLink(...target.endpoints) : this.network.failLink(...target.endpoints)
+      case 'host':
+        return this.#powerHost(target.host, mend)
+      case 'controller':
+        this.#controllerDown = !mend
+        for (const name of this.network.switches().keys())
+          if (mend) this.#dial(name)
+          else this.#hangUp(name)
+        return true
+    }
+  }
+
+  #powerHost(host: string, on: boolean): boolean {
+    const names = [...this.network.switches().keys()].filter((name) => name.startsWith(`${host}/`))
+    if (on) this.network.healHost(host)
+    else this.network.failHost(host)
+    for (const name of names)
+      if (on) this.#dial(name)
+      else this.#hangUp(name)
+    return names.length > 0
+  }
+
+  #dial(name: string): void {
+    if (this.#controllerDown || this.#channels.has(name)) return
+    const [switchEnd, controllerEnd] = memoryChannelPair(this.clock, {
+      latency: CONTROL_LATENCY,
+      names: [name, 'controller'],
+    })
+    this.#channels.set(name, switchEnd)
+    this.network.connect(name, switchEnd)
+    this.controller.accept(controllerEnd)
+  }
+
+  #hangUp(name: string): void {
+    this.#channels.get(name)?.close()
+    this.#channels.delete(name)
+  }
+
+  #send(nic: string, id: number, bytes: Uint8Array): void {
+    const frame = this.#arena.allocateFrom(bytes)
+    this.#arena.id[frame] = id
+    this.network.send(nic, frame)
+  }
+
+  #sent(nic: string, frame: FrameHandle): void {
+    const id = this.#arena.id[frame]!
+    const bytes = this.#arena.read(frame)
+    this.judge.sent(id, nic, this.clock.now(), bytes, this.pinger.owns(id))
+    this.#observer.sent?.(this.clock.now(), nic, id, bytes)
+  }
+
+  #heard(nic: string, frame: FrameHandle): void {
+    const id = this.#arena.id[frame]!
+    const bytes = this.#arena.read(frame)
+    this.digest.delivery(this.clock.now(), nic, bytes)
+    const witnesses = this.judge.leaks.length
+    const hearing = this.judge.heard(id, nic, this.clock.now(), bytes)
+    if (this.judge.leaks.length > witnesses) this.leakPaths.push(this.#trail.of(frame))
+    this.#observer.heard?.(this.clock.now(), nic, id, bytes, hearing, () => this.#trail.of(frame))
+    if (this.pinger.owns(id)) this.pinger.hear(nic, id, bytes)
+  }
+
+  #dropped(frame: FrameHandle, reason: DropReason, place: string, flow: Flow | undefined): void {
+    const name = dropName(reason, flow)
+    const id = this.#arena.id[frame]!
+    this.digest.drop(this.clock.now(), place, name)
+    this.judge.dropped(id, name, place)
+    if (this.pinger.owns(id)) this.pinger.dropped(id, name, place)
+  }
+}
+
+/** Long enough for a frame to cross the fabric, eight links at the most. */
+function drainTime({ fabric }: Topology): number {
+  const slowest = Math.max(0, ...fabric.links.map(({ delay, jitter }) => delay + jitter))
+  return MILLISECOND + 8 * slowest
+}

@@ -1,0 +1,114 @@
+// The verdict for people.
+
+import type { Colors } from 'picocolors/types.js'
+import type { FrameCounts, Verdict } from '../verdict.ts'
+
+type Paint = Pick<Colors, 'bold' | 'dim' | 'green' | 'red' | 'yellow'>
+
+export function textReport(verdict: Verdict, paint: Paint): string {
+  const lines = [
+    headline(verdict, paint),
+    '',
+    ...frameLines('frames', verdict.frames, paint),
+    ...(verdict.made.injected > 0 ? frameLines('made here', verdict.made, paint) : []),
+    ...section(
+      'unmapped',
+      verdict.unmapped.slice(0, 10).map(({ source, frames }) => `${frames} from ${source}`),
+    ),
+    ...section(
+      'migrations',
+      verdict.migrations.map((move) => migrationLine(move, paint)),
+    ),
+    ...section('pings', pingLines(verdict, paint)),
+    ...section(
+      'expectations',
+      verdict.expectations.map(({ expect, held, why }) => checked(held, describeExpectation(expect), why, paint)),
+    ),
+    ...section('leaks', verdict.leaks.flatMap(leakLines)),
+    ...section('losses', verdict.losses.flatMap(lossLines)),
+    ...section('problems', verdict.problems),
+    '',
+    paint.dim(`seed ${verdict.seed}, ${verdict.duration} of virtual time, digest ${verdict.digest}`),
+  ]
+  return lines.join('\n') + '\n'
+}
+
+function headline({ verdict, scenario }: Verdict, paint: Paint): string {
+  const words = {
+    pass: paint.green('PASS'),
+    fail: paint.red('FAIL'),
+    'nothing-checked': paint.yellow('NOTHING CHECKED'),
+  }
+  return `${paint.bold(words[verdict])}  ${scenario}`
+}
+
+function frameLines(title: string, counts: FrameCounts, paint: Paint): string[] {
+  const { injected, delivered, answered, held, unmapped, dropped } = counts
+  const ends = [`${delivered} delivered`]
+  if (answered > 0) ends.push(`${answered} answered`)
+  if (held > 0) ends.push(`${held} held`)
+  if (unmapped > 0) ends.push(`${unmapped} unmapped`)
+  for (const [reason, count] of Object.entries(dropped)) ends.push(`${count} dropped: ${reason}`)
+  const bad = (name: 'lost' | 'duplicated' | 'reordered' | 'leaked' | 'unmarked') =>
+    counts[name] === 0 ? `0 ${name}` : paint.red(`${counts[name]} ${name}`)
+  const faults = [bad('lost'), bad('duplicated'), bad('reordered'), bad('leaked')]
+  if (counts.unmarked > 0) faults.push(bad('unmarked'))
+  return [`${title}: ${injected} injected: ${ends.join(', ')}`, `  ${faults.join(', ')}`]
+}
+
+const section = (title: string, lines: string[]): string[] =>
+  lines.length === 0 ? [] : ['', `${title}:`, ...lines.map((line) => `  ${line}`)]
+
+function migrationLine(move: Verdict['migrations'][number], paint: Paint): string {
+  const { vm, from, to, state, blackout, held, lost, duplicated, misdelivered, policy, problem } = move
+  const good = state === 'done' && policy === 'identical' && lost + duplicated + misdelivered === 0
+  const text = `${vm} from ${from} to ${to}: ${state}, blackout ${blackout}, ${held} held, ${lost} lost, ${duplicated} duplicated, ${misdelivered} misdelivered, policy ${policy}`
+  return checked(good, text, problem, paint)
+}
+
+function pingLines({ pings }: Verdict, paint: Paint): string[] {
+  const shown = pings.length > 20 ? pings.filter(({ held }) => !held) : pings
+  const lines = shown.map(({ from, to, sent, received, expected, held, why }) =>
+    checked(held, `${from} to ${to}: ${received}/${sent} replies, expected ${expected}`, why, paint),
+  )
+  if (pings.length > 1) {
+    const sent = pings.reduce((sum, ping) => sum + ping.sent, 0)
+    const received = pings.reduce((sum, ping) => sum + ping.received, 0)
+    const unreachable = pings.filter(({ expected }) => expected === 'unreachable').length
+    lines.push(
+      `*** Results: ${received}/${sent} received; ${pings.length} pairs, ${unreachable} of them expected to be unreachable`,
+    )
+  }
+  return lines
+}
+
+function checked(held: boolean, text: string, why: string | undefined, paint: Paint): string {
+  return `${held ? paint.green('ok') : paint.red('not ok')} ${text}${why === undefined || held ? '' : `: ${why}`}`
+}
+
+function describeExpectation(expect: Verdict['expectations'][number]['expect']): string {
+  switch (expect.type) {
+    case 'isolated':
+      return `isolated: ${expect.networks.join(', ')}`
+    case 'delivered':
+      return `delivered from ${expect.from} to ${expect.to}`
+    case 'notDelivered':
+      return `not delivered from ${expect.from} to ${expect.to}`
+    case 'policyFollows':
+      return `policy follows ${expect.vm}`
+    case 'dropped':
+      return `dropped as ${expect.reason}: at least ${expect.atLeast}`
+  }
+}
+
+const leakLines = (leak: Verdict['leaks'][number]): string[] => [
+  `frame ${leak.frame} at ${leak.at}: ${leak.from} (${leak.fromNetwork ?? 'no network'}) was heard by ${leak.to} (${leak.toNetwork ?? 'no network'})`,
+  `  ${leak.description}`,
+  `  path ${leak.path.join(' -> ')}`,
+  `  rule ${leak.rule}`,
+]
+
+const lossLines = (loss: Verdict['losses'][number]): string[] => [
+  `frame ${loss.frame} at ${loss.at}: ${loss.from} was not heard by ${loss.to.slice(0, 5).join(', ')}${loss.to.length > 5 ? ', …' : ''}: ${loss.reason} at ${loss.place}`,
+  `  ${loss.description}`,
+]

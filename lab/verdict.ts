@@ -1,0 +1,96 @@
+// The verdict: what came of a run, as plain data. `report/` puts it before people and machines.
+
+import type { Expectation } from '../topologies/scenario.ts'
+
+export interface Verdict {
+  verdict: 'pass' | 'fail' | 'nothing-checked'
+  scenario: string
+  seed: number
+  /** SHA-256 over (nanosecond, port, bytes or drop name) of every delivery and drop, in order. */
+  digest: string
+  /** Virtual time that passed. */
+  duration: string
+  frames: FrameCounts
+  /** Frames that we made ourselves (pings, answers to them), counted apart. */
+  made: FrameCounts
+  expectations: { expect: Expectation; held: boolean; why?: string }[]
+  migrations: MigrationVerdict[]
+  pings: PingVerdict[]
+  leaks: Leak[]
+  losses: Loss[]
+  /** Frames that entered nowhere, by what they would have been mapped by, most frequent first. */
+  unmapped: { source: string; frames: number }[]
+  /** Sentences: what went wrong beside the frames. */
+  problems: string[]
+}
+
+/** injected = delivered + answered + held + lost + unmapped + the sum of `dropped`. */
+export interface FrameCounts {
+  injected: number
+  delivered: number
+  answered: number
+  held: number
+  lost: number
+  unmapped: number
+  duplicated: number
+  reordered: number
+  leaked: number
+  /** Delivered without the DSCP that the sender's policy puts on them. */
+  unmarked: number
+  /** Frames that ended for a reason that the policy, the scenario or a user's flow names. */
+  dropped: Record<string, number>
+}
+
+export interface MigrationVerdict {
+  vm: string
+  from: string
+  to: string
+  state: string
+  /** From the guest's pause to its going on. */
+  blackout: string
+  held: number
+  lost: number
+  duplicated: number
+  misdelivered: number
+  policy: 'identical' | 'different' | 'unknown'
+  problem?: string
+}
+
+export interface PingVerdict {
+  from: string
+  to: string
+  sent: number
+  received: number
+  expected: 'reachable' | 'unreachable'
+  held: boolean
+  /** Why replies are missing. */
+  why?: string
+}
+
+/** A frame that somebody heard who may not. */
+export interface Leak {
+  frame: number
+  at: string
+  from: string
+  to: string
+  fromNetwork: string | null
+  toNetwork: string | null
+  /** One line, as tcpdump would print it. */
+  description: string
+  path: string[]
+  /** The flow that let it through, in ovs-ofctl syntax. */
+  rule: string
+}
+
+/** A frame that somebody did not hear who must. */
+export interface Loss {
+  frame: number
+  at: string
+  from: string
+  to: string[]
+  description: string
+  reason: string
+  place: string
+}
+
+export const EXIT_CODES = { pass: 0, fail: 1, 'nothing-checked': 3 } as const
