@@ -105,10 +105,6 @@ export class Meter {
 export class MeterTable {
   readonly #meters = new Map<number, Meter>()
 
-  get numbers(): number[] {
-    return [...this.#meters.keys()].sort((a, b) => a - b)
-  }
-
   has(meter: number): boolean {
     return this.#meters.has(meter)
   }
@@ -120,6 +116,12 @@ export class MeterTable {
   /** Makes the meter, or remakes it with full buckets. */
   set(meter: number, bands: readonly MeterBand[], now: Nanoseconds): void {
     this.#meters.set(meter, new Meter(bands, now))
+  }
+
+  /** Puts back what was there before a `set`, its levels and counts included. */
+  restore(meter: number, before: Meter | undefined): void {
+    if (before === undefined) this.#meters.delete(meter)
+    else this.#meters.set(meter, before)
   }
 
   delete(meter: number): void {

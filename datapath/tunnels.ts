@@ -169,40 +169,48 @@ function combineEcn(arena: FrameArena, frame: FrameHandle): boolean {
 /** What `TunnelTable.receive` says where no port takes the frame; a port's number is positive. */
 export const NotReceived = { NotTunnelled: -1, Invalid: -2, Unknown: -3 } as const
 
+interface Tunnel {
+  port: number
+  localIp: number
+  key: number | 'flow'
+  destinationPort: number
+}
+
 /** A switch's tunnel ports: which one takes the frame from these endpoints with this VNI. */
 export class TunnelTable {
-  readonly #ports = new Map<number, TunnelOptions>()
-  readonly #byKey = new Map<string, number>()
-  /** UDP ports that are listened at, with the number of tunnels that want each. */
-  readonly #listening = new Map<number, number>()
+  readonly #options = new Map<number, TunnelOptions>()
+  /** By remote endpoint; those that take any remote endpoint under `flow`. */
+  readonly #byRemote = new Map<number | 'flow', Tunnel[]>()
+  /** UDP ports that are listened at. */
+  #listening = new Set<number>()
   readonly #isListening = (port: number) => this.#listening.has(port)
 
   /** Adds or replaces the tunnel of a port. False where another port has just the same tunnel. */
   add(port: number, options: TunnelOptions): boolean {
     if (this.conflicts(port, options)) return false
     this.remove(port)
-    const udpPort = options.destinationPort ?? VXLAN_PORT
-    this.#ports.set(port, options)
-    this.#byKey.set(keyOf(options), port)
-    this.#listening.set(udpPort, (this.#listening.get(udpPort) ?? 0) + 1)
+    this.#options.set(port, options)
+    const { localIp, remoteIp, key, destinationPort = VXLAN_PORT } = options
+    const tunnels = this.#byRemote.get(remoteIp) ?? []
+    this.#byRemote.set(remoteIp, [...tunnels, { port, localIp, key, destinationPort }])
+    this.#listening.add(destinationPort)
     return true
   }
 
   /** Whether another port has just the same tunnel. */
-  conflicts(port: number, options: TunnelOptions): boolean {
-    const taken = this.#byKey.get(keyOf(options))
-    return taken !== undefined && taken !== port
+  conflicts(port: number, { localIp, remoteIp, key, destinationPort = VXLAN_PORT }: TunnelOptions): boolean {
+    const taken = this.#among(remoteIp, key, localIp, destinationPort)
+    return taken !== NotReceived.Unknown && taken !== port
   }
 
   remove(port: number): void {
-    const options = this.#ports.get(port)
+    const options = this.#options.get(port)
     if (options === undefined) return
-    const udpPort = options.destinationPort ?? VXLAN_PORT
-    this.#ports.delete(port)
-    this.#byKey.delete(keyOf(options))
-    const wanted = this.#listening.get(udpPort)! - 1
-    if (wanted === 0) this.#listening.delete(udpPort)
-    else this.#listening.set(udpPort, wanted)
+    this.#options.delete(port)
+    const left = this.#byRemote.get(options.remoteIp)!.filter((tunnel) => tunnel.port !== port)
+    if (left.length > 0) this.#byRemote.set(options.remoteIp, left)
+    else this.#byRemote.delete(options.remoteIp)
+    this.#listening = new Set([...this.#options.values()].map(({ destinationPort = VXLAN_PORT }) => destinationPort))
   }
 
   /**
@@ -210,13 +218,10 @@ export class TunnelTable {
    * an exact remote endpoint before `flow`. NotReceived.Unknown where none does.
    */
   find(vni: number, remote: number, local: number, destinationPort: number): number {
-    return (
-      this.#byKey.get(key(vni, remote, local, destinationPort)) ??
-      this.#byKey.get(key(vni, 'flow', local, destinationPort)) ??
-      this.#byKey.get(key('flow', remote, local, destinationPort)) ??
-      this.#byKey.get(key('flow', 'flow', local, destinationPort)) ??
-      NotReceived.Unknown
-    )
+    let port = this.#among(remote, vni, local, destinationPort)
+    if (port < 0) port = this.#among('flow', vni, local, destinationPort)
+    if (port < 0) port = this.#among(remote, 'flow', local, destinationPort)
+    return port < 0 ? this.#among('flow', 'flow', local, destinationPort) : port
   }
 
   /**
@@ -229,10 +234,14 @@ export class TunnelTable {
     if (code === Decapsulation.Invalid) return NotReceived.Invalid
     return this.find(outer.vni, outer.source, outer.destination, outer.destinationPort)
   }
+
+  #among(remote: number | 'flow', key: number | 'flow', local: number, destinationPort: number): number {
+    const tunnels = this.#byRemote.get(remote)
+    if (tunnels === undefined) return NotReceived.Unknown
+    for (const tunnel of tunnels) {
+      if (tunnel.key === key && tunnel.localIp === local && tunnel.destinationPort === destinationPort)
+        return tunnel.port
+    }
+    return NotReceived.Unknown
+  }
 }
-
-const key = (vni: number | 'flow', remote: number | 'flow', local: number, port: number) =>
-  `${vni} ${remote} ${local} ${port}`
-
-const keyOf = (options: TunnelOptions) =>
-  key(options.key, options.remoteIp, options.localIp, options.destinationPort ?? VXLAN_PORT)

@@ -1,0 +1,69 @@
+import type { BundledMessage, MessageOf } from '../../../protocols/control/messages.ts'
+import type { Switch } from '../../switch.ts'
+import { Refused } from '../refused.ts'
+import { applyChanges, ChangeRefused } from './changes.ts'
+
+/** Changes that one bundle may hold: enough for every flow of a full switch. */
+const LARGEST_BUNDLE = 1_000_000
+
+interface Bundle {
+  changes: BundledMessage[]
+  /** By place in the bundle: the xid of the message that brought the change. */
+  xids: number[]
+}
+
+/** Says that a message of a bundle was refused: to whom it concerns, and why. */
+export type RefuseBundled = (xid: number, refusal: Refused) => void
+
+/** The bundles of one connection. They end with it: a bundle that was not committed leaves nothing behind. */
+export class Bundles {
+  readonly #device: Switch
+  readonly #open = new Map<number, Bundle>()
+
+  constructor(device: Switch) {
+    this.#device = device
+  }
+
+  /** @throws Refused */
+  add({ bundle, message }: MessageOf<'bundleAdd'>, xid: number): void {
+    const { changes, xids } = this.#opened(bundle)
+    if (changes.length >= LARGEST_BUNDLE)
+      throw new Refused('bad_bundle', 'bundle', `bundle ${bundle} has ${LARGEST_BUNDLE} changes and takes no more`)
+    changes.push(message)
+    xids.push(xid)
+  }
+
+  /**
+   * Where a commit fails, the change to blame is refused under its own xid first, then the commit.
+   * @throws Refused
+   */
+  control({ bundle, command }: MessageOf<'bundleControl'>, refuse: RefuseBundled): void {
+    if (command === 'open') return this.#begin(bundle)
+    const ended = this.#opened(bundle)
+    this.#open.delete(bundle)
+    if (command === 'commit') this.#commit(ended, refuse)
+  }
+
+  #begin(bundle: number): void {
+    if (this.#open.has(bundle)) throw new Refused('bad_bundle', 'bundle', `bundle ${bundle} is open already`)
+    this.#open.set(bundle, { changes: [], xids: [] })
+  }
+
+  #opened(bundle: number): Bundle {
+    const opened = this.#open.get(bundle)
+    if (opened === undefined) throw new Refused('bad_bundle', 'bundle', `bundle ${bundle} is not open`)
+    return opened
+  }
+
+  #commit({ changes, xids }: Bundle, refuse: RefuseBundled): void {
+    try {
+      applyChanges(this.#device, changes)
+    } catch (error) {
+      if (!(error instanceof ChangeRefused)) throw error
+      const { index, refusal } = error
+      if (index >= 0) refuse(xids[index]!, refusal.within('message'))
+      const { field } = index < 0 ? refusal : refusal.within(`messages[${index}]`)
+      throw new Refused('bundle_failed', field, `${refusal.code}: ${refusal.message}`)
+    }
+  }
+}
