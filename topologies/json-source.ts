@@ -205,7 +205,7 @@ class Parser {
     const start = this.#at++
     for (;;) {
       const code = this.#text.charCodeAt(this.#at)
-      if (Number.isNaN(code)) this.#fail('a string that does not end', `'"'`, start)
+      if (Number.isNaN(code)) this.#fail('a string that does not end', 'a closing quote', start)
       if (code < 0x20) this.#fail('a control character in a string', 'it escaped, as \\n or \\u0009')
       this.#at += code === 0x5c ? this.#escapeLength() : 1
       if (code === 0x22) return JSON.parse(this.#text.slice(start, this.#at)) as string

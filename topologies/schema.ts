@@ -1,7 +1,7 @@
 // What people write, defined once: the JSON Schemas (draft 2020-12) that are shipped and the types of what they admit.
 // `npx tsx scripts/write-schemas.ts` writes the files. A `title` says what is expected where a value is refused.
 
-import Type from 'typebox'
+import { Type } from 'typebox'
 import * as units from './units.ts'
 
 const DIALECT = 'https://json-schema.org/draft/2020-12/schema'
@@ -36,6 +36,18 @@ const pair = (description: string) =>
   Type.Array(Type.String(), { title: 'two names', minItems: 2, maxItems: 2, description })
 /** Exactly one of these keys. */
 const oneKeyOf = (...keys: string[]) => ({ oneOf: keys.map((key) => ({ required: [key] })) })
+
+/** Which of two schemas counts follows from the value, so that a mistake is held against the one that was meant. */
+const inCase = (condition: object, whenTrue: object, otherwise: object) => ({
+  if: condition,
+  // oxlint-disable-next-line unicorn/no-thenable -- a keyword of JSON Schema
+  then: whenTrue,
+  else: otherwise,
+})
+const ifObject = (whenTrue: object, otherwise: object) => ({
+  type: ['string', 'object'],
+  ...inCase({ type: 'object' }, whenTrue, otherwise),
+})
 
 const MTU = { least: 68, most: 65_535 }
 const LARGEST_COUNT = 1_000_000_000
@@ -221,9 +233,7 @@ export const topologySchema = {
   title: 'a topology',
   description: 'A virtual network for Signalbox: hosts, fabric, networks and VMs, or a stock shape.',
   type: 'object',
-  if: { required: ['shape'] },
-  then: Shaped,
-  else: Written,
+  ...inCase({ required: ['shape'] }, Shaped, Written),
 }
 
 // ---- Scenario ------------------------------------------------------------------------------------------------------
@@ -232,19 +242,17 @@ const topologyOr = (description: string) =>
   Type.Unsafe<string | object>({
     title: 'a path, a stock shape or a topology',
     description,
-    type: ['string', 'object'],
-    if: { type: 'object' },
-    then: { $ref: TOPOLOGY_ID },
+    ...ifObject({ $ref: TOPOLOGY_ID }, { minLength: 1 }),
   })
 
 const FrameMap = Type.Unsafe<'source-mac' | 'source-ip' | 'vlan' | 'pcapng-interface' | Record<string, string>>({
   title: "'source-mac', 'source-ip', 'vlan', 'pcapng-interface' or an object from filters to vNICs",
   description:
     'How a captured frame finds the vNIC it enters at: by what it wears, by the name of its interface in the capture, or by filters in flow syntax. Default: source-mac.',
-  type: ['string', 'object'],
-  if: { type: 'object' },
-  then: { additionalProperties: { type: 'string', title: 'the name of a vNIC' } },
-  else: { enum: ['source-mac', 'source-ip', 'vlan', 'pcapng-interface'] },
+  ...ifObject(
+    { additionalProperties: { type: 'string', title: 'the name of a vNIC' } },
+    { enum: ['source-mac', 'source-ip', 'vlan', 'pcapng-interface'] },
+  ),
 })
 
 const nicName = (description: string) => text(`${description} \`web1:eth0\`, or \`web1\` where the VM has one vNIC.`)
@@ -311,13 +319,13 @@ const Target = (what: string) =>
   Type.Unsafe<'controller' | { link?: string[]; host?: string }>({
     title: '\'controller\', {"link": […]} or {"host": …}',
     description: `What ${what}: the controller, a link or a host.`,
-    type: ['string', 'object'],
-    if: { type: 'object' },
-    then: closed(
-      { link: optional(pair('The two ends of the link.')), host: optional(name('Name of the host.')) },
-      oneKeyOf('link', 'host'),
+    ...ifObject(
+      closed(
+        { link: optional(pair('The two ends of the link.')), host: optional(name('Name of the host.')) },
+        oneKeyOf('link', 'host'),
+      ),
+      { enum: ['controller'] },
     ),
-    else: { enum: ['controller'] },
   })
 
 const steps = {

@@ -24,14 +24,18 @@ function validators(): Validators {
   return compiled
 }
 
-/** Reports all that the schema does not admit in `value` and takes it out. Undefined where nothing is left. */
+/** Reports all that the schema does not admit in `value` and takes it out. Undefined where it is no object at all. */
 export function validate(kind: keyof Validators, value: unknown, findings: Findings): object | undefined {
+  if (!isObject(value)) {
+    findings.report('', `found ${shown(value)}`, 'an object')
+    return undefined
+  }
   const validator = validators()[kind]
   validator(value)
   const errors = validator.errors ?? []
   for (const error of errors) report(error, findings)
   for (const error of errors) takeOut(error, value)
-  return isObject(value) ? value : undefined
+  return value
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

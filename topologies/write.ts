@@ -24,12 +24,16 @@ const writeLink = ({ endpoints, bandwidth, delay, jitter, loss, mtu, queue }: Li
   queue,
 })
 
-function writeNic({ id: _, vm: __, vlanMode, trunks, policy, ...rest }: Nic): WrittenNic {
+function writeNic({ name, bridge, network, mac, addresses, vlanMode, tag, trunks, policy }: Nic): WrittenNic {
   if (vlanMode === 'dot1q-tunnel') throw new Error('no written form for a vNIC of mode dot1q-tunnel')
   return {
-    ...rest,
-    addresses: [...rest.addresses],
+    name,
+    bridge,
+    ...(network !== undefined && { network }),
+    mac,
+    addresses: [...addresses],
     vlanMode,
+    ...(tag !== undefined && { tag }),
     trunks: trunks.map((subport) => ({ ...subport, addresses: [...subport.addresses] })),
     policy: writePolicy(policy),
   }

@@ -1,0 +1,31 @@
+import { describe, expect, test } from 'vitest'
+import { findHost, findNic, integrationBridge, networksOf, resolveSwitch } from '../../topologies/lookup.ts'
+import { parseTopology } from '../../topologies/load.ts'
+import { twoTenants } from '../support/two-tenants.ts'
+
+const topology = parseTopology(JSON.stringify(twoTenants()), 'two-tenants.json')
+
+describe('a vNIC', () => {
+  test('has a full name', () => expect(findNic(topology, 'web1:eth1').id).toBe('web1:eth1'))
+  test('goes by its VM where that has no other', () => expect(findNic(topology, 'db1').id).toBe('db1:eth0'))
+  test('does not where it has', () =>
+    expect(() => findNic(topology, 'web1')).toThrow('expected one of web1:eth0, web1:eth1'))
+  test.each(['web2', 'db1:eth1', 'db1:', ''])('%j is none', (name) =>
+    expect(() => findNic(topology, name)).toThrow('no vNIC'),
+  )
+  test('may be in several networks', () =>
+    expect(networksOf(findNic(topology, 'router'))).toEqual(['blue', 'green', 'office']))
+})
+
+test.each([
+  ['h1', 'br-int'],
+  ['h1/br-web', 'br-web'],
+])('the switch %s is the bridge %s', (name, bridge) => expect(resolveSwitch(topology, name).bridge.name).toBe(bridge))
+
+test.each(['h3', 'h1/br-wbe', 'h1/', ''])('%j is no switch', (name) =>
+  expect(() => resolveSwitch(topology, name)).toThrow('expected'),
+)
+
+test('the first bridge of a host is its integration bridge', () => {
+  expect(integrationBridge(findHost(topology, 'h1')).name).toBe('br-int')
+})

@@ -1,0 +1,131 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { InvalidInput, isScenario, loadScenario } from '../../topologies/load.ts'
+import { twoTenants } from '../support/two-tenants.ts'
+
+let folder = ''
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'scenario-'))
+  await writeFile(join(folder, 'two-tenants.json'), JSON.stringify(twoTenants()))
+  await writeFile(join(folder, 'web.pcapng'), '')
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+const load = async (scenario: object) => {
+  const path = join(folder, 'case.json')
+  await writeFile(path, JSON.stringify({ topology: 'two-tenants.json', ...scenario }, null, 1))
+  return loadScenario(path)
+}
+
+test('a scenario is sorted by time, entries of one instant as they stand', async () => {
+  const scenario = await load({
+    timeline: [
+      { at: '2s', migrate: { vm: 'db1', to: 'h1' } },
+      { at: '0s', replay: { capture: 'web.pcapng' } },
+      { at: '2s', fail: 'controller' },
+      { at: '1s', send: { from: 'db1', frame: 'ffff', count: 3 } },
+      { at: '2s', heal: { link: ['tor1', 'h2'] } },
+      { at: '3s', apply: 'linear,2' },
+      { at: '4s', ping: { from: 'vm1', to: 'vm2' } },
+    ],
+  })
+  expect(scenario).toMatchObject({ name: 'case', seed: 1, folder, topology: { name: 'two-tenants' } })
+  expect(scenario.timeline.map(({ at, step }) => [at / 1e9, step.type])).toEqual([
+    [0, 'replay'],
+    [1, 'send'],
+    [2, 'migrate'],
+    [2, 'fail'],
+    [2, 'heal'],
+    [3, 'apply'],
+    [4, 'ping'],
+  ])
+  expect(scenario.timeline[0]!.step).toEqual({ type: 'replay', capture: 'web.pcapng', map: 'source-mac', speed: 1 })
+  expect(scenario.timeline[2]!.step).toEqual({ type: 'migrate', vm: 'db1', to: 'h1', pause: 30_000_000 })
+  expect(scenario.timeline[4]!.step).toEqual({ type: 'heal', target: { kind: 'link', endpoints: ['tor1', 'h2'] } })
+})
+
+test('expectations have their defaults', async () => {
+  const { expect: expectations } = await load({
+    expect: [
+      { delivered: { from: 'db1', to: 'router' }, lost: 2 },
+      { dropped: { reason: 'link_loss' } },
+      { dropped: { reason: 'link_loss', atMost: 4 } },
+      { policyFollows: 'db1' },
+    ],
+  })
+  expect(expectations).toEqual([
+    { type: 'delivered', from: 'db1', to: 'router', lost: 2, duplicated: 0 },
+    { type: 'dropped', reason: 'link_loss', atLeast: 1 },
+    { type: 'dropped', reason: 'link_loss', atLeast: 0, atMost: 4 },
+    { type: 'policyFollows', vm: 'db1' },
+  ])
+})
+
+test('a topology may be a shape or stand within', async () => {
+  expect((await load({ topology: 'tree,2,2' })).topology.hosts).toHaveLength(4)
+  expect((await load({ topology: twoTenants() })).topology.vms).toHaveLength(3)
+})
+
+describe('what is wrong is found', () => {
+  test.each([
+    ['two steps', { timeline: [{ at: '0s', pingall: {}, fail: 'controller' }] }, '/timeline/0'],
+    ['no step', { timeline: [{ at: '0s' }] }, '/timeline/0'],
+    [
+      'a capture that is not there',
+      { timeline: [{ at: '0s', replay: { capture: 'no.pcap' } }] },
+      '/timeline/0/replay/capture',
+    ],
+    [
+      'a way to map',
+      { timeline: [{ at: '0s', replay: { capture: 'web.pcapng', map: 'source' } }] },
+      '/timeline/0/replay/map',
+    ],
+    [
+      'a vNIC to map to',
+      { timeline: [{ at: '0s', replay: { capture: 'web.pcapng', map: { 'ip,nw_src=10.0.0.0/8': 'web1' } } }] },
+      '/timeline/0/replay/map/ip,nw_src=10.0.0.0~18',
+    ],
+    ['a VM', { timeline: [{ at: '0s', migrate: { vm: 'db2', to: 'h1' } }] }, '/timeline/0/migrate/vm'],
+    ['a host', { timeline: [{ at: '0s', migrate: { vm: 'db1', to: 'h4' } }] }, '/timeline/0/migrate/to'],
+    [
+      'a host without the bridge',
+      { timeline: [{ at: '0s', migrate: { vm: 'web1', to: 'h2' } }] },
+      '/timeline/0/migrate/to',
+    ],
+    [
+      'a switch',
+      { timeline: [{ at: '0s', flow: { switch: 'h1/br', add: 'actions=drop' } }] },
+      '/timeline/0/flow/switch',
+    ],
+    ['a link', { timeline: [{ at: '0s', fail: { link: ['h1', 'h2'] } }] }, '/timeline/0/fail/link'],
+    ['a time', { timeline: [{ at: '5', pingall: {} }] }, '/timeline/0/at'],
+    ['a network', { expect: [{ isolated: ['blue', 'gren'] }] }, '/expect/0/isolated/1'],
+    ['an ambiguous vNIC', { expect: [{ notDelivered: { from: 'web1', to: 'db1' } }] }, '/expect/0/notDelivered/from'],
+    ['lost without delivered', { expect: [{ policyFollows: 'db1', lost: 0 }] }, '/expect/0/lost'],
+    [
+      'a topology within',
+      { timeline: [{ at: '0s', apply: { version: 1, hosts: [{ name: 'x/y' }] } }] },
+      '/timeline/0/apply/hosts/0/name',
+    ],
+  ])('%s', async (_, scenario, pointer) => {
+    const error = await load(scenario).catch((reason: unknown) => reason)
+    expect(error).toBeInstanceOf(InvalidInput)
+    expect((error as InvalidInput).problems).toMatchObject([{ pointer }])
+  })
+
+  test('in the file of the topology too', async () => {
+    await writeFile(join(folder, 'broken.json'), '{"version": 1,\n"hosts": 5}')
+    const error = await load({ topology: 'broken.json', sed: 1 }).catch((reason: unknown) => reason)
+    expect((error as InvalidInput).problems.map(({ file, pointer }) => [file, pointer])).toEqual([
+      [join(folder, 'broken.json'), '/hosts'],
+      [join(folder, 'case.json'), '/sed'],
+    ])
+  })
+})
+
+test('a scenario is told from a topology', () => {
+  expect(isScenario({ topology: 'x.json' })).toBe(true)
+  expect(isScenario(twoTenants())).toBe(false)
+})

@@ -1,0 +1,24 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { scenarioSchema, topologySchema } from '../../topologies/schema.ts'
+
+test.each([topologySchema, scenarioSchema])('the shipped $id is what the code defines', (schema) => {
+  const path = new URL(`../../topologies/${schema.$id}`, import.meta.url)
+  expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual(JSON.parse(JSON.stringify(schema)))
+})
+
+test.each([topologySchema, scenarioSchema])('every property in $id is described', (schema) => {
+  expect(undescribed(schema, '')).toEqual([])
+})
+
+function undescribed(schema: unknown, at: string): string[] {
+  if (typeof schema !== 'object' || schema === null) return []
+  return Object.entries(schema).flatMap(([key, inner]: [string, unknown]) => {
+    if (key !== 'properties') return undescribed(inner, `${at}/${key}`)
+    const properties = Object.entries(inner as Record<string, { description?: string }>)
+    return properties.flatMap(([name, property]) => [
+      ...(property.description === undefined ? [`${at}/${name}`] : []),
+      ...undescribed(property, `${at}/${name}`),
+    ])
+  })
+}
