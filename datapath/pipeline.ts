@@ -6,9 +6,9 @@
 // addresses are what they were. Asking changes nothing: what was learned and which flows were met is part of the answer.
 
 import type { Nanoseconds } from '../runtime/clock.ts'
-import type { Action, Instructions } from '../protocols/control/messages.ts'
+import type { Action } from '../protocols/control/messages.ts'
 import { ReservedPort } from '../protocols/control/messages.ts'
-import { Word } from '../protocols/fields.ts'
+import { Word, fieldOf } from '../protocols/fields.ts'
 import { EtherType } from '../protocols/match.ts'
 import type { DropReason } from './drops.ts'
 import type { Flow } from './flow.ts'
@@ -23,7 +23,6 @@ import type { Step } from './pipeline-steps.ts'
 import { actionSetInOrder, stepsOf, wordWrites } from './pipeline-steps.ts'
 import { Translation } from './pipeline-translation.ts'
 import type { Port, PortTable } from './ports.ts'
-import { fieldOf } from '../protocols/fields.ts'
 
 /** Open vSwitch's MAX_DEPTH and MAX_RESUBMITS. */
 const MAX_DEPTH = 64
@@ -53,12 +52,24 @@ export function translateActions(
   return new Walk(context, key, now).under(stepsOf(actions))
 }
 
+/** A list of actions under way: a flow's, a packet-out's or the action set's. */
+interface Activation {
+  /** The table whose flow this is, and the port as though at which the frame came in. */
+  table: number
+  port: number
+  flow: Flow | undefined
+  steps: readonly Step[]
+  /** The step that comes next. */
+  next: number
+  readonly deepens: boolean
+}
+
+/** Resubmits nest, up to MAX_LOOKUPS deep: too deep for the call stack, so the walk keeps its own. */
 class Walk {
   readonly #context: PipelineContext
   readonly #now: Nanoseconds
   readonly #frame: Translation
-  #table = 0
-  #flow: Flow | undefined
+  readonly #stack: Activation[] = []
   #depth = 0
   #lookups = 0
   #aborted = false
@@ -73,34 +84,44 @@ class Walk {
   }
 
   fromTable(table: number): Translation {
-    this.#visit(table, this.#frame.key[Word.inPort])
+    this.#enter(table, this.#frame.key[Word.inPort], false)
     return this.#finish()
   }
 
   under(steps: readonly Step[]): Translation {
-    this.#run(steps)
+    this.#begin(steps, undefined)
     return this.#finish()
   }
 
   #finish(): Translation {
-    this.#flow = this.#writer
-    if (!this.#aborted) this.#run(actionSetInOrder(this.#actionSet))
+    this.#walk()
+    this.#begin(actionSetInOrder(this.#actionSet), this.#writer)
+    this.#walk()
     this.#frame.finish()
     return this.#frame
   }
 
-  /** Looks `table` up as though the frame had come in on `port`, follows the flow found and the tables it goes on to. */
-  #visit(table: number, port: number): void {
-    const outer = { table: this.#table, flow: this.#flow }
-    for (let next: number | undefined = table; next !== undefined && !this.#aborted;) {
-      const flow = this.#lookup(next, port)
-      if (flow === undefined) break
-      this.#table = next
-      this.#flow = flow
-      next = this.#follow(flow.spec.instructions, flow)
+  #begin(steps: readonly Step[], flow: Flow | undefined): void {
+    const port = this.#frame.key[Word.inPort]
+    this.#stack.push({ table: flow?.spec.table ?? 0, port, flow, steps, next: 0, deepens: false })
+  }
+
+  #walk(): void {
+    while (this.#stack.length > 0 && !this.#aborted) {
+      const current = this.#stack.at(-1)!
+      const step = current.steps[current.next++]
+      const goesOn = step === undefined ? this.#goOn(current) : this.#runStep(step, current)
+      if (!goesOn && this.#stack.pop()!.deepens) this.#depth--
     }
-    this.#table = outer.table
-    this.#flow = outer.flow
+  }
+
+  /** Looks `table` up as though the frame had come in on `port`, and starts on the flow found. */
+  #enter(table: number, port: number, deepens: boolean): void {
+    const flow = this.#lookup(table, port)
+    if (flow === undefined) return
+    if (deepens) this.#depth++
+    this.#stack.push({ table, port, flow, steps: flow.apply, next: 0, deepens })
+    this.#meter(flow)
   }
 
   #lookup(table: number, port: number): Flow | undefined {
@@ -115,38 +136,48 @@ class Walk {
     return flow
   }
 
-  /** OpenFlow 1.3 §5.9. Gives the table to go on to. */
-  #follow(instructions: Instructions, flow: Flow): number | undefined {
-    if (instructions.meter !== undefined) this.#frame.meter(instructions.meter)
-    if (!this.#run(flow.apply)) return undefined
-    if (instructions.clear) this.#actionSet = []
+  #meter(flow: Flow): void {
+    const { meter } = flow.spec.instructions
+    if (meter !== undefined) this.#frame.meter(meter)
+  }
+
+  /** A flow's instructions behind its actions (OpenFlow 1.3 §5.9). False where no further table follows. */
+  #goOn(current: Activation): boolean {
+    const { flow } = current
+    if (flow === undefined || flow.apply !== current.steps) return false
+    this.#write(flow)
+    const { gotoTable } = flow.spec.instructions
+    const next = gotoTable === undefined ? undefined : this.#lookup(gotoTable, current.port)
+    if (next === undefined) return false
+    current.table = next.spec.table
+    current.flow = next
+    current.steps = next.apply
+    current.next = 0
+    this.#meter(next)
+    return true
+  }
+
+  #write(flow: Flow): void {
+    const { clear, writeMetadata } = flow.spec.instructions
+    if (clear) this.#actionSet = []
     if (flow.write.length > 0) {
       this.#actionSet = [...this.#actionSet, ...flow.write]
       this.#writer = flow
     }
-    const { writeMetadata } = instructions
-    if (writeMetadata)
-      for (const { word, value, mask } of wordWrites(METADATA, writeMetadata.value, writeMetadata.mask))
-        this.#frame.write(word, value, mask)
-    return instructions.gotoTable
+    if (writeMetadata === undefined) return
+    for (const { word, value, mask } of wordWrites(METADATA, writeMetadata.value, writeMetadata.mask))
+      this.#frame.write(word, value, mask)
   }
 
-  /** False where the frame's way through this flow ends before the list does. */
-  #run(steps: readonly Step[]): boolean {
-    for (const step of steps) {
-      if (!this.#runStep(step) || this.#aborted) return false
-    }
-    return true
-  }
-
-  #runStep(step: Step): boolean {
+  /** False where the list ends before its last step. */
+  #runStep(step: Step, current: Activation): boolean {
     const frame = this.#frame
     switch (step.type) {
       case 'output':
-        this.#output(step.port)
+        this.#output(step.port, current)
         return true
       case 'controller':
-        this.#sendToController(step.maxLength)
+        this.#sendToController(step.maxLength, current)
         return true
       case 'push_vlan':
         frame.setTags([((step.etherType << 16) | VLAN_PRESENT) >>> 0, ...frame.tags])
@@ -168,29 +199,27 @@ class Walk {
           frame.move(step.from, step.fromOffset, step.to, step.toOffset, step.ones)
         return true
       case 'dec_ttl':
-        return this.#decrementTtl()
+        return this.#decrementTtl(current)
       case 'resubmit':
-        this.#resubmit(step.table ?? this.#table, step.port ?? frame.key[Word.inPort])
+        this.#resubmit(step.table ?? current.table, step.port ?? frame.key[Word.inPort], current)
         return true
     }
   }
 
-  #resubmit(table: number, port: number): void {
-    const deepens = this.#flow !== undefined && table <= this.#table
-    if (deepens && this.#depth >= MAX_DEPTH) return this.#abort('recursion_too_deep')
-    if (deepens) this.#depth++
-    this.#visit(table, port)
-    if (deepens) this.#depth--
+  #resubmit(table: number, port: number, { flow, table: from }: Activation): void {
+    const deepens = flow !== undefined && table <= from
+    if (deepens && this.#depth >= MAX_DEPTH) this.#abort('recursion_too_deep')
+    else this.#enter(table, port, deepens)
   }
 
   #abort(reason: DropReason): undefined {
     this.#aborted = true
-    this.#frame.abort(reason, this.#flow)
+    this.#frame.abort(reason, this.#stack.at(-1)?.flow)
     return undefined
   }
 
   /** A frame whose time is up goes to the controller, and this flow does no more to it. */
-  #decrementTtl(): boolean {
+  #decrementTtl(current: Activation): boolean {
     const frame = this.#frame
     const type = frame.read(Word.etherType)
     if (type !== EtherType.Ipv4 && type !== EtherType.Ipv6) return true
@@ -199,62 +228,64 @@ class Walk {
       frame.write(Word.ttl, ttl - 1, 0xff)
       return true
     }
-    frame.controller('invalid_ttl', WHOLE_FRAME, this.#origin())
-    frame.note('ttl_expired', this.#flow)
+    frame.controller('invalid_ttl', WHOLE_FRAME, originOf(current))
+    frame.note('ttl_expired', current.flow)
     return false
   }
 
-  #sendToController(maxLength: number): void {
-    const isMiss = this.#flow !== undefined && isTableMiss(this.#flow)
-    this.#frame.controller(isMiss ? 'no_match' : 'action', maxLength, this.#origin())
+  #sendToController(maxLength: number, current: Activation): void {
+    const isMiss = current.flow !== undefined && isTableMiss(current.flow)
+    this.#frame.controller(isMiss ? 'no_match' : 'action', maxLength, originOf(current))
   }
 
-  #origin(): { table: number; cookie: bigint } {
-    return { table: this.#table, cookie: this.#flow?.spec.cookie ?? 0n }
-  }
-
-  #output(port: number): void {
-    const ingress = this.#frame.key[Word.inPort]
+  #output(port: number, current: Activation): void {
+    const frame = this.#frame
+    const { flow } = current
+    const ingress = frame.key[Word.inPort]
     switch (port) {
       case ReservedPort.InPort:
-        return this.#outputToNumber(ingress)
+        return this.#outputToNumber(ingress, flow)
       case ReservedPort.Normal:
-        return forwardNormally(this.#frame, {
-          ...this.#context,
-          now: this.#now,
-          output: (recipient) => this.#outputTo(recipient),
-        })
+        return this.#forwardNormally(flow)
       case ReservedPort.Flood:
       case ReservedPort.All:
-        return this.#outputToAll(ingress)
+        return this.#outputToAll(ingress, flow)
       case ReservedPort.Controller:
-        return this.#sendToController(WHOLE_FRAME)
+        return this.#sendToController(WHOLE_FRAME, current)
       case ReservedPort.Table:
-        return this.#visit(0, ingress)
+        return this.#enter(0, ingress, false)
       default:
-        return port === ingress ? this.#frame.note('no_recipient', this.#flow) : this.#outputToNumber(port)
+        return port === ingress ? frame.note('no_recipient', flow) : this.#outputToNumber(port, flow)
     }
   }
 
-  #outputToAll(ingress: number): void {
-    for (const port of this.#context.ports) if (port.number !== ingress) this.#outputTo(port)
-    this.#frame.note('no_recipient', this.#flow)
+  #forwardNormally(flow: Flow | undefined): void {
+    const { ports, macTable } = this.#context
+    const output = (port: Port) => this.#outputTo(port, flow)
+    forwardNormally(this.#frame, { ports, macTable, now: this.#now, output })
   }
 
-  #outputToNumber(number: number): void {
+  #outputToAll(ingress: number, flow: Flow | undefined): void {
+    for (const port of this.#context.ports) if (port.number !== ingress) this.#outputTo(port, flow)
+    this.#frame.note('no_recipient', flow)
+  }
+
+  #outputToNumber(number: number, flow: Flow | undefined): void {
     const port = this.#context.ports.byNumber(number)
-    if (port) this.#outputTo(port)
-    else this.#frame.note('unknown_port', this.#flow)
+    if (port) this.#outputTo(port, flow)
+    else this.#frame.note('unknown_port', flow)
   }
 
-  #outputTo(port: Port): void {
+  #outputTo(port: Port, flow: Flow | undefined): void {
     const { tunnel } = port.config
-    if (port.config.type !== 'tunnel' || tunnel === undefined) return this.#frame.output(port.number, this.#flow)
+    if (tunnel === undefined) return this.#frame.output(port.number, flow)
     const frame = this.#frame
     const destination = tunnel.remoteIp === 'flow' ? frame.read(Word.tunnelDestination) : tunnel.remoteIp
-    if (destination === 0) return frame.note('unknown_tunnel', this.#flow)
+    if (destination === 0) return frame.note('unknown_tunnel', flow)
     const id = tunnel.key === 'flow' ? frame.tunnelId() : BigInt(tunnel.key)
     const source = tunnel.localIp === 0 ? frame.read(Word.tunnelSource) : tunnel.localIp
-    frame.tunnelOutput(port.number, { id, source, destination }, this.#flow)
+    frame.tunnelOutput(port.number, { id, source, destination }, flow)
   }
 }
+
+const originOf = ({ table, flow }: Activation) => ({ table, cookie: flow?.spec.cookie ?? 0n })

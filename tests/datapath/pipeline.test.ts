@@ -1,0 +1,284 @@
+import { describe, expect, test } from 'vitest'
+import { translate } from '../../datapath/pipeline.ts'
+import type { Translation } from '../../datapath/pipeline-translation.ts'
+import { FlowModError } from '../../datapath/flow-tables.ts'
+import { Word, fieldOf } from '../../protocols/fields.ts'
+import type { Action, FlowMod, Instructions } from '../../protocols/control/messages.ts'
+import { ReservedPort } from '../../protocols/control/messages.ts'
+import { EtherType } from '../../protocols/match.ts'
+import type { FieldMatch } from '../../protocols/match.ts'
+import { parseIpv4 } from '../../protocols/address.ts'
+import { tcpFrame, udpFrame } from '../../protocols/packet/compose.ts'
+import type { Random } from '../../runtime/random.ts'
+import { seeded } from '../../runtime/random.ts'
+import { chance, pick, randomActions } from '../support/random-flows.ts'
+import { agreeingKey, keyOf, matchMetBy, randomKeys } from '../support/random-keys.ts'
+import { flowMod, testSwitch } from '../support/test-switch.ts'
+
+const TABLES = 5
+const PORTS = [
+  { vlanMode: 'access', tag: 10 },
+  { vlanMode: 'trunk', trunks: [0, 10, 20] },
+  { vlanMode: 'native-untagged', tag: 20 },
+  { type: 'tunnel', tunnel: { localIp: 0, remoteIp: 'flow', key: 'flow' } },
+  { vlanMode: 'dot1q-tunnel', tag: 30 },
+  {},
+] as const
+
+function randomInstructions(random: Random, match: readonly FieldMatch[], table: number): Partial<Instructions> {
+  const options = { tables: TABLES, ports: [1, 2, 3, 4, 5, 6, 9] }
+  return {
+    apply: randomActions(random, match, 4, options),
+    clear: chance(random, 0.1),
+    write: chance(random, 0.3) ? randomActions(random, match, 3, options) : [],
+    ...(chance(random, 0.2) && { writeMetadata: { value: BigInt(random.below(4)), mask: 3n } }),
+    ...(table < TABLES - 1 && chance(random, 0.6) && { gotoTable: table + 1 + random.below(TABLES - 1 - table) }),
+  }
+}
+
+function randomMod(random: Random, key: Uint32Array, priority: number): FlowMod {
+  const table = random.below(TABLES)
+  const match = matchMetBy(random, key, 0.1)
+  const instructions = { apply: [], clear: false, write: [], ...randomInstructions(random, match, table) }
+  return flowMod({ table, priority, match, cookie: BigInt(priority), instructions })
+}
+
+/** Adds flows until enough were taken; a random flow may be one that a switch refuses. */
+function populate(random: Random, keys: readonly Uint32Array[]) {
+  const { sw } = testSwitch([...PORTS].map((port) => ({ ...port }) as object))
+  for (let priority = 1; sw.tables.size < 60; priority++) {
+    try {
+      sw.tables.applyBundle([randomMod(random, pick(random, keys), priority)])
+    } catch (error) {
+      if (!(error instanceof FlowModError)) throw error
+    }
+  }
+  return sw
+}
+
+/** All that a translation says; of a packet-in's key only the metadata is told. */
+const answer = ({ actions, hits, learned }: Translation) => ({
+  actions: actions.map((action) => ({
+    ...action,
+    ...('flow' in action && { flow: action.flow?.spec.cookie }),
+    ...(action.type === 'controller' && { key: action.key.slice(0, Word.ethernetDestination) }),
+  })),
+  hits: hits.map((flow) => flow.spec.cookie),
+  learned,
+})
+
+test.each(Array.from({ length: 30 }, (_, at) => at + 1))(
+  'a key that agrees on the consulted bits meets the same fate (seed %i)',
+  (seed) => {
+    const random = seeded(seed)
+    const keys = randomKeys(random, 40)
+    const sw = populate(random, keys)
+    for (const key of keys) {
+      const said = translate(sw, key, 0)
+      for (let other = 0; other < 15; other++) {
+        const agreeing = agreeingKey(random, key, said.consulted, keys)
+        expect(answer(translate(sw, agreeing, 0))).toEqual(answer(said))
+      }
+      for (const { vlan, mac, port } of said.learned) sw.macTable.learn(vlan, mac, port, 0)
+    }
+  },
+)
+
+const addresses = { ethSrc: 0x020000000001n, ethDst: 0x020000000002n }
+const ip = { ...addresses, ipSrc: parseIpv4('10.0.0.1'), ipDst: parseIpv4('10.0.0.2') }
+const udp = (options: object = {}) =>
+  udpFrame({ ...ip, srcPort: 1, dstPort: 2, payload: new Uint8Array(4), ...options })
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
+const output = (port: number): Action => ({ type: 'output', port })
+const apply = (...actions: Action[]): Instructions => ({ apply: actions, clear: false, write: [] })
+const set = (field: Parameters<typeof fieldOf>[0], value: bigint): Action => ({ type: 'set_field', field, value })
+
+const isIp = { field: 'eth_type', value: BigInt(EtherType.Ipv4) } as const
+
+function run(mods: Partial<FlowMod>[], frame: Uint8Array, inPort = 1) {
+  const { sw, receive, messages } = testSwitch([{}, {}, {}])
+  sw.tables.applyBundle(mods.map(flowMod))
+  return { heard: receive(frame, inPort), messages: messages.filter(({ type }) => type === 'packetIn'), sw }
+}
+
+describe('instructions', () => {
+  test('go on table by table; write actions wait for the end, in their own order', () => {
+    const write: Action[] = [output(3), set('eth_dst', 0x02000000000an), { type: 'push_vlan', etherType: 0x8100 }]
+    const { heard } = run(
+      [
+        { instructions: { apply: [output(2)], clear: false, write, gotoTable: 4 } },
+        { table: 4, instructions: apply() },
+      ],
+      udp(),
+    )
+    expect(heard).toEqual([`2: ${hex(udp())}`, `3: ${hex(udp({ ethDst: 0x02000000000an, vlan: [{ id: 0 }] }))}`])
+  })
+
+  test('clear empties the action set', () => {
+    const { heard } = run(
+      [
+        { instructions: { apply: [], clear: false, write: [output(2)], gotoTable: 1 } },
+        { table: 1, instructions: { apply: [], clear: true, write: [] } },
+      ],
+      udp(),
+    )
+    expect(heard).toEqual(['drop drop_action_of_pipeline'])
+  })
+
+  test('metadata and registers are matched by later tables', () => {
+    const { heard } = run(
+      [
+        { instructions: { ...apply(set('reg0', 7n)), writeMetadata: { value: 5n, mask: 0xfn }, gotoTable: 1 } },
+        {
+          table: 1,
+          match: [
+            { field: 'reg0', value: 7n },
+            { field: 'metadata', value: 5n },
+          ],
+          instructions: apply(output(2)),
+        },
+      ],
+      udp(),
+    )
+    expect(heard).toEqual([`2: ${hex(udp())}`])
+  })
+
+  test('a miss in a later table drops', () => {
+    expect(run([{ instructions: { ...apply(), gotoTable: 1 } }], udp()).heard).toEqual(['drop table_miss'])
+  })
+})
+
+describe('actions', () => {
+  test('every output sees the frame as it is at its place in the list', () => {
+    const { heard } = run(
+      [{ match: [isIp], instructions: apply(output(2), set('nw_dst', 0x0a000009n), output(3)) }],
+      udp(),
+    )
+    expect(heard).toEqual([`2: ${hex(udp())}`, `3: ${hex(udp({ ipDst: 0x0a000009 }))}`])
+  })
+
+  test('the ingress port gets nothing back unless in_port is asked for', () => {
+    expect(run([{ instructions: apply(output(1)) }], udp()).heard).toEqual(['drop no_recipient'])
+    expect(run([{ instructions: apply(output(ReservedPort.InPort)) }], udp()).heard).toEqual([`1: ${hex(udp())}`])
+    expect(run([{ instructions: apply(set('in_port', 0n), output(1)) }], udp()).heard).toEqual([`1: ${hex(udp())}`])
+  })
+
+  test('all and flood leave through every other port', () => {
+    for (const port of [ReservedPort.All, ReservedPort.Flood])
+      expect(run([{ instructions: apply(output(port)) }], udp()).heard).toEqual([
+        `2: ${hex(udp())}`,
+        `3: ${hex(udp())}`,
+      ])
+  })
+
+  test('an output to a port that is not there drops', () => {
+    expect(run([{ instructions: apply(output(9)) }], udp()).heard).toEqual(['drop unknown_port'])
+  })
+
+  test('tags are pushed, popped and set', () => {
+    const list: [Action[], object][] = [
+      [[{ type: 'push_vlan', etherType: 0x88a8 }, set('vlan_vid', 0x1005n)], { vlan: [{ id: 5, etherType: 0x88a8 }] }],
+      [
+        [
+          { type: 'set_vlan_vid', vid: 7 },
+          { type: 'set_vlan_pcp', pcp: 3 },
+        ],
+        { vlan: [{ id: 7, priority: 3 }] },
+      ],
+      [[{ type: 'push_vlan', etherType: 0x8100 }, { type: 'pop_vlan' }], {}],
+    ]
+    for (const [actions, expected] of list)
+      expect(run([{ instructions: apply(...actions, output(2)) }], udp()).heard).toEqual([`2: ${hex(udp(expected))}`])
+  })
+
+  test('a third tag is put on a frame that has two, and taken off again', () => {
+    const vlan = [{ id: 1, etherType: 0x88a8 }, { id: 2 }]
+    const push: Action[] = [{ type: 'push_vlan', etherType: 0x8100 }, set('vlan_vid', 0x1003n)]
+    expect(run([{ instructions: apply(...push, output(2)) }], udp({ vlan })).heard).toEqual([
+      `2: ${hex(udp({ vlan: [{ id: 3 }, ...vlan] }))}`,
+    ])
+    expect(run([{ instructions: apply(...push, { type: 'pop_vlan' }, output(2)) }], udp({ vlan })).heard).toEqual([
+      `2: ${hex(udp({ vlan }))}`,
+    ])
+  })
+
+  test('move copies bits between fields', () => {
+    const move: Action = {
+      type: 'move',
+      from: { field: 'nw_src', offset: 0, bits: 8 },
+      to: { field: 'nw_dst', offset: 8, bits: 8 },
+    }
+    const { heard } = run([{ match: [isIp], instructions: apply(move, output(2)) }], udp())
+    expect(heard).toEqual([`2: ${hex(udp({ ipDst: parseIpv4('10.0.1.2') }))}`])
+  })
+
+  test('dec_ttl counts down, and at 1 tells the controller and stops', () => {
+    const mods = [{ match: [isIp], instructions: apply({ type: 'dec_ttl' }, output(2)) }]
+    expect(run(mods, udp({ ttl: 2 })).heard).toEqual([`2: ${hex(udp({ ttl: 1 }))}`])
+    const late = run(mods, udp({ ttl: 1 }))
+    expect(late.heard).toEqual(['drop ttl_expired'])
+    expect(late.messages).toMatchObject([{ reason: 'invalid_ttl', inPort: 1, frame: udp({ ttl: 1 }) }])
+  })
+
+  test('resubmit looks up with another port but keeps its own', () => {
+    const { heard } = run(
+      [
+        { priority: 1, instructions: apply({ type: 'resubmit', port: 3, table: 2 }, output(3)) },
+        { table: 2, match: [{ field: 'in_port', value: 3n }], instructions: apply(output(2), output(1)) },
+      ],
+      udp(),
+    )
+    expect(heard).toEqual([`2: ${hex(udp())}`, `3: ${hex(udp())}`])
+  })
+
+  test('resubmit without end drops the frame whole', () => {
+    const mods = [{ instructions: apply(output(2), { type: 'resubmit', table: 0 }) }]
+    expect(run(mods, udp()).heard).toEqual(['drop recursion_too_deep'])
+    const twice = apply(output(2), { type: 'resubmit', table: 0 }, { type: 'resubmit', table: 0 })
+    expect(run([{ instructions: twice }], udp()).heard).toEqual(['drop recursion_too_deep'])
+  })
+
+  test('a long way through all tables again and again ends as too many resubmits', () => {
+    const mods = Array.from({ length: 254 }, (_, table) => ({
+      table,
+      instructions: apply({ type: 'resubmit', table: (table + 1) % 254 }),
+    }))
+    expect(run(mods, udp()).heard).toEqual(['drop too_many_resubmit'])
+  })
+
+  test('the controller is told why, by which flow, and what the metadata was', () => {
+    const toController = apply(set('reg3', 9n), { type: 'controller', maxLength: 20 })
+    const { heard, messages } = run([{ cookie: 77n, priority: 0, instructions: toController }], udp())
+    expect(heard).toEqual(['drop to_controller'])
+    expect(messages).toEqual([
+      {
+        type: 'packetIn',
+        reason: 'no_match',
+        table: 0,
+        cookie: 77n,
+        inPort: 1,
+        totalLength: udp().length,
+        match: [
+          { field: 'reg3', value: 9n },
+          { field: 'in_port', value: 1n },
+        ],
+        frame: udp().slice(0, 20),
+      },
+    ])
+  })
+
+  test('what a frame does not have is not written', () => {
+    const write = [set('tcp_dst', 99n), output(2)]
+    expect(run([{ instructions: { apply: [], clear: false, write } }], udp()).heard).toEqual([`2: ${hex(udp())}`])
+    const tcp = { ...ip, srcPort: 1, dstPort: 2 }
+    expect(run([{ instructions: { apply: [], clear: false, write } }], tcpFrame(tcp)).heard).toEqual([
+      `2: ${hex(tcpFrame({ ...tcp, dstPort: 99 }))}`,
+    ])
+  })
+})
+
+test('a flow counts the frames that met it', () => {
+  const { sw } = run([{ instructions: apply(output(2)) }], udp())
+  expect([...sw.tables]).toMatchObject([{ packets: 1, bytes: udp().length }])
+  expect(keyOf(udp())[Word.transportDestination]).toBe(2)
+})
