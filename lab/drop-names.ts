@@ -4,8 +4,8 @@ import type { Flow } from '../datapath/flow.ts'
 
 /** What a drop by one of the controller's tables means to the person who wrote the policy. */
 const MEANING: Readonly<Record<string, string>> = {
-  classify: 'vlan_mismatch',
-  'port-security': 'port_security',
+  classifier: 'vlan_mismatch',
+  port_security: 'port_security',
 }
 
 /**

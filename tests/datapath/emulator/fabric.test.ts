@@ -1,0 +1,98 @@
+import { describe, expect, test } from 'vitest'
+import { Fabric } from '../../../datapath/emulator/fabric.ts'
+import { Trail } from '../../../datapath/emulator/trail.ts'
+import { FrameArena } from '../../../datapath/frames.ts'
+import { udpFrame } from '../../../protocols/packet/compose.ts'
+import { seeded } from '../../../runtime/random.ts'
+import { VirtualClock } from '../../../runtime/virtual-clock.ts'
+import { shapeTopology } from '../../../topologies/shapes.ts'
+
+const BROADCAST = 0xffffffffffffn
+const macOf = (host: number) => 0x020000000000n + BigInt(host)
+
+function running(shape: string, options: Parameters<typeof shapeTopology>[1] = {}) {
+  const topology = shapeTopology(shape, options)
+  const clock = new VirtualClock()
+  const arena = new FrameArena()
+  const trail = new Trail(arena)
+  const heard: { host: string; path: string }[] = []
+  const drops: string[] = []
+  const fabric = new Fabric(
+    topology,
+    { clock, arena, trail, random: seeded(1) },
+    {
+      receive(host, frames) {
+        for (const frame of frames) {
+          heard.push({
+            host,
+            path: trail
+              .of(frame)
+              .map(({ node }) => node)
+              .join(' '),
+          })
+          arena.release(frame)
+        }
+      },
+      drop: (_frame, reason) => drops.push(reason),
+    },
+  )
+  /** Sends one frame and gives what was heard of it. */
+  const send = async (from: number, to: bigint, port = 1) => {
+    heard.length = drops.length = 0
+    const bytes = udpFrame({ ethSrc: macOf(from), ethDst: to, ipSrc: from, ipDst: 9, srcPort: port, dstPort: 9 })
+    fabric.send(`h${from}`, arena.allocateFrom(bytes))
+    await clock.run(clock.now() + 1e9)
+    expect(arena.live).toBe(0)
+    return heard.map(({ host }) => host).sort()
+  }
+  return { topology, fabric, heard, drops, send }
+}
+
+describe.each(['single,5', 'linear,5', 'tree,2,3', 'leaf-spine,3,5'])('%s', (shape) => {
+  test('a broadcast reaches every other host once', async () => {
+    const { topology, send } = running(shape)
+    const others = topology.hosts.map(({ name }) => name).filter((name) => name !== 'h1')
+    expect(await send(1, BROADCAST)).toEqual(others.sort())
+  })
+
+  test('a learned address is sent to its host alone', async () => {
+    const { send } = running(shape)
+    await send(2, BROADCAST)
+    expect(await send(1, macOf(2))).toEqual(['h2'])
+  })
+})
+
+test('an address that moved is found behind its new host after it has spoken there', async () => {
+  const { send } = running('leaf-spine,2,4')
+  await send(2, BROADCAST)
+  await send(3, BROADCAST)
+  expect(await send(1, macOf(2))).toEqual(['h2'])
+})
+
+test('flows are shared out over equal paths, and each keeps to one', async () => {
+  const { heard, send } = running('leaf-spine,4,2')
+  await send(2, BROADCAST)
+  const paths = new Set<string>()
+  for (let port = 0; port < 64; port++) {
+    await send(1, macOf(2), port)
+    const [first] = heard
+    await send(1, macOf(2), port)
+    expect(heard[0]).toEqual(first)
+    paths.add(first!.path)
+  }
+  expect(paths.size).toBe(4)
+})
+
+test('a failed link is gone around, and is an error by name where there is no way around', async () => {
+  const { fabric, drops, send } = running('leaf-spine,2,2')
+  await send(2, BROADCAST)
+  expect(fabric.fail('leaf1', 'spine1')).toBe(true)
+  expect(await send(1, macOf(2))).toEqual(['h2'])
+  expect(await send(1, BROADCAST)).toEqual(['h2'])
+  fabric.fail('leaf1', 'spine2')
+  expect(await send(1, macOf(2))).toEqual([])
+  expect(drops).toEqual(['no_route'])
+  fabric.heal('leaf1', 'spine2')
+  expect(await send(1, macOf(2))).toEqual(['h2'])
+  expect(fabric.fail('leaf1', 'nowhere')).toBe(false)
+})
