@@ -1,4 +1,4 @@
-// Where a frame's headers stand. What counts as a header is what flow-key.ts sees as one: a rewrite reaches no further.
+// Where a frame's headers stand. What counts as a whole header is what flow-key.ts takes for one.
 //
 //   | Ethernet | 0–2 tags | (SNAP) | IPv4, IPv6 or ARP | (extension headers) | TCP, UDP, SCTP or ICMP …
 

@@ -1,0 +1,116 @@
+import { expect, test } from 'vitest'
+import { MeterTable, MeterVerdict } from '../../datapath/meters.ts'
+import type { MeterBand } from '../../protocols/control/messages.ts'
+import type { Random } from '../../runtime/random.ts'
+import { seeded } from '../../runtime/random.ts'
+
+const SECOND = 1_000_000_000n
+
+/** The slow twin: a level in billionths of a bit, in whole numbers of any size. */
+class ExactBucket {
+  #level: bigint
+  #at = 0n
+  readonly #rate: bigint
+  readonly #burst: bigint
+
+  constructor(rate: bigint, burst: bigint) {
+    this.#rate = rate
+    this.#burst = burst
+    this.#level = burst * SECOND
+  }
+
+  take(bits: bigint, now: bigint): boolean {
+    const filled = this.#level + (now - this.#at) * this.#rate
+    const full = this.#burst * SECOND
+    this.#level = filled < full ? filled : full
+    this.#at = now
+    if (bits * SECOND > this.#level) return false
+    this.#level -= bits * SECOND
+    return true
+  }
+}
+
+const drop = (rate: bigint, burst: bigint): MeterBand => ({ type: 'drop', rate, burst })
+
+function metered(...bands: MeterBand[]): MeterTable {
+  const meters = new MeterTable()
+  meters.set(1, bands, 0)
+  return meters
+}
+
+/** Rates and bursts over many orders of magnitude. */
+const randomRate = (random: Random) => 1n + BigInt(Math.floor(10 ** (random.fraction() * 13)))
+
+/** A span that lets some frames pass and some not, and now and then a very long one. */
+function randomSpan(random: Random, rate: bigint): number {
+  if (random.below(100) === 0) return Math.floor(random.fraction() * 10 ** (random.fraction() * 15))
+  const spanOfFrame = (12_000 * 1e9) / Number(rate)
+  return Math.min(Math.floor(random.fraction() * 2 * spanOfFrame), 1e14)
+}
+
+test.each(Array.from({ length: 40 }, (_, seed) => seed))('the exact twin says the same (seed %i)', (seed) => {
+  const random = seeded(seed)
+  const rate = randomRate(random)
+  const burst = 12_000n + randomRate(random)
+  const meters = metered(drop(rate, burst))
+  const twin = new ExactBucket(rate, burst)
+  let now = 0
+  for (let frame = 0; frame < 2000 && now < 8e15; frame++) {
+    now += randomSpan(random, rate)
+    const bits = 8 * (14 + random.below(1500))
+    const passes = meters.allow(1, bits, now) === MeterVerdict.Pass
+    expect(passes, `frame ${frame} at ${now}, rate ${rate}, burst ${burst}`).toBe(twin.take(BigInt(bits), BigInt(now)))
+  }
+})
+
+test.each([1, 2, 3])('no interval of T lets more than rate × T + burst pass (seed %i)', (seed) => {
+  const random = seeded(seed)
+  const rate = 1_000_000n + BigInt(random.uint32())
+  const burst = 20_000n + BigInt(random.below(100_000))
+  const meters = metered(drop(rate, burst))
+  const passed: { at: number; bits: number }[] = []
+  for (let now = 0, frame = 0; frame < 600; frame++) {
+    now += randomSpan(random, rate)
+    const bits = 8 * (14 + random.below(1500))
+    if (meters.allow(1, bits, now) === MeterVerdict.Pass) passed.push({ at: now, bits })
+  }
+  for (let from = 0; from < passed.length; from++) {
+    let bits = 0n
+    for (let to = from; to < passed.length; to++) {
+      bits += BigInt(passed[to]!.bits)
+      const span = BigInt(passed[to]!.at - passed[from]!.at)
+      expect(bits * SECOND <= rate * span + burst * SECOND).toBe(true)
+    }
+  }
+})
+
+test('a frame of less than the burst passes a meter that has rested', () => {
+  const meters = metered(drop(1000n, 12_000n))
+  expect(meters.allow(1, 12_000, 0)).toBe(MeterVerdict.Pass)
+  expect(meters.allow(1, 8, 7_999_999)).toBe(MeterVerdict.Drop)
+  expect(meters.allow(1, 8, 8_000_000)).toBe(MeterVerdict.Pass)
+  expect(meters.allow(1, 12_000, 8_000_000 + 12_000_000_000)).toBe(MeterVerdict.Pass)
+})
+
+test('of the bands that are exceeded, the one with the highest rate has its say', () => {
+  const meters = metered({ type: 'dscp_remark', rate: 1000n, burst: 800n, dscp: 8 }, drop(2000n, 1600n))
+  expect(meters.allow(1, 800, 0)).toBe(MeterVerdict.Pass)
+  expect(meters.allow(1, 800, 0)).toBe(8)
+  expect(meters.allow(1, 800, 0)).toBe(MeterVerdict.Drop)
+  const meter = meters.get(1)!
+  expect({ packets: meter.packets, bytes: meter.bytes }).toEqual({ packets: 3, bytes: 300 })
+  expect(meter.bands.map(({ packets, bytes }) => ({ packets, bytes }))).toEqual([
+    { packets: 1, bytes: 100 },
+    { packets: 1, bytes: 100 },
+  ])
+})
+
+test('a burst of 0 stands for one second at the rate', () => {
+  const meters = metered(drop(8000n, 0n))
+  expect(meters.allow(1, 8000, 0)).toBe(MeterVerdict.Pass)
+  expect(meters.allow(1, 8, 0)).toBe(MeterVerdict.Drop)
+})
+
+test('a meter that is not there lets everything pass', () => {
+  expect(new MeterTable().allow(7, 1e9, 0)).toBe(MeterVerdict.Pass)
+})
