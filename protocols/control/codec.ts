@@ -23,7 +23,7 @@ import {
   portStatisticsToWire,
   portToWire,
 } from './wire/ports.ts'
-import { bounded, fromUint64, required, toUint64, UINT32, UINT8, Vocabulary } from './wire/values.ts'
+import { bounded, fromUint64, isSet, required, toUint64, UINT32, UINT8, Vocabulary } from './wire/values.ts'
 
 type Wire = signalbox.control.Envelope.$Properties
 
@@ -313,7 +313,7 @@ const meterModFromWire = (wire: signalbox.control.MeterMod.$Properties, at = '')
     type: bandTypes.word(band.type, `${at}bands[${index}].type`),
     rate: fromUint64(band.rate),
     burst: fromUint64(band.burst),
-    ...(band.dscp == null ? {} : { dscp: band.dscp }),
+    ...(isSet(band.dscp) && { dscp: band.dscp }),
   })),
 })
 

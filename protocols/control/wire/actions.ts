@@ -2,7 +2,7 @@ import { InvalidField } from '../../errors.ts'
 import type { signalbox } from '../generated/control.js'
 import type { Action, Instructions } from '../messages.ts'
 import { fieldMatchFromWire, fieldMatchToWire, subfieldFromWire, subfieldToWire } from './match.ts'
-import { bounded, fromUint64, required, toUint64, UINT16, UINT32, UINT8 } from './values.ts'
+import { bounded, fromUint64, isSet, required, toUint64, UINT16, UINT32, UINT8 } from './values.ts'
 
 type WireAction = signalbox.control.Action.$Properties
 type WireInstructions = signalbox.control.Instructions.$Properties
@@ -50,18 +50,15 @@ export function actionsFromWire(wire: WireList, at: string): Action[] {
 }
 
 function actionFromWire(wire: WireAction, path: string): Action {
-  if (wire.output != null) return { type: 'output', port: wire.output }
+  if (isSet(wire.output)) return { type: 'output', port: wire.output }
   if (wire.setField) return { type: 'set_field', ...fieldMatchFromWire(wire.setField, path) }
   if (wire.controller)
     return { type: 'controller', maxLength: bounded(wire.controller.maxLength, UINT16, `${path}.maxLength`) }
   if (wire.resubmit) return resubmitFromWire(wire.resubmit, path)
-  if (wire.pushVlan != null)
-    return { type: 'push_vlan', etherType: bounded(wire.pushVlan, UINT16, `${path}.etherType`) }
+  if (isSet(wire.pushVlan)) return { type: 'push_vlan', etherType: bounded(wire.pushVlan, UINT16, `${path}.etherType`) }
   if (wire.popVlan) return { type: 'pop_vlan' }
-  if (wire.setVlanVid != null)
-    return { type: 'set_vlan_vid', vid: bounded(wire.setVlanVid, MAXIMUM_VID, `${path}.vid`) }
-  if (wire.setVlanPcp != null)
-    return { type: 'set_vlan_pcp', pcp: bounded(wire.setVlanPcp, MAXIMUM_PCP, `${path}.pcp`) }
+  if (isSet(wire.setVlanVid)) return { type: 'set_vlan_vid', vid: bounded(wire.setVlanVid, MAXIMUM_VID, `${path}.vid`) }
+  if (isSet(wire.setVlanPcp)) return { type: 'set_vlan_pcp', pcp: bounded(wire.setVlanPcp, MAXIMUM_PCP, `${path}.pcp`) }
   if (wire.move) return moveFromWire(wire.move, path)
   if (wire.decTtl) return { type: 'dec_ttl' }
   throw new InvalidField(path, 'is empty or of an unknown kind', 'one action')
@@ -69,8 +66,8 @@ function actionFromWire(wire: WireAction, path: string): Action {
 
 function resubmitFromWire(wire: signalbox.control.Resubmit.$Properties, path: string): Action {
   const action: Action = { type: 'resubmit' }
-  if (wire.port != null) action.port = wire.port
-  if (wire.table != null) action.table = bounded(wire.table, UINT8, `${path}.table`)
+  if (isSet(wire.port)) action.port = wire.port
+  if (isSet(wire.table)) action.table = bounded(wire.table, UINT8, `${path}.table`)
   return action
 }
 
@@ -101,8 +98,8 @@ export function instructionsFromWire(wire: WireInstructions, at: string): Instru
     clear: wire.clear ?? false,
     write: actionsFromWire(wire.write, `${at}.write`),
   }
-  if (wire.meter != null) instructions.meter = wire.meter
-  if (wire.gotoTable != null) instructions.gotoTable = bounded(wire.gotoTable, UINT8, `${at}.gotoTable`)
+  if (isSet(wire.meter)) instructions.meter = wire.meter
+  if (isSet(wire.gotoTable)) instructions.gotoTable = bounded(wire.gotoTable, UINT8, `${at}.gotoTable`)
   if (wire.writeMetadata) {
     const { value, mask } = wire.writeMetadata
     instructions.writeMetadata = { value: fromUint64(value), mask: fromUint64(mask) }

@@ -2,7 +2,7 @@ import type { signalbox } from '../generated/control.js'
 import type { FlowFilter, FlowMod, FlowSpec, FlowStatistics } from '../messages.ts'
 import { instructionsFromWire, instructionsToWire } from './actions.ts'
 import { matchFromWire, matchToWire } from './match.ts'
-import { bounded, fromUint64, required, toUint64, UINT16, UINT32, UINT8, Vocabulary } from './values.ts'
+import { bounded, fromUint64, isSet, required, toUint64, UINT16, UINT32, UINT8, Vocabulary } from './values.ts'
 
 type WireFlow = signalbox.control.Flow.$Properties
 type WireFlowMod = signalbox.control.FlowMod.$Properties
@@ -67,7 +67,7 @@ export function flowModFromWire(wire: WireFlowMod, at = ''): FlowMod {
     ...flowFromWire(required(wire.flow, `${at}flow`, 'a flow'), at),
     cookieMask: fromUint64(wire.cookieMask),
   }
-  if (wire.outPort != null) flowMod.outPort = wire.outPort
+  if (isSet(wire.outPort)) flowMod.outPort = wire.outPort
   return flowMod
 }
 
@@ -109,6 +109,6 @@ export function filterFromWire(wire: WireFilter): FlowFilter {
     cookie: fromUint64(wire.cookie),
     cookieMask: fromUint64(wire.cookieMask),
   }
-  if (wire.outPort != null) filter.outPort = wire.outPort
+  if (isSet(wire.outPort)) filter.outPort = wire.outPort
   return filter
 }

@@ -8,7 +8,7 @@ import type {
   TunnelOptions,
   VlanMode,
 } from '../messages.ts'
-import { bounded, fromUint64, required, toUint64, UINT32, Vocabulary } from './values.ts'
+import { bounded, fromUint64, isSet, required, toUint64, UINT32, Vocabulary } from './values.ts'
 
 type WirePort = signalbox.control.Port.$Properties
 type WireTunnel = signalbox.control.Tunnel.$Properties
@@ -48,9 +48,9 @@ export function portFromWire(wire: WirePort | null | undefined, at: string): Por
     state: states.word(from.state, `${at}.state`),
   }
   if (from.vlanMode) port.vlanMode = vlanModes.word(from.vlanMode, `${at}.vlanMode`)
-  if (from.tag != null) port.tag = from.tag
+  if (isSet(from.tag)) port.tag = from.tag
   if (from.trunks && from.trunks.length > 0) port.trunks = from.trunks
-  if (from.mtu != null) port.mtu = from.mtu
+  if (isSet(from.mtu)) port.mtu = from.mtu
   if (from.tunnel) port.tunnel = tunnelFromWire(from.tunnel)
   if (from.patchPeer) port.patchPeer = { switch: from.patchPeer.switch ?? '', port: from.patchPeer.port ?? '' }
   return port
@@ -82,11 +82,11 @@ function tunnelFromWire(wire: WireTunnel): TunnelOptions {
     remoteIp: wire.remoteIp ?? 'flow',
     key: wire.key ?? 'flow',
   }
-  if (wire.destinationPort != null) tunnel.destinationPort = wire.destinationPort
+  if (isSet(wire.destinationPort)) tunnel.destinationPort = wire.destinationPort
   if (wire.inheritTtl) tunnel.ttl = 'inherit'
-  else if (wire.ttl != null) tunnel.ttl = wire.ttl
+  else if (isSet(wire.ttl)) tunnel.ttl = wire.ttl
   if (wire.inheritTos) tunnel.tos = 'inherit'
-  else if (wire.tos != null) tunnel.tos = wire.tos
+  else if (isSet(wire.tos)) tunnel.tos = wire.tos
   return tunnel
 }
 

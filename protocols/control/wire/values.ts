@@ -17,7 +17,7 @@ export function toUint64(value: bigint, path: string): number | Long {
 }
 
 export function fromUint64(value: number | Long | null | undefined): bigint {
-  if (value === null || value === undefined) return 0n
+  if (!isSet(value)) return 0n
   if (typeof value === 'number') return BigInt(value)
   const high = value.high >>> 0
   if (high < 0x200000) return BigInt(high * TWO_TO_32 + (value.low >>> 0))
@@ -35,9 +35,12 @@ export const UINT8 = 0xff
 export const UINT16 = 0xffff
 export const UINT32 = 0xffffffff
 
+/** Whether an optional field was on the wire. */
+export const isSet = <T>(value: T | null | undefined): value is T => value !== null && value !== undefined
+
 /** A required part of a message. */
 export function required<T>(part: T | null | undefined, path: string, what: string): T {
-  if (part === null || part === undefined) throw new InvalidField(path, 'is missing', what)
+  if (!isSet(part)) throw new InvalidField(path, 'is missing', what)
   return part
 }
 

@@ -1,0 +1,214 @@
+import { describe, expect, test } from 'vitest'
+import type { FieldName } from '../../../protocols/fields.ts'
+import { FIELDS } from '../../../protocols/fields.ts'
+import { parseActions, parseFlow, parseFlowFilter, parseMatch } from '../../../protocols/flow-text/parse.ts'
+import { printActions, printFlow, printFlowStatistics, printMatch } from '../../../protocols/flow-text/print.ts'
+import { checkMatch } from '../../../protocols/match.ts'
+import { seeded } from '../../../runtime/random.ts'
+import { randomFlow, randomMatch, randomStatistics } from '../../support/random-flows.ts'
+
+const names = ['eth1', 'web1:eth0', 'uplink', '7up']
+const ports = {
+  number: (name: string) => (names.includes(name) ? names.indexOf(name) + 1 : undefined),
+  name: (number: number) => names[number - 1],
+  names: () => names,
+}
+
+describe('what was printed parses to the same', () => {
+  test.each([1, 2, 3, 4, 5])('flow (seed %i)', (seed) => {
+    const random = seeded(seed)
+    for (let i = 0; i < 2000; i++) {
+      const flow = randomFlow(random)
+      expect(parseFlow(printFlow(flow)), printFlow(flow)).toEqual(flow)
+    }
+  })
+
+  test('flow with names of ports', () => {
+    const random = seeded(6)
+    for (let i = 0; i < 1000; i++) {
+      const flow = randomFlow(random)
+      expect(parseFlow(printFlow(flow, { ports }), { ports })).toEqual(flow)
+    }
+  })
+
+  test('flow from its line in a full dump', () => {
+    const random = seeded(7)
+    for (let i = 0; i < 1000; i++) {
+      const { duration: _, idleAge: __, packets: ___, bytes: ____, ...flow } = randomStatistics(random)
+      const line = printFlowStatistics({ ...flow, duration: 1n, idleAge: 2n, packets: 3n, bytes: 4n })
+      expect(parseFlow(line)).toEqual(flow)
+    }
+  })
+})
+
+test('random matches name every field and keep their prerequisites', () => {
+  const random = seeded(8)
+  const seen = new Set<FieldName>()
+  for (let i = 0; i < 3000; i++) {
+    const match = randomMatch(random)
+    checkMatch(match)
+    for (const { field } of match) seen.add(field)
+  }
+  expect(FIELDS.map((field) => field.name).filter((name) => !seen.has(name))).toEqual([])
+})
+
+describe('prints as Open vSwitch does', () => {
+  const cases: [string, string][] = [
+    [
+      'cookie=1,table=3,priority=100,tcp,in_port=1,dl_vlan=10,nw_src=10.0.0.0/24,tp_dst=80,reg0=5,reg1=0x10/0xf0,actions=output:2',
+      ' cookie=0x1, table=3, priority=100,tcp,reg0=0x5,reg1=0x10/0xf0,in_port=1,dl_vlan=10,nw_src=10.0.0.0/24,tp_dst=80 actions=output:2',
+    ],
+    [
+      'cookie=0x1,idle_timeout=5,hard_timeout=6,send_flow_rem,check_overlap,reset_counts,dl_vlan_pcp=3,actions=drop',
+      ' cookie=0x1, idle_timeout=5, hard_timeout=6, send_flow_rem check_overlap reset_counts dl_vlan_pcp=3 actions=drop',
+    ],
+    ['actions=goto_table:5', ' actions=goto_table:5'],
+    ['dl_vlan=0xffff,actions=normal', ' vlan_tci=0x0000/0x1fff actions=NORMAL'],
+    ['vlan_tci=0x1005/0x1fff,actions=IN_PORT', ' dl_vlan=5 actions=IN_PORT'],
+    ['vlan_tci=0xb005,actions=drop', ' dl_vlan=5,dl_vlan_pcp=5 actions=drop'],
+    ['vlan_vid=0x1000/0x1000,actions=controller(max_len=5)', ' vlan_tci=0x1000/0x1000 actions=CONTROLLER:5'],
+    [
+      'ip,nw_tos=184,nw_ecn=1,nw_ttl=64,ip_frag=later,nw_proto=47,actions=mod_nw_src:1.2.3.4,mod_nw_tos:184,mod_nw_ttl:3,mod_nw_ecn:1,dec_ttl',
+      ' ip,nw_proto=47,nw_tos=184,nw_ecn=1,nw_ttl=64,nw_frag=later actions=set_field:1.2.3.4->ip_src,set_field:46->ip_dscp,mod_nw_ttl:3,set_field:1->nw_ecn,dec_ttl',
+    ],
+    [
+      'tcp,tcp_flags=+syn-ack,tp_src=0x50/0xfff0,actions=mod_tp_src:80',
+      ' tcp,tp_src=0x50/0xfff0,tcp_flags=+syn-ack actions=set_field:80->tcp_src',
+    ],
+    ['tcp,tcp_flags=0x12,actions=drop', ' tcp,tcp_flags=syn|ack actions=drop'],
+    ['tcp,tcp_flags=0x12/0x800,actions=drop', ' tcp,tcp_flags=-[800] actions=drop'],
+    [
+      'icmp6,icmp_type=136,nd_tll=02:00:00:00:00:01/ff:ff:ff:00:00:00,actions=drop',
+      ' icmp6,icmp_type=136,nd_tll=02:00:00:00:00:00/ff:ff:ff:00:00:00 actions=drop',
+    ],
+    [
+      'arp,nw_src=1.2.3.4,arp_tha=02:00:00:00:00:02,arp_op=1,actions=drop',
+      ' arp,arp_spa=1.2.3.4,arp_op=1,arp_tha=02:00:00:00:00:02 actions=drop',
+    ],
+    ['nw_proto=6,ip,tp_dst=5,actions=drop', ' tcp,tp_dst=5 actions=drop'],
+    [
+      'actions=load:0x5->NXM_NX_REG0[0..15],load:1->OXM_OF_METADATA[]',
+      ' actions=set_field:0x5/0xffff->reg0,set_field:0x1->metadata',
+    ],
+    ['actions=move:OXM_OF_ETH_SRC[0]->NXM_NX_REG0[3]', ' actions=move:NXM_OF_ETH_SRC[0]->NXM_NX_REG0[3]'],
+    [
+      'actions=resubmit(,5),resubmit(3,5),resubmit:4,resubmit(3),resubmit(in_port,4)',
+      ' actions=resubmit(,5),resubmit(3,5),resubmit:4,resubmit:3,resubmit(,4)',
+    ],
+    ['ip tcp  tp_dst=80 actions=output:1 2', ' tcp,tp_dst=80 actions=output:1,output:2'],
+    ['in_port=LOCAL,actions=output:65534,CONTROLLER', ' in_port=LOCAL actions=LOCAL,CONTROLLER:65535'],
+    ['priority=7,actions=mod_vlan_vid:5,mod_vlan_pcp:3', ' priority=7 actions=mod_vlan_vid:5,mod_vlan_pcp:3'],
+    [
+      'actions=meter:3,output:1,clear_actions,write_actions(output:2,pop_vlan),write_metadata:0x5/0xff,goto_table:7',
+      ' actions=meter:3,output:1,clear_actions,write_actions(output:2,pop_vlan),write_metadata:0x5/0xff,goto_table:7',
+    ],
+  ]
+
+  test.each(cases)('%s', (given, printed) => {
+    expect(printFlow(parseFlow(given))).toBe(printed)
+  })
+
+  test('names of ports, in quotes where they need them', () => {
+    const flow = parseFlow('in_port=web1:eth0,actions=web1:eth0,output:"web1:eth0",uplink,7up', { ports })
+    expect(printFlow(flow, { ports })).toBe(
+      ' in_port="web1:eth0" actions=output:"web1:eth0",output:"web1:eth0",output:uplink,output:"7up"',
+    )
+    expect(printFlow(flow)).toBe(' in_port=2 actions=output:2,output:2,output:3,output:4')
+  })
+
+  test('a line of a full dump', () => {
+    const flow = {
+      ...parseFlow('priority=5,tcp,actions=1'),
+      duration: 9_800_000_000n,
+      idleAge: 2_100_000_000n,
+      packets: 7n,
+      bytes: 420n,
+    }
+    expect(printFlowStatistics(flow)).toBe(
+      ' cookie=0x0, duration=9.800s, table=0, n_packets=7, n_bytes=420, idle_age=2, priority=5,tcp actions=output:1',
+    )
+  })
+})
+
+test('a filter takes a cookie with its mask, a table, a port', () => {
+  expect(parseFlowFilter('')).toEqual({ table: 255, match: [], cookie: 0n, cookieMask: 0n })
+  expect(parseFlowFilter('table=3,cookie=0x5/0xf,out_port=LOCAL,tcp')).toMatchObject({
+    table: 3,
+    cookie: 5n,
+    cookieMask: 15n,
+    outPort: 0xfffffffe,
+  })
+  expect(parseFlowFilter('cookie=5/-1')).toMatchObject({ cookie: 5n, cookieMask: 2n ** 64n - 1n })
+})
+
+test('a match and actions stand alone as well', () => {
+  expect(printMatch(parseMatch('udp,tp_dst=53'))).toBe('udp,tp_dst=53')
+  expect(printActions(parseActions('mod_nw_src:1.2.3.4,2'))).toBe('set_field:1.2.3.4->ip_src,output:2')
+  expect(parseActions('drop')).toEqual([])
+})
+
+describe('says what is wrong, and where', () => {
+  const cases: [string, number, RegExp][] = [
+    ['tcp,tp_dts=80,actions=drop', 5, /unknown keyword 'tp_dts'.*did you mean 'tp_dst'/],
+    ['prioritty=5,actions=drop', 1, /did you mean 'priority'/],
+    ['tp_dst=80,actions=drop', 1, /tp_dst needs tcp, udp or sctp beside it/],
+    ['ip,tp_dst=80,actions=drop', 4, /tp_dst needs tcp, udp or sctp beside it/],
+    ['nw_src=10.0.0.1,actions=drop', 1, /nw_src needs ip beside it/],
+    ['tcp6,nw_src=10.0.0.1,actions=drop', 6, /nw_src needs ip beside it/],
+    ['icmp6,nd_target=fe80::1,actions=drop', 7, /nd_target needs icmp6,icmp_type=135/],
+    ['tcp,tp_dst=70000,actions=drop', 12, /70000 is out of range/],
+    ['table=254,actions=drop', 7, /254 is out of range/],
+    ['priority=70000,actions=drop', 10, /at most 65535/],
+    ['dl_vlan=4096,actions=drop', 9, /0 to 4095/],
+    ['dl_vlan=5,dl_vlan_pcp=8,actions=drop', 23, /at most 7/],
+    ['dl_vlan=5,vlan_vid=0x1006,actions=drop', 11, /contradicts/],
+    ['in_port=web2:eth0,actions=drop', 9, /unknown port 'web2:eth0'.*did you mean 'web1:eth0'/],
+    ['tcp,udp,actions=drop', 5, /nw_proto a second value/],
+    ['dl_src=02:00:00,actions=drop', 8, /'02:00:00' is no value of eth_src; expected a MAC address/],
+    ['ip,nw_src=10.0.0.0/33,actions=drop', 20, /out of range/],
+    ['ip,nw_tos=3,actions=drop', 11, /ECN/],
+    ['ip,nw_ttl=5/7,actions=drop', 12, /can not be masked/],
+    ['tcp=5,actions=drop', 5, /takes no value/],
+    ['tcp,tp_dst,actions=drop', 11, /tp_dst has no value/],
+    ['tcp,tp_dst=80', 14, /no actions/],
+    ['cookie=5/3,actions=drop', 9, /cookie mask/],
+    ['actions=ouptut:3', 9, /unknown action 'ouptut'.*did you mean 'output'/],
+    ['actions=output:nosuch', 16, /unknown port 'nosuch'/],
+    ['actions=drop,output:1', 9, /drop stands beside/],
+    ['actions=goto_table:5,output:1', 22, /output stands after goto_table/],
+    ['actions=goto_table:5,goto_table:6', 22, /twice/],
+    ['actions=goto_table:254', 20, /out of range/],
+    ['actions=resubmit(,300)', 19, /out of range/],
+    ['actions=mod_nw_src:1.2.3.4', 9, /mod_nw_src needs ip beside it/],
+    ['actions=mod_tp_dst:80', 9, /mod_tp_dst needs tcp, udp or sctp beside it/],
+    ['ip,actions=set_field:1.2.3.4->ip_sorc', 31, /unknown field 'ip_sorc'/],
+    ['ip,actions=set_field:6->nw_proto', 25, /can not be written/],
+    ['ip,actions=set_field:1.2.3.4', 22, /has no '->'/],
+    ['actions=load:0x5->NXM_NX_REG0[0..1]', 14, /out of range/],
+    ['actions=load:0x5->NXM_NX_REG0[0..32]', 30, /bits 0\.\.32 are not in/],
+    ['actions=move:NXM_NX_REG0[]->NXM_NX_REG1[0..3]', 14, /32 bits do not fit 4/],
+    ['actions=push_vlan:0x9100', 19, /0x8100 or 0x88a8/],
+    ['actions=write_actions(output:1', 9, /not closed/],
+    ['actions=dec_ttl', 9, /dec_ttl needs ip or ipv6/],
+  ]
+
+  test.each(cases)('%s', (text, column, problem) => {
+    expect(() => parseFlow(text, { ports })).toThrow(problem)
+    expect(() => parseFlow(text, { ports })).toThrow(expect.objectContaining({ name: 'FlowSyntaxError', column }))
+  })
+})
+
+test.each([1, 2, 3])('text with letters changed parses or fails as flow syntax, never otherwise (seed %i)', (seed) => {
+  const random = seeded(seed)
+  const letters = ',=:()/[]"->. 0aFx+|\u00e9'
+  for (let i = 0; i < 3000; i++) {
+    const text = [...printFlow(randomFlow(random))]
+    for (let change = 0; change <= random.below(3); change++)
+      text[random.below(text.length)] = letters[random.below(letters.length)]!
+    try {
+      parseFlow(text.join(''))
+    } catch (error) {
+      expect(error, text.join('')).toMatchObject({ name: 'FlowSyntaxError', column: expect.any(Number) })
+    }
+  }
+})
