@@ -31,47 +31,51 @@ interface Reading {
 
 type ActionReader = (word: Word, reading: Reading) => Action
 
-const ACTIONS: Readonly<Record<string, ActionReader>> = {
-  output: (word, { options }) => outputTo(parsePort(valueOf(word), options)),
-  controller: readController,
-  mod_vlan_vid: (word) => ({ type: 'set_vlan_vid', vid: Number(parseNumber(valueOf(word), 4095n)) }),
-  mod_vlan_pcp: (word) => ({ type: 'set_vlan_pcp', pcp: Number(parseNumber(valueOf(word), 7n)) }),
-  strip_vlan: () => ({ type: 'pop_vlan' }),
-  pop_vlan: () => ({ type: 'pop_vlan' }),
-  push_vlan: readPushVlan,
-  mod_dl_src: setter('eth_src'),
-  mod_dl_dst: setter('eth_dst'),
-  mod_nw_src: setter('nw_src'),
-  mod_nw_dst: setter('nw_dst'),
-  mod_nw_ecn: setter('nw_ecn'),
-  mod_nw_ttl: setter('nw_ttl'),
-  mod_nw_tos: (word, reading) => setField(fieldOf('ip_dscp'), { value: parseTos(valueOf(word)) }, word.key, reading),
-  mod_tp_src: transportSetter('tp_src'),
-  mod_tp_dst: transportSetter('tp_dst'),
-  set_field: readSetField,
-  load: readLoad,
-  move: readMove,
-  dec_ttl: readDecTtl,
-  resubmit: readResubmit,
-}))
+const ACTIONS: ReadonlyMap<string, ActionReader> = new Map(
+  Object.entries<ActionReader>({
+    output: (word, { options }) => outputTo(parsePort(valueOf(word), options)),
+    controller: readController,
+    mod_vlan_vid: (word) => ({ type: 'set_vlan_vid', vid: Number(parseNumber(valueOf(word), 4095n)) }),
+    mod_vlan_pcp: (word) => ({ type: 'set_vlan_pcp', pcp: Number(parseNumber(valueOf(word), 7n)) }),
+    strip_vlan: () => ({ type: 'pop_vlan' }),
+    pop_vlan: () => ({ type: 'pop_vlan' }),
+    push_vlan: readPushVlan,
+    mod_dl_src: setter('eth_src'),
+    mod_dl_dst: setter('eth_dst'),
+    mod_nw_src: setter('nw_src'),
+    mod_nw_dst: setter('nw_dst'),
+    mod_nw_ecn: setter('nw_ecn'),
+    mod_nw_ttl: setter('nw_ttl'),
+    mod_nw_tos: (word, reading) => setField(fieldOf('ip_dscp'), { value: parseTos(valueOf(word)) }, word.key, reading),
+    mod_tp_src: transportSetter('tp_src'),
+    mod_tp_dst: transportSetter('tp_dst'),
+    set_field: readSetField,
+    load: readLoad,
+    move: readMove,
+    dec_ttl: readDecTtl,
+    resubmit: readResubmit,
+  }),
+)
 
 type InstructionReader = (word: Word, instructions: Instructions, reading: Reading) => void
 
-const INSTRUCTIONS: Readonly<Record<string, InstructionReader>> = {
-  meter: (word, instructions) => {
-    instructions.meter = Number(parseNumber(valueOf(word), UINT32))
-  },
-  clear_actions: (_word, instructions) => {
-    instructions.clear = true
-  },
-  write_actions: (word, instructions, reading) => {
-    instructions.write = readActionList(word.value ?? slice(word.whole, word.whole.text.length), { ...reading })
-  },
-  write_metadata: readWriteMetadata,
-  goto_table: (word, instructions) => {
-    instructions.gotoTable = Number(parseNumber(valueOf(word), MAXIMUM_TABLE))
-  },
-}))
+const INSTRUCTIONS: ReadonlyMap<string, InstructionReader> = new Map(
+  Object.entries<InstructionReader>({
+    meter: (word, instructions) => {
+      instructions.meter = Number(parseNumber(valueOf(word), UINT32))
+    },
+    clear_actions: (_word, instructions) => {
+      instructions.clear = true
+    },
+    write_actions: (word, instructions, reading) => {
+      instructions.write = readActionList(word.value ?? slice(word.whole, word.whole.text.length), { ...reading })
+    },
+    write_metadata: readWriteMetadata,
+    goto_table: (word, instructions) => {
+      instructions.gotoTable = Number(parseNumber(valueOf(word), MAXIMUM_TABLE))
+    },
+  }),
+)
 
 /** OpenFlow 1.3 §5.9: the order of execution. */
 const ORDER = ['meter', 'apply', 'clear_actions', 'write_actions', 'write_metadata', 'goto_table']
@@ -86,7 +90,7 @@ export function readInstructions(piece: Piece, options: FlowTextOptions, match?:
   if (dropAlone(found)) return instructions
   let latest = -1
   for (const word of found) {
-    const reader = INSTRUCTIONS[word.key.text]
+    const reader = INSTRUCTIONS.get(word.key.text)
     latest = inOrder(word, reader === undefined ? 'apply' : word.key.text, latest)
     if (reader === undefined) instructions.apply.push(readAction(word, reading))
     else reader(word, instructions, reading)
@@ -128,7 +132,7 @@ function inOrder(word: Word, instruction: string, latest: number): number {
 }
 
 function readAction(word: Word, reading: Reading): Action {
-  const action = ACTIONS[word.key.text.toLowerCase()]?.(word, reading) ?? readPort(word, reading.options)
+  const action = ACTIONS.get(word.key.text.toLowerCase())?.(word, reading) ?? readPort(word, reading.options)
   if (action.type === 'push_vlan' || action.type === 'set_vlan_vid' || action.type === 'set_vlan_pcp')
     reading.tagged = true
   return action
@@ -139,8 +143,8 @@ function readPort(word: Word, options: FlowTextOptions): Action {
   const port = findPort(word.whole.text, options)
   if (port !== undefined) return outputTo(port)
   const known = [
-    ...Object.keys(ACTIONS),
-    ...Object.keys(INSTRUCTIONS),
+    ...ACTIONS.keys(),
+    ...INSTRUCTIONS.keys(),
     ...RESERVED_WORDS,
     'drop',
     ...(options.ports?.names?.() ?? []),

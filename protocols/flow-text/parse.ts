@@ -18,35 +18,41 @@ const UINT16 = 0xffffn
 const UINT64 = 0xffffffffffffffffn
 const MAXIMUM_TABLE = 253n
 
-const FLAGS: Readonly<Record<string, keyof FlowFlags>> = {
-  send_flow_rem: 'sendFlowRemoved',
-  check_overlap: 'checkOverlap',
-  reset_counts: 'resetCounts',
-}
+const FLAGS: ReadonlyMap<string, keyof FlowFlags> = new Map(
+  Object.entries<keyof FlowFlags>({
+    send_flow_rem: 'sendFlowRemoved',
+    check_overlap: 'checkOverlap',
+    reset_counts: 'resetCounts',
+  }),
+)
+
+type PropertyReader = (flow: FlowSpec, value: Piece) => void
 
 /** What a dump says beside the flow: read over, so that a dump can be fed back. */
 const STATISTICS = new Set(['duration', 'n_packets', 'n_bytes', 'idle_age', 'hard_age'])
 
-const NUMBERS: Readonly<Record<string, (flow: FlowSpec, value: Piece) => void>> = {
-  table: (flow, value) => {
-    flow.table = Number(parseNumber(value, MAXIMUM_TABLE))
-  },
-  priority: (flow, value) => {
-    flow.priority = Number(parseNumber(value, UINT16))
-  },
-  idle_timeout: (flow, value) => {
-    flow.idleTimeout = Number(parseNumber(value, UINT16))
-  },
-  hard_timeout: (flow, value) => {
-    flow.hardTimeout = Number(parseNumber(value, UINT16))
-  },
-  cookie: (flow, value) => {
-    const cut = value.text.indexOf('/')
-    if (cut >= 0)
-      throw new FlowSyntaxError(value.column + cut, 'a flow that is added has no cookie mask', 'cookie=VALUE')
-    flow.cookie = parseNumber(value, UINT64)
-  },
-}
+const NUMBERS: ReadonlyMap<string, PropertyReader> = new Map(
+  Object.entries<PropertyReader>({
+    table: (flow, value) => {
+      flow.table = Number(parseNumber(value, MAXIMUM_TABLE))
+    },
+    priority: (flow, value) => {
+      flow.priority = Number(parseNumber(value, UINT16))
+    },
+    idle_timeout: (flow, value) => {
+      flow.idleTimeout = Number(parseNumber(value, UINT16))
+    },
+    hard_timeout: (flow, value) => {
+      flow.hardTimeout = Number(parseNumber(value, UINT16))
+    },
+    cookie: (flow, value) => {
+      const cut = value.text.indexOf('/')
+      if (cut >= 0)
+        throw new FlowSyntaxError(value.column + cut, 'a flow that is added has no cookie mask', 'cookie=VALUE')
+      flow.cookie = parseNumber(value, UINT64)
+    },
+  }),
+)
 
 /**
  * One flow, as `add-flow` takes it. Defaults: table 0, priority 32768, cookie 0, no timeouts.
@@ -58,7 +64,7 @@ export function parseFlow(text: string, options: FlowTextOptions = {}): FlowSpec
     throw new FlowSyntaxError(text.length + 1, 'the flow has no actions', 'actions=…, or actions=drop')
   const flow = emptyFlow()
   const matchWords = words(before).filter((word) => !readProperty(word, flow))
-  flow.match = readMatch(matchWords, options, [...Object.keys(NUMBERS), ...Object.keys(FLAGS), 'actions'])
+  flow.match = readMatch(matchWords, options, [...NUMBERS.keys(), ...FLAGS.keys(), 'actions'])
   flow.instructions = readInstructions(actions, options, flow.match)
   return flow
 }
@@ -108,13 +114,13 @@ function split(text: string): { before: Piece; actions?: Piece } {
 /** True where the word is about the flow and not its match. */
 function readProperty(word: Word, flow: FlowSpec): boolean {
   const keyword = word.key.text
-  const flag = FLAGS[keyword]
+  const flag = FLAGS.get(keyword)
   if (flag !== undefined) {
     flow.flags[flag] = true
     return true
   }
   if (STATISTICS.has(keyword)) return true
-  const reader = NUMBERS[keyword]
+  const reader = NUMBERS.get(keyword)
   reader?.(flow, valueOf(word))
   return reader !== undefined
 }
@@ -131,7 +137,7 @@ function readFilterProperty(word: Word, filter: FlowFilter, options: FlowTextOpt
       filter.outPort = parsePort(valueOf(word), options)
       return true
     default:
-      if (word.key.text in NUMBERS || word.key.text in FLAGS) {
+      if (NUMBERS.has(word.key.text) || FLAGS.has(word.key.text)) {
         throw new FlowSyntaxError(
           word.key.column,
           `${word.key.text} is not what flows are filtered by`,

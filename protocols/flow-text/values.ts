@@ -88,16 +88,18 @@ function parseMask(field: Field, piece: Piece): bigint {
 const prefixMask = (field: Field, length: number) => field.ones ^ ((1n << BigInt(field.bits - length)) - 1n)
 
 /** What each word says of bit 0 (any fragment) and bit 1 (a later one). */
-const FRAGMENTS: Readonly<Record<string, MaskedValue>> = {
-  no: { value: 0n },
-  yes: { value: 1n, mask: 1n },
-  first: { value: 1n },
-  later: { value: 3n },
-  not_later: { value: 0n, mask: 2n },
-}
+const FRAGMENTS: ReadonlyMap<string, MaskedValue> = new Map(
+  Object.entries<MaskedValue>({
+    no: { value: 0n },
+    yes: { value: 1n, mask: 1n },
+    first: { value: 1n },
+    later: { value: 3n },
+    not_later: { value: 0n, mask: 2n },
+  }),
+)
 
 function parseFragment(piece: Piece): MaskedValue {
-  const fragment = FRAGMENTS[piece.text]
+  const fragment = FRAGMENTS.get(piece.text)
   if (fragment === undefined)
     throw new FlowSyntaxError(piece.column, `'${piece.text}' is no value of ip_frag`, EXPECTED.frag)
   return { ...fragment }
@@ -181,7 +183,7 @@ function formatAddressMask(field: Field, mask: bigint | undefined, format: (mask
 }
 
 function formatFragment(value: bigint, mask: bigint): string {
-  for (const [name, fragment] of Object.entries(FRAGMENTS)) {
+  for (const [name, fragment] of FRAGMENTS) {
     if (fragment.value === value && (fragment.mask ?? 3n) === mask) return name
   }
   return '<error>'

@@ -19,7 +19,7 @@ describe('what was printed parses to the same', () => {
     const random = seeded(seed)
     for (let i = 0; i < 2000; i++) {
       const flow = randomFlow(random)
-      expect(parseFlow(printFlow(flow)), printFlow(flow)).toEqual(flow)
+      expect(parseFlow(printFlow(flow))).toEqual(flow)
     }
   })
 
@@ -189,6 +189,9 @@ describe('says what is wrong, and where', () => {
     ['actions=move:NXM_NX_REG0[]->NXM_NX_REG1[0..3]', 14, /32 bits do not fit 4/],
     ['actions=push_vlan:0x9100', 19, /0x8100 or 0x88a8/],
     ['actions=write_actions(output:1', 9, /not closed/],
+    ['constructor,actions=drop', 1, /unknown keyword 'constructor'/],
+    ['ip,ip_frag=constructor,actions=drop', 12, /no value of ip_frag/],
+    ['actions=constructor:3', 9, /unknown action 'constructor'/],
     ['actions=dec_ttl', 9, /dec_ttl needs ip or ipv6/],
   ]
 
@@ -205,10 +208,15 @@ test.each([1, 2, 3])('text with letters changed parses or fails as flow syntax, 
     const text = [...printFlow(randomFlow(random))]
     for (let change = 0; change <= random.below(3); change++)
       text[random.below(text.length)] = letters[random.below(letters.length)]!
-    try {
-      parseFlow(text.join(''))
-    } catch (error) {
-      expect(error, text.join('')).toMatchObject({ name: 'FlowSyntaxError', column: expect.any(Number) })
-    }
+    expect(errorName(() => parseFlow(text.join('')))).toMatch(/^(none|FlowSyntaxError)$/)
   }
 })
+
+function errorName(work: () => unknown): string {
+  try {
+    work()
+    return 'none'
+  } catch (error) {
+    return error instanceof Error ? error.name : 'no error at all'
+  }
+}
