@@ -1,0 +1,130 @@
+import { describe, expect, test } from 'vitest'
+import { PortError, PortTable } from '../../datapath/ports.ts'
+import { FrameArena } from '../../datapath/frames.ts'
+import type { PortConfig } from '../../protocols/control/messages.ts'
+import { ReservedPort } from '../../protocols/control/messages.ts'
+import { flowMod, portConfig, testSwitch } from '../support/test-switch.ts'
+
+const numbered = (number: number) => Buffer.alloc(60, number)
+const line = (port: number, number: number) => `${port}: ${numbered(number).toString('hex')}`
+
+/** Everything that comes in at port 1 goes out of port 2, the guest's. */
+function guestSwitch(guest: Partial<PortConfig> = {}) {
+  const made = testSwitch([{}, { type: 'vnic', tag: 5, ...guest }])
+  made.sw.tables.applyBundle([
+    flowMod({ instructions: { apply: [{ type: 'output', port: 2 }], clear: false, write: [] } }),
+  ])
+  return made
+}
+
+describe('numbers', () => {
+  test('the table chooses free ones, and the local port has its own', () => {
+    const { ports } = testSwitch([{ number: 2, name: 'two' }]).sw
+    const add = (name: string, type: PortConfig['type'] = 'uplink') => ports.add(portConfig({ name, type })).number
+    expect([add('a'), add('b'), add('br', 'local'), add('c')]).toEqual([1, 3, ReservedPort.Local, 4])
+    expect([...ports].map(({ name }) => name)).toEqual(['a', 'two', 'b', 'c', 'br'])
+  })
+
+  test.each<[string, Partial<PortConfig>, string, string]>([
+    ['a name twice', { name: 'p1' }, 'port_exists', 'port.name'],
+    ['a number twice', { number: 1, name: 'x' }, 'port_exists', 'port.number'],
+    ['a reserved number', { number: 0xff00, name: 'x' }, 'bad_port', 'port.number'],
+    ['a tunnel to nowhere', { name: 'x', type: 'tunnel' }, 'bad_port', 'port.tunnel'],
+  ])('%s is refused', (_name, config, code, field) => {
+    const { ports } = testSwitch([{}]).sw
+    const attempt = () => ports.add(portConfig(config))
+    expect(attempt).toThrow(PortError)
+    expect(attempt).toThrow(expect.objectContaining({ code, field }))
+    expect(ports.size).toBe(1)
+  })
+})
+
+describe('a port', () => {
+  test('that is closed takes and gives nothing', () => {
+    const { sw, receive } = guestSwitch({ state: 'closed' })
+    expect(receive(numbered(1), 1)).toEqual(['drop inactive_binding at 2'])
+    expect(receive(numbered(1), 2)).toEqual(['drop inactive_binding at 2'])
+    expect(sw.ports.statistics()[1]).toMatchObject({ receivedDropped: 1n, sentDropped: 1n, sentPackets: 0n })
+  })
+
+  test('that holds keeps what goes out, in order, until it opens; what comes in is dropped', () => {
+    const { sw, receive, heard, arena } = guestSwitch({ state: 'hold' })
+    for (const number of [1, 2, 3]) expect(receive(numbered(number), 1)).toEqual([])
+    expect(receive(numbered(9), 2)).toEqual(['drop inactive_binding at 2'])
+    expect(sw.ports.statistics()[1]!.held).toBe(3)
+    expect(sw.ports.heldFrames()).toHaveLength(3)
+    sw.ports.setState('p2', 'open')
+    expect(heard()).toEqual([line(2, 1), line(2, 2), line(2, 3)])
+    expect(receive(numbered(4), 1)).toEqual([line(2, 4)])
+    expect(arena.live).toBe(0)
+  })
+
+  test('sends what another switch held ahead of what it holds', () => {
+    const source = guestSwitch({ state: 'hold' })
+    source.receive(numbered(1), 1)
+    source.receive(numbered(2), 1)
+    const moved = source.sw.ports.takeHeld('p2').map((frame) => source.arena.read(frame).slice())
+    source.sw.ports.setState('p2', 'open')
+    expect(source.heard()).toEqual([])
+
+    const { sw, arena, receive, heard } = guestSwitch({ state: 'hold' })
+    receive(numbered(3), 1)
+    for (const bytes of moved) sw.ports.deliverHeld('p2', [arena.allocateFrom(bytes)])
+    expect(heard()).toEqual([])
+    sw.ports.setState('p2', 'open')
+    sw.ports.deliverHeld('p2', [arena.allocateFrom(numbered(4))])
+    expect(heard()).toEqual([line(2, 1), line(2, 2), line(2, 3), line(2, 4)])
+    expect(arena.live).toBe(0)
+  })
+
+  test('that closes or goes drops what it held', () => {
+    for (const end of ['close', 'remove'] as const) {
+      const { sw, receive, heard, arena } = guestSwitch({ state: 'hold' })
+      receive(numbered(1), 1)
+      if (end === 'close') sw.ports.setState('p2', 'closed')
+      else sw.ports.remove('p2')
+      expect(heard()).toEqual([end === 'close' ? 'drop inactive_binding at 2' : 'drop unknown_port at 2'])
+      expect(arena.live).toBe(0)
+    }
+  })
+
+  test('whose link is down takes and gives nothing', () => {
+    const { sw, receive, messages } = guestSwitch()
+    sw.ports.setLink('p2', false)
+    expect(receive(numbered(1), 1)).toEqual(['drop link_down at 2'])
+    expect(receive(numbered(1), 2)).toEqual(['drop link_down at 2'])
+    expect(messages.at(-1)).toMatchObject({ type: 'portStatus', reason: 'modify', port: { name: 'p2', linkUp: false } })
+  })
+
+  test('lets through what fits its MTU: the payload behind the tags', () => {
+    const { receive } = guestSwitch({ mtu: 46 })
+    expect(receive(numbered(1), 1)).toEqual([line(2, 1)])
+    expect(receive(Buffer.alloc(61, 1), 1)).toEqual(['drop mtu_exceeded at 2'])
+    const tagged = (length: number) => Buffer.from(`${'01'.repeat(12)}810000050800${'00'.repeat(length)}`, 'hex')
+    expect(receive(tagged(46), 1)).toEqual([`2: ${tagged(46).toString('hex')}`])
+    expect(receive(tagged(47), 1)).toEqual(['drop mtu_exceeded at 2'])
+  })
+
+  test('counts what passes', () => {
+    const { sw, receive } = guestSwitch()
+    receive(numbered(1), 1)
+    receive(Buffer.alloc(100), 1)
+    expect(sw.ports.statistics()).toMatchObject([
+      { name: 'p1', receivedPackets: 2n, receivedBytes: 160n, sentPackets: 0n },
+      { name: 'p2', receivedPackets: 0n, sentPackets: 2n, sentBytes: 160n },
+    ])
+  })
+})
+
+test('a hold queue is bounded in frames and in bytes', () => {
+  const arena = new FrameArena()
+  const nothing = () => {}
+  const events = { changed: nothing, transmit: nothing, discard: nothing }
+  const holds = (limits: { frames: number; bytes: number }) => {
+    const ports = new PortTable(arena, events, limits)
+    const port = ports.add(portConfig({ name: 'x', state: 'hold' }))
+    return [1, 2, 3].map((number) => ports.hold(port, arena.allocateFrom(numbered(number))))
+  }
+  expect(holds({ frames: 2, bytes: 1000 })).toEqual([true, true, false])
+  expect(holds({ frames: 9, bytes: 179 })).toEqual([true, true, false])
+})
