@@ -21,9 +21,8 @@ test('admits a mutilated text where JSON.parse does, and nowhere else', () => {
   fc.assert(
     fc.property(mutilated, ([at, cut, inserted]) => {
       const broken = text.slice(0, at) + inserted + text.slice(at + cut)
-      const { value, problems } = new JsonSource(broken, 'x.json')
-      const isDoubled = problems.some(({ problem }) => problem.includes('twice'))
-      if (!isDoubled) expect(value !== undefined).toBe(parses(broken))
+      const { value } = new JsonSource(broken, 'x.json')
+      expect(value !== undefined).toBe(parses(broken))
     }),
     { seed: 1, numRuns: 2000 },
   )
