@@ -5,7 +5,7 @@ const LISTED = 8
 /** `one of h1, h2, h3`, cut short where there are many. */
 export function oneOf(names: Iterable<string>): string {
   const all = [...names]
-  if (all.length === 0) return 'none: there are none'
+  if (all.length === 0) return 'one that is defined: there are none yet'
   if (all.length === 1) return all[0]!
   return `one of ${all.slice(0, LISTED).join(', ')}${all.length > LISTED ? ', …' : ''}`
 }
