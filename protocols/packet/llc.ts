@@ -23,7 +23,7 @@ export type LlcHeader =
       type: 'llc'
       destinationAccess: number
       sourceAccess: number
-      /** Eight bits in unnumbered frames (low bits 11), sixteen in all others. */
+      /** Eight bits in unnumbered frames (low bits 11); sixteen in all others, the first byte the low one. */
       control: number
     }
   | { type: 'snap'; organization: number; protocol: number }
@@ -32,13 +32,13 @@ export type LlcHeader =
 export function decodeLlc(view: DataView, at: number, end = view.byteLength): LlcHeader {
   requireBytes('llc', 'header', at, end, 3)
   if (announcesSnap(view, at)) return decodeSnap(view, at, end)
-  const isShort = (view.getUint8(at + CONTROL) & 3) === 3
+  const isShort = isShortControl(view.getUint8(at + CONTROL))
   if (!isShort) requireBytes('llc', 'control field', at + CONTROL, end, 2)
   return {
     type: 'llc',
     destinationAccess: view.getUint8(at + DESTINATION_ACCESS),
     sourceAccess: view.getUint8(at + SOURCE_ACCESS),
-    control: isShort ? view.getUint8(at + CONTROL) : view.getUint16(at + CONTROL),
+    control: isShort ? view.getUint8(at + CONTROL) : view.getUint16(at + CONTROL, true),
   }
 }
 
@@ -51,7 +51,7 @@ function decodeSnap(view: DataView, at: number, end: number): LlcHeader {
 export const llcSize = (header: LlcHeader): number =>
   header.type === 'snap' ? SNAP_SIZE : isShortControl(header.control) ? 3 : 4
 
-const isShortControl = (control: number) => control <= 0xff && (control & 3) === 3
+const isShortControl = (control: number) => (control & 3) === 3
 
 /** Returns where the header ends. */
 export function encodeLlc(header: LlcHeader, view: DataView, at: number): number {
@@ -62,7 +62,7 @@ export function encodeLlc(header: LlcHeader, view: DataView, at: number): number
     view.setUint32(at + CONTROL, UNNUMBERED_INFORMATION * 0x1000000 + header.organization)
     view.setUint16(at + PROTOCOL, header.protocol)
   } else if (isShortControl(header.control)) view.setUint8(at + CONTROL, header.control)
-  else view.setUint16(at + CONTROL, header.control)
+  else view.setUint16(at + CONTROL, header.control, true)
   return at + llcSize(header)
 }
 

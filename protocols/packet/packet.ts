@@ -93,7 +93,7 @@ const withUnknownType = (text: string, etherType: number, next: Layer | undefine
 
 function describeLlc(header: LlcHeader, next: Layer | undefined): string {
   if (header.type === 'snap') return withUnknownType('snap', header.protocol, next)
-  return `llc ${header.destinationAccess.toString(16)} < ${header.sourceAccess.toString(16)} length ${payloadLength(next)}`
+  return `llc dsap ${header.destinationAccess.toString(16)} ssap ${header.sourceAccess.toString(16)} length ${payloadLength(next)}`
 }
 
 const payloadLength = (next: Layer | undefined) => (next?.name === 'payload' ? next.end - next.at : 0)
