@@ -16,18 +16,18 @@ group('what composers make', () => {
     const random = seeded(seed)
     for (let round = 0; round < 500; round++) {
       const frame = randomFrame(random)
-      expect(names(frame), describe(frame)).not.toContain('malformed')
-      expect(wrongChecksums(frame), describe(frame)).toEqual([])
+      expect([describe(frame), wrongChecksums(frame)]).toEqual([expect.not.stringContaining('malformed'), []])
     }
   })
 
-  test('a flipped bit of payload is found', () => {
-    for (const name of ['udp4', 'udp6', 'tcp4', 'tcp6', 'sctp4', 'sctp6', 'echo4', 'echo6']) {
+  test.each(['udp4', 'udp6', 'tcp4', 'tcp6', 'sctp4', 'sctp6', 'echo4', 'echo6'])(
+    'a flipped bit in %s is found',
+    (name) => {
       const frame = SAMPLE_FRAMES[name]!.slice()
       frame[frame.length - 1]! ^= 0x10
-      expect(wrongChecksums(frame), name).toHaveLength(1)
-    }
-  })
+      expect(wrongChecksums(frame)).toHaveLength(1)
+    },
+  )
 })
 
 group('dissect never throws', () => {
