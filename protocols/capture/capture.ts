@@ -5,7 +5,7 @@ import type { CapturedFrame } from './captured-frame.ts'
 import { FormatDetector } from './format-detector.ts'
 
 export { CaptureDamaged } from './capture-damaged.ts'
-export { LINK_TYPE_ETHERNET, LINK_TYPES, MAX_FRAME_SIZE } from './captured-frame.ts'
+export { LINK_TYPE_ETHERNET, LINK_TYPES } from './captured-frame.ts'
 export type { CapturedFrame } from './captured-frame.ts'
 
 /** A chunk longer than this is taken in slices, so that a batch, too, stays small. */
