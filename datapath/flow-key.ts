@@ -16,6 +16,8 @@ export type FlowKey = Uint32Array
 export const ETHERNET_HEADER_SIZE = 14
 /** In the low half of a VLAN word: there is a tag. */
 export const VLAN_PRESENT = 0x1000
+/** Tags that a key shows, as many as Open vSwitch knows. */
+export const MAX_TAGS = 2
 /** `Word.fragment`: bit 0 any fragment, bit 1 a later one. */
 export const Fragment = { Any: 1, Later: 2 } as const
 
@@ -64,7 +66,7 @@ export function extractKey(arena: FrameArena, frame: FrameHandle, inPort: number
 
 /** Up to two tags; gives where the type after them stands. */
 function extractTags(view: DataView, at: number, end: number, key: FlowKey): number {
-  for (let tag = 0; tag < 2; tag++) {
+  for (let tag = 0; tag < MAX_TAGS; tag++) {
     if (!isVlanType(view.getUint16(at)) || end - at < VLAN_TAG_SIZE + 2) break
     key[Word.vlan + tag] = view.getUint32(at) | VLAN_PRESENT
     at += VLAN_TAG_SIZE

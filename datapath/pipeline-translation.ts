@@ -11,7 +11,7 @@ import type { DatapathAction } from './datapath-actions.ts'
 import type { DropReason } from './drops.ts'
 import type { Flow } from './flow.ts'
 import type { FlowKey } from './flow-key.ts'
-import { VLAN_PRESENT, readField, wordOfField, fieldWords, writeField } from './flow-key.ts'
+import { MAX_TAGS, VLAN_PRESENT, readField, wordOfField, fieldWords, writeField } from './flow-key.ts'
 
 const ALL_ONES = 0xffffffff
 const TUNNEL_ID = fieldOf('tun_id')
@@ -69,17 +69,18 @@ export class Translation {
     this.#hasWritten = true
   }
 
-  /** VLAN words, outer first, of all the tags that are known. */
+  /** VLAN words of the tags that the key shows, outer first. */
   get tags(): readonly number[] {
     this.consultWord(Word.vlan)
     this.consultWord(Word.innerVlan)
     return this.#tags
   }
 
+  /** As in Open vSwitch, which knows two tags, a third one pushes the innermost off the frame. */
   setTags(tags: readonly number[]): void {
     this.consultWord(Word.vlan)
     this.consultWord(Word.innerVlan)
-    this.#tags = tags
+    this.#tags = tags.slice(0, MAX_TAGS)
     this.key[Word.vlan] = tags[0] ?? 0
     this.key[Word.innerVlan] = tags[1] ?? 0
   }
@@ -159,11 +160,11 @@ export class Translation {
     }
   }
 
-  /** A tag whose present bit is taken away goes; one that is given it where there was none comes. */
+  /** A tag whose present bit is taken away goes, with the one behind it; one that is given it where there was none comes. */
   #writeOuterTag(value: number, mask: number): void {
     const [outer = 0, ...inner] = this.tags
     const written = ((outer & ~mask) | (value & mask)) >>> 0
-    if ((written & VLAN_PRESENT) === 0) return this.setTags(inner)
+    if ((written & VLAN_PRESENT) === 0) return this.setTags([])
     const hasType = written >>> 16 !== 0
     this.setTags([hasType ? written : ((EtherType.Vlan << 16) | written) >>> 0, ...inner])
   }

@@ -3,7 +3,7 @@
 
 import type { PortConfig, VlanMode } from '../protocols/control/messages.ts'
 import { EtherType } from '../protocols/match.ts'
-import { VLAN_PRESENT } from './flow-key.ts'
+import { MAX_TAGS, VLAN_PRESENT } from './flow-key.ts'
 
 export interface VlanPolicy {
   mode: VlanMode
@@ -39,9 +39,10 @@ const trunkedVlans = (mode: VlanMode, tag: number, trunks: readonly number[]): R
 
 const isNative = (mode: VlanMode) => mode === 'native-tagged' || mode === 'native-untagged'
 
-export const vlanOf = (tag: number): number => tag & 0x0fff
-
+const VLAN = 0x0fff
 const PRIORITY = 0xe000
+
+export const vlanOf = (tag: number): number => tag & VLAN
 
 /** The tag moved to another VLAN; one of 0 (untagged) becomes an 802.1Q tag of priority 0. */
 const retagged = (tag: number, vlan: number) => {
@@ -73,7 +74,7 @@ export function tagsInside(policy: VlanPolicy, tags: readonly number[]): readonl
     case 'access':
       return [retagged(outer, policy.tag)]
     case 'dot1q-tunnel':
-      return [retagged(EtherType.ProviderVlan << 16, policy.tag), ...tags]
+      return [retagged(EtherType.ProviderVlan << 16, policy.tag), ...tags].slice(0, MAX_TAGS)
     case 'trunk':
       return tags
     default:
@@ -95,13 +96,13 @@ export function carries(policy: VlanPolicy, tags: readonly number[]): boolean {
 }
 
 /**
- * The tags with which a frame known by `tags` leaves through the port. Tags of VLAN 0 are left off: Open vSwitch sends no
- * priority-tagged frames unless told to.
+ * The tags with which a frame known by `tags` leaves through the port. As in Open vSwitch, a tag that says nothing, of VLAN
+ * and priority 0, is left off with whatever is behind it.
  */
 export function tagsOutside(policy: VlanPolicy, tags: readonly number[]): readonly number[] {
   const leaving = withoutOwnTag(policy, tags)
-  const priorityTag = leaving.findIndex((tag) => vlanOf(tag) === 0)
-  return priorityTag < 0 ? leaving : leaving.slice(0, priorityTag)
+  const idle = leaving.findIndex((tag) => (tag & (PRIORITY | VLAN)) === 0)
+  return idle < 0 ? leaving : leaving.slice(0, idle)
 }
 
 function withoutOwnTag(policy: VlanPolicy, tags: readonly number[]): readonly number[] {

@@ -44,6 +44,7 @@ const MODES: Partial<PortConfig>[] = [
   {},
 ]
 
+// The frames that Open vSwitch 3.1 sends for these ports (`ofproto/trace`), but for the vNICs, which it does not have.
 describe('a frame that floods', () => {
   test.each<[string, Partial<PortConfig>, FrameVlan[], string[]]>([
     [
@@ -90,6 +91,20 @@ describe('a frame that floods', () => {
       'tagged 5, into a tunnel of VLAN 10',
       { vlanMode: 'dot1q-tunnel', tag: 10 },
       [{ id: 5 }],
+      ['4: 10/0s 5/0', '6: 10/0s 5/0', '7: 5/0', '8: 5/0', '9: 10/0s 5/0'],
+    ],
+    ['priority-tagged, into a trunk', {}, [{ id: 0, priority: 3 }], ['4: 0/3', '9: 0/3']],
+    ['tagged 0 and then 20, into a trunk', {}, [{ id: 0 }, { id: 20 }], ['4: -', '9: -']],
+    [
+      'tagged 10 and then 20, into a trunk',
+      {},
+      [{ id: 10 }, { id: 20 }],
+      ['4: 10/0 20/0', '6: 10/0 20/0', '7: 20/0', '8: 20/0', '9: 10/0 20/0'],
+    ],
+    [
+      'tagged 5 and 20, into a tunnel of VLAN 10',
+      { vlanMode: 'dot1q-tunnel', tag: 10 },
+      [{ id: 5 }, { id: 20 }],
       ['4: 10/0s 5/0', '6: 10/0s 5/0', '7: 5/0', '8: 5/0', '9: 10/0s 5/0'],
     ],
     ['a vNIC without policy', { type: 'vnic' }, [], ['drop vlan_mismatch']],

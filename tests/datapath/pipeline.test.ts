@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { translate } from '../../datapath/pipeline.ts'
 import type { Translation } from '../../datapath/pipeline-translation.ts'
 import { FlowModError } from '../../datapath/flow-tables.ts'
-import { Word, fieldOf } from '../../protocols/fields.ts'
+import { Word } from '../../protocols/fields.ts'
+import type { FieldName } from '../../protocols/fields.ts'
 import type { Action, FlowMod, Instructions } from '../../protocols/control/messages.ts'
 import { ReservedPort } from '../../protocols/control/messages.ts'
 import { EtherType } from '../../protocols/match.ts'
@@ -91,7 +92,7 @@ const udp = (options: object = {}) =>
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 const output = (port: number): Action => ({ type: 'output', port })
 const apply = (...actions: Action[]): Instructions => ({ apply: actions, clear: false, write: [] })
-const set = (field: Parameters<typeof fieldOf>[0], value: bigint): Action => ({ type: 'set_field', field, value })
+const set = (field: FieldName, value: bigint): Action => ({ type: 'set_field', field, value })
 
 const isIp = { field: 'eth_type', value: BigInt(EtherType.Ipv4) } as const
 
@@ -191,15 +192,23 @@ describe('actions', () => {
       expect(run([{ instructions: apply(...actions, output(2)) }], udp()).heard).toEqual([`2: ${hex(udp(expected))}`])
   })
 
-  test('a third tag is put on a frame that has two, and taken off again', () => {
+  test('a third tag pushes the innermost off, as in Open vSwitch', () => {
     const vlan = [{ id: 1, etherType: 0x88a8 }, { id: 2 }]
     const push: Action[] = [{ type: 'push_vlan', etherType: 0x8100 }, set('vlan_vid', 0x1003n)]
     expect(run([{ instructions: apply(...push, output(2)) }], udp({ vlan })).heard).toEqual([
-      `2: ${hex(udp({ vlan: [{ id: 3 }, ...vlan] }))}`,
+      `2: ${hex(udp({ vlan: [{ id: 3 }, vlan[0]] }))}`,
     ])
     expect(run([{ instructions: apply(...push, { type: 'pop_vlan' }, output(2)) }], udp({ vlan })).heard).toEqual([
-      `2: ${hex(udp({ vlan }))}`,
+      `2: ${hex(udp({ vlan: [vlan[0]] }))}`,
     ])
+  })
+
+  test('clearing the tag control information takes the tags off', () => {
+    const { heard } = run(
+      [{ instructions: apply(set('vlan_tci', 0n), output(2)) }],
+      udp({ vlan: [{ id: 1 }, { id: 2 }] }),
+    )
+    expect(heard).toEqual([`2: ${hex(udp())}`])
   })
 
   test('move copies bits between fields', () => {
