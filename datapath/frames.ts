@@ -90,7 +90,9 @@ export class FrameArena {
 
   /**
    * Moves the frame's start: `by` bytes towards the front (a header is about to be written there), or away from it where
-   * negative (a header is taken off). The bytes of the frame itself stay where they are.
+   * negative (a header is taken off). The bytes of the frame itself stay where they are, unless the head-room is used up;
+   * `bytes` must be read anew afterwards.
+   * @throws RangeError where the frame would be longer than MAX_FRAME_LENGTH.
    */
   grow(frame: FrameHandle, by: number): void {
     const start = this.offset[frame]! - by
@@ -103,11 +105,24 @@ export class FrameArena {
   #regrow(frame: FrameHandle, by: number): void {
     const from = this.offset[frame]!
     const length = this.length[frame]!
+    const slotSize = SLOT_SIZES[this.#slotClass[frame]!]!
+    if (HEADROOM + length > slotSize) this.#takeLargerSlot(frame, slotSize)
     const to = this.#slotStart[frame]! + HEADROOM
-    if (HEADROOM + length > SLOT_SIZES[this.#slotClass[frame]!]!) throw new RangeError('no room left in front of this frame')
     this.bytes.copyWithin(to, from, from + length)
     this.offset[frame] = to
     this.grow(frame, by)
+  }
+
+  /** Gives the frame the slot of a larger frame, which gets the frame's own and is released. The bytes stay where they are. */
+  #takeLargerSlot(frame: FrameHandle, slotSize: number): void {
+    const larger = this.allocate(slotSize)
+    const start = this.#slotStart[frame]!
+    const slotClass = this.#slotClass[frame]!
+    this.#slotStart[frame] = this.#slotStart[larger]!
+    this.#slotClass[frame] = this.#slotClass[larger]!
+    this.#slotStart[larger] = start
+    this.#slotClass[larger] = slotClass
+    this.release(larger)
   }
 
   #newSlot(slotClass: number): FrameHandle {

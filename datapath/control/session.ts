@@ -30,6 +30,7 @@ export class Session {
     this.#connection = connection
     this.#bundles = new Bundles(device)
     connection.onMessage = (message, xid) => this.#receive(message, xid)
+    connection.onRefused = () => this.#bundles.missed()
     connection.send({ type: 'hello', version: VERSION })
   }
 

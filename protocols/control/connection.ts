@@ -64,6 +64,8 @@ export class Connection {
    * here when it refuses a message that was sent, not requested.
    */
   onMessage: (message: Message, xid: number) => void = () => {}
+  /** A message with this xid was not of the agreed shape and has been refused: `onMessage` will not hear of it. */
+  onRefused: (xid: number) => void = () => {}
   /** Called once, after all pending requests have been rejected. */
   onClose: () => void = () => {}
 
@@ -216,8 +218,9 @@ export class Connection {
   #refuse(error: unknown, xid: number): void {
     if (!(error instanceof InvalidField)) return this.#refuseBytes(error, xid)
     const pending = this.#settle(xid)
-    if (pending) pending.reject(error)
-    else this.sendError({ code: 'bad_request', field: error.path, message: error.message }, xid)
+    if (pending) return pending.reject(error)
+    this.sendError({ code: 'bad_request', field: error.path, message: error.message }, xid)
+    this.onRefused(xid)
   }
 
   #refuseBytes(error: unknown, xid: number): void {

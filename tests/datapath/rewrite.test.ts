@@ -98,9 +98,9 @@ describe.each([1, 2, 3, 4])('random frames of seed %i', (seed) => {
       const shown = `${hex(bytes)} ${JSON.stringify(write)}`
       // Another ICMPv6 type may make what follows it a neighbour's address, or no longer one.
       const compared = write.word === Word.transportSource && isIpv6(key) ? Word.ndTarget : KEY_WORDS
-      expect([...seen].slice(0, compared), shown).toEqual([...expected].slice(0, compared))
+      expect({ shown, seen: seen.slice(0, compared) }).toEqual({ shown, seen: expected.slice(0, compared) })
       expect(after.length).toBe(bytes.length)
-      expect(wrongChecksums(after), shown).toEqual(wrongChecksums(bytes))
+      expect({ shown, wrong: wrongChecksums(after) }).toEqual({ shown, wrong: wrongChecksums(bytes) })
     }
   })
 

@@ -232,7 +232,9 @@ describe('decapsulation refuses', () => {
         bytes[random.below(bytes.length)] = random.below(256)
       const frame = arena.allocateFrom(bytes)
       decapsulate(arena, frame)
+      const length = arena.length[frame]!
       encapsulate(arena, frame, { ...OPTIONS, ttl: 'inherit', tos: 'inherit' })
+      expect(arena.length[frame]).toBe(length + VXLAN_OVERHEAD)
       arena.release(frame)
     }
   })

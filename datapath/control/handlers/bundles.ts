@@ -10,6 +10,8 @@ interface Bundle {
   changes: BundledMessage[]
   /** By place in the bundle: the xid of the message that brought the change. */
   xids: number[]
+  /** A message that may have been meant for this bundle could not be read: it can not be committed whole. */
+  isBroken: boolean
 }
 
 /** Says that a message of a bundle was refused: to whom it concerns, and why. */
@@ -33,6 +35,11 @@ export class Bundles {
     xids.push(xid)
   }
 
+  /** A message was unreadable; it may have been a change of any bundle that is open. */
+  missed(): void {
+    for (const bundle of this.#open.values()) bundle.isBroken = true
+  }
+
   /**
    * Where a commit fails, the change to blame is refused under its own xid first, then the commit.
    * @throws Refused
@@ -46,7 +53,7 @@ export class Bundles {
 
   #begin(bundle: number): void {
     if (this.#open.has(bundle)) throw new Refused('bad_bundle', 'bundle', `bundle ${bundle} is open already`)
-    this.#open.set(bundle, { changes: [], xids: [] })
+    this.#open.set(bundle, { changes: [], xids: [], isBroken: false })
   }
 
   #opened(bundle: number): Bundle {
@@ -55,7 +62,8 @@ export class Bundles {
     return opened
   }
 
-  #commit({ changes, xids }: Bundle, refuse: RefuseBundled): void {
+  #commit({ changes, xids, isBroken }: Bundle, refuse: RefuseBundled): void {
+    if (isBroken) throw new Refused('bundle_failed', '', 'a message before the commit could not be read')
     try {
       applyChanges(this.#device, changes)
     } catch (error) {

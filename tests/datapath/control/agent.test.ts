@@ -235,6 +235,13 @@ describe('a bundle', () => {
     expect(state()).toEqual([0, 0, false])
   })
 
+  test('is not committed where a message before could not be read', async () => {
+    const { commit, state, one } = await withBundle([METER, metered])
+    one.channel.send(new Uint8Array([0, 0, 0, 2, 0x08, 0x05]))
+    await expect(commit()).rejects.toMatchObject({ code: 'bundle_failed' })
+    expect(state()).toEqual([0, 0, false])
+  })
+
   test('holds to its order: a meter comes before the flow that uses it', async () => {
     const { commit, state } = await withBundle([metered, METER])
     await expect(commit()).rejects.toMatchObject({ field: 'messages[0].instructions.meter' })
