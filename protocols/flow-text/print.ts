@@ -30,7 +30,7 @@ export function printFlow(flow: FlowSpec, options: FlowTextOptions = {}): string
 /** One line of `dump-flows`. */
 export function printFlowStatistics(flow: FlowStatistics, options: FlowTextOptions = {}): string {
   const head = [
-    `cookie=${hexadecimal(flow.cookie)}, `,
+    `cookie=0x${flow.cookie.toString(16)}, `,
     `duration=${seconds(flow.duration)}s, `,
     `table=${flow.table}, n_packets=${flow.packets}, n_bytes=${flow.bytes}, `,
     properties(flow),

@@ -148,7 +148,8 @@ const paddedLabel = (label: bigint) => `0x${label.toString(16).padStart(5, '0')}
 
 /** The value as an action shows it. */
 export function formatInAction(field: Field, part: MaskedValue, options: FlowTextOptions): string {
-  return field.name === 'nd_reserved' ? String(part.value) : formatValue(field, part, options)
+  const decimal = field.name === 'nd_reserved' || field.name === 'vlan_vid'
+  return formatValue(decimal ? { ...field, format: 'decimal' } : field, part, options)
 }
 
 function formatValue(field: Field, { value, mask }: MaskedValue, options: FlowTextOptions): string {
@@ -172,7 +173,8 @@ function formatValue(field: Field, { value, mask }: MaskedValue, options: FlowTe
   }
 }
 
-export const hexadecimal = (value: bigint): string => `0x${value.toString(16)}`
+/** As C's `%#x`: zero goes without its 0x. */
+export const hexadecimal = (value: bigint): string => (value === 0n ? '0' : `0x${value.toString(16)}`)
 
 /** A prefix length where the mask is a prefix, the mask itself where not. */
 function formatAddressMask(field: Field, mask: bigint | undefined, format: (mask: bigint) => string): string {

@@ -48,7 +48,18 @@ export function randomMatch(random: Random, options: RandomFlowOptions = {}): Ma
     if (missingPrerequisite(field, parts) === undefined && chance(random, likely))
       parts.push(randomPart(random, field, options))
   }
-  return inOrder(parts.filter((part) => allowed(options, part.field)))
+  return inOrder(parts.filter((part) => allowed(options, part.field)).map((part) => plausible(part, parts)))
+}
+
+/**
+ * What Open vSwitch asks for beyond OpenFlow's prerequisites: ports and ICMP types are no part of later fragments, and neighbour
+ * discovery has the ICMP code 0.
+ */
+function plausible(part: FieldMatch, match: Match): FieldMatch {
+  const has = (field: FieldName) => match.some((other) => other.field === field)
+  if (part.field === 'ip_frag' && part.value === 3n && has('nw_proto')) return { field: 'ip_frag', value: 1n, mask: 1n }
+  if (part.field === 'icmpv6_code' && has('icmpv6_type')) return { field: 'icmpv6_code', value: 0n }
+  return part
 }
 
 const allowed = (options: RandomFlowOptions, field: FieldName) => options.fields?.has(field) ?? true
@@ -122,8 +133,9 @@ const FRAGMENTS: readonly Omit<FieldMatch, 'field'>[] = [
 function randomPart(random: Random, field: Field, options: RandomFlowOptions): FieldMatch {
   if (field.name === 'ip_frag') return { field: 'ip_frag', ...pick(random, FRAGMENTS) }
   if (field.name === 'in_port') return { field: 'in_port', value: BigInt(pick(random, options.ports ?? PORTS)) }
-  const value = randomValue(random, field)
-  const mask = field.maskable && chance(random, 0.5) ? randomMask(random, field) : field.ones
+  const value = field.name === 'arp_op' ? BigInt(random.below(256)) : randomValue(random, field)
+  const mask =
+    field.maskable && field.name !== 'vlan_pcp' && chance(random, 0.5) ? randomMask(random, field) : field.ones
   return mask === field.ones ? { field: field.name, value } : { field: field.name, value: value & mask, mask }
 }
 
@@ -142,11 +154,15 @@ function randomValue(random: Random, field: Field): bigint {
   }
 }
 
+/** Open vSwitch takes a mask of an IPv6 address that starts with a digit for a prefix length. */
+const IPV6_MASK_START = 0xfn << 124n
+
 /** Never 0: that would say nothing. */
 function randomMask(random: Random, field: Field): bigint {
   const prefix = field.ones ^ ((1n << BigInt(random.below(field.bits))) - 1n)
   const bits = randomBits(random, field.bits)
-  return chance(random, 0.6) || bits === 0n ? prefix : bits
+  if (chance(random, 0.6) || bits === 0n) return prefix
+  return field.format === 'ipv6' ? bits | IPV6_MASK_START : bits
 }
 
 // ---- actions -----------------------------------------------------------------------------------------------------
