@@ -39,16 +39,15 @@ const PORTS = [1, 2, 3, 4]
 
 /** A match whose every prerequisite holds. */
 export function randomMatch(random: Random, options: RandomFlowOptions = {}): Match {
-  const parts = protocolParts(random)
+  const parts = [...protocolParts(random), ...randomVlan(random)].filter((part) => allowed(options, part.field))
   const fixed = new Set<FieldName>(['eth_type', 'nw_proto', 'vlan_tci', 'vlan_vid', 'vlan_pcp', 'icmpv6_type'])
-  parts.push(...randomVlan(random))
   for (const field of FIELDS) {
     if (fixed.has(field.name) || !allowed(options, field.name)) continue
     const likely = field.name.startsWith('reg') ? 0.04 : 0.3
     if (missingPrerequisite(field, parts) === undefined && chance(random, likely))
       parts.push(randomPart(random, field, options))
   }
-  return inOrder(parts.filter((part) => allowed(options, part.field)).map((part) => plausible(part, parts)))
+  return inOrder(parts.map((part) => plausible(part, parts)))
 }
 
 /**
