@@ -2,8 +2,13 @@
 
 import { createReadStream } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
-import { CaptureDamaged } from '../protocols/capture/capture-damaged.ts'
-import { readCapture, type CapturedFrame } from '../protocols/capture/capture.ts'
+import {
+  CaptureDamaged,
+  LINK_TYPE_ETHERNET,
+  LINK_TYPES,
+  readCapture,
+  type CapturedFrame,
+} from '../protocols/capture/capture.ts'
 import { MILLISECOND, SECOND, sleep, type Nanoseconds } from '../runtime/clock.ts'
 import { VirtualClock } from '../runtime/virtual-clock.ts'
 import type { Scenario, Step, TimelineEntry } from '../topologies/scenario.ts'
@@ -20,7 +25,6 @@ import { composeVerdict } from './compose-verdict.ts'
 import type { Verdict } from './verdict.ts'
 import { findNic } from '../topologies/lookup.ts'
 
-const ETHERNET_LINK_TYPE = 1
 /** How long after the last step frames may still be on their way. */
 const PATIENCE = 10 * SECOND
 
@@ -137,7 +141,9 @@ class Run {
   #enter(frame: CapturedFrame, entry: ReturnType<ReturnType<typeof frameMapper>>): void {
     this.#frames++
     if (this.#frames % 1024 === 0) this.#options.progress?.(this.#frames)
-    if (frame.linkType !== ETHERNET_LINK_TYPE) return this.#unmapped(`link type ${frame.linkType} (not Ethernet)`)
+    const { linkType } = frame
+    if (linkType !== LINK_TYPE_ETHERNET)
+      return this.#unmapped(`link type ${LINK_TYPES[linkType] ?? linkType}, not Ethernet`)
     if ('unmapped' in entry) return this.#unmapped(entry.unmapped)
     this.#lab.inject(entry.nic, entry.untag ? untagged(frame.bytes) : frame.bytes)
   }

@@ -1,0 +1,183 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { Judge } from '../../lab/judge/judge.ts'
+import { parseIpv4, parseMac } from '../../protocols/address.ts'
+import { arpReply, arpRequest, udpFrame } from '../../protocols/packet/compose.ts'
+import { SECOND } from '../../runtime/clock.ts'
+import { seeded } from '../../runtime/random.ts'
+import { parseTopology } from '../../topologies/load.ts'
+
+const mac = (number: number) => `02:00:00:00:00:0${number}`
+const nic = (number: number, network: string, policy = {}) => ({
+  name: 'eth0',
+  network,
+  mac: mac(number),
+  addresses: [network === 'blue' ? `10.0.10.${number}` : `10.0.20.${number}`],
+  policy,
+})
+
+const topology = parseTopology(
+  JSON.stringify({
+    version: 1,
+    name: 'judge',
+    hosts: [{ name: 'h1' }],
+    networks: [
+      { name: 'blue', type: 'vlan', segment: 10 },
+      { name: 'green', type: 'vlan', segment: 20 },
+    ],
+    vms: [
+      { name: 'a', host: 'h1', nics: [nic(1, 'blue')] },
+      { name: 'b', host: 'h1', nics: [nic(2, 'blue')] },
+      { name: 'c', host: 'h1', nics: [nic(3, 'blue', { egressRate: '1Mbps' })] },
+      { name: 'd', host: 'h1', nics: [nic(4, 'green')] },
+    ],
+  }),
+  'judge.json',
+)
+
+const frame = (from: number, to: number, port = 1) =>
+  udpFrame({
+    ethSrc: parseMac(mac(from)),
+    ethDst: to === 0 ? 0xffffffffffffn : parseMac(mac(to)),
+    ipSrc: parseIpv4(`10.0.10.${from}`),
+    ipDst: parseIpv4(`10.0.10.${to}`),
+    srcPort: port,
+    dstPort: 9,
+  })
+
+let judge: Judge
+beforeEach(() => {
+  judge = new Judge(topology)
+})
+
+/** Frame `id` from a to b, at nanosecond `id`. */
+const send = (id: number, bytes = frame(1, 2)) => judge.sent(id, 'a:eth0', id, bytes, false)
+const hear = (id: number, who = 'b', bytes = frame(1, 2)) => judge.heard(id, `${who}:eth0`, id, bytes)
+const finish = (held: number[] = []) => {
+  judge.finish(new Set(held))
+  return judge.frames
+}
+
+describe('a frame for a known owner', () => {
+  test('is delivered when the owner hears it', () => {
+    send(1)
+    expect(hear(1)).toBe('delivered')
+    expect(finish()).toMatchObject({ injected: 1, delivered: 1, lost: 0 })
+  })
+
+  test('is lost when nobody does, and the witness says where it ended', () => {
+    send(1)
+    judge.dropped(1, 'link_loss', 'h1 - tor1')
+    expect(finish()).toMatchObject({ lost: 1, dropped: {} })
+    expect(judge.losses).toMatchObject([{ id: 1, missed: ['b:eth0'], reason: 'link_loss', place: 'h1 - tor1' }])
+  })
+
+  test('is held when it is still kept at the end', () => {
+    send(1)
+    expect(finish([1])).toMatchObject({ held: 1, lost: 0 })
+  })
+
+  test('is leaked when another hears it, of its network or not', () => {
+    send(1)
+    expect(hear(1, 'c')).toBe('leaked')
+    expect(hear(1, 'd')).toBe('leaked')
+    expect(finish().leaked).toBe(2)
+    expect(judge.leaks).toMatchObject([
+      { from: 'a:eth0', to: 'c:eth0', toNetwork: 'blue' },
+      { from: 'a:eth0', to: 'd:eth0', toNetwork: 'green' },
+    ])
+  })
+
+  test('is doubled when its owner hears it twice', () => {
+    send(1)
+    hear(1)
+    expect(hear(1)).toBe('duplicated')
+    expect(finish()).toMatchObject({ delivered: 1, duplicated: 1 })
+  })
+
+  test('is out of order when a later one of its flow was first, and not when that was of another flow', () => {
+    send(1)
+    send(2, frame(1, 2, 7))
+    send(3)
+    hear(2, 'b', frame(1, 2, 7))
+    hear(3)
+    hear(1)
+    expect(finish()).toMatchObject({ delivered: 3, reordered: 1 })
+  })
+})
+
+describe('a broadcast', () => {
+  test('is lost when one of those who must hear it does not', () => {
+    send(1, frame(1, 0))
+    hear(1, 'b', frame(1, 0))
+    expect(finish()).toMatchObject({ lost: 1, delivered: 0 })
+    expect(judge.losses[0]!.missed).toEqual(['c:eth0'])
+  })
+
+  test('may miss one whose own policy limits what it receives', () => {
+    send(1, frame(1, 0))
+    hear(1, 'b', frame(1, 0))
+    judge.dropped(1, 'rate_limited', 'h1/br-int')
+    expect(finish()).toMatchObject({ lost: 0, dropped: { rate_limited: 1 } })
+  })
+})
+
+test("a drop that the policy does not name is no excuse, and one by a user's flow is", () => {
+  send(1)
+  judge.dropped(1, 'rate_limited', 'h1/br-int')
+  send(2)
+  judge.dropped(2, 'user_flow', 'h1/br-int')
+  expect(finish()).toMatchObject({ lost: 1, dropped: { user_flow: 1 } })
+})
+
+test('a broken link is an excuse while it is broken', () => {
+  judge.breakage(1)
+  send(1)
+  judge.dropped(1, 'link_down', 'h1 - tor1')
+  judge.breakage(-1)
+  send(2)
+  judge.dropped(2, 'link_down', 'h1 - tor1')
+  expect(finish()).toMatchObject({ lost: 1, dropped: { link_down: 1 } })
+})
+
+test("a request is answered only by its owner's address", () => {
+  const question = arpRequest({
+    ethSrc: parseMac(mac(1)),
+    ipSrc: parseIpv4('10.0.10.1'),
+    ipDst: parseIpv4('10.0.10.2'),
+  })
+  const answer = (from: number) =>
+    arpReply({
+      ethSrc: parseMac(mac(from)),
+      ethDst: parseMac(mac(1)),
+      ipSrc: parseIpv4('10.0.10.2'),
+      ipDst: parseIpv4('10.0.10.1'),
+    })
+  send(1, question)
+  expect(hear(1, 'a', answer(2))).toBe('answered')
+  send(2, question)
+  expect(hear(2, 'a', answer(3))).toBe('leaked')
+  expect(finish()).toMatchObject({ answered: 1, leaked: 1 })
+})
+
+test.each([1, 2, 3])('every frame ends exactly once, whatever happens to it (seed %i)', (seed) => {
+  const random = seeded(seed)
+  const reasons = ['user_flow', 'link_loss', 'rate_limited', 'port_security']
+  for (let id = 1; id <= 2000; id++) {
+    judge.sent(id, 'a:eth0', id * (SECOND / 50), frame(1, random.below(6)), random.below(4) === 0)
+    for (let event = random.below(4); event > 0; event--) {
+      const earlier = 1 + random.below(id)
+      if (random.below(2) === 0) hear(earlier, 'abcd'[random.below(4)], frame(1, random.below(6)))
+      else judge.dropped(earlier, reasons[random.below(reasons.length)]!, 'somewhere')
+    }
+  }
+  judge.unmapped()
+  judge.finish(new Set(Array.from({ length: 50 }, () => 1 + random.below(2000))))
+  for (const counts of [judge.frames, judge.made]) {
+    const { injected, delivered, answered, held, lost, unmapped, dropped } = counts
+    const ends = Object.values(dropped).reduce(
+      (sum, count) => sum + count,
+      delivered + answered + held + lost + unmapped,
+    )
+    expect(ends).toBe(injected)
+  }
+})
