@@ -27,6 +27,8 @@ import type { Port, PortTable } from './ports.ts'
 /** Open vSwitch's MAX_DEPTH and MAX_RESUBMITS. */
 const MAX_DEPTH = 64
 const MAX_LOOKUPS = MAX_DEPTH * MAX_DEPTH
+/** Open vSwitch stops resubmits at 64 kB of datapath actions; an output takes 8 bytes there. */
+const MAX_ACTIONS = 8192
 
 const WHOLE_FRAME = 0xffff
 const METADATA = fieldOf('metadata')
@@ -125,7 +127,8 @@ class Walk {
   }
 
   #lookup(table: number, port: number): Flow | undefined {
-    if (++this.#lookups > MAX_LOOKUPS) return this.#abort('too_many_resubmit')
+    const tooMany = ++this.#lookups > MAX_LOOKUPS || this.#frame.actions.length > MAX_ACTIONS
+    if (tooMany) return this.#abort('too_many_resubmit')
     const key = this.#frame.key
     const ownPort = key[Word.inPort]
     key[Word.inPort] = port

@@ -31,6 +31,10 @@ import { VXLAN_PORT } from '../protocols/packet/vxlan.ts'
 const DEFAULT_TTL = 64
 const VLAN_TAG_SIZE = 4
 
+/** How often one frame may come back by way of patch ports, nested and in all: the pipeline's own limits (pipeline.ts). */
+const MAX_RETURNS_NESTED = 64
+const MAX_RETURNS = 4096
+
 export interface SwitchOptions {
   name: string
   host: string
@@ -48,7 +52,7 @@ export interface SwitchEvents {
   transmit(port: Port, frame: FrameHandle): void
   /** A copy of a frame ends here. The switch releases it afterwards. */
   drop(frame: FrameHandle, reason: DropReason, at: DropPlace): void
-  /** Called before a copy leaves through the port or is held there: which flow sent it, and which flows it met on its way. */
+  /** Called when a copy is about to leave through the port, or is held there: which flow sent it, and which flows it met on its way. */
   output?(frame: FrameHandle, port: Port, flow: Flow | undefined, hits: readonly Flow[]): void
   /** For the controllers: packetIn, flowRemoved, portStatus. */
   message(message: Message): void
@@ -79,6 +83,9 @@ export class Switch {
   readonly #events: SwitchEvents
   readonly #key: FlowKey = new Uint32Array(KEY_WORDS)
   readonly #sink: ActionSink
+  /** Frames on their way through this switch now, each come back by the one before, and how many came back in all. */
+  #nesting = 0
+  #returns = 0
 
   constructor({ name, host, datapathId, arena, clock, events, maxFlows = 1_000_000 }: SwitchOptions) {
     this.name = name
@@ -160,8 +167,17 @@ export class Switch {
     return this.arena.length[frame] < ETHERNET_HEADER_SIZE ? 'malformed' : undefined
   }
 
+  /** Patch ports hand a frame on at once, so where bridges are joined in a ring it comes back before this has ended. */
   #forward(frame: FrameHandle): void {
-    this.#carryOut(frame, translate(this, this.#key, this.clock.now()))
+    if (this.#nesting === 0) this.#returns = 0
+    else if (this.#nesting > MAX_RETURNS_NESTED) return this.#drop(frame, 'recursion_too_deep')
+    else if (++this.#returns > MAX_RETURNS) return this.#drop(frame, 'too_many_resubmit')
+    this.#nesting++
+    try {
+      this.#carryOut(frame, translate(this, this.#key, this.clock.now()))
+    } finally {
+      this.#nesting--
+    }
   }
 
   #carryOut(frame: FrameHandle, { actions, hits, learned }: Translation): void {
@@ -181,9 +197,10 @@ export class Switch {
     if (port === undefined) return this.#drop(frame, 'unknown_port', undefined, output.flow)
     const reason = this.#obstacle(frame, port, output)
     if (reason !== undefined) return this.#dropAtPort(frame, reason, port, output.flow)
+    const holds = port.config.state === 'hold'
+    if (holds && !this.ports.hold(port, frame)) return this.#dropAtPort(frame, 'hold_overflow', port, output.flow)
     this.#events.output?.(frame, port, output.flow, hits)
-    if (port.config.state === 'open') return this.#transmit(frame, port)
-    if (!this.ports.hold(port, frame)) this.#dropAtPort(frame, 'hold_overflow', port, output.flow)
+    if (!holds) this.#transmit(frame, port)
   }
 
   /** Why the frame can not leave through the port; where it can, it has its outer headers. */

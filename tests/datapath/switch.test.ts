@@ -128,6 +128,35 @@ describe('a switch', () => {
   })
 })
 
+test('a frame that goes round in a ring of bridges ends', () => {
+  const arena = new FrameArena()
+  const clock = new VirtualClock()
+  const bridges: Switch[] = []
+  const heard: string[] = []
+  for (const [index, name] of ['a', 'b'].entries()) {
+    const peer = () => bridges[1 - index]!
+    const bridge = new Switch({
+      name,
+      host: 'h1',
+      datapathId: 1n,
+      arena,
+      clock,
+      events: {
+        transmit: (port, out) => peer().receive([out], 1, port.number),
+        drop: (_frame, reason) => heard.push(reason),
+        message: () => {},
+      },
+    })
+    for (const number of [1, 2, 3]) bridge.ports.add(portConfig({ number, type: 'patch' }))
+    bridge.tables.applyBundle([flowMod(outputTo(ReservedPort.Normal))])
+    bridges.push(bridge)
+  }
+  bridges[0]!.receive([arena.allocateFrom(frame)], 1, 1)
+  expect(heard).toContain('recursion_too_deep')
+  expect(heard.length).toBeLessThan(20_000)
+  expect(arena.live).toBe(0)
+})
+
 const PORTS: Partial<PortConfig>[] = [
   { vlanMode: 'access', tag: 10 },
   { vlanMode: 'trunk' },
