@@ -15,6 +15,13 @@ export type DatapathAction =
   | { type: 'set'; word: number; value: number; mask: number }
   /** Ends the list for this frame where the meter says drop. */
   | { type: 'meter'; meter: number }
-  | { type: 'controller'; reason: 'action' | 'invalid_ttl' | 'no_match'; maxLength: number; table: number; cookie: bigint; /** The key at this point, for the metadata fields of the packet-in. */ key: Uint32Array }
+  | {
+      type: 'controller'
+      reason: 'action' | 'invalid_ttl' | 'no_match'
+      maxLength: number
+      table: number
+      cookie: bigint
+      /** The key at this point, for the metadata fields of the packet-in. */ key: Uint32Array
+    }
   /** Says under which name a frame with no output ends. */
   | { type: 'drop'; reason: DropReason; flow?: Flow }

@@ -55,7 +55,7 @@ export class CaptureFeed {
 
   /** Lets in all frames that are due, then waits for the next. */
   #pump(): void {
-    const { clock, enter } = this.#options
+    const { clock } = this.#options
     while (this.#position < this.#batch.length) {
       const frame = this.#batch[this.#position]!
       const due = this.#dueTime(frame.timestamp)
@@ -65,7 +65,7 @@ export class CaptureFeed {
       }
       this.#position++
       this.#frames++
-      enter(frame)
+      this.#options.enter(frame)
     }
     this.#scheduleRead(clock.now())
   }

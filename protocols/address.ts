@@ -7,12 +7,16 @@ const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i
 
 /** @throws InvalidField anything but six colon-separated octets. */
 export function parseMac(text: string, path = 'mac'): bigint {
-  if (!MAC.test(text)) throw new InvalidField(path, `'${text}' is not a MAC address`, 'six octets, as 02:00:00:00:00:01')
+  if (!MAC.test(text))
+    throw new InvalidField(path, `'${text}' is not a MAC address`, 'six octets, as 02:00:00:00:00:01')
   return BigInt('0x' + text.replaceAll(':', ''))
 }
 
 export function formatMac(mac: bigint): string {
-  return mac.toString(16).padStart(12, '0').replace(/..(?!$)/g, '$&:')
+  return mac
+    .toString(16)
+    .padStart(12, '0')
+    .replace(/..(?!$)/g, '$&:')
 }
 
 /** @throws InvalidField anything but four decimal octets. */
@@ -44,7 +48,11 @@ const hexadecimalPair = (address: number) => `${(address >>> 16).toString(16)}:$
 export function formatIpv6(address: bigint): string {
   const groups = Array.from({ length: 8 }, (_, group) => Number((address >> BigInt(112 - 16 * group)) & 0xffffn))
   const { start, length } = longestZeroRun(groups)
-  const text = (from: number, to: number) => groups.slice(from, to).map((group) => group.toString(16)).join(':')
+  const text = (from: number, to: number) =>
+    groups
+      .slice(from, to)
+      .map((group) => group.toString(16))
+      .join(':')
   return length < 2 ? text(0, 8) : `${text(0, start)}::${text(start + length, 8)}`
 }
 

@@ -5,7 +5,8 @@
 export const OxmClass = { Nxm0: 0x0000, Nxm1: 0x0001, Basic: 0x8000, PacketRegs: 0x8001, Experimenter: 0xffff } as const
 
 /** What must be matched beside a field for it to mean anything (OpenFlow 1.3 table 13). Each names the text that would do. */
-export type Prerequisite = 'none' | 'vlan' | 'ip' | 'ipv4' | 'ipv6' | 'arp' | 'tcp' | 'udp' | 'sctp' | 'icmp' | 'icmp6' | 'nd' | 'ns' | 'na'
+export type Prerequisite =
+  'none' | 'vlan' | 'ip' | 'ipv4' | 'ipv6' | 'arp' | 'tcp' | 'udp' | 'sctp' | 'icmp' | 'icmp6' | 'nd' | 'ns' | 'na'
 
 /**
  * How people write a value: `10`, `0x0800`, `02:00:00:00:00:01`, `10.0.0.0/24`, `fe80::/10`, a port's name or number,
@@ -85,7 +86,17 @@ const row = (
   format: FieldFormat,
   word: number,
   shift = 0,
-): FieldRow => ({ aliases, oxm: { class: oxm[0], field: oxm[1] }, bits, maskable, settable, prerequisite, format, word, shift })
+): FieldRow => ({
+  aliases,
+  oxm: { class: oxm[0], field: oxm[1] },
+  bits,
+  maskable,
+  settable,
+  prerequisite,
+  format,
+  word,
+  shift,
+})
 
 const register = (index: number) =>
   row([], [NXM1, index], 32, true, true, 'none', 'hexadecimal', Word.registers + index)
@@ -167,7 +178,9 @@ export const FIELDS: readonly Field[] = Object.entries(TABLE).map(([name, fieldR
   ones: (1n << BigInt(fieldRow.bits)) - 1n,
 }))
 
-const byName = new Map<string, Field>(FIELDS.flatMap((field) => [field.name, ...field.aliases].map((name) => [name, field])))
+const byName = new Map<string, Field>(
+  FIELDS.flatMap((field) => [field.name, ...field.aliases].map((name) => [name, field])),
+)
 const byOxm = new Map<number, Field>(FIELDS.map((field) => [oxmKey(field.oxm.class, field.oxm.field), field]))
 
 function oxmKey(oxmClass: number, field: number): number {

@@ -14,7 +14,14 @@ export interface FieldMatch {
 /** All must hold. An empty match is met by every frame. */
 export type Match = readonly FieldMatch[]
 
-export const EtherType = { Ipv4: 0x0800, Arp: 0x0806, Rarp: 0x8035, Vlan: 0x8100, Ipv6: 0x86dd, ProviderVlan: 0x88a8 } as const
+export const EtherType = {
+  Ipv4: 0x0800,
+  Arp: 0x0806,
+  Rarp: 0x8035,
+  Vlan: 0x8100,
+  Ipv6: 0x86dd,
+  ProviderVlan: 0x88a8,
+} as const
 export const IpProtocol = { Icmp: 1, Tcp: 6, Udp: 17, Icmpv6: 58, Sctp: 132 } as const
 
 const exactly = (match: Match, field: FieldName, values: readonly number[]) =>
@@ -25,7 +32,8 @@ const isIpv6 = (match: Match) => exactly(match, 'eth_type', [EtherType.Ipv6])
 const isIp = (match: Match) => isIpv4(match) || isIpv6(match)
 const carries = (protocol: number) => (match: Match) => isIp(match) && exactly(match, 'nw_proto', [protocol])
 const isIcmpv6 = (match: Match) => isIpv6(match) && exactly(match, 'nw_proto', [IpProtocol.Icmpv6])
-const neighbourDiscovery = (types: number[]) => (match: Match) => isIcmpv6(match) && exactly(match, 'icmpv6_type', types)
+const neighbourDiscovery = (types: number[]) => (match: Match) =>
+  isIcmpv6(match) && exactly(match, 'icmpv6_type', types)
 
 /** OpenFlow 1.3 §7.2.3.8: what makes each prerequisite hold, and how flow text would ask for it. */
 const PREREQUISITES: Record<Prerequisite, { holds: (match: Match) => boolean; wanted: string }> = {
@@ -72,9 +80,12 @@ export function checkMatch(match: Match, path = 'match'): void {
     const mask = part.mask ?? field.ones
     if (seen.has(part.field)) throw new InvalidField(at, 'given twice', 'one value for each field')
     seen.add(part.field)
-    if (part.value < 0n || part.value > field.ones) throw new InvalidField(at, `0x${part.value.toString(16)} is too wide`, `${field.bits} bits`)
-    if (mask < 0n || mask > field.ones) throw new InvalidField(at, `mask 0x${mask.toString(16)} is too wide`, `${field.bits} bits`)
-    if (part.mask !== undefined && mask !== field.ones && !field.maskable) throw new InvalidField(at, 'can not be masked', 'an exact value')
+    if (part.value < 0n || part.value > field.ones)
+      throw new InvalidField(at, `0x${part.value.toString(16)} is too wide`, `${field.bits} bits`)
+    if (mask < 0n || mask > field.ones)
+      throw new InvalidField(at, `mask 0x${mask.toString(16)} is too wide`, `${field.bits} bits`)
+    if (part.mask !== undefined && mask !== field.ones && !field.maskable)
+      throw new InvalidField(at, 'can not be masked', 'an exact value')
     if ((part.value & ~mask) !== 0n) throw new InvalidField(at, 'has a bit set outside its mask', 'value & ~mask = 0')
     const missing = missingPrerequisite(field, match)
     if (missing !== undefined) throw new InvalidField(at, 'lacks its prerequisite', `${missing} beside it`)

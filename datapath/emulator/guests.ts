@@ -100,4 +100,4 @@ export class Guests {
 }
 
 /** `web1` of `web1:eth0`. */
-export const vmOf = (nic: string): string => nic.slice(0, nic.indexOf(':'))
+const vmOf = (nic: string): string => nic.slice(0, nic.indexOf(':'))

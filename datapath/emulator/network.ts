@@ -7,7 +7,7 @@ import type { Flow } from '../flow.ts'
 import type { FrameHandle } from '../frames.ts'
 import type { Switch } from '../switch.ts'
 import { Fabric, type World } from './fabric.ts'
-import { Guests, vmOf } from './guests.ts'
+import { Guests } from './guests.ts'
 import { Host, type Bridge } from './host.ts'
 
 /** What may be watched. Frames can be read during the call and not after it. */
@@ -75,7 +75,7 @@ export class EmulatedNetwork {
   update(topology: Topology): { added: string[]; removed: string[] } {
     const before = new Set(this.switches().keys())
     this.#topology = topology
-    for (const name of [...this.#hosts.keys()])
+    for (const name of this.#hosts.keys())
       if (!topology.hosts.some((host) => host.name === name)) this.#hosts.delete(name)
     this.#fabric = this.#makeFabric()
     for (const [a, b] of this.#failedLinks.values()) this.#fabric.fail(a, b)
@@ -184,6 +184,3 @@ export class EmulatedNetwork {
     this.#world.arena.release(frame)
   }
 }
-
-/** The VM of a vNIC's id. */
-export { vmOf }

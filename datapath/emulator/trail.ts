@@ -25,7 +25,7 @@ export class Trail {
   readonly #previous = new Int32Array(HOPS)
   readonly #nodes = new Array<string>(HOPS).fill('')
   readonly #flows = new Array<Flow | undefined>(HOPS).fill(undefined)
-  readonly #hits = new Array<readonly Flow[]>(HOPS).fill(NO_FLOWS)
+  readonly #hits = Array.from({ length: HOPS }, () => NO_FLOWS)
 
   constructor(arena: FrameArena) {
     this.#arena = arena

@@ -31,7 +31,6 @@ export interface IpSight {
   target?: string
 }
 
-export const BROADCAST: Mac = 0xffff_ffff_ffff
 const ARP = 0x0806
 const RARP = 0x8035
 const IPV4 = 0x0800
