@@ -10,14 +10,12 @@ const folder = join(root, 'protocols/control')
 const pbjs = join(dirname(createRequire(import.meta.url).resolve('protobufjs-cli/package.json')), 'bin/pbjs')
 
 // Encoders, decoders and their types; absent optional fields read as null. (Without comments pbjs leaves the .d.ts empty.)
-const OPTIONS = [
-  ...['-t', 'static-module', '-w', 'esm', '--es6', '--dts', '--null-defaults'],
-  ...['--no-create', '--no-verify', '--no-convert', '--no-delimited', '--no-typeurl', '--no-service'],
-]
+const OPTIONS =
+  '-t static-module -w esm --es6 --dts --null-defaults --no-create --no-verify --no-convert --no-delimited --no-typeurl --no-service'
 
 mkdirSync(join(folder, 'generated'), { recursive: true })
 execFileSync(
   process.execPath,
-  [pbjs, ...OPTIONS, '-o', join(folder, 'generated/control.js'), join(folder, 'control.proto')],
+  [pbjs, ...OPTIONS.split(' '), '-o', join(folder, 'generated/control.js'), join(folder, 'control.proto')],
   { stdio: 'inherit' },
 )
