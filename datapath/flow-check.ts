@@ -7,7 +7,8 @@ import type { FieldName } from '../protocols/fields.ts'
 import { fieldNamed } from '../protocols/fields.ts'
 import type { FieldMatch, Match } from '../protocols/match.ts'
 import { checkMatch, missingPrerequisite } from '../protocols/match.ts'
-import { isVlanType, packMatch } from './flow-key.ts'
+import { isVlanType } from './flow-key.ts'
+import { checkContradictions } from './packed-match.ts'
 
 /** Tables are 0 to 253 (OpenFlow 1.3 §7.2.2: OFPTT_MAX is 0xfe). */
 export const TABLES = 254
@@ -47,7 +48,7 @@ function checkMatchOf(match: Match): void {
     const unknown = match.find((part) => fieldNamed(part.field) === undefined)
     if (unknown) throw new InvalidField(`match.${unknown.field}`, 'is no match field', 'a field of protocols/fields.ts')
     checkMatch(match)
-    packMatch(match)
+    checkContradictions(match)
   } catch (error) {
     if (!(error instanceof InvalidField)) throw error
     throw new FlowModError(lacksPrerequisite(match) ? 'bad_prerequisite' : 'bad_match', error.path, error.message)

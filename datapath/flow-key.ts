@@ -5,9 +5,7 @@
 // of those above it at 0. Bits that a frame does not have are 0, so a key never depends on what lay in it before.
 
 import type { Field } from '../protocols/fields.ts'
-import { KEY_WORDS, Word, fieldOf } from '../protocols/fields.ts'
-import { InvalidField } from '../protocols/errors.ts'
-import type { Match } from '../protocols/match.ts'
+import { KEY_WORDS, Word } from '../protocols/fields.ts'
 import { EtherType, IpProtocol } from '../protocols/match.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
 
@@ -262,37 +260,6 @@ export function writeField(key: FlowKey, field: Field, value: bigint, mask: bigi
     const at = field.word + index
     key[at] = (key[at] & ~bits) | (wordOfField(field, value, index) & bits)
   }
-}
-
-export interface PackedMatch {
-  value: Uint32Array
-  mask: Uint32Array
-}
-
-/**
- * A match as words of the flow key.
- * @throws InvalidField two fields that share bits (vlan_tci and vlan_vid) and want different ones.
- */
-export function packMatch(match: Match): PackedMatch {
-  const value = new Uint32Array(KEY_WORDS)
-  const mask = new Uint32Array(KEY_WORDS)
-  for (const part of match) {
-    const field = fieldOf(part.field)
-    for (let index = 0; index < fieldWords(field); index++) {
-      const at = field.word + index
-      const bits = wordOfField(field, part.mask ?? field.ones, index)
-      const wanted = wordOfField(field, part.value, index) & bits
-      if (((value[at] ^ wanted) & mask[at] & bits) !== 0)
-        throw new InvalidField(
-          `match.${part.field}`,
-          'contradicts another field of the match',
-          'fields that can hold together',
-        )
-      value[at] |= wanted
-      mask[at] |= bits
-    }
-  }
-  return { value, mask }
 }
 
 export const keysAgree = (a: Uint32Array, b: Uint32Array, mask: Uint32Array): boolean => {

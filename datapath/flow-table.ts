@@ -3,8 +3,10 @@ import { KEY_WORDS } from '../protocols/fields.ts'
 import type { Classifier } from './classifier/classifier.ts'
 import { TupleSpace } from './classifier/tuple-space.ts'
 import type { Flow } from './flow.ts'
-import type { FlowKey, PackedMatch } from './flow-key.ts'
-import { keysAgree, packMatch } from './flow-key.ts'
+import type { FlowKey } from './flow-key.ts'
+import type { PackedMatch } from './packed-match.ts'
+import { keysAgree } from './flow-key.ts'
+import { packMatch } from './packed-match.ts'
 
 /** Which flows of a table a request is about: OpenFlow 1.3 §6.4. */
 export interface FlowSelection {

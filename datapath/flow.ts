@@ -1,12 +1,12 @@
 import type { FlowSpec, FlowStatistics } from '../protocols/control/messages.ts'
-import { packMatch } from './flow-key.ts'
+import { packMatch } from './packed-match.ts'
 import type { Step } from './pipeline-steps.ts'
 import { stepsOf } from './pipeline-steps.ts'
 
 /** A flow as its switch has it: what was asked, packed for look-up, and what it has counted. */
 export interface Flow {
   readonly spec: FlowSpec
-  /** The match as words of the flow key; `value & ~mask` is 0. */
+  /** The match as words of the flow key; see PackedMatch. */
   readonly value: Uint32Array
   readonly mask: Uint32Array
   /** The actions to apply and to write, prepared for the pipeline. */

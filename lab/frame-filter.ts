@@ -1,6 +1,7 @@
 // A match in flow syntax, asked of a frame's bytes: `ip,nw_src=10.0.0.1`.
 
-import { extractKey, packMatch } from '../datapath/flow-key.ts'
+import { extractKey } from '../datapath/flow-key.ts'
+import { packMatch } from '../datapath/packed-match.ts'
 import { FrameArena } from '../datapath/frames.ts'
 import { KEY_WORDS } from '../protocols/fields.ts'
 import { parseMatch } from '../protocols/flow-text/parse.ts'

@@ -2,7 +2,7 @@
 
 import { applySet, pushVlan } from '../datapath/rewrite.ts'
 import { FrameArena } from '../datapath/frames.ts'
-import { packMatch } from '../datapath/flow-key.ts'
+import { packMatch } from '../datapath/packed-match.ts'
 import { parseIpv4, parseIpv6, parseMac } from '../protocols/address.ts'
 import { InvalidField } from '../protocols/errors.ts'
 import { Word } from '../protocols/fields.ts'

@@ -98,8 +98,14 @@ function mix(hash: number, word: number): number {
   return (Math.imul((mixed << 13) | (mixed >>> 19), 5) + 0xe6546b64) | 0
 }
 
-/** Text that two masks share if and only if they are equal. */
-const maskName = (mask: Uint32Array) => mask.join()
+const names = new WeakMap<Uint32Array, string>()
+
+/** Text that two masks share if and only if they are equal. Worked out once for each array: matches share theirs. */
+function maskName(mask: Uint32Array): string {
+  let name = names.get(mask)
+  if (name === undefined) names.set(mask, (name = mask.join()))
+  return name
+}
 
 export class TupleSpace implements Classifier {
   readonly #groups = new Map<string, Group>()

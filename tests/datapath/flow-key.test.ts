@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { extractKey, packMatch, readField, writeField } from '../../datapath/flow-key.ts'
+import { extractKey, readField, writeField } from '../../datapath/flow-key.ts'
+import { packMatch } from '../../datapath/packed-match.ts'
 import { FrameArena } from '../../datapath/frames.ts'
 import { InvalidField } from '../../protocols/errors.ts'
 import { FIELDS, KEY_WORDS, fieldOf } from '../../protocols/fields.ts'
