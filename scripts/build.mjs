@@ -1,5 +1,5 @@
 // The build behind `npm ci`: generated protocol module, then JavaScript in dist/, then the files that travel beside it.
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { chmodSync, cpSync, mkdirSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -7,7 +7,12 @@ import { fileURLToPath } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const dist = join(root, 'dist')
-const node = (...args) => execFileSync(process.execPath, args, { cwd: root, stdio: 'inherit' })
+
+/** Runs a script of the build; where it fails it has said why, and the build ends. */
+function node(...args) {
+  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' })
+  if (status !== 0) process.exit(status ?? 1)
+}
 
 node(join(root, 'scripts/generate-protocol.mjs'))
 rmSync(dist, { recursive: true, force: true })
