@@ -19,6 +19,8 @@ const packages = {
   socat: 'socat',
 }
 
+// Daemons and network tools are where a user's PATH may not lead.
+process.env['PATH'] += ':/usr/sbin:/sbin'
 installMissing()
 runTests()
 process.exitCode = summarize() ? 0 : 1
@@ -37,8 +39,7 @@ function installMissing() {
 }
 
 function isInstalled(command) {
-  const path = `${process.env['PATH']}:/usr/sbin:/sbin`
-  return spawnSync('sh', ['-c', `command -v ${command}`], { env: { ...process.env, PATH: path } }).status === 0
+  return spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
 }
 
 function apt(...args) {
