@@ -1,10 +1,27 @@
-// START HERE: the controller as the API, the lab and the command line meet it. It joins the parts below and holds no logic.
+// START HERE: the controller as the API, the lab and the command line meet it. It joins the parts below: what is wanted
+// (network/), what that means for each switch (apps/, reconcile/), who is there (southbound/), and moves (migration/).
 
+import { SwitchAway } from './southbound/remote-switch.ts'
 import type { FlowFilter, FlowSpec, FlowStatistics, PortStatistics } from '../protocols/control/messages.ts'
 import type { Clock, Nanoseconds } from '../runtime/clock.ts'
 import type { Channel } from '../runtime/transport.ts'
 import type { Topology } from '../topologies/topology.ts'
+import { Learner } from './learner.ts'
+import { Migrations } from './migration/migrations.ts'
 import type { ControllerEvent, Hypervisor, MigrationStatus, SwitchStatus, UserFlow, VmStatus } from './model.ts'
+import { Conflict, NotFound } from './model.ts'
+import { adopt } from './network/adopt.ts'
+import { placeSeenFrom } from './network/bindings.ts'
+import { LearnedAddresses } from './network/learned.ts'
+import type { Intent, View } from './network/view.ts'
+import { buildView } from './network/view.ts'
+import { groupBy } from './network/grouping.ts'
+import { Fleet } from './reconcile/fleet.ts'
+import { flowKey } from './reconcile/switch-state.ts'
+import { RemoteSwitch } from './southbound/remote-switch.ts'
+import { appOfCookie } from './tables.ts'
+import type { FlowsBySwitch } from './user-flows.ts'
+import { asAdded, asDesired, checkUserFlow, flowEvent, matchesFilter, withFlows, withoutFlows } from './user-flows.ts'
 
 export interface ControllerOptions {
   clock: Clock
@@ -14,91 +31,267 @@ export interface ControllerOptions {
   drain?: Nanoseconds
 }
 
+const NOTHING: Topology = { name: '', hosts: [], fabric: { switches: [], links: [] }, networks: [], vms: [] }
+
 export class Controller {
-  constructor(_options: ControllerOptions) {}
+  readonly #clock: Clock
+  readonly #log: (line: string) => void
+  readonly #fleet = new Fleet()
+  readonly #learner: Learner
+  readonly #migrations: Migrations
+  readonly #listeners = new Set<(event: ControllerEvent) => void>()
+  /** Switches that have dialled in and not yet said who they are. */
+  readonly #greetings = new Set<Promise<void>>()
+  /** Topology as it was last asked for; migrations have happened since. */
+  #asked: Topology = NOTHING
+  #intent: Intent = { topology: NOTHING, moves: new Map(), learned: new LearnedAddresses() }
+  #view: View = buildView(this.#intent)
+  #userFlows: FlowsBySwitch = new Map()
+  #standings = new Map<string, string>()
+  /** The last of the writes; one is done after the other. */
+  #writes: Promise<unknown> = Promise.resolve()
+
+  constructor(options: ControllerOptions) {
+    this.#clock = options.clock
+    this.#log = options.log ?? (() => {})
+    this.#fleet.onStatus = (name) => this.#standingChanged(name)
+    const world = {
+      fleet: this.#fleet,
+      view: () => this.#view,
+      intent: () => this.#intent,
+      amend: (change: Partial<Intent>) => this.#amend(change),
+    }
+    this.#learner = new Learner(world, (event) => this.#emit(event), this.#log)
+    this.#migrations = new Migrations(
+      { ...world, clock: options.clock, log: this.#log, drain: options.drain, hypervisor: options.hypervisor },
+      (migration) => this.#emit({ type: 'migration', migration }),
+    )
+  }
 
   /** A switch has dialled in. Its featuresReply says which. */
-  accept(_channel: Channel): void {
-    throw new Error('not yet')
+  accept(channel: Channel): void {
+    const greeting = this.#welcome(channel).catch((error: unknown) => this.#log(`${channel.peer}: ${String(error)}`))
+    this.#greetings.add(greeting)
+    void greeting.then(() => this.#greetings.delete(greeting))
   }
 
   /**
-   * Makes the networks what `topology` says. Resolves when every connected switch concerned is in sync; switches that
-   * are away follow when they return.
-   * @throws SwitchRefused
+   * Makes the networks what `topology` says. Resolves when every connected switch is in sync; switches that are away follow
+   * when they return. What a switch refuses is still wanted, and shown as its problem.
+   * @throws SwitchRefused; Conflict where it takes a place from under a VM that is moving
    */
-  apply(_topology: Topology): Promise<void> {
-    throw new Error('not yet')
+  apply(topology: Topology): Promise<void> {
+    return this.#exclusively(async () => {
+      const adopted = adopt(topology, this.#asked, this.#intent.topology)
+      this.#migrations.checkStillPossible(adopted)
+      this.#amend({ topology: adopted })
+      this.#asked = topology
+      this.#emit({ type: 'topology', name: topology.name })
+      await this.#greeted()
+      await this.#fleet.push()
+    })
   }
 
   /** As applied, VMs at the hosts to which migrations took them. */
   get topology(): Topology {
-    throw new Error('not yet')
+    return this.#intent.topology
   }
 
   switches(): SwitchStatus[] {
-    throw new Error('not yet')
+    return this.#fleet.names.sort().map((name) => this.#fleet.status(name))
   }
 
   vms(): VmStatus[] {
-    throw new Error('not yet')
+    return this.topology.vms.map((vm) => ({
+      name: vm.name,
+      host: vm.host,
+      state: this.#intent.moves.has(vm.name) ? 'migrating' : 'running',
+      nics: vm.nics.map(({ id, network, mac, addresses }) => {
+        const place = placeSeenFrom(this.#view.bindings.get(id)!, '')
+        const port = this.#fleet.reconciler(place.switch).confirmed.ports.get(id)
+        return {
+          id,
+          ...(network === undefined ? {} : { network }),
+          mac,
+          addresses,
+          switch: place.switch,
+          port: place.port,
+          state: port?.state ?? 'closed',
+        }
+      }),
+    }))
   }
 
   /**
    * Adds all or none; resolves after the barrier of every switch concerned.
    * @throws SwitchRefused, NotFound, Conflict where a switch is away, InvalidField
    */
-  addFlows(_flows: UserFlow[]): Promise<void> {
-    throw new Error('not yet')
+  addFlows(flows: UserFlow[]): Promise<void> {
+    return this.#exclusively(async () => {
+      flows.forEach(({ flow }, index) => checkUserFlow(flow, `flows[${index}]`))
+      const added = flows.map((one) => ({ switch: this.#resolve(one.switch), flow: asDesired(one.flow) }))
+      const byName = groupBy(added, (one) => one.switch)
+      const again = new Map([...byName].map(([name, own]) => [name, new Set(own.map(({ flow }) => flowKey(flow)))]))
+      await this.#changeFlows(withFlows(this.#userFlows, added), again)
+      this.#setFlows(
+        withFlows(
+          this.#userFlows,
+          added.map((one) => ({ ...one, flow: asAdded(one.flow) })),
+        ),
+      )
+      await this.#fleet.push(byName.keys())
+      for (const { switch: name, flow } of added) this.#emit(flowEvent(name, 'add', flow))
+    })
   }
 
   /** Deletes user flows: those `filter` matches, or the very one that `strict` identifies. Resolves with how many. */
-  deleteFlows(_switchName: string, _filter: FlowFilter, _strict?: FlowSpec): Promise<number> {
-    throw new Error('not yet')
+  deleteFlows(switchName: string, filter: FlowFilter, strict?: FlowSpec): Promise<number> {
+    return this.#exclusively(async () => {
+      const name = this.#resolve(switchName)
+      const own = [...(this.#userFlows.get(name)?.values() ?? [])]
+      const doomed = own.filter((flow) =>
+        strict === undefined ? matchesFilter(flow, filter) : flowKey(flow) === flowKey(strict),
+      )
+      await this.#changeFlows(withoutFlows(this.#userFlows, name, doomed), new Map([[name, new Set()]]))
+      for (const flow of doomed) this.#emit(flowEvent(name, 'delete', flow))
+      return doomed.length
+    })
   }
 
   /** What the switch has, the controller's own flows included. */
-  dumpFlows(_switchName: string, _filter?: FlowFilter): Promise<FlowStatistics[]> {
-    throw new Error('not yet')
+  async dumpFlows(switchName: string, filter?: FlowFilter): Promise<FlowStatistics[]> {
+    return this.#fleet.reconciler(this.#resolve(switchName)).remote.flows(filter)
   }
 
   userFlows(): UserFlow[] {
-    throw new Error('not yet')
+    return [...this.#userFlows].flatMap(([name, flows]) => [...flows.values()].map((flow) => ({ switch: name, flow })))
   }
 
-  portStatistics(_switchName: string): Promise<PortStatistics[]> {
-    throw new Error('not yet')
+  async portStatistics(switchName: string): Promise<PortStatistics[]> {
+    return this.#fleet.reconciler(this.#resolve(switchName)).remote.portStatistics()
   }
 
   /**
    * Starts to move a VM.
    * @throws NotFound, Conflict
    */
-  migrate(_request: { vm: string; to: string; pause?: Nanoseconds }): MigrationStatus {
-    throw new Error('not yet')
+  migrate(request: { vm: string; to: string; pause?: Nanoseconds }): MigrationStatus {
+    return this.#migrations.start(request)
   }
 
   /** Resolves when the migration has ended, well or not. */
-  migrationDone(_id: string): Promise<MigrationStatus> {
-    throw new Error('not yet')
+  migrationDone(id: string): Promise<MigrationStatus> {
+    return this.#migrations.done(id)
   }
 
-  /** Asks the migration to undo itself; resolves when it has ended. */
-  abortMigration(_id: string): Promise<MigrationStatus> {
-    throw new Error('not yet')
+  /** Asks the migration to undo itself; resolves when it has ended. One that has reached its destination goes on. */
+  abortMigration(id: string): Promise<MigrationStatus> {
+    return this.#migrations.abort(id)
   }
 
   migrations(): MigrationStatus[] {
-    throw new Error('not yet')
+    return this.#migrations.all()
   }
 
   /** Calls `listener` with everything that happens from now on, until the returned function is called. */
-  subscribe(_listener: (event: ControllerEvent) => void): () => void {
-    throw new Error('not yet')
+  subscribe(listener: (event: ControllerEvent) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
-  /** Resolves when all connected switches are in sync. */
-  inSync(): Promise<void> {
-    throw new Error('not yet')
+  /**
+   * Resolves when all connected switches are in sync.
+   * @throws SwitchRefused where one will not be
+   */
+  async inSync(): Promise<void> {
+    do {
+      await this.#greeted()
+      await this.#exclusively(() => this.#fleet.push())
+    } while (this.#greetings.size > 0 || this.#fleet.connected.some((one) => !one.inSync))
+  }
+
+  async #greeted(): Promise<void> {
+    await Promise.all(this.#greetings)
+  }
+
+  async #welcome(channel: Channel): Promise<void> {
+    const remote = await RemoteSwitch.greet(channel, this.#clock)
+    const { name } = remote
+    remote.onClose = () => this.#fleet.disconnect(remote)
+    remote.onNotice = (message) => {
+      if (message.type === 'portStatus') this.#fleet.portChanged(name, message.reason, message.port)
+      else if (message.type === 'packetIn') this.#learner.heard(name, message)
+      else if (message.reason !== 'delete') this.#flowRemoved(name, message.flow)
+    }
+    await this.#fleet.connect(remote)
+    const { topology } = this.#intent
+    if (topology === NOTHING) return this.#standingChanged(name)
+    this.#fleet.desire(this.#view, this.#userFlows)
+    await this.#fleet.push([name])
+  }
+
+  #flowRemoved(name: string, flow: FlowSpec): void {
+    this.#fleet.reconciler(name).forget(flow)
+    const own = this.#userFlows.get(name)?.get(flowKey(flow))
+    if (appOfCookie(flow.cookie) === 'learning') this.#learner.aged(name, flow)
+    else if (own !== undefined) {
+      this.#setFlows(withoutFlows(this.#userFlows, name, [flow]))
+      void this.#fleet.push().catch((error: unknown) => this.#log(String(error)))
+      this.#emit(flowEvent(name, 'removed', flow))
+    }
+  }
+
+  #amend(change: Partial<Intent>): void {
+    const intent = { ...this.#intent, ...change }
+    this.#view = buildView(intent, this.#view)
+    this.#intent = intent
+    this.#fleet.desire(this.#view, this.#userFlows)
+  }
+
+  #setFlows(flows: FlowsBySwitch): void {
+    this.#userFlows = flows
+    this.#fleet.desire(this.#view, flows)
+  }
+
+  /** The users' flows become these on the switches that `again` names, or all stays as it was. */
+  async #changeFlows(flows: FlowsBySwitch, again: ReadonlyMap<string, ReadonlySet<string>>): Promise<void> {
+    const away = [...again.keys()].find((name) => !this.#fleet.reconciler(name).connected)
+    if (away !== undefined) throw new Conflict(`${new SwitchAway(away).message}; nothing was changed`)
+    const before = this.#userFlows
+    this.#setFlows(flows)
+    try {
+      await this.#fleet.push(again.keys(), again)
+    } catch (error) {
+      this.#setFlows(before)
+      await this.#fleet.push().catch((second: unknown) => this.#log(String(second)))
+      throw error
+    }
+  }
+
+  /** `h1` means the integration bridge of h1. */
+  #resolve(name: string): string {
+    const host = this.topology.hosts.find((one) => one.name === name)
+    const full = host === undefined ? name : `${name}/${host.bridges[0]!.name}`
+    if (!this.#fleet.names.includes(full)) throw new NotFound('switch', name, this.#fleet.names)
+    return full
+  }
+
+  #exclusively<T>(write: () => Promise<T>): Promise<T> {
+    const done = this.#writes.then(write, write)
+    this.#writes = done.catch(() => {})
+    return done
+  }
+
+  #standingChanged(name: string): void {
+    if (!this.#fleet.names.includes(name)) return
+    const { connected, inSync, problem } = this.#fleet.status(name)
+    const standing = JSON.stringify([connected, inSync, problem])
+    if (this.#standings.get(name) === standing) return
+    this.#standings.set(name, standing)
+    this.#emit({ type: 'switch', switch: name, connected, inSync, ...(problem === undefined ? {} : { problem }) })
+  }
+
+  #emit(event: ControllerEvent): void {
+    for (const listener of this.#listeners) listener(event)
   }
 }

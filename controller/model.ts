@@ -20,7 +20,15 @@ export interface VmStatus {
   name: string
   host: string
   state: 'running' | 'migrating'
-  nics: { id: string; network?: string; mac: string; addresses: string[]; switch: string; port: number; state: 'closed' | 'hold' | 'open' }[]
+  nics: {
+    id: string
+    network?: string
+    mac: string
+    addresses: string[]
+    switch: string
+    port: number
+    state: 'closed' | 'hold' | 'open'
+  }[]
 }
 
 export const MIGRATION_STATES = ['prepare', 'switch-over', 'commit', 'done', 'abort', 'aborted', 'failed'] as const
@@ -69,7 +77,9 @@ export type ControllerEvent =
 export class NotFound extends Error {
   readonly kind: string
   constructor(kind: string, name: string, known: readonly string[] = []) {
-    super(`no ${kind} '${name}'${known.length > 0 ? `; there is ${known.slice(0, 8).join(', ')}${known.length > 8 ? ', …' : ''}` : ''}`)
+    super(
+      `no ${kind} '${name}'${known.length > 0 ? `; there is ${known.slice(0, 8).join(', ')}${known.length > 8 ? ', …' : ''}` : ''}`,
+    )
     this.name = 'NotFound'
     this.kind = kind
   }

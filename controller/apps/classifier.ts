@@ -1,0 +1,86 @@
+// Which network a frame belongs to: by port, by the tag it wears, by the tunnel it came through. What belongs to none is
+// dropped, so a frame is on exactly one network from here on.
+
+import type { Action, FlowSpec } from '../../protocols/control/messages.ts'
+import type { FieldMatch } from '../../protocols/match.ts'
+import type { Member } from '../network/bindings.ts'
+import { exitNumber, membersOf, placesOf } from '../network/bindings.ts'
+import type { NetworkView, SwitchView, View } from '../network/view.ts'
+import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
+import { Origin, Register, Table } from '../tables.ts'
+import { fromPort, is, POP_TAG, PRIORITY_TAGGED, set, tagged, UNTAGGED, writerFor } from './flow.ts'
+
+const flow = writerFor('classifier')
+const NOWHERE = flow({ table: Table.Classify, priority: 0, match: [] })
+
+export function classifier(view: View, at: SwitchView): FlowSpec[] {
+  return [
+    NOWHERE,
+    ...at.bindings.flatMap((binding) => membersOf(binding).flatMap((member) => fromVnic(view, at, member))),
+    ...at.networks.flatMap((network) => [
+      ...at.patches.map(({ number }) => fromPatch(at, network, number)),
+      ...(at.integration ? fromOutside(at, network) : []),
+    ]),
+  ]
+}
+
+function fromVnic(view: View, at: SwitchView, { binding, attachment }: Member): FlowSpec[] {
+  const network = view.networks.get(attachment.network)
+  const place = placesOf(binding).find((one) => one.switch === at.name)
+  if (network === undefined || place === undefined) return []
+  const actions = [...belongs(network, Origin.Vnic), set(Register.From, exitNumber(place, attachment))]
+  const accept = (priority: number, tag: FieldMatch[], strip: Action[]) =>
+    flow({
+      table: Table.Classify,
+      priority,
+      match: [fromPort(place.port), ...tag],
+      actions: [...strip, ...actions],
+      goto: Table.PortSecurity,
+    })
+  if (attachment.accepts === 'any') return [accept(50, [], [])]
+  return attachment.accepts.flatMap((vlan) =>
+    vlan === 0
+      ? [accept(100, [UNTAGGED], []), accept(100, [PRIORITY_TAGGED], [POP_TAG])]
+      : [accept(100, [tagged(vlan)], [POP_TAG])],
+  )
+}
+
+const belongs = (network: NetworkView, origin: number): Action[] => [
+  set(Register.Network, network.number),
+  set(Register.Origin, origin),
+]
+
+const fromPatch = (at: SwitchView, network: NetworkView, port: number): FlowSpec =>
+  flow({
+    table: Table.Classify,
+    priority: 100,
+    match: [fromPort(port), tagged(at.localTags.get(network.network.name)!)],
+    actions: [POP_TAG, ...belongs(network, Origin.Patch)],
+    goto: Table.Forward,
+  })
+
+function fromOutside(at: SwitchView, network: NetworkView): FlowSpec[] {
+  const { type, segment = 0 } = network.network
+  if (type === 'vxlan') return at.host.vtep === undefined ? [] : [fromTunnel(network, segment)]
+  if (!network.onUplink) return []
+  if (type === 'vlan') return [fromUplink(network, tagged(segment), [POP_TAG])]
+  return [fromUplink(network, UNTAGGED, []), fromUplink(network, PRIORITY_TAGGED, [POP_TAG])]
+}
+
+const fromTunnel = (network: NetworkView, identifier: number): FlowSpec =>
+  flow({
+    table: Table.Classify,
+    priority: 100,
+    match: [fromPort(TUNNEL_PORT), is('tun_id', identifier)],
+    actions: belongs(network, Origin.Tunnel),
+    goto: Table.Forward,
+  })
+
+const fromUplink = (network: NetworkView, tag: FieldMatch, strip: Action[]): FlowSpec =>
+  flow({
+    table: Table.Classify,
+    priority: 100,
+    match: [fromPort(UPLINK_PORT), tag],
+    actions: [...strip, ...belongs(network, Origin.Uplink)],
+    goto: Table.Learning,
+  })

@@ -1,0 +1,77 @@
+// Broadcast, multicast and unknown destinations: one copy for each port of the network here, and one for each way to others.
+// Overlays replicate at the head end, to hosts that have the network and to no other. What came from outside stays inside.
+
+import type { Action, FlowSpec } from '../../protocols/control/messages.ts'
+import { parseIpv4 } from '../../protocols/address.ts'
+import { switchName } from '../../topologies/topology.ts'
+import type { Binding, Place } from '../network/bindings.ts'
+import { exitNumber, floodedPlaces, membersOf } from '../network/bindings.ts'
+import type { NetworkView, SwitchView, View } from '../network/view.ts'
+import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
+import { Origin, Register, Table } from '../tables.ts'
+import { inNetwork, is, output, POP_TAG, pushTag, resubmit, set, writerFor } from './flow.ts'
+import { limitsEgress } from './qos.ts'
+
+const flow = writerFor('flooding')
+const NOBODY = flow({ table: Table.Flood, priority: 0, match: [] })
+
+export function flooding(_view: View, at: SwitchView): FlowSpec[] {
+  return [NOBODY, ...at.networks.flatMap((network) => floodsOf(at, network))]
+}
+
+function floodsOf(at: SwitchView, network: NetworkView): FlowSpec[] {
+  const inside = [...acrossPatches(at, network), ...toPortsHere(at, network)]
+  const flood = (priority: number, origin: number[], actions: Action[]) =>
+    flow({
+      table: Table.Flood,
+      priority,
+      match: [inNetwork(network.number), ...origin.map((value) => is(Register.Origin, value))],
+      actions,
+    })
+  const wayOut = at.integration ? toOthers(at, network) : []
+  if (wayOut.length === 0) return [flood(100, [], inside)]
+  const outside = network.network.type === 'vxlan' ? Origin.Tunnel : Origin.Uplink
+  return [flood(100, [], [...wayOut, ...inside]), flood(200, [outside], inside)]
+}
+
+function toOthers(at: SwitchView, { network, onUplink, hosts }: NetworkView): Action[] {
+  const { type, segment = 0 } = network
+  if (type === 'vxlan') return replicate(at, segment, hosts)
+  if (!onUplink) return []
+  return type === 'vlan' ? [...pushTag(segment), output(UPLINK_PORT), POP_TAG] : [output(UPLINK_PORT)]
+}
+
+function replicate(at: SwitchView, identifier: number, hosts: NetworkView['hosts']): Action[] {
+  if (at.host.vtep === undefined) return []
+  const others = hosts.flatMap(({ name, vtep }) =>
+    name === at.host.name || vtep === undefined ? [] : [parseIpv4(vtep)],
+  )
+  if (others.length === 0) return []
+  return [set('tun_id', identifier), ...others.flatMap((vtep) => [set('tun_dst', vtep), output(TUNNEL_PORT)])]
+}
+
+/** To bridges behind which the network has a port, and towards the one that has the way out. */
+function acrossPatches(at: SwitchView, network: NetworkView): Action[] {
+  const wanted = new Set(network.members.flatMap(({ binding }) => floodedPlaces(binding).map((place) => place.switch)))
+  wanted.add(switchName(at.host, at.host.bridges[0]!))
+  const patches = [...new Set([...at.towards].filter(([name]) => wanted.has(name)).map(([, patch]) => patch))]
+  if (patches.length === 0) return []
+  const tag = at.localTags.get(network.network.name)!
+  return [...pushTag(tag), ...patches.map(({ number }) => output(number)), POP_TAG]
+}
+
+/** Ports with a limit come last: a meter that drops a copy ends the whole list. */
+function toPortsHere(at: SwitchView, network: NetworkView): Action[] {
+  const limited = at.bindings.filter(({ nic }) => limitsEgress(nic.policy))
+  const free = at.bindings.filter(({ nic }) => !limitsEgress(nic.policy))
+  return [...free, ...limited].flatMap((binding) =>
+    floodedPlaces(binding)
+      .filter((place) => place.switch === at.name)
+      .flatMap((place) => copiesFor(network, binding, place)),
+  )
+}
+
+const copiesFor = (network: NetworkView, binding: Binding, place: Place): Action[] =>
+  membersOf(binding)
+    .filter(({ attachment }) => attachment.network === network.network.name)
+    .flatMap(({ attachment }) => [set(Register.To, exitNumber(place, attachment)), resubmit(Table.Egress)])

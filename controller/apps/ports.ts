@@ -1,0 +1,60 @@
+// The ports that a switch is to have, but for those its host makes. VLAN modes and tags matter only to a user's flow that
+// says NORMAL: for that they are what `ovs-vsctl` would set.
+
+import { parseIpv4 } from '../../protocols/address.ts'
+import type { PortConfig } from '../../protocols/control/messages.ts'
+import { attachmentsOf } from '../network/attachments.ts'
+import type { Binding } from '../network/bindings.ts'
+import { placesOf } from '../network/bindings.ts'
+import type { SwitchView } from '../network/view.ts'
+import { DEAD_VLAN, patchName, TUNNEL_PORT } from '../network/view.ts'
+
+/** By name; a vNIC's state is what it is to be once its flows are confirmed. */
+export function ports(at: SwitchView): Map<string, PortConfig> {
+  const all = [...tunnelPort(at), ...patchPorts(at), ...at.bindings.flatMap((binding) => vnicPorts(at, binding))]
+  return new Map(all.map((port) => [port.name, port]))
+}
+
+function tunnelPort({ integration, host: { vtep } }: SwitchView): PortConfig[] {
+  if (!integration || vtep === undefined) return []
+  const tunnel = { localIp: parseIpv4(vtep), remoteIp: 'flow', key: 'flow' } as const
+  return [{ number: TUNNEL_PORT, name: 'vxlan0', type: 'tunnel', tunnel, state: 'open' }]
+}
+
+const patchPorts = ({ bridge, patches }: SwitchView): PortConfig[] =>
+  patches.map(({ name, number, peer }) => ({
+    number,
+    name,
+    type: 'patch',
+    patchPeer: { switch: peer, port: patchName(bridge) },
+    state: 'open',
+  }))
+
+function vnicPorts(at: SwitchView, binding: Binding): PortConfig[] {
+  return placesOf(binding)
+    .filter((place) => place.switch === at.name)
+    .map(({ port, state }) => ({
+      number: port,
+      name: binding.nic.id,
+      type: 'vnic',
+      ...vlanAttributes(at, binding),
+      state,
+    }))
+}
+
+function vlanAttributes(at: SwitchView, { nic }: Binding): Pick<PortConfig, 'vlanMode' | 'tag' | 'trunks'> {
+  const native = nic.network === undefined ? undefined : at.localTags.get(nic.network)
+  if (nic.vlanMode === 'access' || nic.vlanMode === 'dot1q-tunnel')
+    return { vlanMode: nic.vlanMode, tag: native ?? DEAD_VLAN }
+  const trunks = carriedTags(at, nic)
+  if (native === undefined) return { vlanMode: 'trunk', trunks }
+  return { vlanMode: nic.vlanMode === 'trunk' ? 'native-untagged' : nic.vlanMode, tag: native, trunks }
+}
+
+/** Only tags that mean the same to guest and host: NORMAL knows no other, and would join what is apart. */
+function carriedTags(at: SwitchView, nic: Binding['nic']): number[] {
+  const tags = attachmentsOf(nic)
+    .filter(({ wears, network }) => wears !== 0 && at.localTags.get(network) === wears)
+    .map(({ wears }) => wears)
+  return tags.length > 0 ? tags : [DEAD_VLAN]
+}

@@ -1,0 +1,107 @@
+// Hears of addresses that the topology does not know, and has every switch know them until they fall silent.
+
+import type { FlowSpec, MessageOf } from '../protocols/control/messages.ts'
+import type { FieldName } from '../protocols/fields.ts'
+import type { Match } from '../protocols/match.ts'
+import { formatMac } from '../protocols/address.ts'
+import type { ControllerEvent } from './model.ts'
+import type { Location, LearnedAddresses } from './network/learned.ts'
+import type { Intent, NetworkView, SwitchView, View } from './network/view.ts'
+import { UPLINK_PORT } from './network/view.ts'
+import type { Fleet } from './reconcile/fleet.ts'
+import { appOfCookie, Register } from './tables.ts'
+
+/** What the parts of the controller share. */
+export interface World {
+  readonly fleet: Fleet
+  view(): View
+  intent(): Intent
+  /** The intent changes, and with it what every switch is to be; nothing is sent yet. */
+  amend(change: Partial<Intent>): void
+}
+
+export class Learner {
+  readonly #world: World
+  readonly #emit: (event: ControllerEvent) => void
+  readonly #log: (line: string) => void
+  /** News that the switches have not been told yet; undefined where there is none. */
+  #news: LearnedAddresses | undefined
+  #telling = false
+
+  constructor(world: World, emit: (event: ControllerEvent) => void, log: (line: string) => void) {
+    this.#world = world
+    this.#emit = emit
+    this.#log = log
+  }
+
+  /** A frame from an address that its switch did not know. */
+  heard(switchName: string, { cookie, match, inPort, frame }: MessageOf<'packetIn'>): void {
+    if (appOfCookie(cookie) !== 'learning' || frame.length < SOURCE_END) return
+    const at = this.#world.view().switches.get(switchName)
+    const network = at && networkNumbered(at, Number(valueOf(match, Register.Network) ?? 0n))
+    if (at === undefined || network === undefined) return
+    const mac = sourceOf(frame)
+    const from = Number(valueOf(match, Register.From) ?? 0n)
+    const location = locate(at, inPort, from >>> 16)
+    if (location === undefined || network.members.some((member) => member.mac === mac)) return
+    if (!this.#become(this.#known.learn(network.network.name, mac, location))) return
+    const port = location.kind === 'vnic' ? location.nic : 'uplink'
+    this.#emit({ type: 'learned', network: network.network.name, mac: formatMac(mac), host: at.host.name, port })
+  }
+
+  /** A flow that stood for a learned address has ended. */
+  aged(switchName: string, { match }: FlowSpec): void {
+    const at = this.#world.view().switches.get(switchName)
+    const network = at && networkNumbered(at, Number(valueOf(match, Register.Network) ?? 0n))
+    const location = at && locate(at, Number(valueOf(match, 'in_port') ?? 0n), 0)
+    const mac = valueOf(match, 'eth_src')
+    if (network === undefined || location === undefined || mac === undefined) return
+    const seenAt = location.kind === 'vnic' ? { nic: location.nic } : { switch: switchName }
+    this.#become(this.#known.forget(network.network.name, mac, seenAt))
+  }
+
+  get #known(): LearnedAddresses {
+    return this.#news ?? this.#world.intent().learned
+  }
+
+  /** False where that is no news. */
+  #become(learned: LearnedAddresses): boolean {
+    if (learned === this.#known) return false
+    this.#news = learned
+    if (!this.#telling) void this.#tell()
+    return true
+  }
+
+  /** Many addresses can be heard while the switches are being told of the first: they are told of together. */
+  async #tell(): Promise<void> {
+    this.#telling = true
+    await Promise.resolve()
+    while (this.#news !== undefined) {
+      const learned = this.#news
+      this.#news = undefined
+      this.#world.amend({ learned })
+      await this.#world.fleet.push().catch((error: unknown) => this.#log(String(error)))
+    }
+    this.#telling = false
+  }
+}
+
+const SOURCE_START = 6
+const SOURCE_END = 12
+
+const sourceOf = (frame: Uint8Array): bigint =>
+  frame.subarray(SOURCE_START, SOURCE_END).reduce((mac, octet) => (mac << 8n) | BigInt(octet), 0n)
+
+const valueOf = (match: Match, field: FieldName): bigint | undefined =>
+  match.find((part) => part.field === field)?.value
+
+const networkNumbered = (at: SwitchView, number: number): NetworkView | undefined =>
+  at.networks.find((network) => network.number === number)
+
+function locate(at: SwitchView, port: number, attachment: number): Location | undefined {
+  if (at.integration && port === UPLINK_PORT) return { kind: 'outside', switches: [at.name] }
+  const binding = at.bindings.find(({ home, target }) =>
+    [home, target].some((place) => place?.switch === at.name && place.port === port),
+  )
+  return binding && { kind: 'vnic', nic: binding.nic.id, attachment }
+}

@@ -1,0 +1,37 @@
+// A RARP request in the VM's name, as hypervisors send after a move: the physical network learns where its address is now.
+
+import type { Action } from '../../protocols/control/messages.ts'
+import { viewOf } from '../../protocols/bytes.ts'
+import { EtherType } from '../../protocols/match.ts'
+import { ArpOperation, encodeArp } from '../../protocols/packet/arp.ts'
+import { BROADCAST_MAC, encodeEthernet, MINIMUM_FRAME_SIZE } from '../../protocols/packet/ethernet.ts'
+import { switchName, type Vm } from '../../topologies/topology.ts'
+import { output, pushTag } from '../apps/flow.ts'
+import { attachmentsOf } from '../network/attachments.ts'
+import type { NetworkView, View } from '../network/view.ts'
+import { UPLINK_PORT } from '../network/view.ts'
+import type { Fleet } from '../reconcile/fleet.ts'
+
+/** Announces a moving VM out of the uplink of its target, on each of its networks that leave hosts that way. */
+export async function announce(fleet: Fleet, view: View, vm: Vm): Promise<void> {
+  for (const attachment of vm.nics.flatMap(attachmentsOf)) {
+    const target = view.bindings.get(attachment.nic.id)?.target
+    const network = view.networks.get(attachment.network)
+    const host = view.topology.hosts.find(({ name }) => name === target?.host)
+    if (host === undefined || network === undefined || !network.onUplink) continue
+    const { remote } = fleet.reconciler(switchName(host, host.bridges[0]!))
+    await remote.packetOut(reverseRequest(attachment.mac), throughUplink(network))
+  }
+}
+
+const throughUplink = ({ network: { type, segment = 0 } }: NetworkView): Action[] =>
+  type === 'vlan' ? [...pushTag(segment), output(UPLINK_PORT)] : [output(UPLINK_PORT)]
+
+function reverseRequest(mac: bigint): Uint8Array {
+  const frame = new Uint8Array(MINIMUM_FRAME_SIZE)
+  const view = viewOf(frame)
+  const end = encodeEthernet({ destination: BROADCAST_MAC, source: mac, etherType: EtherType.Rarp }, view)
+  const own = { senderMac: mac, senderAddress: 0, targetMac: mac, targetAddress: 0 }
+  encodeArp({ operation: ArpOperation.ReverseRequest, ...own }, view, end)
+  return frame
+}

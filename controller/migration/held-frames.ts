@@ -1,0 +1,57 @@
+// Frames for a moving VM, taken from the port that kept them and not yet delivered.
+
+import { getMac, viewOf } from '../../protocols/bytes.ts'
+import type { HeldFrame } from '../../protocols/control/messages.ts'
+import type { Nic, Vm } from '../../topologies/topology.ts'
+import { attachmentsOf } from '../network/attachments.ts'
+import type { Fleet } from '../reconcile/fleet.ts'
+
+const SOURCE = 6
+
+export class HeldFrames {
+  /** Frames taken in all. */
+  count = 0
+  readonly #fleet: Fleet
+  readonly #vm: Vm
+  /** By vNIC, in the order in which they are to be delivered. */
+  readonly #frames = new Map<string, HeldFrame[]>()
+  /** By vNIC: frames taken so far, to know the second copy of a flood that reached both places. */
+  readonly #seen = new Map<string, Set<string>>()
+
+  constructor(fleet: Fleet, vm: Vm) {
+    this.#fleet = fleet
+    this.#vm = vm
+  }
+
+  /** Takes what the VM's ports at `host` keep, to be delivered after what was taken before. */
+  async takeFrom(host: string): Promise<void> {
+    for (const nic of this.#vm.nics) {
+      const taken = await this.#fleet.reconciler(`${host}/${nic.bridge}`).remote.takeHeldFrames(nic.id)
+      this.#keep(nic, taken)
+    }
+  }
+
+  /** Hands all that was taken to the VM's ports at `host`, ahead of what these keep themselves. */
+  async deliverTo(host: string): Promise<void> {
+    for (const nic of this.#vm.nics) {
+      const frames = this.#frames.get(nic.id) ?? []
+      await this.#fleet.reconciler(`${host}/${nic.bridge}`).remote.deliverFrames(nic.id, frames)
+      this.#frames.delete(nic.id)
+    }
+  }
+
+  #keep(nic: Nic, taken: readonly HeldFrame[]): void {
+    const seen = this.#seen.get(nic.id) ?? new Set<string>()
+    const own = new Set(attachmentsOf(nic).map(({ mac }) => mac))
+    const fresh = taken.filter((frame) => !seen.has(identityOf(frame)) && !own.has(sourceOf(frame)))
+    this.#frames.set(nic.id, [...(this.#frames.get(nic.id) ?? []), ...fresh])
+    this.count += fresh.length
+    for (const frame of taken) seen.add(identityOf(frame))
+    this.#seen.set(nic.id, seen)
+  }
+}
+
+/** A trunk's guest may be sent one frame under several tags: they are not copies of each other. */
+const identityOf = ({ id, bytes }: HeldFrame): string => `${id} ${Buffer.from(bytes).toString('base64')}`
+
+const sourceOf = ({ bytes }: HeldFrame): bigint => getMac(viewOf(bytes), SOURCE)

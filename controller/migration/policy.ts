@@ -1,0 +1,43 @@
+// The policy of a port as its switch has it, written so that it reads the same at every place.
+
+import type { Action, FlowSpec } from '../../protocols/control/messages.ts'
+import type { FieldMatch } from '../../protocols/match.ts'
+import { egressMeter, ingressMeter } from '../apps/qos.ts'
+import type { SwitchState } from '../reconcile/switch-state.ts'
+import { isOwnCookie, Register } from '../tables.ts'
+
+const ATTACHMENT_SHIFT = 16n
+const PORT_BITS = 0xffffn
+
+/** Flows that speak of the port, its meters and its VLAN mode; the port's number and meters' numbers stand as words. */
+export function policyOf({ flows, meters, ports }: SwitchState, name: string, port: number): string {
+  const own = [...flows.values()].filter((flow) => isPolicy(flow) && flow.match.some((part) => isPort(part, port)))
+  const bands = [ingressMeter(port), egressMeter(port)].map((meter) => written(meters.get(meter) ?? []))
+  const { vlanMode } = ports.get(name) ?? {}
+  return [vlanMode, ...bands, ...own.map((flow) => written(placeless(flow, port))).sort()].join('\n')
+}
+
+/** Neither a user's flow, which stays where it was put, nor an address that was learned. */
+const isPolicy = ({ cookie, idleTimeout }: FlowSpec): boolean => isOwnCookie(cookie) && idleTimeout === 0
+
+const isPort = ({ field, value }: FieldMatch, port: number): boolean =>
+  (field === 'in_port' && value === BigInt(port)) || (field === Register.To && (value & PORT_BITS) === BigInt(port))
+
+function placeless(flow: FlowSpec, port: number): unknown {
+  const { instructions } = flow
+  const { meter } = instructions
+  const match = flow.match.map((part) => (isPort(part, port) ? { ...part, value: beyondPort(part) } : part))
+  const apply = instructions.apply.map((action) => placelessAction(action, port))
+  return { ...flow, match, instructions: { ...instructions, apply, meter: meter && meter - 2 * port } }
+}
+
+const beyondPort = ({ value }: { value: bigint }): string => `port ${value >> ATTACHMENT_SHIFT}`
+
+function placelessAction(action: Action, port: number): unknown {
+  if (action.type === 'output' && action.port === port) return { type: 'output', port: 'port' }
+  if (action.type === 'set_field' && action.field === Register.From) return { ...action, value: beyondPort(action) }
+  return action
+}
+
+const written = (value: unknown): string =>
+  JSON.stringify(value, (_key, part: unknown) => (typeof part === 'bigint' ? part.toString() : part))

@@ -1,0 +1,40 @@
+// A topology that somebody wrote meets the one that is running.
+
+import type { Topology, Vm } from '../../topologies/topology.ts'
+import { keepUnchanged } from './sharing.ts'
+
+const DEPTH = 8
+
+/**
+ * The running topology changed to what `topology` says. A VM stays where a migration took it, unless its host is another than
+ * was `asked` before, or its place is gone. What does not change remains the same object.
+ */
+export function adopt(topology: Topology, asked: Topology, running: Topology): Topology {
+  const askedHosts = new Map(asked.vms.map((vm) => [vm.name, vm.host]))
+  const before = new Map(running.vms.map((vm) => [vm.name, vm]))
+  const hosts = reuse(running.hosts, topology.hosts)
+  return {
+    ...topology,
+    hosts,
+    networks: reuse(running.networks, topology.networks),
+    vms: topology.vms.map((vm) => {
+      const current = before.get(vm.name)
+      const moved =
+        current !== undefined && askedHosts.get(vm.name) === vm.host && isPossible(topology, vm, current.host)
+      const placed = moved ? { ...vm, host: current.host } : vm
+      return keepUnchanged(current, { ...placed, nics: reuseNics(current, placed) }, DEPTH)
+    }),
+  }
+}
+
+const isPossible = (topology: Topology, vm: Vm, host: string): boolean => {
+  const there = topology.hosts.find((one) => one.name === host)
+  return there !== undefined && vm.nics.every((nic) => there.bridges.some(({ name }) => name === nic.bridge))
+}
+
+function reuse<T extends { name: string }>(before: readonly T[], now: readonly T[]): T[] {
+  const byName = new Map(before.map((one) => [one.name, one]))
+  return now.map((one) => keepUnchanged(byName.get(one.name), one, DEPTH))
+}
+
+const reuseNics = (before: Vm | undefined, { nics }: Vm): Vm['nics'] => reuse(before?.nics ?? [], nics)

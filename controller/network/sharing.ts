@@ -1,0 +1,19 @@
+/**
+ * `before` where it says the same as `now`, else `now`: so an object that did not change stays the same object. Looks `depth`
+ * levels into plain objects, arrays and maps; what lies below must be identical.
+ */
+export const keepUnchanged = <T>(before: T | undefined, now: T, depth = 1): T =>
+  before !== undefined && same(before, now, depth) ? before : now
+
+function same(a: unknown, b: unknown, depth: number): boolean {
+  if (Object.is(a, b)) return true
+  if (depth === 0 || typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
+  if (a instanceof Map) return b instanceof Map && sameEntries(a, b, depth)
+  if (b instanceof Map || Array.isArray(a) !== Array.isArray(b)) return false
+  const keys = Object.keys(a)
+  if (keys.length !== Object.keys(b).length) return false
+  return keys.every((key) => key in b && same(a[key as keyof typeof a], b[key as keyof typeof b], depth - 1))
+}
+
+const sameEntries = (a: ReadonlyMap<unknown, unknown>, b: ReadonlyMap<unknown, unknown>, depth: number): boolean =>
+  a.size === b.size && [...a].every(([key, value]) => b.has(key) && same(value, b.get(key), depth - 1))

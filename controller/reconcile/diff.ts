@@ -1,0 +1,103 @@
+// What must change for a switch to have what it is to have. Pure: applying `diff(a, b)` to `a` gives `b`.
+
+import type { BundledMessage, FlowSpec, MeterBand, PortConfig } from '../../protocols/control/messages.ts'
+import type { SwitchState } from './switch-state.ts'
+import { flowKey, sameBands, sameFlow, samePort } from './switch-state.ts'
+
+export interface Difference {
+  removedPorts: PortConfig[]
+  addedPorts: PortConfig[]
+  changedPorts: PortConfig[]
+  setMeters: Map<number, readonly MeterBand[]>
+  removedMeters: number[]
+  /** New, or in place of one with the same key. */
+  setFlows: FlowSpec[]
+  removedFlows: FlowSpec[]
+}
+
+export function diff(from: SwitchState, to: SwitchState): Difference {
+  return {
+    ...diffPorts(from.ports, to.ports),
+    ...diffMeters(from.meters, to.meters),
+    ...diffFlows(from.flows, to.flows),
+  }
+}
+
+function diffPorts(from: SwitchState['ports'], to: SwitchState['ports']) {
+  const remade = (before: PortConfig, now: PortConfig) => before.type !== now.type || before.number !== now.number
+  const staying = (name: string) => {
+    const before = from.get(name)
+    const now = to.get(name)
+    return before !== undefined && now !== undefined && !remade(before, now)
+  }
+  return {
+    removedPorts: [...from.values()].filter(({ name }) => !staying(name)),
+    addedPorts: [...to.values()].filter(({ name }) => !staying(name)),
+    changedPorts: [...to.values()].filter((port) => staying(port.name) && !samePort(from.get(port.name)!, port)),
+  }
+}
+
+function diffMeters(from: SwitchState['meters'], to: SwitchState['meters']) {
+  const changed = [...to].filter(([meter, bands]) => !sameBands(from.get(meter) ?? [], bands) || !from.has(meter))
+  return { setMeters: new Map(changed), removedMeters: [...from.keys()].filter((meter) => !to.has(meter)) }
+}
+
+function diffFlows(from: SwitchState['flows'], to: SwitchState['flows']) {
+  const setFlows: FlowSpec[] = []
+  const removedFlows: FlowSpec[] = []
+  if (from === to) return { setFlows, removedFlows }
+  for (const [key, flow] of to) {
+    const before = from.get(key)
+    if (before === undefined || !sameFlow(before, flow)) setFlows.push(flow)
+  }
+  for (const [key, flow] of from) if (!to.has(key)) removedFlows.push(flow)
+  return { setFlows, removedFlows }
+}
+
+/** The state after the changes. */
+export function patch(state: SwitchState, change: Difference): SwitchState {
+  const ports = new Map(state.ports)
+  for (const { name } of change.removedPorts) ports.delete(name)
+  for (const port of [...change.addedPorts, ...change.changedPorts]) ports.set(port.name, port)
+  const meters = new Map(state.meters)
+  for (const meter of change.removedMeters) meters.delete(meter)
+  for (const [meter, bands] of change.setMeters) meters.set(meter, bands)
+  const flows = new Map(state.flows)
+  for (const flow of change.removedFlows) flows.delete(flowKey(flow))
+  for (const flow of change.setFlows) flows.set(flowKey(flow), flow)
+  return { ports, meters, flows }
+}
+
+/**
+ * The changes as messages, in the order in which they can be made: room for new ports first, then what is added, then what
+ * goes. A meter is deleted before it is set, since after a reconnection nobody knows which ones there are.
+ */
+export function messagesOf(change: Difference): BundledMessage[] {
+  return [
+    ...change.removedPorts.map((port) => portMod('delete', port)),
+    ...change.addedPorts.map((port) => portMod('add', port)),
+    ...change.changedPorts.map((port) => portMod('modify', port)),
+    ...[...change.setMeters].flatMap(([meter, bands]) => [meterMod('delete', meter), meterMod('add', meter, bands)]),
+    ...change.setFlows.map((flow) => flowMod('add', flow)),
+    ...change.removedFlows.map((flow) => flowMod('delete-strict', flow)),
+    ...change.removedMeters.map((meter) => meterMod('delete', meter)),
+  ]
+}
+
+type Command = 'add' | 'modify' | 'delete'
+
+const portMod = (command: Command, port: PortConfig): BundledMessage => ({ type: 'portMod', command, port })
+
+const meterMod = (command: Command, meter: number, bands: readonly MeterBand[] = []): BundledMessage => ({
+  type: 'meterMod',
+  command,
+  meter,
+  bands: [...bands],
+})
+
+const flowMod = (command: 'add' | 'delete-strict', flow: FlowSpec): BundledMessage => ({
+  type: 'flowMod',
+  command,
+  cookieMask: 0n,
+  ...flow,
+})

@@ -1,0 +1,142 @@
+// Keeps one switch what it is to be: compares, pushes, and takes nothing for done before the switch has confirmed it.
+
+import type { FlowSpec, FlowStatistics, PortConfig, PortDescription } from '../../protocols/control/messages.ts'
+import { SwitchRefused } from '../model.ts'
+import type { RemoteSwitch } from '../southbound/remote-switch.ts'
+import { SwitchAway } from '../southbound/remote-switch.ts'
+import { byKey } from './compile.ts'
+import { diff, messagesOf } from './diff.ts'
+import type { SwitchState } from './switch-state.ts'
+import { EMPTY_STATE, flowKey } from './switch-state.ts'
+
+export class Reconciler {
+  readonly name: string
+  /** Called whenever `inSync`, `connected` or `problem` may have changed. */
+  onStatus: () => void = () => {}
+  /** What the switch refused last, until it is in order again. */
+  problem: string | undefined
+  #desired: SwitchState | undefined
+  #confirmed: SwitchState = EMPTY_STATE
+  /** The object of desired state that is confirmed. */
+  #confirmedFor: SwitchState | undefined
+  #remote: RemoteSwitch | undefined
+  /** The last of the pieces of work that this switch was given; one is done after the other. */
+  #work: Promise<unknown> = Promise.resolve()
+
+  constructor(name: string) {
+    this.name = name
+  }
+
+  get connected(): boolean {
+    return this.#remote !== undefined
+  }
+
+  get inSync(): boolean {
+    return this.connected && (this.#desired === undefined || this.#confirmedFor === this.#desired)
+  }
+
+  get confirmed(): SwitchState {
+    return this.#confirmed
+  }
+
+  /** @throws SwitchAway */
+  get remote(): RemoteSwitch {
+    if (this.#remote === undefined) throw new SwitchAway(this.name)
+    return this.#remote
+  }
+
+  /** From now on the switch is to be like this. Nothing is sent before `reconcile`. */
+  desire(state: SwitchState): void {
+    this.#desired = state
+  }
+
+  /** The switch is there (again): learns what it has. Whatever was asked before comes first. */
+  connect(remote: RemoteSwitch): Promise<void> {
+    this.#remote = remote
+    this.#confirmedFor = undefined
+    return this.#inTurn(async () => {
+      const flows = await remote.flows()
+      this.#confirmed = {
+        ports: new Map(remote.features.ports.filter(isOurs).map((port) => [port.name, configOf(port)])),
+        meters: new Map([...this.#confirmed.meters.keys()].map((meter) => [meter, []])),
+        flows: byKey(flows.map(specOf)),
+      }
+    })
+  }
+
+  disconnect(remote: RemoteSwitch): void {
+    if (this.#remote !== remote) return
+    this.#remote = undefined
+    this.#confirmedFor = undefined
+    this.onStatus()
+  }
+
+  /**
+   * Makes the switch what it is to be. Flows among `again` are added even where they are there already.
+   * @throws SwitchRefused, SwitchAway
+   */
+  reconcile(again: ReadonlySet<string> = new Set()): Promise<void> {
+    return this.#inTurn(async () => {
+      try {
+        await this.#push(again)
+        this.problem = undefined
+      } catch (error) {
+        if (error instanceof SwitchRefused) this.problem = error.message
+        throw error
+      } finally {
+        this.onStatus()
+      }
+    })
+  }
+
+  /** The switch has said that this flow is gone. */
+  forget(flow: FlowSpec): void {
+    const flows = new Map(this.#confirmed.flows)
+    if (flows.delete(flowKey(flow))) this.#confirmed = { ...this.#confirmed, flows }
+  }
+
+  async #push(again: ReadonlySet<string>): Promise<void> {
+    const desired = this.#desired
+    if (desired === undefined || (this.#confirmedFor === desired && again.size === 0)) return
+    const remote = this.remote
+    const prepared = { ...desired, ports: unopened(desired.ports, this.#confirmed.ports) }
+    await remote.commit(messagesOf(diff(without(this.#confirmed, again), prepared)))
+    this.#confirmed = prepared
+    await remote.commit(messagesOf(diff(prepared, desired)))
+    this.#confirmed = desired
+    this.#confirmedFor = remote === this.#remote ? desired : undefined
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#work.then(work, work)
+    this.#work = done.catch(() => {})
+    return done
+  }
+}
+
+/** A vNIC opens only once its policy is confirmed; until then it stays as it is, or closed. */
+function unopened(wanted: SwitchState['ports'], confirmed: SwitchState['ports']): Map<string, PortConfig> {
+  return new Map(
+    [...wanted].map(([name, port]) => {
+      const before = confirmed.get(name)
+      const kept = before?.type === port.type && before.number === port.number ? before.state : 'closed'
+      return [name, port.type === 'vnic' && port.state === 'open' ? { ...port, state: kept } : port]
+    }),
+  )
+}
+
+function without(state: SwitchState, keys: ReadonlySet<string>): SwitchState {
+  if (keys.size === 0) return state
+  return { ...state, flows: new Map([...state.flows].filter(([key]) => !keys.has(key))) }
+}
+
+/** The host makes the others. */
+const isOurs = ({ type }: PortConfig): boolean => type === 'vnic' || type === 'patch' || type === 'tunnel'
+
+function configOf({ linkUp: _, ...config }: PortDescription): PortConfig {
+  return config
+}
+
+function specOf({ duration: _d, idleAge: _i, packets: _p, bytes: _b, ...spec }: FlowStatistics): FlowSpec {
+  return spec
+}

@@ -1,0 +1,106 @@
+// Everything that a switch is to have, or is known to have.
+
+import type { Action, FlowFlags, FlowSpec, MeterBand, PortConfig, Subfield } from '../../protocols/control/messages.ts'
+import { fieldOf } from '../../protocols/fields.ts'
+import type { FieldMatch, Match } from '../../protocols/match.ts'
+
+export interface SwitchState {
+  /** By name. */
+  readonly ports: ReadonlyMap<string, PortConfig>
+  /** By number. */
+  readonly meters: ReadonlyMap<number, readonly MeterBand[]>
+  /** By `flowKey`. */
+  readonly flows: ReadonlyMap<string, FlowSpec>
+}
+
+export const EMPTY_STATE: SwitchState = { ports: new Map(), meters: new Map(), flows: new Map() }
+
+const keys = new WeakMap<FlowSpec, string>()
+
+/** What identifies a flow on its switch: equal for equal table, priority and match, however the match is written. */
+export function flowKey(flow: FlowSpec): string {
+  const before = keys.get(flow)
+  if (before !== undefined) return before
+  const key = `${flow.table}/${flow.priority}/${matchText(flow.match)}`
+  keys.set(flow, key)
+  return key
+}
+
+const matchText = (match: Match): string => match.flatMap(partText).sort().join(',')
+
+function partText({ field, value, mask }: FieldMatch): string[] {
+  if (mask === 0n) return []
+  return mask === undefined || mask === fieldOf(field).ones ? [`${field}=${value}`] : [`${field}=${value}/${mask}`]
+}
+
+const contents = new WeakMap<FlowSpec, string>()
+
+/** True where two flows of one key do the same. */
+export const sameFlow = (a: FlowSpec, b: FlowSpec): boolean => a === b || contentOf(a) === contentOf(b)
+
+function contentOf(flow: FlowSpec): string {
+  const before = contents.get(flow)
+  if (before !== undefined) return before
+  const { cookie, idleTimeout, hardTimeout, flags, instructions } = flow
+  const { meter = '', apply, clear, write, writeMetadata, gotoTable = '' } = instructions
+  const metadata = writeMetadata ? `${writeMetadata.value}/${writeMetadata.mask}` : ''
+  const content = [
+    [cookie, idleTimeout, hardTimeout, flagText(flags), meter, clear, metadata, gotoTable].join(' '),
+    ...apply.map(actionText),
+    'write',
+    ...write.map(actionText),
+  ].join(';')
+  contents.set(flow, content)
+  return content
+}
+
+/** The other flags say how a flow is added, not what it is. */
+const flagText = ({ sendFlowRemoved = false }: FlowFlags): boolean => sendFlowRemoved
+
+function actionText(action: Action): string {
+  switch (action.type) {
+    case 'set_field':
+      return `set ${partText(action).join('')}`
+    case 'move':
+      return `move ${subfieldText(action.from)} ${subfieldText(action.to)}`
+    case 'resubmit':
+      return `resubmit ${action.port ?? ''} ${action.table ?? ''}`
+    default:
+      return Object.values(action).join(' ')
+  }
+}
+
+const subfieldText = ({ field, offset, bits }: Subfield) => `${field}[${offset}+${bits}]`
+
+export const sameBands = (a: readonly MeterBand[], b: readonly MeterBand[]): boolean => bandText(a) === bandText(b)
+
+const bandText = (bands: readonly MeterBand[]): string =>
+  bands.map(({ type, rate, burst, dscp = '' }) => `${type} ${rate} ${burst} ${dscp}`).join(';')
+
+export const samePort = (a: PortConfig, b: PortConfig): boolean => a === b || portText(a) === portText(b)
+
+function portText({ number, name, type, vlanMode, tag, trunks, mtu, tunnel, patchPeer, state }: PortConfig): string {
+  return JSON.stringify([
+    number,
+    name,
+    type,
+    vlanMode,
+    tag,
+    trunks ?? [],
+    mtu,
+    tunnelText(tunnel),
+    patchPeer?.switch,
+    patchPeer?.port,
+    state,
+  ])
+}
+
+const tunnelText = (tunnel: PortConfig['tunnel']) =>
+  tunnel && [
+    tunnel.localIp,
+    tunnel.remoteIp,
+    tunnel.key,
+    tunnel.destinationPort ?? 4789,
+    tunnel.ttl ?? 64,
+    tunnel.tos ?? 0,
+  ]

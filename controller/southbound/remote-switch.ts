@@ -1,0 +1,178 @@
+// One switch at the far end of a connection: what is asked of it, as promises.
+
+import type { HeldFrame } from '../../protocols/control/messages.ts'
+import type {
+  Action,
+  BundledMessage,
+  FlowFilter,
+  FlowStatistics,
+  Message,
+  MessageOf,
+  PortStatistics,
+} from '../../protocols/control/messages.ts'
+import { ALL_TABLES } from '../../protocols/control/messages.ts'
+import { Connection, ConnectionClosed, ControlError } from '../../protocols/control/connection.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import { SECOND } from '../../runtime/clock.ts'
+import type { Channel } from '../../runtime/transport.ts'
+import { Conflict, SwitchRefused } from '../model.ts'
+
+const VERSION = 1
+
+/** A switch that does not answer for this long is as good as gone. */
+const PATIENCE = 30 * SECOND
+
+/** The switch is not connected, or went while it was asked. */
+export class SwitchAway extends Conflict {
+  constructor(name: string) {
+    super(`${name} is not connected`)
+    this.name = 'SwitchAway'
+  }
+}
+
+export const EVERY_FLOW: FlowFilter = { table: ALL_TABLES, match: [], cookie: 0n, cookieMask: 0n }
+
+type Change = MessageOf<'packetIn' | 'portStatus' | 'flowRemoved'>
+type Refusal = MessageOf<'error'>
+
+export class RemoteSwitch {
+  readonly features: MessageOf<'featuresReply'>
+  /** What the switch says of its own accord. */
+  onNotice: (message: Change) => void = () => {}
+  onClose: () => void = () => {}
+  readonly #connection: Connection
+  readonly #clock: Clock
+  #lastBundle = 0
+  /** Errors to messages that await no reply, by the message's xid. */
+  #refusals = new Map<number, Refusal>()
+
+  private constructor(connection: Connection, clock: Clock, features: MessageOf<'featuresReply'>) {
+    this.#connection = connection
+    this.#clock = clock
+    this.features = features
+    connection.onMessage = (message, xid) => this.#receive(message, xid)
+    connection.onClose = () => this.onClose()
+  }
+
+  /** Greets whoever dialled in. Rejects with ConnectionClosed or ControlError. */
+  static async greet(channel: Channel, clock: Clock): Promise<RemoteSwitch> {
+    const connection = new Connection(channel)
+    connection.send({ type: 'hello', version: VERSION })
+    const features = await answered(clock, connection, connection.request({ type: 'featuresRequest' }))
+    return new RemoteSwitch(connection, clock, features)
+  }
+
+  get name(): string {
+    return this.features.name
+  }
+
+  get closed(): boolean {
+    return this.#connection.closed
+  }
+
+  close(): void {
+    this.#connection.close()
+  }
+
+  /**
+   * Makes all changes at once or none; resolves when they are in effect.
+   * @throws SwitchRefused with the switch's own error, SwitchAway
+   */
+  async commit(changes: readonly BundledMessage[]): Promise<void> {
+    if (changes.length === 0) return
+    const bundle = ++this.#lastBundle
+    this.#refusals.clear()
+    const connection = this.#connection
+    const { xids, done } = connection.batch(() => {
+      const opened = connection.request({ type: 'bundleControl', bundle, command: 'open' })
+      const xids = changes.map((message) => connection.send({ type: 'bundleAdd', bundle, message }))
+      const committed = connection.request({ type: 'bundleControl', bundle, command: 'commit' })
+      return { xids, done: Promise.all([opened, committed]) }
+    })
+    try {
+      await answered(this.#clock, connection, done)
+    } catch (error) {
+      const blamed = xids.map((xid) => this.#refusals.get(xid)).find((refusal) => refusal !== undefined)
+      throw this.#explain(blamed ? new ControlError(blamed.code, withoutPrefix(blamed.field), blamed.message) : error)
+    }
+  }
+
+  async flows(filter: FlowFilter = EVERY_FLOW): Promise<FlowStatistics[]> {
+    const parts = await this.#ask(this.#connection.requestAll({ type: 'flowStatisticsRequest', filter }))
+    return parts.flatMap((part) => part.flows)
+  }
+
+  async portStatistics(): Promise<PortStatistics[]> {
+    return (await this.#ask(this.#connection.request({ type: 'portStatisticsRequest' }))).ports
+  }
+
+  /** Takes what the port has kept, until it has no more. */
+  async takeHeldFrames(port: string): Promise<HeldFrame[]> {
+    const taken: HeldFrame[] = []
+    for (;;) {
+      const parts = await this.#ask(this.#connection.requestAll({ type: 'heldFramesRequest', port }))
+      const frames = parts.flatMap((part) => part.frames)
+      if (frames.length === 0) return taken
+      taken.push(...frames)
+    }
+  }
+
+  /** Hands frames to a port, ahead of those it keeps itself. */
+  async deliverFrames(port: string, frames: HeldFrame[]): Promise<void> {
+    if (frames.length > 0) await this.#order({ type: 'deliverFrames', port, frames })
+  }
+
+  async packetOut(frame: Uint8Array, actions: Action[]): Promise<void> {
+    await this.#order({ type: 'packetOut', inPort: 0, actions, frame })
+  }
+
+  /** Sends what is answered only where it is refused, and a barrier behind it. */
+  async #order(message: Message): Promise<void> {
+    const xid = this.#connection.send(message)
+    await this.#ask(this.#connection.request({ type: 'barrierRequest' }))
+    const refusal = this.#refusals.get(xid)
+    if (refusal) throw this.#explain(new ControlError(refusal.code, refusal.field, refusal.message))
+  }
+
+  async #ask<T>(reply: Promise<T>): Promise<T> {
+    try {
+      return await answered(this.#clock, this.#connection, reply)
+    } catch (error) {
+      throw this.#explain(error)
+    }
+  }
+
+  #explain(error: unknown): unknown {
+    if (error instanceof ConnectionClosed) return new SwitchAway(this.name)
+    if (error instanceof ControlError) return new SwitchRefused(this.name, error.code, error.field, error.message)
+    return error
+  }
+
+  #receive(message: Message, xid: number): void {
+    switch (message.type) {
+      case 'error':
+        this.#refusals.set(xid, message)
+        return
+      case 'echoRequest':
+        this.#connection.send({ type: 'echoReply', data: message.data }, xid)
+        return
+      case 'packetIn':
+      case 'portStatus':
+      case 'flowRemoved':
+        this.onNotice(message)
+    }
+  }
+}
+
+/** The blamed message came inside a bundle; its sender knows it without. */
+const withoutPrefix = (field: string) => field.replace(/^message\./, '')
+
+/** The reply, or the end of a connection that gives none. */
+async function answered<T>(clock: Clock, connection: Connection, reply: Promise<T>): Promise<T> {
+  const timer = clock.scheduleAsync(clock.now() + PATIENCE, () => connection.close())
+  try {
+    return await reply
+  } finally {
+    timer.cancel()
+  }
+}

@@ -1,0 +1,71 @@
+// The plan: what each flow table is for, what the registers carry between them, and whose flow a cookie says it is.
+
+/** Tables 0 to 9 are the user's. What misses there goes on to `Classify`, so a user's flow comes before all of the plan. */
+export const LAST_USER_TABLE = 9
+
+export const Table = {
+  /** Which network a frame belongs to; strips the tag that said so. */
+  Classify: 10,
+  /** Whether a vNIC's frame wears the addresses it may wear. */
+  PortSecurity: 11,
+  /** Rate and DSCP of what a vNIC sends. */
+  Qos: 12,
+  /** Answers to ARP requests and neighbour solicitations for addresses that are known. */
+  Neighbours: 13,
+  /** Source addresses that the topology does not know are told to the controller. */
+  Learning: 14,
+  /** An answer in the making: sender and target change places. */
+  Answer: 15,
+  /** The last field of an IPv6 answer: it can be written only once the frame is an advertisement. */
+  AnswerNeighbour: 16,
+  /** Link-layer addresses and targets inside neighbour discovery, as port security wants them. */
+  NeighbourSecurity: 17,
+  /** Where a known destination is. */
+  Forward: 20,
+  /** Everybody who may hear a frame for nobody in particular. */
+  Flood: 21,
+  /** Out of a vNIC port: rate of what it receives, and the guest's own tag. */
+  Egress: 30,
+} as const
+
+export const Register = {
+  /** The network's number. */
+  Network: 'reg0',
+  /** One of `Origin`. */
+  Origin: 'reg1',
+  /** Scratch of `Table.Answer`. */
+  Scratch: 'reg2',
+  /** Attachment through which a vNIC's frame came in. */
+  From: 'reg14',
+  /** Attachment through which a frame goes out. */
+  To: 'reg15',
+} as const
+
+/** Through what kind of port a frame came in. */
+export const Origin = { Vnic: 1, Uplink: 2, Tunnel: 3, Patch: 4 } as const
+
+/** Who wrote a flow: the number stands in its cookie, the name in a verdict. */
+export const APPS = {
+  user_tables: 1,
+  classifier: 2,
+  port_security: 3,
+  qos: 4,
+  neighbours: 5,
+  learning: 6,
+  forwarding: 7,
+  flooding: 8,
+  egress: 9,
+} as const
+export type AppName = keyof typeof APPS
+
+const OWN = 0x5b5bn
+const names = new Map<number, AppName>(Object.entries(APPS).map(([name, number]) => [number, name as AppName]))
+
+export const cookieOf = (app: AppName): bigint => (OWN << 48n) | (BigInt(APPS[app]) << 40n)
+
+/** True for cookies that users may not give their flows. */
+export const isOwnCookie = (cookie: bigint): boolean => cookie >> 48n === OWN
+
+/** The app that wrote the flow with this cookie; undefined for a user's flow. */
+export const appOfCookie = (cookie: bigint): AppName | undefined =>
+  isOwnCookie(cookie) ? names.get(Number((cookie >> 40n) & 0xffn)) : undefined
