@@ -8,18 +8,18 @@ export const Table = {
   Classify: 10,
   /** Whether a vNIC's frame wears the addresses it may wear. */
   PortSecurity: 11,
-  /** Rate and DSCP of what a vNIC sends. */
-  Qos: 12,
-  /** Answers to ARP requests and neighbour solicitations for addresses that are known. */
-  Neighbours: 13,
-  /** Source addresses that the topology does not know are told to the controller. */
-  Learning: 14,
-  /** An answer in the making: sender and target change places. */
-  Answer: 15,
-  /** The last field of an IPv6 answer: it can be written only once the frame is an advertisement. */
-  AnswerNeighbour: 16,
   /** Link-layer addresses and targets inside neighbour discovery, as port security wants them. */
-  NeighbourSecurity: 17,
+  NeighbourSecurity: 12,
+  /** Rate and DSCP of what a vNIC sends. */
+  Qos: 13,
+  /** Answers to ARP requests and neighbour solicitations for addresses that are known. */
+  Neighbours: 14,
+  /** Source addresses that the topology does not know are told to the controller. */
+  Learning: 15,
+  /** An answer in the making: sender and target change places. */
+  Answer: 16,
+  /** The last field of an IPv6 answer: it can be written only once the frame is an advertisement. */
+  AnswerNeighbour: 17,
   /** Where a known destination is. */
   Forward: 20,
   /** Everybody who may hear a frame for nobody in particular. */

@@ -10,7 +10,7 @@ import type {
   MessageOf,
   PortStatistics,
 } from '../../protocols/control/messages.ts'
-import { ALL_TABLES } from '../../protocols/control/messages.ts'
+import { ALL_TABLES, ReservedPort } from '../../protocols/control/messages.ts'
 import { Connection, ConnectionClosed, ControlError } from '../../protocols/control/connection.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { SECOND } from '../../runtime/clock.ts'
@@ -123,7 +123,7 @@ export class RemoteSwitch {
   }
 
   async packetOut(frame: Uint8Array, actions: Action[]): Promise<void> {
-    await this.#order({ type: 'packetOut', inPort: 0, actions, frame })
+    await this.#order({ type: 'packetOut', inPort: ReservedPort.Controller, actions, frame })
   }
 
   /** Sends what is answered only where it is refused, and a barrier behind it. */
