@@ -1,11 +1,9 @@
 // From what the judge recorded to the verdict that people read.
 
 import { describe } from '../protocols/packet/packet.ts'
-import { printFlow } from '../protocols/flow-text/print.ts'
-import { appOfCookie } from '../controller/tables.ts'
 import type { MigrationStatus } from '../controller/model.ts'
 import type { Hop } from '../datapath/emulator/trail.ts'
-import type { Flow } from '../datapath/flow.ts'
+import type { EmulatedNetwork } from '../datapath/emulator/network.ts'
 import type { Nanoseconds } from '../runtime/clock.ts'
 import type { Scenario } from '../topologies/scenario.ts'
 import { formatDuration } from '../topologies/units.ts'
@@ -13,6 +11,7 @@ import { holdsExpectation, toleratedLosses } from './expectations.ts'
 import type { LeakWitness, LossWitness, Mishap } from './judge/judge.ts'
 import type { Lab } from './lab.ts'
 import type { RunLog } from './replay.ts'
+import { ruleText } from './rule-text.ts'
 import type { FrameCounts, Leak, Loss, MigrationVerdict, PingVerdict, Verdict } from './verdict.ts'
 
 export function composeVerdict(
@@ -35,7 +34,7 @@ export function composeVerdict(
     expectations: [],
     migrations: log.migrations.map((migration) => moveVerdict(migration, judge.mishaps)),
     pings: log.pings.map(pingVerdict),
-    leaks: judge.leaks.map((leak, index) => leakOf(leak, lab.leakPaths[index] ?? [])),
+    leaks: judge.leaks.map((leak, index) => leakOf(leak, lab.leakPaths[index] ?? [], lab.network)),
     losses: judge.losses.map(lossOf),
     unmapped: [...log.unmapped].map(([source, frames]) => ({ source, frames })).sort((a, b) => b.frames - a.frames),
     problems: log.problems,
@@ -93,8 +92,7 @@ function pingVerdict({ result, expected }: RunLog['pings'][number]): PingVerdict
   return { ...result, expected, held }
 }
 
-function leakOf(leak: LeakWitness, hops: Hop[]): Leak {
-  const rule = ruleOf(hops)
+function leakOf(leak: LeakWitness, hops: Hop[], network: EmulatedNetwork): Leak {
   return {
     frame: leak.id,
     at: seconds(leak.at),
@@ -104,14 +102,8 @@ function leakOf(leak: LeakWitness, hops: Hop[]): Leak {
     toNetwork: leak.toNetwork ?? null,
     description: describe(leak.bytes),
     path: hops.map(({ node }) => node).filter((node, index, nodes) => node !== nodes[index - 1]),
-    rule: rule === undefined ? 'none: no flow was involved' : printFlow(rule.spec).trim(),
+    rule: ruleText(hops, network),
   }
-}
-
-/** The flow to blame: the first of a user's on the way, else the last that sent the frame on. */
-function ruleOf(hops: readonly Hop[]): Flow | undefined {
-  const isUsers = ({ spec }: Flow) => appOfCookie(spec.cookie) === undefined
-  return hops.flatMap(({ hits }) => hits).find(isUsers) ?? hops.findLast(({ flow }) => flow !== undefined)?.flow
 }
 
 const lossOf = (loss: LossWitness): Loss => ({

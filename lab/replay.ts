@@ -12,7 +12,6 @@ import {
 import { MILLISECOND, SECOND, sleep, type Nanoseconds } from '../runtime/clock.ts'
 import { VirtualClock } from '../runtime/virtual-clock.ts'
 import type { Scenario, Step, TimelineEntry } from '../topologies/scenario.ts'
-import type { Nic } from '../topologies/topology.ts'
 import type { PingResult } from '../datapath/emulator/ping.ts'
 import type { MigrationStatus } from '../controller/model.ts'
 import { CaptureFeed } from './capture-feed.ts'
@@ -20,6 +19,7 @@ import { applyFlow } from './flow-step.ts'
 import { frameFrom } from './frame-text.ts'
 import { frameMapper } from './frame-map.ts'
 import { Lab, type LabObserver } from './lab.ts'
+import { sharesNetwork } from './sharing.ts'
 import { untagged } from './untagged.ts'
 import { composeVerdict } from './compose-verdict.ts'
 import type { Verdict } from './verdict.ts'
@@ -180,6 +180,3 @@ class Run {
     }
   }
 }
-
-/** Whether two vNICs can be expected to reach each other: both are in one network, untagged. */
-const sharesNetwork = (a: Nic, b: Nic) => a.network !== undefined && a.network === b.network

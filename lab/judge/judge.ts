@@ -220,7 +220,7 @@ export class Judge {
     const counts = this.#count(record.made)
     const fate = fateOf(record, held)
     const missed = missing(record)
-    for (const nic of record.ruling.must) {
+    for (const nic of fate === 'answered' ? record.heardBy : record.ruling.must) {
       const tally = this.pair(record.nic, nic)
       tally.sent++
       if (!missed.includes(nic)) tally.heard++

@@ -24,8 +24,8 @@ export function textReport(verdict: Verdict, paint: Paint): string {
       'expectations',
       verdict.expectations.map(({ expect, held, why }) => checked(held, describeExpectation(expect), why, paint)),
     ),
-    ...section('leaks', verdict.leaks.flatMap(leakLines)),
-    ...section('losses', verdict.losses.flatMap(lossLines)),
+    ...section('leaks', firstFew(verdict.leaks, leakLines, verdict.frames.leaked + verdict.made.leaked)),
+    ...section('losses', firstFew(verdict.losses, lossLines, verdict.frames.lost + verdict.made.lost)),
     ...section('problems', verdict.problems),
     '',
     paint.dim(`seed ${verdict.seed}, ${verdict.duration} of virtual time, digest ${verdict.digest}`),
@@ -99,6 +99,14 @@ function describeExpectation(expect: Verdict['expectations'][number]['expect']):
     case 'dropped':
       return `dropped as ${expect.reason}: at least ${expect.atLeast}`
   }
+}
+
+/** Witnesses shown; the JSON report has more. */
+const SHOWN = 3
+
+function firstFew<T>(witnesses: readonly T[], lines: (witness: T) => string[], all: number): string[] {
+  const shown = witnesses.slice(0, SHOWN).flatMap(lines)
+  return all > SHOWN ? [...shown, `… and ${all - SHOWN} more`] : shown
 }
 
 const leakLines = (leak: Verdict['leaks'][number]): string[] => [
