@@ -53,7 +53,7 @@ describe.each(examples)('%s, as every example,', (name) => {
   })
 })
 
-describe(MIGRATION, () => {
+describe('the migration under load', () => {
   test('moves the server under its stream with nothing lost, doubled or misdelivered, and its policy with it', async () => {
     const { migrations } = await verdictOf(MIGRATION)
     expect(migrations).toHaveLength(1)
@@ -83,7 +83,7 @@ describe(MIGRATION, () => {
   })
 })
 
-describe(LEAK, () => {
+describe('the leak on purpose', () => {
   test('fails, and names the frame, both vNICs, the path and the rule', async () => {
     const { verdict, frames, leaks } = await verdictOf(LEAK)
     expect(verdict).toBe('fail')

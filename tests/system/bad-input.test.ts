@@ -1,0 +1,127 @@
+// What a person meets whose file is wrong: a sentence that says where, and the exit code that scripts look at.
+
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, describe, expect, test } from 'vitest'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const examples = join(root, 'topologies/examples')
+const topology = join(examples, 'networks/two-tenants.json')
+const recorded = join(examples, 'captures/two-tenants.pcapng')
+const folder = mkdtempSync(join(tmpdir(), 'signalbox-bad-input-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+function signalbox(...words: string[]) {
+  const run = spawnSync(process.execPath, ['--import', 'tsx', join(root, 'cli/main.ts'), ...words], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+  expect(run.stderr).not.toMatch(/\n\s+at .*:\d+:\d+/)
+  return run
+}
+
+function file(name: string, content: string | Uint8Array): string {
+  const path = join(folder, name)
+  writeFileSync(path, content)
+  return path
+}
+
+const written = JSON.parse(readFileSync(topology, 'utf8')) as Record<string, unknown>
+const scenarioWith = (name: string, timeline: object[]) =>
+  file(name, JSON.stringify({ topology: written, timeline: timeline.map((step) => ({ at: '0s', ...step })) }))
+
+describe('a capture cut in the middle', () => {
+  const whole = readFileSync(recorded)
+  const cut = file('cut.pcapng', whole.subarray(0, whole.length / 2 + 1))
+
+  test('replays what is whole, says where it broke, and exits with 2', () => {
+    const { status, stdout, stderr } = signalbox('replay', '--json', topology, cut)
+    expect(status).toBe(2)
+    expect(stderr).toContain('cut.pcapng')
+    expect(stderr).toMatch(/\d/)
+    expect(JSON.parse(stdout)).toMatchObject({ verdict: 'pass', frames: { leaked: 0 } })
+  })
+
+  test('is taken as it is with --lenient', () => {
+    expect(signalbox('replay', '--lenient', topology, cut).status).toBe(0)
+  })
+})
+
+test('frames that map to no vNIC are counted, and listed by source', () => {
+  const vms = (written['vms'] as { name: string }[]).filter(({ name }) => name !== 'web1')
+  const { stdout } = signalbox(
+    'replay',
+    '--json',
+    file('without-web1.json', JSON.stringify({ ...written, vms })),
+    recorded,
+  )
+  const { frames, unmapped } = JSON.parse(stdout) as {
+    frames: { unmapped: number }
+    unmapped: { source: string; frames: number }[]
+  }
+  expect(unmapped).toEqual([{ source: '02:00:00:00:0a:01', frames: frames.unmapped }])
+  expect(frames.unmapped).toBeGreaterThan(0)
+})
+
+test('a topology with five mistakes: all five are named, each with pointer and line', () => {
+  const broken = {
+    version: 1,
+    hosts: [{ name: 'h1' }],
+    networks: [
+      { name: 'blue', type: 'vlan', segment: 10, subnets: [{ cidr: '10.0.10.0/24' }] },
+      { name: 'green', type: 'vlan', segment: 10 },
+      { name: 'wide', type: 'vlan', segment: 5000 },
+    ],
+    vms: [
+      { name: 'a', host: 'h2', nics: [{ name: 'eth0', network: 'bleu', mac: '02:00:00:00:00:01' }] },
+      {
+        name: 'b',
+        host: 'h1',
+        nics: [{ name: 'eth0', network: 'blue', mac: '02:00:00:00:00:01', addresses: ['10.9.9.9'] }],
+      },
+    ],
+  }
+  const { status, stderr } = signalbox('validate', file('five.json', JSON.stringify(broken, null, 2)))
+  expect(status).toBe(2)
+  const pointers = [
+    '/networks/1/segment',
+    '/networks/2/segment',
+    '/vms/0/host',
+    '/vms/0/nics/0/network',
+    '/vms/1/nics/0/addresses/0',
+  ]
+  for (const pointer of pointers) expect(stderr).toContain(pointer)
+  expect(stderr).toContain("did you mean 'blue'")
+  expect(stderr.match(/five\.json:\d+/g)!.length).toBeGreaterThanOrEqual(5)
+})
+
+test.each([
+  ['an unknown keyword', 'table=0,in_prot=1,actions=drop', /in_prot.*did you mean/s],
+  ['a missing prerequisite', 'table=0,tp_dst=80,actions=drop', /tp_dst/],
+  ['no actions', 'table=0,ip', /actions/],
+])('a flow with %s: exit 2, named, with its column', (_, add, message) => {
+  const { status, stderr } = signalbox('replay', scenarioWith('flow.json', [{ flow: { switch: 'h1', add } }]))
+  expect(status).toBe(2)
+  expect(stderr).toMatch(message)
+})
+
+test('a file that is not there, and one that is no JSON: exit 2', () => {
+  const missing = signalbox('replay', join(folder, 'nothing.json'))
+  expect(missing.status).toBe(2)
+  expect(missing.stderr).toContain('nothing.json')
+  const broken = signalbox('replay', file('broken.json', '{ "version": 1,'))
+  expect(broken.status).toBe(2)
+  expect(broken.stderr).toMatch(/broken\.json:1/)
+})
+
+test('nothing to check: exit 3', () => {
+  expect(signalbox('replay', topology).status).toBe(3)
+})
+
+test('an unknown verb and an unknown option: exit 2', () => {
+  expect(signalbox('relpay', topology).status).toBe(2)
+  expect(signalbox('replay', topology, '--sede', '1').status).toBe(2)
+})
