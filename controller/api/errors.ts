@@ -1,0 +1,168 @@
+// Every failure leaves as problem details (RFC 9457); this is the one place that knows which is which status.
+
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { FlowSyntaxError } from '../../protocols/flow-text/syntax-error.ts'
+import { InvalidField } from '../../protocols/errors.ts'
+import { InvalidInput, pointer } from '../../topologies/problems.ts'
+import { Conflict, NotFound, SwitchRefused } from '../model.ts'
+import type { Api } from './api.ts'
+import { closed, count, optional, text } from './schemas.ts'
+import { Type } from 'typebox'
+
+const Mistake = closed({
+  detail: text('What is wrong, and what was expected.'),
+  pointer: optional(text('JSON pointer of the offending value in the request body.')),
+  line: optional(count('Line in the body, from 1.')),
+  column: optional(count('Column in the line or in the flow, from 1.')),
+})
+/** One thing that is wrong with a request. */
+export type Mistake = Type.Static<typeof Mistake>
+
+export const Problem = closed(
+  {
+    type: text('URN of the kind of problem.'),
+    title: text('The kind in words.'),
+    status: count('HTTP status.'),
+    detail: text('A sentence for people.'),
+    pointer: optional(text('JSON pointer of the offending value in the request body.')),
+    line: optional(count('Line in the body, from 1.')),
+    column: optional(count('Column in the line or in the flow, from 1.')),
+    switch: optional(text('The switch that refused.')),
+    code: optional(text("The switch's own error code.")),
+    field: optional(text('The field that the switch holds to be at fault.')),
+    errors: optional(Type.Array(Mistake, { description: 'All that is wrong with the request, where that is known.' })),
+  },
+  { $id: 'Problem', description: 'Problem details (RFC 9457).' },
+)
+export type Problem = Type.Static<typeof Problem>
+
+/** A request that can not be done as it is written; nothing has been changed. */
+export class WrongInput extends Error {
+  readonly title: string
+  readonly mistakes: readonly Mistake[]
+
+  constructor(title: string, mistakes: readonly Mistake[]) {
+    super(mistakes.map(({ detail }) => detail).join('\n'))
+    this.name = 'WrongInput'
+    this.title = title
+    this.mistakes = mistakes
+  }
+}
+
+/** May not be asked from where it was asked. */
+export class Forbidden extends Error {}
+
+const TITLES = {
+  'wrong-input': 'The input is wrong',
+  forbidden: 'Not from there',
+  'not-found': 'Nothing by that name',
+  conflict: 'Contradicts what is',
+  'too-large': 'The body is too large',
+  'switch-refused': 'A switch refused',
+  unsupported: 'Not supported',
+  'not-ready': 'Not ready',
+  internal: 'An error of our own',
+} as const
+type Kind = keyof typeof TITLES
+
+export const problem = (status: number, kind: Kind, detail: string, more: Partial<Problem> = {}): Problem => ({
+  type: `urn:signalbox:problem:${kind}`,
+  title: TITLES[kind],
+  status,
+  detail,
+  ...more,
+})
+
+export function sendProblem(reply: FastifyReply, what: Problem): FastifyReply {
+  return reply.code(what.status).type('application/problem+json').send(what)
+}
+
+/** Makes problems of all that routes throw, and of routes that are not there. */
+export function handleErrors(api: Api, log: (line: string) => void): void {
+  api.setErrorHandler((error: FastifyError, _request, reply) => {
+    const what = problemOf(error)
+    if (what.status >= 500) log(error.stack ?? error.message)
+    return sendProblem(reply, what)
+  })
+  api.setNotFoundHandler((request: FastifyRequest, reply) => {
+    const path = request.url.split('?')[0]!
+    return sendProblem(reply, problem(404, 'not-found', `no route ${request.method} ${path}; /docs lists all`))
+  })
+}
+
+function problemOf(error: FastifyError): Problem {
+  if (error instanceof NotFound) return problem(404, 'not-found', error.message)
+  if (error instanceof Conflict) return problem(409, 'conflict', error.message)
+  if (error instanceof Forbidden) return problem(403, 'forbidden', error.message)
+  if (error instanceof SwitchRefused) return refusal(error)
+  const mistakes = mistakesOf(error)
+  if (mistakes !== undefined) return wrongInput(error, mistakes)
+  return problemOfStatus(error)
+}
+
+const refusal = (error: SwitchRefused) =>
+  problem(422, 'switch-refused', error.message, { switch: error.switchName, code: error.code, field: error.field })
+
+function wrongInput(error: FastifyError, mistakes: readonly Mistake[]): Problem {
+  const { detail: _, ...place } = mistakes[0] ?? { detail: '' }
+  const detail = mistakes.map((mistake) => mistake.detail).join('\n')
+  const title = error instanceof WrongInput ? { title: error.title } : {}
+  return problem(400, 'wrong-input', detail, { ...title, ...place, errors: [...mistakes] })
+}
+
+/** All that is wrong with the request, where `error` is about the request. */
+function mistakesOf(error: FastifyError): readonly Mistake[] | undefined {
+  if (error instanceof WrongInput) return error.mistakes
+  if (error instanceof FlowSyntaxError) return [{ detail: error.message, column: error.column }]
+  if (error instanceof InvalidField) return [{ detail: error.message }]
+  if (error instanceof InvalidInput)
+    return error.problems.map(({ problem: what, expected, didYouMean, pointer: at, line, column }) => ({
+      detail: `${at === '' ? '' : `${at}: `}${what}; expected ${expected}${didYouMean === undefined ? '' : ` (did you mean '${didYouMean}'?)`}`,
+      pointer: at,
+      line,
+      column,
+    }))
+  return error.validation && schemaMistakes(error.validation, error.validationContext ?? 'body')
+}
+
+/** Ajv's account of a mistake, as `verbose` asks for it. */
+type SchemaError = NonNullable<FastifyError['validation']>[number] & { parentSchema?: { title?: string } }
+
+function schemaMistakes(found: readonly SchemaError[], context: string): Mistake[] {
+  return found.filter((one) => !isOfAlternatives(one)).map((one) => schemaMistake(one, context))
+}
+
+/** The branches of a oneOf in our schemas only say which key they want: the oneOf speaks for them. */
+const isOfAlternatives = ({ schemaPath }: SchemaError) => schemaPath.includes('/oneOf/')
+
+function schemaMistake(found: SchemaError, context: string): Mistake {
+  const { params, instancePath } = found
+  const key = params['additionalProperty'] ?? params['property'] ?? params['missingProperty']
+  const at = `${instancePath}${key === undefined ? '' : pointer(String(key))}`
+  const detail = whatIsWrong(found)
+  if (context !== 'body')
+    return { detail: `${context === 'querystring' ? 'query' : context} ${at.slice(1)}: ${detail}` }
+  return { detail: `${at === '' ? 'the body' : at}: ${detail}`, pointer: at }
+}
+
+function whatIsWrong({ keyword, params, parentSchema, message = 'is not what was expected' }: SchemaError): string {
+  switch (keyword) {
+    case 'required':
+      return 'is missing'
+    case 'additionalProperties':
+      return 'is not a key that is known here'
+    case 'dependentRequired':
+      return `goes with '${String(params['missingProperty'])}', which is missing`
+    case 'enum':
+      return `must be one of ${(params['allowedValues'] as unknown[]).join(', ')}`
+  }
+  return parentSchema?.title === undefined ? message : `must be ${parentSchema.title}`
+}
+
+function problemOfStatus(error: FastifyError): Problem {
+  const status = error.statusCode ?? 500
+  if (status === 413) return problem(413, 'too-large', 'the body is larger than this server reads')
+  if (status === 415) return problem(415, 'unsupported', error.message)
+  if (status >= 400 && status < 500) return problem(status, 'wrong-input', error.message)
+  return problem(500, 'internal', 'something went wrong here; the log of the server says what')
+}

@@ -1,0 +1,49 @@
+import { Type } from 'typebox'
+import { switchName, type Host } from '../../topologies/topology.ts'
+import type { Controller } from '../controller.ts'
+import { NotFound } from '../model.ts'
+import type { Api } from './api.ts'
+import { closed, flag, NameParams, optional, text, texts } from './schemas.ts'
+
+const HostStatus = closed({
+  name: text('Its name.'),
+  vtep: optional(text('IPv4 address of its VXLAN tunnel endpoint.')),
+  connected: flag('All its switches are connected.'),
+  switches: texts('Its switches; the first is the integration bridge.'),
+  vms: texts('VMs that run on it.'),
+})
+
+export function hostRoutes(api: Api, controller: Controller): void {
+  api.get(
+    '/hosts',
+    { schema: { tags: ['hosts'], summary: 'All hosts', response: { 200: Type.Array(HostStatus) } } },
+    async () => controller.topology.hosts.map((host) => statusOf(controller, host)),
+  )
+  api.get(
+    '/hosts/:name',
+    { schema: { tags: ['hosts'], summary: 'One host', params: NameParams, response: { 200: HostStatus } } },
+    async ({ params }) => {
+      const { hosts } = controller.topology
+      const host = hosts.find(({ name }) => name === params.name)
+      if (host === undefined)
+        throw new NotFound(
+          'host',
+          params.name,
+          hosts.map(({ name }) => name),
+        )
+      return statusOf(controller, host)
+    },
+  )
+}
+
+function statusOf(controller: Controller, host: Host): Type.Static<typeof HostStatus> {
+  const switches = host.bridges.map((bridge) => switchName(host, bridge))
+  const connected = new Set(controller.switches().flatMap((one) => (one.connected ? [one.name] : [])))
+  return {
+    name: host.name,
+    ...(host.vtep !== undefined && { vtep: host.vtep }),
+    connected: switches.every((name) => connected.has(name)),
+    switches,
+    vms: controller.vms().flatMap((vm) => (vm.host === host.name ? [vm.name] : [])),
+  }
+}

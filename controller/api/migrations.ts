@@ -1,0 +1,115 @@
+import { Type } from 'typebox'
+import { DURATION_EXPECTED, DURATION_PATTERN, formatDuration, parseDuration } from '../../topologies/units.ts'
+import type { Controller } from '../controller.ts'
+import { MIGRATION_STATES, NotFound, type MigrationStatus } from '../model.ts'
+import type { Api } from './api.ts'
+import { choice, closed, count, IdParams, nanoseconds, optional, text } from './schemas.ts'
+
+const Migration = closed({
+  id: text('Its id.'),
+  vm: text('VM that moves.'),
+  from: text('Host that it comes from.'),
+  to: text('Host that it goes to.'),
+  state: choice([...MIGRATION_STATES], 'done, aborted and failed are final.'),
+  startedAt: nanoseconds("Instant on the controller's clock."),
+  pausedAt: optional(nanoseconds('When the guest stopped.')),
+  resumedAt: optional(nanoseconds('When the guest went on.')),
+  endedAt: optional(nanoseconds('When all was over.')),
+  blackout: optional(text("From the guest's pause to its going on, as 30ms.")),
+  held: count('Frames kept at the source and handed to the destination.'),
+  policy: choice(['identical', 'different', 'unknown'], 'The policy at the destination beside that at the source.'),
+  problem: optional(text('What went wrong.')),
+})
+
+const Order = closed({
+  vm: text('VM to move.'),
+  to: text('Host to move it to.'),
+  pause: optional(
+    Type.String({
+      title: DURATION_EXPECTED,
+      pattern: DURATION_PATTERN,
+      description: 'How long the guest stands still.',
+    }),
+  ),
+})
+
+const Waiting = closed({ wait: optional(Type.Boolean({ description: 'Answer only when the migration has ended.' })) })
+
+export function migrationRoutes(api: Api, controller: Controller): void {
+  api.get(
+    '/migrations',
+    {
+      schema: {
+        tags: ['migrations'],
+        summary: 'All migrations, ended ones too',
+        response: { 200: Type.Array(Migration) },
+      },
+    },
+    async () => controller.migrations().map(migrationJson),
+  )
+  api.post(
+    '/migrations',
+    {
+      schema: {
+        tags: ['migrations'],
+        summary: 'Start to move a VM; 202 while it moves, 200 once it has ended',
+        body: Order,
+        querystring: Waiting,
+        response: { 200: Migration, 202: Migration },
+      },
+    },
+    async ({ body: { vm, to, pause }, query }, reply) => {
+      const span = pause === undefined ? {} : { pause: parseDuration(pause, 'pause') }
+      const started = controller.migrate({ vm, to, ...span })
+      void reply.header('location', `/migrations/${started.id}`)
+      if (query.wait) return migrationJson(await controller.migrationDone(started.id))
+      return reply.code(202).send(migrationJson(started))
+    },
+  )
+  api.get(
+    '/migrations/:id',
+    {
+      schema: {
+        tags: ['migrations'],
+        summary: 'One migration',
+        params: IdParams,
+        querystring: Waiting,
+        response: { 200: Migration },
+      },
+    },
+    async ({ params: { id }, query }) => {
+      const status = migration(controller, id)
+      return migrationJson(query.wait ? await controller.migrationDone(id) : status)
+    },
+  )
+  api.post(
+    '/migrations/:id/abort',
+    {
+      schema: {
+        tags: ['migrations'],
+        summary: 'Undo a migration that is under way; answers when it has ended',
+        params: IdParams,
+        response: { 200: Migration },
+      },
+    },
+    async ({ params: { id } }) => migrationJson(await controller.abortMigration(migration(controller, id).id)),
+  )
+}
+
+function migration(controller: Controller, id: string): MigrationStatus {
+  const all = controller.migrations()
+  const found = all.find((one) => one.id === id)
+  if (found === undefined)
+    throw new NotFound(
+      'migration',
+      id,
+      all.map((one) => one.id),
+    )
+  return found
+}
+
+export function migrationJson(status: MigrationStatus): Type.Static<typeof Migration> {
+  const { pausedAt, resumedAt } = status
+  if (pausedAt === undefined || resumedAt === undefined) return { ...status }
+  return { ...status, blackout: formatDuration(resumedAt - pausedAt) }
+}
