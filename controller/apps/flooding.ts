@@ -3,6 +3,7 @@
 
 import type { Action, FlowSpec } from '../../protocols/control/messages.ts'
 import { parseIpv4 } from '../../protocols/address.ts'
+import type { Host } from '../../topologies/topology.ts'
 import { switchName } from '../../topologies/topology.ts'
 import type { Binding, Place } from '../network/bindings.ts'
 import { exitNumber, floodedPlaces, membersOf } from '../network/bindings.ts'
@@ -41,21 +42,29 @@ function toOthers(at: SwitchView, { network, onUplink, hosts }: NetworkView): Ac
   return type === 'vlan' ? [...pushTag(segment), output(UPLINK_PORT), POP_TAG] : [output(UPLINK_PORT)]
 }
 
-function replicate(at: SwitchView, identifier: number, hosts: NetworkView['hosts']): Action[] {
-  if (at.host.vtep === undefined) return []
-  const others = hosts.flatMap(({ name, vtep }) =>
-    name === at.host.name || vtep === undefined ? [] : [parseIpv4(vtep)],
-  )
-  if (others.length === 0) return []
-  return [set('tun_id', identifier), ...others.flatMap((vtep) => [set('tun_dst', vtep), output(TUNNEL_PORT)])]
+function replicate({ host }: SwitchView, identifier: number, hosts: NetworkView['hosts']): Action[] {
+  if (host.vtep === undefined) return []
+  const others = hosts.filter((other) => other !== host).flatMap(towardsHost)
+  return others.length === 0 ? [] : [set('tun_id', identifier), ...others]
+}
+
+const known = new WeakMap<Host, Action[]>()
+
+/** The same from every other host, so made once. */
+function towardsHost(host: Host): Action[] {
+  const before = known.get(host)
+  if (before) return before
+  const actions = host.vtep === undefined ? [] : [set('tun_dst', parseIpv4(host.vtep)), output(TUNNEL_PORT)]
+  known.set(host, actions)
+  return actions
 }
 
 /** To bridges behind which the network has a port, and towards the one that has the way out. */
 function acrossPatches(at: SwitchView, network: NetworkView): Action[] {
+  if (at.patches.length === 0) return []
   const wanted = new Set(network.members.flatMap(({ binding }) => floodedPlaces(binding).map((place) => place.switch)))
   wanted.add(switchName(at.host, at.host.bridges[0]!))
   const patches = [...new Set([...at.towards].filter(([name]) => wanted.has(name)).map(([, patch]) => patch))]
-  if (patches.length === 0) return []
   const tag = at.localTags.get(network.network.name)!
   return [...pushTag(tag), ...patches.map(({ number }) => output(number)), POP_TAG]
 }

@@ -4,7 +4,7 @@ import type { Action, FlowSpec, MeterBand } from '../../protocols/control/messag
 import type { FieldMatch } from '../../protocols/match.ts'
 import type { Binding, Place } from '../network/bindings.ts'
 import { placesOf } from '../network/bindings.ts'
-import type { SwitchView } from '../network/view.ts'
+import type { SwitchView, View } from '../network/view.ts'
 import type { PortPolicy } from '../../topologies/topology.ts'
 import { Table } from '../tables.ts'
 import { fromPort, IPV4, IPV6, set, writerFor } from './flow.ts'
@@ -18,7 +18,7 @@ export const egressMeter = (port: number): number => 2 * port + 1
 /** 10 ms of the rate, and at least one full Ethernet frame. */
 const defaultBurst = (rate: number) => Math.max(Math.ceil(rate / 100), 12_144)
 
-export function qos(at: SwitchView): FlowSpec[] {
+export function qos(_view: View, at: SwitchView): FlowSpec[] {
   return [FREE, ...at.bindings.flatMap((binding) => placesAt(at, binding).flatMap((place) => limited(binding, place)))]
 }
 

@@ -15,7 +15,7 @@ import type { SwitchView, View } from '../network/view.ts'
 import type { SwitchState } from './switch-state.ts'
 import { flowKey } from './switch-state.ts'
 
-const APPS = [userTables, classifier, portSecurity, neighbours, learning, forwarding, flooding, egress]
+const APPS = [userTables, classifier, portSecurity, neighbours, learning, forwarding, flooding, egress, qos]
 
 const known = new WeakMap<SwitchView, SwitchState>()
 
@@ -23,9 +23,10 @@ const known = new WeakMap<SwitchView, SwitchState>()
 export function compile(view: View, at: SwitchView): SwitchState {
   const before = known.get(at)
   if (before) return before
-  const flows = [...APPS.flatMap((app) => app(view, at)), ...qos(at)]
+  const flows = new Map<string, FlowSpec>()
+  for (const app of APPS) for (const flow of app(view, at)) flows.set(flowKey(flow), flow)
   const meters = new Map([...qosMeters(at)].map(([number, band]) => [number, [band]]))
-  const state = { ports: ports(at), meters, flows: byKey(flows) }
+  const state = { ports: ports(at), meters, flows }
   known.set(at, state)
   return state
 }
