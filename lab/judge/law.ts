@@ -143,6 +143,7 @@ export class Law {
 function honestyOf(sender: Membership, seen: Sight): 'honest' | 'spoofed' | 'unsure' {
   if (seen.source !== sender.mac) return 'spoofed'
   if (isRarp(seen.etherType)) return 'honest'
+  if (sender.addresses.size === 0) return honestByMac(sender, seen)
   if (isArp(seen.etherType)) {
     if (seen.arp === undefined) return 'unsure'
     const own = sender.addresses.has(seen.arp.sender) || seen.arp.sender === '0.0.0.0'
@@ -151,6 +152,13 @@ function honestyOf(sender: Membership, seen: Sight): 'honest' | 'spoofed' | 'uns
   if (!isIp(seen.etherType)) return 'unsure'
   if (seen.ip === undefined) return 'unsure'
   return seen.ip.version === 4 ? honestIpv4(sender, seen.ip) : honestIpv6(sender, seen.ip)
+}
+
+/** A vNIC of which no address is known is held to its MAC alone. */
+function honestByMac(sender: Membership, { arp, ip }: Sight): 'honest' | 'spoofed' | 'unsure' {
+  if (arp !== undefined) return arp.senderMac === sender.mac ? 'honest' : 'spoofed'
+  const isDiscovery = ip?.icmpType === 135 || ip?.icmpType === 136
+  return ip === undefined || isDiscovery ? 'unsure' : 'honest'
 }
 
 function honestIpv4(sender: Membership, ip: IpSight): 'honest' | 'spoofed' {

@@ -80,12 +80,17 @@ export function look(bytes: Uint8Array): Sight | undefined {
     payloadLength: bytes.length - payload,
     flow: 0,
   }
-  if (etherType === ARP && bytes.length >= payload + 28) seen.arp = lookAtArp(view, payload)
+  if (etherType === ARP && bytes.length >= payload + 28 && asksForIpv4(view, payload))
+    seen.arp = lookAtArp(view, payload)
   if (etherType === IPV4 && bytes.length >= payload + 20) seen.ip = lookAtIpv4(view, payload)
   if (etherType === IPV6 && bytes.length >= payload + 40) seen.ip = lookAtIpv6(view, payload)
   seen.flow = flowOf(seen)
   return seen
 }
+
+/** ARP between Ethernet and IPv4 addresses; any other ends before the addresses or means something else by them. */
+const asksForIpv4 = (view: DataView, at: number) =>
+  view.getUint32(at) === 0x00010800 && view.getUint16(at + 4) === 0x0604
 
 function lookAtArp(view: DataView, at: number): NonNullable<Sight['arp']> {
   return {

@@ -8,6 +8,7 @@ import { parseTopology } from '../../topologies/load.ts'
 const BLUE1 = '02:00:00:00:0a:01'
 const BLUE2 = '02:00:00:00:0a:02'
 const GREEN1 = '02:00:00:00:14:01'
+const NAMELESS = '02:00:00:00:1e:01'
 const BROADCAST = 'ff:ff:ff:ff:ff:ff'
 
 const topology = parseTopology(
@@ -18,6 +19,7 @@ const topology = parseTopology(
     networks: [
       { name: 'blue', type: 'vlan', segment: 10, subnets: [{ cidr: '10.0.10.0/24' }] },
       { name: 'green', type: 'vlan', segment: 20, subnets: [{ cidr: '10.0.20.0/24' }] },
+      { name: 'unknown', type: 'vlan', segment: 30 },
     ],
     vms: [
       { name: 'a', host: 'h1', nics: [{ name: 'eth0', network: 'blue', mac: BLUE1, addresses: ['10.0.10.1'] }] },
@@ -29,6 +31,8 @@ const topology = parseTopology(
         ],
       },
       { name: 'c', host: 'h2', nics: [{ name: 'eth0', network: 'green', mac: GREEN1, addresses: ['10.0.20.1'] }] },
+      { name: 'd', host: 'h1', nics: [{ name: 'eth0', network: 'unknown', mac: NAMELESS }] },
+      { name: 'e', host: 'h2', nics: [{ name: 'eth0', network: 'unknown' }] },
       {
         name: 'router',
         host: 'h1',
@@ -130,6 +134,28 @@ describe('port security', () => {
       }),
     )!
     expect(law.judge('a:eth0', seen).must).toEqual(['b:eth0', 'router:eth0'])
+  })
+
+  test('holds a vNIC of which no address is known to its MAC alone', () => {
+    expect(law.judge('d:eth0', udp(NAMELESS, BROADCAST, '10.9.9.9', '10.9.9.8')).must).toEqual(['e:eth0'])
+    expect(law.judge('d:eth0', udp(BLUE1, BROADCAST, '10.9.9.9', '10.9.9.8')).may).toEqual([])
+    const arp = { ethSrc: parseMac(NAMELESS), ethDst: parseMac(BROADCAST), ipSrc: parseIpv4('10.9.9.9'), ipDst: 0 }
+    expect(law.judge('d:eth0', look(compose.arpReply(arp))!).must).toEqual(['e:eth0'])
+  })
+
+  test('leaves an ARP for other than Ethernet and IPv4 addresses to whoever enforces it', () => {
+    const bytes = compose.arpReply({
+      ethSrc: parseMac(BLUE1),
+      ethDst: parseMac(BROADCAST),
+      ipSrc: parseIpv4('10.0.10.1'),
+      ipDst: 0,
+    })
+    bytes[18] = 14
+    expect(law.judge('a:eth0', look(bytes)!)).toMatchObject({
+      must: [],
+      may: 'network',
+      excuses: expect.arrayContaining(['port_security']),
+    })
   })
 
   test('binds nobody whose policy has it off', () => {
