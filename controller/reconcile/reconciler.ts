@@ -133,10 +133,19 @@ function without(state: SwitchState, keys: ReadonlySet<string>): SwitchState {
 /** The host makes the others. */
 const isOurs = ({ type }: PortConfig): boolean => type === 'vnic' || type === 'patch' || type === 'tunnel'
 
-function configOf({ linkUp: _, ...config }: PortDescription): PortConfig {
+function configOf({ linkUp: _linkUp, ...config }: PortDescription): PortConfig {
   return config
 }
 
-function specOf({ duration: _d, idleAge: _i, packets: _p, bytes: _b, ...spec }: FlowStatistics): FlowSpec {
-  return spec
+function specOf({
+  table,
+  priority,
+  match,
+  cookie,
+  idleTimeout,
+  hardTimeout,
+  flags,
+  instructions,
+}: FlowStatistics): FlowSpec {
+  return { table, priority, match, cookie, idleTimeout, hardTimeout, flags, instructions }
 }

@@ -1,0 +1,70 @@
+import { describe, expect, test } from 'vitest'
+import { LearnedAddresses } from '../../../controller/network/learned.ts'
+import type { Intent } from '../../../controller/network/view.ts'
+import { buildView } from '../../../controller/network/view.ts'
+import { compile } from '../../../controller/reconcile/compile.ts'
+import { appOfCookie, LAST_USER_TABLE } from '../../../controller/tables.ts'
+import { checkFlowMod } from '../../../datapath/flow-check.ts'
+import { seeded } from '../../../runtime/random.ts'
+import { randomTopology } from '../../support/random-topologies.ts'
+
+const seeds = Array.from({ length: 40 }, (_, index) => index + 1)
+const STAGES = ['prepared', 'collecting', 'moved', 'released'] as const
+
+const intentOf = (seed: number): Intent => ({
+  topology: randomTopology(seeded(seed)),
+  moves: new Map(),
+  learned: new LearnedAddresses(),
+})
+
+/** The same network with its first VM moving, and addresses learned everywhere. */
+function eventful(seed: number): Intent[] {
+  const intent = intentOf(seed)
+  const vm = intent.topology.vms[0]
+  let { learned } = intent
+  for (const nic of intent.topology.vms.flatMap(({ nics }) => nics))
+    if (nic.network) learned = learned.learn(nic.network, 0x020000aa0001n, { kind: 'vnic', nic: nic.id, attachment: 0 })
+  for (const { name } of intent.topology.networks)
+    learned = learned.learn(name, 0x020000bb0001n, { kind: 'outside', switches: ['h1/br-int'] })
+  const target = intent.topology.hosts.find(
+    (host) => host.name !== vm?.host && vm?.nics.every((nic) => host.bridges.some(({ name }) => name === nic.bridge)),
+  )
+  if (vm === undefined || target === undefined) return [{ ...intent, learned }]
+  const move = { to: target.name, homeState: 'hold', targetState: 'hold' } as const
+  return STAGES.map((stage) => ({ ...intent, learned, moves: new Map([[vm.name, { ...move, stage }]]) }))
+}
+
+function statesOf(intent: Intent) {
+  const view = buildView(intent)
+  return [...view.switches.values()].map((at) => compile(view, at))
+}
+
+describe('what the apps say together', () => {
+  test.each(seeds)('is what a switch can take (seed %i)', (seed) => {
+    for (const { flows, meters } of [intentOf(seed), ...eventful(seed)].flatMap(statesOf))
+      for (const flow of flows.values())
+        checkFlowMod({ type: 'flowMod', command: 'add', cookieMask: 0n, ...flow }, (meter) => meters.has(meter))
+  })
+
+  test.each(seeds)('names the app of every flow, and leaves the users tables but a way out (seed %i)', (seed) => {
+    for (const flow of statesOf(intentOf(seed)).flatMap(({ flows }) => [...flows.values()])) {
+      expect(appOfCookie(flow.cookie)).toBeDefined()
+      if (flow.table <= LAST_USER_TABLE) expect(flow).toMatchObject({ priority: 0, match: [] })
+    }
+  })
+
+  test.each(seeds)('gives each port of a switch a number of its own (seed %i)', (seed) => {
+    for (const { ports } of [intentOf(seed), ...eventful(seed)].flatMap(statesOf)) {
+      const numbers = [...ports.values()].map(({ number }) => number)
+      expect(new Set(numbers).size).toBe(numbers.length)
+    }
+  })
+
+  test.each(seeds)('is the very same object for a switch that a change does not concern (seed %i)', (seed) => {
+    const intent = intentOf(seed)
+    const before = buildView(intent)
+    const after = buildView({ ...intent, topology: { ...intent.topology, name: 'renamed' } }, before)
+    for (const [name, at] of after.switches)
+      expect(compile(after, at)).toBe(compile(before, before.switches.get(name)!))
+  })
+})

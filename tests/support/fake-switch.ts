@@ -1,0 +1,147 @@
+// A switch as the controller sees it, without a datapath: keeps what it is told, in order, and can be told to fail.
+
+import { Connection } from '../../protocols/control/connection.ts'
+import type {
+  BundledMessage,
+  FlowSpec,
+  HeldFrame,
+  Message,
+  MeterBand,
+  PortConfig,
+} from '../../protocols/control/messages.ts'
+import { flowKey } from '../../controller/reconcile/switch-state.ts'
+import type { Controller } from '../../controller/controller.ts'
+import type { Channel } from '../../runtime/transport.ts'
+import { memoryChannelPair } from '../../runtime/transport.ts'
+import type { Clock } from '../../runtime/clock.ts'
+
+const LATENCY = 1000
+
+const UPLINK: PortConfig = { number: 1, name: 'uplink', type: 'uplink', state: 'open' }
+
+export class FakeSwitch {
+  readonly name: string
+  readonly clock: Clock
+  ports = new Map<string, PortConfig>([[UPLINK.name, UPLINK]])
+  flows = new Map<string, FlowSpec>()
+  meters = new Map<number, MeterBand[]>()
+  held = new Map<string, HeldFrame[]>()
+  /** Frames handed over to ports. */
+  delivered: HeldFrame[] = []
+  packetsOut = 0
+  /** Every change that took effect, oldest first; changes of one bundle as one entry. */
+  history: BundledMessage[][] = []
+  /** Messages received so far. */
+  received = 0
+  /** Hangs up instead of hearing the message of this number. */
+  hangUpAt = Infinity
+  /** Refuses a bundle that holds such a change. */
+  refuses: (change: BundledMessage) => boolean = () => false
+  /** Called for each change that takes effect. */
+  onChange: (change: BundledMessage) => void = () => {}
+  #connection: Connection | undefined
+  #channel: Channel | undefined
+  #bundles = new Map<number, { xid: number; change: BundledMessage }[]>()
+
+  constructor(name: string, clock: Clock) {
+    this.name = name
+    this.clock = clock
+  }
+
+  get connected(): boolean {
+    return this.#connection !== undefined && !this.#connection.closed
+  }
+
+  dial(controller: Controller): void {
+    const [near, far] = memoryChannelPair(this.clock, { latency: LATENCY, names: [this.name, 'controller'] })
+    const connection = new Connection(near)
+    this.#channel = near
+    this.#connection = connection
+    this.#bundles.clear()
+    connection.onMessage = (message, xid) => this.#receive(connection, message, xid)
+    controller.accept(far)
+    connection.send({ type: 'hello', version: 1 })
+  }
+
+  hangUp(): void {
+    this.#connection?.close()
+    this.#channel?.close()
+  }
+
+  say(message: Message): void {
+    this.#connection?.send(message, 0)
+  }
+
+  #receive(connection: Connection, message: Message, xid: number): void {
+    if (connection !== this.#connection) return
+    if (++this.received === this.hangUpAt) return this.hangUp()
+    const reply = (answer: Message) => connection.send(answer, xid)
+    switch (message.type) {
+      case 'featuresRequest': {
+        const ports = [...this.ports.values()].map((port) => ({ ...port, linkUp: true }))
+        const host = this.name.split('/')[0]!
+        return void reply({ type: 'featuresReply', datapathId: 1n, name: this.name, host, tables: 254, ports })
+      }
+      case 'flowStatisticsRequest': {
+        const counters = { duration: 0n, idleAge: 0n, packets: 0n, bytes: 0n }
+        const flows = [...this.flows.values()].map((flow) => ({ ...flow, ...counters }))
+        return void reply({ type: 'flowStatisticsReply', flows, more: false })
+      }
+      case 'portStatisticsRequest':
+        return void reply({ type: 'portStatisticsReply', ports: [] })
+      case 'barrierRequest':
+        return void reply({ type: 'barrierReply' })
+      case 'bundleAdd':
+        return void this.#bundles.get(message.bundle)!.push({ xid, change: message.message })
+      case 'bundleControl':
+        return this.#control(connection, message.bundle, message.command, xid)
+      case 'heldFramesRequest': {
+        const frames = this.held.get(message.port) ?? []
+        this.held.delete(message.port)
+        return void reply({ type: 'heldFramesReply', port: message.port, frames, more: false })
+      }
+      case 'deliverFrames':
+        this.delivered.push(...message.frames)
+        return
+      case 'packetOut':
+        this.packetsOut++
+        return
+      default:
+    }
+  }
+
+  #control(connection: Connection, bundle: number, command: 'open' | 'commit' | 'discard', xid: number): void {
+    const changes = this.#bundles.get(bundle) ?? []
+    if (command === 'open') this.#bundles.set(bundle, [])
+    const blamed = command === 'commit' ? changes.find(({ change }) => this.refuses(change)) : undefined
+    if (blamed) {
+      connection.sendError({ code: 'bad_action', field: 'message.instructions', message: 'no' }, blamed.xid)
+      return connection.sendError({ code: 'bundle_failed', message: 'no' }, xid)
+    }
+    if (command === 'commit') this.#apply(changes.map(({ change }) => change))
+    connection.send({ type: 'bundleControlReply', bundle, command }, xid)
+  }
+
+  #apply(changes: BundledMessage[]): void {
+    this.history.push(changes)
+    for (const change of changes) {
+      this.#applyOne(change)
+      this.onChange(change)
+    }
+  }
+
+  #applyOne(change: BundledMessage): void {
+    const remove = 'command' in change && change.command.startsWith('delete')
+    if (change.type === 'portMod') {
+      if (remove) this.ports.delete(change.port.name)
+      else this.ports.set(change.port.name, change.port)
+    } else if (change.type === 'meterMod') {
+      if (remove) this.meters.delete(change.meter)
+      else this.meters.set(change.meter, change.bands)
+    } else {
+      const { type: _t, command: _c, cookieMask: _m, outPort: _o, ...flow } = change
+      if (remove) this.flows.delete(flowKey(flow))
+      else this.flows.set(flowKey(flow), flow)
+    }
+  }
+}
