@@ -2,9 +2,14 @@
 import { Command } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
 import { EXIT_LEGEND, reportFailure } from './failure.ts'
+import { flowCommand } from './flow.ts'
 import { initCommand } from './init.ts'
+import { linkCommand } from './link.ts'
+import { pingAllCommand, pingCommand } from './ping.ts'
 import { replayCommand } from './replay.ts'
+import { upCommand } from './up.ts'
 import { validateCommand } from './validate.ts'
+import { vmCommand } from './vm.ts'
 
 const program = new Command('signalbox')
   .description(
@@ -16,12 +21,28 @@ const program = new Command('signalbox')
   .addHelpText('after', EXIT_LEGEND)
   .exitOverride()
 
-for (const command of [initCommand(), replayCommand(), validateCommand()]) {
-  program.addCommand(command.copyInheritedSettings(program))
-}
+const commands = [
+  initCommand(),
+  replayCommand(),
+  validateCommand(),
+  upCommand(),
+  flowCommand(),
+  vmCommand(),
+  pingCommand(),
+  pingAllCommand(),
+  linkCommand(),
+]
+for (const command of commands) program.addCommand(withSettingsOf(program, command))
 
 try {
   await program.parseAsync()
 } catch (error) {
   process.exitCode = reportFailure(error)
+}
+
+/** How failures end is the same for every verb, and for the verbs of a verb. */
+function withSettingsOf(parent: Command, command: Command): Command {
+  command.copyInheritedSettings(parent)
+  for (const inner of command.commands) withSettingsOf(command, inner)
+  return command
 }

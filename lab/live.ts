@@ -40,13 +40,14 @@ const PingReport = closed({
   expected: choice(['reachable', 'unreachable'], 'What the topology says: reachable where both are in one network.'),
   why: optional(text('Why answers are missing, as far as anybody knows.')),
 })
-type PingReport = Type.Static<typeof PingReport>
+export type PingReport = Type.Static<typeof PingReport>
 
 const PingAllReport = closed({
   sent: count('Requests.'),
   received: count('Answers.'),
   pairs: Type.Array(PingReport, { description: 'Every vNIC to every one of another VM.' }),
 })
+export type PingAllReport = Type.Static<typeof PingAllReport>
 
 const LinkOrder = closed({
   endpoints: Type.Array(Type.String(), { minItems: 2, maxItems: 2, description: 'Two hosts or fabric switches.' }),
@@ -100,7 +101,7 @@ async function ping(lab: Lab, from: Nic, to: Nic, requests: number, interval: nu
   return { ...result, expected: sharesNetwork(from, to) ? 'reachable' : 'unreachable' }
 }
 
-async function pingAll(lab: Lab): Promise<Type.Static<typeof PingAllReport>> {
+async function pingAll(lab: Lab): Promise<PingAllReport> {
   const nics = lab.controller.topology.vms.flatMap((vm) => vm.nics)
   const wanted = nics.flatMap((from) => nics.filter((to) => to.vm !== from.vm).map((to) => [from, to] as const))
   const pairs: PingReport[] = []

@@ -1,0 +1,117 @@
+// What the verbs that talk to a running `signalbox up` share: where it is, how to ask it, and what to make of a refusal.
+
+import { request as requestHttp, type IncomingMessage } from 'node:http'
+import { request as requestHttps } from 'node:https'
+import { text } from 'node:stream/consumers'
+import { Command, InvalidArgumentError } from 'commander'
+import type { Problem } from '../controller/api/errors.ts'
+
+const DEFAULT_API = 'http://127.0.0.1:8080'
+
+export interface ClientFlags {
+  api: URL
+  json?: true
+  quiet?: true
+}
+
+/** A verb that asks the API. */
+export const clientCommand = (name: string): Command =>
+  new Command(name)
+    .option('--api <url>', 'where `signalbox up` listens', apiUrl, new URL(DEFAULT_API))
+    .option('--json', 'print the answer as JSON')
+    .option('--quiet', 'print nothing; only the exit code speaks')
+
+function apiUrl(value: string): URL {
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol))
+    throw new InvalidArgumentError(`expected a URL, as ${DEFAULT_API}`)
+  return url
+}
+
+/** The API said no. */
+export class Refused extends Error {
+  readonly problem: Problem
+
+  constructor(problem: Problem) {
+    super(problem.detail)
+    this.name = 'Refused'
+    this.problem = problem
+  }
+}
+
+interface Wish {
+  /** Sent as JSON, or as it is where it is text. */
+  body?: object | string
+  query?: Record<string, string>
+  accept?: string
+}
+
+export class ApiClient {
+  readonly #base: URL
+
+  constructor({ api }: ClientFlags) {
+    this.#base = api
+  }
+
+  /**
+   * The answer's JSON.
+   * @throws Refused, Error where nobody answers
+   */
+  async json<T>(method: string, path: string, wish: Wish = {}): Promise<T> {
+    return JSON.parse(await this.text(method, path, wish)) as T
+  }
+
+  /** The answer as it came. @throws Refused, Error where nobody answers */
+  async text(method: string, path: string, wish: Wish = {}): Promise<string> {
+    const response = await this.#exchange(method, path, wish).catch((error: NodeJS.ErrnoException) => {
+      throw new Error(unreachable(this.#base, error))
+    })
+    const body = await text(response)
+    if (response.statusCode! >= 400) throw new Refused(problemOf(response, body))
+    return body
+  }
+
+  /** The path of the switch that a user means by `h1/br-int`, or by `h1` for a host's integration bridge. */
+  async switchPath(name: string): Promise<string> {
+    const [host = '', ...bridge] = name.split('/')
+    if (bridge.length > 0) return `/switches/${encodeURIComponent(host)}/${encodeURIComponent(bridge.join('/'))}`
+    const { switches } = await this.json<{ switches: string[] }>('GET', `/hosts/${encodeURIComponent(host)}`)
+    return `/switches/${switches[0]}`
+  }
+
+  #exchange(method: string, path: string, { body, query = {}, accept }: Wish): Promise<IncomingMessage> {
+    const url = new URL(`${this.#base.pathname.replace(/\/$/, '')}${path}`, this.#base)
+    for (const [key, value] of Object.entries(query)) url.searchParams.set(key, value)
+    const content = typeof body === 'object' ? JSON.stringify(body) : body
+    const type = typeof body === 'object' ? 'application/json' : 'text/plain'
+    const headers = {
+      accept: accept ?? 'application/json',
+      ...(content !== undefined && { 'content-type': type, 'content-length': Buffer.byteLength(content) }),
+    }
+    const send = url.protocol === 'https:' ? requestHttps : requestHttp
+    return new Promise((resolve, reject) => {
+      send(url, { method, headers }, resolve).on('error', reject).end(content)
+    })
+  }
+}
+
+function unreachable(base: URL, { code, message }: NodeJS.ErrnoException): string {
+  const where = base.href.replace(/\/$/, '')
+  if (code === 'ECONNREFUSED') return `nobody listens at ${where}; is \`signalbox up\` running?`
+  if (code === 'ENOTFOUND') return `there is no host '${base.hostname}'`
+  if (code === 'ECONNRESET') return `${where} hung up`
+  return `${where}: ${message}`
+}
+
+function problemOf({ headers, statusCode = 0 }: IncomingMessage, body: string): Problem {
+  if (headers['content-type']?.startsWith('application/problem+json')) return JSON.parse(body) as Problem
+  const detail = `the API answered ${statusCode}; is it Signalbox that listens there?`
+  return { type: 'about:blank', title: 'Not an answer of Signalbox', status: statusCode, detail }
+}
+
+/** Prints the answer as JSON, or in words, or not at all. */
+export function print(flags: ClientFlags, answer: unknown, words: string): void {
+  if (flags.quiet) return
+  const shown = flags.json ? JSON.stringify(answer, null, 2) : words.replace(/\n$/, '')
+  if (shown !== '') process.stdout.write(`${shown}\n`)
+}
