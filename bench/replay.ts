@@ -38,7 +38,7 @@ async function run(type: 'vlan' | 'vxlan'): Promise<number> {
     clock,
     start: clock.now(),
     speed: 1,
-    enter: (frame) => lab.inject(from!.id, frame.bytes),
+    enter: (frame) => lab.inject(from!.id, frame.bytes, 'bench'),
   })
   const seconds = await secondsOf(async () => {
     await clock.runUntil(feed.play())

@@ -14,6 +14,9 @@ import { EXIT_LEGEND, EXIT_WRONG_INPUT } from './failure.ts'
 import { FrameProgress } from './progress.ts'
 import { BufferedFile } from './buffered-file.ts'
 
+/** As shells have it for a process that Ctrl-C ended. */
+const EXIT_INTERRUPTED = 130
+
 interface Flags {
   report?: string
   pcapOut?: string
@@ -60,12 +63,22 @@ async function run(file: string, captures: string[], flags: Flags): Promise<void
     ...(pcap && { observer: pcapObserver((bytes) => pcap.write(bytes)) }),
     progress: (frames) => progress.update(frames),
   }
+  const finish = () => {
+    progress.stop()
+    pcap?.close()
+  }
+  const interrupted = () => {
+    finish()
+    process.stderr.write('signalbox: interrupted; there is no verdict\n')
+    process.exit(EXIT_INTERRUPTED)
+  }
+  process.once('SIGINT', interrupted)
   let result: ReplayResult
   try {
     result = await replay(scenario, options)
   } finally {
-    progress.stop()
-    pcap?.close()
+    process.off('SIGINT', interrupted)
+    finish()
   }
   await report(result, flags)
 }

@@ -95,6 +95,7 @@ function pingVerdict({ result, expected }: RunLog['pings'][number]): PingVerdict
 function leakOf(leak: LeakWitness, hops: Hop[], network: EmulatedNetwork): Leak {
   return {
     frame: leak.id,
+    source: leak.source,
     at: seconds(leak.at),
     from: leak.from,
     to: leak.to,
@@ -108,6 +109,7 @@ function leakOf(leak: LeakWitness, hops: Hop[], network: EmulatedNetwork): Leak 
 
 const lossOf = (loss: LossWitness): Loss => ({
   frame: loss.id,
+  source: loss.source,
   at: seconds(loss.at),
   from: loss.from,
   to: loss.missed,

@@ -48,6 +48,8 @@ export class Lab {
   readonly #trail = new Trail(this.#arena)
   readonly #observer: LabObserver
   readonly #channels = new Map<string, Channel>()
+  /** Of frames that have not entered yet: their guest may be paused. */
+  readonly #sources = new Map<number, string>()
   #nextFrame = 1
   #controllerDown = false
 
@@ -92,11 +94,11 @@ export class Lab {
     return this.clock instanceof VirtualClock ? this.clock.runUntil(work) : work
   }
 
-  /** A guest sends a frame. @returns the identity under which it is followed */
-  inject(nic: string, bytes: Uint8Array): number {
+  /** A guest sends a frame; `source` says to people where it is from. */
+  inject(nic: string, bytes: Uint8Array, source: string): void {
     const id = this.#nextFrame++
+    this.#sources.set(id, source)
     this.#send(nic, id, bytes)
-    return id
   }
 
   /** Frames on their way now, those that are held somewhere left out. */
@@ -186,7 +188,8 @@ export class Lab {
   #sent(nic: string, frame: FrameHandle): void {
     const id = this.#arena.id[frame]!
     const bytes = this.#arena.read(frame)
-    this.judge.sent(id, nic, this.clock.now(), bytes, this.pinger.owns(id))
+    this.judge.sent(id, nic, this.clock.now(), bytes, this.#sources.get(id) ?? 'ping', this.pinger.owns(id))
+    this.#sources.delete(id)
     this.#observer.sent?.(this.clock.now(), nic, id, bytes)
   }
 

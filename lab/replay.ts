@@ -1,7 +1,7 @@
 // Runs a scenario from start to verdict, on virtual time.
 
 import { createReadStream } from 'node:fs'
-import { isAbsolute, join } from 'node:path'
+import { basename, isAbsolute, join } from 'node:path'
 import {
   CaptureDamaged,
   LINK_TYPE_ETHERNET,
@@ -14,10 +14,11 @@ import { VirtualClock } from '../runtime/virtual-clock.ts'
 import type { Scenario, Step, TimelineEntry } from '../topologies/scenario.ts'
 import type { PingResult } from '../datapath/emulator/ping.ts'
 import type { MigrationStatus } from '../controller/model.ts'
+import { MAX_FRAME_LENGTH } from '../datapath/frames.ts'
 import { CaptureFeed } from './capture-feed.ts'
 import { applyFlow } from './flow-step.ts'
 import { frameFrom } from './frame-text.ts'
-import { frameMapper } from './frame-map.ts'
+import { frameMapper, type Entry } from './frame-map.ts'
 import { Lab, type LabObserver } from './lab.ts'
 import { sharesNetwork } from './sharing.ts'
 import { untagged } from './untagged.ts'
@@ -129,7 +130,8 @@ class Run {
     const path = isAbsolute(step.capture) ? step.capture : join(this.#scenario.folder, step.capture)
     const source = readCapture(createReadStream(path, { highWaterMark: 1 << 20 }))
     const map = frameMapper(step.map, this.#scenario.topology)
-    const enter = (frame: CapturedFrame) => this.#enter(frame, map(frame))
+    const name = basename(step.capture)
+    const enter = (frame: CapturedFrame) => this.#enter(frame, map(frame), name)
     try {
       await new CaptureFeed(source, { clock: this.#clock, start, speed: step.speed, enter }).play()
     } catch (damage) {
@@ -138,14 +140,15 @@ class Run {
     }
   }
 
-  #enter(frame: CapturedFrame, entry: ReturnType<ReturnType<typeof frameMapper>>): void {
+  #enter(frame: CapturedFrame, entry: Entry, capture: string): void {
     this.#frames++
     if (this.#frames % 1024 === 0) this.#options.progress?.(this.#frames)
     const { linkType } = frame
     if (linkType !== LINK_TYPE_ETHERNET)
       return this.#unmapped(`link type ${LINK_TYPES[linkType] ?? linkType}, not Ethernet`)
+    if (frame.bytes.length > MAX_FRAME_LENGTH) return this.#unmapped(`longer than ${MAX_FRAME_LENGTH} bytes`)
     if ('unmapped' in entry) return this.#unmapped(entry.unmapped)
-    this.#lab.inject(entry.nic, entry.untag ? untagged(frame.bytes) : frame.bytes)
+    this.#lab.inject(entry.nic, entry.untag ? untagged(frame.bytes) : frame.bytes, `${capture}#${frame.number}`)
   }
 
   #unmapped(source: string): void {
@@ -176,7 +179,7 @@ class Run {
     const start = this.#clock.now()
     for (let sent = 0; sent < count; sent++) {
       await sleep(this.#clock, start + Math.round((sent * SECOND) / rate) - this.#clock.now())
-      this.#lab.inject(nic.id, bytes)
+      this.#lab.inject(nic.id, bytes, 'send')
     }
   }
 }

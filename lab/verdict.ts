@@ -69,7 +69,10 @@ export interface PingVerdict {
 
 /** A frame that somebody heard who may not. */
 export interface Leak {
+  /** Counted over the whole run, in order of entry. */
   frame: number
+  /** `web.pcapng#47`: the 47th frame of that capture. */
+  source: string
   at: string
   from: string
   to: string
@@ -85,6 +88,7 @@ export interface Leak {
 /** A frame that somebody did not hear who must. */
 export interface Loss {
   frame: number
+  source: string
   at: string
   from: string
   to: string[]

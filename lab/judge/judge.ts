@@ -15,6 +15,8 @@ const WITNESSES = 20
 
 interface Record {
   id: number
+  /** Where the frame is from, for people: `web.pcapng#47`. */
+  source: string
   at: Nanoseconds
   nic: string
   made: boolean
@@ -29,6 +31,7 @@ interface Record {
 
 export interface Witness {
   id: number
+  source: string
   at: Nanoseconds
   from: string
   fromNetwork: string | undefined
@@ -112,12 +115,14 @@ export class Judge {
     this.frames.unmapped++
   }
 
-  sent(id: number, nic: string, at: Nanoseconds, bytes: Uint8Array, made: boolean): void {
+  /** A frame enters. `source` says to people where it is from; `made` that it is none of theirs. */
+  sent(id: number, nic: string, at: Nanoseconds, bytes: Uint8Array, source: string, made: boolean): void {
     const seen = look(bytes)
     const ruling = seen === undefined ? MALFORMED : this.#law.judge(nic, seen)
     this.#count(made).injected++
     this.#open.set(id, {
       id,
+      source,
       at,
       nic,
       made,
@@ -273,6 +278,7 @@ function isAnswer(record: Record, seen: Sight | undefined): boolean {
 
 const witness = (record: Record): Witness => ({
   id: record.id,
+  source: record.source,
   at: record.at,
   from: record.nic,
   fromNetwork: record.ruling.network,

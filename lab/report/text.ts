@@ -110,13 +110,13 @@ function firstFew<T>(witnesses: readonly T[], lines: (witness: T) => string[], a
 }
 
 const leakLines = (leak: Verdict['leaks'][number]): string[] => [
-  `frame ${leak.frame} at ${leak.at}: ${leak.from} (${leak.fromNetwork ?? 'no network'}) was heard by ${leak.to} (${leak.toNetwork ?? 'no network'})`,
+  `frame ${leak.frame} (${leak.source}) at ${leak.at}: ${leak.from} (${leak.fromNetwork ?? 'no network'}) was heard by ${leak.to} (${leak.toNetwork ?? 'no network'})`,
   `  ${leak.description}`,
   `  path ${leak.path.join(' -> ')}`,
   `  rule ${leak.rule}`,
 ]
 
 const lossLines = (loss: Verdict['losses'][number]): string[] => [
-  `frame ${loss.frame} at ${loss.at}: ${loss.from} was not heard by ${loss.to.slice(0, 5).join(', ')}${loss.to.length > 5 ? ', …' : ''}: ${loss.reason} at ${loss.place}`,
+  `frame ${loss.frame} (${loss.source}) at ${loss.at}: ${loss.from} was not heard by ${loss.to.slice(0, 5).join(', ')}${loss.to.length > 5 ? ', …' : ''}: ${loss.reason} at ${loss.place}`,
   `  ${loss.description}`,
 ]
