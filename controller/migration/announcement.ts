@@ -1,10 +1,7 @@
 // A RARP request in the VM's name, as hypervisors send after a move: the physical network learns where its address is now.
 
 import type { Action } from '../../protocols/control/messages.ts'
-import { viewOf } from '../../protocols/bytes.ts'
-import { EtherType } from '../../protocols/match.ts'
-import { ArpOperation, encodeArp } from '../../protocols/packet/arp.ts'
-import { BROADCAST_MAC, encodeEthernet, MINIMUM_FRAME_SIZE } from '../../protocols/packet/ethernet.ts'
+import { rarpFrame } from '../../protocols/packet/compose.ts'
 import { switchName, type Vm } from '../../topologies/topology.ts'
 import { output, pushTag } from '../apps/flow.ts'
 import { attachmentsOf } from '../network/attachments.ts'
@@ -20,18 +17,9 @@ export async function announce(fleet: Fleet, view: View, vm: Vm): Promise<void> 
     const host = view.topology.hosts.find(({ name }) => name === target?.host)
     if (host === undefined || network === undefined || !network.onUplink) continue
     const { remote } = fleet.reconciler(switchName(host, host.bridges[0]!))
-    await remote.packetOut(reverseRequest(attachment.mac), throughUplink(network))
+    await remote.packetOut(rarpFrame({ ethSrc: attachment.mac, pad: true }), throughUplink(network))
   }
 }
 
 const throughUplink = ({ network: { type, segment = 0 } }: NetworkView): Action[] =>
   type === 'vlan' ? [...pushTag(segment), output(UPLINK_PORT)] : [output(UPLINK_PORT)]
-
-function reverseRequest(mac: bigint): Uint8Array {
-  const frame = new Uint8Array(MINIMUM_FRAME_SIZE)
-  const view = viewOf(frame)
-  const end = encodeEthernet({ destination: BROADCAST_MAC, source: mac, etherType: EtherType.Rarp }, view)
-  const own = { senderMac: mac, senderAddress: 0, targetMac: mac, targetAddress: 0 }
-  encodeArp({ operation: ArpOperation.ReverseRequest, ...own }, view, end)
-  return frame
-}

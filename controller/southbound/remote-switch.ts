@@ -85,9 +85,9 @@ export class RemoteSwitch {
     const connection = this.#connection
     const { xids, done } = connection.batch(() => {
       const opened = connection.request({ type: 'bundleControl', bundle, command: 'open' })
-      const xids = changes.map((message) => connection.send({ type: 'bundleAdd', bundle, message }))
+      const sent = changes.map((message) => connection.send({ type: 'bundleAdd', bundle, message }))
       const committed = connection.request({ type: 'bundleControl', bundle, command: 'commit' })
-      return { xids, done: Promise.all([opened, committed]) }
+      return { xids: sent, done: Promise.all([opened, committed]) }
     })
     try {
       await answered(this.#clock, connection, done)

@@ -1,0 +1,40 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ask, startLiveLab, type LiveLab } from '../../support/live-lab.ts'
+
+let live: LiveLab
+beforeAll(async () => {
+  live = await startLiveLab()
+})
+afterAll(() => live.stop())
+
+const reaches = async () => (await ask(live.api, 'POST', '/ping', { from: 'web1', to: 'db1' })).body.received === 1
+
+test('a VM moves, its policy with it, and is reached at its new host', async () => {
+  const { status, headers, body } = await ask(live.api, 'POST', '/migrations', { vm: 'web1', to: 'h2', pause: '5ms' })
+  expect({ status, ...body }).toMatchObject({ status: 202, vm: 'web1', from: 'h1', to: 'h2' })
+  const ended = await ask(live.api, 'GET', `${headers.location}?wait=true`)
+  expect(ended.body).toMatchObject({ state: 'done', policy: 'identical', blackout: expect.stringMatching(/ms$/) })
+  expect((await ask(live.api, 'GET', '/vms/web1')).body).toMatchObject({ host: 'h2', state: 'running' })
+  expect(await reaches()).toBe(true)
+})
+
+test('while it moves it can not be moved elsewhere; an abort brings it back', async () => {
+  const from = (await ask(live.api, 'GET', '/vms/web1')).body.host as string
+  const to = from === 'h1' ? 'h2' : 'h1'
+  const { body } = await ask(live.api, 'POST', '/migrations', { vm: 'web1', to, pause: '10s' })
+  expect((await ask(live.api, 'POST', '/migrations', { vm: 'web1', to })).status).toBe(409)
+  expect((await ask(live.api, 'POST', `/migrations/${body.id}/abort`)).body).toMatchObject({ state: 'aborted' })
+  expect((await ask(live.api, 'GET', '/vms/web1')).body).toMatchObject({ host: from, state: 'running' })
+  expect(await reaches()).toBe(true)
+})
+
+test('what can not be moved is told by name', async () => {
+  const unknown = await ask(live.api, 'POST', '/migrations', { vm: 'web9', to: 'h2' })
+  expect({ status: unknown.status, ...unknown.body }).toMatchObject({
+    status: 404,
+    detail: expect.stringContaining('web1'),
+  })
+  const wrong = await ask(live.api, 'POST', '/migrations', { vm: 'web1', pause: '3 days' })
+  expect(wrong.body.errors.map(({ pointer }: { pointer: string }) => pointer)).toEqual(['/to', '/pause'])
+  expect((await ask(live.api, 'GET', '/migrations/m99')).status).toBe(404)
+})

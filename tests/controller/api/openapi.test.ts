@@ -1,0 +1,106 @@
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ask, startLiveLab, type LiveLab } from '../../support/live-lab.ts'
+
+interface Operation {
+  summary?: string
+  parameters?: { name: string; in: string; required?: boolean }[]
+  requestBody?: { content: Record<string, { schema: object }> }
+  responses: Record<string, { content?: Record<string, { schema: object }> }>
+}
+interface Document {
+  openapi: string
+  paths: Record<string, Record<string, Operation>>
+  components: { schemas: Record<string, object> }
+}
+
+const ROUTES = [
+  'GET /topology',
+  'PUT /topology',
+  'GET /hosts',
+  'GET /hosts/{name}',
+  'GET /networks',
+  'GET /networks/{name}',
+  'GET /vms',
+  'GET /vms/{name}',
+  'GET /ports',
+  'GET /ports/{id}',
+  'GET /switches',
+  'GET /switches/{host}/{bridge}',
+  'GET /switches/{host}/{bridge}/flows',
+  'POST /switches/{host}/{bridge}/flows',
+  'DELETE /switches/{host}/{bridge}/flows',
+  'GET /migrations',
+  'POST /migrations',
+  'GET /migrations/{id}',
+  'POST /migrations/{id}/abort',
+  'GET /events',
+  'GET /health',
+  'GET /health/live',
+  'GET /health/ready',
+  'POST /ping',
+  'POST /pingall',
+  'POST /links/down',
+  'POST /links/up',
+]
+
+let live: LiveLab
+let document: Document
+let operations: (readonly [string, Operation])[]
+const ajv = new Ajv2020({ strict: false })
+
+beforeAll(async () => {
+  live = await startLiveLab()
+  document = (await ask(live.api, 'GET', '/docs/json')).body as Document
+  operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => [`${method.toUpperCase()} ${path}`, operation] as const),
+  )
+})
+afterAll(() => live.stop())
+
+describe('the OpenAPI document', () => {
+  test('is of version 3.1 and names every route', () => {
+    expect(document.openapi).toBe('3.1.0')
+    expect(operations.map(([name]) => name).sort()).toEqual([...ROUTES].sort())
+  })
+
+  test('says of every operation what it does, what its path needs, and how it fails', () => {
+    for (const [name, { summary, parameters = [], responses }] of operations) {
+      expect(summary, name).toBeTruthy()
+      const inPath = parameters.filter((one) => one.in === 'path').map((one) => `{${one.name}}`)
+      expect(inPath, name).toEqual(name.match(/\{\w+\}/g) ?? [])
+      expect(Object.keys(responses), name).toContain('4XX')
+    }
+  })
+
+  test('has schemas that are schemas, and refers to nothing that is not there', () => {
+    for (const [name, { requestBody, responses }] of operations) {
+      const contents = [requestBody, ...Object.values(responses)].flatMap((one) => Object.values(one?.content ?? {}))
+      for (const { schema } of contents) expect(() => compile(schema), name).not.toThrow()
+    }
+  })
+})
+
+test('what every GET answers is what the document says', async () => {
+  await ask(live.api, 'POST', '/switches/h1/br-int/flows', { flow: 'priority=5,tcp,tp_dst=80,actions=drop' })
+  await ask(live.api, 'POST', '/migrations?wait=true', { vm: 'web1', to: 'h2' })
+  const named = { name: { hosts: 'h1', networks: 'blue', vms: 'web1' }, id: { ports: 'web1:eth0', migrations: 'm1' } }
+  const gets = operations.filter(([name]) => name.startsWith('GET ') && name !== 'GET /events')
+  for (const [name, { responses }] of gets) {
+    const kind = name.split('/')[1]!
+    const url = name
+      .slice('GET '.length)
+      .replace('{name}', named.name[kind as keyof typeof named.name])
+      .replace('{id}', named.id[kind as keyof typeof named.id])
+      .replace('{host}/{bridge}', 'h1/br-int')
+    const { status, body } = await ask(live.api, 'GET', url)
+    expect(status, url).toBe(200)
+    const holds = compile(responses['200']!.content!['application/json']!.schema)
+    expect(holds(body) ? [] : holds.errors, url).toEqual([])
+  }
+})
+
+/** The schema alone, with what it refers to. */
+function compile(schema: object) {
+  return ajv.compile({ ...schema, components: document.components })
+}
