@@ -64,7 +64,15 @@ function dumpRoute(api: Api, controller: Controller): void {
         description: 'As JSON, or with `Accept: text/plain` as ovs-ofctl dump-flows prints them.',
         params: SwitchParams,
         querystring: Filter,
-        response: { 200: Type.Union([Type.Array(InstalledFlow), Type.String()]) },
+        response: {
+          200: {
+            description: 'The flows.',
+            content: {
+              'application/json': { schema: Type.Array(InstalledFlow) },
+              'text/plain': { schema: Type.String() },
+            },
+          },
+        },
       },
     },
     async ({ params, query, headers }, reply) => {

@@ -65,19 +65,27 @@ describe('the OpenAPI document', () => {
   })
 
   test('says of every operation what it does, what its path needs, and how it fails', () => {
-    for (const [name, { summary, parameters = [], responses }] of operations) {
-      expect(summary, name).toBeTruthy()
-      const inPath = parameters.filter((one) => one.in === 'path').map((one) => `{${one.name}}`)
-      expect(inPath, name).toEqual(name.match(/\{\w+\}/g) ?? [])
-      expect(Object.keys(responses), name).toContain('4XX')
-    }
+    const told = operations.map(([name, { summary = '', parameters = [], responses }]) => ({
+      name,
+      summary: summary.length > 0,
+      inPath: parameters.flatMap((one) => (one.in === 'path' ? [`{${one.name}}`] : [])),
+      fails: '4XX' in responses,
+    }))
+    const wanted = operations.map(([name]) => ({
+      name,
+      summary: true,
+      inPath: name.match(/\{\w+\}/g) ?? [],
+      fails: true,
+    }))
+    expect(told).toEqual(wanted)
   })
 
   test('has schemas that are schemas, and refers to nothing that is not there', () => {
-    for (const [name, { requestBody, responses }] of operations) {
-      const contents = [requestBody, ...Object.values(responses)].flatMap((one) => Object.values(one?.content ?? {}))
-      for (const { schema } of contents) expect(() => compile(schema), name).not.toThrow()
-    }
+    const schemas = operations.flatMap(([, { requestBody, responses }]) =>
+      [requestBody, ...Object.values(responses)].flatMap((one) => Object.values(one?.content ?? {})),
+    )
+    expect(schemas.length).toBeGreaterThan(operations.length)
+    for (const { schema } of schemas) expect(() => compile(schema)).not.toThrow()
   })
 })
 
@@ -94,9 +102,8 @@ test('what every GET answers is what the document says', async () => {
       .replace('{id}', named.id[kind as keyof typeof named.id])
       .replace('{host}/{bridge}', 'h1/br-int')
     const { status, body } = await ask(live.api, 'GET', url)
-    expect(status, url).toBe(200)
     const holds = compile(responses['200']!.content!['application/json']!.schema)
-    expect(holds(body) ? [] : holds.errors, url).toEqual([])
+    expect({ url, status, errors: holds(body) ? [] : holds.errors }).toEqual({ url, status: 200, errors: [] })
   }
 })
 
