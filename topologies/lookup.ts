@@ -2,7 +2,7 @@
 
 import { InvalidField } from '../protocols/errors.ts'
 import { nearest, oneOf } from './did-you-mean.ts'
-import type { Bridge, Host, Nic, Topology, Vm } from './topology.ts'
+import type { Bridge, Host, Nic, Topology } from './topology.ts'
 
 /** A switch by its place: the bridge of a host. */
 export interface SwitchPlace {
@@ -29,9 +29,6 @@ function find<T extends { name: string }>(kind: string, among: readonly T[], nam
 
 /** @throws InvalidField no such host */
 export const findHost = (topology: Topology, name: string): Host => find('host', topology.hosts, name)
-
-/** @throws InvalidField no such VM */
-export const findVm = (topology: Topology, name: string): Vm => find('VM', topology.vms, name)
 
 /** `web1:eth0`, or `web1` where that VM has exactly one vNIC. @throws InvalidField */
 export function findNic(topology: Topology, name: string): Nic {

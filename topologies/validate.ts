@@ -119,7 +119,7 @@ function shown(value: unknown): string {
   if (Array.isArray(value)) return `an array of ${value.length}`
   if (isObject(value)) return 'an object'
   if (value === null) return 'null'
-  const text = typeof value === 'string' ? `'${value}'` : String(value)
+  const text = typeof value === 'string' ? `'${value}'` : JSON.stringify(value)
   return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text
 }
 

@@ -234,7 +234,7 @@ export class Connection {
     this.#closed = true
     const pending = [...this.#pending.values()]
     this.#pending.clear()
-    for (const { reject } of pending) reject(new ConnectionClosed(this.peer))
+    for (const one of pending) one.reject(new ConnectionClosed(this.peer))
     this.onClose()
   }
 }

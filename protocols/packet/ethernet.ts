@@ -46,9 +46,3 @@ export function encodeEthernet(header: EthernetHeader, view: DataView, at = 0): 
 
 /** Whether the field behind the addresses and tags is a length (802.3) and no ethertype. */
 export const isLength = (etherType: number): boolean => etherType < FIRST_ETHER_TYPE
-
-/** For the per-packet path: whether the frame at `at` goes to a group address. Length already checked. */
-export const isMulticastFrame = (view: DataView, at: number): boolean => (view.getUint8(at) & 1) !== 0
-
-/** Whether an address is a group's; broadcast included. */
-export const isMulticastMac = (mac: bigint): boolean => (mac & 0x010000000000n) !== 0n

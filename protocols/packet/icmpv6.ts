@@ -18,5 +18,3 @@ export const Icmpv6Type = {
 /** @throws Malformed fewer than eight bytes. */
 export const decodeIcmpv6 = (view: DataView, at: number, end = view.byteLength): IcmpHeader =>
   decodeIcmp(view, at, end, 'icmpv6')
-
-export { encodeIcmp as encodeIcmpv6 } from './icmp.ts'

@@ -4,7 +4,6 @@
 //   SNAP: | 0xaa | 0xaa | 0x03 | organization 24 | protocol 16 |
 
 import { requireBytes } from '../bytes.ts'
-import { isLength } from './ethernet.ts'
 
 const DESTINATION_ACCESS = 0
 const SOURCE_ACCESS = 1
@@ -14,9 +13,6 @@ const PROTOCOL = 6
 const SNAP_SIZE = 8
 const SNAP_ACCESS = 0xaa
 const UNNUMBERED_INFORMATION = 0x03
-
-/** What Open vSwitch takes as the ethertype of a frame that has none (`FLOW_DL_TYPE_NONE`). */
-export const NO_ETHER_TYPE = 0x05ff
 
 export type LlcHeader =
   | {
@@ -70,14 +66,3 @@ const announcesSnap = (view: DataView, at: number) =>
   view.getUint8(at + DESTINATION_ACCESS) === SNAP_ACCESS &&
   view.getUint8(at + SOURCE_ACCESS) === SNAP_ACCESS &&
   view.getUint8(at + CONTROL) === UNNUMBERED_INFORMATION
-
-/** For the per-packet path: whether a SNAP header of Ethernet's own ethertypes (organization 0) stands at `at`. */
-export const carriesEtherType = (view: DataView, at: number, end: number): boolean =>
-  end - at >= SNAP_SIZE &&
-  announcesSnap(view, at) &&
-  view.getUint8(at + ORGANIZATION) === 0 &&
-  view.getUint16(at + ORGANIZATION + 1) === 0 &&
-  !isLength(view.getUint16(at + PROTOCOL))
-
-/** For the per-packet path: the ethertype in the SNAP header at `at`, where `carriesEtherType` holds. */
-export const snapEtherType = (view: DataView, at: number): number => view.getUint16(at + PROTOCOL)

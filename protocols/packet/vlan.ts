@@ -41,6 +41,3 @@ export function encodeVlanTag(tag: VlanTag, view: DataView, at: number): number 
 /** Whether a VLAN tag follows this ethertype. */
 export const announcesVlan = (etherType: number): boolean =>
   etherType === EtherType.Vlan || etherType === EtherType.ProviderVlan
-
-/** For the per-packet path: one field, no object, length already checked. */
-export const vlanId = (view: DataView, at: number): number => view.getUint16(at + TCI) & 0x0fff
