@@ -1,0 +1,52 @@
+import { Command } from 'commander'
+import manifest from '../package.json' with { type: 'json' }
+import { EXIT_LEGEND, reportFailure } from './failure.ts'
+import { flowCommand } from './flow.ts'
+import { initCommand } from './init.ts'
+import { linkCommand } from './link.ts'
+import { pingAllCommand, pingCommand } from './ping.ts'
+import { replayCommand } from './replay.ts'
+import { upCommand } from './up.ts'
+import { validateCommand } from './validate.ts'
+import { vmCommand } from './vm.ts'
+
+/** Runs the verb that the words ask for. What goes wrong becomes a sentence and an exit code. */
+export async function signalbox(words: readonly string[]): Promise<void> {
+  try {
+    await program().parseAsync(words, { from: 'user' })
+  } catch (error) {
+    process.exitCode = reportFailure(error)
+  }
+}
+
+function program(): Command {
+  const all = new Command('signalbox')
+    .description(
+      'Emulated networks with a verdict: a topology in, a capture through it, and an exit code that says whether isolation held.',
+    )
+    .version(manifest.version)
+    .showHelpAfterError('(signalbox --help lists the verbs)')
+    .showSuggestionAfterError()
+    .addHelpText('after', EXIT_LEGEND)
+    .exitOverride()
+  const verbs = [
+    initCommand(),
+    replayCommand(),
+    validateCommand(),
+    upCommand(),
+    flowCommand(),
+    vmCommand(),
+    pingCommand(),
+    pingAllCommand(),
+    linkCommand(),
+  ]
+  for (const verb of verbs) all.addCommand(withSettingsOf(all, verb))
+  return all
+}
+
+/** How failures end is the same for every verb, and for the verbs of a verb. */
+function withSettingsOf(parent: Command, command: Command): Command {
+  command.copyInheritedSettings(parent)
+  for (const inner of command.commands) withSettingsOf(command, inner)
+  return command
+}

@@ -1,0 +1,95 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { ask, startLiveLab, type LiveLab } from '../support/live-lab.ts'
+import { runCli, runHere } from '../support/run-cli.ts'
+
+let live: LiveLab
+let url: string
+let folder: string
+beforeAll(async () => {
+  live = await startLiveLab()
+  await live.api.listen({ host: '127.0.0.1', port: 0 })
+  url = `http://127.0.0.1:${(live.api.server.address() as AddressInfo).port}`
+  folder = await mkdtemp(join(tmpdir(), 'signalbox-client-'))
+})
+afterAll(async () => {
+  await live.stop()
+  await rm(folder, { recursive: true })
+})
+afterEach(() => ask(live.api, 'DELETE', '/switches/h1/br-int/flows'))
+
+const signalbox = (...args: string[]) => runHere(...args, '--api', url)
+
+describe('flow', () => {
+  test('adds, shows in the layout of ovs-ofctl, and deletes', async () => {
+    expect(await signalbox('flow', 'add', 'h1', 'priority=100,icmp,actions=drop')).toMatchObject({
+      code: 0,
+      stderr: '',
+    })
+    const { stdout } = await signalbox('flow', 'dump', 'h1/br-int', 'icmp')
+    expect(stdout).toMatch(/^ cookie=0x0, duration=[\d.]+s, table=0, .*priority=100,icmp actions=drop\n$/)
+    const deleted = await signalbox('flow', 'del', 'h1', 'priority=100,icmp', '--strict')
+    expect(deleted).toMatchObject({ code: 0, stdout: 'deleted 1 flow\n' })
+  })
+
+  test('adds all of a file or none, and says where the file is wrong', async () => {
+    const file = join(folder, 'flows.txt')
+    await writeFile(file, '# first\npriority=1,tcp,actions=drop\ntcp,tp_dts=80,actions=drop\nudp\n')
+    const { code, stderr } = await signalbox('flow', 'add-all', 'h1', file)
+    expect(code).toBe(2)
+    expect(stderr.split('\n')).toEqual([
+      expect.stringMatching(/flows\.txt:3:5: unknown keyword 'tp_dts'.*did you mean 'tp_dst'/),
+      expect.stringMatching(/flows\.txt:4:4: the flow has no actions/),
+      '',
+    ])
+    const input = 'priority=1,tcp,actions=drop\npriority=2,tcp,actions=drop\n'
+    const added = await runCli(['flow', 'add-all', 'h1', '-', '--api', url], input)
+    expect(added).toMatchObject({ code: 0, stdout: 'added 2 flows\n' })
+  })
+
+  test('tells what the switch refuses, as one sentence', async () => {
+    const { code, stderr } = await signalbox('flow', 'add', 'h1', 'actions=meter:77,drop')
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/^signalbox: [^\n]+\n$/)
+  })
+})
+
+test('vm migrate waits for the end and tells of it; vm list shows where it is', async () => {
+  const { code, stdout } = await signalbox('vm', 'migrate', 'web1', 'h2', '--pause', '5ms')
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/^web1: h1 -> h2 done; blackout [\d.]+ms, held \d+ frames, policy identical\n$/)
+  const vms = JSON.parse((await signalbox('vm', 'list', '--json')).stdout) as { name: string; host: string }[]
+  expect(vms.find(({ name }) => name === 'web1')).toMatchObject({ host: 'h2' })
+})
+
+describe('ping', () => {
+  test('ends with 0 where all answers came, with 1 and a reason where not', async () => {
+    expect(await signalbox('ping', 'web1', 'db1')).toMatchObject({
+      code: 0,
+      stdout: 'web1:eth0 -> db1:eth0: 1 sent, 1 received, 0% lost\n',
+    })
+    const { code, stdout } = await signalbox('ping', 'web1', 'other')
+    expect({ code, stdout }).toEqual({ code: 1, stdout: expect.stringContaining('nobody answered') })
+  })
+
+  test('of all prints the matrix, and ends with 1 where the topology promises more', async () => {
+    const matrix = ['*** Ping: testing ping reachability', 'web1 -> db1 X', 'db1 -> web1 X', 'other -> X X']
+    const good = await signalbox('pingall')
+    expect(good).toMatchObject({ code: 0, stderr: '' })
+    expect(good.stdout.split('\n')).toEqual([...matrix, '*** Results: 66% dropped (2/6 received)', ''])
+    await signalbox('link', 'down', 'h2', 'fabric', '--quiet')
+    await signalbox('vm', 'migrate', 'web1', 'h1', '--quiet')
+    const bad = await signalbox('pingall')
+    expect(bad).toMatchObject({ code: 1, stderr: expect.stringContaining('web1:eth0 did not reach db1:eth0') })
+    expect(await signalbox('link', 'up', 'h2', 'fabric')).toMatchObject({ code: 0, stdout: 'h2 -- fabric is up\n' })
+  })
+})
+
+test('says so where nobody listens', async () => {
+  const { code, stderr } = await runHere('vm', 'list', '--api', 'http://127.0.0.1:9')
+  expect(code).toBe(2)
+  expect(stderr).toBe('signalbox: nobody listens at http://127.0.0.1:9; is `signalbox up` running?\n')
+})

@@ -1,0 +1,52 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { smallTopology } from '../support/live-lab.ts'
+import { ended, firstLine, runHere, startCli } from '../support/run-cli.ts'
+
+let folder: string
+let topology: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'signalbox-up-'))
+  topology = join(folder, 'small.json')
+  await writeFile(topology, JSON.stringify(smallTopology()))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+test.each([
+  ['SIGINT', '127.0.0.1:0', ''],
+  ['SIGTERM', '0.0.0.0:0', 'whoever reaches 0.0.0.0 can change this network'],
+] as const)('says where it listens, serves, and ends on %s with 0 (%s)', async (signal, address, warning) => {
+  const child = startCli('up', topology, '--listen', address, '--json')
+  const end = ended(child)
+  const { url } = JSON.parse(await firstLine(child)) as { url: string }
+  const health = await fetch(`${url}/health`)
+  expect(await health.json()).toMatchObject({ status: 'ok', switches: { total: 2 } })
+  // A stream and a ping that are under way do not hold it up.
+  const streams = [fetch(`${url}/events`), post(`${url}/ping`, { from: 'web1', to: 'other', count: 100 })]
+  const hungUp = Promise.allSettled(streams)
+  await streams[0]
+  child.kill(signal)
+  expect(await end).toMatchObject({ code: 0, stderr: expect.stringContaining(warning) })
+  await hungUp
+})
+
+test('ends with a sentence and 2 where the port is in use', async () => {
+  const other = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => other.once('listening', resolve))
+  const { port } = other.address() as AddressInfo
+  const { code, stderr } = await runHere('up', topology, '--listen', `127.0.0.1:${port}`)
+  other.close()
+  expect(code).toBe(2)
+  expect(stderr).toMatch(new RegExp(`^signalbox: 127\\.0\\.0\\.1:${port} is in use; [^\\n]+\\n$`))
+})
+
+test('ends with what is wrong and 2 where the topology is', async () => {
+  const { code, stderr } = await runHere('up', join(folder, 'none.json'))
+  expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('there is no such file') })
+})
+
+const post = (url: string, body: object) =>
+  fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })

@@ -1,0 +1,70 @@
+// The command line, as a process of its own and within the test's.
+
+import { spawn, type ChildProcess } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { vi } from 'vitest'
+import { signalbox } from '../../cli/program.ts'
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+
+export interface Ended {
+  code: number | null
+  stdout: string
+  stderr: string
+}
+
+export const startCli = (...args: string[]): ChildProcess =>
+  spawn(process.execPath, ['--import', 'tsx', 'cli/main.ts', ...args], { cwd: ROOT, stdio: 'pipe' })
+
+export function runCli(args: readonly string[], input = ''): Promise<Ended> {
+  const child = startCli(...args)
+  child.stdin!.end(input)
+  return ended(child)
+}
+
+/** What the process has printed when it has ended. */
+export async function ended(child: ChildProcess): Promise<Ended> {
+  const [stdout, stderr] = [collect(child.stdout!), collect(child.stderr!)]
+  const code = await new Promise<number | null>((resolve) => {
+    child.on('close', resolve)
+  })
+  return { code, stdout: stdout(), stderr: stderr() }
+}
+
+/** The first line that the process prints. */
+export function firstLine(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = ''
+    child.stdout!.on('data', (chunk: Buffer) => {
+      text += chunk.toString()
+      if (text.includes('\n')) resolve(text.slice(0, text.indexOf('\n')))
+    })
+    child.on('close', (code) => reject(new Error(`ended with ${code} before it printed a line`)))
+  })
+}
+
+/** As `runCli`, without the cost of a process; for verbs that read no standard input. */
+export async function runHere(...args: string[]): Promise<Ended> {
+  const stdout: string[] = []
+  const stderr: string[] = []
+  const spies = [spyOn(process.stdout, stdout), spyOn(process.stderr, stderr)]
+  try {
+    await signalbox(args)
+    return { code: Number(process.exitCode ?? 0), stdout: stdout.join(''), stderr: stderr.join('') }
+  } finally {
+    process.exitCode = undefined
+    for (const spy of spies) spy.mockRestore()
+  }
+}
+
+const spyOn = (stream: NodeJS.WriteStream, written: string[]) =>
+  vi.spyOn(stream, 'write').mockImplementation((chunk) => {
+    written.push(String(chunk))
+    return true
+  })
+
+function collect(stream: NodeJS.ReadableStream): () => string {
+  const chunks: string[] = []
+  stream.on('data', (chunk: Buffer) => chunks.push(chunk.toString()))
+  return () => chunks.join('')
+}
