@@ -1,24 +1,20 @@
 // What a person meets whose file is wrong: a sentence that says where, and the exit code that scripts look at.
 
-import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
+import { runCli } from '../support/run-cli.ts'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
-const examples = join(root, 'topologies/examples')
+const examples = fileURLToPath(new URL('../../topologies/examples', import.meta.url))
 const topology = join(examples, 'networks/two-tenants.json')
 const recorded = join(examples, 'captures/two-tenants.pcapng')
 const folder = mkdtempSync(join(tmpdir(), 'signalbox-bad-input-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-function signalbox(...words: string[]) {
-  const run = spawnSync(process.execPath, ['--import', 'tsx', join(root, 'cli/main.ts'), ...words], {
-    cwd: root,
-    encoding: 'utf8',
-  })
+async function signalbox(...args: string[]) {
+  const run = await runCli(args)
   expect(run.stderr).not.toMatch(/\n\s+at .*:\d+:\d+/)
   return run
 }
@@ -37,22 +33,22 @@ describe('a capture cut in the middle', () => {
   const whole = readFileSync(recorded)
   const cut = file('cut.pcapng', whole.subarray(0, whole.length / 2 + 1))
 
-  test('replays what is whole, says where it broke, and exits with 2', () => {
-    const { status, stdout, stderr } = signalbox('replay', '--json', topology, cut)
-    expect(status).toBe(2)
+  test('replays what is whole, says where it broke, and exits with 2', async () => {
+    const { code, stdout, stderr } = await signalbox('replay', '--json', topology, cut)
+    expect(code).toBe(2)
     expect(stderr).toContain('cut.pcapng')
     expect(stderr).toMatch(/\d/)
     expect(JSON.parse(stdout)).toMatchObject({ verdict: 'pass', frames: { leaked: 0 } })
   })
 
-  test('is taken as it is with --lenient', () => {
-    expect(signalbox('replay', '--lenient', topology, cut).status).toBe(0)
+  test('is taken as it is with --lenient', async () => {
+    expect((await signalbox('replay', '--lenient', topology, cut)).code).toBe(0)
   })
 })
 
-test('frames that map to no vNIC are counted, and listed by source', () => {
+test('frames that map to no vNIC are counted, and listed by source', async () => {
   const vms = (written['vms'] as { name: string }[]).filter(({ name }) => name !== 'web1')
-  const { stdout } = signalbox(
+  const { stdout } = await signalbox(
     'replay',
     '--json',
     file('without-web1.json', JSON.stringify({ ...written, vms })),
@@ -66,7 +62,7 @@ test('frames that map to no vNIC are counted, and listed by source', () => {
   expect(frames.unmapped).toBeGreaterThan(0)
 })
 
-test('a topology with five mistakes: all five are named, each with pointer and line', () => {
+test('a topology with five mistakes: all five are named, each with pointer and line', async () => {
   const broken = {
     version: 1,
     hosts: [{ name: 'h1' }],
@@ -84,8 +80,8 @@ test('a topology with five mistakes: all five are named, each with pointer and l
       },
     ],
   }
-  const { status, stderr } = signalbox('validate', file('five.json', JSON.stringify(broken, null, 2)))
-  expect(status).toBe(2)
+  const { code, stderr } = await signalbox('validate', file('five.json', JSON.stringify(broken, null, 2)))
+  expect(code).toBe(2)
   const pointers = [
     '/networks/1/segment',
     '/networks/2/segment',
@@ -102,26 +98,26 @@ test.each([
   ['an unknown keyword', 'table=0,in_prot=1,actions=drop', /in_prot.*did you mean/s],
   ['a missing prerequisite', 'table=0,tp_dst=80,actions=drop', /tp_dst/],
   ['no actions', 'table=0,ip', /actions/],
-])('a flow with %s: exit 2, named, with its column', (_, add, message) => {
-  const { status, stderr } = signalbox('replay', scenarioWith('flow.json', [{ flow: { switch: 'h1', add } }]))
-  expect(status).toBe(2)
+])('a flow with %s: exit 2, named, with its column', async (_, add, message) => {
+  const { code, stderr } = await signalbox('replay', scenarioWith('flow.json', [{ flow: { switch: 'h1', add } }]))
+  expect(code).toBe(2)
   expect(stderr).toMatch(message)
 })
 
-test('a file that is not there, and one that is no JSON: exit 2', () => {
-  const missing = signalbox('replay', join(folder, 'nothing.json'))
-  expect(missing.status).toBe(2)
+test('a file that is not there, and one that is no JSON: exit 2', async () => {
+  const missing = await signalbox('replay', join(folder, 'nothing.json'))
+  expect(missing.code).toBe(2)
   expect(missing.stderr).toContain('nothing.json')
-  const broken = signalbox('replay', file('broken.json', '{ "version": 1,'))
-  expect(broken.status).toBe(2)
+  const broken = await signalbox('replay', file('broken.json', '{ "version": 1,'))
+  expect(broken.code).toBe(2)
   expect(broken.stderr).toMatch(/broken\.json:1/)
 })
 
-test('nothing to check: exit 3', () => {
-  expect(signalbox('replay', topology).status).toBe(3)
+test('nothing to check: exit 3', async () => {
+  expect((await signalbox('replay', topology)).code).toBe(3)
 })
 
-test('an unknown verb and an unknown option: exit 2', () => {
-  expect(signalbox('relpay', topology).status).toBe(2)
-  expect(signalbox('replay', topology, '--sede', '1').status).toBe(2)
+test('an unknown verb and an unknown option: exit 2', async () => {
+  expect((await signalbox('relpay', topology)).code).toBe(2)
+  expect((await signalbox('replay', topology, '--sede', '1')).code).toBe(2)
 })
