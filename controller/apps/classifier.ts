@@ -3,12 +3,13 @@
 
 import type { Action, FlowSpec } from '../../protocols/control/messages.ts'
 import type { FieldMatch } from '../../protocols/match.ts'
-import type { Member } from '../network/bindings.ts'
+import type { Member, Place } from '../network/bindings.ts'
 import { exitNumber, membersOf, placesOf } from '../network/bindings.ts'
 import type { NetworkView, SwitchView, View } from '../network/view.ts'
 import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
 import { Origin, Register, Table } from '../tables.ts'
 import { fromPort, is, POP_TAG, PRIORITY_TAGGED, set, tagged, UNTAGGED, writerFor } from './flow.ts'
+import { Memory } from './memory.ts'
 
 const flow = writerFor('classifier')
 const NOWHERE = flow({ table: Table.Classify, priority: 0, match: [] })
@@ -24,10 +25,17 @@ export function classifier(view: View, at: SwitchView): FlowSpec[] {
   ]
 }
 
-function fromVnic(view: View, at: SwitchView, { binding, attachment }: Member): FlowSpec[] {
+function fromVnic(view: View, at: SwitchView, member: Member): FlowSpec[] {
+  const { binding, attachment } = member
   const network = view.networks.get(attachment.network)
   const place = placesOf(binding).find((one) => one.switch === at.name)
   if (network === undefined || place === undefined) return []
+  return known.recall(member, at.name, [network.number, place.port], () => accepting(network, place, member))
+}
+
+const known = new Memory<FlowSpec[]>()
+
+function accepting(network: NetworkView, place: Place, { attachment }: Member): FlowSpec[] {
   const actions = [...belongs(network, Origin.Vnic), set(Register.From, exitNumber(place, attachment))]
   const accept = (priority: number, tag: FieldMatch[], strip: Action[]) =>
     flow({

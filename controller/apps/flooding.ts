@@ -11,14 +11,22 @@ import type { NetworkView, SwitchView, View } from '../network/view.ts'
 import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
 import { Origin, Register, Table } from '../tables.ts'
 import { inNetwork, is, output, POP_TAG, pushTag, resubmit, set, writerFor } from './flow.ts'
+import { Memory } from './memory.ts'
 import { limitsEgress } from './qos.ts'
 
 const flow = writerFor('flooding')
 const NOBODY = flow({ table: Table.Flood, priority: 0, match: [] })
 
 export function flooding(_view: View, at: SwitchView): FlowSpec[] {
-  return [NOBODY, ...at.networks.flatMap((network) => floodsOf(at, network))]
+  const flows = [NOBODY]
+  for (const network of at.networks) {
+    const inputs = [at.host, at.bindings, at.towards, at.localTags]
+    flows.push(...known.recall(network, at.name, inputs, () => floodsOf(at, network)))
+  }
+  return flows
 }
+
+const known = new Memory<FlowSpec[]>()
 
 function floodsOf(at: SwitchView, network: NetworkView): FlowSpec[] {
   const inside = [...acrossPatches(at, network), ...toPortsHere(at, network)]
@@ -48,16 +56,14 @@ function replicate({ host }: SwitchView, identifier: number, hosts: NetworkView[
   return others.length === 0 ? [] : [set('tun_id', identifier), ...others]
 }
 
-const known = new WeakMap<Host, Action[]>()
+const copies = new Memory<Action[]>()
+const EVERYWHERE = '*'
 
-/** The same from every other host, so made once. */
-function towardsHost(host: Host): Action[] {
-  const before = known.get(host)
-  if (before) return before
-  const actions = host.vtep === undefined ? [] : [set('tun_dst', parseIpv4(host.vtep)), output(TUNNEL_PORT)]
-  known.set(host, actions)
-  return actions
-}
+/** The same actions from every other host. */
+const towardsHost = (host: Host): Action[] =>
+  copies.recall(host, EVERYWHERE, [], () =>
+    host.vtep === undefined ? [] : [set('tun_dst', parseIpv4(host.vtep)), output(TUNNEL_PORT)],
+  )
 
 /** To bridges behind which the network has a port, and towards the one that has the way out. */
 function acrossPatches(at: SwitchView, network: NetworkView): Action[] {

@@ -11,6 +11,7 @@ import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
 import { switchName } from '../../topologies/topology.ts'
 import { Origin, Register, Table } from '../tables.ts'
 import { inNetwork, is, output, pushTag, set, writerFor } from './flow.ts'
+import { Memory } from './memory.ts'
 
 const flow = writerFor('forwarding')
 const UNKNOWN = flow({ table: Table.Forward, priority: 0, match: [], goto: Table.Flood })
@@ -41,8 +42,19 @@ const way = ({ number }: NetworkView, mac: bigint, actions: Action[], goto?: num
     ...(goto === undefined ? {} : { goto }),
   })
 
+const known = new Memory<FlowSpec[]>()
+const EVERYWHERE = '*'
+
 function waysTo(at: SwitchView, network: NetworkView, member: Member): FlowSpec[] {
   const place = placeSeenFrom(member.binding, at.host.name)
+  const { number } = network
+  if (at.integration && place.host !== at.host.name && member.binding.stage !== 'released')
+    return known.recall(member, EVERYWHERE, [network.network, number, place], () => toHost(network, member, place))
+  const inputs = [network.network, number, place, at.towards, at.localTags]
+  return known.recall(member, at.name, inputs, () => waysWithin(at, network, member, place))
+}
+
+function waysWithin(at: SwitchView, network: NetworkView, member: Member, place: Place): FlowSpec[] {
   const late = member.binding.stage === 'released' ? forLateFrames(at, network, member) : []
   if (place.switch === at.name) return [way(network, member.mac, exit(place, member), Table.Egress), ...late]
   if (place.host !== at.host.name && at.integration) return [...toHost(network, member, place), ...late]
@@ -58,20 +70,9 @@ function acrossPatch(at: SwitchView, { network }: NetworkView, to: string): Acti
   return [...pushTag(at.localTags.get(network.name)!), output(at.towards.get(to)!.number)]
 }
 
-const known = new WeakMap<
-  Member,
-  { network: NetworkView['network']; number: number; place: Place; flows: FlowSpec[] }
->()
-
-/** The same on every host but its own, so made once. */
 function toHost(network: NetworkView, member: Member, place: Place): FlowSpec[] {
-  const before = known.get(member)
-  if (before?.place === place && before.network === network.network && before.number === network.number)
-    return before.flows
   const actions = outside(network, place.vtep)
-  const flows = actions === undefined ? [] : [way(network, member.mac, actions)]
-  known.set(member, { network: network.network, number: network.number, place, flows })
-  return flows
+  return actions === undefined ? [] : [way(network, member.mac, actions)]
 }
 
 /** Out of the host; undefined where the network does not go there. */

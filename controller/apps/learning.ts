@@ -10,6 +10,7 @@ import type { NetworkView, SwitchView, View } from '../network/view.ts'
 import { UPLINK_PORT } from '../network/view.ts'
 import { Origin, Register, Table } from '../tables.ts'
 import { fromPort, inNetwork, is, writerFor } from './flow.ts'
+import { Memory } from './memory.ts'
 
 const flow = writerFor('learning')
 
@@ -62,16 +63,12 @@ export function learning(_view: View, at: SwitchView): FlowSpec[] {
 const opensOn = (network: NetworkView, open: readonly Binding[]): boolean =>
   network.members.some(({ binding }) => open.includes(binding))
 
-const known = new WeakMap<Member, { network: number; flow: FlowSpec }>()
+const known = new Memory<FlowSpec>()
+const EVERYWHERE = '*'
 
-/** The same on every switch, so made once. */
-function fromKnown({ number }: NetworkView, member: Member): FlowSpec {
-  const before = known.get(member)
-  if (before?.network === number) return before.flow
-  const made = goOn(100, [inNetwork(number), is('eth_src', member.mac)])
-  known.set(member, { network: number, flow: made })
-  return made
-}
+/** The same on every switch. */
+const fromKnown = ({ number }: NetworkView, member: Member): FlowSpec =>
+  known.recall(member, EVERYWHERE, [number], () => goOn(100, [inNetwork(number), is('eth_src', member.mac)]))
 
 /** Where it lives it is remembered for as long as it speaks; elsewhere its frames come in from outside, and are no news. */
 function fromLearned(at: SwitchView, network: NetworkView, member: Member, listensOutside: boolean): FlowSpec[] {

@@ -9,6 +9,7 @@ import { membersOf, placesOf } from '../network/bindings.ts'
 import type { NetworkView, SwitchView, View } from '../network/view.ts'
 import { Register, Table } from '../tables.ts'
 import { ADVERTISEMENT, ARP, fromPort, inNetwork, is, move, resubmit, set, SOLICITATION, writerFor } from './flow.ts'
+import { Memory } from './memory.ts'
 
 const flow = writerFor('neighbours')
 
@@ -73,16 +74,12 @@ export function neighbours(view: View, at: SwitchView): FlowSpec[] {
   return flows
 }
 
-const known = new WeakMap<Member, { network: number; flows: FlowSpec[] }>()
+const known = new Memory<FlowSpec[]>()
+const EVERYWHERE = '*'
 
-/** The same on every switch, so made once. */
-function answersFor({ number }: NetworkView, member: Member): FlowSpec[] {
-  const before = known.get(member)
-  if (before?.network === number) return before.flows
-  const flows = makeAnswers(number, member)
-  known.set(member, { network: number, flows })
-  return flows
-}
+/** The same on every switch. */
+const answersFor = ({ number }: NetworkView, member: Member): FlowSpec[] =>
+  known.recall(member, EVERYWHERE, [number], () => makeAnswers(number, member))
 
 function makeAnswers(network: number, { attachment, mac }: Member): FlowSpec[] {
   const answer = (match: FieldMatch[]) =>
@@ -106,20 +103,22 @@ const questionIpv6 = (address: bigint) => [
   is('nd_options_type', SOURCE_LINK_LAYER_ADDRESS),
 ]
 
-function ownQuestions(view: View, at: SwitchView, { binding, attachment }: Member): FlowSpec[] {
-  const network = view.networks.get(attachment.network)
-  if (network === undefined) return []
+function ownQuestions(view: View, at: SwitchView, member: Member): FlowSpec[] {
+  const network = view.networks.get(member.attachment.network)
+  const place = placesOf(member.binding).find((one) => one.switch === at.name)
+  if (network === undefined || place === undefined) return []
+  const { number } = network
+  return known.recall(member, at.name, [number, place.port], () => passing(number, place.port, member))
+}
+
+function passing(network: number, port: number, { attachment }: Member): FlowSpec[] {
   const questions = [...attachment.ipv4.map(questionIpv4), ...attachment.ipv6.map(questionIpv6)]
-  return placesOf(binding)
-    .filter((place) => place.switch === at.name)
-    .flatMap(({ port }) =>
-      questions.map((question) =>
-        flow({
-          table: Table.Neighbours,
-          priority: 200,
-          match: [fromPort(port), inNetwork(network.number), ...question],
-          goto: Table.Learning,
-        }),
-      ),
-    )
+  return questions.map((question) =>
+    flow({
+      table: Table.Neighbours,
+      priority: 200,
+      match: [fromPort(port), inNetwork(network), ...question],
+      goto: Table.Learning,
+    }),
+  )
 }

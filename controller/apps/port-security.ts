@@ -3,6 +3,7 @@
 
 import type { FlowSpec } from '../../protocols/control/messages.ts'
 import type { FieldMatch } from '../../protocols/match.ts'
+import type { Attachment } from '../network/attachments.ts'
 import { linkLocalOf } from '../network/attachments.ts'
 import type { Member } from '../network/bindings.ts'
 import { membersOf, placesOf } from '../network/bindings.ts'
@@ -22,6 +23,7 @@ import {
   UDP,
   writerFor,
 } from './flow.ts'
+import { Memory } from './memory.ts'
 
 const flow = writerFor('port_security')
 
@@ -36,11 +38,19 @@ export function portSecurity(view: View, at: SwitchView): FlowSpec[] {
   return [...SPOOFED, ...members.flatMap((member) => rulesOf(view, at, member))]
 }
 
-function rulesOf(view: View, at: SwitchView, { binding, attachment }: Member): FlowSpec[] {
+function rulesOf(view: View, at: SwitchView, member: Member): FlowSpec[] {
+  const { binding, attachment } = member
   const network = view.networks.get(attachment.network)
   const place = placesOf(binding).find((one) => one.switch === at.name)
   if (network === undefined || place === undefined) return []
-  const here = [fromPort(place.port), inNetwork(network.number)]
+  return known.recall(member, at.name, [network.number, place.port], () =>
+    holding([fromPort(place.port), inNetwork(network.number)], attachment),
+  )
+}
+
+const known = new Memory<FlowSpec[]>()
+
+function holding(here: FieldMatch[], attachment: Attachment): FlowSpec[] {
   if (!attachment.nic.policy.portSecurity) return [pass(200, here)]
   const own = [...here, is('eth_src', attachment.mac)]
   const { ipv4, ipv6, mac } = attachment

@@ -8,6 +8,7 @@ import type { SwitchView, View } from '../network/view.ts'
 import type { PortPolicy } from '../../topologies/topology.ts'
 import { Table } from '../tables.ts'
 import { fromPort, IPV4, IPV6, set, writerFor } from './flow.ts'
+import { Memory } from './memory.ts'
 
 const flow = writerFor('qos')
 const FREE = flow({ table: Table.Qos, priority: 0, match: [], goto: Table.Neighbours })
@@ -19,7 +20,14 @@ export const egressMeter = (port: number): number => 2 * port + 1
 const defaultBurst = (rate: number) => Math.max(Math.ceil(rate / 100), 12_144)
 
 export function qos(_view: View, at: SwitchView): FlowSpec[] {
-  return [FREE, ...at.bindings.flatMap((binding) => placesAt(at, binding).flatMap((place) => limited(binding, place)))]
+  return [
+    FREE,
+    ...at.bindings.flatMap((binding) =>
+      placesAt(at, binding).flatMap((place) =>
+        known.recall(binding, at.name, [place.port], () => limited(binding, place)),
+      ),
+    ),
+  ]
 }
 
 /** Meters by number. */
@@ -42,6 +50,8 @@ const band = (rate: number, burst = defaultBurst(rate)): MeterBand => ({
   rate: BigInt(Math.round(rate)),
   burst: BigInt(Math.round(burst)),
 })
+
+const known = new Memory<FlowSpec[]>()
 
 function limited({ nic }: Binding, { port }: Place): FlowSpec[] {
   const { ingressRate, dscp } = nic.policy

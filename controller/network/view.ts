@@ -238,6 +238,7 @@ function viewSwitches(topology: Topology, parts: Parts, previous: View | undefin
   for (const host of topology.hosts)
     for (const bridge of host.bridges) {
       const name = switchName(host, bridge)
+      const before = previous?.switches.get(name)
       const patches = patchesOf(host, bridge, parts.portNumbers.get(name)!)
       const view: SwitchView = {
         name,
@@ -245,12 +246,15 @@ function viewSwitches(topology: Topology, parts: Parts, previous: View | undefin
         bridge,
         integration: bridge === host.bridges[0],
         patches,
-        towards: waysWithin(host, bridge, patches),
+        towards: keepUnchanged(before?.towards, waysWithin(host, bridge, patches), 2),
         localTags: parts.localTags.get(host.name)!,
         networks: networksByHost.get(host)!,
-        bindings: (here.get(name) ?? []).map(({ binding }) => binding),
+        bindings: keepUnchanged(
+          before?.bindings,
+          (here.get(name) ?? []).map(({ binding }) => binding),
+        ),
       }
-      switches.set(name, keepUnchanged(previous?.switches.get(name), view, 3))
+      switches.set(name, keepUnchanged(before, view, 3))
     }
   return switches
 }

@@ -78,8 +78,8 @@ export function messagesOf(change: Difference): BundledMessage[] {
     ...change.addedPorts.map((port) => portMod('add', port)),
     ...change.changedPorts.map((port) => portMod('modify', port)),
     ...[...change.setMeters].flatMap(([meter, bands]) => [meterMod('delete', meter), meterMod('add', meter, bands)]),
-    ...change.setFlows.map((flow) => flowMod('add', flow)),
-    ...change.removedFlows.map((flow) => flowMod('delete-strict', flow)),
+    ...change.setFlows.map(addition),
+    ...change.removedFlows.map(removal),
     ...change.removedMeters.map((meter) => meterMod('delete', meter)),
   ]
 }
@@ -95,9 +95,20 @@ const meterMod = (command: Command, meter: number, bands: readonly MeterBand[] =
   bands: [...bands],
 })
 
-const flowMod = (command: 'add' | 'delete-strict', flow: FlowSpec): BundledMessage => ({
+const additions = new WeakMap<FlowSpec, BundledMessage>()
+
+/** Most flows are the same on many switches: so is the message that adds them. */
+function addition(flow: FlowSpec): BundledMessage {
+  const before = additions.get(flow)
+  if (before) return before
+  const message: BundledMessage = { type: 'flowMod', command: 'add', cookieMask: 0n, ...flow }
+  additions.set(flow, message)
+  return message
+}
+
+const removal = (flow: FlowSpec): BundledMessage => ({
   type: 'flowMod',
-  command,
+  command: 'delete-strict',
   cookieMask: 0n,
   ...flow,
 })

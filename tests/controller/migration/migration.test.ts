@@ -144,7 +144,7 @@ async function expectWhole(fleet: ControlledFleet, vm: string): Promise<void> {
 
 describe('a switch that hangs up in the middle', () => {
   const places = ['h1', 'h2', 'h3'].flatMap((host) =>
-    Array.from({ length: 20 }, (_, index) => [host, 1 + 5 * index] as const),
+    Array.from({ length: 12 }, (_, index) => [host, 1 + 8 * index] as const),
   )
 
   test.each(places)('%s at message %i leaves nothing half', async (host, message) => {
