@@ -1,7 +1,6 @@
 // All switches: who is there, and what each is to be.
 
 import type { FlowSpec, PortDescription } from '../../protocols/control/messages.ts'
-import type { Host } from '../../topologies/topology.ts'
 import type { SwitchStatus } from '../model.ts'
 import { NotFound, SwitchRefused } from '../model.ts'
 import type { View } from '../network/view.ts'
@@ -107,11 +106,6 @@ export class Fleet {
       flows: reconciler.confirmed.flows.size,
       ports: this.#portsOf(name),
     }
-  }
-
-  /** The tunnel endpoint's host, where the view has this switch. */
-  hostOf(name: string): Host | undefined {
-    return this.#view?.switches.get(name)?.host
   }
 
   #portsOf(name: string): PortDescription[] {
