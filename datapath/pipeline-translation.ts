@@ -15,6 +15,8 @@ import { MAX_TAGS, VLAN_PRESENT, readField, wordOfField, fieldWords, writeField 
 
 const ALL_ONES = 0xffffffff
 const TUNNEL_ID = fieldOf('tun_id')
+/** Open vSwitch knows an ARP operation as eight bits. */
+const ARP_OPERATIONS = 0xffn
 
 /** An address seen behind a port, to be told to the MAC table. */
 export interface LearnedAddress {
@@ -38,6 +40,7 @@ export class Translation {
 
   #written = new Uint32Array(KEY_WORDS)
   #hasWritten = false
+  #hasWrittenNetwork = false
   /** VLAN words, outer first: of the working key, and of the frame as it is after `actions`. */
   #tags: readonly number[]
   #committedTags: readonly number[]
@@ -67,6 +70,7 @@ export class Translation {
     if (word < Word.ethernetDestination) return
     this.#written[word] |= mask
     this.#hasWritten = true
+    if (word >= Word.protocol) this.#hasWrittenNetwork = true
   }
 
   /** VLAN words of the tags that the key shows, outer first. */
@@ -151,9 +155,9 @@ export class Translation {
   /** Copies bits from one field to another: `to[offset..] = from[offset..]`. */
   move(from: Field, fromOffset: bigint, to: Field, toOffset: bigint, ones: bigint): void {
     this.consult(from)
-    const bits = (readField(this.key, from) >> fromOffset) & ones
+    const bits = ((readField(this.key, from) >> fromOffset) & ones) << toOffset
     const value = MOVED.fill(0)
-    writeField(value, to, bits << toOffset)
+    writeField(value, to, to.name === 'arp_op' ? bits & ARP_OPERATIONS : bits)
     for (let index = 0; index < fieldWords(to); index++) {
       const word = to.word + index
       this.write(word, value[word], wordOfField(to, ones << toOffset, index))
@@ -174,14 +178,25 @@ export class Translation {
     if (this.#tags !== this.#committedTags) this.#commitTags()
   }
 
+  /**
+   * As in Open vSwitch, which knows by the protocol that there is a network header at all, nothing is written to one whose
+   * protocol (or ARP operation) is 0 or cannot be seen.
+   */
   #commitWrites(): void {
-    for (let word: number = Word.ethernetDestination; word < KEY_WORDS; word++) {
+    this.#commitWords(Word.ethernetDestination, Word.protocol)
+    this.#hasWritten = this.#hasWrittenNetwork && this.read(Word.protocol) === 0
+    if (this.#hasWritten) return
+    this.#commitWords(Word.protocol, KEY_WORDS)
+    this.#hasWrittenNetwork = false
+  }
+
+  #commitWords(start: number, end: number): void {
+    for (let word = start; word < end; word++) {
       const mask = this.#written[word]
       if (mask === 0) continue
       this.actions.push({ type: 'set', word, value: (this.key[word] & mask) >>> 0, mask })
       this.#written[word] = 0
     }
-    this.#hasWritten = false
   }
 
   /** Takes off tags down to what both stacks have in common, then puts on the new ones. */

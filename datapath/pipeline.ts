@@ -14,7 +14,7 @@ import type { DropReason } from './drops.ts'
 import type { Flow } from './flow.ts'
 import { isTableMiss } from './flow.ts'
 import type { FlowKey } from './flow-key.ts'
-import { VLAN_PRESENT } from './flow-key.ts'
+import { Fragment, VLAN_PRESENT } from './flow-key.ts'
 import type { FlowTables } from './flow-tables.ts'
 import type { MacTable } from './mac-table.ts'
 import { forwardNormally } from './normal.ts'
@@ -56,9 +56,8 @@ export function translateActions(
 
 /** A list of actions under way: a flow's, a packet-out's or the action set's. */
 interface Activation {
-  /** The table whose flow this is, and the port as though at which the frame came in. */
+  /** The table whose flow this is. */
   table: number
-  port: number
   flow: Flow | undefined
   steps: readonly Step[]
   /** The step that comes next. */
@@ -104,8 +103,7 @@ class Walk {
   }
 
   #begin(steps: readonly Step[], flow: Flow | undefined): void {
-    const port = this.#frame.key[Word.inPort]
-    this.#stack.push({ table: flow?.spec.table ?? 0, port, flow, steps, next: 0, deepens: false })
+    this.#stack.push({ table: flow?.spec.table ?? 0, flow, steps, next: 0, deepens: false })
   }
 
   #walk(): void {
@@ -122,20 +120,32 @@ class Walk {
     const flow = this.#lookup(table, port)
     if (flow === undefined) return
     if (deepens) this.#depth++
-    this.#stack.push({ table, port, flow, steps: flow.apply, next: 0, deepens })
+    this.#stack.push({ table, flow, steps: flow.apply, next: 0, deepens })
     this.#meter(flow)
   }
 
   #lookup(table: number, port: number): Flow | undefined {
     const tooMany = ++this.#lookups > MAX_LOOKUPS || this.#frame.actions.length > MAX_ACTIONS
     if (tooMany) return this.#abort('too_many_resubmit')
-    const key = this.#frame.key
-    const ownPort = key[Word.inPort]
-    key[Word.inPort] = port
-    const flow = this.#context.tables.table(table).lookup(key, this.#frame.consulted)
-    key[Word.inPort] = ownPort
+    const flow = this.#find(table, port)
     if (flow === undefined) this.#frame.note('table_miss')
     else this.#frame.hits.push(flow)
+    return flow
+  }
+
+  /** As Open vSwitch does by default (`ovs-ofctl set-frags normal`), no flow sees the ports of a fragment, be it the first. */
+  #find(table: number, port: number): Flow | undefined {
+    const { key, consulted } = this.#frame
+    const ownPort = key[Word.inPort]
+    const source = key[Word.transportSource]
+    const destination = key[Word.transportDestination]
+    key[Word.inPort] = port
+    if ((this.#frame.read(Word.fragment) & Fragment.Any) !== 0)
+      key[Word.transportSource] = key[Word.transportDestination] = 0
+    const flow = this.#context.tables.table(table).lookup(key, consulted)
+    key[Word.inPort] = ownPort
+    key[Word.transportSource] = source
+    key[Word.transportDestination] = destination
     return flow
   }
 
@@ -144,13 +154,16 @@ class Walk {
     if (meter !== undefined) this.#frame.meter(meter)
   }
 
-  /** A flow's instructions behind its actions (OpenFlow 1.3 §5.9). False where no further table follows. */
+  /**
+   * A flow's instructions behind its actions (OpenFlow 1.3 §5.9). False where no further table follows. As in Open vSwitch,
+   * a resubmit's port holds for its own table alone.
+   */
   #goOn(current: Activation): boolean {
     const { flow } = current
     if (flow === undefined || flow.apply !== current.steps) return false
     this.#write(flow)
     const { gotoTable } = flow.spec.instructions
-    const next = gotoTable === undefined ? undefined : this.#lookup(gotoTable, current.port)
+    const next = gotoTable === undefined ? undefined : this.#lookup(gotoTable, this.#frame.key[Word.inPort])
     if (next === undefined) return false
     current.table = next.spec.table
     current.flow = next

@@ -65,7 +65,9 @@ export function admits(policy: VlanPolicy, tags: readonly number[]): boolean {
   }
 }
 
-const trunksVlan = (policy: VlanPolicy, vlan: number) => policy.trunks === undefined || policy.trunks.has(vlan)
+/** A native port without trunks of its own carries all VLANs but 0: what comes untagged there is in its native VLAN. */
+const trunksVlan = ({ mode, trunks }: VlanPolicy, vlan: number) =>
+  trunks === undefined ? vlan !== 0 || !isNative(mode) : trunks.has(vlan)
 
 /** The tags by which the switch knows a frame that came in with `tags`. */
 export function tagsInside(policy: VlanPolicy, tags: readonly number[]): readonly number[] {

@@ -107,6 +107,12 @@ describe('a frame that floods', () => {
       [{ id: 5 }, { id: 20 }],
       ['4: 10/0s 5/0', '6: 10/0s 5/0', '7: 5/0', '8: 5/0', '9: 10/0s 5/0'],
     ],
+    [
+      'tagged 30, into native 10 without trunks',
+      { vlanMode: 'native-tagged', tag: 10 },
+      [{ id: 30 }],
+      ['4: 30/0', '5: 30/0', '9: 30/0'],
+    ],
     ['a vNIC without policy', { type: 'vnic' }, [], ['drop vlan_mismatch']],
     ['a vNIC that is a trunk of nothing', { type: 'vnic', vlanMode: 'trunk' }, [{ id: 10 }], ['drop vlan_mismatch']],
     [

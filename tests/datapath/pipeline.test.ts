@@ -9,7 +9,7 @@ import { ReservedPort } from '../../protocols/control/messages.ts'
 import { EtherType } from '../../protocols/match.ts'
 import type { FieldMatch } from '../../protocols/match.ts'
 import { parseIpv4 } from '../../protocols/address.ts'
-import { tcpFrame, udpFrame } from '../../protocols/packet/compose.ts'
+import { arpRequest, ipFrame, tcpFrame, udpFrame } from '../../protocols/packet/compose.ts'
 import type { Random } from '../../runtime/random.ts'
 import { seeded } from '../../runtime/random.ts'
 import { chance, pick, randomActions } from '../support/random-flows.ts'
@@ -238,6 +238,57 @@ describe('actions', () => {
       udp(),
     )
     expect(heard).toEqual([`2: ${hex(udp())}`, `3: ${hex(udp())}`])
+  })
+
+  test('a resubmit by another port holds for its table and not for those that it goes on to', () => {
+    const { heard } = run(
+      [
+        { instructions: apply({ type: 'resubmit', port: 3, table: 1 }) },
+        { table: 1, match: [{ field: 'in_port', value: 3n }], instructions: { ...apply(), gotoTable: 2 } },
+        { table: 2, match: [{ field: 'in_port', value: 1n }], instructions: apply(output(2)) },
+      ],
+      udp(),
+    )
+    expect(heard).toEqual([`2: ${hex(udp())}`])
+  })
+
+  test('no flow sees the ports of a fragment, be it the first, but all may write them', () => {
+    const first = udp()
+    first.set([0x20, 0x00], 20)
+    const isUdp = [isIp, { field: 'nw_proto', value: 17n }] as const
+    const flow = (port: bigint, ...actions: Action[]) => ({
+      match: [...isUdp, { field: 'udp_dst', value: port } as const],
+      instructions: apply(...actions),
+    })
+    expect(run([flow(2n, output(2)), flow(0n, output(3))], first).heard).toEqual([`3: ${hex(first)}`])
+    expect(run([flow(2n, output(2)), flow(0n, output(3))], udp()).heard).toEqual([`2: ${hex(udp())}`])
+    const rewritten = first.slice()
+    rewritten.set(udp({ dstPort: 9 }).subarray(34), 34)
+    expect(run([flow(0n, set('udp_dst', 9n), output(2))], first).heard).toEqual([`2: ${hex(rewritten)}`])
+  })
+
+  test('a network header whose protocol cannot be seen is not written to, as in Open vSwitch', () => {
+    const CUT_SHORT = 51
+    const unseen = (ethDst = 2n) =>
+      ipFrame({ ...ip, ethDst, ipSrc: 1n, ipDst: 2n, protocol: CUT_SHORT, segment: new Uint8Array(4) })
+    const isIpv6 = { field: 'eth_type', value: BigInt(EtherType.Ipv6) } as const
+    const write = apply(set('ipv6_dst', 9n), set('eth_dst', 7n), output(2))
+    expect(run([{ match: [isIpv6], instructions: write }], unseen()).heard).toEqual([`2: ${hex(unseen(7n))}`])
+  })
+
+  test('an ARP operation has eight bits, as in Open vSwitch', () => {
+    const request = arpRequest({ ethSrc: 0x0a0bn, ipSrc: 1, ipDst: 2 })
+    const move: Action = {
+      type: 'move',
+      from: { field: 'arp_sha', offset: 0, bits: 16 },
+      to: { field: 'arp_op', offset: 0, bits: 16 },
+    }
+    const changed = request.slice()
+    changed.set([0x00, 0x0b], 20)
+    const isArp = { field: 'eth_type', value: BigInt(EtherType.Arp) } as const
+    expect(run([{ match: [isArp], instructions: apply(move, output(2)) }], request).heard).toEqual([
+      `2: ${hex(changed)}`,
+    ])
   })
 
   test('resubmit without end drops the frame whole', () => {
