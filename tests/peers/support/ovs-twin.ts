@@ -1,0 +1,99 @@
+// One bridge of a real Open vSwitch with the ports that a test switch has, to be asked the same questions.
+
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { FlowSpec, PortConfig } from '../../../protocols/control/messages.ts'
+import { ReservedPort } from '../../../protocols/control/messages.ts'
+import { printFlow } from '../../../protocols/flow-text/print.ts'
+import { daemonCommand } from './daemon-command.ts'
+import { GrowingCapture } from './growing-capture.ts'
+import type { Ovs } from './ovs.ts'
+import { startOvs } from './ovs.ts'
+
+const BRIDGE = 'twin'
+
+export type OpenFlowVersion = 'OpenFlow10' | 'OpenFlow15'
+
+/** What a port's VLAN settings are; none for a trunk of everything. */
+export type VlanSettings = Pick<PortConfig, 'vlanMode' | 'tag' | 'trunks'>
+
+const portName = (number: number) => `twin${number}`
+
+export class OvsTwin {
+  readonly #ovs: Ovs
+  readonly #sent = new Map<number, GrowingCapture>()
+
+  private constructor(ovs: Ovs) {
+    this.#ovs = ovs
+  }
+
+  /**
+   * Ports 1 to `ports` and LOCAL. `caches: false` keeps no answer of the pipeline for a later frame: Open vSwitch learns
+   * addresses from frames that its caches answer only now and then, and forgets stale answers as late.
+   */
+  static async start({ ports, caches }: { ports: number; caches: boolean }): Promise<OvsTwin> {
+    const twin = new OvsTwin(await startOvs())
+    try {
+      await twin.#setUp(ports, caches)
+      return twin
+    } catch (error) {
+      await twin.stop()
+      throw error
+    }
+  }
+
+  async #setUp(ports: number, caches: boolean): Promise<void> {
+    const settings = ['other_config:vlan-limit=0', ...(caches ? [] : ['other_config:flow-limit=0'])]
+    await this.#ovs.vsctl('set', 'Open_vSwitch', '.', ...settings)
+    await this.#ovs.addBridge(BRIDGE)
+    for (let number = 1; number <= ports; number++)
+      this.#sent.set(number, new GrowingCapture(await this.#ovs.addPort(BRIDGE, portName(number), number)))
+    const local = join(this.#ovs.directory, 'local.pcap')
+    await this.#ovs.vsctl('set', 'interface', BRIDGE, `options:tx_pcap=${local}`)
+    this.#sent.set(ReservedPort.Local, new GrowingCapture(local))
+  }
+
+  async stop(): Promise<void> {
+    for (const capture of this.#sent.values()) capture.close()
+    await this.#ovs.stop()
+  }
+
+  /** Puts these flows in the place of all others, and forgets every address and every cached answer. */
+  async setFlows(flows: readonly FlowSpec[], version: OpenFlowVersion): Promise<void> {
+    const file = join(this.#ovs.directory, 'flows.txt')
+    writeFileSync(file, ['delete', ...flows.map((flow) => printFlow(flow).trim())].join('\n'))
+    await this.#ovs.ofctl('-O', version, 'add-flows', this.#ovs.bridge(BRIDGE), file)
+    await this.#command('fdb/flush', BRIDGE)
+    await this.#command('revalidator/purge')
+  }
+
+  /** VLAN settings of the ports from 1 on; none leaves them as they are. */
+  async setVlans(settings: readonly VlanSettings[]): Promise<void> {
+    if (settings.length === 0) return
+    const words = settings.flatMap((port, index) => portWords(portName(index + 1), port))
+    await this.#ovs.vsctl(...words)
+  }
+
+  /** Lets a frame come in and gives what leaves: `2: 0102…` for a copy through port 2, by port and then in order. */
+  async receive(bytes: Uint8Array, port: number): Promise<string[]> {
+    await this.#command('netdev-dummy/receive', portName(port), hex(bytes))
+    await this.#command('version')
+    return [...this.#sent].flatMap(([number, capture]) => capture.read().map((frame) => `${number}: ${hex(frame)}`))
+  }
+
+  #command(command: string, ...words: string[]): Promise<string> {
+    return daemonCommand(join(this.#ovs.directory, 'ovs-vswitchd.ctl'), command, ...words)
+  }
+}
+
+function portWords(name: string, { vlanMode, tag, trunks = [] }: VlanSettings): string[] {
+  const settings = [
+    ...(vlanMode ? [`vlan_mode=${vlanMode}`] : []),
+    ...(tag === undefined ? [] : [`tag=${tag}`]),
+    ...(trunks.length > 0 ? [`trunks=${trunks.join(',')}`] : []),
+  ]
+  const clear = ['--', 'clear', 'port', name, 'vlan_mode', 'tag', 'trunks']
+  return settings.length === 0 ? clear : [...clear, '--', 'set', 'port', name, ...settings]
+}
+
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
