@@ -138,7 +138,7 @@ const isOfAlternatives = ({ schemaPath }: SchemaError) => schemaPath.includes('/
 function schemaMistake(found: SchemaError, context: string): Mistake {
   const { params, instancePath } = found
   const key = params['additionalProperty'] ?? params['property'] ?? params['missingProperty']
-  const at = `${instancePath}${key === undefined ? '' : pointer(String(key))}`
+  const at = `${instancePath}${typeof key === 'string' ? pointer(key) : ''}`
   const detail = whatIsWrong(found)
   if (context !== 'body')
     return { detail: `${context === 'querystring' ? 'query' : context} ${at.slice(1)}: ${detail}` }

@@ -160,6 +160,9 @@ export class RemoteSwitch {
       case 'portStatus':
       case 'flowRemoved':
         this.onNotice(message)
+        return
+      default:
+      // Replies have found their requests by now, and what only controllers say is nothing to a controller.
     }
   }
 }

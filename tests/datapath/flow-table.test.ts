@@ -20,7 +20,7 @@ const tablesWith = (...mods: Partial<FlowMod>[]): FlowTables => {
   tables.applyBundle(mods.map(flowMod))
   return tables
 }
-const cookies = (tables: FlowTables) => [...tables].map((flow) => flow.spec.cookie).sort()
+const cookies = (tables: FlowTables) => [...tables].map((flow) => flow.spec.cookie).sort((a, b) => Number(a - b))
 
 function refusal(tables: FlowTables, ...mods: Partial<FlowMod>[]): { code: string; field: string } | undefined {
   try {

@@ -6,13 +6,13 @@ const LARGEST_OUTPUT = 256 * 1024 * 1024
 
 /** Checksums are verified; nothing is put together across frames, since a capture of many interfaces holds a frame many times. */
 const PREFERENCES = [
-  ...['ip', 'udp', 'tcp'].map((protocol) => `${protocol}.check_checksum:TRUE`),
-  ...[
-    'tcp.desegment_tcp_streams:FALSE',
-    'tcp.analyze_sequence_numbers:FALSE',
-    'ip.defragment:FALSE',
-    'ipv6.defragment:FALSE',
-  ],
+  'ip.check_checksum:TRUE',
+  'udp.check_checksum:TRUE',
+  'tcp.check_checksum:TRUE',
+  'tcp.desegment_tcp_streams:FALSE',
+  'tcp.analyze_sequence_numbers:FALSE',
+  'ip.defragment:FALSE',
+  'ipv6.defragment:FALSE',
 ].flatMap((preference) => ['-o', preference])
 
 /** One row per frame that passes `filter`, one column per field; several values of a field are joined with commas. */
