@@ -57,7 +57,7 @@ async function serve(
   { seed: from, listen: { host }, quiet }: Flags,
 ): Promise<Api> {
   // Other verbs need neither, and start faster without.
-  const [{ Lab }, { buildServer }, { liveRoutes }] = await Promise.all([
+  const [{ Lab }, { buildServer }, { applyTo, liveRoutes }] = await Promise.all([
     import('../lab/lab.ts'),
     import('../controller/api/server.ts'),
     import('../lab/live.ts'),
@@ -68,7 +68,7 @@ async function serve(
   const lab = await Lab.start(topology, { clock, seed: from, log })
   return buildServer(lab.controller, {
     version: manifest.version,
-    apply: (changed) => lab.apply(changed),
+    apply: applyTo(lab),
     routes: (api) => liveRoutes(api, lab),
     hostNames: [host, hostname()],
     log,

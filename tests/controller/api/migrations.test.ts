@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { ask, startLiveLab, type LiveLab } from '../../support/live-lab.ts'
+import { ask, smallTopology, startLiveLab, type LiveLab } from '../../support/live-lab.ts'
 
 let live: LiveLab
 beforeAll(async () => {
@@ -23,6 +23,7 @@ test('while it moves it can not be moved elsewhere; an abort brings it back', as
   const to = from === 'h1' ? 'h2' : 'h1'
   const { body } = await ask(live.api, 'POST', '/migrations', { vm: 'web1', to, pause: '10s' })
   expect((await ask(live.api, 'POST', '/migrations', { vm: 'web1', to })).status).toBe(409)
+  expect((await ask(live.api, 'PUT', '/topology', smallTopology())).status).toBe(409)
   expect((await ask(live.api, 'POST', `/migrations/${body.id}/abort`)).body).toMatchObject({ state: 'aborted' })
   expect((await ask(live.api, 'GET', '/vms/web1')).body).toMatchObject({ host: from, state: 'running' })
   expect(await reaches()).toBe(true)
