@@ -92,9 +92,12 @@ async function describe(api: Api, version: string): Promise<void> {
   await api.register(swaggerUi, { routePrefix: '/docs' })
 }
 
+const failure = (description: string) => ({
+  description,
+  content: { 'application/problem+json': { schema: { $ref: 'Problem#' } } },
+})
+
 const FAILURES = {
-  '4xx': {
-    description: 'The request can not be done; nothing was changed.',
-    content: { 'application/problem+json': { schema: { $ref: 'Problem#' } } },
-  },
+  '4xx': failure('The request can not be done; nothing was changed.'),
+  '5xx': failure('Not now, or a mistake of our own.'),
 }
