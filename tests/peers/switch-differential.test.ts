@@ -12,6 +12,7 @@ import { seeded } from '../../runtime/random.ts'
 import { flowMod, testSwitch } from '../support/test-switch.ts'
 import { ovsInstalled } from './support/ovs.ts'
 import { OvsTwin } from './support/ovs-twin.ts'
+import { REWRITABLE, rewriteCase } from './support/rewrite-cases.ts'
 import type { SwitchCase } from './support/switch-cases.ts'
 import { PORTS, normalCase, pipelineCase } from './support/switch-cases.ts'
 
@@ -48,6 +49,14 @@ describe.runIf(ovsInstalled())('beside Open vSwitch', () => {
       const { ours, theirs, asked } = await answers(twin(), pipelineCase(seeded(seed), 'OpenFlow15'))
       expect(ours, asked).toEqual(theirs)
     })
+
+    test.each(REWRITABLE.flatMap((field) => seeds(3).map((seed) => [field.name, seed, field] as const)))(
+      '%s is written as it is there (seed %i)',
+      async (_name, seed, field) => {
+        const { ours, theirs, asked } = await answers(twin(), rewriteCase(seeded(seed), field))
+        expect(ours, asked).toEqual(theirs)
+      },
+    )
 
     test.each(seeds(150))('NORMAL learns, floods and tags as it does there (seed %i)', async (seed) => {
       const { ours, theirs, asked } = await answers(twin(), normalCase(seeded(seed)))

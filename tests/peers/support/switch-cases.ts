@@ -65,7 +65,8 @@ const randomFrames = (random: Random, count: number): IncomingFrame[] =>
 
 const SHORTEST_FRAME = 14
 
-function anyFrame(random: Random): Uint8Array {
+/** A frame of any kind, now and then a damaged one. */
+export function anyFrame(random: Random): Uint8Array {
   switch (random.below(8)) {
     case 0: {
       const frame = damagedFrame(random)
@@ -99,7 +100,8 @@ function fragment(random: Random, frame: Uint8Array): Uint8Array {
 
 // ---- flows -------------------------------------------------------------------------------------------------------
 
-const blank: Omit<FlowSpec, 'match' | 'instructions' | 'priority'> = {
+/** What these flows have alike. */
+export const blank: Omit<FlowSpec, 'match' | 'instructions' | 'priority'> = {
   table: 0,
   cookie: 0n,
   idleTimeout: 0,
@@ -109,7 +111,7 @@ const blank: Omit<FlowSpec, 'match' | 'instructions' | 'priority'> = {
 
 const NORMAL: Action = { type: 'output', port: ReservedPort.Normal }
 
-const instructionsOf = (apply: Action[]): Instructions => ({ apply, clear: false, write: [] })
+export const instructionsOf = (apply: Action[]): Instructions => ({ apply, clear: false, write: [] })
 
 /** A flow that the frame meets, if it gets to its table as it came in. */
 function randomFlow(random: Random, version: OpenFlowVersion, frame: IncomingFrame): FlowSpec {
