@@ -58,6 +58,14 @@ export class FlowTables {
    */
   applyBundle(mods: readonly FlowMod[]): void {
     for (const mod of mods) checkFlowMod(mod, this.#options.meterExists)
+    this.applyChecked(mods)
+  }
+
+  /**
+   * The same for mods that have been through `checkFlowMod`.
+   * @throws FlowModError what the tables themselves refuse: overlap, no room
+   */
+  applyChecked(mods: readonly FlowMod[]): void {
     const undo: Undo[] = []
     const deleted: Flow[] = []
     try {

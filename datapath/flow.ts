@@ -1,4 +1,5 @@
 import type { FlowSpec, FlowStatistics } from '../protocols/control/messages.ts'
+import type { PackedMatch } from './packed-match.ts'
 import { packMatch } from './packed-match.ts'
 import type { Step } from './pipeline-steps.ts'
 import { stepsOf } from './pipeline-steps.ts'
@@ -19,29 +20,46 @@ export interface Flow {
   bytes: number
 }
 
-/** @throws InvalidField a match that contradicts itself. */
-export function makeFlow(spec: FlowSpec, now: number): Flow {
-  const { apply, write } = spec.instructions
-  return {
-    spec,
-    ...packMatch(spec.match),
-    apply: stepsOf(apply),
-    write: stepsOf(write),
-    addedAt: now,
-    usedAt: now,
-    packets: 0,
-    bytes: 0,
+class InstalledFlow implements Flow {
+  readonly spec: FlowSpec
+  readonly value: Uint32Array
+  readonly mask: Uint32Array
+  readonly addedAt: number
+  usedAt: number
+  packets = 0
+  bytes = 0
+  #apply: readonly Step[] | undefined
+  #write: readonly Step[] | undefined
+
+  constructor(spec: FlowSpec, { value, mask }: PackedMatch, addedAt: number) {
+    this.spec = spec
+    this.value = value
+    this.mask = mask
+    this.addedAt = addedAt
+    this.usedAt = addedAt
+  }
+
+  // Most flows of a large network never meet a frame: what the pipeline wants of them is made when one does.
+
+  get apply(): readonly Step[] {
+    return (this.#apply ??= stepsOf(this.spec.instructions.apply))
+  }
+
+  get write(): readonly Step[] {
+    return (this.#write ??= stepsOf(this.spec.instructions.write))
   }
 }
 
+/** @throws InvalidField a match that contradicts itself. */
+export const makeFlow = (spec: FlowSpec, now: number): Flow => new InstalledFlow(spec, packMatch(spec.match), now)
+
 /** The same flow, of the same age, with other instructions. */
 export function withInstructions(flow: Flow, instructions: FlowSpec['instructions']): Flow {
-  return {
-    ...flow,
-    spec: { ...flow.spec, instructions },
-    apply: stepsOf(instructions.apply),
-    write: stepsOf(instructions.write),
-  }
+  const changed = new InstalledFlow({ ...flow.spec, instructions }, flow, flow.addedAt)
+  changed.usedAt = flow.usedAt
+  changed.packets = flow.packets
+  changed.bytes = flow.bytes
+  return changed
 }
 
 /** OpenFlow 1.3 §5.4: the flow that says what becomes of frames that no other flow of its table matches. */

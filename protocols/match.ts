@@ -73,21 +73,32 @@ export function missingPrerequisite(field: Field, match: Match): string | undefi
  * @throws InvalidField a value too wide, a mask where none is allowed, a bit set outside its mask, a field named twice, a missing prerequisite.
  */
 export function checkMatch(match: Match, path = 'match'): void {
-  const seen = new Set<FieldName>()
-  for (const part of match) {
-    const field = fieldOf(part.field)
-    const at = `${path}.${part.field}`
-    const mask = part.mask ?? field.ones
-    if (seen.has(part.field)) throw new InvalidField(at, 'given twice', 'one value for each field')
-    seen.add(part.field)
-    if (part.value < 0n || part.value > field.ones)
-      throw new InvalidField(at, `0x${part.value.toString(16)} is too wide`, `${field.bits} bits`)
-    if (mask < 0n || mask > field.ones)
-      throw new InvalidField(at, `mask 0x${mask.toString(16)} is too wide`, `${field.bits} bits`)
-    if (part.mask !== undefined && mask !== field.ones && !field.maskable)
-      throw new InvalidField(at, 'can not be masked', 'an exact value')
-    if ((part.value & ~mask) !== 0n) throw new InvalidField(at, 'has a bit set outside its mask', 'value & ~mask = 0')
-    const missing = missingPrerequisite(field, match)
-    if (missing !== undefined) throw new InvalidField(at, 'lacks its prerequisite', `${missing} beside it`)
+  for (let index = 0; index < match.length; index++) {
+    const part = match[index]!
+    const fault = faultOf(part, match, index)
+    if (fault !== undefined) throw new InvalidField(`${path}.${part.field}`, fault.problem, fault.expected)
   }
+}
+
+interface Fault {
+  problem: string
+  expected: string
+}
+
+const isTooWide = (bits: bigint, field: Field) => bits < 0n || bits > field.ones
+
+function faultOf(part: FieldMatch, match: Match, index: number): Fault | undefined {
+  const field = fieldOf(part.field)
+  const mask = part.mask ?? field.ones
+  if (match.findIndex((other) => other.field === part.field) < index)
+    return { problem: 'given twice', expected: 'one value for each field' }
+  if (isTooWide(part.value, field))
+    return { problem: `0x${part.value.toString(16)} is too wide`, expected: `${field.bits} bits` }
+  if (isTooWide(mask, field))
+    return { problem: `mask 0x${mask.toString(16)} is too wide`, expected: `${field.bits} bits` }
+  if (mask !== field.ones && !field.maskable) return { problem: 'can not be masked', expected: 'an exact value' }
+  if (part.mask !== undefined && (part.value & ~mask) !== 0n)
+    return { problem: 'has a bit set outside its mask', expected: 'value & ~mask = 0' }
+  const missing = missingPrerequisite(field, match)
+  return missing === undefined ? undefined : { problem: 'lacks its prerequisite', expected: `${missing} beside it` }
 }

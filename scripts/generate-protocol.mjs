@@ -1,6 +1,6 @@
 // Turns protocols/control/control.proto into the static module that the codec imports. The result is never committed.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -19,3 +19,11 @@ execFileSync(
   [pbjs, ...OPTIONS.split(' '), '-o', join(folder, 'generated/control.js'), join(folder, 'control.proto')],
   { stdio: 'inherit' },
 )
+
+// The setter of a oneof deletes every other member, for each message read. Nobody asks a message here which member it has:
+// the codec looks for the members themselves, so the setter may do nothing.
+const generated = join(folder, 'generated/control.js')
+const code = readFileSync(generated, 'utf8')
+const SETTER = 'set: $util.oneOfSetter($oneOfFields)'
+if (!code.includes(SETTER)) throw new Error('generate-protocol: the generated module has no oneof setters any more')
+writeFileSync(generated, code.replaceAll(SETTER, 'set() {}'))

@@ -27,7 +27,7 @@ import { bounded, fromUint64, isSet, required, toUint64, UINT32, UINT8, Vocabula
 
 type Wire = signalbox.control.Envelope.$Properties
 
-const { Envelope: WireEnvelope } = signalbox.control
+const { Envelope: WireEnvelope, BundleAdd: WireBundleAdd } = signalbox.control
 
 const errorCodes = new Vocabulary<ErrorCode>(ERROR_CODES)
 const commands = new Vocabulary(['add', 'modify', 'delete'])
@@ -38,10 +38,30 @@ const bundleCommands = new Vocabulary(['open', 'commit', 'discard'])
 const bandTypes = new Vocabulary(['drop', 'dscp_remark'])
 
 /** @throws InvalidField a value that its place on the wire can not hold. */
-export function encodeEnvelope(envelope: Envelope): Uint8Array {
-  const wire = toWire(envelope.message)
-  wire.xid = bounded(envelope.xid, UINT32, 'xid')
+export function encodeEnvelope({ xid, message }: Envelope): Uint8Array {
+  bounded(xid, UINT32, 'xid')
+  if (message.type === 'bundleAdd') return encodeBundleAdd(xid, message)
+  const wire = toWire(message)
+  wire.xid = xid
   return WireEnvelope.encode(wire).finish()
+}
+
+/** The tag of `bundle_add` in an envelope: what stands before an empty one's length. */
+const BUNDLE_ADD_TAG = new protobuf.Reader(WireEnvelope.encode({ bundleAdd: {} }).finish()).uint32()
+const bundled = new WeakMap<BundledMessage, Uint8Array>()
+
+/**
+ * Most of what is bundled goes to many switches, so it is encoded once: a message on the wire is its fields one after the
+ * other, so the bundle's number can be put in front afterwards.
+ */
+function encodeBundleAdd(xid: number, { bundle, message }: MessageOf<'bundleAdd'>): Uint8Array {
+  let content = bundled.get(message)
+  if (content === undefined) bundled.set(message, (content = WireBundleAdd.encode(bundledToWire(message)).finish()))
+  const number = WireBundleAdd.encode({ bundle }).finish()
+  return WireEnvelope.encode({ xid })
+    .uint32(BUNDLE_ADD_TAG)
+    .bytes(Buffer.concat([number, content]))
+    .finish()
 }
 
 /**
@@ -89,7 +109,7 @@ const copyOf = (bytes: Uint8Array | null | undefined) => bytes?.slice() ?? new U
 
 // ---- to the wire -------------------------------------------------------------------------------------------------
 
-function toWire(message: Message): Wire {
+function toWire(message: Exclude<Message, { type: 'bundleAdd' }>): Wire {
   switch (message.type) {
     case 'hello':
       return { hello: { version: message.version } }
@@ -129,8 +149,6 @@ function toWire(message: Message): Wire {
       return { barrierRequest: {} }
     case 'barrierReply':
       return { barrierReply: {} }
-    case 'bundleAdd':
-      return { bundleAdd: { bundle: message.bundle, ...bundledToWire(message.message) } }
     case 'bundleControl':
       return { bundleControl: { bundle: message.bundle, command: bundleCommands.number(message.command, 'command') } }
     case 'bundleControlReply':

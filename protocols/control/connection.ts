@@ -3,7 +3,7 @@
 import type { Channel } from '../../runtime/transport.ts'
 import { InvalidField, Malformed } from '../errors.ts'
 import { decodeEnvelope, encodeEnvelope, envelopeXid } from './codec.ts'
-import { frame, FrameReader } from './framing.ts'
+import { FrameReader, FrameWriter } from './framing.ts'
 import type { ErrorCode, Message, MessageOf, MessageType } from './messages.ts'
 
 /** Which message answers which. */
@@ -54,6 +54,8 @@ interface Pending {
 const MAXIMUM_XID = 0xffffffff
 /** A batch goes out in writes of about this size. */
 const WRITE_SIZE = 1 << 18
+/** What a connection that says little needs. */
+const FIRST_BLOCK = 1 << 10
 
 /** Said to nobody's request and expecting no answer: xid 0. */
 const NOTICES: ReadonlySet<MessageType> = new Set<MessageType>(['hello', 'packetIn', 'portStatus', 'flowRemoved'])
@@ -75,8 +77,7 @@ export class Connection {
   #lastXid = 0
   #closed = false
   #depth = 0
-  #queue: Uint8Array[] = []
-  #queued = 0
+  readonly #out = new FrameWriter(FIRST_BLOCK)
 
   /** Takes over the channel's handlers; made in the turn that gave out the channel, it misses nothing. */
   constructor(channel: Channel) {
@@ -99,7 +100,7 @@ export class Connection {
    * @throws InvalidField a value that does not fit on the wire; nothing is sent.
    */
   send(message: Message, xid = NOTICES.has(message.type) ? 0 : this.#nextXid()): number {
-    this.#write(frame(encodeEnvelope({ xid, message })))
+    this.#write(encodeEnvelope({ xid, message }))
     return xid
   }
 
@@ -154,20 +155,14 @@ export class Connection {
     return this.#lastXid
   }
 
-  #write(bytes: Uint8Array): void {
+  #write(envelope: Uint8Array): void {
     if (this.#closed) return
-    if (this.#depth === 0) return this.#channel.send(bytes)
-    this.#queue.push(bytes)
-    this.#queued += bytes.byteLength
-    if (this.#queued >= WRITE_SIZE) this.#flush()
+    this.#out.add(envelope)
+    if (this.#depth === 0 || this.#out.size >= WRITE_SIZE) this.#flush()
   }
 
   #flush(): void {
-    if (this.#queue.length === 0) return
-    const bytes = this.#queue.length === 1 ? this.#queue[0]! : joined(this.#queue, this.#queued)
-    this.#queue = []
-    this.#queued = 0
-    this.#channel.send(bytes)
+    if (this.#out.size > 0) this.#channel.send(this.#out.take())
   }
 
   #receive(bytes: Uint8Array): void {
@@ -237,14 +232,4 @@ export class Connection {
     for (const one of pending) one.reject(new ConnectionClosed(this.peer))
     this.onClose()
   }
-}
-
-function joined(chunks: readonly Uint8Array[], size: number): Uint8Array {
-  const bytes = new Uint8Array(size)
-  let at = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, at)
-    at += chunk.byteLength
-  }
-  return bytes
 }

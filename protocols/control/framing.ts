@@ -8,18 +8,51 @@ export const MAXIMUM_FRAME = 2 ** 24 - 1
 
 /** `envelope` with its length before it. */
 export function frame(envelope: Uint8Array): Uint8Array {
-  const length = envelope.byteLength
-  if (length > MAXIMUM_FRAME) throw new RangeError(`an envelope of ${length} bytes is longer than ${MAXIMUM_FRAME}`)
-  const framed = new Uint8Array(LENGTH_SIZE + length)
-  writeLength(framed, length)
-  framed.set(envelope, LENGTH_SIZE)
+  const framed = new Uint8Array(LENGTH_SIZE + envelope.byteLength)
+  writeFrame(framed, 0, envelope)
   return framed
 }
 
-function writeLength(framed: Uint8Array, length: number): void {
-  framed[1] = length >>> 16
-  framed[2] = length >>> 8
-  framed[3] = length
+function writeFrame(into: Uint8Array, at: number, envelope: Uint8Array): void {
+  const length = envelope.byteLength
+  if (length > MAXIMUM_FRAME) throw new RangeError(`an envelope of ${length} bytes is longer than ${MAXIMUM_FRAME}`)
+  into[at] = 0
+  into[at + 1] = length >>> 16
+  into[at + 2] = length >>> 8
+  into[at + 3] = length
+  into.set(envelope, at + LENGTH_SIZE)
+}
+
+/** A batch in the making: many envelopes, one block of bytes. */
+export class FrameWriter {
+  #block: Uint8Array
+  /** Bytes written so far. */
+  size = 0
+
+  /** `capacity` is what it holds before it has to grow. */
+  constructor(capacity: number) {
+    this.#block = new Uint8Array(capacity)
+  }
+
+  add(envelope: Uint8Array): void {
+    const size = this.size + LENGTH_SIZE + envelope.byteLength
+    if (size > this.#block.byteLength) this.#grow(size)
+    writeFrame(this.#block, this.size, envelope)
+    this.size = size
+  }
+
+  /** What has been written since it was last taken, valid until the next `add`. */
+  take(): Uint8Array {
+    const written = this.#block.subarray(0, this.size)
+    this.size = 0
+    return written
+  }
+
+  #grow(size: number): void {
+    const larger = new Uint8Array(Math.max(size, 2 * this.#block.byteLength))
+    larger.set(this.#block)
+    this.#block = larger
+  }
 }
 
 /** Cuts a stream into envelopes. Keeps a half-read one and nothing else. */

@@ -54,7 +54,7 @@ function applyFlows(device: Switch, flows: FlowMod[], meters: MeterPlan, changes
   const unmake = meters.make(device.clock.now())
   if (flows.length === 0) return
   try {
-    device.tables.applyBundle(flows)
+    device.tables.applyChecked(flows)
   } catch (error) {
     unmake()
     throw new ChangeRefused(changes.length === 1 ? 0 : -1, asRefusal(error))
