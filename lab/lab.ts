@@ -50,6 +50,8 @@ export class Lab {
   readonly #channels = new Map<string, Channel>()
   /** Of frames that have not entered yet: their guest may be paused. */
   readonly #sources = new Map<number, string>()
+  /** What has been made to fail and has not been mended. */
+  readonly #broken = new Set<string>()
   #nextFrame = 1
   #controllerDown = false
 
@@ -123,14 +125,17 @@ export class Lab {
   /** @returns false where there is nothing by that name. */
   fail(target: FailureTarget): boolean {
     const known = this.#breakOrMend(target, false)
-    if (known) this.judge.breakage(1)
+    if (known && !this.#broken.has(nameOf(target))) {
+      this.#broken.add(nameOf(target))
+      this.judge.breakage(1)
+    }
     return known
   }
 
   /** @returns false where there is nothing by that name. */
   heal(target: FailureTarget): boolean {
     const known = this.#breakOrMend(target, true)
-    if (known) this.judge.breakage(-1)
+    if (this.#broken.delete(nameOf(target))) this.judge.breakage(-1)
     return known
   }
 
@@ -210,6 +215,17 @@ export class Lab {
     this.digest.drop(this.clock.now(), place, name)
     this.judge.dropped(id, name, place)
     if (this.pinger.owns(id)) this.pinger.dropped(id, name, place)
+  }
+}
+
+function nameOf(target: FailureTarget): string {
+  switch (target.kind) {
+    case 'link':
+      return `link ${target.endpoints.toSorted().join(' ')}`
+    case 'host':
+      return `host ${target.host}`
+    case 'controller':
+      return 'controller'
   }
 }
 

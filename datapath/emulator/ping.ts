@@ -33,6 +33,8 @@ interface Conversation {
   answered: ((mac: bigint) => void) | undefined
   /** Names and places of the drops that frames of this conversation met. */
   drops: Set<string>
+  /** Identities of its frames. */
+  frames: number[]
 }
 
 export class Pinger {
@@ -56,7 +58,14 @@ export class Pinger {
     const result: PingResult = { from: from.id, to: to.id, sent: count, received: 0 }
     if (pair === undefined) return { ...result, why: 'they have no addresses of one family' }
     const identifier = (this.#lastIdentifier = (this.#lastIdentifier + 1) & 0xffff)
-    const conversation: Conversation = { pair, identifier, sequence: 0, answered: undefined, drops: new Set() }
+    const conversation: Conversation = {
+      pair,
+      identifier,
+      sequence: 0,
+      answered: undefined,
+      drops: new Set(),
+      frames: [],
+    }
     let mac: bigint | undefined
     while (conversation.sequence < count) {
       const start = this.#options.clock.now()
@@ -65,6 +74,7 @@ export class Pinger {
       if (mac !== undefined && (await this.#echo(conversation, mac))) result.received++
       if (conversation.sequence < count) await this.#until(start + interval)
     }
+    this.#forgetLater(conversation)
     return result.received === count ? result : { ...result, why: explanation(conversation, mac) }
   }
 
@@ -110,7 +120,16 @@ export class Pinger {
   #send(conversation: Conversation, nic: string, bytes: Uint8Array): void {
     const id = this.#options.nextId()
     this.#frames.set(id, conversation)
+    conversation.frames.push(id)
     this.#options.send(nic, id, bytes)
+  }
+
+  /** Frames of the conversation may still be on their way for a while. */
+  #forgetLater({ frames }: Conversation): void {
+    const { clock } = this.#options
+    clock.schedule(clock.now() + TIMEOUT, () => {
+      for (const id of frames) this.#frames.delete(id)
+    })
   }
 
   #until(instant: Nanoseconds): Promise<void> {
