@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import manifest from '../package.json' with { type: 'json' }
+import { version } from './version.ts'
 import { EXIT_LEGEND, reportFailure } from './failure.ts'
 import { flowCommand } from './flow.ts'
 import { initCommand } from './init.ts'
@@ -24,7 +24,7 @@ function program(): Command {
     .description(
       'Emulated networks with a verdict: a topology in, a capture through it, and an exit code that says whether isolation held.',
     )
-    .version(manifest.version)
+    .version(version)
     .showHelpAfterError('(signalbox --help lists the verbs)')
     .showSuggestionAfterError()
     .addHelpText('after', EXIT_LEGEND)

@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import { isIP } from 'node:net'
 import { Command, InvalidArgumentError } from 'commander'
 import type { Api } from '../controller/api/api.ts'
-import manifest from '../package.json' with { type: 'json' }
+import { version } from './version.ts'
 import { WallClock } from '../runtime/wall-clock.ts'
 import { loadTopology } from '../topologies/load.ts'
 import type { Topology } from '../topologies/topology.ts'
@@ -67,7 +67,7 @@ async function serve(
   }
   const lab = await Lab.start(topology, { clock, seed: from, log })
   return buildServer(lab.controller, {
-    version: manifest.version,
+    version,
     apply: applyTo(lab),
     routes: (api) => liveRoutes(api, lab),
     hostNames: [host, hostname()],
