@@ -1,6 +1,6 @@
 // Flows that users put in, beside the controller's own.
 
-import type { FlowFilter, FlowSpec } from '../protocols/control/messages.ts'
+import type { Action, FlowFilter, FlowSpec } from '../protocols/control/messages.ts'
 import { ALL_TABLES } from '../protocols/control/messages.ts'
 import { InvalidField } from '../protocols/errors.ts'
 import { fieldOf } from '../protocols/fields.ts'
@@ -67,7 +67,12 @@ function isWithin(narrow: Match, wide: Match): boolean {
 }
 
 const outputsTo = ({ instructions: { apply, write } }: FlowSpec, port: number): boolean =>
-  [...apply, ...write].some((action) => action.type === 'output' && action.port === port)
+  [...apply, ...write].some((action) => sendsTo(action, port))
+
+const sendsTo = (action: Action, port: number): boolean =>
+  action.type === 'clone'
+    ? action.actions.some((one) => sendsTo(one, port))
+    : action.type === 'output' && action.port === port
 
 export const flowEvent = (name: string, command: 'add' | 'delete' | 'removed', flow: FlowSpec): ControllerEvent => ({
   type: 'flow',

@@ -13,8 +13,10 @@ export type DatapathAction =
   | { type: 'pop_vlan' }
   /** Writes the bits of `mask` of one word of the flow key (see `Word` in fields.ts) into the frame's headers, checksums repaired. */
   | { type: 'set'; word: number; value: number; mask: number }
-  /** Ends the list for this frame where the meter says drop. */
+  /** Ends the list, and that of no clone around it, where the meter says drop. */
   | { type: 'meter'; meter: number }
+  /** Does these to a copy of the frame as it is now. */
+  | { type: 'clone'; actions: DatapathAction[] }
   | {
       type: 'controller'
       reason: 'action' | 'invalid_ttl' | 'no_match'

@@ -1,7 +1,7 @@
 // What makes a flow mod one that can be carried out, apart from what is in the tables already.
 
 import type { Action, ErrorCode, FlowMod, Instructions, Subfield } from '../protocols/control/messages.ts'
-import { ALL_TABLES, ReservedPort } from '../protocols/control/messages.ts'
+import { ALL_TABLES, MAX_CLONE_DEPTH, ReservedPort } from '../protocols/control/messages.ts'
 import { InvalidField } from '../protocols/errors.ts'
 import type { FieldName } from '../protocols/fields.ts'
 import { fieldNamed } from '../protocols/fields.ts'
@@ -78,7 +78,7 @@ function checkInstructions({ table, match, instructions }: FlowMod, meterExists:
 
 function checkActions({ apply, write }: Instructions, match: Match): void {
   checkActionList(apply, match, 'instructions.apply', MATCHED)
-  checkActionList(write, match, 'instructions.write', {})
+  checkActionList(write, match, 'instructions.write', { actionSet: true })
 }
 
 /** What a list of actions is checked for beyond each action's own sense. */
@@ -87,6 +87,10 @@ interface Context {
   matched?: true
   /** OFPP_TABLE, which only a packet-out may use. */
   table?: true
+  /** An action set can hold no clone, as in Open vSwitch. */
+  actionSet?: true
+  /** How many clones the list stands in; 0 where absent. */
+  depth?: number
 }
 
 const MATCHED: Context = { matched: true }
@@ -146,10 +150,25 @@ function checkAction(action: Action, match: Match, path: string, context: Contex
     case 'resubmit':
       if (action.table === undefined || isTable(action.table)) return
       throw new FlowModError('bad_action', `${path}.table`, `table ${action.table}; expected 0 to ${TABLES - 1}`)
+    case 'clone':
+      return checkClone(action, match, path, context)
     case 'controller':
     case 'pop_vlan':
     case 'dec_ttl':
   }
+}
+
+function checkClone(
+  { actions }: Extract<Action, { type: 'clone' }>,
+  match: Match,
+  path: string,
+  context: Context,
+): void {
+  const depth = (context.depth ?? 0) + 1
+  if (context.actionSet) throw new FlowModError('bad_action', path, 'an action set can hold no clone')
+  if (depth > MAX_CLONE_DEPTH)
+    throw new FlowModError('bad_action', path, `clone in ${MAX_CLONE_DEPTH} others; expected fewer`)
+  checkActionList(actions, match, `${path}.actions`, { ...context, depth })
 }
 
 const HIGHEST_PORT = 0xfeff

@@ -1,3 +1,4 @@
+import type { Action } from '../protocols/control/messages.ts'
 import type { Match } from '../protocols/match.ts'
 import { KEY_WORDS } from '../protocols/fields.ts'
 import type { Classifier } from './classifier/classifier.ts'
@@ -98,6 +99,7 @@ function overlap(a: PackedMatch, b: PackedMatch): boolean {
 
 function outputsTo(flow: Flow, port: number): boolean {
   const { apply, write } = flow.spec.instructions
-  const isOutput = (action: (typeof apply)[number]) => action.type === 'output' && action.port === port
+  const isOutput = (action: Action): boolean =>
+    action.type === 'clone' ? action.actions.some(isOutput) : action.type === 'output' && action.port === port
   return apply.some(isOutput) || write.some(isOutput)
 }

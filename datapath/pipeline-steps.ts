@@ -14,9 +14,10 @@ export interface WordWrite {
 }
 
 export type Step =
-  | Exclude<Action, { type: 'set_field' | 'move' }>
+  | Exclude<Action, { type: 'set_field' | 'move' | 'clone' }>
   | { type: 'set_field'; field: Field; writes: readonly WordWrite[] }
   | { type: 'move'; from: Field; to: Field; fromOffset: bigint; toOffset: bigint; ones: bigint }
+  | { type: 'clone'; steps: readonly Step[] }
 
 export const stepsOf = (actions: readonly Action[]): readonly Step[] => actions.map(stepOf)
 
@@ -35,6 +36,8 @@ function stepOf(action: Action): Step {
         toOffset: BigInt(action.to.offset),
         ones: (1n << BigInt(action.from.bits)) - 1n,
       }
+    case 'clone':
+      return { type: 'clone', steps: stepsOf(action.actions) }
     default:
       return action
   }

@@ -25,6 +25,20 @@ export interface LearnedAddress {
   port: number
 }
 
+/** What a clone leaves untouched. */
+export interface BeforeClone {
+  readonly key: FlowKey
+  readonly written: Uint32Array<ArrayBuffer>
+  readonly hasWritten: boolean
+  readonly hasWrittenNetwork: boolean
+  readonly tags: readonly number[]
+  readonly committedTags: readonly number[]
+  readonly list: DatapathAction[]
+}
+
+const leavesAsItIs = ({ type }: DatapathAction): boolean =>
+  type === 'output' || type === 'tunnel_output' || type === 'controller' || type === 'clone'
+
 export class Translation {
   /** The key as the actions so far have made it. Tags are read here and written by `setTags` or `write` only. */
   readonly key: FlowKey
@@ -34,10 +48,14 @@ export class Translation {
   /** Flows that the frame met, in order. */
   readonly hits: Flow[] = []
   readonly learned: LearnedAddress[] = []
+  /** How many actions there are, those in clones counted in. */
+  size = 0
   /** Copies that leave, and copies to the controller. */
   outputs = 0
   copiesToController = 0
 
+  /** Where actions are written down: `actions`, or those of the clone under way. */
+  #list = this.actions
   #written = new Uint32Array(KEY_WORDS)
   #hasWritten = false
   #hasWrittenNetwork = false
@@ -91,7 +109,7 @@ export class Translation {
 
   output(port: number, flow: Flow | undefined): void {
     this.#commit()
-    this.actions.push(flow ? { type: 'output', port, flow } : { type: 'output', port })
+    this.#push(flow ? { type: 'output', port, flow } : { type: 'output', port })
     this.outputs++
   }
 
@@ -99,7 +117,7 @@ export class Translation {
     this.#commit()
     const { id: tunnelId, source, destination } = to
     const action = { type: 'tunnel_output', port, tunnelId, source, destination } as const
-    this.actions.push(flow ? { ...action, flow } : action)
+    this.#push(flow ? { ...action, flow } : action)
     this.outputs++
   }
 
@@ -111,12 +129,42 @@ export class Translation {
   ): void {
     this.#commit()
     for (let word = 0; word < Word.ethernetDestination; word++) this.consultWord(word)
-    this.actions.push({ type: 'controller', reason, maxLength, ...from, key: this.key.slice() })
+    this.#push({ type: 'controller', reason, maxLength, ...from, key: this.key.slice() })
     this.copiesToController++
   }
 
   meter(meter: number): void {
-    this.actions.push({ type: 'meter', meter })
+    this.#push({ type: 'meter', meter })
+  }
+
+  /** From here to the `endClone` that is given what this gives, all is done to a copy. What is due is written down before. */
+  beginClone(): BeforeClone {
+    this.#commit()
+    const before = {
+      key: this.key.slice(),
+      written: this.#written.slice(),
+      hasWritten: this.#hasWritten,
+      hasWrittenNetwork: this.#hasWrittenNetwork,
+      tags: this.#tags,
+      committedTags: this.#committedTags,
+      list: this.#list,
+    }
+    this.#list = []
+    return before
+  }
+
+  /** The frame is again what it was. A clone that leaves it as it is needs no copy. */
+  endClone(before: BeforeClone): void {
+    const { list } = before
+    if (this.#list.every(leavesAsItIs)) list.push(...this.#list)
+    else list.push({ type: 'clone', actions: this.#list })
+    this.#list = list
+    this.key.set(before.key)
+    this.#written = before.written
+    this.#hasWritten = before.hasWritten
+    this.#hasWrittenNetwork = before.hasWrittenNetwork
+    this.#tags = before.tags
+    this.#committedTags = before.committedTags
   }
 
   /** Remembers why the frame might find nobody: the first reason given counts. */
@@ -127,6 +175,7 @@ export class Translation {
   /** Nothing that was decided so far is done. */
   abort(reason: DropReason, flow: Flow | undefined): void {
     this.actions.length = 0
+    this.#list = this.actions
     this.outputs = 0
     this.copiesToController = 0
     this.#noRecipient = { reason, flow }
@@ -138,7 +187,7 @@ export class Translation {
     const unnamed = this.copiesToController > 0 ? 'to_controller' : 'drop_action_of_pipeline'
     const reason = this.#noRecipient?.reason ?? unnamed
     const flow = this.#noRecipient?.flow ?? this.hits.at(-1)
-    this.actions.push(flow ? { type: 'drop', reason, flow } : { type: 'drop', reason })
+    this.#push(flow ? { type: 'drop', reason, flow } : { type: 'drop', reason })
   }
 
   tunnelId(): bigint {
@@ -173,6 +222,11 @@ export class Translation {
     this.setTags([hasType ? written : ((EtherType.Vlan << 16) | written) >>> 0, ...inner])
   }
 
+  #push(action: DatapathAction): void {
+    this.#list.push(action)
+    this.size++
+  }
+
   #commit(): void {
     if (this.#hasWritten) this.#commitWrites()
     if (this.#tags !== this.#committedTags) this.#commitTags()
@@ -180,13 +234,16 @@ export class Translation {
 
   /**
    * As in Open vSwitch, which knows by the protocol that there is a network header at all, nothing is written to one whose
-   * protocol (or ARP operation) is 0 or cannot be seen.
+   * protocol (or ARP operation) is 0 or cannot be seen. The type of a neighbour discovery option goes before the link-layer
+   * addresses, as there too: which of them is in the option is read off it.
    */
   #commitWrites(): void {
     this.#commitWords(Word.ethernetDestination, Word.protocol)
     this.#hasWritten = this.#hasWrittenNetwork && this.read(Word.protocol) === 0
     if (this.#hasWritten) return
-    this.#commitWords(Word.protocol, KEY_WORDS)
+    this.#commitWords(Word.protocol, Word.ndTarget)
+    this.#commitWords(Word.ndReserved, KEY_WORDS)
+    this.#commitWords(Word.ndTarget, Word.ndReserved)
     this.#hasWrittenNetwork = false
   }
 
@@ -194,7 +251,7 @@ export class Translation {
     for (let word = start; word < end; word++) {
       const mask = this.#written[word]
       if (mask === 0) continue
-      this.actions.push({ type: 'set', word, value: (this.key[word] & mask) >>> 0, mask })
+      this.#push({ type: 'set', word, value: (this.key[word] & mask) >>> 0, mask })
       this.#written[word] = 0
     }
   }
@@ -205,8 +262,8 @@ export class Translation {
     const want = this.#tags
     let common = 0
     while (common < have.length && common < want.length && have.at(-1 - common) === want.at(-1 - common)) common++
-    for (let tag = have.length - common; tag > 0; tag--) this.actions.push({ type: 'pop_vlan' })
-    for (let tag = want.length - common - 1; tag >= 0; tag--) this.actions.push(pushOf(want[tag]))
+    for (let tag = have.length - common; tag > 0; tag--) this.#push({ type: 'pop_vlan' })
+    for (let tag = want.length - common - 1; tag >= 0; tag--) this.#push(pushOf(want[tag]))
     this.#committedTags = want
   }
 }

@@ -63,15 +63,18 @@ interface Activation {
   /** The step that comes next. */
   next: number
   readonly deepens: boolean
+  /** What is to be done once it has ended. */
+  readonly afterwards?: (() => void) | undefined
 }
 
-/** Resubmits nest, up to MAX_LOOKUPS deep: too deep for the call stack, so the walk keeps its own. */
+/** Resubmits nest, up to MAX_LOOKUPS deep: too deep for the call stack, so the walk keeps its own. Clones nest to MAX_DEPTH. */
 class Walk {
   readonly #context: PipelineContext
   readonly #now: Nanoseconds
   readonly #frame: Translation
   readonly #stack: Activation[] = []
   #depth = 0
+  #clones = 0
   #lookups = 0
   #aborted = false
   #actionSet: readonly Step[] = []
@@ -102,8 +105,13 @@ class Walk {
     return this.#frame
   }
 
-  #begin(steps: readonly Step[], flow: Flow | undefined): void {
-    this.#stack.push({ table: flow?.spec.table ?? 0, flow, steps, next: 0, deepens: false })
+  #begin(steps: readonly Step[], flow: Flow | undefined, afterwards?: () => void): void {
+    this.#stack.push({ table: flow?.spec.table ?? 0, flow, steps, next: 0, deepens: false, afterwards })
+  }
+
+  #end({ deepens, afterwards }: Activation): void {
+    if (deepens) this.#depth--
+    afterwards?.()
   }
 
   #walk(): void {
@@ -111,7 +119,7 @@ class Walk {
       const current = this.#stack.at(-1)!
       const step = current.steps[current.next++]
       const goesOn = step === undefined ? this.#goOn(current) : this.#runStep(step, current)
-      if (!goesOn && this.#stack.pop()!.deepens) this.#depth--
+      if (!goesOn) this.#end(this.#stack.pop()!)
     }
   }
 
@@ -125,7 +133,7 @@ class Walk {
   }
 
   #lookup(table: number, port: number): Flow | undefined {
-    const tooMany = ++this.#lookups > MAX_LOOKUPS || this.#frame.actions.length > MAX_ACTIONS
+    const tooMany = ++this.#lookups > MAX_LOOKUPS || this.#frame.size > MAX_ACTIONS
     if (tooMany) return this.#abort('too_many_resubmit')
     const flow = this.#find(table, port)
     if (flow === undefined) this.#frame.note('table_miss')
@@ -219,7 +227,26 @@ class Walk {
       case 'resubmit':
         this.#resubmit(step.table ?? current.table, step.port ?? frame.key[Word.inPort], current)
         return true
+      case 'clone':
+        this.#clone(step.steps, current.flow)
+        return true
     }
+  }
+
+  /** As in Open vSwitch, the copy has the action set as it is now, may add to it, and carries it out at its end. */
+  #clone(steps: readonly Step[], flow: Flow | undefined): void {
+    if (this.#clones >= MAX_DEPTH) return this.#abort('recursion_too_deep')
+    this.#clones++
+    const actionSet = this.#actionSet
+    const writer = this.#writer
+    const before = this.#frame.beginClone()
+    const end = () => {
+      this.#frame.endClone(before)
+      this.#actionSet = actionSet
+      this.#writer = writer
+      this.#clones--
+    }
+    this.#begin(steps, flow, () => this.#begin(actionSetInOrder(this.#actionSet), this.#writer, end))
   }
 
   #resubmit(table: number, port: number, { flow, table: from }: Activation): void {

@@ -22,25 +22,49 @@ export interface ActionSink {
   toController(frame: FrameHandle, action: ControllerAction): void
 }
 
+interface Surroundings {
+  arena: FrameArena
+  meters: MeterTable
+  clock: Clock
+  sink: ActionSink
+}
+
 /**
  * Does `actions` to the frame and takes ownership of it. Every output is a copy that leaves; a frame without one ends, once,
- * under the name that the list gives, or as over its rate where a meter ended the list.
+ * under the name that the list gives, or as over its rate where meters left nothing of it.
  */
 export function runActions(
   frame: FrameHandle,
   actions: readonly DatapathAction[],
   hits: readonly Flow[],
-  { arena, meters, clock, sink }: { arena: FrameArena; meters: MeterTable; clock: Clock; sink: ActionSink },
+  surroundings: Surroundings,
 ): void {
-  let copies = 0
-  for (let index = 0; index < actions.length; index++) {
+  run(frame, actions, hits, surroundings, 0, false)
+}
+
+/** Gives how many copies have left, of which `copies` before. A clone's own frame ends in silence. */
+function run(
+  frame: FrameHandle,
+  actions: readonly DatapathAction[],
+  hits: readonly Flow[],
+  surroundings: Surroundings,
+  copies: number,
+  isClone: boolean,
+): number {
+  const { arena, meters, clock, sink } = surroundings
+  list: for (let index = 0; index < actions.length; index++) {
     const action = actions[index]
+    const isLast = index === actions.length - 1
     switch (action.type) {
       case 'output':
       case 'tunnel_output':
-        if (index === actions.length - 1) return sink.leave(frame, action, hits)
-        sink.leave(arena.clone(frame), action, hits)
         copies++
+        sink.leave(isLast ? frame : arena.clone(frame), action, hits)
+        if (isLast) return copies
+        break
+      case 'clone':
+        if (isLast) return run(frame, action.actions, hits, surroundings, copies, isClone)
+        copies = run(arena.clone(frame), action.actions, hits, surroundings, copies, true)
         break
       case 'set':
         applySet(arena, frame, action.word, action.value, action.mask)
@@ -53,11 +77,7 @@ export function runActions(
         break
       case 'meter': {
         const verdict = meters.allow(action.meter, arena.length[frame] * 8, clock.now())
-        if (verdict === MeterVerdict.Drop) {
-          if (copies === 0) sink.end(frame, 'rate_limited', hits.at(-1))
-          else arena.release(frame)
-          return
-        }
+        if (verdict === MeterVerdict.Drop) break list
         if (verdict >= 0) applySet(arena, frame, Word.trafficClass, verdict << 2, 0xfc)
         break
       }
@@ -65,8 +85,11 @@ export function runActions(
         sink.toController(frame, action)
         break
       case 'drop':
-        return sink.end(frame, action.reason, action.flow)
+        sink.end(frame, action.reason, action.flow)
+        return copies
     }
   }
-  arena.release(frame)
+  if (isClone || copies > 0) arena.release(frame)
+  else sink.end(frame, 'rate_limited', hits.at(-1))
+  return copies
 }

@@ -65,6 +65,8 @@ function actionText(action: Action): string {
       return `move ${subfieldText(action.from)} ${subfieldText(action.to)}`
     case 'resubmit':
       return `resubmit ${action.port ?? ''} ${action.table ?? ''}`
+    case 'clone':
+      return `clone(${action.actions.map(actionText).join(',')})`
     default:
       return Object.values(action).join(' ')
   }

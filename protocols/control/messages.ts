@@ -103,6 +103,14 @@ export type Action =
   | { type: 'dec_ttl' }
   /** Looks `table` (absent: the current one) up again as though the frame had come in on `port` (absent: the current one). */
   | { type: 'resubmit'; port?: number; table?: number }
+  /**
+   * Does `actions` to a copy of the frame and of all that the pipeline knows of it, action set included, which the copy carries
+   * out at its end. What they change, and a meter that drops the copy, is nothing to the actions that follow.
+   */
+  | { type: 'clone'; actions: Action[] }
+
+/** How deep clones may stand within clones. */
+export const MAX_CLONE_DEPTH = 32
 
 /** OpenFlow 1.3 §5.9, executed in this order whatever the order of writing. Nothing at all means drop. */
 export interface Instructions {

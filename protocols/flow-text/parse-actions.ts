@@ -2,7 +2,7 @@
 // which a switch executes them.
 
 import type { Action, Instructions, Subfield } from '../control/messages.ts'
-import { ReservedPort } from '../control/messages.ts'
+import { MAX_CLONE_DEPTH, ReservedPort } from '../control/messages.ts'
 import type { Field, FieldName } from '../fields.ts'
 import { fieldNamed, fieldOf, FIELDS } from '../fields.ts'
 import type { Match } from '../match.ts'
@@ -27,6 +27,8 @@ interface Reading {
   readonly match: Match | undefined
   /** An action before may have given the frame a tag. */
   tagged: boolean
+  /** How many clones the actions stand in. */
+  readonly depth: number
 }
 
 type ActionReader = (word: Word, reading: Reading) => Action
@@ -54,6 +56,7 @@ const ACTIONS: ReadonlyMap<string, ActionReader> = new Map(
     move: readMove,
     dec_ttl: readDecTtl,
     resubmit: readResubmit,
+    clone: readClone,
   }),
 )
 
@@ -68,7 +71,7 @@ const INSTRUCTIONS: ReadonlyMap<string, InstructionReader> = new Map(
       instructions.clear = true
     },
     write_actions: (word, instructions, reading) => {
-      instructions.write = readActionList(word.value ?? slice(word.whole, word.whole.text.length), { ...reading })
+      instructions.write = readActionList(valueOrNothing(word), { ...reading })
     },
     write_metadata: readWriteMetadata,
     goto_table: (word, instructions) => {
@@ -84,7 +87,7 @@ const RESERVED_WORDS = ['in_port', 'all', 'flood', 'local', 'normal']
 
 /** @throws FlowSyntaxError */
 export function readInstructions(piece: Piece, options: FlowTextOptions, match?: Match): Instructions {
-  const reading: Reading = { options, match, tagged: false }
+  const reading = newReading(options, match)
   const instructions: Instructions = { apply: [], clear: false, write: [] }
   const found = words(piece)
   if (dropAlone(found)) return instructions
@@ -108,7 +111,10 @@ export const newReading = (options: FlowTextOptions, match: Match | undefined): 
   options,
   match,
   tagged: false,
+  depth: 0,
 })
+
+const valueOrNothing = (word: Word): Piece => word.value ?? slice(word.whole, word.whole.text.length)
 
 function dropAlone(found: readonly Word[]): boolean {
   const drop = found.find((word) => word.key.text === 'drop')
@@ -281,6 +287,14 @@ function readResubmit(word: Word, { options }: Reading): Action {
   if (comma >= 0 && comma < value.text.length - 1)
     action.table = Number(parseNumber(slice(value, comma + 1), MAXIMUM_TABLE))
   return action
+}
+
+/** `clone(ACTIONS)`: what they do to the frame, those behind the clone do not see. */
+function readClone(word: Word, reading: Reading): Action {
+  const depth = reading.depth + 1
+  if (depth > MAX_CLONE_DEPTH)
+    throw new FlowSyntaxError(word.key.column, 'clone stands in too many others', `${MAX_CLONE_DEPTH} at most`)
+  return { type: 'clone', actions: readActionList(valueOrNothing(word), { ...reading, depth }) }
 }
 
 function readWriteMetadata(word: Word, instructions: Instructions): void {

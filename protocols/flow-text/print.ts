@@ -159,6 +159,8 @@ function printAction(action: Action, options: FlowTextOptions): string {
       return 'dec_ttl'
     case 'resubmit':
       return printResubmit(action, options)
+    case 'clone':
+      return `clone(${printActions(action.actions, options)})`
   }
 }
 

@@ -93,6 +93,7 @@ describe('modify', () => {
 })
 
 describe('delete', () => {
+  const toPort3 = { type: 'output', port: 3 } as const
   const flows: Partial<FlowMod>[] = [
     { match: [ip], cookie: 1n, instructions: outputTo(1) },
     {
@@ -101,13 +102,14 @@ describe('delete', () => {
       instructions: { apply: [], clear: false, write: [{ type: 'output', port: 2 }] },
     },
     { table: 3, cookie: 3n, instructions: outputTo(2) },
-    { match: [from(4n)], priority: 8, cookie: 4n },
+    { match: [from(4n)], priority: 8, cookie: 4n, instructions: apply({ type: 'clone', actions: [toPort3] }) },
   ]
   test.each<[string, Partial<FlowMod>, bigint[]]>([
     ['everything in a table', {}, [3n]],
     ['everything in all tables', { table: ALL_TABLES }, []],
     ['narrower flows only', { match: [ip] }, [3n, 4n]],
     ['by output port', { table: ALL_TABLES, outPort: 2 }, [1n, 4n]],
+    ['by output port of a clone', { table: ALL_TABLES, outPort: 3 }, [1n, 2n, 3n]],
     ['by cookie', { table: ALL_TABLES, cookie: 2n, cookieMask: 0xffn }, [1n, 3n, 4n]],
     ['strictly', { command: 'delete-strict', match: [ip] }, [2n, 3n, 4n]],
     ['strictly at another priority', { command: 'delete-strict', match: [from(4n)], priority: 1 }, [1n, 2n, 3n, 4n]],
@@ -226,6 +228,29 @@ describe('a bundle', () => {
       { instructions: apply({ type: 'push_vlan', etherType: 0x9100 }) },
       'bad_action',
       'instructions.apply[0].etherType',
+    ],
+    [
+      'in a clone what it would refuse outside',
+      { instructions: apply({ type: 'clone', actions: [{ type: 'output', port: 0 }] }) },
+      'bad_action',
+      'instructions.apply[0].actions[0].port',
+    ],
+    [
+      'a clone in an action set',
+      { instructions: { ...apply(), write: [{ type: 'clone', actions: [] }] } },
+      'bad_action',
+      'instructions.write[0]',
+    ],
+    [
+      'a field that only a clone has',
+      {
+        instructions: apply(
+          { type: 'clone', actions: [{ type: 'push_vlan', etherType: 0x8100 }] },
+          { type: 'set_field', field: 'vlan_pcp', value: 1n },
+        ),
+      },
+      'bad_prerequisite',
+      'instructions.apply[1]',
     ],
   ])('refuses %s', (_name, mod, code, field) => {
     expect(refusal(tablesWith(), flowMod({}), mod)).toEqual({ code, field })

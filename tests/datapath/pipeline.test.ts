@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { DatapathAction } from '../../datapath/datapath-actions.ts'
 import { translate } from '../../datapath/pipeline.ts'
 import type { Translation } from '../../datapath/pipeline-translation.ts'
 import { FlowModError } from '../../datapath/flow-tables.ts'
@@ -9,7 +10,15 @@ import { ReservedPort } from '../../protocols/control/messages.ts'
 import { EtherType } from '../../protocols/match.ts'
 import type { FieldMatch } from '../../protocols/match.ts'
 import { parseIpv4 } from '../../protocols/address.ts'
-import { arpRequest, ipFrame, tcpFrame, udpFrame } from '../../protocols/packet/compose.ts'
+import { parseFlow } from '../../protocols/flow-text/parse.ts'
+import {
+  arpRequest,
+  ipFrame,
+  ndFrame,
+  neighbourSolicitation,
+  tcpFrame,
+  udpFrame,
+} from '../../protocols/packet/compose.ts'
 import type { Random } from '../../runtime/random.ts'
 import { seeded } from '../../runtime/random.ts'
 import { chance, pick, randomActions } from '../support/random-flows.ts'
@@ -57,13 +66,16 @@ function populate(random: Random, keys: readonly Uint32Array[]) {
   return sw
 }
 
+const told = (action: DatapathAction): object => ({
+  ...action,
+  ...('flow' in action && { flow: action.flow?.spec.cookie }),
+  ...(action.type === 'controller' && { key: action.key.slice(0, Word.ethernetDestination) }),
+  ...(action.type === 'clone' && { actions: action.actions.map(told) }),
+})
+
 /** All that a translation says; of a packet-in's key only the metadata is told. */
 const answer = ({ actions, hits, learned }: Translation) => ({
-  actions: actions.map((action) => ({
-    ...action,
-    ...('flow' in action && { flow: action.flow?.spec.cookie }),
-    ...(action.type === 'controller' && { key: action.key.slice(0, Word.ethernetDestination) }),
-  })),
+  actions: actions.map(told),
   hits: hits.map((flow) => flow.spec.cookie),
   learned,
 })
@@ -289,6 +301,31 @@ describe('actions', () => {
     expect(run([{ match: [isArp], instructions: apply(move, output(2)) }], request).heard).toEqual([
       `2: ${hex(changed)}`,
     ])
+  })
+
+  test('a solicitation becomes an advertisement in one go: the type of the option is written before its address', () => {
+    const [asker, owner] = [0x02000000000an, 0x02000000000bn]
+    const flows = [
+      'icmp6,icmp_type=135,icmp_code=0,actions=set_field:2->nd_options_type,set_field:0x60000000->nd_reserved,set_field:136->icmpv6_type,goto_table:1',
+      'table=1,icmp6,icmp_type=136,icmp_code=0,actions=set_field:02:00:00:00:00:0b->nd_tll,2',
+    ]
+    const asked = neighbourSolicitation({ ethSrc: asker, ethDst: owner, ipSrc: 1n, ipDst: 2n, target: 3n })
+    const answered = ndFrame(
+      { ethSrc: asker, ethDst: owner, ipSrc: 1n, ipDst: 2n },
+      {
+        type: 'neighbour-advertisement',
+        router: false,
+        solicited: true,
+        override: true,
+        target: 3n,
+        options: [{ type: 'target-link-layer', mac: owner }],
+      },
+    )
+    const { heard } = run(
+      flows.map((text) => parseFlow(text)),
+      asked,
+    )
+    expect(heard).toEqual([`2: ${hex(answered)}`])
   })
 
   test('resubmit without end drops the frame whole', () => {

@@ -21,6 +21,12 @@ const TAG_ACTIONS = new Set<Action['type']>(['set_vlan_vid', 'set_vlan_pcp', 'pu
 const changesTag = (action: Action) =>
   TAG_ACTIONS.has(action.type) || (action.type === 'set_field' && action.field.startsWith('vlan'))
 
+/** The actions but for those that change a tag, in clones too. */
+const keepingTag = (actions: readonly Action[]): Action[] =>
+  actions
+    .filter((action) => !changesTag(action))
+    .map((action) => (action.type === 'clone' ? { ...action, actions: keepingTag(action.actions) } : action))
+
 describe.runIf(ovsInstalled())('flow text beside Open vSwitch', () => {
   let ovs: Ovs
 
@@ -49,6 +55,7 @@ describe.runIf(ovsInstalled())('flow text beside Open vSwitch', () => {
     'vlan_tci=0x1000/0x1000,actions=pop_vlan,output:1',
     'dl_vlan=5,dl_vlan_pcp=3,actions=push_vlan:0x88a8,output:1',
     'vlan_tci=0x1010/0x10f0,actions=write_actions(pop_vlan,output:1)',
+    'actions=clone(resubmit(,30)),clone(clone(push_vlan:0x8100,set_field:4101->vlan_vid,output:1),output:2),clone(drop)',
     'dl_vlan=0xffff,actions=push_vlan:0x8100,set_field:2->vlan_pcp,output:1',
   ])('%s is printed alike', async (text) => {
     const flow = { ...parseFlow(text), cookie: 1n }
@@ -80,8 +87,8 @@ function expressible(seed: number): FlowSpec[] {
       match: flow.match.filter((part) => part.field !== 'vlan_tci'),
       instructions: {
         ...instructions,
-        apply: instructions.apply.filter((action) => !changesTag(action)),
-        write: instructions.write.filter((action) => !changesTag(action)),
+        apply: keepingTag(instructions.apply),
+        write: keepingTag(instructions.write),
       },
     }
   })

@@ -185,6 +185,7 @@ const MAKERS: Record<Action['type'], Maker> = {
   dec_ttl: (_random, match) =>
     missingPrerequisite(fieldOf('nw_ttl'), match) === undefined ? { type: 'dec_ttl' } : undefined,
   resubmit: randomResubmit,
+  clone: (random, match, options) => ({ type: 'clone', actions: randomActions(random, match, 3, options) }),
 }
 
 /** Fields that `match` lets an action write to. */

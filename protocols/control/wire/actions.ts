@@ -1,6 +1,7 @@
 import { InvalidField } from '../../errors.ts'
 import type { signalbox } from '../generated/control.js'
 import type { Action, Instructions } from '../messages.ts'
+import { MAX_CLONE_DEPTH } from '../messages.ts'
 import { fieldMatchFromWire, fieldMatchToWire, subfieldFromWire, subfieldToWire } from './match.ts'
 import { bounded, fromUint64, isSet, required, toUint64, UINT16, UINT32, UINT8 } from './values.ts'
 
@@ -11,13 +12,20 @@ type WireList = readonly WireAction[] | null | undefined
 const MAXIMUM_VID = 0xfff
 const MAXIMUM_PCP = 7
 
-export function actionsToWire(actions: readonly Action[], at: string): WireAction[] {
+/** `depth` is how many clones the actions stand in. */
+export function actionsToWire(actions: readonly Action[], at: string, depth = 0): WireAction[] {
+  checkDepth(depth, at)
   const wire: WireAction[] = []
-  for (let index = 0; index < actions.length; index++) wire.push(actionToWire(actions[index]!, `${at}[${index}]`))
+  for (let index = 0; index < actions.length; index++)
+    wire.push(actionToWire(actions[index]!, `${at}[${index}]`, depth))
   return wire
 }
 
-function actionToWire(action: Action, path: string): WireAction {
+function checkDepth(depth: number, path: string): void {
+  if (depth > MAX_CLONE_DEPTH) throw new InvalidField(path, 'are in too many clones', `${MAX_CLONE_DEPTH} at most`)
+}
+
+function actionToWire(action: Action, path: string, depth: number): WireAction {
   switch (action.type) {
     case 'output':
       return { output: bounded(action.port, UINT32, `${path}.port`) }
@@ -39,22 +47,26 @@ function actionToWire(action: Action, path: string): WireAction {
       return { decTtl: {} }
     case 'resubmit':
       return { resubmit: { port: action.port ?? null, table: action.table ?? null } }
+    case 'clone':
+      return { clone: { actions: actionsToWire(action.actions, `${path}.actions`, depth + 1) } }
   }
 }
 
-export function actionsFromWire(wire: WireList, at: string): Action[] {
+export function actionsFromWire(wire: WireList, at: string, depth = 0): Action[] {
   if (!wire) return []
+  checkDepth(depth, at)
   const actions: Action[] = []
-  for (let index = 0; index < wire.length; index++) actions.push(actionFromWire(wire[index]!, `${at}[${index}]`))
+  for (let index = 0; index < wire.length; index++) actions.push(actionFromWire(wire[index]!, `${at}[${index}]`, depth))
   return actions
 }
 
-function actionFromWire(wire: WireAction, path: string): Action {
+function actionFromWire(wire: WireAction, path: string, depth: number): Action {
   if (isSet(wire.output)) return { type: 'output', port: wire.output }
   if (wire.setField) return { type: 'set_field', ...fieldMatchFromWire(wire.setField, path) }
   if (wire.controller)
     return { type: 'controller', maxLength: bounded(wire.controller.maxLength, UINT16, `${path}.maxLength`) }
   if (wire.resubmit) return resubmitFromWire(wire.resubmit, path)
+  if (wire.clone) return { type: 'clone', actions: actionsFromWire(wire.clone.actions, `${path}.actions`, depth + 1) }
   if (isSet(wire.pushVlan)) return { type: 'push_vlan', etherType: bounded(wire.pushVlan, UINT16, `${path}.etherType`) }
   if (wire.popVlan) return { type: 'pop_vlan' }
   if (isSet(wire.setVlanVid)) return { type: 'set_vlan_vid', vid: bounded(wire.setVlanVid, MAXIMUM_VID, `${path}.vid`) }

@@ -62,6 +62,11 @@ describe('an envelope of the wrong shape names the field', () => {
     ['no value', flowWith({ match: [{ oxmClass: 0x8000, oxmField: 11 }] }), 'match.nw_src'],
     ['a value too wide', flowWith({ match: [{ oxmClass: 0x8000, oxmField: 7, value: [8] }] }), 'match.vlan_pcp'],
     ['an empty action', flowWith({ instructions: { apply: [{ output: 1 }, {}] } }), 'instructions.apply[1]'],
+    [
+      'an empty action in a clone',
+      flowWith({ instructions: { apply: [{ clone: { actions: [{}] } }] } }),
+      'instructions.apply[0].actions[0]',
+    ],
     ['half a move', flowWith({ instructions: { apply: [{ move: {} }] } }), 'instructions.apply[0].from'],
     ['an empty bundled message', { bundleAdd: { bundle: 1 } }, 'message'],
     ['a bundled flow', { bundleAdd: { bundle: 1, ...flowWith({ table: 300 }) } }, 'message.table'],

@@ -95,6 +95,11 @@ describe('prints as Open vSwitch does', () => {
       'actions=resubmit(,5),resubmit(3,5),resubmit:4,resubmit(3),resubmit(in_port,4)',
       ' actions=resubmit(,5),resubmit(3,5),resubmit:4,resubmit:3,resubmit(,4)',
     ],
+    [
+      'actions=clone(resubmit(,30)),clone(clone(1),2),3',
+      ' actions=clone(resubmit(,30)),clone(clone(output:1),output:2),output:3',
+    ],
+    ['actions=clone(),clone(drop),clone', ' actions=clone(drop),clone(drop),clone(drop)'],
     ['ip tcp  tp_dst=80 actions=output:1 2', ' tcp,tp_dst=80 actions=output:1,output:2'],
     ['in_port=LOCAL,actions=output:65534,CONTROLLER', ' in_port=LOCAL actions=LOCAL,CONTROLLER:65535'],
     ['priority=7,actions=mod_vlan_vid:5,mod_vlan_pcp:3', ' priority=7 actions=mod_vlan_vid:5,mod_vlan_pcp:3'],
@@ -192,6 +197,10 @@ describe('says what is wrong, and where', () => {
     ['constructor,actions=drop', 1, /unknown keyword 'constructor'/],
     ['ip,ip_frag=constructor,actions=drop', 12, /no value of ip_frag/],
     ['actions=constructor:3', 9, /unknown action 'constructor'/],
+    ['actions=clone(output:1', 9, /not closed/],
+    ['actions=clone(goto_table:5)', 15, /unknown action 'goto_table'/],
+    ['actions=clone(push_vlan:0x8100),set_field:3->vlan_pcp', 46, /vlan_pcp needs/],
+    [`actions=${'clone('.repeat(33)}1${')'.repeat(33)}`, 9 + 32 * 6, /32 at most/],
     ['actions=dec_ttl', 9, /dec_ttl needs ip or ipv6/],
   ]
 
