@@ -10,7 +10,7 @@ import { exitNumber, floodedPlaces, membersOf } from '../network/bindings.ts'
 import type { NetworkView, SwitchView, View } from '../network/view.ts'
 import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
 import { Origin, Register, Table } from '../tables.ts'
-import { inNetwork, is, output, POP_TAG, pushTag, resubmit, set, writerFor } from './flow.ts'
+import { clone, inNetwork, is, output, POP_TAG, pushTag, resubmit, set, writerFor } from './flow.ts'
 import { Memory } from './memory.ts'
 import { limitsEgress } from './qos.ts'
 
@@ -75,7 +75,10 @@ function acrossPatches(at: SwitchView, network: NetworkView): Action[] {
   return [...pushTag(tag), ...patches.map(({ number }) => output(number)), POP_TAG]
 }
 
-/** Ports with a limit come last: a meter that drops a copy ends the whole list. */
+/**
+ * Each port has a clone of its own, so that a meter which drops one copy drops no other. Ports with a limit come last all the
+ * same: Open vSwitch 3.1 takes a clone apart that holds a resubmit, and there the meter ends the whole list.
+ */
 function toPortsHere(at: SwitchView, network: NetworkView): Action[] {
   const limited = at.bindings.filter(({ nic }) => limitsEgress(nic.policy))
   const free = at.bindings.filter(({ nic }) => !limitsEgress(nic.policy))
@@ -89,4 +92,4 @@ function toPortsHere(at: SwitchView, network: NetworkView): Action[] {
 const copiesFor = (network: NetworkView, binding: Binding, place: Place): Action[] =>
   membersOf(binding)
     .filter(({ attachment }) => attachment.network === network.network.name)
-    .flatMap(({ attachment }) => [set(Register.To, exitNumber(place, attachment)), resubmit(Table.Egress)])
+    .map(({ attachment }) => clone([set(Register.To, exitNumber(place, attachment)), resubmit(Table.Egress)]))

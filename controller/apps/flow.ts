@@ -68,6 +68,7 @@ export const move = (from: FieldName, to: FieldName, bits: number): Action => ({
 })
 export const output = (port: number): Action => ({ type: 'output', port })
 export const resubmit = (table: number): Action => ({ type: 'resubmit', table })
+export const clone = (actions: Action[]): Action => ({ type: 'clone', actions })
 export const POP_TAG: Action = { type: 'pop_vlan' }
 export const pushTag = (vlan: number): Action[] => [
   { type: 'push_vlan', etherType: EtherType.Vlan },

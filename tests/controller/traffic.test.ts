@@ -95,6 +95,62 @@ async function running(kind: Kind) {
   return { lab, clock, heard, send }
 }
 
+/** `s` sends; on the same host are two slow vNICs, one of which is behind a tag, two that are faster, and one without a limit. */
+const mixedSpeeds = () =>
+  parseTopology(
+    JSON.stringify({
+      version: 1,
+      name: 'mixed-speeds',
+      hosts: [{ name: 'h1', bridges: [{ name: 'br-int' }] }],
+      networks: [
+        { name: 'blue', type: 'vlan', segment: 10 },
+        { name: 'other', type: 'vlan', segment: 20 },
+      ],
+      vms: [
+        limitedVm(1, 's', {}),
+        limitedVm(2, 'slow', { egressRate: '10kbps', egressBurst: '100B' }),
+        {
+          ...limitedVm(3, 'slow-trunk', { egressRate: '10kbps', egressBurst: '100B' }),
+          nics: [
+            {
+              name: 'eth0',
+              network: 'other',
+              mac: '02:00:00:00:01:03',
+              vlanMode: 'native-untagged',
+              trunks: [{ tag: 7, network: 'blue' }],
+              policy: { egressRate: '10kbps', egressBurst: '100B' },
+            },
+          ],
+        },
+        limitedVm(4, 'fast', { egressRate: '100Mbps' }),
+        limitedVm(5, 'faster', { egressRate: '200Mbps' }),
+        limitedVm(6, 'unlimited', {}),
+      ],
+    }),
+    'mixed-speeds.json',
+  )
+
+const limitedVm = (serial: number, name: string, policy: object) => ({
+  name,
+  host: 'h1',
+  nics: [
+    { name: 'eth0', network: 'blue', mac: `02:00:00:00:01:0${serial}`, policy: { portSecurity: false, ...policy } },
+  ],
+})
+
+test('a slow vNIC loses its own copies of a flood and nobody else loses any', async () => {
+  const clock = new VirtualClock()
+  const heard = new Map<string, number>()
+  const observer = { heard: (_at: number, to: string) => void heard.set(to, (heard.get(to) ?? 0) + 1) }
+  const lab = await Lab.start(mixedSpeeds(), { clock, seed: 1, observer })
+  for (let sequence = 0; sequence < 20; sequence++) {
+    lab.inject('s:eth0', udp({ mac: parseMac('02:00:00:00:01:01'), ip: B4 }, BROADCAST_MAC, sequence), 'test')
+    await clock.run(clock.now() + MILLISECOND)
+  }
+  for (const one of ['fast:eth0', 'faster:eth0', 'unlimited:eth0']) expect(heard.get(one)).toBe(20)
+  for (const one of ['slow:eth0', 'slow-trunk:eth0']) expect(heard.get(one)).toBeLessThan(20)
+})
+
 const KINDS: Kind[] = (['vlan', 'vxlan', 'flat'] as const).flatMap((type) =>
   (['br-int', 'br-web'] as const).map((bridge) => ({ type, bridge })),
 )
