@@ -52,7 +52,6 @@ const ANSWERS: readonly FlowSpec[] = [
     actions: [
       move('ipv6_src', 'ipv6_dst', 128),
       move('nd_target', 'ipv6_src', 128),
-      move('eth_src', 'nd_sll', 48), // for switches that write the address before they change the option's type
       set('nd_options_type', TARGET_LINK_LAYER_ADDRESS),
       set('nd_reserved', ADVERTISEMENT_FLAGS),
       set('icmpv6_type', 136),
