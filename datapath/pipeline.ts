@@ -7,7 +7,7 @@
 
 import type { Nanoseconds } from '../runtime/clock.ts'
 import type { Action } from '../protocols/control/messages.ts'
-import { ReservedPort } from '../protocols/control/messages.ts'
+import { MAX_CLONE_DEPTH, ReservedPort } from '../protocols/control/messages.ts'
 import { Word, fieldOf } from '../protocols/fields.ts'
 import { EtherType } from '../protocols/match.ts'
 import type { DropReason } from './drops.ts'
@@ -67,7 +67,10 @@ interface Activation {
   readonly afterwards?: (() => void) | undefined
 }
 
-/** Resubmits nest, up to MAX_LOOKUPS deep: too deep for the call stack, so the walk keeps its own. Clones nest to MAX_DEPTH. */
+/**
+ * Resubmits nest, up to MAX_LOOKUPS deep: too deep for the call stack, so the walk keeps its own. Clones nest to
+ * MAX_CLONE_DEPTH, also through resubmits: shallow enough to be carried out on the call stack in a ring of bridges.
+ */
 class Walk {
   readonly #context: PipelineContext
   readonly #now: Nanoseconds
@@ -235,7 +238,7 @@ class Walk {
 
   /** As in Open vSwitch, the copy has the action set as it is now, may add to it, and carries it out at its end. */
   #clone(steps: readonly Step[], flow: Flow | undefined): void {
-    if (this.#clones >= MAX_DEPTH) return this.#abort('recursion_too_deep')
+    if (this.#clones >= MAX_CLONE_DEPTH) return this.#abort('recursion_too_deep')
     this.#clones++
     const actionSet = this.#actionSet
     const writer = this.#writer

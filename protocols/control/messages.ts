@@ -109,8 +109,8 @@ export type Action =
    */
   | { type: 'clone'; actions: Action[] }
 
-/** How deep clones may stand within clones. */
-export const MAX_CLONE_DEPTH = 32
+/** How deep clones may stand within clones: as deep as in the datapath of the Linux kernel. */
+export const MAX_CLONE_DEPTH = 16
 
 /** OpenFlow 1.3 §5.9, executed in this order whatever the order of writing. Nothing at all means drop. */
 export interface Instructions {

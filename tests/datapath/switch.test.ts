@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { FlowMod, PortConfig } from '../../protocols/control/messages.ts'
-import { ReservedPort } from '../../protocols/control/messages.ts'
+import type { Action, FlowMod, PortConfig } from '../../protocols/control/messages.ts'
+import { MAX_CLONE_DEPTH, ReservedPort } from '../../protocols/control/messages.ts'
 import { FlowModError } from '../../datapath/flow-tables.ts'
 import { FrameArena } from '../../datapath/frames.ts'
 import type { FrameHandle } from '../../datapath/frames.ts'
@@ -156,6 +156,42 @@ test('a frame that goes round in a ring of bridges ends', () => {
   expect(heard.length).toBeLessThan(20_000)
   expect(arena.live).toBe(0)
 })
+
+test('clones in clones fit the call stack, also in a frame that goes round in a ring of bridges', () => {
+  const arena = new FrameArena()
+  const bridges: Switch[] = []
+  const heard: string[] = []
+  for (const [index, name] of ['a', 'b'].entries()) {
+    const bridge = new Switch({
+      name,
+      host: 'h1',
+      datapathId: 1n,
+      arena,
+      clock: new VirtualClock(),
+      events: {
+        transmit: (port, out) => bridges[1 - index]!.receive([out], 1, port.number),
+        drop: (_frame, reason) => heard.push(reason),
+        message: () => {},
+      },
+    })
+    bridge.ports.add(portConfig({ number: 1, type: 'patch' }))
+    const back = { type: 'output', port: ReservedPort.InPort } as const
+    bridge.tables.applyBundle([flowMod({ instructions: { apply: [cloned(back)], clear: false, write: [] } })])
+    bridges.push(bridge)
+  }
+  bridges[0]!.receive([arena.allocateFrom(frame)], 1, 1)
+  expect(heard).toEqual(['recursion_too_deep'])
+  expect(arena.live).toBe(0)
+})
+
+/** In as many clones as there may be, each of which changes the frame first. */
+const cloned = (action: Action, depth = 0): Action =>
+  depth === MAX_CLONE_DEPTH
+    ? action
+    : {
+        type: 'clone',
+        actions: [{ type: 'set_field', field: 'eth_src', value: BigInt(depth) }, cloned(action, depth + 1)],
+      }
 
 const PORTS: Partial<PortConfig>[] = [
   { vlanMode: 'access', tag: 10 },

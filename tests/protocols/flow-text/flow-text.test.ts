@@ -200,7 +200,7 @@ describe('says what is wrong, and where', () => {
     ['actions=clone(output:1', 9, /not closed/],
     ['actions=clone(goto_table:5)', 15, /unknown action 'goto_table'/],
     ['actions=clone(push_vlan:0x8100),set_field:3->vlan_pcp', 46, /vlan_pcp needs/],
-    [`actions=${'clone('.repeat(33)}1${')'.repeat(33)}`, 9 + 32 * 6, /32 at most/],
+    [`actions=${'clone('.repeat(17)}1${')'.repeat(17)}`, 9 + 16 * 6, /16 at most/],
     ['actions=dec_ttl', 9, /dec_ttl needs ip or ipv6/],
   ]
 
