@@ -249,7 +249,7 @@ export class Judge {
   }
 }
 
-const MALFORMED: Ruling = { network: undefined, must: [], may: [], excuses: ['malformed'] }
+const MALFORMED: Ruling = { network: undefined, must: [], may: [], excuses: ['malformed'], limited: [] }
 
 /** The same ruling, with the scenario's own breakages as excuses. */
 const excused = (ruling: Ruling): Ruling => ({ ...ruling, excuses: [...ruling.excuses, 'link_down', 'no_route'] })
@@ -259,10 +259,15 @@ const missing = ({ ruling, heardBy }: Record) => ruling.must.filter((nic) => !he
 /** How the frame ended, exactly one way: DESIGN §7. */
 function fateOf(record: Record, held: boolean): 'delivered' | 'answered' | 'held' | 'lost' | { dropped: string } {
   const { ruling, drops, heardBy, answered } = record
-  const complete = missing(record).length === 0
+  const missed = missing(record)
+  const complete = missed.length === 0
   if (complete && heardBy.length > 0) return 'delivered'
   if (answered) return 'answered'
-  const excuse = drops.find(({ reason }) => reason === 'user_flow' || ruling.excuses.includes(reason))
+  const onlyLimited = missed.every((nic) => ruling.limited.includes(nic))
+  const excuse = drops.find(
+    ({ reason }) =>
+      reason === 'user_flow' || ruling.excuses.includes(reason) || (reason === 'rate_limited' && onlyLimited),
+  )
   if (excuse !== undefined) return { dropped: excuse.reason }
   if (held) return 'held'
   if (!complete) return 'lost'

@@ -23,13 +23,15 @@ export interface Ruling {
   may: 'network' | readonly string[]
   /** What the policy lets happen instead of delivery, by drop name. */
   excuses: readonly string[]
+  /** Those of `must` whose own rate may keep the frame from them. */
+  limited: readonly string[]
   /** The MAC address that a responder may answer with in the owner's place. */
   answer?: Mac
   /** DSCP that the policy puts on it, for IP. */
   dscp?: number
 }
 
-const NOBODY: Pick<Ruling, 'must' | 'may'> = { must: [], may: [] }
+const NOBODY: Pick<Ruling, 'must' | 'may' | 'limited'> = { must: [], may: [], limited: [] }
 const UNSPECIFIED_IPV6 = '0'.repeat(32)
 
 export class Law {
@@ -64,12 +66,13 @@ export class Law {
     const honesty = policy.portSecurity ? honestyOf(sender, seen) : 'honest'
     if (honesty === 'spoofed') return { network, ...NOBODY, excuses: ['port_security', 'vlan_mismatch'] }
     const ruling = this.#recipients(sender, seen)
-    const excuses = [...this.#excuses(sender, seen, ruling.must), ...(honesty === 'unsure' ? ['port_security'] : [])]
+    const excuses = [...this.#excuses(sender, seen), ...(honesty === 'unsure' ? ['port_security'] : [])]
     return {
       network,
       ...ruling,
       must: honesty === 'unsure' ? [] : ruling.must,
       excuses,
+      limited: ruling.must.filter((nic) => this.#nics.get(nic)!.policy.egressRate !== undefined),
       ...(policy.dscp !== undefined && seen.ip && { dscp: policy.dscp }),
     }
   }
@@ -95,12 +98,9 @@ export class Law {
     return owner === undefined ? {} : { answer: owner.mac }
   }
 
-  #excuses(sender: Membership, seen: Sight, must: readonly string[]): string[] {
+  #excuses(sender: Membership, seen: Sight): string[] {
     const excuses: string[] = []
-    const limited =
-      sender.policy.ingressRate !== undefined ||
-      must.some((nic) => this.#nics.get(nic)!.policy.egressRate !== undefined)
-    if (limited) excuses.push('rate_limited')
+    if (sender.policy.ingressRate !== undefined) excuses.push('rate_limited')
     if (seen.payloadLength > this.#networks.get(sender.network)!.mtu) excuses.push('mtu_exceeded')
     return excuses
   }

@@ -119,6 +119,13 @@ describe('a broadcast', () => {
     judge.dropped(1, 'rate_limited', 'h1/br-int')
     expect(finish()).toMatchObject({ lost: 0, dropped: { rate_limited: 1 } })
   })
+
+  test('may not miss another for that reason', () => {
+    send(1, frame(1, 0))
+    hear(1, 'c', frame(1, 0))
+    judge.dropped(1, 'rate_limited', 'h1/br-int')
+    expect(finish()).toMatchObject({ lost: 1, dropped: {} })
+  })
 })
 
 test("a drop that the policy does not name is no excuse, and one by a user's flow is", () => {
