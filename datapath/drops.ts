@@ -1,28 +1,5 @@
-// Every way in which a frame can end without arriving, by name. Open vSwitch's own names where it has one
-// (lib/odp-execute.c, ofproto/ofproto-dpif-xlate.h).
+import { DROP_REASONS } from '../protocols/drop-names.ts'
 
-export const DROP_REASONS = {
-  table_miss: 'no flow of the table matched',
-  drop_action_of_pipeline: 'a flow said drop',
-  recursion_too_deep: 'resubmit went deeper than 64 levels',
-  too_many_resubmit: 'more than 4096 resubmits for one frame',
-  ttl_expired: 'TTL or hop limit reached zero',
-  malformed: 'the frame is shorter than an Ethernet header',
-  vlan_mismatch: 'the port does not carry this VLAN',
-  reserved_multicast: 'to an address of neighbouring bridges, which NORMAL does not forward',
-  inactive_binding: 'the vNIC port is not open here',
-  no_recipient: 'nobody to deliver to',
-  unknown_port: 'output to a port that does not exist',
-  link_down: 'the port or link is down',
-  mtu_exceeded: 'longer than the port or link allows',
-  rate_limited: 'over the rate of its meter',
-  queue_full: 'the link had too many frames waiting',
-  link_loss: 'lost on a link that loses frames',
-  unknown_tunnel: 'no tunnel port takes this VNI and endpoint',
-  invalid_tunnel: 'a VXLAN header that RFC 7348 does not admit',
-  no_route: 'no path through the fabric',
-  hold_overflow: 'more frames arrived during a move than may be held',
-  to_controller: 'sent to the controller only',
-} as const
+export { DROP_REASONS }
 
 export type DropReason = keyof typeof DROP_REASONS

@@ -1,5 +1,6 @@
 // What a scenario names must exist in its topology, or in one that it changes to.
 
+import { DROP_NAMES } from '../protocols/drop-names.ts'
 import type { Draft } from './draft.ts'
 import type { Report } from './findings.ts'
 import { attempt, checkKnown } from './findings.ts'
@@ -58,7 +59,8 @@ export function checkExpectation(
   if (delivered) checkBetween(delivered, `${at}/delivered`, names, report)
   if (notDelivered) checkBetween(notDelivered, `${at}/notDelivered`, names, report)
   checkKnown(report, `${at}/policyFollows`, 'VM', policyFollows, names.vms)
-  const { atLeast, atMost } = dropped ?? {}
+  const { reason, atLeast, atMost } = dropped ?? {}
+  checkKnown(report, `${at}/dropped/reason`, 'reason to drop', reason, DROP_NAMES)
   if (atLeast !== undefined && atMost !== undefined && atLeast > atMost)
     report(`${at}/dropped/atMost`, `at least ${atLeast} and at most ${atMost} can not both be`, `${atLeast} or more`)
 }

@@ -103,6 +103,7 @@ describe('what is wrong is found', () => {
     ['a time', { timeline: [{ at: '5', pingall: {} }] }, '/timeline/0/at'],
     ['a network', { expect: [{ isolated: ['blue', 'gren'] }] }, '/expect/0/isolated/1'],
     ['an ambiguous vNIC', { expect: [{ notDelivered: { from: 'web1', to: 'db1' } }] }, '/expect/0/notDelivered/from'],
+    ['a reason to drop', { expect: [{ dropped: { reason: 'port_securty', atMost: 0 } }] }, '/expect/0/dropped/reason'],
     ['lost without delivered', { expect: [{ policyFollows: 'db1', lost: 0 }] }, '/expect/0/lost'],
     [
       'a topology within',
@@ -113,6 +114,10 @@ describe('what is wrong is found', () => {
     const error = await load(scenario).catch((reason: unknown) => reason)
     expect(error).toBeInstanceOf(InvalidInput)
     expect((error as InvalidInput).problems).toMatchObject([{ pointer }])
+  })
+
+  test.each(['link_loss', 'vlan_mismatch', 'port_security', 'user_flow'])('a drop may be called %s', async (reason) => {
+    expect((await load({ expect: [{ dropped: { reason } }] })).expect).toHaveLength(1)
   })
 
   test('in the file of the topology too', async () => {
