@@ -45,17 +45,14 @@ export function composeVerdict(
 }
 
 function judgement(verdict: Verdict, tolerated: { lost: number; duplicated: number }): Verdict['verdict'] {
-  const nothing =
-    verdict.frames.injected === verdict.frames.unmapped &&
-    verdict.made.injected === 0 &&
-    verdict.expectations.length === 0
-  if (nothing && verdict.problems.length === 0) return 'nothing-checked'
-  const clean = isClean(verdict.frames, tolerated) && verdict.made.leaked === 0
+  const clean = isClean(verdict.frames, tolerated) && isClean(verdict.made, { lost: Infinity, duplicated: 0 })
   const moved = verdict.migrations.every(
     ({ state, policy, misdelivered }) => state === 'done' && policy === 'identical' && misdelivered === 0,
   )
   const held = [...verdict.expectations, ...verdict.pings].every((entry) => entry.held)
-  return clean && moved && held && verdict.problems.length === 0 ? 'pass' : 'fail'
+  if (!(clean && moved && held && verdict.problems.length === 0)) return 'fail'
+  const sawNothing = verdict.frames.injected === verdict.frames.unmapped && verdict.made.injected === 0
+  return sawNothing && verdict.migrations.length === 0 ? 'nothing-checked' : 'pass'
 }
 
 const isClean = (frames: FrameCounts, tolerated: { lost: number; duplicated: number }) =>

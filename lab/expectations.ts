@@ -30,12 +30,12 @@ export function toleratedLosses(scenario: Scenario, judge: Judge): { lost: numbe
 function objection(expect: Expectation, topology: Topology, verdict: Verdict, judge: Judge): string | undefined {
   switch (expect.type) {
     case 'isolated':
-      return leaksBetween(expect.networks, verdict)
+      return crossingOf(expect.networks, judge)
     case 'delivered':
       return undelivered(expect, tallyOf(expect, topology, judge))
     case 'notDelivered': {
-      const { heard } = tallyOf(expect, topology, judge)
-      return heard === 0 ? undefined : `${heard} frames from ${expect.from} reached ${expect.to}`
+      const { reached } = tallyOf(expect, topology, judge)
+      return reached === 0 ? undefined : `${reached} frames from ${expect.from} reached ${expect.to}`
     }
     case 'policyFollows':
       return policyLeftBehind(expect.vm, verdict)
@@ -51,12 +51,17 @@ function tallyOf({ from, to }: { from: string; to: string }, topology: Topology,
   return judge.pair(findNic(topology, from).id, findNic(topology, to).id)
 }
 
-function leaksBetween(networks: readonly string[], { leaks }: Verdict): string | undefined {
-  const named = (network: string | null) => network !== null && networks.includes(network)
-  const leak = leaks.find(
-    ({ fromNetwork, toNetwork }) => named(fromNetwork) && named(toNetwork) && fromNetwork !== toNetwork,
+/** A frame sent in one of these networks, or in none, and heard in another of them. */
+function crossingOf(networks: readonly string[], judge: Judge): string | undefined {
+  const named = (network: string | undefined) => network !== undefined && networks.includes(network)
+  const crossing = [...judge.crossings.values()].find(
+    ({ fromNetwork, toNetwork }) =>
+      named(toNetwork) && fromNetwork !== toNetwork && (fromNetwork === undefined || named(fromNetwork)),
   )
-  return leak && `frame ${leak.frame} of ${leak.fromNetwork} was heard in ${leak.toNetwork} by ${leak.to}`
+  return (
+    crossing &&
+    `frame ${crossing.id} of ${crossing.fromNetwork ?? 'no network'} was heard in ${crossing.toNetwork} by ${crossing.to}`
+  )
 }
 
 function undelivered(expect: Extract<Expectation, { type: 'delivered' }>, tally: PairTally): string | undefined {

@@ -16,6 +16,7 @@ import type { FailureTarget } from '../topologies/scenario.ts'
 import type { Topology } from '../topologies/topology.ts'
 import { dropName } from './drop-names.ts'
 import { Judge, type Hearing } from './judge/judge.ts'
+import { Surroundings } from './judge/surroundings.ts'
 import { Digest } from './recorder.ts'
 
 /** How long a control message takes from controller to switch. */
@@ -58,7 +59,7 @@ export class Lab {
   private constructor(topology: Topology, options: LabOptions) {
     this.clock = options.clock
     this.#observer = options.observer ?? {}
-    this.judge = new Judge(topology)
+    this.judge = new Judge(topology, new Surroundings(topology, (vm) => this.network.hostOf(vm)))
     const world = { arena: this.#arena, clock: options.clock, random: seeded(options.seed), trail: this.#trail }
     this.network = new EmulatedNetwork(topology, world, {
       sent: (nic, frame) => this.#sent(nic, frame),
@@ -127,7 +128,7 @@ export class Lab {
     const known = this.#breakOrMend(target, false)
     if (known && !this.#broken.has(nameOf(target))) {
       this.#broken.add(nameOf(target))
-      this.judge.breakage(1)
+      this.judge.break(target)
     }
     return known
   }
@@ -135,7 +136,7 @@ export class Lab {
   /** @returns false where there is nothing by that name. */
   heal(target: FailureTarget): boolean {
     const known = this.#breakOrMend(target, true)
-    if (this.#broken.delete(nameOf(target))) this.judge.breakage(-1)
+    if (this.#broken.delete(nameOf(target))) this.judge.mend(target)
     return known
   }
 

@@ -3,10 +3,12 @@
 
 import type { Nanoseconds } from '../../runtime/clock.ts'
 import { SECOND } from '../../runtime/clock.ts'
+import type { FailureTarget } from '../../topologies/scenario.ts'
 import type { Topology } from '../../topologies/topology.ts'
 import type { FrameCounts } from '../verdict.ts'
 import { Law, type Ruling } from './law.ts'
 import { look, type Sight } from './sight.ts'
+import type { Surroundings } from './surroundings.ts'
 
 /** A frame whose fate is settled is forgotten after this much time; a second copy later than that counts as doubled all the same. */
 const SETTLED_AFTER = 5 * SECOND
@@ -24,9 +26,19 @@ interface Record {
   flow: number
   heardBy: string[]
   answered: boolean
-  drops: { reason: string; place: string }[]
-  leaked: boolean
+  drops: Drop[]
+  /** The sender's host when it sent. */
+  from: string | undefined
+  /** Of those who must hear it: whom no path led to since. */
+  cutOff: string[]
   bytes: Uint8Array
+}
+
+interface Drop {
+  reason: string
+  place: string
+  /** Who need not hear the frame for it. */
+  excuses: 'all' | readonly string[]
 }
 
 export interface Witness {
@@ -55,6 +67,8 @@ export interface PairTally {
   heard: number
   lost: number
   duplicated: number
+  /** Frames that the receiver heard of this sender, had it to or not. */
+  reached: number
 }
 
 /** Something that happened to a VM's frames, for the report of its moves. */
@@ -87,27 +101,34 @@ export class Judge {
   readonly leaks: LeakWitness[] = []
   readonly losses: LossWitness[] = []
   readonly mishaps: Mishap[] = []
+  /** By the two networks: the first frame that got from the one into the other. */
+  readonly crossings = new Map<string, LeakWitness>()
   #law: Law
+  readonly #surroundings: Surroundings
   readonly #open = new Map<number, Record>()
   readonly #pairs = new Map<string, PairTally>()
   /** By receiver and flow: the newest frame heard. */
   readonly #newest = new Map<string, number>()
-  /** Reasons that hold for now whatever the policy says: the scenario itself has broken something. */
-  #broken = 0
 
-  constructor(topology: Topology) {
+  constructor(topology: Topology, surroundings: Surroundings) {
     this.#law = new Law(topology)
+    this.#surroundings = surroundings
   }
 
   /** From here on the law is that of `topology`. Frames on their way are judged by the law they were sent under. */
   amend(topology: Topology): void {
     this.#law = new Law(topology)
+    this.#surroundings.amend(topology)
   }
 
-  /** The scenario breaks (+1) or mends (-1) a link or host: until mended, and for frames then on their way, no path is an excuse. */
-  breakage(change: 1 | -1): void {
-    this.#broken += change
-    if (change === 1) for (const record of this.#open.values()) record.ruling = excused(record.ruling)
+  /** The scenario breaks a link or a host: those whom no path leads to any more need not hear what is on its way. */
+  break(target: FailureTarget): void {
+    this.#surroundings.break(target)
+    for (const record of this.#open.values()) this.#noteCutOff(record)
+  }
+
+  mend(target: FailureTarget): void {
+    this.#surroundings.mend(target)
   }
 
   unmapped(): void {
@@ -120,20 +141,23 @@ export class Judge {
     const seen = look(bytes)
     const ruling = seen === undefined ? MALFORMED : this.#law.judge(nic, seen)
     this.#count(made).injected++
-    this.#open.set(id, {
+    const record: Record = {
       id,
       source,
       at,
       nic,
       made,
-      ruling: this.#broken > 0 ? excused(ruling) : ruling,
+      ruling,
+      from: this.#surroundings.hostOf(nic),
+      cutOff: [],
       flow: seen?.flow ?? 0,
       heardBy: [],
       answered: false,
       drops: [],
-      leaked: false,
       bytes: bytes.slice(),
-    })
+    }
+    this.#noteCutOff(record)
+    this.#open.set(id, record)
     this.#settleOlderThan(at - SETTLED_AFTER)
   }
 
@@ -154,13 +178,15 @@ export class Judge {
 
   /** A copy of the frame ended. `reason` is a drop's name, or the policy's or user's own name for it. */
   dropped(id: number, reason: string, place: string): void {
-    this.#open.get(id)?.drops.push({ reason, place })
+    const record = this.#open.get(id)
+    if (record === undefined) return
+    record.drops.push({ reason, place, excuses: this.#excusedBy(record, reason, place) })
   }
 
   pair(from: string, to: string): PairTally {
     const key = `${from} ${to}`
     let tally = this.#pairs.get(key)
-    if (tally === undefined) this.#pairs.set(key, (tally = { sent: 0, heard: 0, lost: 0, duplicated: 0 }))
+    if (tally === undefined) this.#pairs.set(key, (tally = { sent: 0, heard: 0, lost: 0, duplicated: 0, reached: 0 }))
     return tally
   }
 
@@ -182,6 +208,7 @@ export class Judge {
 
   #delivered(record: Record, nic: string, at: Nanoseconds, seen: Sight | undefined): Hearing {
     const counts = this.#count(record.made)
+    this.pair(record.nic, nic).reached++
     if (record.heardBy.includes(nic)) {
       counts.duplicated++
       this.pair(record.nic, nic).duplicated++
@@ -203,12 +230,30 @@ export class Judge {
 
   #leaked(record: Record, to: string, at: Nanoseconds, seen: Sight | undefined): Hearing {
     this.#count(record.made).leaked++
-    record.leaked = true
+    this.pair(record.nic, to).reached++
     this.mishaps.push({ kind: 'leaked', at, nics: [record.nic, to] })
-    if (this.leaks.length < WITNESSES) {
-      this.leaks.push({ ...witness(record), at, to, toNetwork: seen && this.#law.networkAt(to, seen) })
-    }
+    const leak = { ...witness(record), at, to, toNetwork: seen && this.#law.networkAt(to, seen) }
+    const crossing = `${leak.fromNetwork ?? ''} ${leak.toNetwork ?? ''}`
+    if (!this.crossings.has(crossing)) this.crossings.set(crossing, leak)
+    if (this.leaks.length < WITNESSES) this.leaks.push(leak)
     return 'leaked'
+  }
+
+  #noteCutOff(record: Record): void {
+    if (!this.#surroundings.anythingBroken) return
+    for (const nic of record.ruling.must) {
+      if (!record.cutOff.includes(nic) && this.#surroundings.areCutOff(record.nic, nic)) record.cutOff.push(nic)
+    }
+  }
+
+  /** Whom the loss of this copy excuses: everybody, or the vNICs named. */
+  #excusedBy({ ruling, from }: Record, reason: string, place: string): 'all' | readonly string[] {
+    if (ruling.excuses.includes(reason)) return 'all'
+    if (reason === 'rate_limited') return ruling.limited
+    if (reason === 'link_down') return this.#surroundings.isBroken(place) ? 'all' : []
+    if (reason !== 'user_flow') return []
+    const [host] = place.split('/')
+    return host === from ? 'all' : ruling.must.filter((nic) => this.#surroundings.hostOf(nic) === host)
   }
 
   #settleOlderThan(instant: Nanoseconds): void {
@@ -229,11 +274,15 @@ export class Judge {
       const tally = this.pair(record.nic, nic)
       tally.sent++
       if (!missed.includes(nic)) tally.heard++
-      else if (fate === 'lost') tally.lost++
+      else if (fate === 'lost' && isOwed(record, nic)) tally.lost++
     }
     if (typeof fate === 'object') counts.dropped[fate.dropped] = (counts.dropped[fate.dropped] ?? 0) + 1
     else counts[fate]++
-    if (fate === 'lost') this.#noteLoss(record, missed)
+    if (fate === 'lost')
+      this.#noteLoss(
+        record,
+        missed.filter((nic) => isOwed(record, nic)),
+      )
   }
 
   #noteLoss(record: Record, missed: string[]): void {
@@ -251,27 +300,22 @@ export class Judge {
 
 const MALFORMED: Ruling = { network: undefined, must: [], may: [], excuses: ['malformed'], limited: [] }
 
-/** The same ruling, with the scenario's own breakages as excuses. */
-const excused = (ruling: Ruling): Ruling => ({ ...ruling, excuses: [...ruling.excuses, 'link_down', 'no_route'] })
-
 const missing = ({ ruling, heardBy }: Record) => ruling.must.filter((nic) => !heardBy.includes(nic))
+
+/** Nothing excuses that the vNIC has not heard the frame. */
+const isOwed = ({ drops, cutOff }: Record, nic: string): boolean =>
+  !cutOff.includes(nic) && !drops.some(({ excuses }) => excuses === 'all' || excuses.includes(nic))
 
 /** How the frame ended, exactly one way: DESIGN §7. */
 function fateOf(record: Record, held: boolean): 'delivered' | 'answered' | 'held' | 'lost' | { dropped: string } {
-  const { ruling, drops, heardBy, answered } = record
+  const { drops, heardBy, answered, cutOff } = record
   const missed = missing(record)
-  const complete = missed.length === 0
-  if (complete && heardBy.length > 0) return 'delivered'
+  if (missed.length === 0 && heardBy.length > 0) return 'delivered'
   if (answered) return 'answered'
-  const onlyLimited = missed.every((nic) => ruling.limited.includes(nic))
-  const excuse = drops.find(
-    ({ reason }) =>
-      reason === 'user_flow' || ruling.excuses.includes(reason) || (reason === 'rate_limited' && onlyLimited),
-  )
-  if (excuse !== undefined) return { dropped: excuse.reason }
-  if (held) return 'held'
-  if (!complete) return 'lost'
-  return { dropped: drops[0]?.reason ?? 'no_recipient' }
+  if (missed.some((nic) => isOwed(record, nic))) return held ? 'held' : 'lost'
+  if (held && missed.length === 0) return 'held'
+  const excuse = drops.find(({ excuses }) => excuses.length > 0)
+  return { dropped: excuse?.reason ?? (cutOff.length > 0 ? 'no_route' : (drops[0]?.reason ?? 'no_recipient')) }
 }
 
 function isAnswer(record: Record, seen: Sight | undefined): boolean {

@@ -1,9 +1,11 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { Judge } from '../../lab/judge/judge.ts'
+import { Surroundings } from '../../lab/judge/surroundings.ts'
 import { parseIpv4, parseMac } from '../../protocols/address.ts'
 import { arpReply, arpRequest, udpFrame } from '../../protocols/packet/compose.ts'
 import { SECOND } from '../../runtime/clock.ts'
 import { seeded } from '../../runtime/random.ts'
+import type { FailureTarget } from '../../topologies/scenario.ts'
 import { parseTopology } from '../../topologies/load.ts'
 
 const mac = (number: number) => `02:00:00:00:00:0${number}`
@@ -19,7 +21,7 @@ const topology = parseTopology(
   JSON.stringify({
     version: 1,
     name: 'judge',
-    hosts: [{ name: 'h1' }],
+    hosts: [{ name: 'h1' }, { name: 'h2' }],
     networks: [
       { name: 'blue', type: 'vlan', segment: 10 },
       { name: 'green', type: 'vlan', segment: 20 },
@@ -29,6 +31,7 @@ const topology = parseTopology(
       { name: 'b', host: 'h1', nics: [nic(2, 'blue')] },
       { name: 'c', host: 'h1', nics: [nic(3, 'blue', { egressRate: '1Mbps' })] },
       { name: 'd', host: 'h1', nics: [nic(4, 'green')] },
+      { name: 'e', host: 'h2', nics: [nic(6, 'blue')] },
     ],
   }),
   'judge.json',
@@ -46,7 +49,7 @@ const frame = (from: number, to: number, port = 1) =>
 
 let judge: Judge
 beforeEach(() => {
-  judge = new Judge(topology)
+  judge = new Judge(topology, new Surroundings(topology, (vm) => topology.vms.find(({ name }) => name === vm)?.host))
 })
 
 /** Frame `id` from a to b, at nanosecond `id`. */
@@ -109,6 +112,7 @@ describe('a broadcast', () => {
   test('is lost when one of those who must hear it does not', () => {
     send(1, frame(1, 0))
     hear(1, 'b', frame(1, 0))
+    hear(1, 'e', frame(1, 0))
     expect(finish()).toMatchObject({ lost: 1, delivered: 0 })
     expect(judge.losses[0]!.missed).toEqual(['c:eth0'])
   })
@@ -116,6 +120,7 @@ describe('a broadcast', () => {
   test('may miss one whose own policy limits what it receives', () => {
     send(1, frame(1, 0))
     hear(1, 'b', frame(1, 0))
+    hear(1, 'e', frame(1, 0))
     judge.dropped(1, 'rate_limited', 'h1/br-int')
     expect(finish()).toMatchObject({ lost: 0, dropped: { rate_limited: 1 } })
   })
@@ -136,14 +141,58 @@ test("a drop that the policy does not name is no excuse, and one by a user's flo
   expect(finish()).toMatchObject({ lost: 1, dropped: { user_flow: 1 } })
 })
 
-test('a broken link is an excuse while it is broken', () => {
-  judge.breakage(1)
+describe('what the scenario breaks', () => {
+  const cable: FailureTarget = { kind: 'link', endpoints: ['h1', 'fabric'] }
+
+  test('excuses what was on the broken link, while it is broken', () => {
+    judge.break(cable)
+    send(1)
+    judge.dropped(1, 'link_down', 'h1 - fabric')
+    judge.mend(cable)
+    send(2)
+    judge.dropped(2, 'link_down', 'h1 - fabric')
+    expect(finish()).toMatchObject({ lost: 1, dropped: { link_down: 1 } })
+  })
+
+  test('excuses whoever is cut off by it, and nobody else', () => {
+    judge.break({ kind: 'host', host: 'h2' })
+    const toAll = frame(1, 0)
+    send(1, toAll)
+    hear(1, 'b', toAll)
+    send(2, toAll)
+    hear(2, 'b', toAll)
+    hear(2, 'c', toAll)
+    expect(finish()).toMatchObject({ lost: 1, delivered: 0, dropped: { no_route: 1 } })
+  })
+
+  test('is no excuse for a drop elsewhere', () => {
+    judge.break({ kind: 'host', host: 'h2' })
+    send(1)
+    judge.dropped(1, 'link_down', 'h1')
+    expect(finish().lost).toBe(1)
+  })
+})
+
+test("a drop by a user's flow at a receiver's host excuses the receivers there alone", () => {
+  const toAll = frame(1, 0)
+  send(1, toAll)
+  hear(1, 'b', toAll)
+  hear(1, 'c', toAll)
+  judge.dropped(1, 'user_flow', 'h2/br-int')
+  send(2, toAll)
+  hear(2, 'b', toAll)
+  judge.dropped(2, 'user_flow', 'h2/br-int')
+  expect(finish()).toMatchObject({ lost: 1, dropped: { user_flow: 1 } })
+  expect(judge.losses[0]!.missed).toEqual(['c:eth0'])
+})
+
+test('what reached somebody counts whether it had to or not', () => {
   send(1)
-  judge.dropped(1, 'link_down', 'h1 - tor1')
-  judge.breakage(-1)
-  send(2)
-  judge.dropped(2, 'link_down', 'h1 - tor1')
-  expect(finish()).toMatchObject({ lost: 1, dropped: { link_down: 1 } })
+  hear(1, 'd')
+  send(2, frame(1, 5))
+  hear(2, 'c', frame(1, 5))
+  expect(judge.pair('a:eth0', 'd:eth0').reached).toBe(1)
+  expect(judge.pair('a:eth0', 'c:eth0').reached).toBe(1)
 })
 
 test("a request is answered only by its owner's address", () => {

@@ -1,0 +1,81 @@
+// Where guests are and what the scenario has broken, as the judge needs to know it: worked out from the topology's own links.
+
+import type { FailureTarget } from '../../topologies/scenario.ts'
+import type { Topology } from '../../topologies/topology.ts'
+
+export class Surroundings {
+  readonly #hostOf: (vm: string) => string | undefined
+  #topology: Topology
+  readonly #brokenHosts = new Set<string>()
+  /** Both directions, as the emulator names the places on a link. */
+  readonly #brokenLinks = new Set<string>()
+  /** By host: the hosts that a path leads to. Forgotten with every change. */
+  readonly #reachable = new Map<string, ReadonlySet<string>>()
+
+  constructor(topology: Topology, hostOf: (vm: string) => string | undefined) {
+    this.#topology = topology
+    this.#hostOf = hostOf
+  }
+
+  /** The host on which the vNIC's guest is now. */
+  hostOf(nic: string): string | undefined {
+    return this.#hostOf(nic.slice(0, nic.indexOf(':')))
+  }
+
+  amend(topology: Topology): void {
+    this.#topology = topology
+    this.#reachable.clear()
+  }
+
+  break(target: FailureTarget): void {
+    if (target.kind === 'host') this.#brokenHosts.add(target.host)
+    if (target.kind === 'link') for (const name of bothWays(target.endpoints)) this.#brokenLinks.add(name)
+    this.#reachable.clear()
+  }
+
+  mend(target: FailureTarget): void {
+    if (target.kind === 'host') this.#brokenHosts.delete(target.host)
+    if (target.kind === 'link') for (const name of bothWays(target.endpoints)) this.#brokenLinks.delete(name)
+    this.#reachable.clear()
+  }
+
+  get anythingBroken(): boolean {
+    return this.#brokenHosts.size + this.#brokenLinks.size > 0
+  }
+
+  /** Whether a place where a frame ended, `h1` or `h1 - tor1`, is one that the scenario has broken. */
+  isBroken(place: string): boolean {
+    return this.#brokenLinks.has(place) || this.#brokenHosts.has(place)
+  }
+
+  /** Whether the scenario has broken every way from one vNIC's guest to the other's. */
+  areCutOff(from: string, to: string): boolean {
+    const [source, target] = [this.hostOf(from), this.hostOf(to)]
+    if (source === undefined || target === undefined) return true
+    return !this.#reachableFrom(source).has(target)
+  }
+
+  #reachableFrom(host: string): ReadonlySet<string> {
+    let found = this.#reachable.get(host)
+    if (found === undefined) this.#reachable.set(host, (found = this.#search(host)))
+    return found
+  }
+
+  /** Breadth first. Hosts do not forward for others. */
+  #search(host: string): ReadonlySet<string> {
+    const found = new Set(this.#brokenHosts.has(host) ? [] : [host])
+    const hosts = new Set(this.#topology.hosts.map(({ name }) => name))
+    for (const node of found) {
+      if (hosts.has(node) && node !== host) continue
+      for (const { endpoints } of this.#topology.fabric.links) {
+        const [a, b] = endpoints
+        const next = a === node ? b : b === node ? a : undefined
+        if (next === undefined || this.#brokenLinks.has(`${a} - ${b}`) || this.#brokenHosts.has(next)) continue
+        found.add(next)
+      }
+    }
+    return found
+  }
+}
+
+const bothWays = ([a, b]: [string, string]) => [`${a} - ${b}`, `${b} - ${a}`]
