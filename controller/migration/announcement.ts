@@ -9,12 +9,12 @@ import type { NetworkView, View } from '../network/view.ts'
 import { UPLINK_PORT } from '../network/view.ts'
 import type { Fleet } from '../reconcile/fleet.ts'
 
-/** Announces a moving VM out of the uplink of its target, on each of its networks that leave hosts that way. */
-export async function announce(fleet: Fleet, view: View, vm: Vm): Promise<void> {
+/** Announces a VM out of the uplink of one of its places, on each of its networks that leave hosts that way. */
+export async function announce(fleet: Fleet, view: View, vm: Vm, at: 'home' | 'target'): Promise<void> {
   for (const attachment of vm.nics.flatMap(attachmentsOf)) {
-    const target = view.bindings.get(attachment.nic.id)?.target
+    const place = view.bindings.get(attachment.nic.id)?.[at]
     const network = view.networks.get(attachment.network)
-    const host = view.topology.hosts.find(({ name }) => name === target?.host)
+    const host = view.topology.hosts.find(({ name }) => name === place?.host)
     if (host === undefined || network === undefined || !network.onUplink) continue
     const { remote } = fleet.reconciler(switchName(host, host.bridges[0]!))
     await remote.packetOut(rarpFrame({ ethSrc: attachment.mac, pad: true }), throughUplink(network))

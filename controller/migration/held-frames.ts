@@ -17,6 +17,8 @@ export class HeldFrames {
   readonly #frames = new Map<string, HeldFrame[]>()
   /** By vNIC: frames taken so far, to know the second copy of a flood that reached both places. */
   readonly #seen = new Map<string, Set<string>>()
+  /** By vNIC: frames handed to a port, which may have to be taken back from there. */
+  readonly #handed = new Map<string, Set<string>>()
 
   constructor(fleet: Fleet, vm: Vm) {
     this.#fleet = fleet
@@ -36,6 +38,7 @@ export class HeldFrames {
     for (const nic of this.#vm.nics) {
       const frames = this.#frames.get(nic.id) ?? []
       await this.#fleet.reconciler(`${host}/${nic.bridge}`).remote.deliverFrames(nic.id, frames)
+      this.#handed.set(nic.id, new Set(frames.map(identityOf)))
       this.#frames.delete(nic.id)
     }
   }
@@ -43,8 +46,10 @@ export class HeldFrames {
   #keep(nic: Nic, taken: readonly HeldFrame[]): void {
     const seen = this.#seen.get(nic.id) ?? new Set<string>()
     const own = new Set(attachmentsOf(nic).map(({ mac }) => mac))
+    const handed = this.#handed.get(nic.id) ?? new Set<string>()
+    const back = taken.filter((frame) => handed.delete(identityOf(frame)))
     const fresh = taken.filter((frame) => !seen.has(identityOf(frame)) && !own.has(sourceOf(frame)))
-    this.#frames.set(nic.id, [...(this.#frames.get(nic.id) ?? []), ...fresh])
+    this.#frames.set(nic.id, [...back, ...(this.#frames.get(nic.id) ?? []), ...fresh])
     this.count += fresh.length
     for (const frame of taken) seen.add(identityOf(frame))
     this.#seen.set(nic.id, seen)

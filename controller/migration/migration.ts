@@ -6,14 +6,15 @@
 //                then the old host too. Between the steps frames on their way arrive (`drain`). What the old port held goes
 //                ahead of what the new one holds. The new port opens, the guest goes on.
 //   commit       what came late to the old place is brought after; the old port and its flows go
-//   abort        the way back, from any step before the new port opens
+//   abort        the way back, from any step before the new port opens. Where the fabric has been told of the destination, it
+//                is told of the source again
 //
 // Why three drains: (1) a broadcast that the old port let out before it began to hold must have passed the new one before
 // that begins to collect; (2) what peers sent to the old place must have come there before the old place lets go; (3) what the
 // old port holds of a flood must have come to the new one, so that the two copies can be told to be one.
 
 import type { Clock, Nanoseconds } from '../../runtime/clock.ts'
-import { MILLISECOND, sleep } from '../../runtime/clock.ts'
+import { MILLISECOND, SECOND, sleep } from '../../runtime/clock.ts'
 import type { Vm } from '../../topologies/topology.ts'
 import type { World } from '../learner.ts'
 import type { Hypervisor, MigrationState, MigrationStatus } from '../model.ts'
@@ -23,6 +24,7 @@ import type { Move } from '../network/view.ts'
 import { announce } from './announcement.ts'
 import { HeldFrames } from './held-frames.ts'
 import { policyOf } from './policy.ts'
+import { waitFor } from './waiting.ts'
 
 export interface MigrationWorld extends World {
   readonly clock: Clock
@@ -41,6 +43,9 @@ interface Request {
 
 const DRAIN = 2 * MILLISECOND
 
+/** How long the way back waits for switches that are away. Nothing comes back without the source; the destination may be dead. */
+const PATIENCE = { source: 5 * SECOND, destination: 1 * SECOND }
+
 class AbortAsked extends Error {}
 
 export class Migration {
@@ -51,7 +56,11 @@ export class Migration {
   readonly #held: HeldFrames
   #status: MigrationStatus
   #abortAsked = false
+  readonly #aborted: Promise<void>
+  #wake!: () => void
   #paused = false
+  /** The fabric may have been told to send to the destination, and not yet otherwise. */
+  #announced = false
   /** Policy at the source, before anything changed. */
   #policyBefore = ''
 
@@ -61,6 +70,9 @@ export class Migration {
     this.#pause = pause
     this.#tell = tell
     this.#held = new HeldFrames(world.fleet, vm)
+    this.#aborted = new Promise((resolve) => {
+      this.#wake = resolve
+    })
     const startedAt = world.clock.now()
     this.#status = { id, vm: vm.name, from: vm.host, to, state: 'prepare', startedAt, held: 0, policy: 'unknown' }
   }
@@ -73,6 +85,7 @@ export class Migration {
   /** Undoes the move, unless the destination is active already. */
   abort(): void {
     this.#abortAsked = true
+    this.#world.clock.scheduleAsync(this.#world.clock.now(), this.#wake)
   }
 
   /** Resolves when the move has ended one way or another; never rejects. */
@@ -105,7 +118,8 @@ export class Migration {
     await this.#drain()
     await this.#change({ stage: 'collecting' })
     await this.#change({ stage: 'moved' })
-    await announce(this.#world.fleet, this.#world.view(), this.#vm)
+    this.#announced = true
+    await announce(this.#world.fleet, this.#world.view(), this.#vm, 'target')
     await this.#drain()
     await this.#change({ stage: 'released' })
     await this.#drain(pausedAt + this.#pause - this.#world.clock.now())
@@ -146,17 +160,21 @@ export class Migration {
     const reason = cause instanceof AbortAsked ? 'aborted on request' : textOf(cause)
     const problems: string[] = []
     this.#enter('abort', { problem: reason })
-    if (this.#paused) await this.#goBack(problems)
+    if (this.#paused) {
+      await this.#waitForSwitchesAt(from, PATIENCE.source)
+      await this.#goBack(problems)
+    }
     this.#settle(from)
     await attempt(problems, () => this.#world.fleet.push(this.#switchesAt(from)))
     await attempt(problems, () => this.#world.fleet.push())
     if (this.#paused) await attempt(problems, () => this.#resume(from))
-    this.#end(problems.length === 0 ? 'aborted' : 'failed', { problem: [reason, ...problems].join('; ') })
+    if (this.#announced) void this.#announceOnReturn().catch((error: unknown) => this.#world.log(textOf(error)))
+    this.#end(problems.length === 0 ? 'aborted' : 'failed', problemOf([reason, ...problems]))
   }
 
   /**
    * The steps of the switch-over backwards: the old port keeps what comes from now on, the new one what is still on its way
-   * to it, and all is delivered in the order in which it was sent.
+   * to it, and all is delivered in the order in which it was sent. A destination that is away follows when it returns.
    */
   async #goBack(problems: string[]): Promise<void> {
     const { from, to } = this.#status
@@ -164,9 +182,11 @@ export class Migration {
     if (stage !== undefined && stage !== 'prepared') {
       await this.#pauseFor(this.#drainTime)
       await attempt(problems, () => this.#held.takeFrom(from))
-      await attempt(problems, () => this.#set({ stage: 'collecting', targetState: 'hold' }))
+      await attempt(problems, () => this.#set({ stage: 'collecting', targetState: 'hold' }, [from]))
+      await attempt(problems, () => this.#announceBack())
+      await this.#waitForSwitchesAt(to, PATIENCE.destination)
       await this.#pauseFor(this.#drainTime)
-      await attempt(problems, () => this.#set({ stage: 'prepared' }))
+      await attempt(problems, () => this.#set({ stage: 'prepared' }, [from]))
       await attempt(problems, () => this.#held.takeFrom(to))
       await this.#pauseFor(this.#drainTime)
     }
@@ -174,6 +194,23 @@ export class Migration {
       await this.#held.takeFrom(from)
       await this.#held.deliverTo(from)
     })
+  }
+
+  async #announceBack(): Promise<void> {
+    if (!this.#announced) return
+    await announce(this.#world.fleet, this.#world.view(), this.#vm, 'home')
+    this.#announced = false
+  }
+
+  /** The source was not there to be announced from: it is as soon as it has returned, if the VM is still there. */
+  async #announceOnReturn(): Promise<void> {
+    const { fleet, intent } = this.#world
+    const { from, vm: name } = this.#status
+    await Promise.all(this.#switchesAt(from).map((one) => fleet.whenConnected(one)))
+    const { topology, moves } = intent()
+    if (moves.has(name) || topology.vms.find((vm) => vm.name === name)?.host !== from) return
+    await fleet.push(this.#switchesAt(from))
+    await this.#announceBack()
   }
 
   /** The VM has one place again. */
@@ -194,22 +231,22 @@ export class Migration {
     await this.#set(change)
   }
 
-  #set(change: Partial<Move>): Promise<void> {
-    return this.#move({ ...this.#world.intent().moves.get(this.#vm.name)!, ...change })
+  #set(change: Partial<Move>, required?: readonly string[]): Promise<void> {
+    return this.#move({ ...this.#world.intent().moves.get(this.#vm.name)!, ...change }, required)
   }
 
-  /** Resolves when the switches of both places and all others that are there have confirmed. */
-  async #move(move: Move): Promise<void> {
+  /** Resolves when the switches of the `required` hosts, both places if not said, and all others that are there have confirmed. */
+  async #move(move: Move, required: readonly string[] = [this.#status.from, this.#status.to]): Promise<void> {
     this.#world.amend({ moves: new Map(this.#world.intent().moves).set(this.#vm.name, move) })
-    const { from, to } = this.#status
     await Promise.all([
-      this.#world.fleet.push([...this.#switchesAt(from), ...this.#switchesAt(to)]),
+      this.#world.fleet.push(required.flatMap((host) => this.#switchesAt(host))),
       this.#world.fleet.push(),
     ])
   }
 
+  /** Cut short by an abort. */
   async #drain(atLeast: Nanoseconds = 0): Promise<void> {
-    await this.#pauseFor(Math.max(this.#drainTime, atLeast))
+    await waitFor(this.#aborted, Math.max(this.#drainTime, atLeast), this.#world.clock)
     this.#checkWanted()
   }
 
@@ -219,6 +256,12 @@ export class Migration {
 
   #pauseFor(span: Nanoseconds): Promise<void> {
     return sleep(this.#world.clock, span)
+  }
+
+  async #waitForSwitchesAt(host: string, span: Nanoseconds): Promise<void> {
+    const { fleet, clock } = this.#world
+    const there = this.#switchesAt(host).map((name) => fleet.whenConnected(name))
+    await waitFor(Promise.all(there), span, clock)
   }
 
   #checkWanted(): void {
@@ -254,7 +297,7 @@ export class Migration {
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 const problemOf = (problems: readonly string[]): { problem?: string } =>
-  problems.length === 0 ? {} : { problem: problems.join('; ') }
+  problems.length === 0 ? {} : { problem: [...new Set(problems)].join('; ') }
 
 /** Goes on where a step fails; what failed is said in the end. */
 async function attempt(problems: string[], step: () => Promise<void>): Promise<void> {

@@ -24,6 +24,8 @@ export class Fleet {
   readonly #reconcilers = new Map<string, Reconciler>()
   readonly #desired = new Map<string, Desired>()
   readonly #features = new Map<string, { datapathId: bigint; host: string; ports: Map<string, PortDescription> }>()
+  /** Called when the switch of this name has connected. */
+  readonly #awaited = new Map<string, (() => void)[]>()
   #view: View | undefined
 
   get names(): string[] {
@@ -62,6 +64,14 @@ export class Fleet {
     })
     if (reconciler.connected) reconciler.remote.close()
     await reconciler.connect(remote)
+    for (const wake of this.#awaited.get(name) ?? []) wake()
+    this.#awaited.delete(name)
+  }
+
+  /** Resolves when the switch is connected: at once where it is already. */
+  whenConnected(name: string): Promise<void> {
+    if (this.#reconcilers.get(name)?.connected) return Promise.resolve()
+    return new Promise((resolve) => this.#awaited.set(name, [...(this.#awaited.get(name) ?? []), resolve]))
   }
 
   disconnect(remote: RemoteSwitch): void {
