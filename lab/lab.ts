@@ -8,7 +8,7 @@ import { Pinger } from '../datapath/emulator/ping.ts'
 import { Trail, type Hop } from '../datapath/emulator/trail.ts'
 import type { Flow } from '../datapath/flow.ts'
 import { FrameArena, type FrameHandle } from '../datapath/frames.ts'
-import { MICROSECOND, MILLISECOND, type Clock, type Nanoseconds } from '../runtime/clock.ts'
+import { MICROSECOND, MILLISECOND, SECOND, type Clock, type Nanoseconds } from '../runtime/clock.ts'
 import { seeded } from '../runtime/random.ts'
 import { memoryChannelPair, type Channel } from '../runtime/transport.ts'
 import { VirtualClock } from '../runtime/virtual-clock.ts'
@@ -230,8 +230,17 @@ function nameOf(target: FailureTarget): string {
   }
 }
 
-/** Long enough for a frame to cross the fabric, eight links at the most. */
+/** Links that a frame crosses at the most between two hosts of the stock shapes of usual size. */
+const HOPS = 4
+/** Of a full queue of long frames; a longer one is not waited for. */
+const LONGEST_QUEUE = 100 * MILLISECOND
+const LONG_FRAME = 1538 * 8
+
+/** Long enough for what is on its way to arrive: each link's delay, jitter, and queue. */
 function drainTime({ fabric }: Topology): number {
-  const slowest = Math.max(0, ...fabric.links.map(({ delay, jitter }) => delay + jitter))
-  return MILLISECOND + 8 * slowest
+  const slowest = fabric.links.map(({ delay, jitter, bandwidth, queue }) => {
+    const queued = bandwidth === undefined ? 0 : (queue * LONG_FRAME * SECOND) / bandwidth
+    return delay + jitter + Math.min(queued, LONGEST_QUEUE)
+  })
+  return MILLISECOND + Math.ceil(HOPS * Math.max(0, ...slowest))
 }

@@ -13,7 +13,8 @@ import { MILLISECOND, SECOND, sleep, type Nanoseconds } from '../runtime/clock.t
 import { VirtualClock } from '../runtime/virtual-clock.ts'
 import type { Scenario, Step, TimelineEntry } from '../topologies/scenario.ts'
 import type { PingResult } from '../datapath/emulator/ping.ts'
-import type { MigrationStatus } from '../controller/model.ts'
+import { Conflict, SwitchRefused, type MigrationStatus } from '../controller/model.ts'
+import { formatDuration } from '../topologies/units.ts'
 import { MAX_FRAME_LENGTH } from '../datapath/frames.ts'
 import { CaptureFeed } from './capture-feed.ts'
 import { applyFlow } from './flow-step.ts'
@@ -100,7 +101,12 @@ class Run {
   async #at({ at, step }: TimelineEntry): Promise<void> {
     if (step.type === 'replay') return this.#replay(step, this.start + at)
     await sleep(this.#clock, this.start + at - this.#clock.now())
-    await this.#do(step)
+    try {
+      await this.#do(step)
+    } catch (problem) {
+      if (!(problem instanceof Conflict || problem instanceof SwitchRefused)) throw problem
+      this.log.problems.push(`${step.type} at ${formatDuration(at)}: ${problem.message}`)
+    }
   }
 
   async #do(step: Exclude<Step, { type: 'replay' }>): Promise<void> {
