@@ -30,8 +30,9 @@ interface Surroundings {
 }
 
 /**
- * Does `actions` to the frame and takes ownership of it. Every output is a copy that leaves; a frame without one ends, once,
- * under the name that the list gives, or as over its rate where meters left nothing of it.
+ * Does `actions` to the frame and takes ownership of it. Every output is a copy that leaves. As in Open vSwitch, every copy that
+ * a meter ends is a drop of its own, whatever else leaves. A frame of which neither can be said ends, once, under the name that
+ * the list gives.
  */
 export function runActions(
   frame: FrameHandle,
@@ -39,20 +40,19 @@ export function runActions(
   hits: readonly Flow[],
   surroundings: Surroundings,
 ): void {
-  run(frame, actions, hits, surroundings, 0, false)
+  run(frame, actions, hits, surroundings, 0)
 }
 
-/** Gives how many copies have left, of which `copies` before. A clone's own frame ends in silence. */
+/** Gives how many copies have left or were ended by a meter, of which `copies` before. A clone that did neither ends in silence. */
 function run(
   frame: FrameHandle,
   actions: readonly DatapathAction[],
   hits: readonly Flow[],
   surroundings: Surroundings,
   copies: number,
-  isClone: boolean,
 ): number {
   const { arena, meters, clock, sink } = surroundings
-  list: for (let index = 0; index < actions.length; index++) {
+  for (let index = 0; index < actions.length; index++) {
     const action = actions[index]
     const isLast = index === actions.length - 1
     switch (action.type) {
@@ -63,8 +63,8 @@ function run(
         if (isLast) return copies
         break
       case 'clone':
-        if (isLast) return run(frame, action.actions, hits, surroundings, copies, isClone)
-        copies = run(arena.clone(frame), action.actions, hits, surroundings, copies, true)
+        if (isLast) return run(frame, action.actions, hits, surroundings, copies)
+        copies = run(arena.clone(frame), action.actions, hits, surroundings, copies)
         break
       case 'set':
         applySet(arena, frame, action.word, action.value, action.mask)
@@ -77,7 +77,10 @@ function run(
         break
       case 'meter': {
         const verdict = meters.allow(action.meter, arena.length[frame] * 8, clock.now())
-        if (verdict === MeterVerdict.Drop) break list
+        if (verdict === MeterVerdict.Drop) {
+          sink.end(frame, 'rate_limited', hits.at(-1))
+          return copies + 1
+        }
         if (verdict >= 0) applySet(arena, frame, Word.trafficClass, verdict << 2, 0xfc)
         break
       }
@@ -85,11 +88,11 @@ function run(
         sink.toController(frame, action)
         break
       case 'drop':
+        if (copies > 0) break
         sink.end(frame, action.reason, action.flow)
         return copies
     }
   }
-  if (isClone || copies > 0) arena.release(frame)
-  else sink.end(frame, 'rate_limited', hits.at(-1))
+  arena.release(frame)
   return copies
 }

@@ -90,21 +90,29 @@ describe('a meter in a clone', () => {
     'table=2,actions=4',
   ]
 
-  test('drops that copy and no other', () => {
-    const { receive, arena } = switchWith(...flows)
+  test('drops that copy, by name, and no other', () => {
+    const { sw, receive, arena } = switchWith(...flows)
     const others = [`4: ${hex(udp())}`, `3: ${hex(udp())}`]
     expect(receive(udp(), 1)).toEqual([`2: ${hex(udp({ vlan: [{ id: 0 }] }))}`, ...others])
-    expect(receive(udp(), 1)).toEqual(others)
+    expect(receive(udp(), 1)).toEqual(['drop rate_limited', ...others])
+    expect(sw.drops.rate_limited).toBe(1)
     expect(arena.live).toBe(0)
   })
 
-  test('ends the frame, once, where no copy at all is left', () => {
+  test('ends each copy once where no copy at all is left', () => {
     const { receive, arena } = switchWith(
       'actions=clone(resubmit(,1)),clone(resubmit(,2))',
       'table=1,actions=meter:1,2',
       'table=2,actions=meter:2,3',
     )
     expect(receive(udp(), 1)).toEqual([`2: ${hex(udp())}`, `3: ${hex(udp())}`])
+    expect(receive(udp(), 1)).toEqual(['drop rate_limited', 'drop rate_limited'])
+    expect(arena.live).toBe(0)
+  })
+
+  test('leaves nothing to name at the end of a frame that nobody else was to have', () => {
+    const { receive, arena } = switchWith('actions=clone(resubmit(,1))', 'table=1,actions=meter:1,controller')
+    receive(udp(), 1)
     expect(receive(udp(), 1)).toEqual(['drop rate_limited'])
     expect(arena.live).toBe(0)
   })
