@@ -10,7 +10,7 @@ import { formatDuration } from '../topologies/units.ts'
 import { holdsExpectation, toleratedLosses } from './expectations.ts'
 import type { LeakWitness, LossWitness, Mishap } from './judge/judge.ts'
 import type { Lab } from './lab.ts'
-import type { RunLog } from './replay.ts'
+import type { RunLog } from './run-log.ts'
 import { ruleText } from './rule-text.ts'
 import type { FrameCounts, Leak, Loss, MigrationVerdict, PingVerdict, Verdict } from './verdict.ts'
 

@@ -1,15 +1,17 @@
 // A frame from a line of text: hexadecimal digits, or a match in flow syntax whose fields it will have.
 
 import { applySet, pushVlan } from '../datapath/rewrite.ts'
-import { FrameArena } from '../datapath/frames.ts'
+import { extractKey } from '../datapath/flow-key.ts'
+import { FrameArena, type FrameHandle } from '../datapath/frames.ts'
 import { packMatch } from '../datapath/packed-match.ts'
 import { parseIpv4, parseIpv6, parseMac } from '../protocols/address.ts'
 import { InvalidField } from '../protocols/errors.ts'
-import { Word } from '../protocols/fields.ts'
+import { fieldOf, KEY_WORDS } from '../protocols/fields.ts'
 import { EtherType, IpProtocol, type Match } from '../protocols/match.ts'
-import { parseMatch } from '../protocols/flow-text/parse.ts'
 import * as compose from '../protocols/packet/compose.ts'
 import { BROADCAST_MAC } from '../protocols/packet/ethernet.ts'
+import { TcpFlag } from '../protocols/packet/tcp.ts'
+import { parseFrameText } from '../topologies/frame-text.ts'
 import type { Nic, Topology } from '../topologies/topology.ts'
 
 /**
@@ -18,9 +20,8 @@ import type { Nic, Topology } from '../topologies/topology.ts'
  * @throws InvalidField, FlowSyntaxError
  */
 export function frameFrom(text: string, nic: Nic, topology: Topology): Uint8Array {
-  const digits = text.replaceAll(/[\s:]/g, '')
-  if (/^([0-9a-f]{2}){14,}$/i.test(digits)) return Uint8Array.from(Buffer.from(digits, 'hex'))
-  return frameOf(parseMatch(text), nic, topology)
+  const frame = parseFrameText(text)
+  return frame instanceof Uint8Array ? frame : frameOf(frame, nic, topology)
 }
 
 function frameOf(match: Match, nic: Nic, topology: Topology): Uint8Array {
@@ -35,13 +36,27 @@ function frameOf(match: Match, nic: Nic, topology: Topology): Uint8Array {
   if (tag !== undefined && tag !== 0n) pushVlan(arena, frame, EtherType.Vlan, Number(tag & 0x0fffn))
   const packed = packMatch(match)
   packed.mask.forEach((mask, word) => {
-    if (mask !== 0 && !IN_THE_BASE.has(word)) applySet(arena, frame, word, packed.value[word]!, mask)
+    if (mask !== 0) applySet(arena, frame, word, packed.value[word]!, mask)
   })
+  checkMeets(match, arena, frame)
   return arena.read(frame).slice()
 }
 
-/** What the kind of frame settles, or is no part of a frame. */
-const IN_THE_BASE: ReadonlySet<number> = new Set([Word.inPort, Word.etherType, Word.protocol, Word.fragment])
+/** @throws InvalidField where the frame is not what the text says: not every field can be had by every frame. */
+function checkMeets(match: Match, arena: FrameArena, frame: FrameHandle): void {
+  const key = new Uint32Array(KEY_WORDS)
+  extractKey(arena, frame, 0, key)
+  const missed = match.find((part) => {
+    const { value, mask } = packMatch([part])
+    return !key.every((word, index) => (word & mask[index]!) >>> 0 === value[index])
+  })
+  if (missed !== undefined)
+    throw new InvalidField(
+      'send.frame',
+      `a frame of this kind with that ${missed.field} can not be made from fields`,
+      'the bytes in hexadecimal',
+    )
+}
 
 function baseFrame(match: Match, nic: Nic, macs: { ethSrc: bigint; ethDst: bigint }): Uint8Array {
   const number = (name: string) => {
@@ -57,7 +72,7 @@ function baseFrame(match: Match, nic: Nic, macs: { ethSrc: bigint; ethDst: bigin
   const ports = { srcPort: 0, dstPort: 0 }
   switch (number('nw_proto')) {
     case IpProtocol.Tcp:
-      return compose.tcpFrame({ ...macs, ...ends, ...ports })
+      return compose.tcpFrame({ ...macs, ...ends, ...ports, flags: tcpFlags(match) })
     case IpProtocol.Udp:
       return compose.udpFrame({ ...macs, ...ends, ...ports, payload })
     case IpProtocol.Sctp:
@@ -69,6 +84,12 @@ function baseFrame(match: Match, nic: Nic, macs: { ethSrc: bigint; ethDst: bigin
     default:
       return compose.ipFrame({ ...macs, ...ends, protocol: number('nw_proto') ?? NO_NEXT_PROTOCOL, segment: payload })
   }
+}
+
+/** Those that the match names; of the others, an acknowledgement's. */
+function tcpFlags(match: Match): number {
+  const { value = 0n, mask } = match.find(({ field }) => field === 'tcp_flags') ?? { mask: 0n }
+  return (TcpFlag.Ack & ~Number(mask ?? fieldOf('tcp_flags').ones)) | Number(value)
 }
 
 /** RFC 3692: for experiments. */

@@ -12,8 +12,7 @@ import {
 import { MILLISECOND, SECOND, sleep, type Nanoseconds } from '../runtime/clock.ts'
 import { VirtualClock } from '../runtime/virtual-clock.ts'
 import type { Scenario, Step, TimelineEntry } from '../topologies/scenario.ts'
-import type { PingResult } from '../datapath/emulator/ping.ts'
-import { Conflict, SwitchRefused, type MigrationStatus } from '../controller/model.ts'
+import { Conflict, SwitchRefused } from '../controller/model.ts'
 import { formatDuration } from '../topologies/units.ts'
 import { MAX_FRAME_LENGTH } from '../datapath/frames.ts'
 import { CaptureFeed } from './capture-feed.ts'
@@ -24,6 +23,7 @@ import { Lab, type LabObserver } from './lab.ts'
 import { sharesNetwork } from './sharing.ts'
 import { untagged } from './untagged.ts'
 import { composeVerdict } from './compose-verdict.ts'
+import type { RunLog } from './run-log.ts'
 import type { Verdict } from './verdict.ts'
 import { findNic } from '../topologies/lookup.ts'
 
@@ -44,15 +44,6 @@ export interface ReplayResult {
   verdict: Verdict
   /** The input was wrong in part: what is whole has been replayed. */
   damaged: string[]
-}
-
-/** All that a run gathers beside the judge's records. */
-export interface RunLog {
-  pings: { result: PingResult; expected: 'reachable' | 'unreachable' }[]
-  migrations: MigrationStatus[]
-  problems: string[]
-  damaged: string[]
-  unmapped: Map<string, number>
 }
 
 /** @throws NotFound, FlowSyntaxError, SwitchRefused, and file errors, where a step can't be done as written */
