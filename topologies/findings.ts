@@ -1,4 +1,5 @@
 import { InvalidField } from '../protocols/errors.ts'
+import { FlowSyntaxError } from '../protocols/flow-text/syntax-error.ts'
 import { nearest, oneOf } from './did-you-mean.ts'
 import type { JsonSource } from './json-source.ts'
 import type { Problem } from './problems.ts'
@@ -71,13 +72,15 @@ export function checkKnown(
   report(pointer, `no ${kind} '${name}'`, oneOf(known), nearest(name, known))
 }
 
-/** What `parse` makes of a text; undefined, and reported, where it is refused. */
+/** What `parse` makes of a text; undefined, and reported, where it is refused: flow text with the column in it. */
 export function attempt<T>(report: Report, pointer: string, parse: () => T): T | undefined {
   try {
     return parse()
   } catch (error) {
-    if (!(error instanceof InvalidField)) throw error
-    report(pointer, error.problem, error.expected)
+    if (error instanceof FlowSyntaxError)
+      report(pointer, `column ${error.column}: ${error.problem}`, error.expected, error.didYouMean)
+    else if (error instanceof InvalidField) report(pointer, error.problem, error.expected)
+    else throw error
     return undefined
   }
 }

@@ -105,7 +105,7 @@ class ScenarioReader {
     if (this.#topologies.length === 0) return
     const names = new Names(this.#topologies)
     for (const [index, entry] of (draft.timeline ?? []).entries())
-      checkStep(entry, pointer('timeline', index), names, this.#findings.report)
+      checkStep(entry, pointer('timeline', index), names, this.#findings)
     for (const [index, expectation] of (draft.expect ?? []).entries())
       checkExpectation(expectation, pointer('expect', index), names, this.#findings.report)
   }

@@ -1,13 +1,22 @@
-// What a scenario names must exist in its topology, or in one that it changes to.
+// What a scenario names must exist in its topology, or in one that it changes to, and its flow text must say something.
 
+import type { FlowSpec } from '../protocols/control/messages.ts'
 import { DROP_NAMES } from '../protocols/drop-names.ts'
+import { InvalidField } from '../protocols/errors.ts'
+import { parseFlow, parseFlowFilter } from '../protocols/flow-text/parse.ts'
+import type { PortNames } from '../protocols/flow-text/ports.ts'
 import type { Draft } from './draft.ts'
-import type { Report } from './findings.ts'
+import type { Findings, Report } from './findings.ts'
 import { attempt, checkKnown } from './findings.ts'
+import { parseFrameFilter, parseFrameText } from './frame-text.ts'
 import { findNic, integrationBridge, networksOf } from './lookup.ts'
+import { pointer } from './problems.ts'
 import type { WrittenEntry, WrittenExpectation, WrittenTarget } from './schema.ts'
 import type { Topology } from './topology.ts'
 import { switchName } from './topology.ts'
+
+/** Tables above are the controller's (`controller/tables.ts`). */
+const LAST_USER_TABLE = 9
 
 /** All names that mean something at some time of the scenario. */
 export class Names {
@@ -17,6 +26,8 @@ export class Names {
   readonly vms: ReadonlySet<string>
   readonly switches: ReadonlySet<string>
   readonly links: ReadonlySet<string>
+  /** Of any switch: on which one a vNIC is depends on the time. */
+  readonly ports: PortNames
 
   constructor(topologies: readonly Topology[]) {
     const collect = (names: (topology: Topology) => string[]) => new Set(topologies.flatMap(names))
@@ -28,23 +39,66 @@ export class Names {
       hosts.flatMap((host) => [host.name, ...host.bridges.map((bridge) => switchName(host, bridge))]),
     )
     this.links = collect(({ fabric }) => fabric.links.map(({ endpoints }) => linkName(endpoints)))
+    this.ports = portNames([...collect(portsOf)])
   }
+}
+
+const portsOf = ({ hosts, vms }: Topology): string[] => [
+  'uplink',
+  'vxlan0',
+  ...hosts.flatMap(({ bridges }) => bridges.map(({ name }) => `patch-${name}`)),
+  ...vms.flatMap(({ nics }) => nics.map(({ id }) => id)),
+]
+
+/** Numbers are only told apart: those of the switches are not known before they run. */
+function portNames(all: readonly string[]): PortNames {
+  const numbers = new Map(all.map((name, index) => [name, index + 1]))
+  return { number: (name) => numbers.get(name), name: (number) => all[number - 1], names: () => all }
 }
 
 const linkName = (endpoints: readonly string[]) => [...endpoints].sort().join('-')
 
-/** Steps whose names mean nothing are reported under `at`. */
-export function checkStep(entry: Draft<WrittenEntry>, at: string, names: Names, report: Report): void {
+type Reports = Pick<Findings, 'report' | 'reportKey'>
+
+/** Steps whose names or flow text mean nothing are reported under `at`. */
+export function checkStep(entry: Draft<WrittenEntry>, at: string, names: Names, { report, reportKey }: Reports): void {
   const { replay, ping, send, migrate, flow, fail, heal } = entry
   if (typeof replay?.map === 'object')
-    for (const [filter, nic] of Object.entries(replay.map as Record<string, string>))
-      checkNic(nic, `${at}/replay/map/${filter.replaceAll('~', '~0').replaceAll('/', '~1')}`, names, report)
+    for (const [filter, nic] of Object.entries(replay.map as Record<string, string>)) {
+      const place = at + pointer('replay', 'map', filter)
+      attempt(reportKey, place, () => parseFrameFilter(filter))
+      checkNic(nic, place, names, report)
+    }
   if (ping) checkBetween(ping, `${at}/ping`, names, report)
-  if (send) checkNic(send.from, `${at}/send/from`, names, report)
+  if (send) checkSend(send, `${at}/send`, names, report)
   if (migrate) checkMigrate(migrate, `${at}/migrate`, names, report)
-  if (flow) checkKnown(report, `${at}/flow/switch`, 'switch', flow.switch, names.switches)
+  if (flow) checkFlow(flow, `${at}/flow`, names, report)
   if (fail) checkTarget(fail as WrittenTarget, `${at}/fail`, names, report)
   if (heal) checkTarget(heal as WrittenTarget, `${at}/heal`, names, report)
+}
+
+function checkSend(
+  { from, frame }: NonNullable<Draft<WrittenEntry>['send']>,
+  at: string,
+  names: Names,
+  report: Report,
+) {
+  checkNic(from, `${at}/from`, names, report)
+  if (frame !== undefined) attempt(report, `${at}/frame`, () => parseFrameText(frame))
+}
+
+type Flow = NonNullable<Draft<WrittenEntry>['flow']>
+
+function checkFlow({ switch: name, add, del }: Flow, at: string, names: Names, report: Report): void {
+  checkKnown(report, `${at}/switch`, 'switch', name, names.switches)
+  const options = { ports: names.ports }
+  if (add !== undefined) attempt(report, `${at}/add`, () => checkUserTable(parseFlow(add, options)))
+  if (del !== undefined) attempt(report, `${at}/del`, () => parseFlowFilter(del, options))
+}
+
+function checkUserTable({ table }: FlowSpec): void {
+  if (table > LAST_USER_TABLE)
+    throw new InvalidField('table', `table ${table} is the controller's`, `0 to ${LAST_USER_TABLE}`)
 }
 
 export function checkExpectation(

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { LAST_USER_TABLE } from '../../controller/tables.ts'
 import { InvalidInput, isScenario, loadScenario } from '../../topologies/load.ts'
 import { twoTenants } from '../support/two-tenants.ts'
 
@@ -25,7 +26,7 @@ test('a scenario is sorted by time, entries of one instant as they stand', async
       { at: '2s', migrate: { vm: 'db1', to: 'h1' } },
       { at: '0s', replay: { capture: 'web.pcapng' } },
       { at: '2s', fail: 'controller' },
-      { at: '1s', send: { from: 'db1', frame: 'ffff', count: 3 } },
+      { at: '1s', send: { from: 'db1', frame: 'arp', count: 3 } },
       { at: '2s', heal: { link: ['tor1', 'h2'] } },
       { at: '3s', apply: 'linear,2' },
       { at: '4s', ping: { from: 'vm1', to: 'vm2' } },
@@ -118,6 +119,52 @@ describe('what is wrong is found', () => {
 
   test.each(['link_loss', 'vlan_mismatch', 'port_security', 'user_flow'])('a drop may be called %s', async (reason) => {
     expect((await load({ expect: [{ dropped: { reason } }] })).expect).toHaveLength(1)
+  })
+
+  const send = (frame: string) => ({ send: { from: 'db1', frame } })
+  const add = (text: string) => ({ flow: { switch: 'h1', add: text } })
+  test.each([
+    ['a frame of no known field', send('garbage'), '/send/frame', /^column 1: unknown keyword 'garbage'/],
+    ['a frame with a port', send('udp,in_port=3'), '/send/frame', /^in_port is no part of a frame/],
+    ['a frame with a register', send('udp,reg0=1'), '/send/frame', /^reg0 is no part/],
+    ['a frame with a tunnel', send('udp,tun_id=5'), '/send/frame', /^tun_id is no part/],
+    ['a frame with metadata', send('udp,metadata=3'), '/send/frame', /^metadata is no part/],
+    ['a frame for many', send('udp,nw_dst=10.0.0.0/24'), '/send/frame', /^nw_dst has a mask/],
+    ['a frame that is a fragment', send('udp,ip_frag=later'), '/send/frame', /fragment/],
+    ['a frame too short', send('ffff'), '/send/frame', /^a frame of 2 bytes/],
+    ['half a byte', send('f'.repeat(29)), '/send/frame', /^29 hexadecimal digits/],
+    ['a flow without a protocol', add('table=0,tp_dst=9,actions=drop'), '/flow/add', /^column 9: tp_dst needs/],
+    ['a flow without actions', add('ip'), '/flow/add', /^column 3: the flow has no actions/],
+    ['a flow to no port', add('actions=output:nosuch'), '/flow/add', /^column 16: unknown port 'nosuch'/],
+    [
+      "a flow in the controller's tables",
+      add(`table=${LAST_USER_TABLE + 1},actions=drop`),
+      '/flow/add',
+      /^table 10 is the controller's/,
+    ],
+    ['a filter with actions', { flow: { switch: 'h1', del: 'ip,actions=drop' } }, '/flow/del', /has no actions/],
+  ])('%s', async (_, step, within, message) => {
+    const error = await load({ timeline: [{ at: '0s', ...step }] }).catch((reason: unknown) => reason)
+    expect((error as InvalidInput).problems).toMatchObject([
+      { pointer: `/timeline/0${within}`, line: expect.any(Number) },
+    ])
+    expect((error as InvalidInput).problems[0]!.problem).toMatch(message)
+  })
+
+  test.each([
+    ['nwsrc=10.0.0.1', /^column 1: unknown keyword 'nwsrc'/],
+    ['in_port=1', /^in_port is no part of a frame/],
+  ])('a filter of frames, at its key: %s', async (filter, message) => {
+    const scenario = { timeline: [{ at: '0s', replay: { capture: 'web.pcapng', map: { [filter]: 'db1' } } }] }
+    const error = await load(scenario).catch((reason: unknown) => reason)
+    expect((error as InvalidInput).problems).toMatchObject([{ pointer: `/timeline/0/replay/map/${filter}`, column: 6 }])
+    expect((error as InvalidInput).problems[0]!.problem).toMatch(message)
+  })
+
+  test('nothing, in flows to any port by name and in the last table of users', async () => {
+    const ports = ['db1:eth0', '"router:eth0"', 'uplink', 'vxlan0', '"patch-br-int"', 'LOCAL', '7']
+    const flows = ports.map((port) => `table=${LAST_USER_TABLE},in_port=${port},actions=output:${port}`)
+    expect((await load({ timeline: flows.map((flow) => ({ at: '0s', ...add(flow) })) })).timeline).toHaveLength(7)
   })
 
   test('in the file of the topology too', async () => {
