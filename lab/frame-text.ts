@@ -6,10 +6,11 @@ import { FrameArena, type FrameHandle } from '../datapath/frames.ts'
 import { packMatch } from '../datapath/packed-match.ts'
 import { parseIpv4, parseIpv6, parseMac } from '../protocols/address.ts'
 import { InvalidField } from '../protocols/errors.ts'
-import { fieldOf, KEY_WORDS } from '../protocols/fields.ts'
+import { type FieldName, fieldOf, KEY_WORDS } from '../protocols/fields.ts'
 import { EtherType, IpProtocol, type Match } from '../protocols/match.ts'
 import * as compose from '../protocols/packet/compose.ts'
 import { BROADCAST_MAC } from '../protocols/packet/ethernet.ts'
+import { Icmpv6Type } from '../protocols/packet/icmpv6.ts'
 import { TcpFlag } from '../protocols/packet/tcp.ts'
 import { parseFrameText } from '../topologies/frame-text.ts'
 import type { Nic, Topology } from '../topologies/topology.ts'
@@ -25,7 +26,7 @@ export function frameFrom(text: string, nic: Nic, topology: Topology): Uint8Arra
 }
 
 function frameOf(match: Match, nic: Nic, topology: Topology): Uint8Array {
-  const value = (name: string) => match.find(({ field }) => field === name)?.value
+  const value = (name: FieldName) => valueIn(match, name)
   const ethSrc = value('eth_src') ?? parseMac(nic.mac)
   const addressed = value('nw_dst') ?? value('ipv6_dst')
   const ethDst = value('eth_dst') ?? ownerOf(addressed, topology) ?? BROADCAST_MAC
@@ -58,17 +59,22 @@ function checkMeets(match: Match, arena: FrameArena, frame: FrameHandle): void {
     )
 }
 
-function baseFrame(match: Match, nic: Nic, macs: { ethSrc: bigint; ethDst: bigint }): Uint8Array {
-  const number = (name: string) => {
-    const found = match.find(({ field }) => field === name)
-    return found && Number(found.value)
+interface Macs {
+  ethSrc: bigint
+  ethDst: bigint
+}
+
+function baseFrame(match: Match, nic: Nic, macs: Macs): Uint8Array {
+  const number = (name: FieldName) => {
+    const found = valueIn(match, name)
+    return found === undefined ? undefined : Number(found)
   }
   const payload = new Uint8Array(18)
   const etherType = number('eth_type')
   if (etherType === undefined || !(etherType === EtherType.Ipv4 || etherType === EtherType.Ipv6)) {
-    return otherFrame(etherType, number('arp_tpa') ?? 0, nic, macs)
+    return otherFrame(match, etherType, nic, macs)
   }
-  const ends = etherType === EtherType.Ipv4 ? ipv4Ends(nic) : ipv6Ends(nic)
+  const ends = etherType === EtherType.Ipv4 ? ipv4Ends(match, nic) : ipv6Ends(match, nic)
   const ports = { srcPort: 0, dstPort: 0 }
   switch (number('nw_proto')) {
     case IpProtocol.Tcp:
@@ -78,11 +84,23 @@ function baseFrame(match: Match, nic: Nic, macs: { ethSrc: bigint; ethDst: bigin
     case IpProtocol.Sctp:
       return compose.sctpFrame({ ...macs, ...ends, ...ports, payload })
     case IpProtocol.Icmp:
-      return compose.icmpEchoFrame({ ...macs, ...ipv4Ends(nic), identifier: 1, sequence: 1 })
+      return compose.icmpEchoFrame({ ...macs, ...ipv4Ends(match, nic), identifier: 1, sequence: 1 })
     case IpProtocol.Icmpv6:
-      return compose.icmpv6EchoFrame({ ...macs, ...ipv6Ends(nic), identifier: 1, sequence: 1 })
+      return icmpv6Frame(match, { ...macs, ...ipv6Ends(match, nic) })
     default:
       return compose.ipFrame({ ...macs, ...ends, protocol: number('nw_proto') ?? NO_NEXT_PROTOCOL, segment: payload })
+  }
+}
+
+function icmpv6Frame(match: Match, ends: Macs & { ipSrc: bigint; ipDst: bigint }): Uint8Array {
+  const target = valueIn(match, 'nd_target') ?? 0n
+  switch (Number(valueIn(match, 'icmpv6_type'))) {
+    case Icmpv6Type.NeighbourSolicitation:
+      return compose.neighbourSolicitation({ ...ends, target })
+    case Icmpv6Type.NeighbourAdvertisement:
+      return compose.neighbourAdvertisement({ ...ends, target })
+    default:
+      return compose.icmpv6EchoFrame({ ...ends, identifier: 1, sequence: 1 })
   }
 }
 
@@ -97,38 +115,34 @@ const NO_NEXT_PROTOCOL = 253
 /** IEEE 802: the first ethertype for local experiments. */
 const EXPERIMENT = 0x88b5
 
-function otherFrame(
-  etherType: number | undefined,
-  asked: number,
-  nic: Nic,
-  macs: { ethSrc: bigint; ethDst: bigint },
-): Uint8Array {
-  if (etherType === EtherType.Arp) return compose.arpRequest({ ...macs, ipSrc: ipv4Ends(nic).ipSrc, ipDst: asked })
+function otherFrame(match: Match, etherType: number | undefined, nic: Nic, macs: Macs): Uint8Array {
+  const asked = Number(valueIn(match, 'arp_tpa') ?? 0n)
+  if (etherType === EtherType.Arp)
+    return compose.arpRequest({ ...macs, ipSrc: ipv4Ends(match, nic).ipSrc, ipDst: asked })
   if (etherType === EtherType.Rarp) return compose.rarpFrame(macs)
   return compose.ethernetFrame({ ...macs, etherType: etherType ?? EXPERIMENT, payload: new Uint8Array(46) })
 }
 
-function ipv4Ends(nic: Nic): { ipSrc: number; ipDst: number } {
-  const own = nic.addresses.find((address) => !address.includes(':'))
-  if (own === undefined)
-    throw new InvalidField(
-      'send.frame',
-      `${nic.id} has no IPv4 address`,
-      'nw_src in the text, or an address in the topology',
-    )
-  return { ipSrc: parseIpv4(own), ipDst: 0xffffffff }
+function ipv4Ends(match: Match, nic: Nic): { ipSrc: number; ipDst: number } {
+  const named = valueIn(match, 'nw_src') ?? valueIn(match, 'arp_spa')
+  const own = () => parseIpv4(ownAddress(nic, 'IPv4', 'nw_src'))
+  return { ipSrc: named === undefined ? own() : Number(named), ipDst: 0xffffffff }
 }
 
-function ipv6Ends(nic: Nic): { ipSrc: bigint; ipDst: bigint } {
-  const own = nic.addresses.find((address) => address.includes(':'))
-  if (own === undefined)
-    throw new InvalidField(
-      'send.frame',
-      `${nic.id} has no IPv6 address`,
-      'ipv6_src in the text, or an address in the topology',
-    )
-  return { ipSrc: parseIpv6(own), ipDst: parseIpv6('ff02::1') }
+function ipv6Ends(match: Match, nic: Nic): { ipSrc: bigint; ipDst: bigint } {
+  const own = () => parseIpv6(ownAddress(nic, 'IPv6', 'ipv6_src'))
+  return { ipSrc: valueIn(match, 'ipv6_src') ?? own(), ipDst: parseIpv6('ff02::1') }
 }
+
+/** @throws InvalidField where it has none: then the text must name one. */
+function ownAddress(nic: Nic, family: 'IPv4' | 'IPv6', field: FieldName): string {
+  const own = nic.addresses.find((address) => address.includes(':') === (family === 'IPv6'))
+  if (own !== undefined) return own
+  const expected = `${field} in the text, or an address in the topology`
+  throw new InvalidField('send.frame', `${nic.id} has no ${family} address`, expected)
+}
+
+const valueIn = (match: Match, name: FieldName) => match.find(({ field }) => field === name)?.value
 
 function ownerOf(address: bigint | undefined, topology: Topology): bigint | undefined {
   if (address === undefined) return undefined
