@@ -170,7 +170,7 @@ export class PortTable {
     this.#byName.delete(name)
     this.#byNumber.delete(port.number)
     this.#order()
-    this.#discardHeld(port)
+    this.#discardHeld(port, 'unknown_port')
     this.#changed('delete', port)
   }
 
@@ -212,7 +212,10 @@ export class PortTable {
    * @throws PortError where there is no such port.
    */
   takeHeld(name: string): FrameHandle[] {
-    const port = this.#named(name)
+    return this.#takeHeld(this.#named(name))
+  }
+
+  #takeHeld(port: MutablePort): FrameHandle[] {
     const frames = [...port.delivered, ...port.held]
     port.delivered = []
     port.held = []
@@ -231,6 +234,11 @@ export class PortTable {
     this.#settle(port)
   }
 
+  /** Drops the frames that all ports keep. */
+  discardHeld(reason: DropReason): void {
+    for (const port of this.#ordered) this.#discardHeld(port, reason)
+  }
+
   #changed(reason: 'add' | 'modify' | 'delete', port: MutablePort, before?: PortConfig): void {
     this.generation++
     const { tunnel } = port.config
@@ -242,16 +250,14 @@ export class PortTable {
   #settle(port: MutablePort): void {
     if (port.config.state === 'hold') return
     const open = port.config.state === 'open'
-    for (const frame of this.takeHeld(port.name)) {
+    for (const frame of this.#takeHeld(port)) {
       if (open) this.#events.transmit(port, frame)
       else this.#events.discard(port, frame, 'inactive_binding')
     }
   }
 
-  #discardHeld(port: MutablePort): void {
-    for (const frame of [...port.delivered, ...port.held]) this.#events.discard(port, frame, 'unknown_port')
-    port.delivered = []
-    port.held = []
+  #discardHeld(port: MutablePort, reason: DropReason): void {
+    for (const frame of this.#takeHeld(port)) this.#events.discard(port, frame, reason)
   }
 
   #named(name: string): MutablePort {

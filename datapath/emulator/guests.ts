@@ -1,11 +1,14 @@
 // The guests, as far as a network can tell: whether each is running and where, what waits for it while it is paused, and
 // what it says before it can say it.
 
+import type { DropReason } from '../drops.ts'
 import type { FrameArena, FrameHandle } from '../frames.ts'
 
 interface GuestState {
   host: string
   paused: boolean
+  /** Where `transfer` has sent it; undefined once it runs again. */
+  destination?: string | undefined
   /** Frames to send once it runs again, oldest first: nic id and frame. */
   toSend: Waiting[]
   /** Frames in its receive rings; they move with its memory. */
@@ -22,8 +25,10 @@ export interface GuestEvents {
   send(host: string, nic: string, frame: FrameHandle): void
   /** A running guest hears the frame and is done with it. */
   hear(nic: string, frame: FrameHandle): void
-  /** The guest is not on this host: nobody hears the frame. */
-  absent(host: string, nic: string, frame: FrameHandle): void
+  /** Nobody hears the frame that came out of the vNIC's port on `host`. The receiver of this owns it. */
+  unheard(host: string, frame: FrameHandle, reason: DropReason): void
+  /** The frame will not be said, its guest being gone. `place` is where it was, or its vNIC where it never was. */
+  unsaid(place: string, nic: string, frame: FrameHandle, reason: DropReason): void
 }
 
 export class Guests {
@@ -40,9 +45,28 @@ export class Guests {
     if (!this.#guests.has(vm)) this.#guests.set(vm, { host, paused: false, toSend: [], toHear: [] })
   }
 
+  /** What the guest had still to hear or say ends with it. */
   remove(vm: string): void {
-    for (const { frame } of this.#guests.get(vm)?.toHear ?? []) this.#arena.release(frame)
+    const guest = this.#guests.get(vm)
     this.#guests.delete(vm)
+    if (guest !== undefined) this.#empty(guest, 'inactive_binding')
+  }
+
+  /** The host loses its power: what its guests had still to hear or say ends. */
+  failHost(host: string): void {
+    for (const guest of this.#guests.values()) if (guest.host === host) this.#empty(guest, 'link_down')
+  }
+
+  /**
+   * Pauses a guest that is to run at `host` from its next `resume` on, until when its frames wait with it. False where it
+   * is there already.
+   */
+  transfer(vm: string, host: string): boolean {
+    const guest = this.#get(vm)
+    if (guest.destination === undefined && guest.host === host) return false
+    guest.paused = true
+    guest.destination = host
+    return true
   }
 
   hostOf(vm: string): string | undefined {
@@ -55,15 +79,17 @@ export class Guests {
 
   /** The guest says something, now or when it runs again. */
   send(nic: string, frame: FrameHandle): void {
-    const guest = this.#of(nic)
-    if (guest.paused) guest.toSend.push({ nic, frame })
+    const guest = this.#guests.get(vmOf(nic))
+    if (guest === undefined) this.#events.unsaid(nic, nic, frame, 'inactive_binding')
+    else if (guest.paused) guest.toSend.push({ nic, frame })
     else this.#events.send(guest.host, nic, frame)
   }
 
   /** A frame came out of the vNIC's port on `host`. A paused guest finds it in its ring when it runs again. */
   receive(host: string, nic: string, frame: FrameHandle): void {
     const guest = this.#guests.get(vmOf(nic))
-    if (guest === undefined || (guest.host !== host && !guest.paused)) return this.#events.absent(host, nic, frame)
+    if (guest === undefined || (guest.host !== host && !guest.paused))
+      return this.#events.unheard(host, frame, 'inactive_binding')
     if (guest.paused) guest.toHear.push({ nic, frame })
     else this.#events.hear(nic, frame)
   }
@@ -72,11 +98,13 @@ export class Guests {
     this.#get(vm).paused = true
   }
 
-  /** The guest goes on at `host`: it hears what waited for it, then says what it had to say. */
+  /** The guest goes on at `host`: it hears what waited for it, then says what it had to say. One that is gone stays gone. */
   resume(vm: string, host: string): void {
-    const guest = this.#get(vm)
+    const guest = this.#guests.get(vm)
+    if (guest === undefined) return
     guest.host = host
     guest.paused = false
+    guest.destination = undefined
     for (const { nic, frame } of guest.toHear.splice(0)) this.#events.hear(nic, frame)
     for (const { nic, frame } of guest.toSend.splice(0)) this.#events.send(host, nic, frame)
   }
@@ -88,8 +116,9 @@ export class Guests {
     )
   }
 
-  #of(nic: string): GuestState {
-    return this.#get(vmOf(nic))
+  #empty({ host, toHear, toSend }: GuestState, reason: DropReason): void {
+    for (const { frame } of toHear.splice(0)) this.#events.unheard(host, frame, reason)
+    for (const { nic, frame } of toSend.splice(0)) this.#events.unsaid(host, nic, frame, reason)
   }
 
   #get(vm: string): GuestState {

@@ -65,6 +65,17 @@ export class Host {
     if (plain.length > 0) this.#integration.receive(plain, plain.length, UPLINK_PORT)
   }
 
+  /** The frames that its ports keep are lost. */
+  discardHeld(): void {
+    for (const { switch: bridge } of this.bridges.values()) bridge.ports.discardHeld('link_down')
+  }
+
+  /** The host is no more. */
+  close(): void {
+    this.discardHeld()
+    for (const { switch: bridge } of this.bridges.values()) bridge.close()
+  }
+
   #makeBridge(name: string, datapathId: bigint): Bridge {
     const { arena, clock, trail } = this.#world
     const made: Switch = new Switch({

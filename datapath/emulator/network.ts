@@ -1,7 +1,7 @@
 // START HERE: a topology, running. Hosts with their switches, the fabric between them, and guests at the vNICs, all on one clock.
 
 import type { Channel } from '../../runtime/transport.ts'
-import type { Topology } from '../../topologies/topology.ts'
+import type { Topology, Vm } from '../../topologies/topology.ts'
 import type { DropReason } from '../drops.ts'
 import type { Flow } from '../flow.ts'
 import type { FrameHandle } from '../frames.ts'
@@ -19,6 +19,13 @@ export interface NetworkEvents {
   /** A frame leaves a host for the fabric, or comes in from it. */
   uplink(host: string, direction: 'out' | 'in', frame: FrameHandle): void
   dropped(frame: FrameHandle, reason: DropReason, place: string, flow?: Flow): void
+}
+
+/** What `update` did: switches that have come and gone, and guests that are paused until somebody resumes them at `host`. */
+export interface NetworkChange {
+  added: string[]
+  removed: string[]
+  moved: { vm: string; host: string }[]
 }
 
 export class EmulatedNetwork {
@@ -39,7 +46,11 @@ export class EmulatedNetwork {
     this.#guests = new Guests(world.arena, {
       send: (host, nic, frame) => this.#enter(host, nic, frame),
       hear: (nic, frame) => this.#hear(nic, frame),
-      absent: (host, _nic, frame) => this.#drop(frame, 'inactive_binding', host),
+      unheard: (host, frame, reason) => this.#drop(frame, reason, host),
+      unsaid: (place, nic, frame, reason) => {
+        this.#events.sent(nic, frame)
+        this.#drop(frame, reason, place)
+      },
     })
     this.#fabric = this.#makeFabric()
     this.#populate()
@@ -71,12 +82,16 @@ export class EmulatedNetwork {
     this.#guests.resume(vm, host)
   }
 
-  /** Takes over a changed topology: new hosts start, gone ones stop, the fabric is laid anew; what stays keeps its state. */
-  update(topology: Topology): { added: string[]; removed: string[] } {
+  /**
+   * Takes over a changed topology: new hosts start, gone ones stop, the fabric is laid anew; what stays keeps its state. A guest
+   * that is to run elsewhere is paused, for a `resume` at its new host once its port is there.
+   */
+  update(topology: Topology): NetworkChange {
     const before = new Set(this.switches().keys())
+    const moved = this.#transferGuests(topology)
     this.#topology = topology
     for (const name of this.#hosts.keys())
-      if (!topology.hosts.some((host) => host.name === name)) this.#hosts.delete(name)
+      if (!topology.hosts.some((host) => host.name === name)) this.#removeHost(name)
     this.#fabric = this.#makeFabric()
     for (const [a, b] of this.#failedLinks.values()) this.#fabric.fail(a, b)
     this.#populate()
@@ -84,6 +99,7 @@ export class EmulatedNetwork {
     return {
       added: after.filter((name) => !before.has(name)),
       removed: [...before].filter((name) => !after.includes(name)),
+      moved,
     }
   }
 
@@ -100,9 +116,11 @@ export class EmulatedNetwork {
     return this.#fabric.heal(a, b)
   }
 
-  /** The host loses its power: its guests stop and its switches fall silent, until `healHost`. */
+  /** The host loses its power: its guests stop and its switches fall silent, until `healHost`. What they kept is lost. */
   failHost(name: string): void {
     this.#failedHosts.add(name)
+    this.#hosts.get(name)?.discardHeld()
+    this.#guests.failHost(name)
   }
 
   healHost(name: string): void {
@@ -129,6 +147,23 @@ export class EmulatedNetwork {
       receive: (host, frames) => this.#arriveAtHost(host, frames),
       drop: (frame, reason, place) => this.#events.dropped(frame, reason, place),
     })
+  }
+
+  #removeHost(name: string): void {
+    this.#hosts.get(name)!.close()
+    this.#hosts.delete(name)
+  }
+
+  /** A guest stays where a migration took it, unless `topology` names another host than before, or its own cannot carry it. */
+  #transferGuests(topology: Topology): NetworkChange['moved'] {
+    const askedHosts = new Map(this.#topology.vms.map(({ name, host }) => [name, host]))
+    const mustMove = (vm: Vm) => {
+      const at = this.#guests.hostOf(vm.name)
+      return at !== undefined && (askedHosts.get(vm.name) !== vm.host || !hasRoom(topology, vm, at))
+    }
+    return topology.vms
+      .filter((vm) => mustMove(vm) && this.#guests.transfer(vm.name, vm.host))
+      .map(({ name, host }) => ({ vm: name, host }))
   }
 
   #populate(): void {
@@ -183,4 +218,10 @@ export class EmulatedNetwork {
     this.#events.dropped(frame, reason, place)
     this.#world.arena.release(frame)
   }
+}
+
+/** Whether `topology` has the host, with every bridge that the VM hangs from. */
+function hasRoom(topology: Topology, vm: Vm, host: string): boolean {
+  const bridges = topology.hosts.find(({ name }) => name === host)?.bridges.map(({ name }) => name) ?? []
+  return vm.nics.every(({ bridge }) => bridges.includes(bridge))
 }
