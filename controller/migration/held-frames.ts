@@ -25,7 +25,7 @@ export class HeldFrames {
     this.#vm = vm
   }
 
-  /** Takes what the VM's ports at `host` keep, to be delivered after what was taken before. */
+  /** Takes what the VM's ports at `host` keep, to be delivered after what was taken before, in so far as copies do not tell otherwise. */
   async takeFrom(host: string): Promise<void> {
     for (const nic of this.#vm.nics) {
       const taken = await this.#fleet.reconciler(`${host}/${nic.bridge}`).remote.takeHeldFrames(nic.id)
@@ -49,11 +49,27 @@ export class HeldFrames {
     const handed = this.#handed.get(nic.id) ?? new Set<string>()
     const back = taken.filter((frame) => handed.delete(identityOf(frame)))
     const fresh = taken.filter((frame) => !seen.has(identityOf(frame)) && !own.has(sourceOf(frame)))
-    this.#frames.set(nic.id, [...back, ...(this.#frames.get(nic.id) ?? []), ...fresh])
+    this.#frames.set(nic.id, [...back, ...merged(this.#frames.get(nic.id) ?? [], taken, new Set(fresh))])
     this.count += fresh.length
     for (const frame of taken) seen.add(identityOf(frame))
     this.#seen.set(nic.id, seen)
   }
+}
+
+/** `fresh` of `taken` go ahead of the next frame that was kept at both places, or behind all. */
+function merged(before: HeldFrame[], taken: readonly HeldFrame[], fresh: ReadonlySet<HeldFrame>): HeldFrame[] {
+  const places = new Map(before.map((frame, index) => [identityOf(frame), index]))
+  const ahead = before.map((): HeldFrame[] => [])
+  let waiting: HeldFrame[] = []
+  for (const frame of taken) {
+    const place = places.get(identityOf(frame))
+    if (fresh.has(frame)) waiting.push(frame)
+    else if (place !== undefined) {
+      ahead[place]!.push(...waiting)
+      waiting = []
+    }
+  }
+  return [...before.flatMap((frame, index) => [...ahead[index]!, frame]), ...waiting]
 }
 
 /** A trunk's guest may be sent one frame under several tags: they are not copies of each other. */

@@ -169,7 +169,10 @@ export class Migration {
     await attempt(problems, () => this.#world.fleet.push())
     if (this.#paused) await attempt(problems, () => this.#resume(from))
     if (this.#announced) void this.#announceOnReturn().catch((error: unknown) => this.#world.log(textOf(error)))
-    this.#end(problems.length === 0 ? 'aborted' : 'failed', problemOf([reason, ...problems]))
+    this.#end(problems.length === 0 ? 'aborted' : 'failed', {
+      held: this.#held.count,
+      ...problemOf([reason, ...problems]),
+    })
   }
 
   /**

@@ -73,6 +73,14 @@ describe('a migration', () => {
     expect(held).toBe(3)
   })
 
+  test('puts what only the destination kept where copies at both places say', async () => {
+    const fleet = await controlledFleet(threeHosts())
+    at(fleet, 'h1').held.set('a:eth0', [1, 2, 5].map(frame))
+    at(fleet, 'h2').held.set('a:eth0', [2, 3, 4, 5, 6].map(frame))
+    await move(fleet, 'a', 'h2')
+    expect(at(fleet, 'h2').delivered.map(({ id }) => Number(id))).toEqual([1, 2, 3, 4, 5, 6])
+  })
+
   test('never has two ports open, and opens the new one last', async () => {
     const fleet = await controlledFleet(threeHosts())
     const seen = new Set<string>()
@@ -172,6 +180,37 @@ describe('a switch that refuses a step', () => {
   })
 })
 
+describe('a switch that is away for a while', () => {
+  const away = async (host: string, span: number) => {
+    const fleet = await controlledFleet(threeHosts())
+    const { id } = fleet.controller.migrate({ vm: 'a', to: 'h2', pause: 1_000_000 })
+    await fleet.clock.run(fleet.clock.now() + 500_000)
+    at(fleet, 'h1').held.set('a:eth0', [frame(1)])
+    at(fleet, 'h2').held.set('a:eth0', [frame(2)])
+    at(fleet, host).hangUp()
+    fleet.clock.schedule(fleet.clock.now() + span, () => at(fleet, host).dial(fleet.controller))
+    const status = await fleet.settle(fleet.controller.migrationDone(id))
+    return { fleet, status }
+  }
+
+  test.each(['h1', 'h2'])('%s: the move is undone when it has returned, and no frame is lost', async (host) => {
+    const { fleet, status } = await away(host, 700_000_000)
+    expect(status).toMatchObject({ state: 'aborted', problem: `${host}/br-int is not connected` })
+    expect(at(fleet, 'h1').delivered.map(({ id }) => Number(id))).toEqual([1, 2])
+    await expectWhole(fleet, 'a')
+  })
+
+  test('a source that is away for too long is announced from when it has returned', async () => {
+    const { fleet, status } = await away('h1', 20_000_000_000)
+    expect(status).toMatchObject({ state: 'failed', problem: 'h1/br-int is not connected' })
+    expect(fleet.guests.at(-1)).toBe('resume a at h1')
+    const before = at(fleet, 'h1').packetsOut
+    await fleet.clock.run(fleet.clock.now() + 20_000_000_000)
+    expect(at(fleet, 'h1').packetsOut).toBe(before + 1)
+    await expectWhole(fleet, 'a')
+  })
+})
+
 describe('an abort', () => {
   test.each([1_000, 5_000, 12_000, 20_000, 30_000, 40_000, 60_000, 80_000])(
     'asked %i ns after the start leaves the VM whole at one place',
@@ -184,6 +223,29 @@ describe('an abort', () => {
       await expectWhole(fleet, 'a')
     },
   )
+
+  test('wakes a guest that is to stand still for long', async () => {
+    const fleet = await controlledFleet(threeHosts())
+    const { id } = fleet.controller.migrate({ vm: 'a', to: 'h2', pause: 2_000_000_000 })
+    await fleet.clock.run(fleet.clock.now() + 1_000_000)
+    const { state, pausedAt, resumedAt } = await fleet.settle(fleet.controller.abortMigration(id))
+    expect(state).toBe('aborted')
+    expect(resumedAt! - pausedAt!).toBeLessThan(10_000_000)
+  })
+
+  test('takes back from the destination what it was handed, ahead of what came later', async () => {
+    const fleet = await controlledFleet(threeHosts())
+    const target = at(fleet, 'h2')
+    at(fleet, 'h1').held.set('a:eth0', [frame(1), frame(2)])
+    target.refuses = (change) => {
+      const opens = change.type === 'portMod' && change.port.name === 'a:eth0' && change.port.state === 'open'
+      if (opens) target.held.set('a:eth0', [...target.delivered, frame(3)])
+      return opens
+    }
+    const { state } = await move(fleet, 'a', 'h2')
+    expect(state).toBe('aborted')
+    expect(at(fleet, 'h1').delivered.map(({ id }) => Number(id))).toEqual([1, 2, 3])
+  })
 
   test('gives the source its frames back in the order in which they were sent', async () => {
     const fleet = await controlledFleet(threeHosts())
