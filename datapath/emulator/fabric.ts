@@ -17,7 +17,7 @@ import { vtepMac } from './vtep.ts'
 export interface FabricEvents {
   /** The frames have reached the host's network card. */
   receive(host: string, frames: readonly FrameHandle[]): void
-  /** The frame ends at `place`: a fabric switch or a link. It is released afterwards. */
+  /** The frame, or a copy that never came to be, ends at `place`: a fabric switch or a link. It is not the receiver's. */
   drop(frame: FrameHandle, reason: DropReason, place: string): void
 }
 
@@ -137,10 +137,12 @@ export class Fabric {
     addresses.set(source, this.#edge[frame]!)
   }
 
+  /** Where a failure keeps some hosts from being reached at all, that is a drop too, once, beside the copies that leave. */
   #flood(node: string, frame: FrameHandle, from: string | undefined): void {
     const { arena } = this.#world
     const out = [...this.#paths.treeNeighbours(node)].filter((next) => next !== from)
     if (out.length === 0) return this.#drop(frame, from === undefined ? 'link_down' : 'no_recipient', node)
+    if (from === undefined && !this.#paths.floodsToAll(node)) this.#events.drop(frame, 'no_route', node)
     out.forEach((next, index) => {
       const copy = index < out.length - 1 ? arena.clone(frame) : frame
       this.#edge[copy] = this.#edge[frame]!

@@ -9,6 +9,8 @@ export class Paths {
   /** By destination: hops from every node to it. */
   readonly #distances = new Map<string, ReadonlyMap<string, number>>()
   #tree: ReadonlyMap<string, ReadonlySet<string>> | undefined
+  /** By host: the answers of `floodsToAll`. */
+  readonly #floodsToAll = new Map<string, boolean>()
 
   constructor(hosts: readonly string[], fabric: Fabric) {
     this.#hosts = new Set(hosts)
@@ -40,6 +42,18 @@ export class Paths {
   treeNeighbours(node: string): ReadonlySet<string> {
     this.#tree ??= this.#spanningTree()
     return this.#tree.get(node) ?? new Set()
+  }
+
+  /** Whether what `host` floods comes to every other host. */
+  floodsToAll(host: string): boolean {
+    let answer = this.#floodsToAll.get(host)
+    if (answer === undefined) {
+      const onward = (node: string) => (node === host || !this.#hosts.has(node) ? [...this.treeNeighbours(node)] : [])
+      const reached = breadthFirst(host, onward, new Set([host]), () => {})
+      answer = reached.filter((node) => this.#hosts.has(node)).length === this.#hosts.size
+      this.#floodsToAll.set(host, answer)
+    }
+    return answer
   }
 
   #neighbours(node: string): string[] {
@@ -90,6 +104,7 @@ export class Paths {
   #forget(): void {
     this.#distances.clear()
     this.#tree = undefined
+    this.#floodsToAll.clear()
   }
 }
 
