@@ -1,5 +1,7 @@
 // Whatever goes wrong ends here as a sentence and an exit code.
 
+import { existsSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { CommanderError } from 'commander'
 import { formatProblems, InvalidInput } from '../topologies/problems.ts'
 
@@ -15,7 +17,11 @@ Exit codes:
 const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   ENOENT: 'no such file',
   EACCES: 'permission denied',
+  EPERM: 'the system does not permit that',
   EISDIR: 'is a folder; a file was expected',
+  ENOTDIR: 'is not in a folder',
+  EROFS: 'nothing can be written there: the file system is read-only',
+  EEXIST: 'is there already',
   EADDRINUSE: 'the address is in use',
   EADDRNOTAVAIL: 'no interface has this address',
   ECONNREFUSED: 'nobody listens there; is `signalbox up` running?',
@@ -34,7 +40,15 @@ function sentence(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const { code, path } = error as NodeJS.ErrnoException
   const known = code === undefined ? undefined : SYSTEM_ERRORS[code]
+  if (path !== undefined && (code === 'ENOENT' || code === 'ENOTDIR')) return `${path}: ${missingPart(path) ?? known}`
   if (known !== undefined) return path === undefined ? known : `${path}: ${known}`
   const isOurs = error.name !== 'TypeError' && error.name !== 'ReferenceError' && error.name !== 'RangeError'
   return isOurs || process.env['SIGNALBOX_DEBUG'] === undefined ? error.message : (error.stack ?? error.message)
+}
+
+/** What is not there, or is no folder, on the way to a file; undefined where all the folders are there. */
+function missingPart(path: string): string | undefined {
+  const folder = dirname(resolve(path))
+  if (!existsSync(folder)) return `no such folder: ${folder}`
+  return statSync(folder).isDirectory() ? undefined : `${folder} is a file; a folder was expected`
 }

@@ -1,5 +1,5 @@
-import { access, mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { access, mkdir, stat, writeFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { Command } from 'commander'
 import { PcapngWriter } from '../protocols/capture/pcapng-writer.ts'
 import { arpRequest, icmpEchoFrame, udpFrame } from '../protocols/packet/compose.ts'
@@ -23,7 +23,7 @@ export function initCommand(): Command {
     .argument('[folder]', 'where to write', '.')
     .option('--force', 'overwrite what is there')
     .action(async (folder: string, { force }: { force?: true }) => {
-      await mkdir(folder, { recursive: true })
+      await makeFolder(folder)
       const files: [string, string | Uint8Array][] = [
         [TOPOLOGY, asJson(topology())],
         [SCENARIO, asJson(scenario())],
@@ -39,6 +39,19 @@ export function initCommand(): Command {
         `Wrote ${files.map(([name]) => join(folder, name)).join(', ')}.\nNext: signalbox replay ${join(folder, SCENARIO)}\n`,
       )
     })
+}
+
+/** One folder at a time: asked for all of them, Node tries for ever where the system refuses with ENOENT, as in /proc. */
+async function makeFolder(folder: string): Promise<void> {
+  const found = await stat(folder).catch(() => undefined)
+  if (found?.isDirectory()) return
+  if (found !== undefined) throw new Error(`${folder}: is a file; a folder was expected`)
+  const parent = dirname(resolve(folder))
+  await makeFolder(parent)
+  await mkdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error
+    throw new Error(`${folder}: no folder can be made in ${parent}`, { cause: error })
+  })
 }
 
 async function refuseToOverwrite(folder: string, names: readonly string[]): Promise<void> {

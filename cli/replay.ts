@@ -93,9 +93,13 @@ async function withCaptures(file: string, captures: string[], map: FrameMap): Pr
   return { ...scenario, timeline: [...scenario.timeline, ...steps] }
 }
 
-/** Finds a missing capture before anything runs. */
+/** Finds a capture that is missing or a folder before anything runs. */
 async function checkReadable({ timeline, folder }: Scenario): Promise<void> {
-  for (const { step } of timeline) if (step.type === 'replay') await stat(resolve(folder, step.capture))
+  for (const { step } of timeline) {
+    if (step.type !== 'replay') continue
+    const path = resolve(folder, step.capture)
+    if ((await stat(path)).isDirectory()) throw new Error(`${path}: is a folder; a capture was expected`)
+  }
 }
 
 async function report({ verdict, damaged }: ReplayResult, flags: Flags): Promise<void> {

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import { isIP } from 'node:net'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import type { Api } from '../controller/api/api.ts'
 import { version } from './version.ts'
 import { WallClock } from '../runtime/wall-clock.ts'
@@ -28,7 +28,11 @@ export function upCommand(): Command {
     .summary('start a topology, live: controller, hosts and API in one process')
     .description('Starts a topology on the wall clock, with its controller and the HTTP API, until Ctrl-C.')
     .argument('<topology>', 'a topology, or a stock shape such as leaf-spine,2,4')
-    .option('--listen <address:port>', 'where the API listens', address, { host: '127.0.0.1', port: 8080 })
+    .addOption(
+      new Option('--listen <address:port>', 'where the API listens')
+        .argParser(address)
+        .default({ host: '127.0.0.1', port: 8080 }, '127.0.0.1:8080'),
+    )
     .option('--seed <number>', 'seed for jitter and loss', seed, 1)
     .option('--json', 'say as JSON when all is ready, and where')
     .option('--quiet', 'print nothing')

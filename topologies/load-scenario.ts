@@ -1,6 +1,6 @@
 // From a scenario's file to a scenario.
 
-import { access } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { Findings } from './findings.ts'
 import { JsonSource } from './json-source.ts'
@@ -87,14 +87,11 @@ class ScenarioReader {
     for (const [index, { replay }] of timeline.entries()) {
       const capture = replay?.capture
       if (capture === undefined) continue
-      const isThere = await access(resolve(this.#folder, capture)).then(
-        () => true,
-        () => false,
-      )
-      if (!isThere)
+      const problem = await captureProblem(resolve(this.#folder, capture))
+      if (problem !== undefined)
         this.#findings.report(
           pointer('timeline', index, 'replay', 'capture'),
-          `no file '${capture}'`,
+          `${problem} '${capture}'`,
           'a capture, relative to the scenario',
         )
     }
@@ -109,6 +106,13 @@ class ScenarioReader {
     for (const [index, expectation] of (draft.expect ?? []).entries())
       checkExpectation(expectation, pointer('expect', index), names, this.#findings.report)
   }
+}
+
+/** Why there is no capture at `path`; undefined where there may be one. */
+async function captureProblem(path: string): Promise<string | undefined> {
+  const found = await stat(path).catch(() => undefined)
+  if (found === undefined) return 'no file'
+  return found.isDirectory() ? 'this is a folder:' : undefined
 }
 
 /** In order of time; what happens at one instant stays in the order of the file. */

@@ -99,9 +99,51 @@ test.each([
   ['a missing prerequisite', 'table=0,tp_dst=80,actions=drop', /tp_dst/],
   ['no actions', 'table=0,ip', /actions/],
 ])('a flow with %s: exit 2, named, with its column', async (_, add, message) => {
-  const { code, stderr } = await signalbox('replay', scenarioWith('flow.json', [{ flow: { switch: 'h1', add } }]))
+  for (const verb of ['replay', 'validate']) {
+    const { code, stderr } = await signalbox(verb, scenarioWith('flow.json', [{ flow: { switch: 'h1', add } }]))
+    expect(code).toBe(2)
+    expect(stderr).toMatch(message)
+    expect(stderr).toMatch(/flow\.json:1:\d+ \/timeline\/0\/flow\/add: column \d+/)
+  }
+})
+
+test('an expected drop under a misspelt name: exit 2, and the name that was meant', async () => {
+  const expected = [{ dropped: { reason: 'port_securty', atMost: 0 } }]
+  const scenario = file('misspelt.json', JSON.stringify({ topology: written, expect: expected }))
+  const { code, stderr } = await signalbox('replay', scenario)
   expect(code).toBe(2)
-  expect(stderr).toMatch(message)
+  expect(stderr).toMatch(/\/expect\/0\/dropped\/reason: .*did you mean 'port_security'/)
+})
+
+describe('a path that leads nowhere is named, with what is missing', () => {
+  const plain = file('plain.txt', 'text')
+  test.each([
+    ['a capture that is a folder', ['replay', topology, folder], `${folder}: is a folder`],
+    [
+      'an output in no folder',
+      ['replay', topology, recorded, '--pcap-out', join(folder, 'none/x')],
+      'no such folder: ',
+    ],
+    ['an output below a file', ['replay', topology, recorded, '--pcap-out', join(plain, 'x')], `${plain} is a file`],
+    ['a start below a file', ['init', join(plain, 'x')], `${plain}: is a file`],
+  ])('%s', async (_, words, message) => {
+    const { code, stderr } = await signalbox(...words)
+    expect(code).toBe(2)
+    expect(stderr).toContain(message)
+  })
+
+  test('a capture that is a folder, in a scenario', async () => {
+    const { code, stderr } = await signalbox('validate', scenarioWith('dir.json', [{ replay: { capture: folder } }]))
+    expect(code).toBe(2)
+    expect(stderr).toContain('/timeline/0/replay/capture: this is a folder')
+  })
+
+  test.runIf(process.platform === 'linux')('a start where the system has no room for folders', async () => {
+    expect(await signalbox('init', '/proc/signalbox')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('/proc'),
+    })
+  })
 })
 
 test('a file that is not there, and one that is no JSON: exit 2', async () => {
