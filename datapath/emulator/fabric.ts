@@ -45,6 +45,8 @@ export class Fabric {
   readonly #vteps: ReadonlyMap<Mac, string>
   /** By frame handle: the host at which the frame entered. */
   readonly #edge: string[] = []
+  /** By frame handle: the generation of the paths on which its copies were last sent out. */
+  readonly #generation: number[] = []
 
   constructor(topology: Topology, world: World, events: FabricEvents) {
     this.#world = world
@@ -61,6 +63,7 @@ export class Fabric {
   /** A frame leaves a host's network card. */
   send(host: string, frame: FrameHandle): void {
     this.#edge[frame] = host
+    this.#generation[frame] = this.#paths.generation
     this.#forward(host, frame, undefined)
   }
 
@@ -137,15 +140,22 @@ export class Fabric {
     addresses.set(source, this.#edge[frame]!)
   }
 
-  /** Where a failure keeps some hosts from being reached at all, that is a drop too, once, beside the copies that leave. */
+  /**
+   * Where failures keep some hosts from being reached at all, that is a drop too, once, beside the copies that leave; so it is
+   * where the tree has changed under a frame, which may then miss a branch.
+   */
   #flood(node: string, frame: FrameHandle, from: string | undefined): void {
     const { arena } = this.#world
     const out = [...this.#paths.treeNeighbours(node)].filter((next) => next !== from)
-    if (out.length === 0) return this.#drop(frame, from === undefined ? 'link_down' : 'no_recipient', node)
-    if (from === undefined && !this.#paths.floodsToAll(node)) this.#events.drop(frame, 'no_route', node)
+    const { generation } = this.#paths
+    const mayMiss = from === undefined ? !this.#paths.floodsToAll(node) : this.#generation[frame] !== generation
+    if (out.length === 0)
+      return this.#drop(frame, from === undefined ? 'link_down' : mayMiss ? 'no_route' : 'no_recipient', node)
+    if (mayMiss) this.#events.drop(frame, 'no_route', node)
     out.forEach((next, index) => {
       const copy = index < out.length - 1 ? arena.clone(frame) : frame
       this.#edge[copy] = this.#edge[frame]!
+      this.#generation[copy] = generation
       this.#transmit(node, next, copy)
     })
   }

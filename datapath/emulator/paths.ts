@@ -9,6 +9,8 @@ export class Paths {
   /** By destination: hops from every node to it. */
   readonly #distances = new Map<string, ReadonlyMap<string, number>>()
   #tree: ReadonlyMap<string, ReadonlySet<string>> | undefined
+  /** Goes up with every failure and healing. */
+  generation = 0
   /** By host: the answers of `floodsToAll`. */
   readonly #floodsToAll = new Map<string, boolean>()
 
@@ -103,6 +105,7 @@ export class Paths {
 
   #forget(): void {
     this.#distances.clear()
+    this.generation++
     this.#tree = undefined
     this.#floodsToAll.clear()
   }

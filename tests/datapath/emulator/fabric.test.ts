@@ -45,7 +45,7 @@ function running(shape: string, options: Parameters<typeof shapeTopology>[1] = {
     expect(arena.live).toBe(0)
     return heard.map(({ host }) => host).sort()
   }
-  return { topology, fabric, heard, drops, send }
+  return { topology, clock, fabric, heard, drops, send }
 }
 
 describe.each(['single,5', 'linear,5', 'tree,2,3', 'leaf-spine,3,5'])('%s', (shape) => {
@@ -115,4 +115,17 @@ test('a broadcast that some hosts can not be reached by is reported, once, and c
   fabric.heal('s3', 's4')
   expect(await send(2, BROADCAST)).toEqual(['h1', 'h3', 'h4'])
   expect(drops).toEqual([])
+})
+
+test.each([
+  ['linear,4', 's3', 's4'],
+  ['leaf-spine,2,4', 'leaf3', 'spine1'],
+])('in %s, a failure under a broadcast on its way loses no host without a word', async (shape, a, b) => {
+  for (let at = 0; at < 60_000; at += 5000) {
+    const { topology, fabric, clock, drops, send } = running(shape, { link: { delay: '10us' } })
+    clock.schedule(at, () => fabric.fail(a, b))
+    const heard = await send(1, BROADCAST)
+    if (heard.length < topology.hosts.length - 1)
+      expect(drops).toContainEqual(expect.stringMatching(/link_down|no_route/))
+  }
 })
