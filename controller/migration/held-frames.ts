@@ -5,6 +5,7 @@ import type { HeldFrame } from '../../protocols/control/messages.ts'
 import type { Nic, Vm } from '../../topologies/topology.ts'
 import { attachmentsOf } from '../network/attachments.ts'
 import type { Fleet } from '../reconcile/fleet.ts'
+import type { RemoteSwitch } from '../southbound/remote-switch.ts'
 
 const SOURCE = 6
 
@@ -13,6 +14,7 @@ export class HeldFrames {
   count = 0
   readonly #fleet: Fleet
   readonly #vm: Vm
+  readonly #switchOf: (nic: Nic, host: string) => string
   /** By vNIC, in the order in which they are to be delivered. */
   readonly #frames = new Map<string, HeldFrame[]>()
   /** By vNIC: frames taken so far, to know the second copy of a flood that reached both places. */
@@ -20,15 +22,17 @@ export class HeldFrames {
   /** By vNIC: frames handed to a port, which may have to be taken back from there. */
   readonly #handed = new Map<string, Set<string>>()
 
-  constructor(fleet: Fleet, vm: Vm) {
+  /** `switchOf` says on which switch of a host a vNIC has its port. */
+  constructor(fleet: Fleet, vm: Vm, switchOf: (nic: Nic, host: string) => string) {
     this.#fleet = fleet
     this.#vm = vm
+    this.#switchOf = switchOf
   }
 
   /** Takes what the VM's ports at `host` keep, to be delivered after what was taken before, in so far as copies do not tell otherwise. */
   async takeFrom(host: string): Promise<void> {
     for (const nic of this.#vm.nics) {
-      const taken = await this.#fleet.reconciler(`${host}/${nic.bridge}`).remote.takeHeldFrames(nic.id)
+      const taken = await this.#remoteAt(host, nic).takeHeldFrames(nic.id)
       this.#keep(nic, taken)
     }
   }
@@ -37,10 +41,14 @@ export class HeldFrames {
   async deliverTo(host: string): Promise<void> {
     for (const nic of this.#vm.nics) {
       const frames = this.#frames.get(nic.id) ?? []
-      await this.#fleet.reconciler(`${host}/${nic.bridge}`).remote.deliverFrames(nic.id, frames)
+      await this.#remoteAt(host, nic).deliverFrames(nic.id, frames)
       this.#handed.set(nic.id, new Set(frames.map(identityOf)))
       this.#frames.delete(nic.id)
     }
+  }
+
+  #remoteAt(host: string, nic: Nic): RemoteSwitch {
+    return this.#fleet.reconciler(this.#switchOf(nic, host)).remote
   }
 
   #keep(nic: Nic, taken: readonly HeldFrame[]): void {

@@ -15,11 +15,12 @@
 
 import type { Clock, Nanoseconds } from '../../runtime/clock.ts'
 import { MILLISECOND, SECOND, sleep } from '../../runtime/clock.ts'
-import type { Vm } from '../../topologies/topology.ts'
+import type { Host, Nic, Vm } from '../../topologies/topology.ts'
 import type { World } from '../learner.ts'
 import type { Hypervisor, MigrationState, MigrationStatus } from '../model.ts'
 import { Conflict } from '../model.ts'
 import type { Place } from '../network/bindings.ts'
+import { relocated, switchAt, switchesOf } from '../network/relocation.ts'
 import type { Move } from '../network/view.ts'
 import { announce } from './announcement.ts'
 import { HeldFrames } from './held-frames.ts'
@@ -69,7 +70,7 @@ export class Migration {
     this.#vm = vm
     this.#pause = pause
     this.#tell = tell
-    this.#held = new HeldFrames(world.fleet, vm)
+    this.#held = new HeldFrames(world.fleet, vm, (nic, host) => this.#switchOf(nic, host))
     this.#aborted = new Promise((resolve) => {
       this.#wake = resolve
     })
@@ -219,7 +220,9 @@ export class Migration {
   /** The VM has one place again. */
   #settle(host: string): void {
     const { topology, moves } = this.#world.intent()
-    const vms = topology.vms.map((vm) => (vm.name === this.#vm.name ? { ...vm, host } : vm))
+    const vms = topology.vms.map((vm) =>
+      vm.name === this.#vm.name ? (relocated(vm, topology, host) ?? { ...vm, host }) : vm,
+    )
     const others = new Map([...moves].filter(([name]) => name !== this.#vm.name))
     this.#world.amend({ topology: { ...topology, vms }, moves: others })
   }
@@ -272,7 +275,15 @@ export class Migration {
   }
 
   #switchesAt(host: string): string[] {
-    return [...new Set(this.#vm.nics.map((nic) => `${host}/${nic.bridge}`))]
+    return switchesOf(this.#vm, this.#host(this.#status.from), this.#host(host))
+  }
+
+  #switchOf(nic: Nic, host: string): string {
+    return switchAt(nic, this.#host(this.#status.from), this.#host(host))
+  }
+
+  #host(name: string): Host {
+    return this.#world.intent().topology.hosts.find((host) => host.name === name)!
   }
 
   #policyAt(host: string): string {

@@ -5,6 +5,7 @@ import type { Host, Topology, Vm } from '../../topologies/topology.ts'
 import type { MigrationStatus } from '../model.ts'
 import { Conflict, NotFound } from '../model.ts'
 import { attachmentsOf } from '../network/attachments.ts'
+import { hasBridgeFor, switchesOf } from '../network/relocation.ts'
 import type { MigrationWorld } from './migration.ts'
 import { Migration } from './migration.ts'
 
@@ -71,8 +72,9 @@ export class Migrations {
   }
 
   #checkPossible(topology: Topology, vm: Vm, host: Host): void {
+    const from = named('host', topology.hosts, vm.host)
     for (const nic of vm.nics) {
-      if (!host.bridges.some(({ name }) => name === nic.bridge))
+      if (!hasBridgeFor(nic, from, host))
         throw new Conflict(`${host.name} has no bridge '${nic.bridge}', on which ${nic.id} is`)
       for (const { network: name } of attachmentsOf(nic)) {
         const network = topology.networks.find((one) => one.name === name)
@@ -80,10 +82,8 @@ export class Migrations {
           throw new Conflict(`${host.name} has no tunnel endpoint, and ${nic.id} is on the overlay '${name}'`)
       }
     }
-    for (const at of [vm.host, host.name])
-      for (const nic of vm.nics)
-        if (!this.#world.fleet.reconciler(`${at}/${nic.bridge}`).connected)
-          throw new Conflict(`${at}/${nic.bridge} is not connected`)
+    for (const name of [...switchesOf(vm, from, from), ...switchesOf(vm, from, host)])
+      if (!this.#world.fleet.reconciler(name).connected) throw new Conflict(`${name} is not connected`)
   }
 }
 

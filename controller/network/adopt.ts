@@ -1,6 +1,7 @@
 // A topology that somebody wrote meets the one that is running.
 
 import type { Topology, Vm } from '../../topologies/topology.ts'
+import { relocated } from './relocation.ts'
 import { keepUnchanged } from './sharing.ts'
 
 const DEPTH = 8
@@ -19,17 +20,11 @@ export function adopt(topology: Topology, asked: Topology, running: Topology): T
     networks: reuse(running.networks, topology.networks),
     vms: topology.vms.map((vm) => {
       const current = before.get(vm.name)
-      const moved =
-        current !== undefined && askedHosts.get(vm.name) === vm.host && isPossible(topology, vm, current.host)
-      const placed = moved ? { ...vm, host: current.host } : vm
+      const stays = current !== undefined && askedHosts.get(vm.name) === vm.host
+      const placed = (stays ? relocated(vm, topology, current.host) : undefined) ?? vm
       return keepUnchanged(current, { ...placed, nics: reuseNics(current, placed) }, DEPTH)
     }),
   }
-}
-
-const isPossible = (topology: Topology, vm: Vm, host: string): boolean => {
-  const there = topology.hosts.find((one) => one.name === host)
-  return there !== undefined && vm.nics.every((nic) => there.bridges.some(({ name }) => name === nic.bridge))
 }
 
 function reuse<T extends { name: string }>(before: readonly T[], now: readonly T[]): T[] {

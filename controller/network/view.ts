@@ -11,6 +11,7 @@ import { membersOf, placesOf } from './bindings.ts'
 import { groupBy } from './grouping.ts'
 import type { LearnedAddress, LearnedAddresses } from './learned.ts'
 import { assignNumbers, range } from './numbers.ts'
+import { switchAt } from './relocation.ts'
 import { keepUnchanged } from './sharing.ts'
 
 /** What the controller has to do, in full. `topology` says where VMs are now. */
@@ -99,11 +100,14 @@ export function buildView(intent: Intent, previous?: View): View {
   const nics = topology.vms.flatMap((vm) =>
     vm.nics.map((nic) => ({ nic, host: vm.host, move: intent.moves.get(vm.name) })),
   )
-  const portNumbers = numberPorts(topology, nics, previous)
   const hosts = new Map(topology.hosts.map((host) => [host.name, host]))
+  const portNumbers = numberPorts(topology, hosts, nics, previous)
   const bindings = new Map<string, Binding>()
   for (const { nic, host, move } of nics) {
-    const placeAt = (at: string, state: PortState) => makePlace(hosts.get(at)!, nic, state, portNumbers)
+    const placeAt = (at: string, state: PortState) => {
+      const there = hosts.get(at)!
+      return makePlace(there, switchAt(nic, hosts.get(host)!, there), nic, state, portNumbers)
+    }
     const binding: Binding = {
       nic,
       home: placeAt(host, move?.homeState ?? 'open'),
@@ -124,9 +128,17 @@ interface Placed {
   move: Move | undefined
 }
 
-function numberPorts(topology: Topology, nics: readonly Placed[], previous: View | undefined): View['portNumbers'] {
+function numberPorts(
+  topology: Topology,
+  hosts: ReadonlyMap<string, Host>,
+  nics: readonly Placed[],
+  previous: View | undefined,
+): View['portNumbers'] {
   const placed = nics.flatMap(({ nic, host, move }) =>
-    [host, ...(move ? [move.to] : [])].map((at) => ({ id: nic.id, at: `${at}/${nic.bridge}` })),
+    [host, ...(move ? [move.to] : [])].map((at) => ({
+      id: nic.id,
+      at: switchAt(nic, hosts.get(host)!, hosts.get(at)!),
+    })),
   )
   const here = groupBy(placed, ({ at }) => at)
   const numbers = new Map<string, ReadonlyMap<string, number>>()
@@ -153,8 +165,7 @@ function numberPorts(topology: Topology, nics: readonly Placed[], previous: View
 const neighbours = (host: Host, bridge: Bridge): Bridge[] =>
   host.bridges.filter((other) => other.peer === bridge.name || bridge.peer === other.name)
 
-function makePlace(host: Host, nic: Nic, state: PortState, numbers: View['portNumbers']): Place {
-  const name = `${host.name}/${nic.bridge}`
+function makePlace(host: Host, name: string, nic: Nic, state: PortState, numbers: View['portNumbers']): Place {
   const vtep = host.vtep === undefined ? undefined : parseIpv4(host.vtep)
   return { host: host.name, switch: name, port: numbers.get(name)?.get(nic.id) ?? 0, vtep, state }
 }

@@ -106,7 +106,51 @@ describe('a migration', () => {
   })
 })
 
+describe('a host whose integration bridge has another name', () => {
+  const renamed = () => {
+    const topology = threeHosts()
+    topology.hosts[1]!.bridges = [{ name: 'br0' }]
+    topology.vms[1]!.nics[0]!.bridge = 'br0'
+    return topology
+  }
+
+  test.each(['a', 'c'])('takes %s in there, and gives it back', async (vm) => {
+    const fleet = await controlledFleet(renamed())
+    expect(await move(fleet, vm, 'h2')).toMatchObject({ state: 'done', policy: 'identical' })
+    expect(fleet.switches.get('h2/br0')!.ports.get(`${vm}:eth0`)?.state).toBe('open')
+    expect(portsOf(fleet, `${vm}:eth0`)).toEqual(['h2'])
+    await fleet.settle(fleet.controller.apply(renamed()))
+    expect(openAt(fleet, `${vm}:eth0`)).toEqual(['h2'])
+    expect(await move(fleet, vm, 'h1')).toMatchObject({ state: 'done', policy: 'identical' })
+    const fresh = await controlledFleet(renamed())
+    for (const [name, { flows }] of fresh.switches)
+      expect(new Set(fleet.switches.get(name)!.flows.keys())).toEqual(new Set(flows.keys()))
+  })
+
+  test('has the VM back at its source after an abort', async () => {
+    const fleet = await controlledFleet(renamed())
+    const { id } = fleet.controller.migrate({ vm: 'a', to: 'h2', pause: 1_000_000 })
+    await fleet.clock.run(fleet.clock.now() + 500_000)
+    at(fleet, 'h1').held.set('a:eth0', [frame(1)])
+    fleet.switches.get('h2/br0')!.held.set('a:eth0', [frame(2)])
+    expect(await fleet.settle(fleet.controller.abortMigration(id))).toMatchObject({ state: 'aborted' })
+    expect(at(fleet, 'h1').delivered.map((one) => Number(one.id))).toEqual([1, 2])
+    expect(portsOf(fleet, 'a:eth0')).toEqual(['h1'])
+    expect(fleet.controller.topology.vms[0]!.nics[0]!.bridge).toBe('br-int')
+  })
+})
+
 describe('what can not be', () => {
+  test('includes a secondary bridge that the destination has not', async () => {
+    const topology = threeHosts()
+    topology.hosts[0]!.bridges.push({ name: 'br-web', peer: 'br-int' })
+    topology.vms[0]!.nics[0]!.bridge = 'br-web'
+    const fleet = await controlledFleet(topology)
+    expect(() => fleet.controller.migrate({ vm: 'a', to: 'h2' })).toThrow(
+      "h2 has no bridge 'br-web', on which a:eth0 is",
+    )
+  })
+
   test('is refused before anything changes', async () => {
     const topology = threeHosts()
     delete topology.hosts[1]!.vtep
