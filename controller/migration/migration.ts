@@ -30,7 +30,7 @@ import { waitFor } from './waiting.ts'
 export interface MigrationWorld extends World {
   readonly clock: Clock
   readonly hypervisor: Hypervisor | undefined
-  readonly drain: Nanoseconds | undefined
+  readonly drain: (() => Nanoseconds) | undefined
   readonly log: (line: string) => void
 }
 
@@ -161,10 +161,8 @@ export class Migration {
     const reason = cause instanceof AbortAsked ? 'aborted on request' : textOf(cause)
     const problems: string[] = []
     this.#enter('abort', { problem: reason })
-    if (this.#paused) {
-      await this.#waitForSwitchesAt(from, PATIENCE.source)
-      await this.#goBack(problems)
-    }
+    await this.#waitForSwitchesAt(from, PATIENCE.source)
+    if (this.#paused) await this.#goBack(problems)
     this.#settle(from)
     await attempt(problems, () => this.#world.fleet.push(this.#switchesAt(from)))
     await attempt(problems, () => this.#world.fleet.push())
@@ -208,10 +206,10 @@ export class Migration {
 
   /** The source was not there to be announced from: it is as soon as it has returned, if the VM is still there. */
   async #announceOnReturn(): Promise<void> {
-    const { fleet, intent } = this.#world
+    const { fleet } = this.#world
     const { from, vm: name } = this.#status
     await Promise.all(this.#switchesAt(from).map((one) => fleet.whenConnected(one)))
-    const { topology, moves } = intent()
+    const { topology, moves } = this.#world.intent()
     if (moves.has(name) || topology.vms.find((vm) => vm.name === name)?.host !== from) return
     await fleet.push(this.#switchesAt(from))
     await this.#announceBack()
@@ -257,7 +255,7 @@ export class Migration {
   }
 
   get #drainTime(): Nanoseconds {
-    return this.#world.drain ?? DRAIN
+    return this.#world.drain?.() ?? DRAIN
   }
 
   #pauseFor(span: Nanoseconds): Promise<void> {

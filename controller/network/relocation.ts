@@ -5,7 +5,7 @@ import type { Host, Nic, Topology, Vm } from '../../topologies/topology.ts'
 import { switchName } from '../../topologies/topology.ts'
 
 /** Name of the bridge at `to` for a vNIC that is at `from`; `to` may have none of that name. */
-export const bridgeAt = (nic: Nic, from: Host, to: Host): string =>
+const bridgeAt = (nic: Nic, from: Host, to: Host): string =>
   nic.bridge === from.bridges[0]!.name ? to.bridges[0]!.name : nic.bridge
 
 /** As `h1/br-int`. */
