@@ -61,7 +61,7 @@ async function serve(
   { seed: from, listen: { host }, quiet }: Flags,
 ): Promise<Api> {
   // Other verbs need neither, and start faster without.
-  const [{ Lab }, { buildServer }, { applyTo, liveRoutes }] = await Promise.all([
+  const [{ Lab }, { buildServer }, { liveRoutes }] = await Promise.all([
     import('../lab/lab.ts'),
     import('../controller/api/server.ts'),
     import('../lab/live.ts'),
@@ -72,7 +72,7 @@ async function serve(
   const lab = await Lab.start(topology, { clock, seed: from, log })
   return buildServer(lab.controller, {
     version,
-    apply: applyTo(lab),
+    apply: (changed) => lab.apply(changed),
     routes: (api) => liveRoutes(api, lab),
     hostNames: [host, hostname()],
     log,

@@ -28,7 +28,7 @@ export interface ControllerOptions {
   hypervisor?: Hypervisor
   log?: (line: string) => void
   /** How long frames may still be on their way to a migration's source after its peers have let go of it; 2 ms where absent. */
-  drain?: Nanoseconds
+  drain?: () => Nanoseconds
 }
 
 const NOTHING: Topology = { name: '', hosts: [], fabric: { switches: [], links: [] }, networks: [], vms: [] }

@@ -1,14 +1,14 @@
 // START HERE: a controller and an emulated network, joined, with a judge looking on.
 
 import { Controller } from '../controller/controller.ts'
-import type { ControllerEvent, MigrationStatus } from '../controller/model.ts'
+import { Conflict, type ControllerEvent, type MigrationStatus } from '../controller/model.ts'
 import type { DropReason } from '../datapath/drops.ts'
 import { EmulatedNetwork } from '../datapath/emulator/network.ts'
 import { Pinger } from '../datapath/emulator/ping.ts'
 import { Trail, type Hop } from '../datapath/emulator/trail.ts'
 import type { Flow } from '../datapath/flow.ts'
 import { FrameArena, type FrameHandle } from '../datapath/frames.ts'
-import { MICROSECOND, MILLISECOND, SECOND, type Clock, type Nanoseconds } from '../runtime/clock.ts'
+import { MICROSECOND, MILLISECOND, type Clock, type Nanoseconds } from '../runtime/clock.ts'
 import { seeded } from '../runtime/random.ts'
 import { memoryChannelPair, type Channel } from '../runtime/transport.ts'
 import { VirtualClock } from '../runtime/virtual-clock.ts'
@@ -79,7 +79,7 @@ export class Lab {
         pause: async (vm) => this.network.pause(vm),
         resume: async (vm, host) => this.network.resume(vm, host),
       },
-      drain: drainTime(topology),
+      drain: () => MILLISECOND + this.network.crossingTime,
       ...(options.log && { log: options.log }),
     })
   }
@@ -111,11 +111,14 @@ export class Lab {
 
   /** Makes the network what `topology` says: hosts and links as well as what the controller answers for. */
   async apply(topology: Topology): Promise<void> {
-    const { added, removed } = this.network.update(topology)
+    const moving = this.controller.vms().find(({ state }) => state === 'migrating')
+    if (moving !== undefined) throw new Conflict(`${moving.name} is being moved; wait for its end, or abort it`)
+    const { added, removed, moved } = this.network.update(topology)
     for (const name of removed) this.#hangUp(name)
     for (const name of added) this.#dial(name)
     this.judge.amend(topology)
     await this.controller.apply(topology)
+    for (const { vm, host } of moved) this.network.resume(vm, host)
   }
 
   async migrate(vm: string, to: string, pause: number): Promise<MigrationStatus> {
@@ -228,19 +231,4 @@ function nameOf(target: FailureTarget): string {
     case 'controller':
       return 'controller'
   }
-}
-
-/** Links that a frame crosses at the most between two hosts of the stock shapes of usual size. */
-const HOPS = 4
-/** Of a full queue of long frames; a longer one is not waited for. */
-const LONGEST_QUEUE = 100 * MILLISECOND
-const LONG_FRAME = 1538 * 8
-
-/** Long enough for what is on its way to arrive: each link's delay, jitter, and queue. */
-function drainTime({ fabric }: Topology): number {
-  const slowest = fabric.links.map(({ delay, jitter, bandwidth, queue }) => {
-    const queued = bandwidth === undefined ? 0 : (queue * LONG_FRAME * SECOND) / bandwidth
-    return delay + jitter + Math.min(queued, LONGEST_QUEUE)
-  })
-  return MILLISECOND + Math.ceil(HOPS * Math.max(0, ...slowest))
 }

@@ -5,7 +5,7 @@ import { Type } from 'typebox'
 import type { Api } from '../controller/api/api.ts'
 import { WrongInput } from '../controller/api/errors.ts'
 import { choice, closed, count, flag, optional, text } from '../controller/api/schemas.ts'
-import { Conflict, NotFound } from '../controller/model.ts'
+import { NotFound } from '../controller/model.ts'
 import type { PingResult } from '../datapath/emulator/ping.ts'
 import { InvalidField } from '../protocols/errors.ts'
 import { SECOND } from '../runtime/clock.ts'
@@ -53,18 +53,6 @@ const LinkOrder = closed({
   endpoints: Type.Array(Type.String(), { minItems: 2, maxItems: 2, description: 'Two hosts or fabric switches.' }),
 })
 const LinkReport = closed({ ...LinkOrder.properties, up: flag('Whether it carries frames.') })
-
-/**
- * `lab.apply` for people, who may ask at any time: while a VM moves, hosts must not change under it.
- * @throws Conflict, SwitchRefused
- */
-export const applyTo =
-  (lab: Lab) =>
-  async (topology: Topology): Promise<void> => {
-    const moving = lab.controller.vms().find(({ state }) => state === 'migrating')
-    if (moving !== undefined) throw new Conflict(`${moving.name} is being moved; wait for its end, or abort it`)
-    await lab.apply(topology)
-  }
 
 export function liveRoutes(api: Api, lab: Lab): void {
   pingRoutes(api, lab)

@@ -4,7 +4,7 @@
 // As in IEEE 802.1aq, a frame is learned against the edge where it entered the fabric, not against a port, so a
 // failed link changes the path and forgets no address. Tunnel endpoints are known from the start: their addresses are the hosts' own.
 
-import type { Clock } from '../../runtime/clock.ts'
+import type { Clock, Nanoseconds } from '../../runtime/clock.ts'
 import type { Random } from '../../runtime/random.ts'
 import type { Link, Topology } from '../../topologies/topology.ts'
 import type { DropReason } from '../drops.ts'
@@ -27,6 +27,9 @@ export interface World {
   random: Random
   trail: Trail
 }
+
+/** Of the longest path to be expected: from leaf to leaf of a tree of depth four. */
+const LINKS_ON_A_PATH = 8
 
 /** A MAC address as a number of 48 bits. */
 type Mac = number
@@ -58,6 +61,12 @@ export class Fabric {
     )
     for (const { name } of topology.fabric.switches) this.#learned.set(name, new Map())
     for (const link of topology.fabric.links) this.#lay(link)
+  }
+
+  /** How long a frame that is on its way now may still be: as many links as paths have, each as slow as the slowest. */
+  get crossingTime(): Nanoseconds {
+    const links = [...this.#directions.values()].flatMap((directions) => [...directions.values()])
+    return LINKS_ON_A_PATH * Math.max(0, ...links.map((link) => link.crossingTime))
   }
 
   /** A frame leaves a host's network card. */

@@ -46,6 +46,12 @@ export class LinkDirection {
     return this.#up
   }
 
+  /** How long a frame sent now may take to the far end. */
+  get crossingTime(): Nanoseconds {
+    const waits = Math.max(0, this.#busyUntil - this.#clock.now())
+    return waits + this.#link.delay + this.#link.jitter
+  }
+
   /** Takes the frame: it will arrive, or be dropped by name. */
   send(frame: FrameHandle): void {
     const reason = this.#refusal(frame)

@@ -1,5 +1,6 @@
 // START HERE: a topology, running. Hosts with their switches, the fabric between them, and guests at the vNICs, all on one clock.
 
+import type { Nanoseconds } from '../../runtime/clock.ts'
 import type { Channel } from '../../runtime/transport.ts'
 import type { Topology, Vm } from '../../topologies/topology.ts'
 import type { DropReason } from '../drops.ts'
@@ -72,6 +73,11 @@ export class EmulatedNetwork {
   /** A guest sends `frame`, at once or when it runs again. The network owns the frame from here on. */
   send(nic: string, frame: FrameHandle): void {
     this.#guests.send(nic, frame)
+  }
+
+  /** How long a frame that is on its way now may still be. */
+  get crossingTime(): Nanoseconds {
+    return this.#fabric.crossingTime
   }
 
   pause(vm: string): void {

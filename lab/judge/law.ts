@@ -72,7 +72,7 @@ export class Law {
       ...ruling,
       must: honesty === 'unsure' ? [] : ruling.must,
       excuses,
-      limited: ruling.must.filter((nic) => this.#nics.get(nic)!.policy.egressRate !== undefined),
+      limited: ruling.must.filter((hearer) => this.#nics.get(hearer)!.policy.egressRate !== undefined),
       ...(policy.dscp !== undefined && seen.ip && { dscp: policy.dscp }),
     }
   }

@@ -30,7 +30,7 @@ export async function controlledFleet(topology: Topology, drain: Nanoseconds = 1
       guests.push(`resume ${vm} at ${host}`)
     },
   }
-  const controller = new Controller({ clock, hypervisor, drain })
+  const controller = new Controller({ clock, hypervisor, drain: () => drain })
   const switches = new Map<string, FakeSwitch>()
   for (const host of topology.hosts)
     for (const bridge of host.bridges) {

@@ -3,7 +3,7 @@
 import { buildServer } from '../../controller/api/server.ts'
 import type { Api } from '../../controller/api/api.ts'
 import { Lab } from '../../lab/lab.ts'
-import { applyTo, liveRoutes } from '../../lab/live.ts'
+import { liveRoutes } from '../../lab/live.ts'
 import { WallClock } from '../../runtime/wall-clock.ts'
 import { parseTopology } from '../../topologies/load.ts'
 
@@ -37,7 +37,7 @@ export async function startLiveLab(): Promise<LiveLab> {
   const clock = new WallClock()
   const lab = await Lab.start(parseTopology(JSON.stringify(smallTopology()), 'small'), { clock, seed: 1 })
   const api = await buildServer(lab.controller, {
-    apply: applyTo(lab),
+    apply: (topology) => lab.apply(topology),
     routes: (routes) => liveRoutes(routes, lab),
   })
   const stop = async () => {
