@@ -9,8 +9,9 @@ import type { Draft } from './draft.ts'
 import type { Findings, Report } from './findings.ts'
 import { attempt, checkKnown } from './findings.ts'
 import { parseFrameFilter, parseFrameText } from './frame-text.ts'
-import { findNic, integrationBridge, networksOf } from './lookup.ts'
+import { findNic, networksOf } from './lookup.ts'
 import { pointer } from './problems.ts'
+import { hasBridgeFor } from './relocation.ts'
 import type { WrittenEntry, WrittenExpectation, WrittenTarget } from './schema.ts'
 import type { Topology } from './topology.ts'
 import { switchName } from './topology.ts'
@@ -158,9 +159,7 @@ function unfit(topology: Topology, vmName: string, hostName: string): string | u
   const overlays = new Set(topology.networks.flatMap(({ name, type }) => (type === 'vxlan' ? name : [])))
   const needsTunnel = vm.nics.some((nic) => networksOf(nic).some((network) => overlays.has(network)))
   if (needsTunnel && host.vtep === undefined) return `${vmName} is in a vxlan network, and ${hostName} has no vtep`
-  const missing = vm.nics.find(
-    ({ bridge }) => bridge !== integrationBridge(source).name && !host.bridges.some(({ name }) => name === bridge),
-  )
+  const missing = vm.nics.find((nic) => !hasBridgeFor(nic, source, host))
   return missing && `${hostName} has no bridge '${missing.bridge}' for ${missing.id}`
 }
 

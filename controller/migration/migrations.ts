@@ -5,7 +5,7 @@ import type { Host, Topology, Vm } from '../../topologies/topology.ts'
 import type { MigrationStatus } from '../model.ts'
 import { Conflict, NotFound } from '../model.ts'
 import { attachmentsOf } from '../network/attachments.ts'
-import { hasBridgeFor, switchesOf } from '../network/relocation.ts'
+import { hasBridgeFor, switchesOf } from '../../topologies/relocation.ts'
 import type { MigrationWorld } from './migration.ts'
 import { Migration } from './migration.ts'
 

@@ -1,7 +1,7 @@
 // A topology that somebody wrote meets the one that is running.
 
 import type { Topology, Vm } from '../../topologies/topology.ts'
-import { relocated } from './relocation.ts'
+import { relocated } from '../../topologies/relocation.ts'
 import { keepUnchanged } from './sharing.ts'
 
 const DEPTH = 8

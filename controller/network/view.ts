@@ -11,7 +11,7 @@ import { membersOf, placesOf } from './bindings.ts'
 import { groupBy } from './grouping.ts'
 import type { LearnedAddress, LearnedAddresses } from './learned.ts'
 import { assignNumbers, range } from './numbers.ts'
-import { switchAt } from './relocation.ts'
+import { switchAt } from '../../topologies/relocation.ts'
 import { keepUnchanged } from './sharing.ts'
 
 /** What the controller has to do, in full. `topology` says where VMs are now. */

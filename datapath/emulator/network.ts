@@ -2,6 +2,7 @@
 
 import type { Nanoseconds } from '../../runtime/clock.ts'
 import type { Channel } from '../../runtime/transport.ts'
+import { relocated } from '../../topologies/relocation.ts'
 import type { Topology, Vm } from '../../topologies/topology.ts'
 import type { DropReason } from '../drops.ts'
 import type { Flow } from '../flow.ts'
@@ -165,7 +166,7 @@ export class EmulatedNetwork {
     const askedHosts = new Map(this.#topology.vms.map(({ name, host }) => [name, host]))
     const mustMove = (vm: Vm) => {
       const at = this.#guests.hostOf(vm.name)
-      return at !== undefined && (askedHosts.get(vm.name) !== vm.host || !hasRoom(topology, vm, at))
+      return at !== undefined && (askedHosts.get(vm.name) !== vm.host || relocated(vm, topology, at) === undefined)
     }
     return topology.vms
       .filter((vm) => mustMove(vm) && this.#guests.transfer(vm.name, vm.host))
@@ -224,10 +225,4 @@ export class EmulatedNetwork {
     this.#events.dropped(frame, reason, place)
     this.#world.arena.release(frame)
   }
-}
-
-/** Whether `topology` has the host, with every bridge that the VM hangs from. */
-function hasRoom(topology: Topology, vm: Vm, host: string): boolean {
-  const bridges = topology.hosts.find(({ name }) => name === host)?.bridges.map(({ name }) => name) ?? []
-  return vm.nics.every(({ bridge }) => bridges.includes(bridge))
 }

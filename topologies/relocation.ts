@@ -1,8 +1,8 @@
 // Which bridge of a host a vNIC is to be on when its VM comes from another: integration bridges stand for each other whatever
 // their names, the others for those of the same name.
 
-import type { Host, Nic, Topology, Vm } from '../../topologies/topology.ts'
-import { switchName } from '../../topologies/topology.ts'
+import type { Host, Nic, Topology, Vm } from './topology.ts'
+import { switchName } from './topology.ts'
 
 /** Name of the bridge at `to` for a vNIC that is at `from`; `to` may have none of that name. */
 const bridgeAt = (nic: Nic, from: Host, to: Host): string =>
