@@ -1,10 +1,10 @@
-// A match as words of the flow key. There are many flows and few kinds of match, so equal masks are one array, and
-// values stand side by side in blocks: a flow costs one view, not two allocations outside the heap.
+// A match as words of the flow key. There are many flows and few kinds of match, so equal masks are one array.
 
 import { InvalidField } from '../protocols/errors.ts'
 import { fieldOf, KEY_WORDS } from '../protocols/fields.ts'
 import type { Match } from '../protocols/match.ts'
 import { fieldWords, wordOfField } from './flow-key.ts'
+import { freshWords } from './key-words.ts'
 
 export interface PackedMatch {
   /** `value & ~mask` is 0. */
@@ -13,14 +13,11 @@ export interface PackedMatch {
   mask: Uint32Array
 }
 
-const VALUES_IN_BLOCK = 256
 /** Masks remembered; when there are more, memory starts anew and equal masks may be two arrays. */
 const MASKS_REMEMBERED = 4096
 
 const scratch = { value: new Uint32Array(KEY_WORDS), mask: new Uint32Array(KEY_WORDS) }
 const masks = new Map<string, Uint32Array>()
-let block = new ArrayBuffer(0)
-let used = 0
 
 /**
  * A match as words of the flow key.
@@ -28,7 +25,9 @@ let used = 0
  */
 export function packMatch(match: Match): PackedMatch {
   pack(match)
-  return { value: newValue(), mask: sharedMask(match) }
+  const value = freshWords()
+  value.set(scratch.value)
+  return { value, mask: sharedMask(match) }
 }
 
 /** @throws InvalidField as packMatch does */
@@ -54,19 +53,6 @@ function pack(match: Match): void {
       mask[at] |= bits
     }
   }
-}
-
-/** A copy of the scratch value at the end of the block. */
-function newValue(): Uint32Array {
-  const bytes = KEY_WORDS * 4
-  if (used + bytes > block.byteLength) {
-    block = new ArrayBuffer(VALUES_IN_BLOCK * bytes)
-    used = 0
-  }
-  const value = new Uint32Array(block, used, KEY_WORDS)
-  value.set(scratch.value)
-  used += bytes
-  return value
 }
 
 function sharedMask(match: Match): Uint32Array {

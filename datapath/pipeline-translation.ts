@@ -11,6 +11,7 @@ import type { DatapathAction } from './datapath-actions.ts'
 import type { DropReason } from './drops.ts'
 import type { Flow } from './flow.ts'
 import type { FlowKey } from './flow-key.ts'
+import { freshWords } from './key-words.ts'
 import { MAX_TAGS, VLAN_PRESENT, readField, wordOfField, fieldWords, writeField } from './flow-key.ts'
 
 const ALL_ONES = 0xffffffff
@@ -43,7 +44,7 @@ export class Translation {
   /** The key as the actions so far have made it. Tags are read here and written by `setTags` or `write` only. */
   readonly key: FlowKey
   /** Bits of the key as it came in on which this translation depends. */
-  readonly consulted = new Uint32Array(KEY_WORDS)
+  readonly consulted = freshWords()
   readonly actions: DatapathAction[] = []
   /** Flows that the frame met, in order. */
   readonly hits: Flow[] = []
@@ -56,7 +57,7 @@ export class Translation {
 
   /** Where actions are written down: `actions`, or those of the clone under way. */
   #list = this.actions
-  #written = new Uint32Array(KEY_WORDS)
+  #written = freshWords()
   #hasWritten = false
   #hasWrittenNetwork = false
   /** VLAN words, outer first: of the working key, and of the frame as it is after `actions`. */
@@ -66,7 +67,8 @@ export class Translation {
 
   /** Works on a copy of `key`. */
   constructor(key: FlowKey) {
-    this.key = key.slice()
+    this.key = freshWords()
+    this.key.set(key)
     this.consulted[Word.inPort] = ALL_ONES
     this.#tags = [key[Word.vlan], key[Word.innerVlan]].filter((tag) => tag !== 0)
     this.#committedTags = this.#tags
