@@ -7,7 +7,7 @@ import type { FieldName } from '../protocols/fields.ts'
 import { fieldNamed } from '../protocols/fields.ts'
 import type { FieldMatch, Match } from '../protocols/match.ts'
 import { checkMatch, missingPrerequisite } from '../protocols/match.ts'
-import { isVlanType } from './flow-key.ts'
+import { announcesVlan } from '../protocols/packet/vlan.ts'
 import { checkContradictions } from './packed-match.ts'
 
 /** Tables are 0 to 253 (OpenFlow 1.3 §7.2.2: OFPTT_MAX is 0xfe). */
@@ -127,7 +127,7 @@ function checkAction(action: Action, match: Match, path: string, context: Contex
     case 'output':
       return checkOutput(action.port, `${path}.port`, context)
     case 'push_vlan':
-      if (isVlanType(action.etherType)) return
+      if (announcesVlan(action.etherType)) return
       throw new FlowModError(
         'bad_action',
         `${path}.etherType`,

@@ -4,6 +4,7 @@
 // `vlan-limit=0`: two tags are visible; a header that is cut short or contradicts itself leaves the words of that layer and
 // of those above it at 0. Bits that a frame does not have are 0, so a key never depends on what lay in it before.
 
+import { announcesVlan } from '../protocols/packet/vlan.ts'
 import type { Field } from '../protocols/fields.ts'
 import { KEY_WORDS, Word } from '../protocols/fields.ts'
 import { EtherType, IpProtocol } from '../protocols/match.ts'
@@ -30,9 +31,6 @@ const ARP_SIZE = 28
 const ND_TARGET_SIZE = 16
 const TRANSPORT_SIZE = { tcp: 20, udp: 8, sctp: 12, icmp: 8 } as const
 const EXTENSION = { hopByHop: 0, routing: 43, fragment: 44, authentication: 51, destination: 60 } as const
-
-export const isVlanType = (etherType: number): boolean =>
-  etherType === EtherType.Vlan || etherType === EtherType.ProviderVlan
 
 /**
  * Fills all words of `key` from the frame; metadata, registers and tunnel words become 0. Any bytes will do. Of a frame
@@ -65,7 +63,7 @@ export function extractKey(arena: FrameArena, frame: FrameHandle, inPort: number
 /** Up to two tags; gives where the type after them stands. */
 function extractTags(view: DataView, at: number, end: number, key: FlowKey): number {
   for (let tag = 0; tag < MAX_TAGS; tag++) {
-    if (!isVlanType(view.getUint16(at)) || end - at < VLAN_TAG_SIZE + 2) break
+    if (!announcesVlan(view.getUint16(at)) || end - at < VLAN_TAG_SIZE + 2) break
     key[Word.vlan + tag] = view.getUint32(at) | VLAN_PRESENT
     at += VLAN_TAG_SIZE
   }

@@ -6,7 +6,8 @@ import { EtherType } from '../protocols/match.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
 import { addressesCovered, Covered, write16, write32 } from './rewrite/bits.ts'
 import type { Layout } from './rewrite/layout.ts'
-import { isVlanType, locate } from './rewrite/layout.ts'
+import { announcesVlan } from '../protocols/packet/vlan.ts'
+import { locate } from './rewrite/layout.ts'
 import { setNeighbourWord } from './rewrite/neighbour-discovery.ts'
 import { setTransportWord } from './rewrite/transport.ts'
 
@@ -57,7 +58,7 @@ export function pushVlan(arena: FrameArena, frame: FrameHandle, etherType: numbe
 export function popVlan(arena: FrameArena, frame: FrameHandle): void {
   const start = arena.offset[frame]!
   const tag = start + ETHERNET_ADDRESSES
-  if (arena.length[frame]! < ETHERNET_SIZE + TAG_SIZE || !isVlanType(arena.view.getUint16(tag))) return
+  if (arena.length[frame]! < ETHERNET_SIZE + TAG_SIZE || !announcesVlan(arena.view.getUint16(tag))) return
   arena.bytes.copyWithin(start + TAG_SIZE, start, tag)
   arena.grow(frame, -TAG_SIZE)
 }

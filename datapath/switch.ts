@@ -14,11 +14,12 @@ import { DROP_REASONS } from './drops.ts'
 import type { Flow } from './flow.ts'
 import { statisticsOf } from './flow.ts'
 import type { FlowKey } from './flow-key.ts'
-import { ETHERNET_HEADER_SIZE, extractKey, isVlanType, readField } from './flow-key.ts'
+import { ETHERNET_HEADER_SIZE, extractKey, readField } from './flow-key.ts'
 import { FlowTables } from './flow-tables.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
 import { MacTable } from './mac-table.ts'
 import { MeterTable } from './meters.ts'
+import { payloadLength } from './payload-length.ts'
 import { translate, translateActions } from './pipeline.ts'
 import type { Translation } from './pipeline-translation.ts'
 import type { Port } from './ports.ts'
@@ -29,7 +30,6 @@ import { NotReceived, encapsulate, outer } from './tunnels.ts'
 import { VXLAN_PORT } from '../protocols/packet/vxlan.ts'
 
 const DEFAULT_TTL = 64
-const VLAN_TAG_SIZE = 4
 
 /** How often one frame may come back by way of patch ports, nested and in all: the pipeline's own limits (pipeline.ts). */
 const MAX_RETURNS_NESTED = 64
@@ -207,7 +207,7 @@ export class Switch {
   #obstacle(frame: FrameHandle, port: Port, output: Output): DropReason | undefined {
     if (port.config.state === 'closed') return 'inactive_binding'
     if (!port.linkUp) return 'link_down'
-    if (port.config.mtu !== undefined && this.#payloadLength(frame) > port.config.mtu) return 'mtu_exceeded'
+    if (port.config.mtu !== undefined && payloadLength(this.arena, frame) > port.config.mtu) return 'mtu_exceeded'
     const fits = output.type === 'output' || this.#encapsulate(frame, port, output)
     return fits ? undefined : 'mtu_exceeded'
   }
@@ -222,16 +222,6 @@ export class Switch {
       ttl: tunnel?.ttl ?? DEFAULT_TTL,
       tos: tunnel?.tos ?? 0,
     })
-  }
-
-  /** What counts against an MTU: all behind the Ethernet header and the tags. */
-  #payloadLength(frame: FrameHandle): number {
-    const length = this.arena.length[frame]
-    const start = this.arena.offset[frame]
-    let header = ETHERNET_HEADER_SIZE
-    while (header + VLAN_TAG_SIZE <= length && isVlanType(this.arena.view.getUint16(start + header - 2)))
-      header += VLAN_TAG_SIZE
-    return length - header
   }
 
   #transmit(frame: FrameHandle, port: Port): void {

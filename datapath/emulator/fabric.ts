@@ -4,6 +4,7 @@
 // As in IEEE 802.1aq, a frame is learned against the edge where it entered the fabric, not against a port, so a
 // failed link changes the path and forgets no address. Tunnel endpoints are known from the start: their addresses are the hosts' own.
 
+import { announcesVlan } from '../../protocols/packet/vlan.ts'
 import type { Clock, Nanoseconds } from '../../runtime/clock.ts'
 import type { Random } from '../../runtime/random.ts'
 import type { Link, Topology } from '../../topologies/topology.ts'
@@ -187,7 +188,7 @@ const macAt = (arena: FrameArena, at: number): Mac => arena.view.getUint16(at) *
 function vlanOf(arena: FrameArena, frame: FrameHandle): number {
   const start = arena.offset[frame]!
   const etherType = arena.view.getUint16(start + 12)
-  const tagged = (etherType === 0x8100 || etherType === 0x88a8) && arena.length[frame]! >= 18
+  const tagged = announcesVlan(etherType) && arena.length[frame]! >= 18
   return tagged ? arena.view.getUint16(start + 14) & 0x0fff : 0
 }
 

@@ -6,6 +6,7 @@ import type { Random } from '../../runtime/random.ts'
 import type { Link } from '../../topologies/topology.ts'
 import type { DropReason } from '../drops.ts'
 import type { FrameArena, FrameHandle } from '../frames.ts'
+import { payloadLength } from '../payload-length.ts'
 
 export interface LinkEvents {
   /** The frames have arrived at the far end, which owns them now. */
@@ -121,17 +122,4 @@ export class LinkDirection {
     this.#events.drop(frame, reason)
     this.#arena.release(frame)
   }
-}
-
-const ETHERNET_HEADER = 14
-const isVlanTag = (etherType: number) => etherType === 0x8100 || etherType === 0x88a8
-
-/** Bytes after the Ethernet header and its VLAN tags: what an MTU counts. */
-function payloadLength(arena: FrameArena, frame: FrameHandle): number {
-  const { view } = arena
-  const start = arena.offset[frame]!
-  const length = arena.length[frame]!
-  let header = ETHERNET_HEADER
-  while (length >= header + 4 && isVlanTag(view.getUint16(start + header - 2))) header += 4
-  return length - header
 }

@@ -2,6 +2,7 @@
 //
 //   | Ethernet | 0–2 tags | (SNAP) | IPv4, IPv6 or ARP | (extension headers) | TCP, UDP, SCTP or ICMP …
 
+import { announcesVlan } from '../../protocols/packet/vlan.ts'
 import { EtherType, IpProtocol } from '../../protocols/match.ts'
 import type { FrameArena, FrameHandle } from '../frames.ts'
 
@@ -56,9 +57,6 @@ const UDP_SIZE = 8
 const SCTP_SIZE = 12
 const ICMP_SIZE = 8
 
-export const isVlanType = (etherType: number): boolean =>
-  etherType === EtherType.Vlan || etherType === EtherType.ProviderVlan
-
 export function locate(arena: FrameArena, frame: FrameHandle): Layout {
   const view = arena.view
   const start = arena.offset[frame]!
@@ -89,10 +87,10 @@ function clear(end: number): void {
 
 /** Gives the offset of the type behind at most two tags. */
 function passTags(view: DataView, at: number, end: number): number {
-  if (at + TAG_SIZE + 2 > end || !isVlanType(view.getUint16(at))) return at
+  if (at + TAG_SIZE + 2 > end || !announcesVlan(view.getUint16(at))) return at
   layout.tag = at
   at += TAG_SIZE
-  if (at + TAG_SIZE + 2 > end || !isVlanType(view.getUint16(at))) return at
+  if (at + TAG_SIZE + 2 > end || !announcesVlan(view.getUint16(at))) return at
   layout.innerTag = at
   return at + TAG_SIZE
 }
