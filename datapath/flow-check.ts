@@ -1,8 +1,8 @@
 // What makes a flow mod one that can be carried out, apart from what is in the tables already.
 
-import type { Action, ErrorCode, FlowMod, Instructions, Subfield } from '../protocols/control/messages.ts'
+import type { Action, FlowMod, Instructions, Subfield } from '../protocols/control/messages.ts'
 import { ALL_TABLES, MAX_CLONE_DEPTH, ReservedPort } from '../protocols/control/messages.ts'
-import { InvalidField } from '../protocols/errors.ts'
+import { Refused, asRefusal } from '../protocols/control/refused.ts'
 import type { FieldName } from '../protocols/fields.ts'
 import { fieldNamed } from '../protocols/fields.ts'
 import type { FieldMatch, Match } from '../protocols/match.ts'
@@ -13,26 +13,13 @@ import { checkContradictions } from './packed-match.ts'
 /** Tables are 0 to 253 (OpenFlow 1.3 §7.2.2: OFPTT_MAX is 0xfe). */
 export const TABLES = 254
 
-/** A flow mod that can not be carried out; nothing was changed. `field` is the path of what is to blame. */
-export class FlowModError extends Error {
-  readonly code: ErrorCode
-  readonly field: string
-
-  constructor(code: ErrorCode, field: string, message: string) {
-    super(message)
-    this.name = 'FlowModError'
-    this.code = code
-    this.field = field
-  }
-}
-
 const isTable = (table: number) => Number.isInteger(table) && table >= 0 && table < TABLES
 const isBits = (value: number, bits: number) => Number.isInteger(value) && value >= 0 && value < 2 ** bits
 
-/** @throws FlowModError */
+/** @throws Refused */
 export function checkFlowMod(mod: FlowMod, meterExists: (meter: number) => boolean): void {
   checkTable(mod)
-  if (!isBits(mod.priority, 16)) throw new FlowModError('bad_request', 'priority', `${mod.priority} is not 0 to 65535`)
+  if (!isBits(mod.priority, 16)) throw new Refused('bad_request', 'priority', `${mod.priority} is not 0 to 65535`)
   checkMatchOf(mod.match)
   if (mod.command !== 'delete' && mod.command !== 'delete-strict') checkInstructions(mod, meterExists)
 }
@@ -40,37 +27,30 @@ export function checkFlowMod(mod: FlowMod, meterExists: (meter: number) => boole
 function checkTable({ table, command }: FlowMod): void {
   const mayBeAll = command === 'delete' || command === 'delete-strict'
   if (isTable(table) || (mayBeAll && table === ALL_TABLES)) return
-  throw new FlowModError('bad_table', 'table', `table ${table}; expected 0 to ${TABLES - 1}`)
+  throw new Refused('OFPBRC_BAD_TABLE_ID', 'table', `table ${table}; expected 0 to ${TABLES - 1}`)
 }
 
 function checkMatchOf(match: Match): void {
+  const unknown = match.find((part) => fieldNamed(part.field) === undefined)
+  if (unknown) throw new Refused('OFPBMC_BAD_FIELD', `match.${unknown.field}`, `${unknown.field} is no match field`)
   try {
-    const unknown = match.find((part) => fieldNamed(part.field) === undefined)
-    if (unknown) throw new InvalidField(`match.${unknown.field}`, 'is no match field', 'a field of protocols/fields.ts')
     checkMatch(match)
     checkContradictions(match)
   } catch (error) {
-    if (!(error instanceof InvalidField)) throw error
-    throw new FlowModError(lacksPrerequisite(match) ? 'bad_prerequisite' : 'bad_match', error.path, error.message)
+    throw asRefusal(error)
   }
 }
-
-const lacksPrerequisite = (match: Match) =>
-  match.some(({ field }) => {
-    const row = fieldNamed(field)
-    return row !== undefined && missingPrerequisite(row, match) !== undefined
-  })
 
 function checkInstructions({ table, match, instructions }: FlowMod, meterExists: (meter: number) => boolean): void {
   const { meter, gotoTable, writeMetadata } = instructions
   if (meter !== undefined && !meterExists(meter))
-    throw new FlowModError('unknown_meter', 'instructions.meter', `there is no meter ${meter}`)
+    throw new Refused('OFPMMFC_UNKNOWN_METER', 'instructions.meter', `there is no meter ${meter}`)
   checkActions(instructions, match)
   if (writeMetadata && (writeMetadata.value & ~writeMetadata.mask) !== 0n)
-    throw new FlowModError('bad_instruction', 'instructions.writeMetadata', 'a bit of the value is outside the mask')
+    throw new Refused('OFPBIC_UNSUP_INST', 'instructions.writeMetadata', 'a bit of the value is outside the mask')
   if (gotoTable !== undefined && !(isTable(gotoTable) && gotoTable > table))
-    throw new FlowModError(
-      'bad_instruction',
+    throw new Refused(
+      'OFPBIC_UNSUP_INST',
       'instructions.gotoTable',
       `goto_table:${gotoTable} from table ${table}; expected ${table + 1} to ${TABLES - 1}`,
     )
@@ -97,7 +77,7 @@ const MATCHED: Context = { matched: true }
 
 /**
  * Checks the actions of a packet-out.
- * @throws FlowModError
+ * @throws Refused
  */
 export const checkPacketOutActions = (actions: readonly Action[]): void =>
   checkActionList(actions, [], 'actions', { table: true })
@@ -128,17 +108,17 @@ function checkAction(action: Action, match: Match, path: string, context: Contex
       return checkOutput(action.port, `${path}.port`, context)
     case 'push_vlan':
       if (announcesVlan(action.etherType)) return
-      throw new FlowModError(
-        'bad_action',
+      throw new Refused(
+        'OFPBAC_BAD_ARGUMENT',
         `${path}.etherType`,
         `push_vlan:0x${action.etherType.toString(16)}; expected 0x8100 or 0x88a8`,
       )
     case 'set_vlan_vid':
       if (isBits(action.vid, 12)) return
-      throw new FlowModError('bad_action', `${path}.vid`, `VLAN ${action.vid}; expected 0 to 4095`)
+      throw new Refused('OFPBAC_BAD_ARGUMENT', `${path}.vid`, `VLAN ${action.vid}; expected 0 to 4095`)
     case 'set_vlan_pcp':
       if (isBits(action.pcp, 3)) return
-      throw new FlowModError('bad_action', `${path}.pcp`, `priority ${action.pcp}; expected 0 to 7`)
+      throw new Refused('OFPBAC_BAD_ARGUMENT', `${path}.pcp`, `priority ${action.pcp}; expected 0 to 7`)
     case 'set_field':
       return checkSetField(action, match, path, context)
     case 'move':
@@ -146,10 +126,14 @@ function checkAction(action: Action, match: Match, path: string, context: Contex
       checkSubfield(action.to, match, `${path}.to`, context)
       checkSettable(action.to.field, `${path}.to`)
       if (action.from.bits === action.to.bits) return
-      throw new FlowModError('bad_action', `${path}.to.bits`, `${action.from.bits} bits do not fit ${action.to.bits}`)
+      throw new Refused(
+        'OFPBAC_BAD_ARGUMENT',
+        `${path}.to.bits`,
+        `${action.from.bits} bits do not fit ${action.to.bits}`,
+      )
     case 'resubmit':
       if (action.table === undefined || isTable(action.table)) return
-      throw new FlowModError('bad_action', `${path}.table`, `table ${action.table}; expected 0 to ${TABLES - 1}`)
+      throw new Refused('OFPBAC_BAD_ARGUMENT', `${path}.table`, `table ${action.table}; expected 0 to ${TABLES - 1}`)
     case 'clone':
       return checkClone(action, match, path, context)
     case 'controller':
@@ -165,9 +149,9 @@ function checkClone(
   context: Context,
 ): void {
   const depth = (context.depth ?? 0) + 1
-  if (context.actionSet) throw new FlowModError('bad_action', path, 'an action set can hold no clone')
+  if (context.actionSet) throw new Refused('OFPBAC_BAD_ARGUMENT', path, 'an action set can hold no clone')
   if (depth > MAX_CLONE_DEPTH)
-    throw new FlowModError('bad_action', path, `clone in ${MAX_CLONE_DEPTH} others; expected fewer`)
+    throw new Refused('OFPBAC_BAD_ARGUMENT', path, `clone in ${MAX_CLONE_DEPTH} others; expected fewer`)
   checkActionList(actions, match, `${path}.actions`, { ...context, depth })
 }
 
@@ -184,8 +168,8 @@ const OUTPUT_PORTS: ReadonlySet<number> = new Set([
 function checkOutput(port: number, path: string, context: Context): void {
   if (Number.isInteger(port) && port >= 1 && port <= HIGHEST_PORT) return
   if (OUTPUT_PORTS.has(port) || (context.table && port === ReservedPort.Table)) return
-  throw new FlowModError(
-    'bad_action',
+  throw new Refused(
+    'OFPBAC_BAD_ARGUMENT',
     path,
     `${port} is no port to send to; expected 1 to ${HIGHEST_PORT} or a reserved one`,
   )
@@ -200,22 +184,22 @@ function checkSetField(
   checkSettable(field, `${path}.field`)
   const { ones, bits } = fieldNamed(field)!
   if (value < 0n || value > ones || (mask !== undefined && (mask < 0n || mask > ones)))
-    throw new FlowModError('bad_action', `${path}.value`, `${field}: wider than ${bits} bits`)
+    throw new Refused('OFPBAC_BAD_ARGUMENT', `${path}.value`, `${field}: wider than ${bits} bits`)
   if (mask !== undefined && (value & ~mask) !== 0n)
-    throw new FlowModError('bad_action', `${path}.mask`, `${field}: a bit of the value is outside the mask`)
+    throw new Refused('OFPBAC_BAD_ARGUMENT', `${path}.mask`, `${field}: a bit of the value is outside the mask`)
   checkPresent(field, match, path, context)
 }
 
 function checkSettable(field: FieldName, path: string): void {
-  if (!fieldNamed(field)?.settable) throw new FlowModError('bad_action', path, `${field} can not be set`)
+  if (!fieldNamed(field)?.settable) throw new Refused('OFPBAC_BAD_ARGUMENT', path, `${field} can not be set`)
 }
 
 function checkSubfield({ field, offset, bits }: Subfield, match: Match, path: string, context: Context): void {
   const row = fieldNamed(field)
-  if (row === undefined) throw new FlowModError('bad_action', path, `there is no field ${field}`)
+  if (row === undefined) throw new Refused('OFPBAC_BAD_ARGUMENT', path, `there is no field ${field}`)
   if (!(Number.isInteger(offset) && offset >= 0 && Number.isInteger(bits) && bits >= 1 && offset + bits <= row.bits))
-    throw new FlowModError(
-      'bad_action',
+    throw new Refused(
+      'OFPBAC_BAD_ARGUMENT',
       path,
       `bits ${offset}..${offset + bits - 1} of ${field}, which has ${row.bits}`,
     )
@@ -228,8 +212,8 @@ function checkPresent(field: FieldName, match: Match, path: string, context: Con
   const row = fieldNamed(field)!
   const missing = missingPrerequisite(row, match) ?? (field === 'vlan_vid' && !hasTag(match) ? 'dl_vlan' : undefined)
   if (missing !== undefined)
-    throw new FlowModError(
-      'bad_prerequisite',
+    throw new Refused(
+      'OFPBMC_BAD_PREREQ',
       path,
       `${field}: the flow does not match ${missing}, so a frame may not have it`,
     )

@@ -3,15 +3,14 @@
 import type { Clock, Nanoseconds, Timer } from '../runtime/clock.ts'
 import type { FlowFilter, FlowMod, FlowStatistics } from '../protocols/control/messages.ts'
 import { ALL_TABLES } from '../protocols/control/messages.ts'
-import { FlowModError, TABLES, checkFlowMod } from './flow-check.ts'
+import { Refused } from '../protocols/control/refused.ts'
+import { TABLES, checkFlowMod } from './flow-check.ts'
 import type { FlowSelection } from './flow-table.ts'
 import { FlowTable } from './flow-table.ts'
 import type { ExpiryReason } from './flow-timeouts.ts'
 import { FlowTimeouts, expiryReason } from './flow-timeouts.ts'
 import type { Flow } from './flow.ts'
 import { makeFlow, statisticsOf, withInstructions } from './flow.ts'
-
-export { FlowModError } from './flow-check.ts'
 
 export interface FlowTablesOptions {
   clock: Clock
@@ -54,7 +53,7 @@ export class FlowTables {
 
   /**
    * Carries out `mods` in order: all of them, or none.
-   * @throws FlowModError the first that can not be carried out.
+   * @throws Refused the first that can not be carried out.
    */
   applyBundle(mods: readonly FlowMod[]): void {
     for (const mod of mods) checkFlowMod(mod, this.#options.meterExists)
@@ -63,7 +62,7 @@ export class FlowTables {
 
   /**
    * The same for mods that have been through `checkFlowMod`.
-   * @throws FlowModError what the tables themselves refuse: overlap, no room
+   * @throws Refused what the tables themselves refuse: overlap, no room
    */
   applyChecked(mods: readonly FlowMod[]): void {
     const undo: Undo[] = []
@@ -163,9 +162,13 @@ export class FlowTables {
   #checkRoom(flow: Flow): void {
     const { spec } = flow
     if (spec.flags.checkOverlap && this.#tables[spec.table].overlapping(flow))
-      throw new FlowModError('overlap', 'match', `overlaps a flow of priority ${spec.priority} in table ${spec.table}`)
+      throw new Refused(
+        'OFPFMFC_OVERLAP',
+        'match',
+        `overlaps a flow of priority ${spec.priority} in table ${spec.table}`,
+      )
     if (this.#size >= this.#options.maxFlows)
-      throw new FlowModError('table_full', '', `the switch has ${this.#size} flows and takes no more`)
+      throw new Refused('OFPFMFC_TABLE_FULL', '', `the switch has ${this.#size} flows and takes no more`)
   }
 
   /** Cookie, timeouts, flags and age stay as they were; so do counters, unless asked to reset. */

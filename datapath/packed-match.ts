@@ -48,6 +48,7 @@ function pack(match: Match): void {
           `match.${part.field}`,
           'contradicts another field of the match',
           'fields that can hold together',
+          'OFPBMC_BAD_VALUE',
         )
       value[at] |= wanted
       mask[at] |= bits

@@ -1,11 +1,6 @@
-import type {
-  ErrorCode,
-  PortConfig,
-  PortDescription,
-  PortState,
-  PortStatistics,
-} from '../protocols/control/messages.ts'
+import type { PortConfig, PortDescription, PortState, PortStatistics } from '../protocols/control/messages.ts'
 import { ReservedPort } from '../protocols/control/messages.ts'
+import { Refused } from '../protocols/control/refused.ts'
 import type { DropReason } from './drops.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
 import { TunnelTable } from './tunnels.ts'
@@ -49,19 +44,6 @@ export interface PortEvents {
   transmit(port: Port, frame: FrameHandle): void
   /** A frame that was kept will not leave. The receiver of this owns it. */
   discard(port: Port, frame: FrameHandle, reason: DropReason): void
-}
-
-/** A change of ports that can not be made; nothing was changed. `field` is a path into the port's configuration. */
-export class PortError extends Error {
-  readonly code: ErrorCode
-  readonly field: string
-
-  constructor(code: ErrorCode, field: string, message: string) {
-    super(message)
-    this.name = 'PortError'
-    this.code = code
-    this.field = field
-  }
 }
 
 interface MutablePort extends Port {
@@ -113,11 +95,10 @@ export class PortTable {
 
   /**
    * Makes a port. Number 0 lets the table choose: the local port's own for `local`, else the next free one.
-   * @throws PortError
+   * @throws Refused
    */
   add(config: PortConfig): Port {
-    if (this.#byName.has(config.name))
-      throw new PortError('port_exists', 'port.name', `there is a port '${config.name}'`)
+    if (this.#byName.has(config.name)) throw new Refused('port_exists', 'port.name', `there is a port '${config.name}'`)
     const number = config.number === 0 ? this.#chooseNumber(config) : config.number
     this.#checkNumber(number, config)
     this.#checkTunnel(number, config)
@@ -132,13 +113,13 @@ export class PortTable {
   /**
    * Gives the port of this name another configuration; number 0 leaves the number. Frames that it held leave in order when it
    * opens, and are dropped when it closes.
-   * @throws PortError
+   * @throws Refused
    */
   modify(config: PortConfig): Port {
     const port = this.#named(config.name)
     if (config.number !== 0 && config.number !== port.number)
-      throw new PortError(
-        'bad_port',
+      throw new Refused(
+        'OFPBRC_BAD_PORT',
         'port.number',
         `port '${config.name}' is number ${port.number}, not ${config.number}`,
       )
@@ -164,7 +145,7 @@ export class PortTable {
     this.#changed('modify', port, port.config)
   }
 
-  /** @throws PortError where there is none. */
+  /** @throws Refused where there is none. */
   remove(name: string): void {
     const port = this.#named(name)
     this.#byName.delete(name)
@@ -209,7 +190,7 @@ export class PortTable {
 
   /**
    * Takes the frames that the port keeps, in order. They are the caller's.
-   * @throws PortError where there is no such port.
+   * @throws Refused where there is no such port.
    */
   takeHeld(name: string): FrameHandle[] {
     return this.#takeHeld(this.#named(name))
@@ -226,7 +207,7 @@ export class PortTable {
   /**
    * Sends frames that were kept elsewhere out of the port, ahead of what it keeps itself: at once where it is open, when it
    * opens where it holds. A closed port drops them. Takes ownership.
-   * @throws PortError where there is no such port; the frames are still the caller's then.
+   * @throws Refused where there is no such port; the frames are still the caller's then.
    */
   deliverHeld(name: string, frames: readonly FrameHandle[]): void {
     const port = this.#named(name)
@@ -262,27 +243,31 @@ export class PortTable {
 
   #named(name: string): MutablePort {
     const port = this.#byName.get(name)
-    if (port === undefined) throw new PortError('bad_port', 'port.name', `there is no port '${name}'`)
+    if (port === undefined) throw new Refused('OFPBRC_BAD_PORT', 'port.name', `there is no port '${name}'`)
     return port
   }
 
   #checkNumber(number: number, config: PortConfig): void {
     const isLocal = number === ReservedPort.Local && config.type === 'local'
     if (!isLocal && !(Number.isInteger(number) && number >= 1 && number <= HIGHEST_NUMBER))
-      throw new PortError('bad_port', 'port.number', `${number} is no port number; expected 1 to ${HIGHEST_NUMBER}`)
+      throw new Refused(
+        'OFPBRC_BAD_PORT',
+        'port.number',
+        `${number} is no port number; expected 1 to ${HIGHEST_NUMBER}`,
+      )
     const owner = this.#byNumber.get(number)
-    if (owner) throw new PortError('port_exists', 'port.number', `number ${number} is port '${owner.name}'`)
+    if (owner) throw new Refused('port_exists', 'port.number', `number ${number} is port '${owner.name}'`)
   }
 
   #checkTunnel(number: number, { type, name, tunnel }: PortConfig): void {
     if ((type === 'tunnel') !== (tunnel !== undefined))
-      throw new PortError(
-        'bad_port',
+      throw new Refused(
+        'OFPBRC_BAD_PORT',
         'port.tunnel',
         `port '${name}' is of type ${type}; tunnel options go with type tunnel`,
       )
     if (tunnel && this.tunnels.conflicts(number, tunnel))
-      throw new PortError('port_exists', 'port.tunnel', `port '${name}' has the endpoints and key of another port`)
+      throw new Refused('port_exists', 'port.tunnel', `port '${name}' has the endpoints and key of another port`)
   }
 
   /** Goes on from the last number given, so that one is not soon given again. */
@@ -292,7 +277,7 @@ export class PortTable {
       this.#lastNumber = (this.#lastNumber % HIGHEST_NUMBER) + 1
       if (!this.#byNumber.has(this.#lastNumber)) return this.#lastNumber
     }
-    throw new PortError('bad_port', 'port.number', 'all port numbers are taken')
+    throw new Refused('OFPBRC_BAD_PORT', 'port.number', 'all port numbers are taken')
   }
 
   #order(): void {

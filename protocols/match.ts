@@ -1,8 +1,9 @@
 // A match as data, for all that is not the packet path: a list of fields with values and masks.
 
+import type { ErrorCode } from './control/error-codes.ts'
 import { InvalidField } from './errors.ts'
 import type { Field, FieldName, Prerequisite } from './fields.ts'
-import { fieldOf } from './fields.ts'
+import { CtState, fieldOf } from './fields.ts'
 
 export interface FieldMatch {
   field: FieldName
@@ -20,7 +21,10 @@ export const EtherType = {
   Rarp: 0x8035,
   Vlan: 0x8100,
   Ipv6: 0x86dd,
+  Mpls: 0x8847,
+  MplsMulticast: 0x8848,
   ProviderVlan: 0x88a8,
+  Pbb: 0x88e7,
 } as const
 export const IpProtocol = { Icmp: 1, Tcp: 6, Udp: 17, Icmpv6: 58, Sctp: 132 } as const
 
@@ -38,7 +42,13 @@ const neighbourDiscovery = (types: number[]) => (match: Match) =>
 /** OpenFlow 1.3 §7.2.3.8: what makes each prerequisite hold, and how flow text would ask for it. */
 const PREREQUISITES: Record<Prerequisite, { holds: (match: Match) => boolean; wanted: string }> = {
   none: { holds: () => true, wanted: '' },
+  in_port: { holds: (match) => match.some((part) => part.field === 'in_port'), wanted: 'in_port' },
   vlan: { holds: matchesTagged, wanted: 'dl_vlan' },
+  mpls: {
+    holds: (match) => exactly(match, 'eth_type', [EtherType.Mpls, EtherType.MplsMulticast]),
+    wanted: 'mpls or mplsm',
+  },
+  pbb: { holds: (match) => exactly(match, 'eth_type', [EtherType.Pbb]), wanted: 'dl_type=0x88e7' },
   ip: { holds: isIp, wanted: 'ip or ipv6' },
   ipv4: { holds: isIpv4, wanted: 'ip' },
   ipv6: { holds: isIpv6, wanted: 'ipv6' },
@@ -51,6 +61,7 @@ const PREREQUISITES: Record<Prerequisite, { holds: (match: Match) => boolean; wa
   nd: { holds: neighbourDiscovery([135, 136]), wanted: 'icmp6,icmp_type=135 or icmp6,icmp_type=136' },
   ns: { holds: neighbourDiscovery([135]), wanted: 'icmp6,icmp_type=135' },
   na: { holds: neighbourDiscovery([136]), wanted: 'icmp6,icmp_type=136' },
+  ct: { holds: matchesConnection, wanted: 'ip or ipv6, and ct_state=+trk with one of new, est, rel, rpl or inv' },
 }
 
 function matchesTagged(match: Match): boolean {
@@ -60,6 +71,14 @@ function matchesTagged(match: Match): boolean {
       (part.field === 'vlan_vid' || part.field === 'vlan_tci') &&
       ((part.mask ?? fieldOf(part.field).ones) & part.value & PRESENT) !== 0n,
   )
+}
+
+/** Open vSwitch's MFP_CT_VALID (lib/meta-flow.c): the tuple is there once the tracker has said what the frame is. */
+function matchesConnection(match: Match): boolean {
+  const { Tracked, New, Established, Related, Reply } = CtState
+  const state = match.find((part) => part.field === 'ct_state')
+  const set = Number((state?.mask ?? fieldOf('ct_state').ones) & (state?.value ?? 0n))
+  return isIp(match) && (set & Tracked) !== 0 && (set & (New | Established | Related | Reply)) !== 0
 }
 
 /** What `field` needs beside it in `match` and does not find, as flow text; undefined where nothing is missing. */
@@ -76,11 +95,12 @@ export function checkMatch(match: Match, path = 'match'): void {
   for (let index = 0; index < match.length; index++) {
     const part = match[index]!
     const fault = faultOf(part, match, index)
-    if (fault !== undefined) throw new InvalidField(`${path}.${part.field}`, fault.problem, fault.expected)
+    if (fault !== undefined) throw new InvalidField(`${path}.${part.field}`, fault.problem, fault.expected, fault.code)
   }
 }
 
 interface Fault {
+  code: ErrorCode
   problem: string
   expected: string
 }
@@ -91,14 +111,14 @@ function faultOf(part: FieldMatch, match: Match, index: number): Fault | undefin
   const field = fieldOf(part.field)
   const mask = part.mask ?? field.ones
   if (match.findIndex((other) => other.field === part.field) < index)
-    return { problem: 'given twice', expected: 'one value for each field' }
+    return { code: 'OFPBMC_DUP_FIELD', problem: 'given twice', expected: 'one value for each field' }
   if (isTooWide(part.value, field))
-    return { problem: `0x${part.value.toString(16)} is too wide`, expected: `${field.bits} bits` }
+    return { code: 'OFPBMC_BAD_VALUE', problem: `0x${part.value.toString(16)} is too wide`, expected: `${field.bits} bits` }
   if (isTooWide(mask, field))
-    return { problem: `mask 0x${mask.toString(16)} is too wide`, expected: `${field.bits} bits` }
-  if (mask !== field.ones && !field.maskable) return { problem: 'can not be masked', expected: 'an exact value' }
+    return { code: 'OFPBMC_BAD_MASK', problem: `mask 0x${mask.toString(16)} is too wide`, expected: `${field.bits} bits` }
+  if (mask !== field.ones && !field.maskable) return { code: 'OFPBMC_BAD_MASK', problem: 'can not be masked', expected: 'an exact value' }
   if (part.mask !== undefined && (part.value & ~mask) !== 0n)
-    return { problem: 'has a bit set outside its mask', expected: 'value & ~mask = 0' }
+    return { code: 'OFPBMC_BAD_WILDCARDS', problem: 'has a bit set outside its mask', expected: 'value & ~mask = 0' }
   const missing = missingPrerequisite(field, match)
-  return missing === undefined ? undefined : { problem: 'lacks its prerequisite', expected: `${missing} beside it` }
+  return missing === undefined ? undefined : { code: 'OFPBMC_BAD_PREREQ', problem: 'lacks its prerequisite', expected: `${missing} beside it` }
 }

@@ -7,7 +7,7 @@ import { features } from './handlers/features.ts'
 import { deliverFrames, heldFrames } from './handlers/held-frames.ts'
 import { packetOut } from './handlers/packet-out.ts'
 import { flowStatistics, portStatistics } from './handlers/statistics.ts'
-import { asRefusal, Refused } from './refused.ts'
+import { asRefusal, Refused } from '../../protocols/control/refused.ts'
 
 /** The version of the control protocol that this switch speaks. */
 export const VERSION = 1

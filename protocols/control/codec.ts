@@ -29,7 +29,6 @@ type Wire = signalbox.control.Envelope.$Properties
 
 const { Envelope: WireEnvelope, BundleAdd: WireBundleAdd } = signalbox.control
 
-const errorCodes = new Vocabulary<ErrorCode>(ERROR_CODES)
 const commands = new Vocabulary(['add', 'modify', 'delete'])
 const portReasons = new Vocabulary(['add', 'modify', 'delete'])
 const packetInReasons = new Vocabulary(['action', 'invalid_ttl', 'no_match'])
@@ -115,7 +114,7 @@ function toWire(message: Exclude<Message, { type: 'bundleAdd' }>): Wire {
       return { hello: { version: message.version } }
     case 'error':
       return {
-        error: { code: errorCodes.number(message.code, 'code'), field: message.field, message: message.message },
+        error: { code: message.code, field: message.field, message: message.message },
       }
     case 'echoRequest':
       return { echoRequest: { data: message.data } }
@@ -297,10 +296,15 @@ function statisticsOrFramesFromWire(wire: Wire): Message {
 
 const errorFromWire = (wire: signalbox.control.Error.$Properties): Message => ({
   type: 'error',
-  code: errorCodes.word(wire.code, 'code'),
+  code: errorCodeFromWire(wire.code ?? ''),
   field: wire.field ?? '',
   message: wire.message ?? '',
 })
+
+function errorCodeFromWire(name: string): ErrorCode {
+  if (!Object.hasOwn(ERROR_CODES, name)) throw new InvalidField('code', `'${name}' is unknown`, 'a name of error-codes.ts')
+  return name as ErrorCode
+}
 
 const featuresFromWire = (wire: signalbox.control.FeaturesReply.$Properties): Message => ({
   type: 'featuresReply',

@@ -77,7 +77,7 @@ describe('applying a topology', () => {
     await expect(fleet.settle(fleet.controller.apply(changed))).rejects.toThrow(SwitchRefused)
     expect(fleet.controller.switches()[1]).toMatchObject({
       inSync: false,
-      problem: expect.stringContaining('bad_action') as string,
+      problem: expect.stringContaining('OFPBAC_BAD_ARGUMENT') as string,
     })
     at(fleet, H2).refuses = () => false
     await fleet.settle(fleet.controller.inSync())
@@ -183,7 +183,7 @@ describe("users' flows", () => {
     await expect(fleet.settle(added)).rejects.toMatchObject({
       name: 'SwitchRefused',
       switchName: H2,
-      code: 'bad_action',
+      code: 'OFPBAC_BAD_ARGUMENT',
       field: 'instructions',
     })
     expect(userFlowsAt(at(fleet, H1))).toEqual([])

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { FlowModError } from '../../datapath/flow-tables.ts'
+import { Refused } from '../../protocols/control/refused.ts'
 import { parseIpv4 } from '../../protocols/address.ts'
 import type { Action, FlowMod, MeterBand } from '../../protocols/control/messages.ts'
 import { MAX_CLONE_DEPTH } from '../../protocols/control/messages.ts'
@@ -63,7 +63,7 @@ function acceptable(random: ReturnType<typeof seeded>): Action[] {
       testSwitch().sw.tables.applyBundle([flowMod({ instructions: { apply: actions, clear: false, write: [] } })])
       return actions
     } catch (error) {
-      if (!(error instanceof FlowModError)) throw error
+      if (!(error instanceof Refused)) throw error
     }
   }
 }
@@ -173,6 +173,6 @@ describe('a clone', () => {
     const add = (depth: number) =>
       sw.tables.applyBundle([flowMod({ instructions: { apply: [nested(depth)], clear: false, write: [] } })])
     add(MAX_CLONE_DEPTH)
-    expect(() => add(MAX_CLONE_DEPTH + 1)).toThrow(expect.objectContaining({ code: 'bad_action' }))
+    expect(() => add(MAX_CLONE_DEPTH + 1)).toThrow(expect.objectContaining({ code: 'OFPBAC_BAD_ARGUMENT' }))
   })
 })

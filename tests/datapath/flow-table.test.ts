@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { FlowModError } from '../../datapath/flow-tables.ts'
+import { Refused } from '../../protocols/control/refused.ts'
 import type { FlowTables } from '../../datapath/flow-tables.ts'
 import type { Action, FlowMod, Instructions } from '../../protocols/control/messages.ts'
 import { ALL_TABLES, ReservedPort } from '../../protocols/control/messages.ts'
@@ -27,7 +27,7 @@ function refusal(tables: FlowTables, ...mods: Partial<FlowMod>[]): { code: strin
     tables.applyBundle(mods.map(flowMod))
     return undefined
   } catch (error) {
-    if (!(error instanceof FlowModError)) throw error
+    if (!(error instanceof Refused)) throw error
     return { code: error.code, field: error.field }
   }
 }
@@ -46,7 +46,7 @@ describe('add', () => {
   test('refuses what overlaps at the same priority, if asked to look', () => {
     const tables = tablesWith({ match: [ip, source(0x0a000000n, 0xff000000n)] })
     const wide = { match: [ip, source(0x0a000001n)], flags: { checkOverlap: true } }
-    expect(refusal(tables, wide)).toEqual({ code: 'overlap', field: 'match' })
+    expect(refusal(tables, wide)).toEqual({ code: 'OFPFMFC_OVERLAP', field: 'match' })
     expect(refusal(tables, { ...wide, priority: 2 })).toBeUndefined()
     expect(refusal(tables, { match: [ip, source(0x0b000001n)], flags: { checkOverlap: true } })).toBeUndefined()
   })
@@ -54,7 +54,7 @@ describe('add', () => {
   test('refuses more flows than fit', () => {
     const { tables } = testSwitch([], { maxFlows: 2 }).sw
     expect(refusal(tables, { priority: 1 }, { priority: 2 })).toBeUndefined()
-    expect(refusal(tables, { priority: 3 })).toEqual({ code: 'table_full', field: '' })
+    expect(refusal(tables, { priority: 3 })).toEqual({ code: 'OFPFMFC_TABLE_FULL', field: '' })
     expect(refusal(tables, { priority: 2, cookie: 9n })).toBeUndefined()
   })
 })
@@ -191,54 +191,54 @@ describe('a bundle', () => {
       { cookie: 7n, priority: 9 },
       { match: [ip, source(1n)], flags: { checkOverlap: true } },
     ]
-    expect(refusal(tables, ...mods)).toEqual({ code: 'overlap', field: 'match' })
+    expect(refusal(tables, ...mods)).toEqual({ code: 'OFPFMFC_OVERLAP', field: 'match' })
     expect(new Set(tables)).toEqual(new Set(before))
     expect(tables.size).toBe(2)
     expect(messages).toEqual([])
   })
 
   test.each<[string, Partial<FlowMod>, string, string]>([
-    ['a table that is not there', { table: 254 }, 'bad_table', 'table'],
-    ['all tables for an add', { table: ALL_TABLES }, 'bad_table', 'table'],
-    ['a missing prerequisite', { match: [source(1n)] }, 'bad_prerequisite', 'match.nw_src'],
-    ['a value too wide', { match: [from(1n << 32n)] }, 'bad_match', 'match.in_port'],
+    ['a table that is not there', { table: 254 }, 'OFPBRC_BAD_TABLE_ID', 'table'],
+    ['all tables for an add', { table: ALL_TABLES }, 'OFPBRC_BAD_TABLE_ID', 'table'],
+    ['a missing prerequisite', { match: [source(1n)] }, 'OFPBMC_BAD_PREREQ', 'match.nw_src'],
+    ['a value too wide', { match: [from(1n << 32n)] }, 'OFPBMC_BAD_VALUE', 'match.in_port'],
     [
       'a way back',
       { table: 3, instructions: { ...apply(), gotoTable: 3 } },
-      'bad_instruction',
+      'OFPBIC_UNSUP_INST',
       'instructions.gotoTable',
     ],
-    ['no such meter', { instructions: { ...apply(), meter: 4 } }, 'unknown_meter', 'instructions.meter'],
-    ['no port', { instructions: outputTo(0) }, 'bad_action', 'instructions.apply[0].port'],
-    ['OFPP_TABLE', { instructions: outputTo(ReservedPort.Table) }, 'bad_action', 'instructions.apply[0].port'],
+    ['no such meter', { instructions: { ...apply(), meter: 4 } }, 'OFPMMFC_UNKNOWN_METER', 'instructions.meter'],
+    ['no port', { instructions: outputTo(0) }, 'OFPBAC_BAD_ARGUMENT', 'instructions.apply[0].port'],
+    ['OFPP_TABLE', { instructions: outputTo(ReservedPort.Table) }, 'OFPBAC_BAD_ARGUMENT', 'instructions.apply[0].port'],
     [
       'a field that a frame may not have',
       { instructions: apply({ type: 'pop_vlan' }, { type: 'set_field', field: 'nw_src', value: 1n }) },
-      'bad_prerequisite',
+      'OFPBMC_BAD_PREREQ',
       'instructions.apply[1]',
     ],
     [
       'a field that is not for writing',
       { instructions: apply({ type: 'set_field', field: 'eth_type', value: 1n }) },
-      'bad_action',
+      'OFPBAC_BAD_ARGUMENT',
       'instructions.apply[0].field',
     ],
     [
       'a tag of an unknown type',
       { instructions: apply({ type: 'push_vlan', etherType: 0x9100 }) },
-      'bad_action',
+      'OFPBAC_BAD_ARGUMENT',
       'instructions.apply[0].etherType',
     ],
     [
       'in a clone what it would refuse outside',
       { instructions: apply({ type: 'clone', actions: [{ type: 'output', port: 0 }] }) },
-      'bad_action',
+      'OFPBAC_BAD_ARGUMENT',
       'instructions.apply[0].actions[0].port',
     ],
     [
       'a clone in an action set',
       { instructions: { ...apply(), write: [{ type: 'clone', actions: [] }] } },
-      'bad_action',
+      'OFPBAC_BAD_ARGUMENT',
       'instructions.write[0]',
     ],
     [
@@ -249,7 +249,7 @@ describe('a bundle', () => {
           { type: 'set_field', field: 'vlan_pcp', value: 1n },
         ),
       },
-      'bad_prerequisite',
+      'OFPBMC_BAD_PREREQ',
       'instructions.apply[1]',
     ],
   ])('refuses %s', (_name, mod, code, field) => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { DatapathAction } from '../../datapath/datapath-actions.ts'
 import { translate } from '../../datapath/pipeline.ts'
 import type { Translation } from '../../datapath/pipeline-translation.ts'
-import { FlowModError } from '../../datapath/flow-tables.ts'
+import { Refused } from '../../protocols/control/refused.ts'
 import { Word } from '../../protocols/fields.ts'
 import type { FieldName } from '../../protocols/fields.ts'
 import type { Action, FlowMod, Instructions } from '../../protocols/control/messages.ts'
@@ -60,7 +60,7 @@ function populate(random: Random, keys: readonly Uint32Array[]) {
     try {
       sw.tables.applyBundle([randomMod(random, pick(random, keys), priority)])
     } catch (error) {
-      if (!(error instanceof FlowModError)) throw error
+      if (!(error instanceof Refused)) throw error
     }
   }
   return sw

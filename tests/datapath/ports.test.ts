@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { PortError, PortTable } from '../../datapath/ports.ts'
+import { PortTable } from '../../datapath/ports.ts'
+import { Refused } from '../../protocols/control/refused.ts'
 import { FrameArena } from '../../datapath/frames.ts'
 import type { PortConfig } from '../../protocols/control/messages.ts'
 import { ReservedPort } from '../../protocols/control/messages.ts'
@@ -28,12 +29,12 @@ describe('numbers', () => {
   test.each<[string, Partial<PortConfig>, string, string]>([
     ['a name twice', { name: 'p1' }, 'port_exists', 'port.name'],
     ['a number twice', { number: 1, name: 'x' }, 'port_exists', 'port.number'],
-    ['a reserved number', { number: 0xff00, name: 'x' }, 'bad_port', 'port.number'],
-    ['a tunnel to nowhere', { name: 'x', type: 'tunnel' }, 'bad_port', 'port.tunnel'],
+    ['a reserved number', { number: 0xff00, name: 'x' }, 'OFPBRC_BAD_PORT', 'port.number'],
+    ['a tunnel to nowhere', { name: 'x', type: 'tunnel' }, 'OFPBRC_BAD_PORT', 'port.tunnel'],
   ])('%s is refused', (_name, config, code, field) => {
     const { ports } = testSwitch([{}]).sw
     const attempt = () => ports.add(portConfig(config))
-    expect(attempt).toThrow(PortError)
+    expect(attempt).toThrow(Refused)
     expect(attempt).toThrow(expect.objectContaining({ code, field }))
     expect(ports.size).toBe(1)
   })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Action, FlowMod, PortConfig } from '../../protocols/control/messages.ts'
 import { MAX_CLONE_DEPTH, ReservedPort } from '../../protocols/control/messages.ts'
-import { FlowModError } from '../../datapath/flow-tables.ts'
+import { Refused } from '../../protocols/control/refused.ts'
 import { FrameArena } from '../../datapath/frames.ts'
 import type { FrameHandle } from '../../datapath/frames.ts'
 import { Switch } from '../../datapath/switch.ts'
@@ -215,7 +215,7 @@ test.each([1, 2, 3, 4, 5, 6])(
       try {
         sw.tables.applyBundle([flowMod({ table: random.below(3), priority, match, instructions })])
       } catch (error) {
-        if (!(error instanceof FlowModError)) throw error
+        if (!(error instanceof Refused)) throw error
       }
     }
     for (let round = 0; round < 2000; round++) {

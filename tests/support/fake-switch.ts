@@ -115,8 +115,8 @@ export class FakeSwitch {
     if (command === 'open') this.#bundles.set(bundle, [])
     const blamed = command === 'commit' ? changes.find(({ change }) => this.refuses(change)) : undefined
     if (blamed) {
-      connection.sendError({ code: 'bad_action', field: 'message.instructions', message: 'no' }, blamed.xid)
-      return connection.sendError({ code: 'bundle_failed', message: 'no' }, xid)
+      connection.sendError({ code: 'OFPBAC_BAD_ARGUMENT', field: 'message.instructions', message: 'no' }, blamed.xid)
+      return connection.sendError({ code: 'OFPBFC_MSG_FAILED', message: 'no' }, xid)
     }
     if (command === 'commit') this.#apply(changes.map(({ change }) => change))
     connection.send({ type: 'bundleControlReply', bundle, command }, xid)

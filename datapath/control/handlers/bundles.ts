@@ -1,6 +1,6 @@
 import type { BundledMessage, MessageOf } from '../../../protocols/control/messages.ts'
 import type { Switch } from '../../switch.ts'
-import { Refused } from '../refused.ts'
+import { Refused } from '../../../protocols/control/refused.ts'
 import { applyChanges, ChangeRefused } from './changes.ts'
 
 /** Changes that one bundle may hold: enough for every flow of a full switch. */
@@ -30,7 +30,7 @@ export class Bundles {
   add({ bundle, message }: MessageOf<'bundleAdd'>, xid: number): void {
     const { changes, xids } = this.#opened(bundle)
     if (changes.length >= LARGEST_BUNDLE)
-      throw new Refused('bad_bundle', 'bundle', `bundle ${bundle} has ${LARGEST_BUNDLE} changes and takes no more`)
+      throw new Refused('OFPBFC_BAD_ID', 'bundle', `bundle ${bundle} has ${LARGEST_BUNDLE} changes and takes no more`)
     changes.push(message)
     xids.push(xid)
   }
@@ -52,18 +52,18 @@ export class Bundles {
   }
 
   #begin(bundle: number): void {
-    if (this.#open.has(bundle)) throw new Refused('bad_bundle', 'bundle', `bundle ${bundle} is open already`)
+    if (this.#open.has(bundle)) throw new Refused('OFPBFC_BAD_ID', 'bundle', `bundle ${bundle} is open already`)
     this.#open.set(bundle, { changes: [], xids: [], isBroken: false })
   }
 
   #opened(bundle: number): Bundle {
     const opened = this.#open.get(bundle)
-    if (opened === undefined) throw new Refused('bad_bundle', 'bundle', `bundle ${bundle} is not open`)
+    if (opened === undefined) throw new Refused('OFPBFC_BAD_ID', 'bundle', `bundle ${bundle} is not open`)
     return opened
   }
 
   #commit({ changes, xids, isBroken }: Bundle, refuse: RefuseBundled): void {
-    if (isBroken) throw new Refused('bundle_failed', '', 'a message before the commit could not be read')
+    if (isBroken) throw new Refused('OFPBFC_MSG_FAILED', '', 'a message before the commit could not be read')
     try {
       applyChanges(this.#device, changes)
     } catch (error) {
@@ -71,7 +71,7 @@ export class Bundles {
       const { index, refusal } = error
       if (index >= 0) refuse(xids[index]!, refusal.within('message'))
       const { field } = index < 0 ? refusal : refusal.within(`messages[${index}]`)
-      throw new Refused('bundle_failed', field, `${refusal.code}: ${refusal.message}`)
+      throw new Refused('OFPBFC_MSG_FAILED', field, `${refusal.code}: ${refusal.message}`)
     }
   }
 }

@@ -3,8 +3,8 @@
 import type { BundledMessage, FlowMod } from '../../../protocols/control/messages.ts'
 import { checkFlowMod } from '../../flow-check.ts'
 import type { Switch } from '../../switch.ts'
-import type { Refused } from '../refused.ts'
-import { asRefusal } from '../refused.ts'
+import type { Refused } from '../../../protocols/control/refused.ts'
+import { asRefusal } from '../../../protocols/control/refused.ts'
 import { MeterPlan } from './meter-plan.ts'
 import { PortPlan } from './port-plan.ts'
 

@@ -2,7 +2,7 @@ import type { HeldFrame, MessageOf } from '../../../protocols/control/messages.t
 import type { FrameArena, FrameHandle } from '../../frames.ts'
 import { MAX_FRAME_LENGTH } from '../../frames.ts'
 import type { Switch } from '../../switch.ts'
-import { Refused } from '../refused.ts'
+import { Refused } from '../../../protocols/control/refused.ts'
 import { inParts } from './parts.ts'
 
 /** Takes the frames that the port keeps: the switch has them no more. */
@@ -29,7 +29,7 @@ export function checkLength(bytes: Uint8Array, field: string): void {
 }
 
 function requirePort(device: Switch, name: string): void {
-  if (device.ports.byName(name) === undefined) throw new Refused('bad_port', 'port', `there is no port '${name}'`)
+  if (device.ports.byName(name) === undefined) throw new Refused('OFPBRC_BAD_PORT', 'port', `there is no port '${name}'`)
 }
 
 function takeOut(arena: FrameArena, frame: FrameHandle): HeldFrame {

@@ -1,6 +1,6 @@
 import type { MessageOf, MeterBand } from '../../../protocols/control/messages.ts'
 import type { MeterTable } from '../../meters.ts'
-import { Refused } from '../refused.ts'
+import { Refused } from '../../../protocols/control/refused.ts'
 
 type MeterMod = MessageOf<'meterMod'>
 
@@ -32,9 +32,9 @@ export class MeterPlan {
     if (command === 'delete') return this.#delete(meter)
     if (meter < 1 || meter > HIGHEST_METER)
       throw new Refused('bad_request', 'meter', `${meter} is no meter number; expected 1 to ${HIGHEST_METER}`)
-    if (command === 'add' && this.has(meter)) throw new Refused('meter_exists', 'meter', `there is a meter ${meter}`)
+    if (command === 'add' && this.has(meter)) throw new Refused('OFPMMFC_METER_EXISTS', 'meter', `there is a meter ${meter}`)
     if (command === 'modify' && !this.has(meter))
-      throw new Refused('unknown_meter', 'meter', `there is no meter ${meter}`)
+      throw new Refused('OFPMMFC_UNKNOWN_METER', 'meter', `there is no meter ${meter}`)
     checkBands(bands)
     this.#changes.set(meter, bands)
   }

@@ -2,7 +2,7 @@ import type { MessageOf } from '../../../protocols/control/messages.ts'
 import { ReservedPort } from '../../../protocols/control/messages.ts'
 import { checkPacketOutActions } from '../../flow-check.ts'
 import type { Switch } from '../../switch.ts'
-import { Refused } from '../refused.ts'
+import { Refused } from '../../../protocols/control/refused.ts'
 import { checkLength } from './held-frames.ts'
 
 const ETHERNET_HEADER_SIZE = 14
@@ -12,7 +12,7 @@ const HIGHEST_NUMBER = 0xfeff
 export function packetOut(device: Switch, { inPort, actions, frame }: MessageOf<'packetOut'>): void {
   const isReserved = inPort === ReservedPort.Controller || inPort === ReservedPort.Local || inPort === ReservedPort.Any
   if (!isReserved && (inPort < 1 || inPort > HIGHEST_NUMBER))
-    throw new Refused('bad_port', 'inPort', `${inPort} is no port to come from`)
+    throw new Refused('OFPBRC_BAD_PORT', 'inPort', `${inPort} is no port to come from`)
   checkPacketOutActions(actions)
   checkLength(frame, 'frame')
   if (frame.length < ETHERNET_HEADER_SIZE)

@@ -1,7 +1,7 @@
 // What makes a port's configuration one that a switch can take, apart from the ports that it has.
 
 import type { PortConfig, TunnelOptions } from '../../../protocols/control/messages.ts'
-import { Refused } from '../refused.ts'
+import { Refused } from '../../../protocols/control/refused.ts'
 
 const UINT32 = 0xffffffff
 const LARGEST_VNI = 0xffffff
@@ -12,26 +12,26 @@ const MTU = { smallest: 68, largest: 65535 } as const
 const isWhole = (value: number, from: number, to: number) => Number.isInteger(value) && value >= from && value <= to
 
 function require(value: number, from: number, to: number, field: string): void {
-  if (!isWhole(value, from, to)) throw new Refused('bad_port', field, `${value}; expected ${from} to ${to}`)
+  if (!isWhole(value, from, to)) throw new Refused('OFPBRC_BAD_PORT', field, `${value}; expected ${from} to ${to}`)
 }
 
 /** @throws Refused */
 export function checkPortConfig(port: PortConfig): void {
   if (port.name === '' || port.name.length > LONGEST_NAME)
-    throw new Refused('bad_port', 'port.name', `expected 1 to ${LONGEST_NAME} characters`)
+    throw new Refused('OFPBRC_BAD_PORT', 'port.name', `expected 1 to ${LONGEST_NAME} characters`)
   if (port.tag !== undefined) require(port.tag, 1, 4094, 'port.tag')
   port.trunks?.forEach((vlan, index) => require(vlan, 0, 4095, `port.trunks[${index}]`))
   if (port.mtu !== undefined) require(port.mtu, MTU.smallest, MTU.largest, 'port.mtu')
   checkBelongs(port.type === 'tunnel', port.tunnel, 'port.tunnel', 'a tunnel')
   checkBelongs(port.type === 'patch', port.patchPeer, 'port.patchPeer', 'a patch')
   if (port.tunnel !== undefined) checkTunnel(port.tunnel)
-  if (port.patchPeer?.switch === '') throw new Refused('bad_port', 'port.patchPeer.switch', 'expected a name')
-  if (port.patchPeer?.port === '') throw new Refused('bad_port', 'port.patchPeer.port', 'expected a name')
+  if (port.patchPeer?.switch === '') throw new Refused('OFPBRC_BAD_PORT', 'port.patchPeer.switch', 'expected a name')
+  if (port.patchPeer?.port === '') throw new Refused('OFPBRC_BAD_PORT', 'port.patchPeer.port', 'expected a name')
 }
 
 function checkBelongs(isOfType: boolean, options: object | undefined, field: string, type: string): void {
-  if (isOfType && options === undefined) throw new Refused('bad_port', field, `missing; ${type} port needs it`)
-  if (!isOfType && options !== undefined) throw new Refused('bad_port', field, `only ${type} port has it`)
+  if (isOfType && options === undefined) throw new Refused('OFPBRC_BAD_PORT', field, `missing; ${type} port needs it`)
+  if (!isOfType && options !== undefined) throw new Refused('OFPBRC_BAD_PORT', field, `only ${type} port has it`)
 }
 
 function checkTunnel({ localIp, remoteIp, key, destinationPort, ttl, tos }: TunnelOptions): void {

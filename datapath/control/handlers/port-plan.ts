@@ -2,7 +2,7 @@ import type { MessageOf, PortConfig } from '../../../protocols/control/messages.
 import { ReservedPort } from '../../../protocols/control/messages.ts'
 import type { PortTable } from '../../ports.ts'
 import { VXLAN_PORT } from '../../../protocols/packet/vxlan.ts'
-import { Refused } from '../refused.ts'
+import { Refused } from '../../../protocols/control/refused.ts'
 import { checkPortConfig } from './port-config.ts'
 
 type PortMod = MessageOf<'portMod'>
@@ -60,16 +60,16 @@ export class PortPlan {
     checkPortConfig(port)
     const { number, type } = this.#existing(port.name)
     if (port.number !== 0 && port.number !== number)
-      throw new Refused('bad_port', 'port.number', `port '${port.name}' is number ${number}, not ${port.number}`)
+      throw new Refused('OFPBRC_BAD_PORT', 'port.number', `port '${port.name}' is number ${number}, not ${port.number}`)
     if (port.type !== type)
-      throw new Refused('bad_port', 'port.type', `port '${port.name}' is of type ${type}; delete it first`)
+      throw new Refused('OFPBRC_BAD_PORT', 'port.type', `port '${port.name}' is of type ${type}; delete it first`)
     this.#take(mod, { ...port, number })
   }
 
   #delete(mod: PortMod): void {
     const { number, name } = this.#existing(mod.port.name)
     if (mod.port.number !== 0 && mod.port.number !== number)
-      throw new Refused('bad_port', 'port.number', `port '${name}' is number ${number}, not ${mod.port.number}`)
+      throw new Refused('OFPBRC_BAD_PORT', 'port.number', `port '${name}' is number ${number}, not ${mod.port.number}`)
     this.#byName.set(name, undefined)
     this.#nameByNumber.set(number, undefined)
     this.#mods.push(mod)
@@ -88,7 +88,7 @@ export class PortPlan {
 
   #existing(name: string): PortConfig {
     const port = this.#named(name)
-    if (port === undefined) throw new Refused('bad_port', 'port.name', `there is no port '${name}'`)
+    if (port === undefined) throw new Refused('OFPBRC_BAD_PORT', 'port.name', `there is no port '${name}'`)
     return port
   }
 
@@ -99,7 +99,7 @@ export class PortPlan {
   #checkNumber(number: number, { type }: PortConfig): void {
     const isLocal = type === 'local' && number === ReservedPort.Local
     if (!isLocal && (number < 1 || number > HIGHEST_NUMBER))
-      throw new Refused('bad_port', 'port.number', `${number} is no port number; expected 1 to ${HIGHEST_NUMBER}`)
+      throw new Refused('OFPBRC_BAD_PORT', 'port.number', `${number} is no port number; expected 1 to ${HIGHEST_NUMBER}`)
     const owner = this.#numbered(number)
     if (owner !== undefined) throw new Refused('port_exists', 'port.number', `number ${number} is port '${owner}'`)
   }
@@ -112,7 +112,7 @@ export class PortPlan {
     const next = Math.max(0, ...taken) + 1
     if (next <= HIGHEST_NUMBER) return next
     for (let number = 1; number <= HIGHEST_NUMBER; number++) if (!taken.has(number)) return number
-    throw new Refused('bad_port', 'port.number', 'all port numbers are taken')
+    throw new Refused('OFPBRC_BAD_PORT', 'port.number', 'all port numbers are taken')
   }
 
   /** Two ports can not take the same frames. */

@@ -1,7 +1,7 @@
 import type { FlowFilter, FlowSpec, FlowStatistics, MessageOf } from '../../../protocols/control/messages.ts'
 import { checkFlowMod } from '../../flow-check.ts'
 import type { Switch } from '../../switch.ts'
-import { asRefusal } from '../refused.ts'
+import { asRefusal } from '../../../protocols/control/refused.ts'
 import { inParts } from './parts.ts'
 
 /** The flows that the filter selects, in messages of about 1 MiB. */

@@ -16,8 +16,8 @@ export const matchToWire = (match: Match, at: string): WireFieldMatch[] =>
 export function fieldMatchToWire(part: FieldMatch, at: string): WireFieldMatch {
   const field = fieldOf(part.field)
   const wire: WireFieldMatch = {
-    oxmClass: field.oxm.class,
-    oxmField: field.oxm.field,
+    oxmClass: field.headers[0]!.class,
+    oxmField: field.headers[0]!.field,
     value: toBytes(part.value, field, at),
   }
   if (part.mask !== undefined) wire.mask = toBytes(part.mask, field, at)
@@ -41,8 +41,8 @@ export function fieldMatchFromWire(wire: WireFieldMatch, at: string, index?: num
 }
 
 export function subfieldToWire(subfield: Subfield): WireSubfield {
-  const { oxm } = fieldOf(subfield.field)
-  return { oxmClass: oxm.class, oxmField: oxm.field, offset: subfield.offset, bits: subfield.bits }
+  const header = fieldOf(subfield.field).headers[0]!
+  return { oxmClass: header.class, oxmField: header.field, offset: subfield.offset, bits: subfield.bits }
 }
 
 export function subfieldFromWire(wire: WireSubfield, path: string): Subfield {
@@ -61,8 +61,7 @@ export function subfieldFromWire(wire: WireSubfield, path: string): Subfield {
 function knownField(wire: { oxmClass?: number | null; oxmField?: number | null }, path: string): Field {
   const oxmClass = wire.oxmClass ?? 0
   const number = wire.oxmField ?? 0
-  // The table's key is class * 128 + field: a number past 127 would be taken for another class's field.
-  const field = number < 128 ? fieldWithOxm(oxmClass, number) : undefined
+  const field = fieldWithOxm(oxmClass, number)
   if (field === undefined)
     throw new InvalidField(
       path,

@@ -76,53 +76,53 @@ describe('a barrier', () => {
     const bad = one.send(flowMod({ table: 254 }))
     await one.barrier()
     expect(device.tables.size).toBe(500)
-    expect(one.errors()).toEqual([{ code: 'bad_table', field: 'table', xid: bad }])
+    expect(one.errors()).toEqual([{ code: 'OFPBRC_BAD_TABLE_ID', field: 'table', xid: bad }])
   })
 })
 
 describe('an error names the field, and nothing is half-applied', () => {
   const tunnel = { localIp: 1, remoteIp: 2, key: 3 }
   const cases: [string, Message, string, string][] = [
-    ['flow: table', flowMod({ table: 254 }), 'bad_table', 'table'],
-    ['flow: prerequisite', flowMod({ match: [{ field: 'tcp_dst', value: 80n }] }), 'bad_prerequisite', 'match.tcp_dst'],
+    ['flow: table', flowMod({ table: 254 }), 'OFPBRC_BAD_TABLE_ID', 'table'],
+    ['flow: prerequisite', flowMod({ match: [{ field: 'tcp_dst', value: 80n }] }), 'OFPBMC_BAD_PREREQ', 'match.tcp_dst'],
     [
       'flow: field given twice',
       flowMod({ match: [1n, 2n].map((value) => ({ field: 'eth_src', value })) }),
-      'bad_match',
+      'OFPBMC_BAD_VALUE',
       'match.eth_src',
     ],
     [
       'flow: meter',
       flowMod({ instructions: { meter: 9, apply: [], clear: false, write: [] } }),
-      'unknown_meter',
+      'OFPMMFC_UNKNOWN_METER',
       'instructions.meter',
     ],
-    ['flow: action', flowMod({ instructions: output(0) }), 'bad_action', 'instructions.apply[0].port'],
+    ['flow: action', flowMod({ instructions: output(0) }), 'OFPBAC_BAD_ARGUMENT', 'instructions.apply[0].port'],
     ['port: name taken', add({ number: 9, name: 'uplink' }), 'port_exists', 'port.name'],
     ['port: number taken', add({ number: 1, name: 'other' }), 'port_exists', 'port.number'],
-    ['port: number', add({ number: 0xff00, name: 'other' }), 'bad_port', 'port.number'],
-    ['port: no name', add({ number: 2, name: '' }), 'bad_port', 'port.name'],
-    ['port: tag', add({ number: 2, tag: 4095 }), 'bad_port', 'port.tag'],
-    ['port: trunks', add({ number: 2, trunks: [1, 4096] }), 'bad_port', 'port.trunks[1]'],
-    ['port: tunnel missing', add({ number: 2, type: 'tunnel' }), 'bad_port', 'port.tunnel'],
-    ['port: tunnel out of place', add({ number: 2, tunnel }), 'bad_port', 'port.tunnel'],
+    ['port: number', add({ number: 0xff00, name: 'other' }), 'OFPBRC_BAD_PORT', 'port.number'],
+    ['port: no name', add({ number: 2, name: '' }), 'OFPBRC_BAD_PORT', 'port.name'],
+    ['port: tag', add({ number: 2, tag: 4095 }), 'OFPBRC_BAD_PORT', 'port.tag'],
+    ['port: trunks', add({ number: 2, trunks: [1, 4096] }), 'OFPBRC_BAD_PORT', 'port.trunks[1]'],
+    ['port: tunnel missing', add({ number: 2, type: 'tunnel' }), 'OFPBRC_BAD_PORT', 'port.tunnel'],
+    ['port: tunnel out of place', add({ number: 2, tunnel }), 'OFPBRC_BAD_PORT', 'port.tunnel'],
     [
       'port: VNI',
       add({ number: 2, type: 'tunnel', tunnel: { ...tunnel, key: 1 << 24 } }),
-      'bad_port',
+      'OFPBRC_BAD_PORT',
       'port.tunnel.key',
     ],
     ['port: same tunnel', add({ number: 3, type: 'tunnel', tunnel }), 'port_exists', 'port.tunnel'],
     [
       'port: unknown',
       { type: 'portMod', command: 'modify', port: portConfig({ name: 'nobody' }) },
-      'bad_port',
+      'OFPBRC_BAD_PORT',
       'port.name',
     ],
     [
       'port: another type',
       { type: 'portMod', command: 'modify', port: portConfig({ name: 'uplink', type: 'vnic' }) },
-      'bad_port',
+      'OFPBRC_BAD_PORT',
       'port.type',
     ],
     ['meter: no band', { type: 'meterMod', command: 'add', meter: 2, bands: [] }, 'bad_request', 'bands'],
@@ -135,16 +135,16 @@ describe('an error names the field, and nothing is half-applied', () => {
     [
       'meter: taken',
       { type: 'meterMod', command: 'add', meter: 1, bands: [{ type: 'drop', rate: 1n, burst: 1n }] },
-      'meter_exists',
+      'OFPMMFC_METER_EXISTS',
       'meter',
     ],
     [
       'meter: unknown',
       { type: 'meterMod', command: 'modify', meter: 2, bands: [{ type: 'drop', rate: 1n, burst: 1n }] },
-      'unknown_meter',
+      'OFPMMFC_UNKNOWN_METER',
       'meter',
     ],
-    ['packet-out: in_port', { type: 'packetOut', inPort: 0, actions: [], frame: FRAME }, 'bad_port', 'inPort'],
+    ['packet-out: in_port', { type: 'packetOut', inPort: 0, actions: [], frame: FRAME }, 'OFPBRC_BAD_PORT', 'inPort'],
     [
       'packet-out: frame',
       { type: 'packetOut', inPort: 1, actions: [], frame: FRAME.slice(0, 13) },
@@ -154,11 +154,11 @@ describe('an error names the field, and nothing is half-applied', () => {
     [
       'packet-out: action',
       { type: 'packetOut', inPort: 1, actions: [{ type: 'push_vlan', etherType: 1 }], frame: FRAME },
-      'bad_action',
+      'OFPBAC_BAD_ARGUMENT',
       'actions[0].etherType',
     ],
-    ['frames for nobody', { type: 'deliverFrames', port: 'nobody', frames: [] }, 'bad_port', 'port'],
-    ['bundle not open', { type: 'bundleAdd', bundle: 3, message: flowMod({}) }, 'bad_bundle', 'bundle'],
+    ['frames for nobody', { type: 'deliverFrames', port: 'nobody', frames: [] }, 'OFPBRC_BAD_PORT', 'port'],
+    ['bundle not open', { type: 'bundleAdd', bundle: 3, message: flowMod({}) }, 'OFPBFC_BAD_ID', 'bundle'],
   ]
 
   test.each(cases)('%s', async (_, message, code, field) => {
@@ -181,11 +181,11 @@ describe('an error names the field, and nothing is half-applied', () => {
     const filter = { ...ALL, match: [{ field: 'tcp_dst', value: 1n }] as const }
     const statistics = one.connection.requestAll({ type: 'flowStatisticsRequest', filter })
     await expect(clock.runUntil(statistics)).rejects.toMatchObject({
-      code: 'bad_prerequisite',
+      code: 'OFPBMC_BAD_PREREQ',
       field: 'filter.match.tcp_dst',
     })
     const held = one.connection.requestAll({ type: 'heldFramesRequest', port: 'nobody' })
-    await expect(clock.runUntil(held)).rejects.toMatchObject({ code: 'bad_port', field: 'port' })
+    await expect(clock.runUntil(held)).rejects.toMatchObject({ code: 'OFPBRC_BAD_PORT', field: 'port' })
   })
 })
 
@@ -216,13 +216,13 @@ describe('a bundle', () => {
   })
 
   test.each([
-    ['a flow', flowMod({ table: 254 }), 'bad_table', 'table'],
-    ['a meter', METER, 'meter_exists', 'meter'],
+    ['a flow', flowMod({ table: 254 }), 'OFPBRC_BAD_TABLE_ID', 'table'],
+    ['a meter', METER, 'OFPMMFC_METER_EXISTS', 'meter'],
     ['a port', add({ number: 1, name: 'again' }), 'port_exists', 'port.number'],
   ])('leaves nothing where %s in it can not be', async (_, bad, code, field) => {
     const good = [METER, metered, add({ number: 1, name: 'uplink' })]
     const { commit, state, one, xids } = await withBundle([...good, bad, flowMod({ priority: 2 })])
-    await expect(commit()).rejects.toMatchObject({ code: 'bundle_failed', field: `messages[3].${field}` })
+    await expect(commit()).rejects.toMatchObject({ code: 'OFPBFC_MSG_FAILED', field: `messages[3].${field}` })
     expect(state()).toEqual([0, 0, false])
     expect(one.errors()).toEqual([{ code, field: `message.${field}`, xid: xids[3] }])
     expect(one.of('portStatus')).toEqual([])
@@ -231,14 +231,14 @@ describe('a bundle', () => {
   test('leaves nothing where the tables have no room', async () => {
     const flows = [0, 1, 2].map((priority) => flowMod({ priority }))
     const { commit, state } = await withBundle([METER, ...flows, add({ number: 1 })], { maxFlows: 2 })
-    await expect(commit()).rejects.toMatchObject({ code: 'bundle_failed' })
+    await expect(commit()).rejects.toMatchObject({ code: 'OFPBFC_MSG_FAILED' })
     expect(state()).toEqual([0, 0, false])
   })
 
   test('is not committed where a message before could not be read', async () => {
     const { commit, state, one } = await withBundle([METER, metered])
     one.channel.send(new Uint8Array([0, 0, 0, 2, 0x08, 0x05]))
-    await expect(commit()).rejects.toMatchObject({ code: 'bundle_failed' })
+    await expect(commit()).rejects.toMatchObject({ code: 'OFPBFC_MSG_FAILED' })
     expect(state()).toEqual([0, 0, false])
   })
 
@@ -267,7 +267,7 @@ describe('a bundle', () => {
     const { one, state, clock } = await withBundle([METER, metered])
     await clock.runUntil(one.connection.request({ type: 'bundleControl', bundle: 1, command: 'discard' }))
     const late = one.connection.request({ type: 'bundleControl', bundle: 1, command: 'commit' })
-    await expect(clock.runUntil(late)).rejects.toMatchObject({ code: 'bad_bundle', field: 'bundle' })
+    await expect(clock.runUntil(late)).rejects.toMatchObject({ code: 'OFPBFC_BAD_ID', field: 'bundle' })
     expect(state()).toEqual([0, 0, false])
   })
 
@@ -281,7 +281,7 @@ describe('a bundle', () => {
     expect(state()).toEqual([0, 0, false])
     const two = controller()
     const commit = two.connection.request({ type: 'bundleControl', bundle: 1, command: 'commit' })
-    await expect(clock.runUntil(commit)).rejects.toMatchObject({ code: 'bad_bundle' })
+    await expect(clock.runUntil(commit)).rejects.toMatchObject({ code: 'OFPBFC_BAD_ID' })
     await clock.runUntil(two.connection.request({ type: 'bundleControl', bundle: 1, command: 'open' }))
     await clock.runUntil(two.connection.request({ type: 'bundleControl', bundle: 1, command: 'commit' }))
     expect(state()).toEqual([0, 0, false])

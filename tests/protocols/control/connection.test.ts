@@ -88,20 +88,20 @@ test('a reply in parts is gathered', async () => {
 describe('refusals', () => {
   test('an error rejects the request it answers', async () => {
     answering((_message, xid) =>
-      agent.sendError({ code: 'bad_bundle', field: 'bundle', message: 'no such bundle' }, xid),
+      agent.sendError({ code: 'OFPBFC_BAD_ID', field: 'bundle', message: 'no such bundle' }, xid),
     )
     const refused = clock.runUntil(controller.request({ type: 'bundleControl', bundle: 1, command: 'commit' }))
-    await expect(refused).rejects.toEqual(new ControlError('bad_bundle', 'bundle', 'no such bundle'))
-    await expect(refused).rejects.toMatchObject({ code: 'bad_bundle', field: 'bundle' })
+    await expect(refused).rejects.toEqual(new ControlError('OFPBFC_BAD_ID', 'bundle', 'no such bundle'))
+    await expect(refused).rejects.toMatchObject({ code: 'OFPBFC_BAD_ID', field: 'bundle' })
   })
 
   test('an error about a message that was only sent comes to the handler with its xid', async () => {
     const heard: [Message, number][] = []
     controller.onMessage = (message, xid) => heard.push([message, xid])
-    answering((_message, xid) => agent.sendError({ code: 'bad_port', message: 'no' }, xid))
+    answering((_message, xid) => agent.sendError({ code: 'OFPBRC_BAD_PORT', message: 'no' }, xid))
     const xid = controller.send({ type: 'deliverFrames', port: 'web1:eth0', frames: [] })
     await clock.run(10_000)
-    expect(heard).toEqual([[{ type: 'error', code: 'bad_port', field: '', message: 'no' }, xid]])
+    expect(heard).toEqual([[{ type: 'error', code: 'OFPBRC_BAD_PORT', field: '', message: 'no' }, xid]])
   })
 
   test('a message of the wrong shape is answered by an error that names the field, and the next one is heard', async () => {

@@ -1,0 +1,41 @@
+// START HERE. The connection tracker, as Open vSwitch's userspace datapath has it (lib/conntrack.c).
+
+import type { FrameArena, FrameHandle } from '../frames.ts'
+
+/** What a `ct` action asks (ovs-actions(7)). */
+export interface TrackRequest {
+  zone: number
+  commit: boolean
+  force: boolean
+  /** Bits of `mask` of the connection's mark, and of its label (four words, most significant first), once committed. */
+  mark?: { value: number; mask: number }
+  label?: { value: Uint32Array; mask: Uint32Array }
+  /** `restore`: as the connection has it already. */
+  nat?: 'restore' | NatRequest
+  alg: number
+}
+
+export interface NatRequest {
+  direction: 'src' | 'dst'
+  addresses?: { family: 4 | 6; first: bigint; last: bigint }
+  ports?: { first: number; last: number }
+  persistent: boolean
+  algorithm: 'hash' | 'random' | undefined
+}
+
+/** What the tracker says of a frame: the words of the flow key from `ctState` to `ctTransportDestination`, in their order. */
+export type TrackedWords = Uint32Array
+
+export interface TrackedFrame {
+  frame: FrameHandle
+  words: TrackedWords
+}
+
+export interface Tracker {
+  /**
+   * Looks at a frame, changes it where NAT asks for it, and says what it is. Fragments are kept until the last of their
+   * datagram has come, and then all of them go on together: so what comes back may be no frame, or several, `frame` among them
+   * or not. Takes ownership of `frame`; gives that of the frames it returns.
+   */
+  track(arena: FrameArena, frame: FrameHandle, request: TrackRequest): TrackedFrame[]
+}

@@ -1,0 +1,110 @@
+// Ports and their queues.
+
+/** Reserved port numbers: OpenFlow 1.3 §7.2.1. */
+export const ReservedPort = {
+  Max: 0xffffff00,
+  InPort: 0xfffffff8,
+  Table: 0xfffffff9,
+  Normal: 0xfffffffa,
+  Flood: 0xfffffffb,
+  All: 0xfffffffc,
+  Controller: 0xfffffffd,
+  Local: 0xfffffffe,
+  Any: 0xffffffff,
+} as const
+
+export type VlanMode = 'access' | 'trunk' | 'native-tagged' | 'native-untagged' | 'dot1q-tunnel'
+
+/** `dgram`: one Ethernet frame in one UDP datagram, to and from the world outside. */
+export type PortType = 'vnic' | 'patch' | 'tunnel' | 'uplink' | 'local' | 'dgram'
+
+/**
+ * What a port lets through. A `vnic` is made `closed` and opens when its policy is in place: `closed` drops both ways as
+ * `inactive_binding`; `hold` keeps, in order, what is to go out of the port and drops what comes in.
+ */
+export type PortState = 'closed' | 'hold' | 'open'
+
+/** Open vSwitch's tunnel options (ovs-vswitchd.conf.db(5)); `flow` means that the flow says it. */
+export interface TunnelOptions {
+  /** Local IPv4 endpoint, as a 32-bit number. */
+  localIp: number
+  /** Remote IPv4 endpoint as a 32-bit number, or `flow` for tun_dst. */
+  remoteIp: number | 'flow'
+  /** VXLAN network identifier, or `flow` for tun_id. */
+  key: number | 'flow'
+  /** UDP destination port; 4789 where absent. */
+  destinationPort?: number
+  /** Outer TTL; 64 where absent. */
+  ttl?: number | 'inherit'
+  /** Outer TOS: DSCP of the outer header; 0 where absent. ECN always follows RFC 6040. */
+  tos?: number | 'inherit'
+}
+
+/** A queue of a port: what it gets when the port is busy, and what it never exceeds. Rates in bits a second. */
+export interface QueueConfig {
+  queue: number
+  minRate?: number
+  maxRate?: number
+}
+
+/** OFPPC_*: what a controller has forbidden a port (OpenFlow 1.3 §7.2.1); NO_FLOOD is OpenFlow 1.0's and Open vSwitch's. */
+export const PORT_FLAGS = ['down', 'noReceive', 'noForward', 'noPacketIn', 'noFlood'] as const
+export type PortFlag = (typeof PORT_FLAGS)[number]
+export type PortFlags = Readonly<Partial<Record<PortFlag, boolean>>>
+
+export interface PortConfig {
+  /** OpenFlow number, 1..0xfeff; 0 lets the switch choose. */
+  number: number
+  /** Unique on its switch: `web1:eth0`, `uplink`, `vxlan0`, `patch-br-web`. */
+  name: string
+  type: PortType
+  /** The port's own hardware address; one made of the switch and the port's number where absent. */
+  mac?: bigint
+  vlanMode?: VlanMode
+  /** Access or native VLAN, 1..4094. Absent: as Open vSwitch, a trunk. */
+  tag?: number
+  /** VLANs a trunk carries; empty or absent: all. */
+  trunks?: number[]
+  /** Of a dot1q-tunnel: the customer VLANs that it carries; empty or absent: all. */
+  cvlans?: number[]
+  mtu?: number
+  queues?: QueueConfig[]
+  /** What all queues together may send, in bits a second; absent: no limit. */
+  maxRate?: number
+  tunnel?: TunnelOptions
+  /** The patch port at the other end: switch and port name. */
+  patchPeer?: { switch: string; port: string }
+  state: PortState
+}
+
+export interface PortDescription extends PortConfig {
+  mac: bigint
+  linkUp: boolean
+  flags: PortFlags
+}
+
+export interface PortStatistics {
+  port: number
+  name: string
+  receivedPackets: bigint
+  receivedBytes: bigint
+  receivedDropped: bigint
+  sentPackets: bigint
+  sentBytes: bigint
+  sentDropped: bigint
+  /** Frames in the port's hold queue now. */
+  held: number
+  /** Nanoseconds since the port was made. */
+  duration: bigint
+}
+
+export interface QueueStatistics {
+  port: number
+  queue: number
+  sentPackets: bigint
+  sentBytes: bigint
+  /** Frames for which the queue had no room. */
+  sentErrors: bigint
+  /** Nanoseconds since the queue was made. */
+  duration: bigint
+}
