@@ -4,10 +4,12 @@
 // `vlan-limit=0`: two tags are visible; a header that is cut short or contradicts itself leaves the words of that layer and
 // of those above it at 0. Bits that a frame does not have are 0, so a key never depends on what lay in it before.
 
-import { announcesVlan } from '../protocols/packet/vlan.ts'
 import type { Field } from '../protocols/fields.ts'
-import { KEY_WORDS, Word } from '../protocols/fields.ts'
+import { KEY_WORDS, MAX_LABELS, Word } from '../protocols/fields.ts'
 import { EtherType, IpProtocol } from '../protocols/match.ts'
+import { countLabels, LABEL_SIZE } from '../protocols/packet/mpls.ts'
+import { SERVICE_TAG_SIZE } from '../protocols/packet/pbb.ts'
+import { announcesVlan } from '../protocols/packet/vlan.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
 
 export type FlowKey = Uint32Array
@@ -30,11 +32,36 @@ const IPV6_SIZE = 40
 const ARP_SIZE = 28
 const ND_TARGET_SIZE = 16
 const TRANSPORT_SIZE = { tcp: 20, udp: 8, sctp: 12, icmp: 8 } as const
-const EXTENSION = { hopByHop: 0, routing: 43, fragment: 44, authentication: 51, destination: 60 } as const
+const EXTENSION = {
+  hopByHop: 0,
+  routing: 43,
+  fragment: 44,
+  encapsulatingSecurity: 50,
+  authentication: 51,
+  noNext: 59,
+  destination: 60,
+} as const
+
+/** `Word.ipv6Extensions`: OpenFlow 1.3 §7.2.3.8, OFPIEH_*. */
+export const Ipv6ExtensionBits = {
+  NoNext: 0x001,
+  EncapsulatingSecurity: 0x002,
+  Authentication: 0x004,
+  Destination: 0x008,
+  Fragment: 0x010,
+  Routing: 0x020,
+  /** Only where it is the first. */
+  HopByHop: 0x040,
+  /** One of a kind too many; two of destination options are not. */
+  UnexpectedRepeat: 0x080,
+  /** Not in the order of RFC 8200 §4.1. */
+  UnexpectedSequence: 0x100,
+} as const
 
 /**
- * Fills all words of `key` from the frame; metadata, registers and tunnel words become 0. Any bytes will do. Of a frame
- * shorter than an Ethernet header only `inPort` is told.
+ * Fills all words of `key` from the frame; of what the pipeline knows beside it only `inPort` is told, the rest is 0. Any bytes
+ * will do. Of a frame shorter than an Ethernet header only `inPort` is told; of one without (`packetType` in frames.ts) the type
+ * and what follows.
  */
 export function extractKey(arena: FrameArena, frame: FrameHandle, inPort: number, key: FlowKey): void {
   const view = arena.view
@@ -42,22 +69,39 @@ export function extractKey(arena: FrameArena, frame: FrameHandle, inPort: number
   const end = start + arena.length[frame]
   key.fill(0)
   key[Word.inPort] = inPort
+  if (arena.packetType[frame] !== 0) {
+    key[Word.etherType] = arena.packetType[frame]
+    return extractPayload(view, start, end, key)
+  }
   if (end - start < ETHERNET_HEADER_SIZE) return
   key[Word.ethernetDestination] = view.getUint16(start)
   key[Word.ethernetDestination + 1] = view.getUint32(start + 2)
   key[Word.ethernetSource] = view.getUint16(start + 6)
   key[Word.ethernetSource + 1] = view.getUint32(start + 8)
   const typeAt = extractTags(view, start + 12, end, key)
-  const network = extractEtherType(view, typeAt, end, key)
+  extractPayload(view, extractEtherType(view, typeAt, end, key), end, key)
+}
+
+function extractPayload(view: DataView, at: number, end: number, key: FlowKey): void {
   switch (key[Word.etherType]) {
     case EtherType.Ipv4:
-      return extractIpv4(view, network, end, key)
+      return extractIpv4(view, at, end, key)
     case EtherType.Ipv6:
-      return extractIpv6(view, network, end, key)
+      return extractIpv6(view, at, end, key)
     case EtherType.Arp:
     case EtherType.Rarp:
-      return extractArp(view, network, end, key)
+      return extractArp(view, at, end, key)
+    case EtherType.Mpls:
+    case EtherType.MplsMulticast:
+      return extractLabels(view, at, end, key)
+    case EtherType.Pbb:
+      if (end - at >= SERVICE_TAG_SIZE + ETHERNET_HEADER_SIZE) key[Word.pbbServiceId] = view.getUint32(at) & 0xffffff
   }
+}
+
+function extractLabels(view: DataView, at: number, end: number, key: FlowKey): void {
+  const labels = countLabels(view, at, end, MAX_LABELS)
+  for (let label = 0; label < labels; label++) key[Word.mpls + label] = view.getUint32(at + LABEL_SIZE * label)
 }
 
 /** Up to two tags; gives where the type after them stands. */
@@ -117,12 +161,13 @@ function extractIpv6(view: DataView, at: number, end: number, key: FlowKey): voi
 }
 
 /**
- * Walks the chain of extension headers from the next-header octet at `nextAt`, noting fragments and the protocol at its end.
- * Gives where the transport header stands; -1 where the chain is cut short.
+ * Walks the chain of extension headers from the next-header octet at `nextAt`, noting fragments, which headers there are and the
+ * protocol at its end. Gives where the transport header stands; -1 where the chain is cut short.
  */
 function extractExtensions(view: DataView, nextAt: number, at: number, end: number, key: FlowKey): number {
   let protocol = view.getUint8(nextAt)
   let fragment = 0
+  let extensions = 0
   for (;;) {
     const isOptions =
       protocol === EXTENSION.hopByHop || protocol === EXTENSION.routing || protocol === EXTENSION.destination
@@ -132,6 +177,7 @@ function extractExtensions(view: DataView, nextAt: number, at: number, end: numb
     const length = view.getUint8(at + 1)
     const size = isOptions ? (length + 1) * 8 : current === EXTENSION.authentication ? (length + 2) * 4 : 8
     if (size > end - at) return -1
+    extensions = withExtension(extensions, current)
     protocol = view.getUint8(at)
     if (current === EXTENSION.fragment) {
       const offsetAndFlags = view.getUint16(at + 2)
@@ -144,9 +190,57 @@ function extractExtensions(view: DataView, nextAt: number, at: number, end: numb
     at += size
     if ((fragment & Fragment.Later) !== 0) break
   }
+  if (protocol === EXTENSION.encapsulatingSecurity || protocol === EXTENSION.noNext)
+    extensions = withExtension(extensions, protocol)
   key[Word.protocol] = protocol
   key[Word.fragment] = fragment
+  key[Word.ipv6Extensions] = extensions & 0x1ff
   return at
+}
+
+// The nine bits, and above them which places of the recommended order were met: hop-by-hop, destination options (for each stop
+// on the way), routing, fragment, authentication, encapsulating security, destination options (for the end), nothing.
+const MET_SHIFT = 9
+const FIRST_DESTINATION_PLACE = 0x02
+const LAST_DESTINATION_PLACE = 0x40
+
+/** `seen`, and a header of this protocol behind what it has. */
+function withExtension(seen: number, protocol: number): number {
+  const met = seen >>> MET_SHIFT
+  let bits = 0
+  let place = 0
+  switch (protocol) {
+    case EXTENSION.hopByHop:
+      bits = met === 0 ? Ipv6ExtensionBits.HopByHop : 0
+      place = 0x01
+      break
+    case EXTENSION.destination:
+      bits = Ipv6ExtensionBits.Destination
+      place = met < FIRST_DESTINATION_PLACE ? FIRST_DESTINATION_PLACE : LAST_DESTINATION_PLACE
+      break
+    case EXTENSION.routing:
+      bits = Ipv6ExtensionBits.Routing
+      place = 0x04
+      break
+    case EXTENSION.fragment:
+      bits = Ipv6ExtensionBits.Fragment
+      place = 0x08
+      break
+    case EXTENSION.authentication:
+      bits = Ipv6ExtensionBits.Authentication
+      place = 0x10
+      break
+    case EXTENSION.encapsulatingSecurity:
+      bits = Ipv6ExtensionBits.EncapsulatingSecurity
+      place = 0x20
+      break
+    case EXTENSION.noNext:
+      bits = Ipv6ExtensionBits.NoNext
+      place = 0x80
+  }
+  if ((met & place) !== 0) bits |= Ipv6ExtensionBits.UnexpectedRepeat
+  if (met >= 2 * place) bits |= Ipv6ExtensionBits.UnexpectedSequence
+  return seen | bits | (place << MET_SHIFT)
 }
 
 function extractArp(view: DataView, at: number, end: number, key: FlowKey): void {

@@ -31,6 +31,8 @@ export class FrameArena {
   id = new Float64Array(1024)
   /** By handle: the last entry of the frame's trail (see emulator/trail.ts); -1 where it has none. */
   trail = new Int32Array(1024)
+  /** By handle: 0 for a frame that begins with an Ethernet header; else the ethertype of what it begins with, its header off. */
+  packetType = new Uint16Array(1024)
 
   #slotStart = new Uint32Array(1024)
   #slotClass = new Uint8Array(1024)
@@ -56,6 +58,7 @@ export class FrameArena {
     this.length[handle] = length
     this.id[handle] = 0
     this.trail[handle] = -1
+    this.packetType[handle] = 0
     this.#live++
     return handle
   }
@@ -67,13 +70,14 @@ export class FrameArena {
     return handle
   }
 
-  /** A second frame of the same bytes, identity and trail. */
+  /** A second frame of the same bytes, identity, trail and packet type. */
   clone(frame: FrameHandle): FrameHandle {
     const copy = this.allocate(this.length[frame]!)
     const start = this.offset[frame]!
     this.bytes.copyWithin(this.offset[copy]!, start, start + this.length[frame]!)
     this.id[copy] = this.id[frame]!
     this.trail[copy] = this.trail[frame]!
+    this.packetType[copy] = this.packetType[frame]!
     return copy
   }
 
@@ -145,7 +149,10 @@ export class FrameArena {
 
   #doubleHandles(): void {
     const count = this.offset.length * 2
-    const grown = <T extends Uint32Array | Uint8Array | Int32Array | Float64Array>(larger: T, old: T): T => {
+    const grown = <T extends Uint32Array | Uint16Array | Uint8Array | Int32Array | Float64Array>(
+      larger: T,
+      old: T,
+    ): T => {
       larger.set(old)
       return larger
     }
@@ -153,6 +160,7 @@ export class FrameArena {
     this.length = grown(new Uint32Array(count), this.length)
     this.id = grown(new Float64Array(count), this.id)
     this.trail = grown(new Int32Array(count), this.trail)
+    this.packetType = grown(new Uint16Array(count), this.packetType)
     this.#slotStart = grown(new Uint32Array(count), this.#slotStart)
     this.#slotClass = grown(new Uint8Array(count), this.#slotClass)
   }

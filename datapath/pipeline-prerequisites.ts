@@ -1,8 +1,9 @@
 // Does a frame have a field? What match.ts asks of a match before it is taken, asked here of a key.
 
 import type { Field, Prerequisite } from '../protocols/fields.ts'
-import { Word } from '../protocols/fields.ts'
+import { CtState, Word } from '../protocols/fields.ts'
 import { EtherType, IpProtocol } from '../protocols/match.ts'
+import { announcesLabels } from '../protocols/packet/mpls.ts'
 import { Fragment, VLAN_PRESENT } from './flow-key.ts'
 import type { Translation } from './pipeline-translation.ts'
 
@@ -19,9 +20,18 @@ const isIcmpv6 = (frame: Translation) => isIpv6(frame) && carries(IpProtocol.Icm
 const isDiscovery = (frame: Translation, type: number) =>
   isIcmpv6(frame) && frame.read(Word.transportSource) === type && frame.read(Word.transportDestination) === 0
 
+const CONNECTION = CtState.New | CtState.Established | CtState.Related | CtState.Reply
+const isTracked = (frame: Translation) => {
+  const state = frame.read(Word.ctState)
+  return (state & CtState.Tracked) !== 0 && (state & CONNECTION) !== 0 && isIp(frame)
+}
+
 const HOLDS: Record<Prerequisite, (frame: Translation) => boolean> = {
   none: () => true,
+  in_port: () => true,
   vlan: (frame) => (frame.read(Word.vlan) & VLAN_PRESENT) !== 0,
+  mpls: (frame) => announcesLabels(frame.read(Word.etherType)),
+  pbb: (frame) => frame.read(Word.etherType) === EtherType.Pbb,
   ip: isIp,
   ipv4: isIpv4,
   ipv6: isIpv6,
@@ -34,6 +44,7 @@ const HOLDS: Record<Prerequisite, (frame: Translation) => boolean> = {
   nd: (frame) => isDiscovery(frame, 135) || isDiscovery(frame, 136),
   ns: (frame) => isDiscovery(frame, 135),
   na: (frame) => isDiscovery(frame, 136),
+  ct: isTracked,
 }
 
 /** Whether the frame has the field. Consults what tells. */

@@ -5,13 +5,20 @@ import { Word } from '../protocols/fields.ts'
 import { EtherType } from '../protocols/match.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
 import { addressesCovered, Covered, write16, write32 } from './rewrite/bits.ts'
+import { hasEthernet } from './rewrite/ethernet-header.ts'
+import { closeGap, hasRoom, openGap } from './rewrite/gap.ts'
 import type { Layout } from './rewrite/layout.ts'
-import { announcesVlan } from '../protocols/packet/vlan.ts'
 import { locate } from './rewrite/layout.ts'
+import { setLabelWord } from './rewrite/mpls.ts'
 import { setNeighbourWord } from './rewrite/neighbour-discovery.ts'
+import { setServiceId } from './rewrite/pbb.ts'
 import { setTransportWord } from './rewrite/transport.ts'
 
-const ETHERNET_SIZE = 14
+export { popEthernet, pushEthernet } from './rewrite/ethernet-header.ts'
+export { popMpls, pushMpls } from './rewrite/mpls.ts'
+export { popPbb, pushPbb } from './rewrite/pbb.ts'
+export { copyTtlIn, copyTtlOut } from './rewrite/ttl.ts'
+
 const ETHERNET_ADDRESSES = 12
 const TAG_SIZE = 4
 const VLAN_PRESENT = 0x1000
@@ -35,32 +42,30 @@ const IPV6_DESTINATION = 24
  * checksum that was wrong stays wrong. Words that are no header's (registers, tunnel, in_port) write nothing.
  */
 export function applySet(arena: FrameArena, frame: FrameHandle, word: number, value: number, mask: number): void {
-  if (arena.length[frame]! < ETHERNET_SIZE) return
+  if (word < Word.ethernetDestination) return
   const layout = locate(arena, frame)
-  if (word >= Word.ethernetDestination && word < Word.etherType) {
-    setEthernetWord(layout, arena.offset[frame]!, word, value, mask)
+  if (word < Word.etherType) {
+    if (hasEthernet(arena, frame)) setEthernetWord(layout, arena.offset[frame]!, word, value, mask)
   } else if (word === Word.vlan) setTag(layout, layout.tag, value, mask)
   else if (word === Word.innerVlan) setTag(layout, layout.innerTag, value, mask)
+  else if (word >= Word.mpls && word < Word.pbbServiceId) setLabelWord(layout, word, value, mask)
+  else if (word === Word.pbbServiceId) setServiceId(layout, value, mask)
   else if (layout.network !== 0) setNetworkWord(layout, word, value, mask)
 }
 
 /** Puts a tag in front of whatever follows the Ethernet addresses. */
 export function pushVlan(arena: FrameArena, frame: FrameHandle, etherType: number, tci: number): void {
-  if (arena.length[frame]! < ETHERNET_SIZE) return
-  arena.grow(frame, TAG_SIZE)
-  const start = arena.offset[frame]!
-  arena.bytes.copyWithin(start, start + TAG_SIZE, start + TAG_SIZE + ETHERNET_ADDRESSES)
-  arena.view.setUint16(start + ETHERNET_ADDRESSES, etherType)
-  arena.view.setUint16(start + ETHERNET_ADDRESSES + 2, tci)
+  if (!hasEthernet(arena, frame) || !hasRoom(arena, frame, TAG_SIZE)) return
+  openGap(arena, frame, ETHERNET_ADDRESSES, TAG_SIZE)
+  const tag = arena.offset[frame]! + ETHERNET_ADDRESSES
+  arena.view.setUint16(tag, etherType)
+  arena.view.setUint16(tag + 2, tci)
 }
 
 /** Takes the outer tag off; a frame without one stays as it is. */
 export function popVlan(arena: FrameArena, frame: FrameHandle): void {
-  const start = arena.offset[frame]!
-  const tag = start + ETHERNET_ADDRESSES
-  if (arena.length[frame]! < ETHERNET_SIZE + TAG_SIZE || !announcesVlan(arena.view.getUint16(tag))) return
-  arena.bytes.copyWithin(start + TAG_SIZE, start, tag)
-  arena.grow(frame, -TAG_SIZE)
+  const { tag } = locate(arena, frame)
+  if (tag !== 0) closeGap(arena, frame, ETHERNET_ADDRESSES, TAG_SIZE)
 }
 
 function setEthernetWord(layout: Layout, at: number, word: number, value: number, mask: number): void {

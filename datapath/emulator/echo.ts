@@ -11,7 +11,7 @@ import {
 } from '../../protocols/packet/compose.ts'
 import { IcmpType, echoIdentifier } from '../../protocols/packet/icmp.ts'
 import { Icmpv6Type } from '../../protocols/packet/icmpv6.ts'
-import { dissect, type Layer } from '../../protocols/packet/packet.ts'
+import { dissect, type Layer, outerLayers } from '../../protocols/packet/packet.ts'
 import type { Nic } from '../../topologies/topology.ts'
 
 /** Two vNICs, and the addresses of one family by which they speak. */
@@ -51,7 +51,7 @@ export function echoRequest(pair: EchoPair, ethDst: bigint, identifier: number, 
 
 /** What the target says to a frame of the conversation; undefined where it asks for nothing of its own. */
 export function answerTo(pair: EchoPair, frame: Uint8Array): Uint8Array | undefined {
-  const layers = dissect(frame)
+  const layers = outerLayers(dissect(frame))
   const ethDst = layerOf(layers, 'ethernet')?.header.source
   if (ethDst === undefined) return undefined
   const sender = { ethSrc: parseMac(pair.to.mac), ethDst }
@@ -60,7 +60,7 @@ export function answerTo(pair: EchoPair, frame: Uint8Array): Uint8Array | undefi
 
 type Sender = { ethSrc: bigint; ethDst: bigint }
 
-function answerIpv4(pair: EchoPair & { version: 4 }, sender: Sender, layers: Layer[]): Uint8Array | undefined {
+function answerIpv4(pair: EchoPair & { version: 4 }, sender: Sender, layers: readonly Layer[]): Uint8Array | undefined {
   const arp = layerOf(layers, 'arp')?.header
   if (arp?.operation === 1 && arp.targetAddress === pair.target) {
     return arpReply({ ...sender, ipSrc: pair.target, ipDst: arp.senderAddress, pad: true })
@@ -70,7 +70,7 @@ function answerIpv4(pair: EchoPair & { version: 4 }, sender: Sender, layers: Lay
   return icmpEchoFrame({ ...sender, ipSrc: pair.target, ipDst: pair.source, ...echoed(icmp.rest) })
 }
 
-function answerIpv6(pair: EchoPair & { version: 6 }, sender: Sender, layers: Layer[]): Uint8Array | undefined {
+function answerIpv6(pair: EchoPair & { version: 6 }, sender: Sender, layers: readonly Layer[]): Uint8Array | undefined {
   const nd = layerOf(layers, 'nd')?.header
   if (nd?.type === 'neighbour-solicitation' && nd.target === pair.target) {
     return neighbourAdvertisement({ ...sender, ipSrc: pair.target, ipDst: pair.source, target: pair.target })
@@ -89,7 +89,7 @@ const echoed = (rest: number) => ({
 
 /** The MAC address of whoever answered: with the address that was asked for, or with an echo reply to `sequence`. */
 export function answerFrom(frame: Uint8Array, sequence: number): bigint | undefined {
-  const layers = dissect(frame)
+  const layers = outerLayers(dissect(frame))
   const arp = layerOf(layers, 'arp')?.header
   const nd = layerOf(layers, 'nd')?.header
   const icmp = layerOf(layers, 'icmp')?.header ?? layerOf(layers, 'icmpv6')?.header

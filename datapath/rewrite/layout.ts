@@ -1,9 +1,15 @@
 // Where a frame's headers stand. What counts as a whole header is what flow-key.ts takes for one.
 //
 //   | Ethernet | 0–2 tags | (SNAP) | IPv4, IPv6 or ARP | (extension headers) | TCP, UDP, SCTP or ICMP …
+//   | Ethernet | 0–2 tags | (SNAP) | label stack entries …
+//   | Ethernet | 0–2 tags | (SNAP) | I-TAG | the customer's frame …
 
-import { announcesVlan } from '../../protocols/packet/vlan.ts'
+import { MAX_LABELS } from '../../protocols/fields.ts'
 import { EtherType, IpProtocol } from '../../protocols/match.ts'
+import { ETHERNET_HEADER_SIZE } from '../../protocols/packet/ethernet.ts'
+import { countLabels } from '../../protocols/packet/mpls.ts'
+import { SERVICE_TAG_SIZE } from '../../protocols/packet/pbb.ts'
+import { announcesVlan } from '../../protocols/packet/vlan.ts'
 import type { FrameArena, FrameHandle } from '../frames.ts'
 
 /**
@@ -18,10 +24,22 @@ export interface Layout {
   innerTag: number
   /** The type behind all tags and behind SNAP; 0 where the frame names none. */
   etherType: number
+  /** Where that type stands: that of 802.3 without SNAP is its length. 0 where the frame has no Ethernet header. */
+  typeAt: number
+  /** The length of 802.3 where SNAP follows. */
+  lengthAt: number
+  /** What the type is of. */
+  payload: number
+  /** Label stack entries that the key shows. */
+  labels: number
+  /** The I-TAG behind its ethertype, wholly there with the customer's addresses and type. */
+  serviceTag: number
   /** An IPv4 or IPv6 header, or an ARP message for IPv4 over Ethernet. */
   network: number
   /** The IP protocol behind all extension headers. */
   protocol: number
+  /** What the IP header and its extensions carry; 0 in a later fragment. */
+  carried: number
   /** The transport header; never one in a later fragment. */
   transport: number
   /** The first byte behind the IP payload; Ethernet padding is not counted in. */
@@ -38,8 +56,14 @@ const layout: Layout = {
   tag: 0,
   innerTag: 0,
   etherType: 0,
+  typeAt: 0,
+  lengthAt: 0,
+  payload: 0,
+  labels: 0,
+  serviceTag: 0,
   network: 0,
   protocol: 0,
+  carried: 0,
   transport: 0,
   end: 0,
   fragment: false,
@@ -50,6 +74,8 @@ const ADDRESSES = 12
 const TAG_SIZE = 4
 const FIRST_ETHERTYPE = 0x0600
 const SNAP_SIZE = 8
+/** The I-TAG and the customer's addresses and type behind it. */
+const SERVICE_FRAME_SIZE = SERVICE_TAG_SIZE + ETHERNET_HEADER_SIZE
 
 /** The bytes a transport header must have to be taken for one. */
 const TCP_SIZE = 20
@@ -64,21 +90,48 @@ export function locate(arena: FrameArena, frame: FrameHandle): Layout {
   clear(end)
   layout.bytes = arena.bytes
   layout.view = view
-  const at = passTags(view, start + ADDRESSES, end)
-  if (at + 2 > end) return layout
-  const payload = passType(view, at, end)
-  if (layout.etherType === EtherType.Ipv4) locateIpv4(view, payload, end)
-  else if (layout.etherType === EtherType.Ipv6) locateIpv6(view, payload, end)
-  else if (layout.etherType === EtherType.Arp || layout.etherType === EtherType.Rarp) locateArp(view, payload, end)
+  if (arena.packetType[frame] !== 0) {
+    layout.etherType = arena.packetType[frame]
+    layout.payload = start
+  } else {
+    const at = passTags(view, start + ADDRESSES, end)
+    if (at + 2 > end) return layout
+    passType(view, at, end)
+  }
+  locatePayload(view, layout.payload, end)
   return layout
+}
+
+function locatePayload(view: DataView, at: number, end: number): void {
+  switch (layout.etherType) {
+    case EtherType.Ipv4:
+      return locateIpv4(view, at, end)
+    case EtherType.Ipv6:
+      return locateIpv6(view, at, end)
+    case EtherType.Arp:
+    case EtherType.Rarp:
+      return locateArp(view, at, end)
+    case EtherType.Mpls:
+    case EtherType.MplsMulticast:
+      layout.labels = countLabels(view, at, end, MAX_LABELS)
+      return
+    case EtherType.Pbb:
+      if (at + SERVICE_FRAME_SIZE <= end) layout.serviceTag = at
+  }
 }
 
 function clear(end: number): void {
   layout.tag = 0
   layout.innerTag = 0
   layout.etherType = 0
+  layout.typeAt = 0
+  layout.lengthAt = 0
+  layout.payload = 0
+  layout.labels = 0
+  layout.serviceTag = 0
   layout.network = 0
   layout.protocol = 0
+  layout.carried = 0
   layout.transport = 0
   layout.end = end
   layout.fragment = false
@@ -95,17 +148,21 @@ function passTags(view: DataView, at: number, end: number): number {
   return at + TAG_SIZE
 }
 
-/** Reads the type, or 802.3's length with LLC and SNAP, at `at`; gives the offset of what follows. */
-function passType(view: DataView, at: number, end: number): number {
+/** Reads the type, or 802.3's length with LLC and SNAP, at `at`. */
+function passType(view: DataView, at: number, end: number): void {
   const type = view.getUint16(at)
-  const llc = at + 2
+  layout.typeAt = at
+  layout.payload = at + 2
   if (type >= FIRST_ETHERTYPE) {
     layout.etherType = type
-    return llc
+    return
   }
-  const isSnap = llc + SNAP_SIZE <= end && view.getUint32(llc) === 0xaaaa0300 && view.getUint16(llc + 4) === 0
-  if (isSnap && view.getUint16(llc + 6) >= FIRST_ETHERTYPE) layout.etherType = view.getUint16(llc + 6)
-  return llc + SNAP_SIZE
+  const llc = at + 2
+  if (llc + SNAP_SIZE > end || view.getUint32(llc) !== 0xaaaa0300 || view.getUint16(llc + 4) !== 0) return
+  layout.lengthAt = at
+  layout.typeAt = llc + 6
+  layout.payload = llc + SNAP_SIZE
+  if (view.getUint16(layout.typeAt) >= FIRST_ETHERTYPE) layout.etherType = view.getUint16(layout.typeAt)
 }
 
 function locateArp(view: DataView, at: number, end: number): void {
@@ -178,6 +235,7 @@ function extensionSize(kind: number, length: number): number {
 }
 
 function locateTransport(at: number): void {
+  layout.carried = at
   const size = transportSize(layout.protocol)
   if (size > 0 && at + size <= layout.end) layout.transport = at
 }

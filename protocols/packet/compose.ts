@@ -12,8 +12,11 @@ import { echoWord, encodeIcmp, ICMP_HEADER_SIZE, IcmpType } from './icmp.ts'
 import { Icmpv6Type } from './icmpv6.ts'
 import { encodeIpv4, IPV4_HEADER_SIZE } from './ipv4.ts'
 import { encodeIpv6, IPV6_HEADER_SIZE } from './ipv6.ts'
+import type { LabelStackEntry } from './mpls.ts'
+import { encodeLabel, LABEL_SIZE } from './mpls.ts'
 import type { NeighbourDiscovery } from './nd.ts'
 import { encodeNd, ipv6MulticastMac, ndSize, solicitedNodeAddress } from './nd.ts'
+import { encodeServiceTag, SERVICE_TAG_SIZE } from './pbb.ts'
 import { encodeSctp, SCTP_HEADER_SIZE, sctpChecksum } from './sctp.ts'
 import { encodeTcp, TcpFlag, tcpSize } from './tcp.ts'
 import { encodeUdp, UDP_HEADER_SIZE } from './udp.ts'
@@ -317,4 +320,35 @@ export function vxlanFrame(
 ): Uint8Array {
   const payload = segmentOf(VXLAN_HEADER_SIZE, (view) => encodeVxlan({ vni: options.vni }, view, 0), options.inner)
   return udpFrame({ ...options, dstPort: VXLAN_PORT, payload })
+}
+
+export interface MplsOptions extends FrameOptions {
+  /** Outermost first; the last is the bottom of the stack. */
+  labels: readonly Omit<LabelStackEntry, 'bottomOfStack'>[]
+  /** An IP packet, or what else the last label is for. */
+  payload: Uint8Array
+  /** That of unicast where absent. */
+  etherType?: number
+}
+
+/** A label switched packet. */
+export function mplsFrame(options: MplsOptions): Uint8Array {
+  const { labels, etherType = EtherType.Mpls } = options
+  const payload = new Uint8Array(labels.length * LABEL_SIZE + options.payload.length)
+  let at = 0
+  labels.forEach((label, index) => {
+    at = encodeLabel({ ...label, bottomOfStack: index === labels.length - 1 }, viewOf(payload), at)
+  })
+  payload.set(options.payload, at)
+  return ethernetFrame({ ...options, etherType, payload })
+}
+
+/** A customer's frame within a provider's backbone; addresses and tags are the backbone's. */
+export function pbbFrame(
+  options: FrameOptions & { serviceId: number; priority?: number; inner: Uint8Array },
+): Uint8Array {
+  const { serviceId, priority = 0, inner } = options
+  const tag = { serviceId, priority, dropEligible: false, reserved: 0 }
+  const payload = segmentOf(SERVICE_TAG_SIZE, (view) => encodeServiceTag(tag, view, 0), inner)
+  return ethernetFrame({ ...options, etherType: EtherType.Pbb, payload })
 }

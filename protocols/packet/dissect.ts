@@ -20,8 +20,12 @@ import type { Ipv6Header } from './ipv6.ts'
 import { decodeIpv6, IPV6_HEADER_SIZE } from './ipv6.ts'
 import type { LlcHeader } from './llc.ts'
 import { decodeLlc, llcSize } from './llc.ts'
+import type { LabelStackEntry } from './mpls.ts'
+import { decodeLabel, LABEL_SIZE, typeBelowLabels } from './mpls.ts'
 import type { NeighbourDiscovery } from './nd.ts'
 import { decodeNd, isNd } from './nd.ts'
+import type { ServiceTag } from './pbb.ts'
+import { decodeServiceTag, SERVICE_TAG_SIZE } from './pbb.ts'
 import type { SctpHeader } from './sctp.ts'
 import { decodeSctp, SCTP_HEADER_SIZE } from './sctp.ts'
 import type { TcpHeader } from './tcp.ts'
@@ -38,6 +42,9 @@ export type Layer = { at: number; end: number } & (
   | { name: 'ethernet'; header: EthernetHeader }
   | { name: 'vlan'; header: VlanTag }
   | { name: 'llc'; header: LlcHeader }
+  /** One entry of a label stack. */
+  | { name: 'mpls'; header: LabelStackEntry }
+  | { name: 'pbb'; header: ServiceTag }
   | { name: 'arp'; header: Arp }
   | { name: 'ipv4'; header: Ipv4Header }
   | { name: 'ipv6'; header: Ipv6Header }
@@ -56,8 +63,17 @@ export type Layer = { at: number; end: number } & (
   | { name: 'malformed'; protocol: string; problem: string }
 )
 
-/** VXLAN within VXLAN is followed this deep; deeper is payload. */
+/** Frames within frames are followed this deep; deeper is payload. */
 const MAXIMUM_NESTING = 8
+
+const isNested = (layer: Layer) => layer.name === 'vxlan' || layer.name === 'pbb'
+const mayNest = ({ layers }: Dissection) => layers.filter(isNested).length < MAXIMUM_NESTING
+
+/** The layers up to the first that another packet or frame is carried in: what a host that knows no tunnels sees. */
+export function outerLayers(layers: readonly Layer[]): readonly Layer[] {
+  const carrier = layers.findIndex((layer) => isNested(layer) || layer.name === 'mpls')
+  return carrier < 0 ? layers : layers.slice(0, carrier + 1)
+}
 
 interface Dissection {
   view: DataView
@@ -116,9 +132,29 @@ function readEtherType(into: Dissection, etherType: number, at: number, end: num
       return readIpv4(into, at, end)
     case EtherType.Ipv6:
       return readIpv6(into, at, end)
+    case EtherType.Mpls:
+    case EtherType.MplsMulticast:
+      return readLabels(into, at, end)
+    case EtherType.Pbb:
+      return mayNest(into) ? readServiceTag(into, at, end) : readPayload(into, at, end)
     default:
       return readPayload(into, at, end)
   }
+}
+
+function readLabels(into: Dissection, at: number, end: number): void {
+  let header: LabelStackEntry
+  do {
+    header = decodeLabel(into.view, at, end)
+    into.layers.push({ name: 'mpls', at, end, header })
+    at += LABEL_SIZE
+  } while (!header.bottomOfStack)
+  readEtherType(into, typeBelowLabels(into.view, at, end), at, end)
+}
+
+function readServiceTag(into: Dissection, at: number, end: number): void {
+  into.layers.push({ name: 'pbb', at, end, header: decodeServiceTag(into.view, at, end) })
+  readEthernet(into, at + SERVICE_TAG_SIZE, end)
 }
 
 function readPayload(into: Dissection, at: number, end: number): void {
@@ -190,8 +226,7 @@ function readDatagram(into: Dissection, udp: UdpHeader, at: number, end: number)
   const isDhcp = [udp.sourcePort, udp.destinationPort].every(
     (port) => port === DhcpPort.Server || port === DhcpPort.Client,
   )
-  const nesting = into.layers.filter((layer) => layer.name === 'vxlan').length
-  if (udp.destinationPort === VXLAN_PORT && nesting < MAXIMUM_NESTING) {
+  if (udp.destinationPort === VXLAN_PORT && mayNest(into)) {
     into.layers.push({ name: 'vxlan', at, end, header: decodeVxlan(into.view, at, end) })
     readEthernet(into, at + VXLAN_HEADER_SIZE, end)
   } else if (isDhcp) into.layers.push({ name: 'dhcp', at, end, header: decodeDhcp(into.view, at, end) })

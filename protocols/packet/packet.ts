@@ -12,13 +12,15 @@ import type { Ipv4Header } from './ipv4.ts'
 import type { Ipv6Extension } from './ipv6-extensions.ts'
 import { isExtension } from './ipv6-extensions.ts'
 import type { LlcHeader } from './llc.ts'
+import type { LabelStackEntry } from './mpls.ts'
 import type { NeighbourDiscovery } from './nd.ts'
 import type { Layer } from './dissect.ts'
 import { dissect } from './dissect.ts'
+import type { ServiceTag } from './pbb.ts'
 import { TcpFlag } from './tcp.ts'
 
 export type { Layer } from './dissect.ts'
-export { dissect } from './dissect.ts'
+export { dissect, outerLayers } from './dissect.ts'
 
 /** `02:…:01 > 02:…:02 vlan 10 IPv4 10.0.0.1 > 10.0.0.2 icmp echo request id 1 seq 2`. Never throws. */
 export function describe(frame: Uint8Array): string {
@@ -41,6 +43,10 @@ function describeLayer(layer: Layer, next: Layer | undefined): string {
     }
     case 'llc':
       return describeLlc(layer.header, next)
+    case 'mpls':
+      return describeLabel(layer.header, next)
+    case 'pbb':
+      return describeServiceTag(layer.header)
     case 'arp':
       return describeArp(layer.header)
     case 'ipv4':
@@ -95,6 +101,15 @@ function describeLlc(header: LlcHeader, next: Layer | undefined): string {
   if (header.type === 'snap') return withUnknownType('snap', header.protocol, next)
   return `llc dsap ${header.destinationAccess.toString(16)} ssap ${header.sourceAccess.toString(16)} length ${payloadLength(next)}`
 }
+
+function describeLabel({ label, trafficClass, bottomOfStack, ttl }: LabelStackEntry, next: Layer | undefined): string {
+  const entry = `mpls ${label}${trafficClass === 0 ? '' : ` class ${trafficClass}`} ttl ${ttl}`
+  const isLast = next === undefined || next.name === 'payload'
+  return bottomOfStack && isLast ? `${entry} length ${payloadLength(next)}` : entry
+}
+
+const describeServiceTag = ({ serviceId, priority }: ServiceTag) =>
+  `pbb ${serviceId}${priority === 0 ? '' : ` priority ${priority}`}`
 
 const payloadLength = (next: Layer | undefined) => (next?.name === 'payload' ? next.end - next.at : 0)
 

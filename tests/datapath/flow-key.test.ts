@@ -3,7 +3,7 @@ import { extractKey, readField, writeField } from '../../datapath/flow-key.ts'
 import { packMatch } from '../../datapath/packed-match.ts'
 import { FrameArena } from '../../datapath/frames.ts'
 import { InvalidField } from '../../protocols/errors.ts'
-import { FIELDS, KEY_WORDS, fieldOf } from '../../protocols/fields.ts'
+import { FIELDS, KEY_WORDS, Word, fieldOf } from '../../protocols/fields.ts'
 import type { FieldName } from '../../protocols/fields.ts'
 import { parseIpv4, parseIpv6 } from '../../protocols/address.ts'
 import {
@@ -37,8 +37,8 @@ describe('the key of', () => {
     const vlan = [{ id: 7, priority: 5, etherType: 0x88a8 }, { id: 8 }]
     const bytes = tcpFrame({ ...ipv4, vlan, srcPort: 1000, dstPort: 80, flags: 0x12 })
     const key = keyOf(bytes)
-    expect(key[28]).toBe(0x88a8b007)
-    expect(key[29]).toBe(0x81001008)
+    expect(key[Word.vlan]).toBe(0x88a8b007)
+    expect(key[Word.innerVlan]).toBe(0x81001008)
     expect(fieldsOf(bytes, 'eth_src', 'eth_dst', 'eth_type', 'vlan_vid', 'vlan_pcp', 'nw_src', 'nw_proto')).toEqual({
       eth_src: link.ethSrc,
       eth_dst: link.ethDst,
