@@ -65,13 +65,26 @@ export class GroupTable {
    * @throws Refused
    */
   apply(mod: GroupMod, checks: GroupChecks): Undo {
-    const before = this.#groups
-    const after = new Map(before)
-    change(after, mod, checks)
-    this.#groups = after
+    const undo = this.#remember(mod)
+    try {
+      change(this.#groups, mod, checks)
+    } catch (error) {
+      undo()
+      throw error
+    }
     this.generation++
+    return undo
+  }
+
+  /** Gives what puts things back as they are now, after a change of what `mod` names. */
+  #remember({ command, group }: GroupMod): Undo {
+    const all = this.#groups
+    const before = all.get(group)
+    if (command === 'delete' && group === ReservedGroup.All) this.#groups = new Map(all)
     return () => {
-      this.#groups = before
+      this.#groups = all
+      if (before === undefined) all.delete(group)
+      else all.set(group, before)
       this.generation++
     }
   }

@@ -1,8 +1,18 @@
-import type { PortConfig, PortDescription, PortState, PortStatistics } from '../protocols/control/messages.ts'
+import type { Clock, Nanoseconds } from '../runtime/clock.ts'
+import type {
+  PortConfig,
+  PortDescription,
+  PortFlags,
+  PortState,
+  PortStatistics,
+  QueueConfig,
+  QueueStatistics,
+} from '../protocols/control/messages.ts'
 import { ReservedPort } from '../protocols/control/messages.ts'
 import { Refused } from '../protocols/control/refused.ts'
 import type { DropReason } from './drops.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
+import { PortQueues } from './queues.ts'
 import { TunnelTable } from './tunnels.ts'
 import type { VlanPolicy } from './vlan-modes.ts'
 import { vlanPolicy } from './vlan-modes.ts'
@@ -24,8 +34,15 @@ export interface Port {
   /** What NORMAL does with VLANs here; undefined for a vNIC that was not told, which carries nothing. */
   readonly vlan: VlanPolicy | undefined
   readonly linkUp: boolean
+  /** What a controller has forbidden it. */
+  readonly flags: PortFlags
   readonly counters: PortCounters
+  readonly madeAt: Nanoseconds
 }
+
+/** Whether frames can pass: what fast failover goes by. */
+export const isLive = ({ linkUp, flags, config }: Port): boolean =>
+  linkUp && flags.down !== true && config.state === 'open'
 
 export interface PortCounters {
   receivedPackets: number
@@ -50,10 +67,22 @@ interface MutablePort extends Port {
   config: PortConfig
   vlan: VlanPolicy | undefined
   linkUp: boolean
+  flags: PortFlags
+  /** Where its frames wait, where it has queues or a rate. */
+  queues: PortQueues | undefined
   /** Frames kept in state `hold`, in order: first those that another switch kept before, then this port's own. */
   delivered: FrameHandle[]
   held: FrameHandle[]
   heldBytes: number
+}
+
+export interface PortTableOptions {
+  arena: FrameArena
+  clock: Clock
+  events: PortEvents
+  /** Of the switch: ports without an address of their own get one made of it. */
+  datapathId?: bigint
+  limits?: HoldLimits
 }
 
 /** The ports of one switch, and the frames that those in state `hold` keep. */
@@ -63,16 +92,20 @@ export class PortTable {
   /** Which tunnel port takes which outer headers. */
   readonly tunnels = new TunnelTable()
   readonly #arena: FrameArena
+  readonly #clock: Clock
   readonly #events: PortEvents
+  readonly #datapathId: bigint
   readonly #limits: HoldLimits
   readonly #byNumber = new Map<number, MutablePort>()
   readonly #byName = new Map<string, MutablePort>()
   #ordered: MutablePort[] = []
   #lastNumber = 0
 
-  constructor(arena: FrameArena, events: PortEvents, limits: HoldLimits = HOLD_LIMITS) {
+  constructor({ arena, clock, events, datapathId = 0n, limits = HOLD_LIMITS }: PortTableOptions) {
     this.#arena = arena
+    this.#clock = clock
     this.#events = events
+    this.#datapathId = datapathId
     this.#limits = limits
   }
 
@@ -102,7 +135,8 @@ export class PortTable {
     const number = config.number === 0 ? this.#chooseNumber(config) : config.number
     this.#checkNumber(number, config)
     this.#checkTunnel(number, config)
-    const port = makePort({ ...config, number })
+    const port = makePort({ ...config, number }, this.#clock.now())
+    port.queues = this.#queuesOf(port)
     this.#byNumber.set(number, port)
     this.#byName.set(config.name, port)
     this.#order()
@@ -127,6 +161,7 @@ export class PortTable {
     const before = port.config
     port.config = { ...config, number: port.number }
     port.vlan = vlanPolicy(port.config)
+    if (queueing(before) !== queueing(config)) this.#replaceQueues(port)
     this.#changed('modify', port, before)
     this.#settle(port)
     return port
@@ -145,6 +180,35 @@ export class PortTable {
     this.#changed('modify', port, port.config)
   }
 
+  /**
+   * Forbids the port things, or allows them again; what `flags` leaves out stays.
+   * @throws Refused where there is no such port.
+   */
+  setFlags(number: number, flags: PortFlags): void {
+    const port = this.#byNumber.get(number)
+    if (port === undefined) throw new Refused('OFPPMFC_BAD_PORT', 'port', `there is no port ${number}`)
+    port.flags = { ...port.flags, ...flags }
+    this.#changed('modify', port, port.config)
+  }
+
+  /** Whether the queue of the port has room for one more frame. */
+  hasRoom(port: Port, queue: number): boolean {
+    return (port as MutablePort).queues?.admits(queue) ?? true
+  }
+
+  /** Lets the frame leave when its turn comes: at once where the port has no queues. */
+  enqueue(port: Port, frame: FrameHandle, queue: number): void {
+    const { queues } = port as MutablePort
+    if (queues === undefined) this.#events.transmit(port, frame)
+    else queues.enqueue(frame, this.#arena.length[frame], queue)
+  }
+
+  /** The hardware address of the port. */
+  macOf({ config, number }: Port): bigint {
+    const LOCALLY_ADMINISTERED = 0x02n << 40n
+    return config.mac ?? LOCALLY_ADMINISTERED | ((this.#datapathId & 0xffffffn) << 16n) | BigInt(number & 0xffff)
+  }
+
   /** @throws Refused where there is none. */
   remove(name: string): void {
     const port = this.#named(name)
@@ -152,14 +216,16 @@ export class PortTable {
     this.#byNumber.delete(port.number)
     this.#order()
     this.#discardHeld(port, 'unknown_port')
+    for (const frame of port.queues?.takeAll() ?? []) this.#events.discard(port, frame, 'unknown_port')
     this.#changed('delete', port)
   }
 
   describe(port: Port): PortDescription {
-    return { ...port.config, linkUp: port.linkUp }
+    return { ...port.config, mac: this.macOf(port), linkUp: port.linkUp, flags: port.flags }
   }
 
   statistics(): PortStatistics[] {
+    const now = this.#clock.now()
     return this.#ordered.map((port) => ({
       port: port.number,
       name: port.name,
@@ -170,7 +236,15 @@ export class PortTable {
       sentBytes: BigInt(port.counters.sentBytes),
       sentDropped: BigInt(port.counters.sentDropped),
       held: port.delivered.length + port.held.length,
+      duration: BigInt(now - port.madeAt),
     }))
+  }
+
+  /** Of every queue of every port that has queues. */
+  queueStatistics(): QueueStatistics[] {
+    return this.#ordered.flatMap(
+      ({ number, queues }) => queues?.statistics().map((statistics) => ({ port: number, ...statistics })) ?? [],
+    )
   }
 
   /** Keeps a frame that was to leave through a port in state `hold`; false where it has no room. */
@@ -185,7 +259,7 @@ export class PortTable {
 
   /** The frames that all ports keep. They stay the table's. */
   heldFrames(): FrameHandle[] {
-    return this.#ordered.flatMap((port) => [...port.delivered, ...port.held])
+    return this.#ordered.flatMap((port) => [...port.delivered, ...port.held, ...(port.queues?.waiting() ?? [])])
   }
 
   /**
@@ -218,6 +292,23 @@ export class PortTable {
   /** Drops the frames that all ports keep. */
   discardHeld(reason: DropReason): void {
     for (const port of this.#ordered) this.#discardHeld(port, reason)
+  }
+
+  #queuesOf(port: MutablePort): PortQueues | undefined {
+    const { queues = [], maxRate } = port.config
+    if (queues.length === 0 && maxRate === undefined) return undefined
+    const send = (frame: FrameHandle) => this.#events.transmit(port, frame)
+    return new PortQueues({ queues, maxRate, clock: this.#clock, send })
+  }
+
+  /** What waits goes on waiting, in queue 0. */
+  #replaceQueues(port: MutablePort): void {
+    const waiting = port.queues?.takeAll() ?? []
+    port.queues = this.#queuesOf(port)
+    for (const frame of waiting) {
+      if (this.hasRoom(port, 0)) this.enqueue(port, frame, 0)
+      else this.#events.discard(port, frame, 'queue_full')
+    }
   }
 
   #changed(reason: 'add' | 'modify' | 'delete', port: MutablePort, before?: PortConfig): void {
@@ -285,13 +376,20 @@ export class PortTable {
   }
 }
 
-function makePort(config: PortConfig): MutablePort {
+/** What a port's configuration says of queues, for comparison. */
+const queueing = ({ queues = [], maxRate }: { queues?: QueueConfig[]; maxRate?: number }) =>
+  JSON.stringify([queues, maxRate])
+
+function makePort(config: PortConfig, madeAt: Nanoseconds): MutablePort {
   return {
     number: config.number,
     name: config.name,
     config,
     vlan: vlanPolicy(config),
     linkUp: true,
+    flags: {},
+    madeAt,
+    queues: undefined,
     counters: {
       receivedPackets: 0,
       receivedBytes: 0,

@@ -15,14 +15,17 @@ export const DROP_REASONS = {
   no_recipient: 'nobody to deliver to',
   unknown_port: 'output to a port that does not exist',
   link_down: 'the port or link is down',
+  no_recv: 'the controller lets the port receive nothing',
+  no_fwd: 'the controller lets the port send nothing',
   mtu_exceeded: 'longer than the port or link allows',
   rate_limited: 'over the rate of its meter',
-  queue_full: 'the link had too many frames waiting',
+  queue_full: "the link or the port's queue had too many frames waiting",
   link_loss: 'lost on a link that loses frames',
   unknown_tunnel: 'no tunnel port takes this VNI and endpoint',
   invalid_tunnel: 'a VXLAN header that RFC 7348 does not admit',
   no_route: 'no path through the fabric',
   hold_overflow: 'more frames arrived during a move than may be held',
+  fragment_timeout: 'the rest of the datagram did not come',
   to_controller: 'sent to the controller only',
 } as const
 

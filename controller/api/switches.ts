@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { formatIpv4 } from '../../protocols/address.ts'
+import { formatIpv4, formatMac } from '../../protocols/address.ts'
 import type { PortDescription, TunnelOptions } from '../../protocols/control/messages.ts'
 import type { Controller } from '../controller.ts'
 import type { SwitchStatus } from '../model.ts'
@@ -15,12 +15,15 @@ const inheritOr = Type.Union([count('Its value.'), Type.Literal('inherit')])
 const SwitchPort = closed({
   number: count('OpenFlow number.'),
   name: text('Its name; flows may use it.'),
-  type: choice(['vnic', 'patch', 'tunnel', 'uplink', 'local'], 'What is behind it.'),
+  type: choice(['vnic', 'patch', 'tunnel', 'uplink', 'local', 'dgram'], 'What is behind it.'),
+  mac: text('Hardware address of the port itself.'),
   state: choice(['closed', 'hold', 'open'], 'What it lets through.'),
   linkUp: flag('Whether its link is up.'),
   vlanMode: optional(choice([...VLAN_MODES], 'As Open vSwitch names them.')),
   tag: optional(count('Access or native VLAN.')),
   trunks: optional(Type.Array(count('VLAN.'))),
+  cvlans: optional(Type.Array(count('Customer VLAN.'))),
+  maxRate: optional(count('What all its queues together may send, in bits a second.')),
   mtu: optional(count('Largest Ethernet payload in bytes.')),
   tunnel: optional(
     closed({
@@ -65,8 +68,15 @@ const reportOf = ({ datapathId, ports, ...status }: SwitchStatus): Type.Static<t
   ports: ports.map(portOf),
 })
 
-const portOf = ({ tunnel, ...port }: PortDescription): Type.Static<typeof SwitchPort> => ({
+const portOf = ({
+  mac,
+  tunnel,
+  flags: _flags,
+  queues: _queues,
+  ...port
+}: PortDescription): Type.Static<typeof SwitchPort> => ({
   ...port,
+  mac: formatMac(mac),
   ...(tunnel && { tunnel: tunnelOf(tunnel) }),
 })
 

@@ -133,7 +133,8 @@ function without(state: SwitchState, keys: ReadonlySet<string>): SwitchState {
 /** The host makes the others. */
 const isOurs = ({ type }: PortConfig): boolean => type === 'vnic' || type === 'patch' || type === 'tunnel'
 
-function configOf({ linkUp: _linkUp, ...config }: PortDescription): PortConfig {
+/** What the switch added of its own is not configuration. */
+function configOf({ linkUp: _linkUp, mac: _mac, flags: _flags, ...config }: PortDescription): PortConfig {
   return config
 }
 

@@ -4,6 +4,7 @@ import { Refused } from '../../protocols/control/refused.ts'
 import { FrameArena } from '../../datapath/frames.ts'
 import type { PortConfig } from '../../protocols/control/messages.ts'
 import { ReservedPort } from '../../protocols/control/messages.ts'
+import { VirtualClock } from '../../runtime/virtual-clock.ts'
 import { flowMod, portConfig, testSwitch } from '../support/test-switch.ts'
 
 const numbered = (number: number) => Buffer.alloc(60, number)
@@ -122,7 +123,7 @@ test('a hold queue is bounded in frames and in bytes', () => {
   const nothing = () => {}
   const events = { changed: nothing, transmit: nothing, discard: nothing }
   const holds = (limits: { frames: number; bytes: number }) => {
-    const ports = new PortTable(arena, events, limits)
+    const ports = new PortTable({ arena, clock: new VirtualClock(), events, limits })
     const port = ports.add(portConfig({ name: 'x', state: 'hold' }))
     return [1, 2, 3].map((number) => ports.hold(port, arena.allocateFrom(numbered(number))))
   }

@@ -1,0 +1,61 @@
+// Ethernet frames in UDP datagrams, one in each: what QEMU's `-netdev dgram` and socat speak.
+
+import { createSocket, type Socket } from 'node:dgram'
+import { isIPv6 } from 'node:net'
+
+export interface DatagramAddress {
+  host: string
+  port: number
+}
+
+/** Bytes that wait to leave; above that frames are refused. */
+const LARGEST_BACKLOG = 4 << 20
+
+/** One end of a wire to the world outside. */
+export interface DatagramWire {
+  /** Where it receives, its port number chosen. */
+  readonly local: DatagramAddress
+  /** Queues a copy; false where too much waits already. */
+  send(bytes: Uint8Array): boolean
+  close(): Promise<void>
+}
+
+/** Receives at `local`, from `remote` alone, and sends there. Rejects where `local` can not be had. */
+export async function openWire(
+  local: DatagramAddress,
+  remote: DatagramAddress,
+  received: (bytes: Uint8Array) => void,
+): Promise<DatagramWire> {
+  const socket = createSocket(isIPv6(local.host) ? 'udp6' : 'udp4')
+  await bind(socket, local)
+  socket.on('message', (bytes) => received(bytes))
+  // Nobody there yet (ICMP port unreachable): the next frame may find somebody.
+  socket.on('error', () => {})
+  await connect(socket, remote)
+  socket.setRecvBufferSize(LARGEST_BACKLOG)
+  return {
+    local: { host: local.host, port: socket.address().port },
+    send: (bytes) => {
+      if (socket.getSendQueueSize() > LARGEST_BACKLOG) return false
+      socket.send(bytes.slice())
+      return true
+    },
+    close: () => new Promise((resolve) => socket.close(() => resolve())),
+  }
+}
+
+function bind(socket: Socket, { host, port }: DatagramAddress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once('error', reject)
+    socket.bind(port, host, () => {
+      socket.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+function connect(socket: Socket, { host, port }: DatagramAddress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.connect(port, host, (error?: Error) => (error === undefined ? resolve() : reject(error)))
+  })
+}

@@ -1,0 +1,135 @@
+// Channels over real sockets: TCP, TLS and Unix.
+
+import { readFileSync, rmSync } from 'node:fs'
+import { connect as connectTcp, createServer, type Server, type Socket } from 'node:net'
+import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls'
+import type { Endpoint } from './endpoint.ts'
+import { formatEndpoint } from './endpoint.ts'
+import type { Channel } from './transport.ts'
+
+/** PEM files, as `ovs-vsctl set-ssl` names them. */
+export interface TlsFiles {
+  privateKey: string
+  certificate: string
+  caCertificate: string
+}
+
+/** Bytes that wait for a peer which does not read them; above that it is given up. */
+const LARGEST_BACKLOG = 64 << 20
+
+class SocketChannel implements Channel {
+  readonly peer: string
+  onData: (bytes: Uint8Array) => void = () => {}
+  onClose: () => void = () => {}
+  readonly #socket: Socket
+
+  constructor(socket: Socket, peer: string) {
+    this.#socket = socket
+    this.peer = peer
+    socket.setNoDelay(true)
+    socket.on('data', (bytes) => this.onData(bytes))
+    socket.on('error', () => socket.destroy())
+    socket.on('end', () => socket.end())
+    socket.on('close', () => this.onClose())
+  }
+
+  send(bytes: Uint8Array): void {
+    if (this.#socket.destroyed || this.#socket.writableEnded) return
+    this.#socket.write(bytes.slice())
+    if (this.#socket.writableLength > LARGEST_BACKLOG) this.#socket.destroy()
+  }
+
+  close(): void {
+    this.#socket.end()
+  }
+}
+
+/**
+ * A channel to `endpoint`, once it is there. Rejects where nobody answers, or not with the certificate of our authority;
+ * `signal` gives up.
+ */
+export function dial(endpoint: Endpoint, tls: TlsFiles | undefined, signal: AbortSignal): Promise<Channel> {
+  return new Promise((resolve, reject) => {
+    const socket = open(endpoint, tls)
+    const give = () => socket.destroy(new Error('given up'))
+    signal.addEventListener('abort', give, { once: true })
+    socket.once('error', reject)
+    socket.once(endpoint.kind === 'ssl' ? 'secureConnect' : 'connect', () => {
+      signal.removeEventListener('abort', give)
+      socket.off('error', reject)
+      resolve(new SocketChannel(socket, formatEndpoint(endpoint)))
+    })
+  })
+}
+
+function open(endpoint: Endpoint, tls: TlsFiles | undefined): Socket {
+  if (endpoint.kind === 'unix') return connectTcp(endpoint.path)
+  const { port, host = 'localhost' } = endpoint
+  if (endpoint.kind === 'tcp') return connectTcp(port, host)
+  // The authority is our own: as in Open vSwitch, whoever has its certificate is who we mean, under whichever name.
+  return connectTls({ port, host, ...credentials(tls), checkServerIdentity: () => undefined })
+}
+
+export interface Listener {
+  /** Where it listens, its port number chosen. */
+  readonly endpoint: Endpoint
+  /** Takes no more; connections that are there stay. */
+  close(): Promise<void>
+}
+
+/** Listens on `endpoint`. Rejects where that is not possible: the address in use, the file not writable. */
+export async function listen(
+  endpoint: Endpoint,
+  tls: TlsFiles | undefined,
+  accepted: (channel: Channel) => void,
+): Promise<Listener> {
+  const take = (socket: Socket) => accepted(new SocketChannel(socket, peerOf(endpoint, socket)))
+  const server =
+    endpoint.kind === 'ssl'
+      ? createTlsServer({ ...credentials(tls), requestCert: true, rejectUnauthorized: true }, take)
+      : createServer(take)
+  await bind(server, endpoint)
+  const bound = server.address()
+  const port = bound !== null && typeof bound === 'object' ? bound.port : 0
+  return {
+    endpoint: endpoint.kind === 'unix' ? endpoint : { ...endpoint, port },
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+  }
+}
+
+function bind(server: Server, endpoint: Endpoint): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    const ready = () => {
+      server.off('error', reject)
+      resolve()
+    }
+    if (endpoint.kind !== 'unix') server.listen(endpoint.port, endpoint.host, ready)
+    else removeStale(endpoint.path).then(() => server.listen(endpoint.path, ready), reject)
+  })
+}
+
+/** A socket file at which nobody answers is what a killed process left behind. */
+async function removeStale(path: string): Promise<void> {
+  const answered = await new Promise<boolean>((resolve) => {
+    const probe = connectTcp(path, () => {
+      probe.destroy()
+      resolve(true)
+    })
+    probe.once('error', () => resolve(false))
+  })
+  if (answered) throw new Error(`${path} is in use`)
+  rmSync(path, { force: true })
+}
+
+function peerOf(endpoint: Endpoint, socket: Socket | TLSSocket): string {
+  if (endpoint.kind === 'unix') return `unix:${endpoint.path}`
+  const { remoteAddress = '?', remotePort = 0 } = socket
+  return formatEndpoint({ kind: endpoint.kind, passive: false, host: remoteAddress, port: remotePort })
+}
+
+/** @throws Error where the files are missing or can not be read. */
+function credentials(tls: TlsFiles | undefined) {
+  if (tls === undefined) throw new Error('ssl needs a private key, a certificate and the certificate of the authority')
+  return { key: readFileSync(tls.privateKey), cert: readFileSync(tls.certificate), ca: readFileSync(tls.caCertificate) }
+}

@@ -1,0 +1,101 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { openWire } from '../../runtime/datagrams.ts'
+import type { Endpoint } from '../../runtime/endpoint.ts'
+import type { Listener } from '../../runtime/sockets.ts'
+import { dial, listen } from '../../runtime/sockets.ts'
+import type { Channel } from '../../runtime/transport.ts'
+
+let folder = ''
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'signalbox-'))
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+const never = new AbortController().signal
+const anywhere: Endpoint = { kind: 'tcp', passive: true, host: '127.0.0.1', port: 0 }
+const activeOf = (endpoint: Endpoint): Endpoint => ({ ...endpoint, passive: false })
+
+/** What comes on the channel until it closes. */
+function heard(channel: Channel): Promise<string> {
+  return new Promise((resolve) => {
+    let text = ''
+    channel.onData = (bytes) => (text += Buffer.from(bytes).toString())
+    channel.onClose = () => resolve(text)
+  })
+}
+
+async function pair(at: Endpoint): Promise<{ listener: Listener; near: Channel; far: Channel }> {
+  let take: (channel: Channel) => void = () => {}
+  const accepted = new Promise<Channel>((resolve) => (take = resolve))
+  const listener = await listen(at, undefined, (channel) => take(channel))
+  const near = await dial(activeOf(listener.endpoint), undefined, never)
+  return { listener, near, far: await accepted }
+}
+
+describe.each(['tcp', 'unix'] as const)('a channel over %s', (kind) => {
+  const at = (): Endpoint => (kind === 'tcp' ? anywhere : { kind, passive: true, path: join(folder, 'socket') })
+
+  test('carries bytes both ways; what was sent before the end still arrives', async () => {
+    const { listener, near, far } = await pair(at())
+    const there = heard(far)
+    const here = heard(near)
+    const bytes = Buffer.from('to the switch')
+    near.send(bytes)
+    bytes.fill(0)
+    far.send(Buffer.from('to the controller'))
+    far.close()
+    near.close()
+    expect(await Promise.all([there, here])).toEqual(['to the switch', 'to the controller'])
+    near.send(Buffer.from('too late'))
+    await listener.close()
+  })
+
+  test('can not be had where nobody listens', async () => {
+    const { listener, near, far } = await pair(at())
+    near.close()
+    far.close()
+    await listener.close()
+    await expect(dial(activeOf(listener.endpoint), undefined, never)).rejects.toThrow(/ECONNREFUSED|ENOENT/)
+  })
+
+  test('is not listened for twice at one place', async () => {
+    const { listener, near, far } = await pair(at())
+    await expect(listen(listener.endpoint, undefined, () => {})).rejects.toThrow(/in use/)
+    near.close()
+    far.close()
+    await listener.close()
+  })
+})
+
+test('a socket file that a killed process left gives way', async () => {
+  const path = join(folder, 'stale')
+  writeFileSync(path, '')
+  const listener = await listen({ kind: 'unix', passive: true, path }, undefined, () => {})
+  expect(existsSync(path)).toBe(true)
+  await listener.close()
+})
+
+test('a wire carries a frame in a datagram, from its own other end only', async () => {
+  const frames: string[] = []
+  let arrived = () => {}
+  const arrival = new Promise<void>((resolve) => (arrived = resolve))
+  const take = (bytes: Uint8Array) => {
+    frames.push(Buffer.from(bytes).toString())
+    arrived()
+  }
+  const host = '127.0.0.1'
+  const probe = await openWire({ host, port: 0 }, { host, port: 9 }, () => {})
+  const free = probe.local.port
+  await probe.close()
+  const here = await openWire({ host, port: 0 }, { host, port: free }, take)
+  const there = await openWire({ host, port: free }, here.local, () => {})
+  const stranger = await openWire({ host, port: 0 }, here.local, () => {})
+  expect(stranger.send(Buffer.from('stranger'))).toBe(true)
+  expect(there.send(Buffer.from('frame'))).toBe(true)
+  await arrival
+  expect(frames).toEqual(['frame'])
+  await Promise.all([here, there, stranger].map((wire) => wire.close()))
+})
