@@ -20,10 +20,15 @@ export const ErrorType = {
   Experimenter: 0xffff,
 } as const
 
+/** Open vSwitch's own errors stand under EXPERIMENTER with this number; the others there are the ONF's. */
+export const NICIRA = 0x00002320
+
 /** The code's type and number on the OpenFlow wire. */
 export interface WireError {
   readonly type: number
   readonly code: number
+  /** Whose error it is, where not the ONF's. */
+  readonly experimenter?: number
 }
 
 const of = (type: number, code: number): WireError => ({ type, code })
@@ -159,6 +164,13 @@ const TABLE = {
   OFPBFC_MSG_FAILED: of(ErrorType.Experimenter, 2313),
   OFPBFC_TIMEOUT: of(ErrorType.Experimenter, 2314),
   OFPBFC_BUNDLE_IN_PROGRESS: of(ErrorType.Experimenter, 2315),
+  OFPBIC_DUP_INST: of(ErrorType.Experimenter, 2600),
+  OFPBAC_BAD_SET_MASK: of(ErrorType.Experimenter, 4250),
+  NXBRC_MUST_BE_ZERO: { type: ErrorType.Experimenter, code: 4, experimenter: NICIRA },
+  NXBAC_BAD_HEADER_TYPE: { type: ErrorType.Experimenter, code: 39, experimenter: NICIRA },
+  NXBAC_BAD_CONJUNCTION: { type: ErrorType.Experimenter, code: 15, experimenter: NICIRA },
+  OFPMOFC_MONITOR_EXISTS: { type: ErrorType.Experimenter, code: 6, experimenter: NICIRA },
+  OFPMOFC_UNKNOWN_MONITOR: { type: ErrorType.Experimenter, code: 8, experimenter: NICIRA },
   /** A message that is not of the agreed shape. */
   bad_request: of(ErrorType.BadRequest, 6),
   port_exists: of(ErrorType.PortModFailed, 0),
