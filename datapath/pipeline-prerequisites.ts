@@ -20,10 +20,13 @@ const isIcmpv6 = (frame: Translation) => isIpv6(frame) && carries(IpProtocol.Icm
 const isDiscovery = (frame: Translation, type: number) =>
   isIcmpv6(frame) && frame.read(Word.transportSource) === type && frame.read(Word.transportDestination) === 0
 
-const CONNECTION = CtState.New | CtState.Established | CtState.Related | CtState.Reply
-const isTracked = (frame: Translation) => {
+/** Bits that only a frame with a connection has. */
+const CONNECTED =
+  CtState.New | CtState.Established | CtState.Related | CtState.Reply | CtState.SourceNat | CtState.DestinationNat
+
+function hasConnection(frame: Translation): boolean {
   const state = frame.read(Word.ctState)
-  return (state & CtState.Tracked) !== 0 && (state & CONNECTION) !== 0 && isIp(frame)
+  return (state & CONNECTED) !== 0 || (state & (CtState.Tracked | CtState.Invalid)) === CtState.Tracked
 }
 
 const HOLDS: Record<Prerequisite, (frame: Translation) => boolean> = {
@@ -44,7 +47,7 @@ const HOLDS: Record<Prerequisite, (frame: Translation) => boolean> = {
   nd: (frame) => isDiscovery(frame, 135) || isDiscovery(frame, 136),
   ns: (frame) => isDiscovery(frame, 135),
   na: (frame) => isDiscovery(frame, 136),
-  ct: isTracked,
+  ct: hasConnection,
 }
 
 /** Whether the frame has the field. Consults what tells. */

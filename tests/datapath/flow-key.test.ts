@@ -1,22 +1,26 @@
 import { describe, expect, test } from 'vitest'
-import { extractKey, readField, writeField } from '../../datapath/flow-key.ts'
+import { Ipv6ExtensionBits, extractKey, readField, writeField } from '../../datapath/flow-key.ts'
 import { packMatch } from '../../datapath/packed-match.ts'
 import { FrameArena } from '../../datapath/frames.ts'
 import { InvalidField } from '../../protocols/errors.ts'
-import { FIELDS, KEY_WORDS, Word, fieldOf } from '../../protocols/fields.ts'
+import { FIELDS, KEY_WORDS, MAX_LABELS, Word, fieldOf } from '../../protocols/fields.ts'
 import type { FieldName } from '../../protocols/fields.ts'
 import { parseIpv4, parseIpv6 } from '../../protocols/address.ts'
 import {
   arpRequest,
   ethernetFrame,
   ipFrame,
+  mplsFrame,
   neighbourSolicitation,
+  pbbFrame,
   tcpFrame,
   udpFrame,
 } from '../../protocols/packet/compose.ts'
+import type { Ipv6Chain } from '../../protocols/packet/ipv6-extensions.ts'
+import { dissect } from '../../protocols/packet/packet.ts'
 import { seeded } from '../../runtime/random.ts'
 import { randomBits } from '../support/random-flows.ts'
-import { damagedFrame, randomBytes } from '../support/random-frames.ts'
+import { damagedFrame, extendedFrame, randomBytes } from '../support/random-frames.ts'
 import { keyOf } from '../support/random-keys.ts'
 
 const link = { ethSrc: 0x020000000001n, ethDst: 0x020000000002n }
@@ -30,6 +34,7 @@ function fieldsOf(bytes: Uint8Array, ...names: FieldName[]): Record<string, bigi
 }
 
 const hex = (text: string) => Uint8Array.from(Buffer.from(text.replaceAll(/\s/g, ''), 'hex'))
+const hexOf = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 const ETHERNET = '020000000002 020000000001'
 
 describe('the key of', () => {
@@ -125,6 +130,37 @@ describe('the key of', () => {
     expect(through('00 11 09 000000000000')).toEqual({ nw_proto: 0n, ip_frag: 0n, udp_src: 0n })
   })
 
+  test('a label stack: three entries, and nothing behind them', () => {
+    const labels = [1, 2, 3, 4].map((label) => ({ label, trafficClass: label, ttl: 10 * label }))
+    const payload = udpFrame({ ...ipv4, srcPort: 5, dstPort: 6 }).slice(14)
+    const entry = (label: number, bottom: number) => (label * 0x1200 + bottom * 0x100 + 10 * label) >>> 0
+    const stack = (count: number) => {
+      const bytes = mplsFrame({ ...link, vlan: [{ id: 7 }], labels: labels.slice(0, count), payload })
+      return Array.from(keyOf(bytes).subarray(Word.mpls, Word.mpls + MAX_LABELS))
+    }
+    expect(stack(1)).toEqual([entry(1, 1), 0, 0])
+    expect(stack(2)).toEqual([entry(1, 0), entry(2, 1), 0])
+    expect(stack(3)).toEqual([entry(1, 0), entry(2, 0), entry(3, 1)])
+    expect(stack(4)).toEqual([entry(1, 0), entry(2, 0), entry(3, 0)])
+    const bytes = mplsFrame({ ...link, etherType: 0x8848, labels: labels.slice(1, 2), payload })
+    const seen = fieldsOf(bytes, 'eth_type', 'mpls_label', 'mpls_tc', 'mpls_bos', 'mpls_ttl', 'nw_src', 'udp_src')
+    expect(Object.values(seen)).toEqual([0x8848n, 2n, 2n, 1n, 20n, 0n, 0n])
+    expect(fieldsOf(bytes.slice(0, 17), 'eth_type', 'mpls_ttl')).toEqual({ eth_type: 0x8848n, mpls_ttl: 0n })
+  })
+
+  test('a frame in a backbone: its service, and nothing behind it', () => {
+    const inner = udpFrame({ ...ipv4, vlan: [{ id: 3 }], srcPort: 5, dstPort: 6 })
+    const bytes = pbbFrame({ ethSrc: 5n, ethDst: 6n, vlan: [{ id: 9 }], serviceId: 0xabcdef, priority: 7, inner })
+    expect(fieldsOf(bytes, 'eth_src', 'vlan_vid', 'eth_type', 'pbb_isid', 'nw_src')).toEqual({
+      eth_src: 5n,
+      vlan_vid: 0x1009n,
+      eth_type: 0x88e7n,
+      pbb_isid: 0xabcdefn,
+      nw_src: 0n,
+    })
+    expect(fieldsOf(bytes.slice(0, 35), 'eth_type', 'pbb_isid')).toEqual({ eth_type: 0x88e7n, pbb_isid: 0n })
+  })
+
   test('802.3: the type of SNAP counts, anything else has none', () => {
     const snap = ethernetFrame({
       ...link,
@@ -145,6 +181,82 @@ describe('the key of', () => {
     expect(broken(3, 0xff)).toEqual(nothing)
     expect(broken(3, 19)).toEqual(nothing)
   })
+})
+
+describe('ipv6_exthdr', () => {
+  const { NoNext, EncapsulatingSecurity, Authentication, Destination, Fragment } = Ipv6ExtensionBits
+  const { Routing, HopByHop, UnexpectedRepeat, UnexpectedSequence } = Ipv6ExtensionBits
+  const address = { ...link, ipSrc: ipv6.ipSrc, ipDst: ipv6.ipDst }
+
+  /** The bits of a packet with these next headers; the last one ends the chain. */
+  function seen(...protocols: number[]): bigint {
+    const chain = protocols.slice(1).map((next) => `${next.toString(16).padStart(2, '0')}00000000000000`)
+    const segment = hex(`${chain.join('')}${'00'.repeat(20)}`)
+    return fieldsOf(ipFrame({ ...address, protocol: protocols[0]!, segment }), 'ipv6_exthdr')['ipv6_exthdr']!
+  }
+
+  test.each([
+    [[17], 0],
+    [[59], NoNext],
+    [[50], EncapsulatingSecurity],
+    [[0, 60, 43, 44, 51, 60, 17], HopByHop | Destination | Routing | Fragment | Authentication],
+    [[0, 60, 43, 44, 51, 50], HopByHop | Destination | Routing | Fragment | Authentication | EncapsulatingSecurity],
+    [[60, 60, 59], Destination | NoNext],
+    [[60, 60, 60, 17], Destination | UnexpectedRepeat],
+    [[43, 43, 17], Routing | UnexpectedRepeat],
+    [[44, 43, 17], Fragment | Routing | UnexpectedSequence],
+    [[43, 60, 17], Routing | Destination],
+    [[60, 0, 17], Destination | UnexpectedSequence],
+    [[0, 51, 0, 17], HopByHop | Authentication | UnexpectedRepeat | UnexpectedSequence],
+    [[51, 60, 50], Authentication | Destination | EncapsulatingSecurity | UnexpectedSequence],
+    [[51, 60, 43, 17], Authentication | Destination | Routing | UnexpectedSequence],
+  ])('of %j', (protocols, bits) => {
+    expect(seen(...protocols)).toBe(BigInt(bits))
+  })
+
+  test('nothing of a chain that is cut short, nor of what follows in a later fragment', () => {
+    const cut = ipFrame({ ...address, protocol: 0, segment: hex('2b 00 000000000000 11 01') })
+    expect(fieldsOf(cut, 'ipv6_exthdr')).toEqual({ ipv6_exthdr: 0n })
+    const later = ipFrame({ ...address, protocol: 44, segment: hex('3b 00 0008 00000000 0000000000000000') })
+    expect(fieldsOf(later, 'ipv6_exthdr')).toEqual({ ipv6_exthdr: BigInt(Fragment) })
+  })
+
+  test.each([1, 2, 3])('headers in any order (seed %i)', (seed) => {
+    const random = seeded(seed)
+    for (let round = 0; round < 300; round++) {
+      const bytes = extendedFrame(random, address)
+      const layer = dissect(bytes).find(({ name }) => name === 'ipv6-extensions')
+      if (layer?.name !== 'ipv6-extensions') throw new Error('no chain')
+      const found = fieldsOf(bytes, 'ipv6_exthdr')['ipv6_exthdr']
+      expect([hexOf(bytes), found]).toEqual([hexOf(bytes), BigInt(bitsOf(layer.header))])
+    }
+  })
+
+  /** The slow twin: sorted by the order of RFC 8200, is it the same? */
+  function bitsOf({ extensions, protocol }: Ipv6Chain): number {
+    const isLater = extensions.some((extension) => extension.type === 'fragment' && extension.offset > 0)
+    const protocols = extensions.map((extension) => (extension.type === 'fragment' ? 44 : extension.protocol))
+    if (!isLater && (protocol === 50 || protocol === 59)) protocols.push(protocol)
+    const named = protocols.map((each, at) => {
+      if (each !== 60) return String(each)
+      const isFirst = protocols.slice(0, at).every((before) => before === 0)
+      return isFirst ? 'on the way' : 'at the end'
+    })
+    const order = ['0', 'on the way', '43', '44', '51', '50', 'at the end', '59']
+    const sorted = named.toSorted((a, b) => order.indexOf(a) - order.indexOf(b))
+    const bits: Record<number, number> = {
+      0: protocols[0] === 0 ? HopByHop : 0,
+      43: Routing,
+      44: Fragment,
+      50: EncapsulatingSecurity,
+      51: Authentication,
+      59: NoNext,
+      60: Destination,
+    }
+    const repeat = new Set(named).size < named.length ? UnexpectedRepeat : 0
+    const sequence = named.join() === sorted.join() ? 0 : UnexpectedSequence
+    return protocols.reduce((sum, each) => sum | bits[each]!, repeat | sequence)
+  }
 })
 
 test('any bytes have a key, and it does not depend on what lies behind the frame', () => {

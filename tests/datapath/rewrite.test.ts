@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { extractKey } from '../../datapath/flow-key.ts'
 import { FrameArena } from '../../datapath/frames.ts'
 import { applySet, popVlan, pushVlan } from '../../datapath/rewrite.ts'
-import { KEY_WORDS, Word } from '../../protocols/fields.ts'
+import { KEY_WORDS, MAX_LABELS, Word } from '../../protocols/fields.ts'
 import { EtherType, IpProtocol } from '../../protocols/match.ts'
 import {
   arpReply,
@@ -64,6 +64,8 @@ function writableWords(key: Uint32Array): { word: number; bits: number }[] {
   const found = [...of([Word.ethernetDestination, Word.ethernetSource], 0xffff)]
   found.push(...of([Word.ethernetDestination + 1, Word.ethernetSource + 1], 0xffffffff))
   for (const word of [Word.vlan, Word.innerVlan]) if (key[word] !== 0) found.push(...of([word], 0xefff))
+  for (const word of words(Word.mpls, MAX_LABELS)) if (key[word] !== 0) found.push(...of([word], 0xfffffeff))
+  if (key[Word.pbbServiceId] !== 0) found.push(...of([Word.pbbServiceId], 0xffffff))
   if (isArp(key)) {
     found.push(...of([Word.protocol], 0xff), ...of([Word.ipv4Source, Word.ipv4Destination], 0xffffffff))
     found.push(...of([Word.arpSenderHardware, Word.arpTargetHardware], 0xffff))

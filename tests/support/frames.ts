@@ -9,9 +9,11 @@ import {
   icmpEchoFrame,
   icmpv6EchoFrame,
   ipFrame,
+  mplsFrame,
   ndFrame,
   neighbourAdvertisement,
   neighbourSolicitation,
+  pbbFrame,
   rarpFrame,
   sctpFrame,
   tcpFrame,
@@ -131,6 +133,33 @@ export const SAMPLE_FRAMES: Readonly<Record<string, Uint8Array>> = {
   }),
   firstFragment6: fragmented6(0),
   laterFragment6: fragmented6(1480),
+  mpls4: mplsFrame({
+    ...ethernet,
+    vlan: [{ id: 10 }],
+    labels: [
+      { label: 16, trafficClass: 5, ttl: 64 },
+      { label: 17, trafficClass: 0, ttl: 63 },
+    ],
+    payload: udpFrame({ ...ipv4, ...ports }).slice(14),
+  }),
+  mpls6: mplsFrame({
+    ...ethernet,
+    etherType: 0x8848,
+    labels: [{ label: 2, trafficClass: 0, ttl: 1 }],
+    payload: tcpFrame({ ...ipv6, ...ports }).slice(14),
+  }),
+  pseudowire: mplsFrame({
+    ...ethernet,
+    labels: [{ label: 1048575, trafficClass: 7, ttl: 255 }],
+    payload: new Uint8Array(20),
+  }),
+  pbb: pbbFrame({
+    ...ethernet,
+    vlan: [{ id: 9, etherType: 0x88a8 }],
+    serviceId: 0xabcdef,
+    priority: 3,
+    inner: udpFrame({ ...ipv4, ...ports, vlan: [{ id: 10 }] }),
+  }),
 }
 
 /** A valid frame with addresses, tags, ports and payload of chance. */

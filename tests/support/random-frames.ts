@@ -4,12 +4,18 @@ import { EtherType, IpProtocol } from '../../protocols/match.ts'
 import {
   ethernetFrame,
   ipFrame,
+  mplsFrame,
   neighbourAdvertisement,
   neighbourSolicitation,
+  pbbFrame,
   tcpFrame,
   udpFrame,
 } from '../../protocols/packet/compose.ts'
-import type { FrameVlan } from '../../protocols/packet/compose.ts'
+import type { FrameVlan, IpOptions } from '../../protocols/packet/compose.ts'
+import { ETHERNET_HEADER_SIZE } from '../../protocols/packet/ethernet.ts'
+import type { Ipv6Extension } from '../../protocols/packet/ipv6-extensions.ts'
+import { encodeIpv6Chain, firstProtocol, ipv6ChainSize } from '../../protocols/packet/ipv6-extensions.ts'
+import { viewOf } from '../../protocols/bytes.ts'
 import type { Random } from '../../runtime/random.ts'
 import { chance, pick } from './random-flows.ts'
 
@@ -21,28 +27,79 @@ const NEIGHBOURS = [0xfe800000000000000000000000000001n, 0xfe8000000000000000000
 
 /** A frame that makes sense. */
 export function randomFrame(random: Random): Uint8Array {
-  const link = { ethSrc: pick(random, MACS.slice(0, 3)), ethDst: pick(random, MACS), vlan: randomTags(random) }
+  switch (random.below(12)) {
+    case 0:
+      return randomMplsFrame(random)
+    case 1:
+      return pbbFrame({
+        ...randomLink(random),
+        serviceId: random.below(1 << 24),
+        priority: random.below(8),
+        inner: plainFrame(random),
+      })
+    default:
+      return plainFrame(random)
+  }
+}
+
+/** A stack of one to four labels over IPv4, IPv6 or what is neither. */
+function randomMplsFrame(random: Random): Uint8Array {
+  const labels = Array.from({ length: 1 + random.below(4) }, () => ({
+    label: pick(random, [16, 17, 0xfffff]),
+    trafficClass: random.below(8),
+    ttl: pick(random, [0, 1, 2, 64]),
+  }))
+  const unknown = () => Uint8Array.from([0, ...randomBytes(random, random.below(40))])
+  const payload = chance(random, 0.7) ? randomPacket(random) : unknown()
+  return mplsFrame({
+    ...randomLink(random),
+    labels,
+    payload,
+    etherType: pick(random, [EtherType.Mpls, EtherType.Mpls, EtherType.MplsMulticast]),
+  })
+}
+
+/** An IP packet, which no frame is around. */
+const randomPacket = (random: Random): Uint8Array =>
+  segmentFrame(random, { ...randomIp(random), vlan: [] }).slice(ETHERNET_HEADER_SIZE)
+
+const randomLink = (random: Random) => ({
+  ethSrc: pick(random, MACS.slice(0, 3)),
+  ethDst: pick(random, MACS),
+  vlan: randomTags(random),
+})
+
+function randomIp(random: Random): IpOptions {
   const isIpv6 = chance(random, 0.4)
   const address = () => (isIpv6 ? (0x20010db8n << 96n) + BigInt(pick(random, ADDRESSES)) : pick(random, ADDRESSES))
-  const ip = {
-    ...link,
+  return {
+    ...randomLink(random),
     ipSrc: address(),
     ipDst: address(),
     ttl: pick(random, [0, 1, 2, 64]),
     dscp: random.below(64),
     ecn: random.below(4),
   }
+}
+
+function segmentFrame(random: Random, ip: IpOptions): Uint8Array {
   const ports = {
     srcPort: pick(random, PORTS),
     dstPort: pick(random, PORTS),
-    payload: new Uint8Array(random.below(40)),
+    payload: randomBytes(random, random.below(40)),
   }
-  switch (random.below(8)) {
+  return chance(random, 0.6) ? tcpFrame({ ...ip, ...ports }) : udpFrame({ ...ip, ...ports })
+}
+
+/** A frame with nothing between it and what it carries but tags. */
+function plainFrame(random: Random): Uint8Array {
+  const link = randomLink(random)
+  const ip = { ...randomIp(random), ...link }
+  switch (random.below(10)) {
     case 0:
     case 1:
-      return tcpFrame({ ...ip, ...ports })
     case 2:
-      return udpFrame({ ...ip, ...ports })
+      return segmentFrame(random, ip)
     case 3: {
       const protocol = pick(random, [IpProtocol.Icmp, IpProtocol.Icmpv6, IpProtocol.Sctp, 0, 43, 44, 47, 51, 60])
       return ipFrame({ ...ip, protocol, segment: randomBytes(random, 12 + random.below(60)) })
@@ -53,12 +110,54 @@ export function randomFrame(random: Random): Uint8Array {
     }
     case 5:
       return ethernetFrame({ ...link, etherType: EtherType.Arp, payload: arpPayload(random) })
+    case 6:
+      return icmpErrorFrame(random, ip)
+    case 7:
+      return extendedFrame(random, { ...ip, ipSrc: NEIGHBOURS[0]!, ipDst: NEIGHBOURS[1]! })
     default:
       return ethernetFrame({
         ...link,
         etherType: pick(random, [0x88cc, 40, 0x8100, 0x9999]),
         payload: randomBytes(random, 60),
       })
+  }
+}
+
+const ICMP_ERRORS = [3, 4, 5, 11, 12]
+const ICMPV6_ERRORS = [1, 2, 3, 4]
+
+/** What an error tells of begins the packet that it is about (RFC 792, RFC 4443). */
+function icmpErrorFrame(random: Random, ip: IpOptions): Uint8Array {
+  const isIpv6 = typeof ip.ipSrc === 'bigint'
+  const about = segmentFrame(random, { ...ip, ipSrc: ip.ipDst, ipDst: ip.ipSrc, vlan: [] }).slice(ETHERNET_HEADER_SIZE)
+  const enough = about.subarray(0, isIpv6 ? about.length : 28)
+  const type = pick(random, isIpv6 ? ICMPV6_ERRORS : ICMP_ERRORS)
+  const segment = Uint8Array.from([type, random.below(4), 0, 0, 0, 0, 0, 0, ...enough])
+  return ipFrame({ ...ip, protocol: isIpv6 ? IpProtocol.Icmpv6 : IpProtocol.Icmp, segment })
+}
+
+const EXTENSIONS = [0, 43, 44, 51, 60]
+const ENDS = [IpProtocol.Tcp, IpProtocol.Udp, IpProtocol.Icmpv6, 50, 59]
+
+/** Extension headers in any order, also such as no order has. */
+export function extendedFrame(random: Random, ip: IpOptions & { ipSrc: bigint; ipDst: bigint }): Uint8Array {
+  const extensions = Array.from({ length: 1 + random.below(4) }, () => randomExtension(random))
+  const protocol = pick(random, ENDS)
+  const size = ipv6ChainSize(extensions)
+  const segment = new Uint8Array(size + 24)
+  segment.set(randomBytes(random, 24), size)
+  encodeIpv6Chain(extensions, protocol, viewOf(segment), 0)
+  return ipFrame({ ...ip, protocol: firstProtocol(extensions, protocol), segment })
+}
+
+function randomExtension(random: Random): Ipv6Extension {
+  const protocol = pick(random, EXTENSIONS)
+  if (protocol !== 44) return { type: 'other', protocol, body: randomBytes(random, pick(random, [6, 14])) }
+  return {
+    type: 'fragment',
+    offset: pick(random, [0, 0, 0, 8]),
+    more: chance(random, 0.5),
+    identification: random.uint32(),
   }
 }
 

@@ -18,9 +18,11 @@ import type { Ipv6Extension } from '../../../protocols/packet/ipv6-extensions.ts
 import { decodeIpv6, encodeIpv6, IPV6_HEADER_SIZE } from '../../../protocols/packet/ipv6.ts'
 import type { LlcHeader } from '../../../protocols/packet/llc.ts'
 import { decodeLlc, encodeLlc, llcSize } from '../../../protocols/packet/llc.ts'
+import { decodeLabel, encodeLabel, LABEL_SIZE } from '../../../protocols/packet/mpls.ts'
 import type { NdOption } from '../../../protocols/packet/nd-options.ts'
 import type { NeighbourDiscovery } from '../../../protocols/packet/nd.ts'
 import { decodeNd, encodeNd, ipv6MulticastMac, ndSize, solicitedNodeAddress } from '../../../protocols/packet/nd.ts'
+import { decodeServiceTag, encodeServiceTag, SERVICE_TAG_SIZE } from '../../../protocols/packet/pbb.ts'
 import { decodeSctp, encodeSctp, SCTP_HEADER_SIZE } from '../../../protocols/packet/sctp.ts'
 import { decodeTcp, encodeTcp, tcpSize } from '../../../protocols/packet/tcp.ts'
 import { decodeUdp, encodeUdp, UDP_HEADER_SIZE } from '../../../protocols/packet/udp.ts'
@@ -145,6 +147,28 @@ const CODECS = {
     size: () => VLAN_TAG_SIZE,
     encode: encodeVlanTag,
     decode: decodeVlanTag,
+  },
+  mpls: {
+    random: (random: Random) => ({
+      label: random.below(1 << 20),
+      trafficClass: random.below(8),
+      bottomOfStack: bit(random),
+      ttl: u8(random),
+    }),
+    size: () => LABEL_SIZE,
+    encode: encodeLabel,
+    decode: decodeLabel,
+  },
+  pbb: {
+    random: (random: Random) => ({
+      priority: random.below(8),
+      dropEligible: bit(random),
+      reserved: random.below(16),
+      serviceId: random.below(1 << 24),
+    }),
+    size: () => SERVICE_TAG_SIZE,
+    encode: encodeServiceTag,
+    decode: decodeServiceTag,
   },
   arp: {
     random: (random: Random) => ({

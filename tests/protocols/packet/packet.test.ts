@@ -1,5 +1,6 @@
 import { describe as group, expect, test } from 'vitest'
-import { describe, dissect } from '../../../protocols/packet/packet.ts'
+import { mplsFrame, pbbFrame } from '../../../protocols/packet/compose.ts'
+import { describe, dissect, outerLayers } from '../../../protocols/packet/packet.ts'
 import { wrongChecksums } from '../../../protocols/packet/verify.ts'
 import { seeded } from '../../../runtime/random.ts'
 import { oneOf, randomBytes, randomFrame, SAMPLE_FRAMES } from '../../support/frames.ts'
@@ -20,7 +21,7 @@ group('what composers make', () => {
     }
   })
 
-  test.each(['udp4', 'udp6', 'tcp4', 'tcp6', 'sctp4', 'sctp6', 'echo4', 'echo6'])(
+  test.each(['udp4', 'udp6', 'tcp4', 'tcp6', 'sctp4', 'sctp6', 'echo4', 'echo6', 'mpls4', 'mpls6', 'pbb'])(
     'a flipped bit in %s is found',
     (name) => {
       const frame = SAMPLE_FRAMES[name]!.slice()
@@ -64,6 +65,18 @@ group('dissect never throws', () => {
   })
 })
 
+test('frames in frames are followed to a depth, and stacks of labels to the end', () => {
+  const link = { ethSrc: 1n, ethDst: 2n }
+  let frame = SAMPLE_FRAMES['udp4']!
+  for (let depth = 0; depth < 100; depth++)
+    frame = pbbFrame({ ...link, serviceId: depth, inner: frame })
+  expect(names(frame).filter((name) => name === 'pbb')).toHaveLength(8)
+  const labels = Array.from({ length: 5000 }, () => ({ label: 1, trafficClass: 0, ttl: 1 }))
+  const stacked = mplsFrame({ ...link, labels, payload: SAMPLE_FRAMES['udp4']!.slice(14) })
+  expect(names(stacked).slice(-4)).toEqual(['mpls', 'ipv4', 'udp', 'payload'])
+  expect(outerLayers(dissect(stacked)).map((layer) => layer.name)).toEqual(['ethernet', 'mpls'])
+})
+
 test('a cut frame says where it ends too early', () => {
   expect(dissect(SAMPLE_FRAMES['udp4']!.slice(0, 20))).toMatchObject([
     { name: 'ethernet' },
@@ -88,6 +101,10 @@ test('frames in one line', () => {
       "echo6": "02:00:00:00:00:01 > 02:00:00:00:00:02 IPv6 2001:db8::1 > 2001:db8::2 icmpv6 echo reply id 1 seq 2",
       "firstFragment6": "02:00:00:00:00:01 > 02:00:00:00:00:02 IPv6 2001:db8::1 > 2001:db8::2 extension 0 fragment 7@0+ udp 9 > 9 length 16",
       "laterFragment6": "02:00:00:00:00:01 > 02:00:00:00:00:02 IPv6 2001:db8::1 > 2001:db8::2 extension 0 fragment 7@1480+",
+      "mpls4": "02:00:00:00:00:01 > 02:00:00:00:00:02 vlan 10 mpls 16 class 5 ttl 64 mpls 17 ttl 63 IPv4 10.0.0.1 > 10.0.0.2 udp 1234 > 80 length 3",
+      "mpls6": "02:00:00:00:00:01 > 02:00:00:00:00:02 mpls 2 ttl 1 IPv6 2001:db8::1 > 2001:db8::2 tcp 1234 > 80 [.] seq 0 length 3",
+      "pbb": "02:00:00:00:00:01 > 02:00:00:00:00:02 vlan 9 pbb 11259375 priority 3 02:00:00:00:00:01 > 02:00:00:00:00:02 vlan 10 IPv4 10.0.0.1 > 10.0.0.2 udp 1234 > 80 length 3",
+      "pseudowire": "02:00:00:00:00:01 > 02:00:00:00:00:02 mpls 1048575 class 7 ttl 255 length 20",
       "rarp": "02:00:00:00:00:01 > ff:ff:ff:ff:ff:ff RARP who-is 02:00:00:00:00:01 tell 02:00:00:00:00:01",
       "routerAdvertisement": "02:00:00:00:00:01 > 02:00:00:00:00:02 IPv6 2001:db8::1 > 2001:db8::2 icmpv6 router advertisement",
       "sctp4": "02:00:00:00:00:01 > 02:00:00:00:00:02 IPv4 10.0.0.1 > 10.0.0.2 sctp 1234 > 80",
