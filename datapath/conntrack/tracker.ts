@@ -1,4 +1,5 @@
-// START HERE. The connection tracker, as Open vSwitch's userspace datapath has it (lib/conntrack.c).
+// The connection tracker's contract, as Open vSwitch's userspace datapath has it (lib/conntrack.c). START HERE, then go on to
+// connection-tracker.ts.
 
 import type { FrameArena, FrameHandle } from '../frames.ts'
 
@@ -26,9 +27,14 @@ export interface NatRequest {
 /** What the tracker says of a frame: the words of the flow key from `ctState` to `ctTransportDestination`, in their order. */
 export type TrackedWords = Uint32Array
 
-export interface TrackedFrame {
-  frame: FrameHandle
+export interface Tracked {
   words: TrackedWords
+  /** The tracker's own note, which spares it from taking a frame that comes again for a second one. */
+  seen?: object
+}
+
+export interface TrackedFrame extends Tracked {
+  frame: FrameHandle
 }
 
 export interface Tracker {
@@ -36,6 +42,8 @@ export interface Tracker {
    * Looks at a frame, changes it where NAT asks for it, and says what it is. Fragments are kept until the last of their
    * datagram has come, and then all of them go on together: so what comes back may be no frame, or several, `frame` among them
    * or not. Takes ownership of `frame`; gives that of the frames it returns.
+   *
+   * `before` is what was last said of this frame, or of the one it is a copy of, unless `ct_clear` came in between.
    */
-  track(arena: FrameArena, frame: FrameHandle, request: TrackRequest): TrackedFrame[]
+  track(arena: FrameArena, frame: FrameHandle, request: TrackRequest, before?: Tracked): TrackedFrame[]
 }
