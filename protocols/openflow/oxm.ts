@@ -79,8 +79,16 @@ export function wireFieldOf(field: FieldName, short = false): WireField {
   return wire
 }
 
+/**
+ * OXM_OF_PACKET_TYPE (OpenFlow 1.5 §7.2.3.11), which Open vSwitch puts into matches that nothing else ties to Ethernet. All frames
+ * here are Ethernet, so that it says nothing.
+ */
+const PACKET_TYPE = numberOf(OxmClass.OXM_OF, 44)
+const PACKET_TYPE_BYTES = 4
+
 /** An OXM header as it came. */
 export interface ReadHeader {
+  number: number
   /** Absent: nobody knows the field by this class, number and length. */
   wire?: WireField
   /** The class and number are known, the length is not theirs. */
@@ -102,7 +110,13 @@ export function readHeader(reader: ByteReader): ReadHeader {
   const known = experimenter === ONF_EXPERIMENTER ? byNumber.get(numberOf(oxmClass, fieldAndMask >> 1)) : undefined
   const width = masked ? payload >> 1 : payload
   const wrongLength = known !== undefined && (width !== known.bytes || (masked && payload % 2 === 1))
-  return { ...(known !== undefined && !wrongLength && { wire: known }), wrongLength, masked, payload }
+  return {
+    number: numberOf(oxmClass, fieldAndMask >> 1),
+    ...(known !== undefined && !wrongLength && { wire: known }),
+    wrongLength,
+    masked,
+    payload,
+  }
 }
 
 /** The length in it is the field's also where only the header is wanted, in actions that name a field. */
@@ -130,6 +144,8 @@ export function encodeOxm(writer: ByteWriter, part: FieldMatch): void {
 export interface ReadOxm {
   /** Absent: unknown. */
   wire?: WireField
+  /** Says that frames are Ethernet, which all are. */
+  redundant?: boolean
   wrongLength: boolean
   masked: boolean
   value: bigint
@@ -142,9 +158,11 @@ export interface ReadOxm {
  * @throws Refused OFPBMC_BAD_LEN, OFPBMC_BAD_WILDCARDS.
  */
 export function readOxm(reader: ByteReader): ReadOxm {
-  const { wire, wrongLength, masked, payload } = readHeader(reader)
+  const { number, wire, wrongLength, masked, payload } = readHeader(reader)
   const body = reader.sub(payload)
   if (wire === undefined) {
+    if (number === PACKET_TYPE && payload === (masked ? 2 : 1) * PACKET_TYPE_BYTES && body.u32() === 0)
+      return { redundant: true, wrongLength, masked, value: 0n, mask: 0n }
     if (masked) checkUnknownMask(body)
     return { wrongLength, masked, value: 0n, mask: 0n }
   }
@@ -240,9 +258,10 @@ export function decodeOxmList(reader: ByteReader, options: { loose?: boolean } =
   const taken = new Uint32Array(KEY_WORDS)
   const body = reader.sub(reader.remaining, 'OFPBMC_BAD_LEN')
   while (body.remaining > 0) {
-    const part = matchOf(readOxm(body))
+    const read = readOxm(body)
+    const part = matchOf(read)
     if (part === undefined) {
-      if (options.loose === true) continue
+      if (read.redundant === true || options.loose === true) continue
       throw new Refused('OFPBMC_BAD_FIELD', '', 'unknown field')
     }
     const field = fieldOf(part.field)
