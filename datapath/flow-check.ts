@@ -1,33 +1,68 @@
-// What makes a flow mod one that can be carried out, apart from what is in the tables already.
+// What makes a flow mod, or a list of actions, one that can be carried out, apart from what is in the tables already. Codes are
+// Open vSwitch's; where it asks less than OpenFlow 1.3 says, those of OpenFlow 1.3 §7.4.4. The actions' own rules are in check/.
 
-import type { Action, FlowMod, Instructions, Subfield } from '../protocols/control/messages.ts'
-import { ALL_TABLES, MAX_CLONE_DEPTH, ReservedPort } from '../protocols/control/messages.ts'
+import type { Action, FlowFilter, FlowMod, Instructions } from '../protocols/control/messages.ts'
+import { ALL_TABLES, NO_BUFFER, ReservedPort } from '../protocols/control/messages.ts'
 import { Refused, asRefusal } from '../protocols/control/refused.ts'
-import type { FieldName } from '../protocols/fields.ts'
 import { fieldNamed } from '../protocols/fields.ts'
-import type { FieldMatch, Match } from '../protocols/match.ts'
-import { checkMatch, missingPrerequisite } from '../protocols/match.ts'
-import { announcesVlan } from '../protocols/packet/vlan.ts'
+import type { Match } from '../protocols/match.ts'
+import { checkMatch } from '../protocols/match.ts'
+import { checkList } from './check/actions.ts'
+import type { CheckContext, Place } from './check/context.ts'
+import { TABLES, isBits, isTable, refuseUnless } from './check/context.ts'
+import { KnownFrame } from './check/known-frame.ts'
+import { isPortNumber } from './check/outputs.ts'
 import { checkContradictions } from './packed-match.ts'
 
-/** Tables are 0 to 253 (OpenFlow 1.3 §7.2.2: OFPTT_MAX is 0xfe). */
-export const TABLES = 254
+export { TABLES } from './check/context.ts'
+export type { CheckContext } from './check/context.ts'
 
-const isTable = (table: number) => Number.isInteger(table) && table >= 0 && table < TABLES
-const isBits = (value: number, bits: number) => Number.isInteger(value) && value >= 0 && value < 2 ** bits
+/** OFPM_MAX: OpenFlow 1.3 §7.1.1. */
+const HIGHEST_METER = 0xffff0000
+const FEWEST_CLAUSES = 2
+const MOST_CLAUSES = 64
 
 /** @throws Refused */
-export function checkFlowMod(mod: FlowMod, meterExists: (meter: number) => boolean): void {
-  checkTable(mod)
-  if (!isBits(mod.priority, 16)) throw new Refused('bad_request', 'priority', `${mod.priority} is not 0 to 65535`)
+export function checkFlowMod(mod: FlowMod, context: CheckContext): void {
+  const isDelete = mod.command === 'delete' || mod.command === 'delete-strict'
+  const isThere = isTable(mod.table) || (isDelete && mod.table === ALL_TABLES)
+  refuseUnless(isThere, 'OFPFMFC_BAD_TABLE_ID', 'table', `table ${mod.table}; expected 0 to ${TABLES - 1}`)
+  checkNumbers(mod)
+  checkOutputs(mod)
   checkMatchOf(mod.match)
-  if (mod.command !== 'delete' && mod.command !== 'delete-strict') checkInstructions(mod, meterExists)
+  if (isDelete) return
+  const isKept = mod.bufferId !== undefined && mod.bufferId !== NO_BUFFER
+  refuseUnless(!isKept, 'OFPBRC_BUFFER_UNKNOWN', 'bufferId', `this switch keeps no packets, ${mod.bufferId} neither`)
+  checkInstructions(mod, context)
 }
 
-function checkTable({ table, command }: FlowMod): void {
-  const mayBeAll = command === 'delete' || command === 'delete-strict'
-  if (isTable(table) || (mayBeAll && table === ALL_TABLES)) return
-  throw new Refused('OFPBRC_BAD_TABLE_ID', 'table', `table ${table}; expected 0 to ${TABLES - 1}`)
+/** @throws Refused */
+export function checkFlowFilter(filter: Pick<FlowFilter, 'table' | 'match' | 'outPort'>): void {
+  const isThere = isTable(filter.table) || filter.table === ALL_TABLES
+  refuseUnless(isThere, 'OFPBRC_BAD_TABLE_ID', 'table', `table ${filter.table}; expected 0 to ${TABLES - 1}`)
+  checkOutputs(filter)
+  checkMatchOf(filter.match)
+}
+
+/**
+ * Checks the actions of a packet-out or a bucket, or of a flow that matches `match`.
+ * @throws Refused `path` is where the list stands in its message.
+ */
+export function checkActions(actions: readonly Action[], match: Match, context: CheckContext, path: string): void {
+  const isAnyFrame = context.packetOut || context.bucket
+  checkList(actions, { context, path, frame: new KnownFrame(isAnyFrame ? undefined : match), depth: 0 })
+}
+
+function checkNumbers({ priority, cookie, cookieMask, idleTimeout, hardTimeout, importance = 0 }: FlowMod): void {
+  for (const [name, value] of Object.entries({ priority, idleTimeout, hardTimeout, importance }))
+    refuseUnless(isBits(value, 16), 'bad_request', name, `${value} is not 0 to 65535`)
+  for (const [name, value] of Object.entries({ cookie, cookieMask }))
+    refuseUnless(value >= 0n && value < 1n << 64n, 'bad_request', name, `${value} is not of 64 bits`)
+}
+
+function checkOutputs({ outPort }: Pick<FlowMod, 'outPort'>): void {
+  const isPort = outPort === undefined || isPortNumber(outPort) || (outPort > ReservedPort.Max && isBits(outPort, 32))
+  refuseUnless(isPort, 'OFPBAC_BAD_OUT_PORT', 'outPort', `${outPort} is no port`)
 }
 
 function checkMatchOf(match: Match): void {
@@ -41,180 +76,51 @@ function checkMatchOf(match: Match): void {
   }
 }
 
-function checkInstructions({ table, match, instructions }: FlowMod, meterExists: (meter: number) => boolean): void {
-  const { meter, gotoTable, writeMetadata } = instructions
-  if (meter !== undefined && !meterExists(meter))
-    throw new Refused('OFPMMFC_UNKNOWN_METER', 'instructions.meter', `there is no meter ${meter}`)
-  checkActions(instructions, match)
-  if (writeMetadata && (writeMetadata.value & ~writeMetadata.mask) !== 0n)
-    throw new Refused('OFPBIC_UNSUP_INST', 'instructions.writeMetadata', 'a bit of the value is outside the mask')
-  if (gotoTable !== undefined && !(isTable(gotoTable) && gotoTable > table))
-    throw new Refused(
-      'OFPBIC_UNSUP_INST',
-      'instructions.gotoTable',
-      `goto_table:${gotoTable} from table ${table}; expected ${table + 1} to ${TABLES - 1}`,
-    )
-}
-
-function checkActions({ apply, write }: Instructions, match: Match): void {
-  checkActionList(apply, match, 'instructions.apply', MATCHED)
-  checkActionList(write, match, 'instructions.write', { actionSet: true })
-}
-
-/** What a list of actions is checked for beyond each action's own sense. */
-interface Context {
-  /** Prerequisites are known from the match. In an action set and a packet-out they show only when a frame is there. */
-  matched?: true
-  /** OFPP_TABLE, which only a packet-out may use. */
-  table?: true
-  /** An action set can hold no clone, as in Open vSwitch. */
-  actionSet?: true
-  /** How many clones the list stands in; 0 where absent. */
-  depth?: number
-}
-
-const MATCHED: Context = { matched: true }
-
-/**
- * Checks the actions of a packet-out.
- * @throws Refused
- */
-export const checkPacketOutActions = (actions: readonly Action[]): void =>
-  checkActionList(actions, [], 'actions', { table: true })
-
-function checkActionList(actions: readonly Action[], match: Match, path: string, context: Context): void {
-  let known = match
-  actions.forEach((action, index) => {
-    checkAction(action, known, `${path}[${index}]`, context)
-    known = matchAfter(action, known)
-  })
-}
-
-const TAGGED: FieldMatch = { field: 'vlan_tci', value: 0x1000n, mask: 0x1000n }
-const isVlanField = ({ field }: FieldMatch) => field === 'vlan_tci' || field === 'vlan_vid' || field === 'vlan_pcp'
-
-/** What is known of a frame that met `match`, after the action: whether it is tagged. */
-function matchAfter(action: Action, match: Match): Match {
-  const addsTag = action.type === 'push_vlan' || action.type === 'set_vlan_vid' || action.type === 'set_vlan_pcp'
-  const writesTci = action.type === 'set_field' && action.field === 'vlan_tci'
-  return addsTag || writesTci ? [...match.filter((part) => !isVlanField(part)), TAGGED] : match
-}
-
-const hasTag = (match: Match) => missingPrerequisite(fieldNamed('vlan_pcp')!, match) === undefined
-
-function checkAction(action: Action, match: Match, path: string, context: Context): void {
-  switch (action.type) {
-    case 'output':
-      return checkOutput(action.port, `${path}.port`, context)
-    case 'push_vlan':
-      if (announcesVlan(action.etherType)) return
-      throw new Refused(
-        'OFPBAC_BAD_ARGUMENT',
-        `${path}.etherType`,
-        `push_vlan:0x${action.etherType.toString(16)}; expected 0x8100 or 0x88a8`,
-      )
-    case 'set_vlan_vid':
-      if (isBits(action.vid, 12)) return
-      throw new Refused('OFPBAC_BAD_ARGUMENT', `${path}.vid`, `VLAN ${action.vid}; expected 0 to 4095`)
-    case 'set_vlan_pcp':
-      if (isBits(action.pcp, 3)) return
-      throw new Refused('OFPBAC_BAD_ARGUMENT', `${path}.pcp`, `priority ${action.pcp}; expected 0 to 7`)
-    case 'set_field':
-      return checkSetField(action, match, path, context)
-    case 'move':
-      checkSubfield(action.from, match, `${path}.from`, context)
-      checkSubfield(action.to, match, `${path}.to`, context)
-      checkSettable(action.to.field, `${path}.to`)
-      if (action.from.bits === action.to.bits) return
-      throw new Refused(
-        'OFPBAC_BAD_ARGUMENT',
-        `${path}.to.bits`,
-        `${action.from.bits} bits do not fit ${action.to.bits}`,
-      )
-    case 'resubmit':
-      if (action.table === undefined || isTable(action.table)) return
-      throw new Refused('OFPBAC_BAD_ARGUMENT', `${path}.table`, `table ${action.table}; expected 0 to ${TABLES - 1}`)
-    case 'clone':
-      return checkClone(action, match, path, context)
-    case 'controller':
-    case 'pop_vlan':
-    case 'dec_ttl':
+function checkInstructions({ table, match, instructions }: FlowMod, context: CheckContext): void {
+  const { meter, apply, write, writeMetadata, gotoTable } = instructions
+  if (meter !== undefined) checkMeter(meter, context)
+  if (apply.some(({ type }) => type === 'conjunction')) checkConjunctions(instructions)
+  else {
+    const place: Place = { context, path: 'instructions.apply', frame: new KnownFrame(match), depth: 0 }
+    checkList(apply, place)
+    checkList(write, { ...place, path: 'instructions.write', within: 'write' })
   }
+  if (writeMetadata)
+    for (const [name, value] of Object.entries(writeMetadata))
+      refuseUnless(
+        value >= 0n && value < 1n << 64n,
+        'bad_request',
+        `instructions.writeMetadata.${name}`,
+        'not of 64 bits',
+      )
+  const isAhead = gotoTable === undefined || (isTable(gotoTable) && gotoTable > table)
+  const problem = `goto_table:${gotoTable} from table ${table}; expected ${table + 1} to ${TABLES - 1}`
+  refuseUnless(isAhead, 'OFPBIC_BAD_TABLE_ID', 'instructions.gotoTable', problem)
 }
 
-function checkClone(
-  { actions }: Extract<Action, { type: 'clone' }>,
-  match: Match,
-  path: string,
-  context: Context,
-): void {
-  const depth = (context.depth ?? 0) + 1
-  if (context.actionSet) throw new Refused('OFPBAC_BAD_ARGUMENT', path, 'an action set can hold no clone')
-  if (depth > MAX_CLONE_DEPTH)
-    throw new Refused('OFPBAC_BAD_ARGUMENT', path, `clone in ${MAX_CLONE_DEPTH} others; expected fewer`)
-  checkActionList(actions, match, `${path}.actions`, { ...context, depth })
+/** Open vSwitch names this error for a meter that is not there, as for a number that none can have. */
+function checkMeter(meter: number, { meterExists }: CheckContext): void {
+  const isNumber = Number.isInteger(meter) && meter >= 1 && meter <= HIGHEST_METER
+  const isThere = isNumber && meterExists(meter)
+  refuseUnless(isThere, 'OFPMMFC_INVALID_METER', 'instructions.meter', `there is no meter ${meter}`)
 }
 
-const HIGHEST_PORT = 0xfeff
-const OUTPUT_PORTS: ReadonlySet<number> = new Set([
-  ReservedPort.InPort,
-  ReservedPort.Normal,
-  ReservedPort.Flood,
-  ReservedPort.All,
-  ReservedPort.Controller,
-  ReservedPort.Local,
-])
-
-function checkOutput(port: number, path: string, context: Context): void {
-  if (Number.isInteger(port) && port >= 1 && port <= HIGHEST_PORT) return
-  if (OUTPUT_PORTS.has(port) || (context.table && port === ReservedPort.Table)) return
-  throw new Refused(
-    'OFPBAC_BAD_ARGUMENT',
-    path,
-    `${port} is no port to send to; expected 1 to ${HIGHEST_PORT} or a reserved one`,
-  )
-}
-
-function checkSetField(
-  { field, value, mask }: Extract<Action, { type: 'set_field' }>,
-  match: Match,
-  path: string,
-  context: Context,
-): void {
-  checkSettable(field, `${path}.field`)
-  const { ones, bits } = fieldNamed(field)!
-  if (value < 0n || value > ones || (mask !== undefined && (mask < 0n || mask > ones)))
-    throw new Refused('OFPBAC_BAD_ARGUMENT', `${path}.value`, `${field}: wider than ${bits} bits`)
-  if (mask !== undefined && (value & ~mask) !== 0n)
-    throw new Refused('OFPBAC_BAD_ARGUMENT', `${path}.mask`, `${field}: a bit of the value is outside the mask`)
-  checkPresent(field, match, path, context)
-}
-
-function checkSettable(field: FieldName, path: string): void {
-  if (!fieldNamed(field)?.settable) throw new Refused('OFPBAC_BAD_ARGUMENT', path, `${field} can not be set`)
-}
-
-function checkSubfield({ field, offset, bits }: Subfield, match: Match, path: string, context: Context): void {
-  const row = fieldNamed(field)
-  if (row === undefined) throw new Refused('OFPBAC_BAD_ARGUMENT', path, `there is no field ${field}`)
-  if (!(Number.isInteger(offset) && offset >= 0 && Number.isInteger(bits) && bits >= 1 && offset + bits <= row.bits))
-    throw new Refused(
-      'OFPBAC_BAD_ARGUMENT',
-      path,
-      `bits ${offset}..${offset + bits - 1} of ${field}, which has ${row.bits}`,
-    )
-  checkPresent(field, match, path, context)
-}
-
-/** Every frame that the flow matches must have the field. */
-function checkPresent(field: FieldName, match: Match, path: string, context: Context): void {
-  if (!context.matched) return
-  const row = fieldNamed(field)!
-  const missing = missingPrerequisite(row, match) ?? (field === 'vlan_vid' && !hasTag(match) ? 'dl_vlan' : undefined)
-  if (missing !== undefined)
-    throw new Refused(
-      'OFPBMC_BAD_PREREQ',
-      path,
-      `${field}: the flow does not match ${missing}, so a frame may not have it`,
-    )
+/** ovs-fields(7), CONJUNCTIVE MATCH FIELDS: such a flow only says that a clause holds. */
+function checkConjunctions({ apply, write, clear, meter, writeMetadata, gotoTable }: Instructions): void {
+  const others =
+    meter !== undefined || writeMetadata !== undefined || gotoTable !== undefined || clear || write.length > 0
+  const bad = (holds: boolean, path: string, problem: string) =>
+    refuseUnless(holds, 'NXBAC_BAD_CONJUNCTION', path, problem)
+  bad(!others, 'instructions', 'a conjunction is all that its flow does')
+  apply.forEach((action, index) => {
+    const path = `instructions.apply[${index}]`
+    if (action.type === 'note') return
+    if (action.type !== 'conjunction') return bad(false, path, `${action.type} beside a conjunction`)
+    const { id, clause, clauses } = action
+    const isCount = Number.isInteger(clauses) && clauses >= FEWEST_CLAUSES && clauses <= MOST_CLAUSES
+    bad(isCount, `${path}.clauses`, `${clauses}; expected ${FEWEST_CLAUSES} to ${MOST_CLAUSES}`)
+    const isClause = Number.isInteger(clause) && clause >= 1 && clause <= clauses
+    bad(isClause, `${path}.clause`, `${clause}; expected 1 to ${clauses}`)
+    bad(isBits(id, 32), `${path}.id`, `${id} is not of 32 bits`)
+  })
 }

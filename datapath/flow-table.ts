@@ -1,4 +1,5 @@
-import type { Action } from '../protocols/control/messages.ts'
+import type { Action, Instructions } from '../protocols/control/messages.ts'
+import { ReservedGroup, ReservedPort } from '../protocols/control/messages.ts'
 import type { Match } from '../protocols/match.ts'
 import { KEY_WORDS } from '../protocols/fields.ts'
 import type { Classifier } from './classifier/classifier.ts'
@@ -17,12 +18,16 @@ export interface FlowSelection {
   cookie: bigint
   /** Bits of the cookie that must agree; 0 for any. */
   cookieMask: bigint
-  /** Only flows with an output to this port. */
+  /** Only flows with an output to this port, or to this group. */
   outPort?: number
+  outGroup?: number
 }
 
 /** One OpenFlow table. It sees packets only as keys: no socket, no frame, no clock. */
 export class FlowTable {
+  /** Keys looked up, and how many of them met a flow. */
+  lookups = 0
+  matched = 0
   readonly #flows: Classifier = new TupleSpace()
 
   get size(): number {
@@ -48,7 +53,10 @@ export class FlowTable {
    * cache may give the same answer to any key that agrees on those bits.
    */
   lookup(key: FlowKey, consulted: Uint32Array): Flow | undefined {
-    return this.#flows.lookup(key, consulted)
+    this.lookups++
+    const found = this.#flows.lookup(key, consulted)
+    if (found !== undefined) this.matched++
+    return found
   }
 
   /** The flow with exactly this match and priority. */
@@ -58,11 +66,7 @@ export class FlowTable {
 
   select(selection: FlowSelection): Flow[] {
     const packed = packMatch(selection.match)
-    return this.#candidates(packed, selection.priority).filter(
-      (flow) =>
-        ((flow.spec.cookie ^ selection.cookie) & selection.cookieMask) === 0n &&
-        (selection.outPort === undefined || outputsTo(flow, selection.outPort)),
-    )
+    return this.#candidates(packed, selection.priority).filter((flow) => isSelected(flow, selection))
   }
 
   /** A flow other than the one of this very match that has the same priority and could match a frame that `flow` matches. */
@@ -85,7 +89,7 @@ export class FlowTable {
 }
 
 /** Every frame that the flow matches, `wider` matches too. */
-function isWithin(flow: PackedMatch, wider: PackedMatch): boolean {
+export function isWithin(flow: PackedMatch, wider: PackedMatch): boolean {
   for (let word = 0; word < KEY_WORDS; word++) if ((wider.mask[word] & ~flow.mask[word]) !== 0) return false
   return keysAgree(flow.value, wider.value, wider.mask)
 }
@@ -97,9 +101,34 @@ function overlap(a: PackedMatch, b: PackedMatch): boolean {
   return true
 }
 
-function outputsTo(flow: Flow, port: number): boolean {
-  const { apply, write } = flow.spec.instructions
-  const isOutput = (action: Action): boolean =>
-    action.type === 'clone' ? action.actions.some(isOutput) : action.type === 'output' && action.port === port
-  return apply.some(isOutput) || write.some(isOutput)
+const NO_PORT = ReservedPort.Any
+const NO_GROUP = ReservedGroup.Any
+
+/** What a selection asks beyond the match. */
+export function isSelected(
+  flow: Flow,
+  { cookie, cookieMask, outPort = NO_PORT, outGroup = NO_GROUP }: Criteria,
+): boolean {
+  if (((flow.spec.cookie ^ cookie) & cookieMask) !== 0n) return false
+  const { instructions } = flow.spec
+  if (outPort !== NO_PORT && !someAction(instructions, (action) => outputsTo(action, outPort))) return false
+  return (
+    outGroup === NO_GROUP || someAction(instructions, (action) => action.type === 'group' && action.group === outGroup)
+  )
+}
+
+type Criteria = Pick<FlowSelection, 'cookie' | 'cookieMask' | 'outPort' | 'outGroup'>
+
+/** As in Open vSwitch, what a bundle, a learned flow or a register sends to is no output that a filter sees. */
+const outputsTo = (action: Action, port: number) =>
+  (action.type === 'output' && action.port === port) ||
+  (action.type === 'controller' && port === ReservedPort.Controller)
+
+/** Whether any action is such a one, in the action set, in clones and in ct too. */
+export function someAction({ apply, write }: Instructions, isSuch: (action: Action) => boolean): boolean {
+  const among = (actions: readonly Action[]): boolean =>
+    actions.some(
+      (action) => isSuch(action) || ((action.type === 'clone' || action.type === 'ct') && among(action.actions)),
+    )
+  return among(apply) || among(write)
 }

@@ -1,35 +1,75 @@
-// All tables of a switch, and what may be asked of them: OpenFlow 1.3 §6.4.
+// All tables of a switch, and what may be asked of them: OpenFlow 1.3 §6.4, as Open vSwitch does it (ofproto/ofproto.c).
 
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock, Nanoseconds, Timer } from '../runtime/clock.ts'
-import type { FlowFilter, FlowMod, FlowStatistics } from '../protocols/control/messages.ts'
+import type {
+  FlowFilter,
+  FlowMod,
+  FlowSpec,
+  FlowStatistics,
+  RemovalReason,
+  TableConfig,
+  TableStatistics,
+} from '../protocols/control/messages.ts'
 import { ALL_TABLES } from '../protocols/control/messages.ts'
 import { Refused } from '../protocols/control/refused.ts'
+import { InvalidField } from '../protocols/errors.ts'
+import type { CheckContext } from './flow-check.ts'
 import { TABLES, checkFlowMod } from './flow-check.ts'
+import type { Learned } from './flow-references.ts'
+import { FlowReferences } from './flow-references.ts'
 import type { FlowSelection } from './flow-table.ts'
-import { FlowTable } from './flow-table.ts'
-import type { ExpiryReason } from './flow-timeouts.ts'
-import { FlowTimeouts, expiryReason } from './flow-timeouts.ts'
+import { FlowTable, someAction } from './flow-table.ts'
+import { FlowTimeouts, expiryReason, leastWorth } from './flow-timeouts.ts'
 import type { Flow } from './flow.ts'
-import { makeFlow, statisticsOf, withInstructions } from './flow.ts'
+import { makeFlow, statisticsOf, takeOver, withInstructions } from './flow.ts'
+import { TableConfigs } from './table-configs.ts'
 
-export interface FlowTablesOptions {
+export interface FlowTablesOptions extends Pick<CheckContext, 'meterExists' | 'groupExists'> {
   clock: Clock
   /** Flows in all tables together, at most. */
   maxFlows: number
-  meterExists: (meter: number) => boolean
   /** The flow is gone, and not because another took its place. */
-  removed: (flow: Flow, reason: ExpiryReason | 'delete') => void
+  removed: (flow: Flow, reason: RemovalReason) => void
 }
 
-/** Takes back one step of a bundle. */
-type Undo = () => void
+/** Whose message made a change: the connection, and the xid of the message. */
+export interface ChangedBy {
+  owner: object
+  xid: number
+}
+
+export type FlowChange =
+  /** `before` gave way to it. */
+  | { event: 'added' | 'modified'; flow: Flow; before?: Flow; by?: ChangedBy | undefined }
+  | { event: 'deleted'; flow: Flow; reason: RemovalReason; by?: ChangedBy | undefined }
+
+/** All that one message, frame or moment changed, in order. */
+export type FlowListener = (changes: readonly FlowChange[]) => void
+
+/** What mods did so far: how to take it back, and what there is to tell of it once all are done. */
+interface Transaction {
+  readonly undo: (() => void)[]
+  readonly changes: FlowChange[]
+  readonly by: ChangedBy | undefined
+}
+
+/** As many flows that are gone may be watched for their timeouts, beside as many again as there are flows. */
+const FEW = 1024
 
 export class FlowTables {
   /** Goes up whenever an answer of a table may have changed. */
   generation = 0
   readonly #options: FlowTablesOptions
-  readonly #tables = Array.from({ length: TABLES }, () => new FlowTable())
+  /** The last one is behind those that OpenFlow knows, and always empty. */
+  readonly #tables = Array.from({ length: TABLES + 1 }, () => new FlowTable())
+  readonly #configs = new TableConfigs()
+  readonly #references = new FlowReferences()
   readonly #timeouts = new FlowTimeouts()
+  readonly #listeners = new Set<FlowListener>()
+  readonly #isAlive = (flow: Flow) => this.#tables[flow.spec.table].has(flow)
+  /** Learned flows whose learners went; see `#deleteOrphans`. */
+  #orphans: Learned[] = []
   #size = 0
   #timer: { at: Nanoseconds; timer: Timer } | undefined
 
@@ -42,6 +82,7 @@ export class FlowTables {
     return this.#size
   }
 
+  /** 0 to 254: the last is always empty. */
   table(number: number): FlowTable {
     return this.#tables[number]
   }
@@ -51,12 +92,18 @@ export class FlowTables {
     for (const table of this.#tables) yield* table
   }
 
+  /** Hears of every change from now on; call what comes back to hear no more. */
+  listen(listener: FlowListener): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
   /**
    * Carries out `mods` in order: all of them, or none.
    * @throws Refused the first that can not be carried out.
    */
   applyBundle(mods: readonly FlowMod[]): void {
-    for (const mod of mods) checkFlowMod(mod, this.#options.meterExists)
+    for (const mod of mods) checkFlowMod(mod, this.#options)
     this.applyChecked(mods)
   }
 
@@ -64,38 +111,131 @@ export class FlowTables {
    * The same for mods that have been through `checkFlowMod`.
    * @throws Refused what the tables themselves refuse: overlap, no room
    */
-  applyChecked(mods: readonly FlowMod[]): void {
-    const undo: Undo[] = []
-    const deleted: Flow[] = []
+  applyChecked(mods: readonly FlowMod[], by?: ChangedBy): void {
+    const transaction: Transaction = { undo: [], changes: [], by }
     try {
-      for (const mod of mods) this.#apply(mod, undo, deleted)
+      for (const mod of mods) this.#apply(mod, transaction)
     } catch (error) {
-      for (const step of undo.reverse()) step()
+      for (const step of transaction.undo.reverse()) step()
+      this.#orphans = []
       throw error
     }
-    if (undo.length > 0) this.generation++
-    this.#schedule()
-    for (const flow of deleted) this.#options.removed(flow, 'delete')
+    if (transaction.undo.length > 0) this.generation++
+    this.#settle(transaction.changes)
   }
 
   /** Deletes the flows that use the meter (OpenFlow 1.3 §6.5: they go with it). */
   deleteUsingMeter(meter: number): void {
-    const users = [...this].filter((flow) => flow.spec.instructions.meter === meter)
-    for (const flow of users) this.#remove(flow)
-    for (const flow of users) this.#options.removed(flow, 'delete')
+    if (this.countUsingMeter(meter) > 0)
+      this.#deleteAll('meter_delete', ({ spec }) => spec.instructions.meter === meter)
+  }
+
+  /** Deletes the flows that send to the group (OpenFlow 1.3 §6.4: they go with it). */
+  deleteUsingGroup(group: number): void {
+    if (this.countUsingGroup(group) === 0) return
+    const sends = (flow: Flow) =>
+      someAction(flow.spec.instructions, (action) => action.type === 'group' && action.group === group)
+    this.#deleteAll('group_delete', sends)
+  }
+
+  countUsingMeter(meter: number): number {
+    return this.#references.flowsOfMeter(meter)
+  }
+
+  countUsingGroup(group: number): number {
+    return this.#references.flowsOfGroup(group)
+  }
+
+  /**
+   * A flow that a frame has taught. One that is there already, the same in all, only counts its hard timeout anew. False where
+   * the table has `limit` flows of this cookie, or no room; 0 stands for no limit.
+   */
+  learn(mod: FlowMod, limit = 0): boolean {
+    const { clock } = this.#options
+    const isBelow = this.mayLearn(mod.table, mod.cookie, limit)
+    try {
+      const flow = makeFlow(specOf(mod), clock.now())
+      const known = this.#tables[mod.table].find(flow, mod.priority)
+      if (known !== undefined && isSame(known.spec, flow.spec)) known.modifiedAt = clock.now()
+      else if (isBelow) this.#learnAnew(mod, known)
+      return isBelow
+    } catch (error) {
+      if (error instanceof Refused || error instanceof InvalidField) return false
+      throw error
+    }
+  }
+
+  /** Whether the table has fewer than `limit` flows of this cookie; 0 stands for no limit. */
+  mayLearn(table: number, cookie: bigint, limit: number): boolean {
+    if (limit === 0) return true
+    let flows = 0
+    for (const { spec } of this.#tables[table]) if (spec.cookie === cookie && ++flows >= limit) return false
+    return true
+  }
+
+  /** What a TCP connection's end does to its flow (seconds; 0 leaves a timeout as it is). Timeouts never grow. */
+  shortenTimeouts(flow: Flow, idle: number, hard: number): void {
+    const { idleTimeout, hardTimeout } = flow.spec
+    const shorter = { idleTimeout: shorten(idleTimeout, idle), hardTimeout: shorten(hardTimeout, hard) }
+    if (shorter.idleTimeout === idleTimeout && shorter.hardTimeout === hardTimeout) return
+    flow.spec = { ...flow.spec, ...shorter }
+    if (!this.#isAlive(flow)) return
+    this.#timeouts.watch(flow)
+    this.#schedule()
+  }
+
+  /**
+   * Sets a table up, or all of them (255). Flows for which there is no room any more go where the table may let them go.
+   * @throws Refused
+   */
+  configure(config: TableConfig): void {
+    const changes: FlowChange[] = []
+    for (const table of this.#configs.set(config)) {
+      while (this.#tables[table].size > this.capacityOf(table)) {
+        const victim = this.#victimOf(table)
+        if (victim === undefined) break
+        this.#remove(victim)
+        changes.push({ event: 'deleted', flow: victim, reason: 'eviction' })
+      }
+    }
+    this.generation++
+    this.#settle(changes)
+  }
+
+  configs(): TableConfig[] {
+    return this.#configs.all()
+  }
+
+  /** What becomes of a frame that no flow of the table takes; undefined: as the switch's default has it. */
+  missOf(table: number): TableConfig['miss'] {
+    return this.#configs.get(table)?.miss
+  }
+
+  /** Flows that fit the table. */
+  capacityOf(table: number): number {
+    return this.#configs.get(table)?.maxFlows ?? this.#options.maxFlows
+  }
+
+  tableStatistics(): TableStatistics[] {
+    return this.#tables.slice(0, TABLES).map(({ size, lookups, matched }, table) => ({
+      table,
+      active: size,
+      lookups: BigInt(lookups),
+      matched: BigInt(matched),
+    }))
   }
 
   /** Takes out the flows whose time is up at `now`, in the order in which it was up. */
   expire(now: Nanoseconds): Flow[] {
     const expired: Flow[] = []
-    const alive = (flow: Flow) => this.#tables[flow.spec.table].has(flow)
     for (;;) {
-      const flow = this.#timeouts.takeExpired(now, alive)
+      const flow = this.#timeouts.takeExpired(now, this.#isAlive)
       if (flow === undefined) break
       this.#remove(flow)
       expired.push(flow)
     }
-    for (const flow of expired) this.#options.removed(flow, expiryReason(flow, now) ?? 'idle_timeout')
+    const reasonOf = (flow: Flow) => expiryReason(flow, now) ?? 'idle_timeout'
+    this.#settle(expired.map((flow) => ({ event: 'deleted', flow, reason: reasonOf(flow) })))
     return expired
   }
 
@@ -136,59 +276,81 @@ export class FlowTables {
     return tables.flatMap((one) => (one.size === 0 ? [] : one.select(selection)))
   }
 
-  #apply(mod: FlowMod, undo: Undo[], deleted: Flow[]): void {
+  #apply(mod: FlowMod, transaction: Transaction): void {
     switch (mod.command) {
       case 'add':
-        return this.#add(mod, undo)
+        return this.#add(mod, transaction)
       case 'modify':
       case 'modify-strict':
-        return this.#modify(mod, undo)
+        return this.#modify(mod, transaction)
       case 'delete':
       case 'delete-strict':
-        return this.#delete(mod, undo, deleted)
+        return this.#delete(mod, transaction)
     }
   }
 
-  /** One of the same match and priority gives way; its counters go on unless the flow says that they shall not. */
-  #add(mod: FlowMod, undo: Undo[]): void {
+  /**
+   * One of the same match and priority gives way. As in Open vSwitch its counters go on, unless the flow says that they shall
+   * not, and when it was last used goes on anyway.
+   */
+  #add(mod: FlowMod, transaction: Transaction): void {
     const flow = makeFlow(specOf(mod), this.#options.clock.now())
-    const table = this.#tables[mod.table]
-    const replaced = table.find(flow, mod.priority)
-    if (replaced === undefined) this.#checkRoom(flow)
-    else if (!mod.flags.resetCounts) copyCounters(replaced, flow)
-    this.#put(flow, replaced, undo)
+    const replaced = this.#tables[mod.table].find(flow, mod.priority)
+    if (replaced === undefined) this.#makeRoom(flow, transaction)
+    else takeOver(replaced, flow, !mod.flags.resetCounts)
+    this.#put(flow, replaced, transaction)
+    this.#tell(transaction, 'added', flow, replaced)
   }
 
-  #checkRoom(flow: Flow): void {
-    const { spec } = flow
-    if (spec.flags.checkOverlap && this.#tables[spec.table].overlapping(flow))
+  #makeRoom(flow: Flow, transaction: Transaction): void {
+    const { table, priority, flags } = flow.spec
+    if (flags.checkOverlap && this.#tables[table].overlapping(flow))
+      throw new Refused('OFPFMFC_OVERLAP', 'match', `overlaps a flow of priority ${priority} in table ${table}`)
+    const isFull = this.#tables[table].size >= this.capacityOf(table)
+    if (!isFull && this.#size < this.#options.maxFlows) return
+    const victim = this.#victimOf(table)
+    if (victim === undefined)
       throw new Refused(
-        'OFPFMFC_OVERLAP',
-        'match',
-        `overlaps a flow of priority ${spec.priority} in table ${spec.table}`,
+        'OFPFMFC_TABLE_FULL',
+        '',
+        `table ${table} has ${this.#tables[table].size} flows and takes no more`,
       )
-    if (this.#size >= this.#options.maxFlows)
-      throw new Refused('OFPFMFC_TABLE_FULL', '', `the switch has ${this.#size} flows and takes no more`)
+    this.#take(victim, 'eviction', transaction)
   }
 
-  /** Cookie, timeouts, flags and age stay as they were; so do counters, unless asked to reset. */
-  #modify(mod: FlowMod, undo: Undo[]): void {
+  #victimOf(table: number): Flow | undefined {
+    return this.#configs.get(table)?.eviction ? leastWorth(this.#tables[table]) : undefined
+  }
+
+  /** Cookie, timeouts, flags and age stay as they were; so do counters, unless asked to reset. Hard timeouts count anew. */
+  #modify(mod: FlowMod, transaction: Transaction): void {
     for (const flow of this.#select(mod.table, selectionOf(mod))) {
-      const modified = withInstructions(flow, mod.instructions)
-      if (mod.flags.resetCounts) modified.packets = modified.bytes = 0
-      this.#put(modified, flow, undo)
+      const modified = withInstructions(flow, mod.instructions, this.#options.clock.now())
+      if (mod.flags.resetCounts) takeOver(flow, modified, false)
+      this.#put(modified, flow, transaction)
+      this.#tell(transaction, 'modified', modified, flow)
     }
   }
 
-  #delete(mod: FlowMod, undo: Undo[], deleted: Flow[]): void {
-    for (const flow of this.#select(mod.table, selectionOf(mod))) {
-      this.#remove(flow)
-      deleted.push(flow)
-      undo.push(() => this.#insert(flow))
-    }
+  /** What is there under this match keeps its timeouts, as with a modify; what is not there is added. */
+  #learnAnew(mod: FlowMod, known: Flow | undefined): void {
+    if (known === undefined) return this.applyChecked([{ ...mod, command: 'add' }])
+    const { idleTimeout, hardTimeout, flags, importance } = known.spec
+    const kept = { idleTimeout, hardTimeout, flags, ...(importance !== undefined && { importance }) }
+    this.applyChecked([{ ...mod, ...kept, command: 'add' }])
   }
 
-  #put(flow: Flow, replaced: Flow | undefined, undo: Undo[]): void {
+  #delete(mod: FlowMod, transaction: Transaction): void {
+    for (const flow of this.#select(mod.table, selectionOf(mod))) this.#take(flow, 'delete', transaction)
+  }
+
+  #take(flow: Flow, reason: RemovalReason, { undo, changes, by }: Transaction): void {
+    this.#remove(flow)
+    undo.push(() => this.#insert(flow))
+    changes.push({ event: 'deleted', flow, reason, by })
+  }
+
+  #put(flow: Flow, replaced: Flow | undefined, { undo }: Transaction): void {
     if (replaced) this.#remove(replaced)
     this.#insert(flow)
     undo.push(() => {
@@ -197,26 +359,80 @@ export class FlowTables {
     })
   }
 
+  /** A modify that changes nothing is no news, as in Open vSwitch. */
+  #tell({ changes, by }: Transaction, event: 'added' | 'modified', flow: Flow, before: Flow | undefined): void {
+    if (this.#listeners.size === 0) return
+    const isNews = event === 'added' || !isDeepStrictEqual(flow.spec.instructions, before?.spec.instructions)
+    if (isNews) changes.push({ event, flow, ...(before && { before }), by })
+  }
+
+  #deleteAll(reason: RemovalReason, isSuch: (flow: Flow) => boolean): void {
+    const flows = [...this].filter(isSuch)
+    for (const flow of flows) this.#remove(flow)
+    this.#settle(flows.map((flow) => ({ event: 'deleted', flow, reason })))
+  }
+
+  /** Everything is in its place: what was to go with it goes, and all are told. */
+  #settle(changes: FlowChange[]): void {
+    this.#deleteOrphans(changes)
+    this.#schedule()
+    for (const change of changes) if (change.event === 'deleted') this.#options.removed(change.flow, change.reason)
+    if (changes.length > 0) for (const listener of this.#listeners) listener(changes)
+  }
+
+  /** Learned flows that go with the last flow that learns them; they may have been learners themselves. */
+  #deleteOrphans(changes: FlowChange[]): void {
+    for (let orphan = this.#orphans.pop(); orphan !== undefined; orphan = this.#orphans.pop()) {
+      const { table, cookie } = orphan
+      if (!this.#references.isOrphaned(orphan)) continue
+      for (const flow of [...this.#tables[table]]) {
+        if (flow.spec.cookie !== cookie) continue
+        this.#remove(flow)
+        changes.push({ event: 'deleted', flow, reason: 'delete' })
+      }
+    }
+  }
+
   #insert(flow: Flow): void {
     this.#tables[flow.spec.table].add(flow)
+    this.#references.add(flow)
     this.#timeouts.watch(flow)
     this.#size++
+    // Flows that come and go faster than their timeouts leave nothing behind.
+    if (this.#timeouts.size > 2 * this.#size + FEW) this.#timeouts.compact(this.#isAlive)
   }
 
   #remove(flow: Flow): void {
     this.#tables[flow.spec.table].remove(flow)
+    this.#orphans.push(...this.#references.remove(flow))
     this.#size--
     this.generation++
   }
 }
 
-function copyCounters(from: Flow, to: Flow): void {
-  to.packets = from.packets
-  to.bytes = from.bytes
-}
+/** The shorter of a flow's timeout and `most`; of each, 0 means none. */
+const shorten = (timeout: number, most: number) => (most > 0 && (timeout === 0 || timeout > most) ? most : timeout)
 
-function specOf({ table, priority, match, cookie, idleTimeout, hardTimeout, flags, instructions }: FlowMod) {
-  return { table, priority, match, cookie, idleTimeout, hardTimeout, flags, instructions }
+const isSame = (a: FlowSpec, b: FlowSpec) =>
+  a.cookie === b.cookie &&
+  a.idleTimeout === b.idleTimeout &&
+  a.hardTimeout === b.hardTimeout &&
+  isDeepStrictEqual(a.flags, b.flags) &&
+  isDeepStrictEqual(a.instructions, b.instructions)
+
+function specOf({
+  table,
+  priority,
+  match,
+  cookie,
+  idleTimeout,
+  hardTimeout,
+  flags,
+  importance,
+  instructions,
+}: FlowMod) {
+  const worth = importance === undefined ? {} : { importance }
+  return { table, priority, match, cookie, idleTimeout, hardTimeout, flags, ...worth, instructions }
 }
 
 function selectionOf(mod: FlowMod): FlowSelection {
@@ -228,5 +444,6 @@ function selectionOf(mod: FlowMod): FlowSelection {
     cookieMask: mod.cookieMask,
     ...(isStrict ? { priority: mod.priority } : {}),
     ...(isDelete && mod.outPort !== undefined ? { outPort: mod.outPort } : {}),
+    ...(isDelete && mod.outGroup !== undefined ? { outGroup: mod.outGroup } : {}),
   }
 }

@@ -7,13 +7,29 @@ export type ExpiryReason = 'idle_timeout' | 'hard_timeout'
 const deadline = (since: Nanoseconds, seconds: number) => (seconds === 0 ? Infinity : since + seconds * SECOND)
 
 /** When the flow's time is up if nothing uses it any more; Infinity for never. */
-export const expiresAt = ({ spec, usedAt, addedAt }: Flow): Nanoseconds =>
-  Math.min(deadline(usedAt, spec.idleTimeout), deadline(addedAt, spec.hardTimeout))
+export const expiresAt = ({ spec, usedAt, modifiedAt }: Flow): Nanoseconds =>
+  Math.min(deadline(usedAt, spec.idleTimeout), deadline(modifiedAt, spec.hardTimeout))
 
 /** Why the flow's time is up at `now`, if it is. */
-export function expiryReason({ spec, usedAt, addedAt }: Flow, now: Nanoseconds): ExpiryReason | undefined {
-  if (deadline(addedAt, spec.hardTimeout) <= now) return 'hard_timeout'
+export function expiryReason({ spec, usedAt, modifiedAt }: Flow, now: Nanoseconds): ExpiryReason | undefined {
+  if (deadline(modifiedAt, spec.hardTimeout) <= now) return 'hard_timeout'
   return deadline(usedAt, spec.idleTimeout) <= now ? 'idle_timeout' : undefined
+}
+
+/**
+ * Which flow a full table lets go, as Open vSwitch chooses: the least important, of those the one that would expire soonest. A
+ * flow that never expires stays.
+ */
+export function leastWorth(flows: Iterable<Flow>): Flow | undefined {
+  let least: Flow | undefined
+  for (const flow of flows) {
+    if (expiresAt(flow) === Infinity) continue
+    const difference = least && (flow.spec.importance ?? 0) - (least.spec.importance ?? 0)
+    const isLess =
+      difference === 0 ? least && expiresAt(flow) < expiresAt(least) : difference === undefined || difference < 0
+    if (isLess) least = flow
+  }
+  return least
 }
 
 /**
@@ -26,6 +42,18 @@ export class FlowTimeouts {
   /** No flow expires before this; Infinity where none ever does. */
   get next(): Nanoseconds {
     return this.#heap[0]?.at ?? Infinity
+  }
+
+  /** Flows watched, those among them that are gone and those that are watched twice. */
+  get size(): number {
+    return this.#heap.length
+  }
+
+  /** Forgets the flows that are no longer `alive`. */
+  compact(alive: (flow: Flow) => boolean): void {
+    const flows = new Set(this.#heap.map(({ flow }) => flow))
+    this.#heap = []
+    for (const flow of flows) if (alive(flow)) this.watch(flow)
   }
 
   watch(flow: Flow): void {

@@ -4,27 +4,41 @@ import { packMatch } from './packed-match.ts'
 import type { Step } from './pipeline-steps.ts'
 import { stepsOf } from './pipeline-steps.ts'
 
+/** This flow's part of a conjunctive match: ovs-fields(7). Clauses count from 1. */
+export interface Clause {
+  readonly id: number
+  readonly clause: number
+  readonly clauses: number
+}
+
 /** A flow as its switch has it: what was asked, packed for look-up, and what it has counted. */
 export interface Flow {
-  readonly spec: FlowSpec
+  /** Its timeouts may be shortened; all else stays. */
+  spec: FlowSpec
   /** The match as words of the flow key; see PackedMatch. */
   readonly value: Uint32Array
   readonly mask: Uint32Array
   /** The actions to apply and to write, prepared for the pipeline. */
   readonly apply: readonly Step[]
   readonly write: readonly Step[]
+  /** Where the flow is not to be met by itself, but says that clauses of conjunctive matches hold. */
+  readonly clauses: readonly Clause[] | undefined
   /** Nanoseconds of the switch's clock. */
   readonly addedAt: number
+  /** When it was added, changed or learned again: its hard timeout counts from here. */
+  modifiedAt: number
   usedAt: number
   packets: number
   bytes: number
 }
 
 class InstalledFlow implements Flow {
-  readonly spec: FlowSpec
+  spec: FlowSpec
   readonly value: Uint32Array
   readonly mask: Uint32Array
+  readonly clauses: readonly Clause[] | undefined
   readonly addedAt: number
+  modifiedAt: number
   usedAt: number
   packets = 0
   bytes = 0
@@ -35,7 +49,9 @@ class InstalledFlow implements Flow {
     this.spec = spec
     this.value = value
     this.mask = mask
+    this.clauses = clausesOf(spec)
     this.addedAt = addedAt
+    this.modifiedAt = addedAt
     this.usedAt = addedAt
   }
 
@@ -54,12 +70,23 @@ class InstalledFlow implements Flow {
 export const makeFlow = (spec: FlowSpec, now: number): Flow => new InstalledFlow(spec, packMatch(spec.match), now)
 
 /** The same flow, of the same age, with other instructions. */
-export function withInstructions(flow: Flow, instructions: FlowSpec['instructions']): Flow {
+export function withInstructions(flow: Flow, instructions: FlowSpec['instructions'], now: number): Flow {
   const changed = new InstalledFlow({ ...flow.spec, instructions }, flow, flow.addedAt)
-  changed.usedAt = flow.usedAt
-  changed.packets = flow.packets
-  changed.bytes = flow.bytes
+  changed.modifiedAt = now
+  takeOver(flow, changed, true)
   return changed
+}
+
+/** What a flow has counted goes on in the one that takes its place, if so wanted; when it was last used goes on anyway. */
+export function takeOver(from: Flow, to: Flow, counters: boolean): void {
+  to.usedAt = from.usedAt
+  to.packets = counters ? from.packets : 0
+  to.bytes = counters ? from.bytes : 0
+}
+
+function clausesOf({ instructions }: FlowSpec): Clause[] | undefined {
+  const clauses = instructions.apply.filter((action) => action.type === 'conjunction')
+  return clauses.length > 0 ? clauses : undefined
 }
 
 /** OpenFlow 1.3 §5.4: the flow that says what becomes of frames that no other flow of its table matches. */

@@ -34,10 +34,16 @@ const exactly = (match: Match, field: FieldName, values: readonly number[]) =>
 const isIpv4 = (match: Match) => exactly(match, 'eth_type', [EtherType.Ipv4])
 const isIpv6 = (match: Match) => exactly(match, 'eth_type', [EtherType.Ipv6])
 const isIp = (match: Match) => isIpv4(match) || isIpv6(match)
-const carries = (protocol: number) => (match: Match) => isIp(match) && exactly(match, 'nw_proto', [protocol])
-const isIcmpv6 = (match: Match) => isIpv6(match) && exactly(match, 'nw_proto', [IpProtocol.Icmpv6])
+/** A later fragment has no header of its transport protocol. */
+const isLaterFragment = (match: Match) => match.some((part) => part.field === 'ip_frag' && (part.value & 2n) !== 0n)
+const carries = (protocol: number) => (match: Match) =>
+  isIp(match) && exactly(match, 'nw_proto', [protocol]) && !isLaterFragment(match)
+const isIcmpv6 = (match: Match) => isIpv6(match) && carries(IpProtocol.Icmpv6)(match)
+/** RFC 4861 §4: the code is 0. */
 const neighbourDiscovery = (types: number[]) => (match: Match) =>
-  isIcmpv6(match) && exactly(match, 'icmpv6_type', types)
+  isIcmpv6(match) &&
+  exactly(match, 'icmpv6_type', types) &&
+  !match.some((part) => part.field === 'icmpv6_code' && part.value !== 0n)
 
 /** OpenFlow 1.3 §7.2.3.8: what makes each prerequisite hold, and how flow text would ask for it. */
 const PREREQUISITES: Record<Prerequisite, { holds: (match: Match) => boolean; wanted: string }> = {
@@ -56,12 +62,12 @@ const PREREQUISITES: Record<Prerequisite, { holds: (match: Match) => boolean; wa
   tcp: { holds: carries(IpProtocol.Tcp), wanted: 'tcp or tcp6' },
   udp: { holds: carries(IpProtocol.Udp), wanted: 'udp or udp6' },
   sctp: { holds: carries(IpProtocol.Sctp), wanted: 'sctp or sctp6' },
-  icmp: { holds: (match) => isIpv4(match) && exactly(match, 'nw_proto', [IpProtocol.Icmp]), wanted: 'icmp' },
+  icmp: { holds: (match) => isIpv4(match) && carries(IpProtocol.Icmp)(match), wanted: 'icmp' },
   icmp6: { holds: isIcmpv6, wanted: 'icmp6' },
   nd: { holds: neighbourDiscovery([135, 136]), wanted: 'icmp6,icmp_type=135 or icmp6,icmp_type=136' },
   ns: { holds: neighbourDiscovery([135]), wanted: 'icmp6,icmp_type=135' },
   na: { holds: neighbourDiscovery([136]), wanted: 'icmp6,icmp_type=136' },
-  ct: { holds: matchesConnection, wanted: 'ip or ipv6, and ct_state=+trk with one of new, est, rel, rpl or inv' },
+  ct: { holds: matchesConnection, wanted: 'ct_state with one of +new, +est, +rel, +rpl, +snat, +dnat or +trk-inv' },
 }
 
 function matchesTagged(match: Match): boolean {
@@ -73,18 +79,29 @@ function matchesTagged(match: Match): boolean {
   )
 }
 
-/** Open vSwitch's MFP_CT_VALID (lib/meta-flow.c): the tuple is there once the tracker has said what the frame is. */
+/** Open vSwitch's MFP_CT_VALID (lib/meta-flow.c): something that only a frame with a valid connection can have. */
 function matchesConnection(match: Match): boolean {
-  const { Tracked, New, Established, Related, Reply } = CtState
+  const { Tracked, New, Established, Related, Reply, Invalid, SourceNat, DestinationNat } = CtState
   const state = match.find((part) => part.field === 'ct_state')
-  const set = Number((state?.mask ?? fieldOf('ct_state').ones) & (state?.value ?? 0n))
-  return isIp(match) && (set & Tracked) !== 0 && (set & (New | Established | Related | Reply)) !== 0
+  if (state === undefined) return false
+  const mask = Number(state.mask ?? fieldOf('ct_state').ones)
+  const value = Number(state.value) & mask
+  const isValid = (value & Tracked) !== 0 && (mask & Invalid) !== 0 && (value & Invalid) === 0
+  return isValid || (value & (New | Established | Related | Reply | SourceNat | DestinationNat)) !== 0
+}
+
+/** Addresses of a connection are of the family that the match says; Open vSwitch asks no more for the rest of the tuple. */
+function missingFamily({ name }: Field, match: Match): string | undefined {
+  const isV4 = name === 'ct_nw_src' || name === 'ct_nw_dst'
+  const isV6 = name === 'ct_ipv6_src' || name === 'ct_ipv6_dst'
+  if (isV4 && !isIpv4(match)) return 'ip'
+  return isV6 && !isIpv6(match) ? 'ipv6' : undefined
 }
 
 /** What `field` needs beside it in `match` and does not find, as flow text; undefined where nothing is missing. */
 export function missingPrerequisite(field: Field, match: Match): string | undefined {
   const prerequisite = PREREQUISITES[field.prerequisite]
-  return prerequisite.holds(match) ? undefined : prerequisite.wanted
+  return prerequisite.holds(match) ? missingFamily(field, match) : prerequisite.wanted
 }
 
 /**
@@ -113,12 +130,27 @@ function faultOf(part: FieldMatch, match: Match, index: number): Fault | undefin
   if (match.findIndex((other) => other.field === part.field) < index)
     return { code: 'OFPBMC_DUP_FIELD', problem: 'given twice', expected: 'one value for each field' }
   if (isTooWide(part.value, field))
-    return { code: 'OFPBMC_BAD_VALUE', problem: `0x${part.value.toString(16)} is too wide`, expected: `${field.bits} bits` }
+    return {
+      code: 'OFPBMC_BAD_VALUE',
+      problem: `0x${part.value.toString(16)} is too wide`,
+      expected: `${field.bits} bits`,
+    }
   if (isTooWide(mask, field))
-    return { code: 'OFPBMC_BAD_MASK', problem: `mask 0x${mask.toString(16)} is too wide`, expected: `${field.bits} bits` }
-  if (mask !== field.ones && !field.maskable) return { code: 'OFPBMC_BAD_MASK', problem: 'can not be masked', expected: 'an exact value' }
+    return {
+      code: 'OFPBMC_BAD_MASK',
+      problem: `mask 0x${mask.toString(16)} is too wide`,
+      expected: `${field.bits} bits`,
+    }
+  if (mask !== field.ones && !field.maskable)
+    return { code: 'OFPBMC_BAD_MASK', problem: 'can not be masked', expected: 'an exact value' }
   if (part.mask !== undefined && (part.value & ~mask) !== 0n)
     return { code: 'OFPBMC_BAD_WILDCARDS', problem: 'has a bit set outside its mask', expected: 'value & ~mask = 0' }
   const missing = missingPrerequisite(field, match)
-  return missing === undefined ? undefined : { code: 'OFPBMC_BAD_PREREQ', problem: 'lacks its prerequisite', expected: `${missing} beside it` }
+  if (missing === undefined) return undefined
+  const isFamily = missing === missingFamily(field, match)
+  return {
+    code: isFamily ? 'OFPBAC_MATCH_INCONSISTENT' : 'OFPBMC_BAD_PREREQ',
+    problem: 'lacks its prerequisite',
+    expected: `${missing} beside it`,
+  }
 }

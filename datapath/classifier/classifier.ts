@@ -10,6 +10,13 @@
 // order of their highest priority, and asking stops when no group left could do better than what was found. A look-up
 // costs one hash for each group asked, however many flows there are.
 //
+// Conjunctive matches (ovs-fields(7); Open vSwitch lib/classifier.c). A flow with clauses is not met by itself: when a key meets
+// flows of one priority that together hold all clauses of a conjunction, the flows without clauses are asked once more with
+// conj_id set to the conjunction's number, and who answers is the answer. Where nobody does, or not all clauses hold, it goes on
+// with the next lower priority. At one priority, a flow without clauses comes before a conjunction. Of several conjunctions that
+// hold at one priority, which Open vSwitch leaves open, the one with the lowest number is asked first. As in Open vSwitch the
+// second look-up does not see a flow that has the same match as one with clauses and a lower priority.
+//
 // Both say which bits their answer depended on: those of every mask that was held against the key.
 
 import type { Flow } from '../flow.ts'
@@ -29,6 +36,7 @@ export interface Classifier extends Iterable<Flow> {
 
   /**
    * The flow with the highest priority that `key` meets; any one of them where several have it, but always the same one.
+   * While it looks, it may write to the key's conj_id, and puts back what was there.
    * Sets in `consulted` every bit that the answer depended on: a key that agrees with this one on them has the same answer.
    */
   lookup(key: FlowKey, consulted: Uint32Array): Flow | undefined

@@ -1,7 +1,8 @@
-import { KEY_WORDS } from '../../protocols/fields.ts'
+import { KEY_WORDS, Word } from '../../protocols/fields.ts'
 import type { Flow } from '../flow.ts'
 import type { FlowKey } from '../flow-key.ts'
 import type { Classifier } from './classifier.ts'
+import { conjunctionsHeld } from './conjunctions.ts'
 
 /** All flows of one mask, by hash of the masked key. */
 class Group {
@@ -52,7 +53,7 @@ class Group {
       ?.find((flow) => flow.spec.priority === priority && this.#agrees(value, flow.value))
   }
 
-  /** The flow of this mask that `key` meets, if its priority is above `floor`. */
+  /** The first flow of this mask that `key` meets whose priority is above `floor`. */
   lookup(key: FlowKey, floor: number): Flow | undefined {
     const bucket = this.#buckets.get(this.#hash(key))
     if (bucket === undefined) return undefined
@@ -61,6 +62,14 @@ class Group {
       if (this.#agrees(key, flow.value)) return flow
     }
     return undefined
+  }
+
+  /** The flow that has the same match as `flow` and the next lower priority. */
+  below(flow: Flow): Flow | undefined {
+    const { priority } = flow.spec
+    return this.#buckets
+      .get(this.#hash(flow.value))
+      ?.find((other) => other.spec.priority < priority && this.#agrees(flow.value, other.value))
   }
 
   consult(consulted: Uint32Array): void {
@@ -112,6 +121,8 @@ export class TupleSpace implements Classifier {
   /** By highest priority, then by age. */
   #ranked: Group[] = []
   #size = 0
+  /** Flows with clauses of conjunctive matches. Where there are none, nobody pays for them. */
+  #conjunctive = 0
 
   get size(): number {
     return this.#size
@@ -120,8 +131,9 @@ export class TupleSpace implements Classifier {
   insert(flow: Flow): Flow | undefined {
     const group = this.#groupOf(flow.mask)
     const replaced = group.find(flow.value, flow.spec.priority)
-    if (replaced) group.remove(replaced)
-    else this.#size++
+    if (replaced) this.#forget(replaced, group)
+    this.#size++
+    if (flow.clauses) this.#conjunctive++
     const rank = group.highestPriority
     group.insert(flow)
     if (group.highestPriority !== rank) this.#rank()
@@ -132,8 +144,7 @@ export class TupleSpace implements Classifier {
     const name = maskName(flow.mask)
     const group = this.#groups.get(name)
     const rank = group?.highestPriority
-    if (group === undefined || !group.remove(flow)) return false
-    this.#size--
+    if (group === undefined || !this.#forget(flow, group)) return false
     if (group.size === 0) this.#groups.delete(name)
     if (group.highestPriority !== rank) this.#rank()
     return true
@@ -144,6 +155,14 @@ export class TupleSpace implements Classifier {
   }
 
   lookup(key: FlowKey, consulted: Uint32Array): Flow | undefined {
+    if (this.#conjunctive === 0) return this.#best(key, consulted)
+    const soft: Flow[] = []
+    const hard = this.#best(key, consulted, soft)
+    return soft.length === 0 ? hard : this.#conjoin(key, consulted, soft, hard)
+  }
+
+  /** The best flow without clauses; those with clauses that are better than it, and perhaps others, are put into `soft`. */
+  #best(key: FlowKey, consulted: Uint32Array, soft?: Flow[]): Flow | undefined {
     let best: Flow | undefined
     let floor = -1
     for (const group of this.#ranked) {
@@ -151,14 +170,59 @@ export class TupleSpace implements Classifier {
       group.consult(consulted)
       const found = group.lookup(key, floor)
       if (found === undefined) continue
+      if (found.clauses !== undefined) {
+        soft?.push(found)
+        continue
+      }
       best = found
       floor = found.spec.priority
     }
     return best
   }
 
+  /**
+   * Tries the flows with clauses, priority by priority, as long as they are better than `hard`. A flow whose conjunction came to
+   * nothing gives way to the one of the same match and the next lower priority.
+   */
+  #conjoin(key: FlowKey, consulted: Uint32Array, soft: Flow[], hard: Flow | undefined): Flow | undefined {
+    for (;;) {
+      const floor = hard?.spec.priority ?? -1
+      const better = soft.filter(({ spec }) => spec.priority > floor)
+      if (better.length === 0) return hard
+      const highest = Math.max(...better.map(({ spec }) => spec.priority))
+      const met = better.filter(({ spec }) => spec.priority === highest)
+      const answer = this.#answerTo(key, consulted, met)
+      if (answer) return answer
+      soft = better.filter(({ spec }) => spec.priority < highest)
+      for (const flow of met) {
+        const below = this.#groups.get(maskName(flow.mask))?.below(flow)
+        if (below?.clauses !== undefined) soft.push(below)
+        else if (below && below.spec.priority > (hard?.spec.priority ?? -1)) hard = below
+      }
+    }
+  }
+
+  #answerTo(key: FlowKey, consulted: Uint32Array, met: readonly Flow[]): Flow | undefined {
+    const before = key[Word.conjunctionId]
+    let answer: Flow | undefined
+    for (const id of conjunctionsHeld(met)) {
+      key[Word.conjunctionId] = id
+      answer = this.#best(key, consulted)
+      if (answer) break
+    }
+    key[Word.conjunctionId] = before
+    return answer
+  }
+
   *[Symbol.iterator](): Iterator<Flow> {
     for (const group of this.#groups.values()) yield* group
+  }
+
+  #forget(flow: Flow, group: Group): boolean {
+    if (!group.remove(flow)) return false
+    this.#size--
+    if (flow.clauses) this.#conjunctive--
+    return true
   }
 
   #groupOf(mask: Uint32Array): Group {

@@ -1,0 +1,59 @@
+import type { Action } from '../../protocols/control/messages.ts'
+import type { ErrorCode } from '../../protocols/control/messages.ts'
+import { Refused } from '../../protocols/control/refused.ts'
+import type { FieldName } from '../../protocols/fields.ts'
+import { fieldOf } from '../../protocols/fields.ts'
+import type { Header, KnownFrame } from './known-frame.ts'
+
+export type ActionOf<T extends Action['type']> = Extract<Action, { type: T }>
+
+/** What there is on the switch, and where the actions are to stand. */
+export interface CheckContext {
+  meterExists: (meter: number) => boolean
+  groupExists: (group: number) => boolean
+  /** Actions of a packet-out, or of a group's bucket: which frame they meet shows when it is there. */
+  packetOut?: true
+  bucket?: true
+}
+
+/** Where an action stands, and what is known of the frames that come to it. */
+export interface Place {
+  readonly context: CheckContext
+  readonly path: string
+  readonly frame: KnownFrame
+  /** What the list belongs to, where not to a flow's own actions. */
+  readonly within?: 'write' | 'clone' | 'ct'
+  /** How many clones are around it. */
+  readonly depth: number
+}
+
+export const isBits = (value: number, bits: number): boolean =>
+  Number.isInteger(value) && value >= 0 && value < 2 ** bits
+
+/** Tables are 0 to 253 (OpenFlow 1.3 §7.2.2: OFPTT_MAX is 0xfe). */
+export const TABLES = 254
+
+export const isTable = (table: number): boolean => Number.isInteger(table) && table >= 0 && table < TABLES
+
+/** As in Open vSwitch a look-up in table 254, its own, is no mistake; there is nothing in it. */
+export const isLookupTable = (table: number): boolean => isTable(table) || table === TABLES
+
+export function refuseUnless(holds: boolean, code: ErrorCode, path: string, problem: string): void {
+  if (!holds) throw new Refused(code, path, problem)
+}
+
+/** Every frame that comes here must have the header. Of an action set that shows only when it is carried out. */
+export function demandHeader({ frame, path, within }: Place, header: Header): void {
+  if (within === 'write') return
+  const missing = frame.lacks(header)
+  if (missing !== undefined) throw inconsistent(path, missing)
+}
+
+/** Every frame that comes here must have the field, in an action set too. */
+export function demandField({ frame }: Place, path: string, field: FieldName): void {
+  const missing = frame.lacksFor(fieldOf(field))
+  if (missing !== undefined) throw inconsistent(path, missing)
+}
+
+export const inconsistent = (path: string, missing: string): Refused =>
+  new Refused('OFPBAC_MATCH_INCONSISTENT', path, `the flow does not match ${missing}, so a frame may not have it`)

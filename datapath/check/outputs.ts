@@ -1,0 +1,118 @@
+// Actions that say where a frame goes, and by which share.
+
+import { HASH_FIELDS, ReservedPort } from '../../protocols/control/messages.ts'
+import type { Subfield } from '../../protocols/control/messages.ts'
+import type { ActionOf, Place } from './context.ts'
+import { isBits, refuseUnless } from './context.ts'
+import { checkSource, checkTarget } from './fields.ts'
+
+/** OpenFlow 1.0's OFPP_MAX: the end of the numbers that Open vSwitch gives to ports. */
+const PORTS_END = 0xff00
+const ETHERNET_HEADER_SIZE = 14
+/** Open vSwitch's BUNDLE_MAX_MEMBERS. */
+const MOST_MEMBERS = 2048
+const MOST_LINKS = 65536
+const PORT_BITS = 16
+
+const RESERVED: ReadonlySet<number> = new Set([
+  ReservedPort.InPort,
+  ReservedPort.Table,
+  ReservedPort.Normal,
+  ReservedPort.Flood,
+  ReservedPort.All,
+  ReservedPort.Controller,
+  ReservedPort.Local,
+])
+
+/** A number that a port may have, be it there or not. */
+export const isPortNumber = (port: number): boolean => Number.isInteger(port) && port >= 0 && port < PORTS_END
+
+/** Open vSwitch's ofpact_check_output_port: a port may come later, a number that none can have is refused. */
+export function checkOutPort(port: number, path: string): void {
+  const problem = `${port} is no port to send to; expected a number below ${PORTS_END} or a reserved one`
+  refuseUnless(isPortNumber(port) || RESERVED.has(port), 'OFPBAC_BAD_OUT_PORT', path, problem)
+}
+
+export function checkOutputReg({ from, maxLength }: ActionOf<'output_reg'>, place: Place): void {
+  checkSource(from, place, `${place.path}.from`)
+  checkLength(maxLength, `${place.path}.maxLength`)
+}
+
+export function checkOutputTrunc({ port, maxLength }: ActionOf<'output_trunc'>, { path }: Place): void {
+  checkOutPort(port, `${path}.port`)
+  const isFrame = isBits(maxLength, 32) && maxLength >= ETHERNET_HEADER_SIZE
+  const problem = `${maxLength} bytes; expected at least ${ETHERNET_HEADER_SIZE}`
+  refuseUnless(isFrame, 'OFPBAC_BAD_ARGUMENT', `${path}.maxLength`, problem)
+}
+
+/** Of an action set, an output to the controller may be part, and no more of what Open vSwitch's controller action says. */
+export function checkController(action: ActionOf<'controller'>, { path, within }: Place): void {
+  checkLength(action.maxLength, `${path}.maxLength`)
+  const { controllerId = 0, reason, userdata, meter } = action
+  refuseUnless(
+    isBits(controllerId, 16),
+    'OFPBAC_BAD_ARGUMENT',
+    `${path}.controllerId`,
+    `${controllerId} is no controller`,
+  )
+  const isPlain = controllerId === 0 && reason === undefined && userdata === undefined && meter === undefined
+  refuseUnless(within !== 'write' || isPlain, 'OFPBAC_BAD_TYPE', path, 'an action set can hold a plain output only')
+}
+
+function checkLength(length: number, path: string): void {
+  refuseUnless(isBits(length, 16), 'OFPBAC_BAD_ARGUMENT', path, `${length} bytes; expected 0 to 65535`)
+}
+
+export function checkGroup({ group }: ActionOf<'group'>, { path, context }: Place): void {
+  refuseUnless(context.groupExists(group), 'OFPBAC_BAD_OUT_GROUP', `${path}.group`, `there is no group ${group}`)
+}
+
+/** OFPQ_ALL is no queue to set. */
+export function checkSetQueue({ queue }: ActionOf<'set_queue'>, { path }: Place): void {
+  const isQueue = isBits(queue, 32) && queue !== 0xffffffff
+  refuseUnless(isQueue, 'OFPBAC_BAD_QUEUE', `${path}.queue`, `${queue} is no queue`)
+}
+
+export function checkBundle(action: ActionOf<'bundle'>, place: Place): void {
+  const { fields, basis, members, to } = action
+  const { path } = place
+  checkHash(fields, basis, path)
+  const problem = `${members.length} members; expected at most ${MOST_MEMBERS}`
+  refuseUnless(members.length <= MOST_MEMBERS, 'OFPBAC_BAD_ARGUMENT', `${path}.members`, problem)
+  members.forEach((port, index) => checkMember(port, `${path}.members[${index}]`))
+  if (to === undefined) return
+  checkTarget(to, place, `${path}.to`)
+  checkRoom(to, PORT_BITS, `${path}.to`)
+}
+
+/** A controller hears of a frame with a length that a bundle has no place for. */
+function checkMember(port: number, path: string): void {
+  if (port === ReservedPort.Any) return
+  refuseUnless(port !== ReservedPort.Controller, 'OFPBAC_BAD_OUT_PORT', path, 'a controller can be no member')
+  checkOutPort(port, path)
+}
+
+export function checkMultipath({ fields, basis, links, to }: ActionOf<'multipath'>, place: Place): void {
+  const { path } = place
+  checkHash(fields, basis, path)
+  const isCount = Number.isInteger(links) && links >= 1 && links <= MOST_LINKS
+  refuseUnless(isCount, 'OFPBAC_BAD_ARGUMENT', `${path}.links`, `${links}; expected 1 to ${MOST_LINKS}`)
+  checkTarget(to, place, `${path}.to`)
+  checkRoom(to, Math.ceil(Math.log2(links)), `${path}.to`)
+}
+
+function checkHash(fields: ActionOf<'multipath'>['fields'], basis: number, path: string): void {
+  refuseUnless(HASH_FIELDS.includes(fields), 'OFPBAC_BAD_ARGUMENT', `${path}.fields`, `there is no hash of ${fields}`)
+  refuseUnless(isBits(basis, 16), 'OFPBAC_BAD_ARGUMENT', `${path}.basis`, `${basis}; expected 0 to 65535`)
+}
+
+function checkRoom({ bits }: Subfield, needed: number, path: string): void {
+  refuseUnless(bits >= needed, 'OFPBAC_BAD_ARGUMENT', `${path}.bits`, `${bits} bits; expected at least ${needed}`)
+}
+
+export function checkSample({ probability, samplingPort }: ActionOf<'sample'>, { path }: Place): void {
+  const isShare = isBits(probability, 16) && probability > 0
+  refuseUnless(isShare, 'OFPBAC_BAD_ARGUMENT', `${path}.probability`, `${probability}; expected 1 to 65535`)
+  if (samplingPort !== undefined && samplingPort !== ReservedPort.Any)
+    checkOutPort(samplingPort, `${path}.samplingPort`)
+}

@@ -1,0 +1,72 @@
+// Who uses what: how many flows go through each meter and group, and which learn flows that are to go with them.
+
+import type { Action } from '../protocols/control/messages.ts'
+import { someAction } from './flow-table.ts'
+import type { Flow } from './flow.ts'
+
+/** The flows that were learned under one cookie in one table. */
+export interface Learned {
+  table: number
+  cookie: bigint
+}
+
+export class FlowReferences {
+  readonly #meters = new Map<number, number>()
+  readonly #groups = new Map<number, number>()
+  /** Flows that learn these, and want them gone when they go themselves. */
+  readonly #learners = new Map<string, number>()
+
+  flowsOfMeter(meter: number): number {
+    return this.#meters.get(meter) ?? 0
+  }
+
+  flowsOfGroup(group: number): number {
+    return this.#groups.get(group) ?? 0
+  }
+
+  add(flow: Flow): void {
+    this.#count(flow, 1)
+  }
+
+  /** Gives what no flow learns any more. */
+  remove(flow: Flow): Learned[] {
+    return this.#count(flow, -1)
+  }
+
+  /** True where no flow is left that learns these. */
+  isOrphaned(learned: Learned): boolean {
+    return !this.#learners.has(nameOf(learned))
+  }
+
+  #count({ spec }: Flow, by: 1 | -1): Learned[] {
+    const { meter, apply } = spec.instructions
+    if (meter !== undefined) bump(this.#meters, meter, by)
+    for (const group of groupsOf(spec.instructions)) bump(this.#groups, group, by)
+    const orphans: Learned[] = []
+    for (const action of apply) {
+      if (action.type !== 'learn' || !action.deleteLearned) continue
+      bump(this.#learners, nameOf(action), by)
+      if (this.isOrphaned(action)) orphans.push(action)
+    }
+    return orphans
+  }
+}
+
+const nameOf = ({ table, cookie }: Learned) => `${table} ${cookie}`
+
+/** Each group that the flow sends to, once. */
+function groupsOf(instructions: Flow['spec']['instructions']): Set<number> {
+  const groups = new Set<number>()
+  const note = (action: Action): boolean => {
+    if (action.type === 'group') groups.add(action.group)
+    return false
+  }
+  someAction(instructions, note)
+  return groups
+}
+
+function bump<Key>(counts: Map<Key, number>, key: Key, by: number): void {
+  const count = (counts.get(key) ?? 0) + by
+  if (count > 0) counts.set(key, count)
+  else counts.delete(key)
+}
