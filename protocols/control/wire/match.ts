@@ -6,6 +6,8 @@ import { fieldOf, fieldWithOxm } from '../../fields.ts'
 import type { FieldMatch, Match } from '../../match.ts'
 import type { signalbox } from '../generated/control.js'
 import type { Subfield } from '../messages.ts'
+import { bigintOf, bytesOf } from './big-endian.ts'
+import { required } from './values.ts'
 
 type WireFieldMatch = signalbox.control.FieldMatch.$Properties
 type WireSubfield = signalbox.control.Subfield.$Properties
@@ -45,7 +47,8 @@ export function subfieldToWire(subfield: Subfield): WireSubfield {
   return { oxmClass: header.class, oxmField: header.field, offset: subfield.offset, bits: subfield.bits }
 }
 
-export function subfieldFromWire(wire: WireSubfield, path: string): Subfield {
+export function subfieldFromWire(given: WireSubfield | null | undefined, path: string): Subfield {
+  const wire = required(given, path, 'a subfield')
   const field = knownField(wire, path)
   const offset = wire.offset ?? 0
   const bits = wire.bits ?? 0
@@ -75,28 +78,7 @@ const width = (field: Field) => (field.bits + 7) >> 3
 
 function toBytes(value: bigint, field: Field, at: string): Uint8Array {
   if (value < 0n || value > field.ones) throw tooWide(value, field, at)
-  const size = width(field)
-  const bytes = new Uint8Array(size)
-  if (size <= 4) writeNumber(bytes, Number(value))
-  else writeBigInt(bytes, value)
-  return bytes
-}
-
-function writeNumber(bytes: Uint8Array, value: number): void {
-  let rest = value
-  for (let at = bytes.length - 1; at >= 0; at--) {
-    bytes[at] = rest & 0xff
-    rest >>>= 8
-  }
-}
-
-/** In steps of 32 bits, since every step on a bigint makes a new one. */
-function writeBigInt(bytes: Uint8Array, value: bigint): void {
-  let rest = value
-  for (let end = bytes.length; end > 0; end -= 4) {
-    writeNumber(bytes.subarray(Math.max(end - 4, 0), end), Number(BigInt.asUintN(32, rest)))
-    rest >>= 32n
-  }
+  return bytesOf(value, width(field))
 }
 
 function fromBytes(bytes: Uint8Array | null | undefined, field: Field, at: string): bigint {
@@ -107,21 +89,8 @@ function fromBytes(bytes: Uint8Array | null | undefined, field: Field, at: strin
       `is ${bytes?.length ?? 0} bytes long`,
       `${size} bytes for ${field.bits} bits`,
     )
-  const value = size <= 6 ? BigInt(readNumber(bytes, 0, size)) : readBigInt(bytes)
+  const value = bigintOf(bytes)
   if (value > field.ones) throw tooWide(value, field, at)
-  return value
-}
-
-/** Exact up to six bytes. */
-function readNumber(bytes: Uint8Array, from: number, to: number): number {
-  let value = 0
-  for (let at = from; at < to; at++) value = value * 256 + bytes[at]!
-  return value
-}
-
-function readBigInt(bytes: Uint8Array): bigint {
-  let value = 0n
-  for (let at = 0; at < bytes.length; at += 4) value = (value << 32n) | BigInt(readNumber(bytes, at, at + 4))
   return value
 }
 

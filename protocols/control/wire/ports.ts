@@ -1,108 +1,125 @@
 import type { signalbox } from '../generated/control.js'
 import type {
+  MessageOf,
+  MessageType,
   PortConfig,
   PortDescription,
+  PortFlags,
   PortState,
   PortStatistics,
   PortType,
-  TunnelOptions,
   VlanMode,
 } from '../messages.ts'
-import { bounded, fromUint64, isSet, required, toUint64, UINT32, Vocabulary } from './values.ts'
+import { PORT_FLAGS } from '../messages.ts'
+import type { Codecs } from './codecs.ts'
+import { askingFor, listing, signal } from './codecs.ts'
+import { queueFromWire, queueToWire } from './queues.ts'
+import { tunnelFromWire, tunnelToWire } from './tunnels.ts'
+import {
+  bounded,
+  each,
+  fromUint64,
+  fromWide,
+  isSet,
+  optional,
+  required,
+  toUint64,
+  toWide,
+  UINT32,
+  uint48,
+  Vocabulary,
+} from './values.ts'
 
 type WirePort = signalbox.control.Port.$Properties
-type WireTunnel = signalbox.control.Tunnel.$Properties
+type WireFlags = signalbox.control.PortFlags.$Properties
 type WireStatistics = signalbox.control.PortStatistics.$Properties
 
-const types = new Vocabulary<PortType>(['vnic', 'patch', 'tunnel', 'uplink', 'local'])
+const types = new Vocabulary<PortType>(['vnic', 'patch', 'tunnel', 'uplink', 'local', 'dgram'])
 const vlanModes = new Vocabulary<VlanMode>(['access', 'trunk', 'native-tagged', 'native-untagged', 'dot1q-tunnel'])
 const states = new Vocabulary<PortState>(['closed', 'hold', 'open'])
+const commands = new Vocabulary(['add', 'modify', 'delete'])
+export const portReasons = commands
 
-export function portToWire(port: PortConfig, at: string): WirePort {
+export function portToWire(port: PortConfig, path: string): WirePort {
   const wire: WirePort = {
-    number: bounded(port.number, UINT32, `${at}.number`),
+    number: bounded(port.number, UINT32, `${path}.number`),
     name: port.name,
-    type: types.number(port.type, `${at}.type`),
-    tag: port.tag ?? null,
-    mtu: port.mtu ?? null,
-    state: states.number(port.state, `${at}.state`),
+    type: types.number(port.type, `${path}.type`),
+    tag: optional(port.tag, UINT32, `${path}.tag`),
+    mtu: optional(port.mtu, UINT32, `${path}.mtu`),
+    maxRate: toWide(port.maxRate, `${path}.maxRate`),
+    state: states.number(port.state, `${path}.state`),
   }
-  if (port.vlanMode !== undefined) wire.vlanMode = vlanModes.number(port.vlanMode, `${at}.vlanMode`)
+  if (port.mac !== undefined) wire.mac = toUint64(uint48(port.mac, `${path}.mac`), `${path}.mac`)
+  if (port.vlanMode !== undefined) wire.vlanMode = vlanModes.number(port.vlanMode, `${path}.vlanMode`)
   if (port.trunks !== undefined) wire.trunks = port.trunks
+  if (port.cvlans !== undefined) wire.cvlans = port.cvlans
+  if (port.queues !== undefined) wire.queues = each(port.queues, `${path}.queues`, queueToWire)
   if (port.tunnel !== undefined) wire.tunnel = tunnelToWire(port.tunnel)
   if (port.patchPeer !== undefined) wire.patchPeer = port.patchPeer
   return wire
 }
 
-export const descriptionToWire = (port: PortDescription, at: string): WirePort => ({
-  ...portToWire(port, at),
+const descriptionToWire = (port: PortDescription, path: string): WirePort => ({
+  ...portToWire(port, path),
   linkUp: port.linkUp,
+  flags: port.flags,
 })
 
-export function portFromWire(wire: WirePort | null | undefined, at: string): PortConfig {
-  const from = required(wire, at, 'a port')
+function portFromWire(given: WirePort | null | undefined, path: string): PortConfig {
+  const wire = required(given, path, 'a port')
   const port: PortConfig = {
-    number: from.number ?? 0,
-    name: from.name ?? '',
-    type: types.word(from.type, `${at}.type`),
-    state: states.word(from.state, `${at}.state`),
+    number: wire.number ?? 0,
+    name: wire.name ?? '',
+    type: types.word(wire.type, `${path}.type`),
+    state: states.word(wire.state, `${path}.state`),
   }
-  if (from.vlanMode) port.vlanMode = vlanModes.word(from.vlanMode, `${at}.vlanMode`)
-  if (isSet(from.tag)) port.tag = from.tag
-  if (from.trunks && from.trunks.length > 0) port.trunks = from.trunks
-  if (isSet(from.mtu)) port.mtu = from.mtu
-  if (from.tunnel) port.tunnel = tunnelFromWire(from.tunnel)
-  if (from.patchPeer) port.patchPeer = { switch: from.patchPeer.switch ?? '', port: from.patchPeer.port ?? '' }
+  if (isSet(wire.mac)) port.mac = uint48(fromUint64(wire.mac), `${path}.mac`)
+  if (wire.vlanMode) port.vlanMode = vlanModes.word(wire.vlanMode, `${path}.vlanMode`)
+  if (isSet(wire.tag)) port.tag = wire.tag
+  if (wire.trunks && wire.trunks.length > 0) port.trunks = wire.trunks
+  if (wire.cvlans && wire.cvlans.length > 0) port.cvlans = wire.cvlans
+  if (isSet(wire.mtu)) port.mtu = wire.mtu
+  if (wire.queues && wire.queues.length > 0) port.queues = each(wire.queues, `${path}.queues`, queueFromWire)
+  if (isSet(wire.maxRate)) port.maxRate = fromWide(wire.maxRate, `${path}.maxRate`)
+  if (wire.tunnel) port.tunnel = tunnelFromWire(wire.tunnel)
+  if (wire.patchPeer) port.patchPeer = { switch: wire.patchPeer.switch ?? '', port: wire.patchPeer.port ?? '' }
   return port
 }
 
-export function descriptionFromWire(wire: WirePort | null | undefined, at: string): PortDescription {
-  return { ...portFromWire(wire, at), linkUp: wire?.linkUp ?? false }
-}
-
-const flowOr = (option: number | 'flow') => (option === 'flow' ? null : option)
-const inheritOr = (option: number | 'inherit' | undefined) => (option === 'inherit' ? null : (option ?? null))
-
-function tunnelToWire(tunnel: TunnelOptions): WireTunnel {
+export function descriptionFromWire(wire: WirePort | null | undefined, path: string): PortDescription {
+  const port = portFromWire(wire, path)
   return {
-    localIp: tunnel.localIp,
-    remoteIp: flowOr(tunnel.remoteIp),
-    key: flowOr(tunnel.key),
-    destinationPort: tunnel.destinationPort ?? null,
-    ttl: inheritOr(tunnel.ttl),
-    inheritTtl: tunnel.ttl === 'inherit',
-    tos: inheritOr(tunnel.tos),
-    inheritTos: tunnel.tos === 'inherit',
+    ...port,
+    mac: required(port.mac, `${path}.mac`, 'a hardware address'),
+    linkUp: wire?.linkUp ?? false,
+    flags: flagsFromWire(wire?.flags),
   }
 }
 
-function tunnelFromWire(wire: WireTunnel): TunnelOptions {
-  const tunnel: TunnelOptions = {
-    localIp: wire.localIp ?? 0,
-    remoteIp: wire.remoteIp ?? 'flow',
-    key: wire.key ?? 'flow',
+function flagsFromWire(wire: WireFlags | null | undefined): PortFlags {
+  const flags: { -readonly [Flag in keyof PortFlags]: PortFlags[Flag] } = {}
+  for (const flag of PORT_FLAGS) {
+    const value = wire?.[flag]
+    if (isSet(value)) flags[flag] = value
   }
-  if (isSet(wire.destinationPort)) tunnel.destinationPort = wire.destinationPort
-  if (wire.inheritTtl) tunnel.ttl = 'inherit'
-  else if (isSet(wire.ttl)) tunnel.ttl = wire.ttl
-  if (wire.inheritTos) tunnel.tos = 'inherit'
-  else if (isSet(wire.tos)) tunnel.tos = wire.tos
-  return tunnel
+  return flags
 }
 
-export const portStatisticsToWire = (port: PortStatistics): WireStatistics => ({
-  port: port.port,
+const statisticsToWire = (port: PortStatistics, path: string): WireStatistics => ({
+  port: bounded(port.port, UINT32, `${path}.port`),
   name: port.name,
-  receivedPackets: toUint64(port.receivedPackets, 'receivedPackets'),
-  receivedBytes: toUint64(port.receivedBytes, 'receivedBytes'),
-  receivedDropped: toUint64(port.receivedDropped, 'receivedDropped'),
-  sentPackets: toUint64(port.sentPackets, 'sentPackets'),
-  sentBytes: toUint64(port.sentBytes, 'sentBytes'),
-  sentDropped: toUint64(port.sentDropped, 'sentDropped'),
-  held: port.held,
+  receivedPackets: toUint64(port.receivedPackets, `${path}.receivedPackets`),
+  receivedBytes: toUint64(port.receivedBytes, `${path}.receivedBytes`),
+  receivedDropped: toUint64(port.receivedDropped, `${path}.receivedDropped`),
+  sentPackets: toUint64(port.sentPackets, `${path}.sentPackets`),
+  sentBytes: toUint64(port.sentBytes, `${path}.sentBytes`),
+  sentDropped: toUint64(port.sentDropped, `${path}.sentDropped`),
+  held: bounded(port.held, UINT32, `${path}.held`),
+  duration: toUint64(port.duration, `${path}.duration`),
 })
 
-export const portStatisticsFromWire = (wire: WireStatistics): PortStatistics => ({
+const statisticsFromWire = (wire: WireStatistics): PortStatistics => ({
   port: wire.port ?? 0,
   name: wire.name ?? '',
   receivedPackets: fromUint64(wire.receivedPackets),
@@ -112,4 +129,68 @@ export const portStatisticsFromWire = (wire: WireStatistics): PortStatistics => 
   sentBytes: fromUint64(wire.sentBytes),
   sentDropped: fromUint64(wire.sentDropped),
   held: wire.held ?? 0,
+  duration: fromUint64(wire.duration),
 })
+
+type WireFeatures = signalbox.control.FeaturesReply.$Properties
+
+const featuresToWire = (message: MessageOf<'featuresReply'>, at: string): WireFeatures => ({
+  datapathId: toUint64(message.datapathId, `${at}datapathId`),
+  name: message.name,
+  host: message.host,
+  tables: bounded(message.tables, UINT32, `${at}tables`),
+  ports: each(message.ports, `${at}ports`, descriptionToWire),
+})
+
+const featuresFromWire = (wire: WireFeatures, at: string): MessageOf<'featuresReply'> => ({
+  type: 'featuresReply',
+  datapathId: fromUint64(wire.datapathId),
+  name: wire.name ?? '',
+  host: wire.host ?? '',
+  tables: wire.tables ?? 0,
+  ports: each(wire.ports, `${at}ports`, descriptionFromWire),
+})
+
+export const PORT_MESSAGES = {
+  featuresRequest: signal('featuresRequest'),
+  featuresReply: { toWire: featuresToWire, fromWire: featuresFromWire },
+  portMod: {
+    toWire: ({ command, port }, at) => ({
+      command: commands.number(command, `${at}command`),
+      port: portToWire(port, `${at}port`),
+    }),
+    fromWire: (wire, at) => ({
+      type: 'portMod',
+      command: commands.word(wire.command, `${at}command`),
+      port: portFromWire(wire.port, `${at}port`),
+    }),
+  },
+  portFlagsMod: {
+    toWire: ({ port, mac, flags }, at) => ({
+      port: bounded(port, UINT32, `${at}port`),
+      mac: toUint64(uint48(mac, `${at}mac`), `${at}mac`),
+      flags,
+    }),
+    fromWire: (wire, at) => ({
+      type: 'portFlagsMod',
+      port: wire.port ?? 0,
+      mac: uint48(fromUint64(wire.mac), `${at}mac`),
+      flags: flagsFromWire(wire.flags),
+    }),
+  },
+  portStatus: {
+    toWire: ({ reason, port }, at) => ({
+      reason: portReasons.number(reason, `${at}reason`),
+      port: descriptionToWire(port, `${at}port`),
+    }),
+    fromWire: (wire, at) => ({
+      type: 'portStatus',
+      reason: portReasons.word(wire.reason, `${at}reason`),
+      port: descriptionFromWire(wire.port, `${at}port`),
+    }),
+  },
+  portStatisticsRequest: askingFor('portStatisticsRequest', 'port'),
+  portStatisticsReply: listing('portStatisticsReply', 'ports', statisticsToWire, statisticsFromWire),
+  portDescriptionRequest: signal('portDescriptionRequest'),
+  portDescriptionReply: listing('portDescriptionReply', 'ports', descriptionToWire, descriptionFromWire),
+} satisfies Partial<Codecs<MessageType>>

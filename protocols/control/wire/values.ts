@@ -31,6 +31,12 @@ export function bounded(value: number | null | undefined, maximum: number, path:
   throw new InvalidField(path, `${number} is out of range`, `a whole number, 0 to ${maximum}`)
 }
 
+/** A hardware address. */
+export function uint48(value: bigint, path: string): bigint {
+  if (value >= 0n && value >> 48n === 0n) return value
+  throw new InvalidField(path, `0x${value.toString(16)} is out of range`, '48 bits')
+}
+
 export const UINT8 = 0xff
 export const UINT16 = 0xffff
 export const UINT32 = 0xffffffff
@@ -43,6 +49,38 @@ export function required<T>(part: T | null | undefined, path: string, what: stri
   if (!isSet(part)) throw new InvalidField(path, 'is missing', what)
   return part
 }
+
+/** An optional number on its way out. */
+export const optional = (value: number | undefined, maximum: number, path: string): number | null =>
+  value === undefined ? null : bounded(value, maximum, path)
+
+/** `{ [name]: value }` where the value was on the wire, nothing where not. */
+export function given<Name extends string>(
+  name: Name,
+  value: number | null | undefined,
+  maximum: number,
+  at: string,
+): { [Key in Name]?: number } {
+  if (!isSet(value)) return {}
+  return { [name]: bounded(value, maximum, `${at}${name}`) } as { [Key in Name]?: number }
+}
+
+/** The bytes themselves belong to the message that was read. */
+export const copyOf = (bytes: Uint8Array | null | undefined): Uint8Array => bytes?.slice() ?? new Uint8Array(0)
+
+/** A whole number that may need more than 32 bits: as exact as a `number` is. */
+export const toWide = (value: number | undefined, path: string): number | null =>
+  optional(value, Number.MAX_SAFE_INTEGER, path)
+
+export const fromWide = (value: number | Long, path: string): number =>
+  bounded(Number(fromUint64(value)), Number.MAX_SAFE_INTEGER, path)
+
+/** Of a list; the path of each is its place in it. */
+export const each = <From, To>(
+  list: readonly From[] | null | undefined,
+  path: string,
+  convert: (item: From, path: string) => To,
+): To[] => (list ?? []).map((item, index) => convert(item, `${path}[${index}]`))
 
 /** The words of an enum of control.proto, numbered from 1 in this order. */
 export class Vocabulary<Word extends string> {
