@@ -1,6 +1,6 @@
 // All switches: who is there, and what each is to be.
 
-import type { FlowSpec, PortDescription } from '../../protocols/control/messages.ts'
+import type { FlowSpec, PortConfig, PortDescription } from '../../protocols/control/messages.ts'
 import type { SwitchStatus } from '../model.ts'
 import { NotFound, SwitchRefused } from '../model.ts'
 import type { View } from '../network/view.ts'
@@ -121,7 +121,7 @@ export class Fleet {
   #portsOf(name: string): PortDescription[] {
     const told = this.#features.get(name)?.ports ?? new Map<string, PortDescription>()
     const confirmed = [...this.#reconcilers.get(name)!.confirmed.ports.values()]
-    const ours = confirmed.map((port) => ({ ...port, linkUp: told.get(port.name)?.linkUp ?? true }))
+    const ours = confirmed.map((port) => described(port, told.get(port.name)))
     const others = [...told.values()].filter(({ type }) => type === 'uplink' || type === 'local')
     return [...others, ...ours].sort((a, b) => a.number - b.number)
   }
@@ -154,3 +154,11 @@ export class Fleet {
     return state
   }
 }
+
+/** The switch chooses an address, reports links and keeps the flags; until it has told, the port is as it was asked for. */
+const described = (port: PortConfig, told: PortDescription | undefined): PortDescription => ({
+  ...port,
+  mac: told?.mac ?? port.mac ?? 0n,
+  linkUp: told?.linkUp ?? true,
+  flags: told?.flags ?? {},
+})

@@ -3,6 +3,7 @@
 import type { Channel } from '../../runtime/transport.ts'
 import { InvalidField, Malformed } from '../errors.ts'
 import { decodeEnvelope, encodeEnvelope, envelopeXid } from './codec.ts'
+import type { Conversation } from './conversation.ts'
 import { FrameReader, FrameWriter } from './framing.ts'
 import type { ErrorCode, Message, MessageOf, MessageType } from './messages.ts'
 
@@ -10,10 +11,28 @@ import type { ErrorCode, Message, MessageOf, MessageType } from './messages.ts'
 export const REPLIES = {
   echoRequest: 'echoReply',
   featuresRequest: 'featuresReply',
+  configRequest: 'configReply',
+  queueConfigRequest: 'queueConfigReply',
+  roleRequest: 'roleReply',
+  asyncConfigRequest: 'asyncConfigReply',
   barrierRequest: 'barrierReply',
   bundleControl: 'bundleControlReply',
+  descriptionRequest: 'descriptionReply',
   flowStatisticsRequest: 'flowStatisticsReply',
+  aggregateStatisticsRequest: 'aggregateStatisticsReply',
+  tableStatisticsRequest: 'tableStatisticsReply',
+  tableFeaturesRequest: 'tableFeaturesReply',
+  tableDescriptionRequest: 'tableDescriptionReply',
   portStatisticsRequest: 'portStatisticsReply',
+  portDescriptionRequest: 'portDescriptionReply',
+  queueStatisticsRequest: 'queueStatisticsReply',
+  groupStatisticsRequest: 'groupStatisticsReply',
+  groupDescriptionRequest: 'groupDescriptionReply',
+  groupFeaturesRequest: 'groupFeaturesReply',
+  meterStatisticsRequest: 'meterStatisticsReply',
+  meterConfigRequest: 'meterConfigReply',
+  meterFeaturesRequest: 'meterFeaturesReply',
+  flowMonitorRequest: 'flowMonitorReply',
   heldFramesRequest: 'heldFramesReply',
 } as const satisfies Partial<Record<MessageType, MessageType>>
 
@@ -21,7 +40,7 @@ export type RequestType = keyof typeof REPLIES
 export type ReplyTo<T extends RequestType> = MessageOf<(typeof REPLIES)[T]>
 
 /** Requests whose replies may come in parts. */
-export type PartedRequestType = 'flowStatisticsRequest' | 'heldFramesRequest'
+export type PartedRequestType = 'flowStatisticsRequest' | 'flowMonitorRequest' | 'heldFramesRequest'
 
 /** The other end's refusal. `field` is the path of the offending field in the refused message, '' where none is to blame. */
 export class ControlError extends Error {
@@ -58,9 +77,18 @@ const WRITE_SIZE = 1 << 18
 const FIRST_BLOCK = 1 << 10
 
 /** Said to nobody's request and expecting no answer: xid 0. */
-const NOTICES: ReadonlySet<MessageType> = new Set<MessageType>(['hello', 'packetIn', 'portStatus', 'flowRemoved'])
+const NOTICES: ReadonlySet<MessageType> = new Set<MessageType>([
+  'hello',
+  'packetIn',
+  'portStatus',
+  'flowRemoved',
+  'flowMonitorReply',
+  'flowMonitorPaused',
+  'flowMonitorResumed',
+])
 
-export class Connection {
+/** A conversation in control.proto. */
+export class Connection implements Conversation {
   /**
    * Everything that answers no request of ours, in order; `xid` is what a reply or an error to it carries. An `error` arrives
    * here when it refuses a message that was sent, not requested.
@@ -214,7 +242,7 @@ export class Connection {
     if (!(error instanceof InvalidField)) return this.#refuseBytes(error, xid)
     const pending = this.#settle(xid)
     if (pending) return pending.reject(error)
-    this.sendError({ code: 'bad_request', field: error.path, message: error.message }, xid)
+    this.sendError({ code: error.code, field: error.path, message: error.message }, xid)
     this.onRefused(xid)
   }
 

@@ -2,12 +2,14 @@
 
 import { Connection } from '../../protocols/control/connection.ts'
 import type {
+  BundleCommand,
   BundledMessage,
   FlowSpec,
   HeldFrame,
   Message,
   MeterBand,
   PortConfig,
+  PortDescription,
 } from '../../protocols/control/messages.ts'
 import { flowKey } from '../../controller/reconcile/switch-state.ts'
 import type { Controller } from '../../controller/controller.ts'
@@ -78,7 +80,7 @@ export class FakeSwitch {
     const reply = (answer: Message) => connection.send(answer, xid)
     switch (message.type) {
       case 'featuresRequest': {
-        const ports = [...this.ports.values()].map((port) => ({ ...port, linkUp: true }))
+        const ports = [...this.ports.values()].map(descriptionOf)
         const host = this.name.split('/')[0]!
         return void reply({ type: 'featuresReply', datapathId: 1n, name: this.name, host, tables: 254, ports })
       }
@@ -110,7 +112,7 @@ export class FakeSwitch {
     }
   }
 
-  #control(connection: Connection, bundle: number, command: 'open' | 'commit' | 'discard', xid: number): void {
+  #control(connection: Connection, bundle: number, command: BundleCommand, xid: number): void {
     const changes = this.#bundles.get(bundle) ?? []
     if (command === 'open') this.#bundles.set(bundle, [])
     const blamed = command === 'commit' ? changes.find(({ change }) => this.refuses(change)) : undefined
@@ -132,16 +134,30 @@ export class FakeSwitch {
 
   #applyOne(change: BundledMessage): void {
     const remove = 'command' in change && change.command.startsWith('delete')
-    if (change.type === 'portMod') {
-      if (remove) this.ports.delete(change.port.name)
-      else this.ports.set(change.port.name, change.port)
-    } else if (change.type === 'meterMod') {
-      if (remove) this.meters.delete(change.meter)
-      else this.meters.set(change.meter, change.bands)
-    } else {
-      const { type: _t, command: _c, cookieMask: _m, outPort: _o, ...flow } = change
-      if (remove) this.flows.delete(flowKey(flow))
-      else this.flows.set(flowKey(flow), flow)
+    switch (change.type) {
+      case 'portMod':
+        if (remove) this.ports.delete(change.port.name)
+        else this.ports.set(change.port.name, change.port)
+        return
+      case 'meterMod':
+        if (remove) this.meters.delete(change.meter)
+        else this.meters.set(change.meter, change.bands)
+        return
+      case 'flowMod': {
+        const { type: _t, command: _c, cookieMask: _m, outPort: _o, ...flow } = change
+        if (remove) this.flows.delete(flowKey(flow))
+        else this.flows.set(flowKey(flow), flow)
+        return
+      }
+      default:
+      // What else a bundle may hold, our controller does not send.
     }
   }
 }
+
+const descriptionOf = (port: PortConfig): PortDescription => ({
+  ...port,
+  mac: port.mac ?? BigInt(port.number),
+  linkUp: true,
+  flags: {},
+})
