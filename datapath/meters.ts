@@ -1,55 +1,60 @@
-// Token buckets, exact: a bucket holds whole bits and billionths of a bit, and nothing is ever rounded, so that in no
-// interval of T seconds do more than rate × T + burst bits pass, and never fewer than that allows.
+// Token buckets, exact: a bucket holds whole units (bits, or packets) and billionths of one, and nothing is ever rounded, so that
+// in no interval of T seconds do more than rate × T + burst units pass, and never fewer than that allows.
 
-import type { MeterBand } from '../protocols/control/messages.ts'
+import type { MeterBand, MeterSpec, MeterStatistics } from '../protocols/control/messages.ts'
 import type { Nanoseconds } from '../runtime/clock.ts'
 import { SECOND } from '../runtime/clock.ts'
 
 /** What a meter says of a frame: one of these, or the DSCP (0..63) that the frame must bear from here on. */
 export const MeterVerdict = { Pass: -1, Drop: -2 } as const
 
-export interface BandStatistics {
-  packets: number
-  bytes: number
-}
+/** DSCP of a frame that has none. */
+const NO_DSCP = -1
 
-/** One band: a bucket that fills at `rate` bits a second up to `burst` bits. */
+/** One band: a bucket that fills at `rate` units a second up to `burst` units. */
 class Band {
   readonly rate: number
   readonly burst: number
-  /** What the band says of a frame that exceeds it. */
-  readonly verdict: number
   packets = 0
   bytes = 0
-  #bits: number
-  /** Billionths of a bit beside the whole ones; below SECOND. */
+  #units: number
+  /** Billionths of a unit beside the whole ones; below SECOND. */
   #fraction = 0
   #filledAt: Nanoseconds
-  readonly #bitsPerNanosecond: number
+  readonly #spec: MeterBand
+  readonly #unitsPerNanosecond: number
   readonly #rateRemainder: number
 
   constructor(band: MeterBand, now: Nanoseconds) {
     this.rate = Number(band.rate)
     this.burst = Number(band.burst === 0n ? band.rate : band.burst)
-    this.verdict = band.type === 'drop' ? MeterVerdict.Drop : (band.dscp ?? 0)
-    this.#bits = this.burst
+    this.#spec = band
+    this.#units = this.burst
     this.#filledAt = now
-    this.#bitsPerNanosecond = Math.floor(this.rate / SECOND)
+    this.#unitsPerNanosecond = Math.floor(this.rate / SECOND)
     this.#rateRemainder = this.rate % SECOND
   }
 
-  /** Takes `bits` where the bucket has them; false, taking nothing, where it does not. */
-  take(bits: number, now: Nanoseconds): boolean {
+  /** What the band says of a frame that exceeds it; a frame that has no DSCP is not marked. */
+  verdict(dscp: number): number {
+    const { type, dscp: mark, precedence = 0 } = this.#spec
+    if (type === 'drop') return MeterVerdict.Drop
+    if (mark !== undefined) return mark
+    return dscp === NO_DSCP ? MeterVerdict.Pass : withPrecedence(dscp, precedence)
+  }
+
+  /** Takes `units` where the bucket has them; false, taking nothing, where it does not. */
+  take(units: number, now: Nanoseconds): boolean {
     if (now > this.#filledAt) this.#fill(now - this.#filledAt)
     this.#filledAt = now
-    if (bits > this.#bits) return false
-    this.#bits -= bits
+    if (units > this.#units) return false
+    this.#units -= units
     return true
   }
 
   /**
    * Adds rate × elapsed. The product may pass 2^53, so it is made of parts that do not: the seconds, the nanoseconds at
-   * whole bits each, and the nanoseconds at the rest of the rate in two halves of 15 bits. A part that does pass 2^53 has
+   * whole units each, and the nanoseconds at the rest of the rate in two halves of 15 bits. A part that does pass 2^53 has
    * filled the bucket many times over, however it was rounded.
    */
   #fill(elapsed: Nanoseconds): void {
@@ -60,44 +65,70 @@ class Band {
     const highRest = highProduct % SECOND
     const billionths = highRest * 0x8000 + low * this.#rateRemainder + this.#fraction
     const fraction = billionths % SECOND
-    const bits =
-      this.#bits +
+    const units =
+      this.#units +
       seconds * this.rate +
-      nanoseconds * this.#bitsPerNanosecond +
+      nanoseconds * this.#unitsPerNanosecond +
       ((highProduct - highRest) / SECOND) * 0x8000 +
       (billionths - fraction) / SECOND
-    const full = bits >= this.burst
-    this.#bits = full ? this.burst : bits
+    const full = units >= this.burst
+    this.#units = full ? this.burst : units
     this.#fraction = full ? 0 : fraction
   }
 }
 
+const AF_CLASSES = { lowest: 1, highest: 4 }
+const MOST_PRECEDENCE = 3
+
+/**
+ * RFC 2597 §6: of an assured-forwarding codepoint (class 1..4 in the upper three bits, drop precedence 1..3 in the next two) the
+ * drop precedence goes up by `steps`, to 3 at most. What is none stays.
+ */
+function withPrecedence(dscp: number, steps: number): number {
+  const group = dscp >> 3
+  const precedence = (dscp >> 1) & 3
+  const isAssured = group >= AF_CLASSES.lowest && group <= AF_CLASSES.highest && precedence > 0 && (dscp & 1) === 0
+  return isAssured ? (group << 3) | (Math.min(precedence + steps, MOST_PRECEDENCE) << 1) : dscp
+}
+
 /** One meter. Each band keeps its own bucket; of those that a frame exceeds, the one with the highest rate has its say. */
 export class Meter {
-  packets = 0
-  bytes = 0
+  readonly spec: MeterSpec
+  readonly madeAt: Nanoseconds
+  #packets = 0
+  #bytes = 0
   readonly #bands: Band[]
 
-  constructor(bands: readonly MeterBand[], now: Nanoseconds) {
-    this.#bands = bands.map((band) => new Band(band, now))
-  }
-
-  get bands(): readonly BandStatistics[] {
-    return this.#bands
+  constructor(spec: MeterSpec, now: Nanoseconds, madeAt = now) {
+    this.spec = spec
+    this.madeAt = madeAt
+    this.#bands = spec.bands.map((band) => new Band(band, now))
   }
 
   /** Counts a frame of `bits` and says what becomes of it. `now` never goes back. */
-  measure(bits: number, now: Nanoseconds): number {
-    this.packets++
-    this.bytes += bits / 8
+  measure(bits: number, now: Nanoseconds, dscp: number): number {
+    this.#packets++
+    this.#bytes += bits / 8
+    const units = this.spec.unit === 'packets' ? 1 : bits
     let exceeded: Band | undefined
     for (const band of this.#bands) {
-      if (!band.take(bits, now) && (exceeded === undefined || band.rate > exceeded.rate)) exceeded = band
+      if (!band.take(units, now) && (exceeded === undefined || band.rate > exceeded.rate)) exceeded = band
     }
     if (exceeded === undefined) return MeterVerdict.Pass
     exceeded.packets++
     exceeded.bytes += bits / 8
-    return exceeded.verdict
+    return exceeded.verdict(dscp)
+  }
+
+  statistics(now: Nanoseconds, flows: number): MeterStatistics {
+    return {
+      meter: this.spec.meter,
+      flows,
+      packets: BigInt(this.#packets),
+      bytes: BigInt(this.#bytes),
+      duration: BigInt(now - this.madeAt),
+      bands: this.#bands.map(({ packets, bytes }) => ({ packets: BigInt(packets), bytes: BigInt(bytes) })),
+    }
   }
 }
 
@@ -113,9 +144,19 @@ export class MeterTable {
     return this.#meters.get(meter)
   }
 
-  /** Makes the meter, or remakes it with full buckets. */
-  set(meter: number, bands: readonly MeterBand[], now: Nanoseconds): void {
-    this.#meters.set(meter, new Meter(bands, now))
+  /** As they were asked for, by number. */
+  specs(): MeterSpec[] {
+    return this.#sorted().map(({ spec }) => spec)
+  }
+
+  /** `flowsOf` says how many flows use a meter. */
+  statistics(now: Nanoseconds, flowsOf: (meter: number) => number): MeterStatistics[] {
+    return this.#sorted().map((meter) => meter.statistics(now, flowsOf(meter.spec.meter)))
+  }
+
+  /** Makes the meter, or remakes it with full buckets and nothing counted. */
+  set(spec: MeterSpec, now: Nanoseconds): void {
+    this.#meters.set(spec.meter, new Meter(spec, now, this.#meters.get(spec.meter)?.madeAt))
   }
 
   /** Puts back what was there before a `set`, its levels and counts included. */
@@ -130,9 +171,14 @@ export class MeterTable {
 
   /**
    * What the meter says of a frame of `frameBits` (the bytes from the destination address on, without the frame check
-   * sequence, times eight): MeterVerdict.Pass, MeterVerdict.Drop, or a DSCP. A meter that is not there lets pass.
+   * sequence, times eight) that bears `dscp`, if it is of IP: MeterVerdict.Pass, MeterVerdict.Drop, or a DSCP. A meter that is
+   * not there lets pass.
    */
-  allow(meter: number, frameBits: number, now: Nanoseconds): number {
-    return this.#meters.get(meter)?.measure(frameBits, now) ?? MeterVerdict.Pass
+  allow(meter: number, frameBits: number, now: Nanoseconds, dscp = NO_DSCP): number {
+    return this.#meters.get(meter)?.measure(frameBits, now, dscp) ?? MeterVerdict.Pass
+  }
+
+  #sorted(): Meter[] {
+    return [...this.#meters.values()].sort((a, b) => a.spec.meter - b.spec.meter)
   }
 }
