@@ -65,7 +65,8 @@ function encodeBucketNicira(writer: ByteWriter, bucket: Bucket, groupType: Group
 
 /**
  * Buckets up to the end of `reader`. Those of OpenFlow 1.3 have no ids.
- * @throws Refused OFPGMFC_BAD_BUCKET, OFPGMFC_BAD_WATCH, OFPGMFC_INVALID_GROUP for a weight where none is, or OFPBAC_*.
+ * @throws Refused OFPGMFC_BAD_BUCKET, OFPGMFC_BAD_WATCH, OFPGMFC_INVALID_GROUP for a weight where none is, OFPBAC_* for actions,
+ *   and for properties OFPTFFC_*, the codes that OpenFlow 1.4 has for all of them.
  */
 export function decodeBuckets(reader: ByteReader, groupType: GroupType, layout: BucketLayout): Bucket[] {
   const header = layout === 'openflow13' ? HEADER_13 : HEADER_NICIRA
@@ -102,11 +103,11 @@ function decodeBucketNicira(body: ByteReader, groupType: GroupType): Bucket {
     watchPort: ReservedPort.Any,
     watchGroup: ReservedGroup.Any,
   }
-  for (const { type, value } of readProperties(body, 'OFPGMFC_BAD_BUCKET')) {
+  for (const { type, value } of readProperties(body, 'OFPTFFC_BAD_LEN')) {
     if (type === Property.Weight) said.weight = value.u16()
     else if (type === Property.WatchPort) said.watchPort = value.u32()
     else if (type === Property.WatchGroup) said.watchGroup = value.u32()
-    else throw badBucket(`unknown property ${type}`)
+    else throw new Refused('OFPTFFC_BAD_TYPE', 'buckets', `unknown property ${type}`)
   }
   if (id > MAX_BUCKET_ID) throw badBucket(`no bucket has id ${id}`)
   return { id, ...saidOf(said, groupType), actions }

@@ -141,13 +141,11 @@ export function encodeOxm(writer: ByteWriter, part: FieldMatch): void {
 }
 
 /** A field with the bits that came; nothing is said yet of whether its frames could be. */
-export interface ReadOxm {
+interface ReadOxm {
   /** Absent: unknown. */
   wire?: WireField
   /** Says that frames are Ethernet, which all are. */
   redundant?: boolean
-  wrongLength: boolean
-  masked: boolean
   value: bigint
   /** All ones where none came. */
   mask: bigint
@@ -157,19 +155,25 @@ export interface ReadOxm {
  * Reads one field, unknown ones as well.
  * @throws Refused OFPBMC_BAD_LEN, OFPBMC_BAD_WILDCARDS.
  */
-export function readOxm(reader: ByteReader): ReadOxm {
-  const { number, wire, wrongLength, masked, payload } = readHeader(reader)
+function readOxm(reader: ByteReader): ReadOxm {
+  const { number, wire, masked, payload } = readHeader(reader)
   const body = reader.sub(payload)
-  if (wire === undefined) {
-    if (number === PACKET_TYPE && payload === (masked ? 2 : 1) * PACKET_TYPE_BYTES && body.u32() === 0)
-      return { redundant: true, wrongLength, masked, value: 0n, mask: 0n }
-    if (masked) checkUnknownMask(body)
-    return { wrongLength, masked, value: 0n, mask: 0n }
-  }
+  if (wire !== undefined) return { wire, ...readValue(body, wire, masked) }
+  if (number === PACKET_TYPE && payload === (masked ? 2 : 1) * PACKET_TYPE_BYTES && body.u32() === 0)
+    return { redundant: true, value: 0n, mask: 0n }
+  if (masked) checkUnknownMask(body)
+  return { value: 0n, mask: 0n }
+}
+
+/**
+ * Reads what follows the header of a known field.
+ * @throws Refused OFPBMC_BAD_WILDCARDS, and what the reader refuses.
+ */
+export function readValue(body: ByteReader, wire: WireField, masked: boolean): { value: bigint; mask: bigint } {
   const value = body.big(wire.bytes)
   const mask = masked ? body.big(wire.bytes) : allOnes(wire)
   if ((value & ~mask) !== 0n) throw refused('OFPBMC_BAD_WILDCARDS', wire.field, 'has a bit set outside its mask')
-  return { wire, wrongLength, masked, value, mask }
+  return { value, mask }
 }
 
 const allOnes = (wire: WireField) => (1n << BigInt(8 * wire.bytes)) - 1n

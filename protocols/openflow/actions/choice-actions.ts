@@ -1,12 +1,11 @@
 // Actions that choose by hash: multipath and bundle (ovs-actions(7); lib/ofp-actions.c, NXAST_MULTIPATH and NXAST_BUNDLE).
 
-import type { Action, BundleAction, HashFields, MultipathAction } from '../../control/actions.ts'
+import type { Action, BundleAction, HashFields, MultipathAction, Subfield } from '../../control/actions.ts'
 import { HASH_FIELDS } from '../../control/actions.ts'
 import { ReservedPort } from '../../control/ports.ts'
 import { Refused } from '../../control/refused.ts'
 import type { ByteReader } from '../byte-reader.ts'
 import type { ByteWriter } from '../byte-writer.ts'
-import { NXM_OF_IN_PORT, writeHeader } from '../oxm.ts'
 import { portFromWire16, portTakesFrames, portToWire16 } from '../port-numbers.ts'
 import type { ActionDecoder, ActionEncoders } from './action-codec.ts'
 import { nicira, orLonger, putNicira } from './action-codec.ts'
@@ -21,6 +20,8 @@ const MULTIPATH_ALGORITHMS = ['modulo_n', 'hash_threshold', 'hrw', 'iter_hash'] 
 /** NX_BD_ALG_*, in order. */
 const BUNDLE_ALGORITHMS = ['active_backup', 'hrw'] as const
 
+/** The header of NXM_OF_IN_PORT. */
+const MEMBER_TYPE = 0x00000002
 const MAX_MEMBERS = 2048
 /** Where a bundle_load writes must have room for a port's number. */
 const PORT_BITS = 16
@@ -79,21 +80,26 @@ function decodeBundle(body: ByteReader, load: boolean): Action {
   const algorithm = BUNDLE_ALGORITHMS[body.u16()]
   const fieldsNumber = body.u16()
   const basis = body.u16()
-  const memberType = readShortHeader(body)
+  const memberType = body.u32()
   const count = body.u16()
   const packed = body.u16()
   const target = body.sub(4)
   const zero = body.u32()
-  const fields = hashFields(fieldsNumber)
+  const ports = body.sub(2 * count)
   if (count > MAX_MEMBERS) throw badArgument(`${count} members; expected ${MAX_MEMBERS} at most`)
   if (algorithm === undefined) throw badArgument('unknown algorithm')
-  if (memberType !== NXM_OF_IN_PORT) throw badArgument('members are ports')
+  if (memberType !== MEMBER_TYPE) throw badArgument('members are ports')
   if (zero !== 0 || (!load && (packed !== 0 || !target.endsInZeros()))) throw badArgument('reserved bytes are not zero')
-  const members = Array.from({ length: count }, () => memberOf(body))
-  const bundle: BundleAction = { type: 'bundle', fields, basis, algorithm, members }
-  if (!load) return bundle
+  const bundle = { type: 'bundle', fields: hashFields(fieldsNumber), basis, algorithm } as const
+  const to = load ? decodePortTarget(target, packed) : undefined
+  const members = Array.from({ length: count }, () => memberOf(ports))
+  return to === undefined ? { ...bundle, members } : { ...bundle, members, to }
+}
+
+function decodePortTarget(target: ByteReader, packed: number): Subfield {
+  const wire = readShortHeader(target)
   if (rangeBits(packed) < PORT_BITS) throw badArgument(`a port's number takes ${PORT_BITS} bits`)
-  return { ...bundle, to: targetOf(readShortHeader(target), rangeOffset(packed), rangeBits(packed)) }
+  return targetOf(wire, rangeOffset(packed), rangeBits(packed))
 }
 
 /** The number for no port stands for a member that is always live. */
@@ -110,7 +116,7 @@ function encodeBundle(writer: ByteWriter, action: BundleAction): void {
     writer.u16(BUNDLE_ALGORITHMS.indexOf(action.algorithm))
     writer.u16(HASH_FIELDS.indexOf(action.fields))
     writer.u16(action.basis)
-    writeHeader(writer, NXM_OF_IN_PORT)
+    writer.u32(MEMBER_TYPE)
     writer.u16(members.length)
     writer.u16(to === undefined ? 0 : packRange(to))
     if (to === undefined) writer.u32(0)

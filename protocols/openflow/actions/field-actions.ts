@@ -6,7 +6,7 @@ import type { ByteReader } from '../byte-reader.ts'
 import type { ByteWriter } from '../byte-writer.ts'
 import { portToWire16 } from '../port-numbers.ts'
 import type { WireField } from '../oxm.ts'
-import { NXM_OF_IN_PORT, partOf, readOxm, valueIsSound, wireFieldOf, writeHeader } from '../oxm.ts'
+import { NXM_OF_IN_PORT, partOf, readHeader, readValue, valueIsSound, wireFieldOf, writeHeader } from '../oxm.ts'
 import type { ActionDecoder, ActionEncoders } from './action-codec.ts'
 import { nicira, onf, orLonger, putNicira, putStandard, standard } from './action-codec.ts'
 import {
@@ -81,12 +81,18 @@ const mustBeZero = () => new Refused('NXBRC_MUST_BE_ZERO', '', 'padding is not z
 
 // ---- values that the action has ------------------------------------------------------------------------------------
 
+/** The field that is to be set, and to what. */
+function readSet(fields: ByteReader): { wire: WireField; masked: boolean; value: bigint; mask: bigint } {
+  const { wire, wrongLength, masked, payload } = readHeader(fields)
+  if (wrongLength) throw new Refused('OFPBAC_BAD_SET_LEN', '', 'a known field of another length')
+  if (wire === undefined) throw new Refused('OFPBAC_BAD_SET_TYPE', '', 'unknown field')
+  return { wire, masked, ...readValue(fields.sub(payload), wire, masked) }
+}
+
 /** OpenFlow 1.3 §7.2.5, and lib/ofp-actions.c, decode_ofpat_set_field. */
 function decodeSetField(body: ByteReader): Action {
   const fields = fieldsOf(body)
-  const { wire, wrongLength, masked, value, mask } = readOxm(fields)
-  if (wrongLength) throw new Refused('OFPBAC_BAD_SET_LEN', '', 'a known field of another length')
-  if (wire === undefined) throw new Refused('OFPBMC_BAD_FIELD', '', 'unknown field')
+  const { wire, masked, value, mask } = readSet(fields)
   const field = wire.field.name
   if (masked) throw new Refused('OFPBAC_BAD_SET_MASK', field, 'OpenFlow 1.3 sets no part of a field')
   requireZeros(fields, badSetArgument(field, 'padding is not zero'))
@@ -100,9 +106,7 @@ function decodeSetField(body: ByteReader): Action {
 /** Sets part of a field: a value and, where some bits stay, a mask. */
 function decodeRegLoad2(body: ByteReader): Action {
   const fields = fieldsOf(body)
-  const { wire, wrongLength, value, mask } = readOxm(fields)
-  if (wrongLength) throw new Refused('OFPBAC_BAD_SET_LEN', '', 'a known field of another length')
-  if (wire === undefined) throw new Refused('OFPBMC_BAD_FIELD', '', 'unknown field')
+  const { wire, value, mask } = readSet(fields)
   requireZeros(fields, badSetArgument(wire.field.name, 'padding is not zero'))
   if (!wire.field.settable) throw badSetArgument(wire.field.name, 'can not be set')
   return { type: 'set_field', ...partOf(wire, value, mask) }

@@ -190,10 +190,11 @@ function encodeDecrementTtl(writer: ByteWriter, { controllers }: Extract<Action,
 function decodeEncap(body: ByteReader): Action {
   body.skip(2)
   const packetType = body.u32()
+  const header = (['ethernet', 'mpls', 'mpls_mc'] as const).find((name) => PACKET_TYPES[name] === packetType)
+  if (header === undefined)
+    throw new Refused('NXBAC_BAD_HEADER_TYPE', '', `packet type 0x${packetType.toString(16)} can not be put on`)
   if (body.remaining > 0) throw badArgument('encap takes no properties but for NSH')
-  for (const header of ['ethernet', 'mpls', 'mpls_mc'] as const)
-    if (PACKET_TYPES[header] === packetType) return { type: 'encap', header }
-  throw new Refused('NXBAC_BAD_HEADER_TYPE', '', `packet type 0x${packetType.toString(16)} can not be put on`)
+  return { type: 'encap', header }
 }
 
 function decodeDecap(body: ByteReader): Action {

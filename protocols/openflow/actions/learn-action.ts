@@ -19,6 +19,8 @@ const Flag = { SendFlowRemoved: 1, DeleteLearned: 2, WriteResult: 4 } as const
 const BITS_MASK = 0x3ff
 const SOURCE_VALUE = 1 << 13
 const TARGET_SHIFT = 11
+/** A header and an offset. */
+const SUBFIELD_SIZE = 6
 /** NX_LEARN_DST_*, in order. */
 const TARGETS = ['match', 'load', 'output'] as const
 
@@ -87,8 +89,11 @@ function decodeSpec(body: ByteReader, header: number): LearnSpec {
   const target = TARGETS[(header >> TARGET_SHIFT) & 3]
   if (target === undefined || (target === 'output' && isValue))
     throw badArgument('a part of a learned flow that is neither match, load nor output')
+  const valueSize = 2 * Math.ceil(bits / 16)
+  const needed = (isValue ? valueSize : SUBFIELD_SIZE) + (target === 'output' ? 0 : SUBFIELD_SIZE)
+  if (needed > body.remaining) throw new Refused('OFPBAC_BAD_LEN', 'specs', 'a part of a learned flow is cut short')
   const source: LearnSpec['source'] = isValue
-    ? { type: 'value', value: BigInt.asUintN(bits, body.big(2 * Math.ceil(bits / 16))) }
+    ? { type: 'value', value: BigInt.asUintN(bits, body.big(valueSize)) }
     : { type: 'field', from: decodeSubfield(body, bits, sourceOf) }
   if (target === 'output') return { bits, source, target: { type: 'output' } }
   const to = decodeSubfield(body, bits, target === 'load' ? targetOf : sourceOf)

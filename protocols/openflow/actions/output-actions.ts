@@ -102,10 +102,14 @@ function putOutput(writer: ByteWriter, port: number, maxLength: number): void {
 
 function decodeOutputReg(body: ByteReader): Action {
   const packed = body.u16()
-  const wire = readShortHeader(body)
+  const header = body.sub(4)
   const maxLength = body.u16()
   if (!body.endsInZeros()) throw badArgument('padding is not zero')
-  return { type: 'output_reg', from: sourceOf(wire, rangeOffset(packed), rangeBits(packed)), maxLength }
+  return {
+    type: 'output_reg',
+    from: sourceOf(readShortHeader(header), rangeOffset(packed), rangeBits(packed)),
+    maxLength,
+  }
 }
 
 /** The same with room for a header of 64 bits. */
@@ -175,13 +179,18 @@ function decodeController(body: ByteReader): Action {
 function decodeController2(body: ByteReader): Action {
   if (!body.sub(6).endsInZeros()) throw mustBeZero()
   const said = { ...DEFAULTS }
-  for (const { type, value } of readProperties(body, 'OFPBAC_BAD_ARGUMENT')) {
+  for (const { type, value } of readProperties(body, 'OFPTFFC_BAD_LEN')) {
     if (type === Property.MaxLength) said.maxLength = value.u16()
     else if (type === Property.ControllerId) said.controllerId = value.u16()
     else if (type === Property.Reason) said.reason = value.u8()
     else if (type === Property.Userdata) said.userdata = value.bytes(value.remaining).slice()
     else if (type === Property.Meter) said.meter = value.u32()
-    else throw badArgument(type === Property.Pause ? 'no packet can be paused' : `unknown property ${type}`)
+    else
+      throw new Refused(
+        'OFPTFFC_BAD_TYPE',
+        '',
+        type === Property.Pause ? 'no packet can be paused' : `unknown property ${type}`,
+      )
   }
   return controllerOf(said)
 }
