@@ -8,6 +8,7 @@ import { MAXIMUM_MESSAGE, endMessage, startMessage } from './header.ts'
 
 /** What a body's reader may want to know of the headers. */
 export interface Headers {
+  version: number
   xid: number
   /** More parts of a multipart message follow this one. */
   more: boolean

@@ -1,0 +1,57 @@
+// OFPT_ERROR: OpenFlow 1.3 §7.4.4. Behind the code stands the message that was refused, or its head.
+//
+//   | type 16 | code 16 | data |                       of OpenFlow
+//   | 0xffff 16 | code 16 | experimenter 32 | data |   of an experimenter
+
+import type { ErrorCode } from '../control/error-codes.ts'
+import { ERROR_CODES, ErrorType, errorWith } from '../control/error-codes.ts'
+import type { Body } from './body.ts'
+import { body } from './body.ts'
+import type { ByteReader } from './byte-reader.ts'
+import { Experimenter, MAXIMUM_MESSAGE, MessageCode, endMessage, startMessage } from './header.ts'
+
+const LARGEST_HEAD = 16
+
+/** `data`: the refused message, or as much of it as is known. It is cut where it would be too long. */
+export function encodeError(code: ErrorCode, data: Uint8Array, xid: number): Uint8Array {
+  const { type, code: number } = ERROR_CODES[code]
+  const writer = startMessage({ message: MessageCode.Error }, xid)
+  writer.u16(type)
+  writer.u16(number)
+  if (type === ErrorType.Experimenter) writer.u32(Experimenter.Onf)
+  writer.bytes(data.subarray(0, MAXIMUM_MESSAGE - LARGEST_HEAD))
+  return endMessage(writer)
+}
+
+const ascii = new TextEncoder()
+const fromAscii = new TextDecoder()
+
+/** No common version, and which would have been one. */
+export const encodeHelloFailed = (explanation: string, xid: number): Uint8Array =>
+  encodeError('OFPHFC_INCOMPATIBLE', ascii.encode(explanation), xid)
+
+/** Errors that are told of no message: the data is text. */
+function readData(reader: ByteReader, type: number): string {
+  const data = reader.bytes(reader.remaining)
+  return type === ErrorType.HelloFailed ? fromAscii.decode(data) : ''
+}
+
+export const ERROR: Body = body(
+  'error',
+  { message: MessageCode.Error },
+  (writer, { code, message }) => {
+    const { type, code: number } = ERROR_CODES[code]
+    writer.u16(type)
+    writer.u16(number)
+    if (type === ErrorType.Experimenter) writer.u32(Experimenter.Onf)
+    if (type === ErrorType.HelloFailed) writer.bytes(ascii.encode(message))
+  },
+  (reader) => {
+    const [type, number] = [reader.u16(), reader.u16()]
+    const whose = type === ErrorType.Experimenter ? reader.u32() : Experimenter.Onf
+    const code = whose === Experimenter.Onf ? errorWith(type, number) : undefined
+    const said = readData(reader, type)
+    const message = said !== '' ? said : (code ?? `error ${type}/${number} of 0x${whose.toString(16)}`)
+    return { type: 'error', code: code ?? 'unsupported', field: '', message }
+  },
+)
