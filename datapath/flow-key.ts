@@ -265,7 +265,7 @@ function extractTransport(view: DataView, at: number, end: number, key: FlowKey)
   const size = end - at
   switch (key[Word.protocol]) {
     case IpProtocol.Tcp:
-      if (size < TRANSPORT_SIZE.tcp) return
+      if (!isTcpHeader(view, at, end)) return
       key[Word.tcpFlags] = view.getUint16(at + 12) & 0x0fff
       return extractPorts(view, at, key)
     case IpProtocol.Udp:
@@ -279,6 +279,13 @@ function extractTransport(view: DataView, at: number, end: number, key: FlowKey)
       extractTypeAndCode(view, at, key)
       return extractNeighbourDiscovery(view, at, end, key)
   }
+}
+
+/** Whether a TCP header stands at `at`, as large as it says. */
+export function isTcpHeader(view: DataView, at: number, end: number): boolean {
+  if (end - at < TRANSPORT_SIZE.tcp) return false
+  const size = (view.getUint8(at + 12) >>> 4) * 4
+  return size >= TRANSPORT_SIZE.tcp && size <= end - at
 }
 
 function extractPorts(view: DataView, at: number, key: FlowKey): void {

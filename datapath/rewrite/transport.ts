@@ -1,6 +1,7 @@
 import { crc32c } from '../../protocols/checksum.ts'
 import { Word } from '../../protocols/fields.ts'
 import { IpProtocol } from '../../protocols/match.ts'
+import { isTcpHeader } from '../flow-key.ts'
 import { Covered, write16 } from './bits.ts'
 import type { Layout } from './layout.ts'
 
@@ -15,6 +16,10 @@ export function setTransportWord(layout: Layout, word: number, value: number, ma
       return setIcmpOctet(layout, isSource, value & 0xff, mask & 0xff)
     case IpProtocol.Sctp:
       return setSctpPort(layout, isSource, value & 0xffff, mask & 0xffff)
+    case IpProtocol.Tcp:
+      // Like the key, Open vSwitch sees no ports in a header whose size can not be; its checksum it repairs all the same.
+      if (!isTcpHeader(layout.view, layout.transport, layout.end)) return
+      return setPort(layout, isSource, value & 0xffff, mask & 0xffff, Covered.byTransport)
     default:
       return setPort(layout, isSource, value & 0xffff, mask & 0xffff, Covered.byTransport)
   }

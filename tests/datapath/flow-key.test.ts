@@ -64,6 +64,12 @@ describe('the key of', () => {
     })
   })
 
+  test('a TCP header of a size that can not be: no ports', () => {
+    const bytes = tcpFrame({ ...ipv4, srcPort: 1000, dstPort: 80, payload: new Uint8Array(8) })
+    const sized = (words: number) => fieldsOf(bytes.with(14 + 20 + 12, words << 4), 'nw_proto', 'tcp_src')
+    expect([4, 5, 7, 8].map(sized)).toEqual([0n, 1000n, 1000n, 0n].map((tcp_src) => ({ nw_proto: 6n, tcp_src })))
+  })
+
   test('a frame with three tags: the third is its type', () => {
     const bytes = udpFrame({ ...ipv4, vlan: [{ id: 1 }, { id: 2 }, { id: 3 }], srcPort: 1, dstPort: 2 })
     expect(fieldsOf(bytes, 'eth_type', 'nw_src')).toEqual({ eth_type: 0x8100n, nw_src: 0n })

@@ -239,6 +239,16 @@ test('a UDP checksum of 0 stays 0', () => {
   expect([...got.subarray(34, 42)]).toEqual([0, 99, 0, 2, 0, 8, 0, 0])
 })
 
+test('ports are not written to a TCP header of a size that can not be; its checksum is repaired', () => {
+  const bytes = tcpFrame({ ethSrc: 1n, ethDst: 2n, ipSrc: 1, ipDst: 2, srcPort: 1, dstPort: 2 })
+  bytes[46] = 0x40
+  expect(rewritten(bytes, { word: Word.transportSource, value: 99, mask: 0xffff })).toEqual(bytes)
+  const address = rewritten(bytes, { word: Word.ipv4Source, value: 99, mask: 0xffffffff })
+  const back = rewritten(address.with(46, 0x50), { word: Word.ipv4Source, value: 1, mask: 0xffffffff }).with(46, 0x40)
+  expect(hex(address.subarray(50, 52))).not.toBe(hex(bytes.subarray(50, 52)))
+  expect(hex(back)).toBe(hex(bytes))
+})
+
 test('the payload of a later fragment is not taken for a transport header', () => {
   const bytes = udpFrame({ ethSrc: 1n, ethDst: 2n, ipSrc: 1, ipDst: 2, srcPort: 1, dstPort: 2 })
   bytes.set([0x00, 0x10], 20)
