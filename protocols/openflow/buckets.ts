@@ -97,7 +97,7 @@ function decodeBucket13(body: ByteReader, groupType: GroupType): Bucket {
 function decodeBucketNicira(body: ByteReader, groupType: GroupType): Bucket {
   const actionsLength = body.u16()
   const id = body.u32()
-  const actions = decodeActions(body.sub(actionsLength, 'OFPBAC_BAD_LEN'))
+  const actions = decodeActions(body.sub(actionsLength))
   const said: Said = {
     weight: defaultWeight(groupType),
     watchPort: ReservedPort.Any,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { ReservedPort } from '../../../protocols/control/messages.ts'
-import type { FieldName } from '../../../protocols/fields.ts'
+import type { Field, FieldName, OxmHeader } from '../../../protocols/fields.ts'
 import { FIELDS, OxmClass } from '../../../protocols/fields.ts'
 import type { Match } from '../../../protocols/match.ts'
 import { ByteReader } from '../../../protocols/openflow/byte-reader.ts'
@@ -42,18 +42,23 @@ const WIDER = new Map<FieldName, number>([
   ['ipv6_label', 4],
 ])
 
-const cases = FIELDS.flatMap((field) => field.headers.map((header) => ({ field, header, name: header.name })))
-
-test.each(cases)('$name is $field.name', ({ field, header }) => {
+/** A value of the field under the header, by OpenFlow 1.3 §7.2.3.2. */
+function under(field: Field, header: OxmHeader, value: bigint): Uint8Array {
   const bytes = WIDER.get(field.name) ?? Math.ceil(field.bits / 8)
-  const value = field.name === 'in_port' || field.name === 'actset_output' ? 0x1234n : 1n
   const experimenter = header.class === OxmClass.ONFOXM_ET ? '4f4e4600' : ''
-  const length = bytes + experimenter.length / 2
-  const head = [header.class >> 8, header.class & 0xff, header.field << 1, length]
-  const text = `${Buffer.from(head).toString('hex')}${experimenter}${value.toString(16).padStart(2 * bytes, '0')}`
-  const part = { field: field.name, value }
-  expect(readAll(hex(text), decodeOxm)).toEqual(part)
-  if (header === field.headers[0]) expect(written((writer) => encodeOxm(writer, part))).toEqual(hex(text))
+  const head = [header.class >> 8, header.class & 0xff, header.field << 1, bytes + experimenter.length / 2]
+  return hex(`${Buffer.from(head).toString('hex')}${experimenter}${value.toString(16).padStart(2 * bytes, '0')}`)
+}
+
+const headers = FIELDS.flatMap((field) => field.headers.map((header) => ({ field, header, name: header.name })))
+
+test.each(headers)('$name is $field.name', ({ field, header }) => {
+  expect(readAll(under(field, header, 1n), decodeOxm)).toEqual({ field: field.name, value: 1n })
+})
+
+test.each(FIELDS)('$name is said by its first header', (field) => {
+  const part = { field: field.name, value: 1n }
+  expect(written((writer) => encodeOxm(writer, part))).toEqual(under(field, field.headers[0]!, 1n))
 })
 
 describe('fields as others wrote them', () => {

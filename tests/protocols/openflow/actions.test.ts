@@ -1,0 +1,216 @@
+import { describe, expect, test } from 'vitest'
+import type { Action } from '../../../protocols/control/messages.ts'
+import { MAX_CLONE_DEPTH, ReservedPort } from '../../../protocols/control/messages.ts'
+import type { Match } from '../../../protocols/match.ts'
+import { decodeActions, encodeActions } from '../../../protocols/openflow/actions.ts'
+import { seeded } from '../../../runtime/random.ts'
+import { codeOf, damaged, hex, readAll, spokenAsTheyAre, written } from '../../support/openflow-bytes.ts'
+import { EVERYTHING, randomActions, randomMatch } from '../../support/random-flows.ts'
+
+const bytesFor = (actions: readonly Action[], match: Match = []) =>
+  written((writer) => encodeActions(writer, actions, match))
+const read = (bytes: Uint8Array) => readAll(bytes, decodeActions)
+
+test.each([1, 2, 3, 4, 5])('actions that were written are read again (seed %i)', (seed) => {
+  const random = seeded(seed)
+  for (let i = 0; i < 800; i++) {
+    const actions = spokenAsTheyAre(randomActions(random, randomMatch(random, EVERYTHING), 8, EVERYTHING))
+    const bytes = bytesFor(actions)
+    expect(bytes.length % 8).toBe(0)
+    expect(read(bytes)).toEqual(actions)
+  }
+})
+
+test('what was read does not change with the bytes it came from', () => {
+  const actions: Action[] = [
+    { type: 'note', data: Uint8Array.of(1, 2, 3, 4, 5, 6) },
+    { type: 'controller', maxLength: 64, userdata: Uint8Array.of(7, 8) },
+  ]
+  const bytes = bytesFor(actions)
+  const decoded = read(bytes)
+  bytes.fill(0)
+  expect(decoded).toEqual(actions)
+})
+
+describe('actions as others wrote them', () => {
+  const reg0 = { field: 'reg0', offset: 0, bits: 32 } as const
+  test.each<[string, Action]>([
+    ['0000 0010 00000001 0000 000000000000', { type: 'output', port: 1 }],
+    ['0000 0010 fffffffd 0080 000000000000', { type: 'controller', maxLength: 128 }],
+    ['0015 0008 00000007', { type: 'set_queue', queue: 7 }],
+    ['0018 0008 00000000', { type: 'dec_ttl' }],
+    ['0019 0010 80000806 02000000 0001 0000', { type: 'set_field', field: 'eth_src', value: 0x020000000001n }],
+    [
+      '0019 0010 00000002 fffe 000000000000',
+      { type: 'set_field', field: 'in_port', value: BigInt(ReservedPort.Local) },
+    ],
+    // OpenFlow 1.1's set actions, which Open vSwitch says of OpenFlow 1.0's.
+    ['0001 0008 0005 0000', { type: 'set_field', field: 'vlan_vid', value: 0x1005n }],
+    ['0003 0010 020000000001 000000000000', { type: 'set_field', field: 'eth_src', value: 0x020000000001n }],
+    ['0006 0008 0a000001', { type: 'set_field', field: 'nw_dst', value: 0x0a000001n }],
+    ['0007 0008 b8 000000', { type: 'set_field', field: 'ip_dscp', value: 46n }],
+    // The port's number under its name of 16 bits, and the traffic class with the DSCP in its upper six.
+    [
+      'ffff 0018 00002320 0006 0010 0000 0000 00000002 00010004',
+      {
+        type: 'move',
+        from: { field: 'in_port', offset: 0, bits: 16 },
+        to: { field: 'reg0', offset: 0, bits: 16 },
+      },
+    ],
+    [
+      'ffff 0018 00002320 0007 0007 00000a01 00000000000000b8',
+      { type: 'load', value: 46n, to: { field: 'ip_dscp', offset: 0, bits: 6 } },
+    ],
+    [
+      'ffff 0018 00002320 0007 0085 00000a01 000000000000002e',
+      { type: 'load', value: 46n, to: { field: 'ip_dscp', offset: 0, bits: 6 } },
+    ],
+    // The ONF's copy_field, and the one of a field that only an experimenter has a header for.
+    [
+      'ffff 0020 4f4e4600 0c80 0000 0020 0000 0000 0000 00010004 80000408 00000000',
+      { type: 'move', from: reg0, to: { field: 'metadata', offset: 0, bits: 32 } },
+    ],
+    [
+      'ffff 0020 00002320 0006 0020 0000 0000 ffff5608 4f4e4600 00010004 00000000',
+      { type: 'move', from: { field: 'actset_output', offset: 0, bits: 32 }, to: reg0 },
+    ],
+    ['ffff 0018 00002320 0020 001f ffff 00010004 000000000000', { type: 'output_reg', from: reg0, maxLength: 0xffff }],
+    ['ffff 0010 00002320 0001 0005 00000000', { type: 'resubmit', port: 5 }],
+    ['ffff 0010 00002320 000e fff8 03 000000', { type: 'resubmit', table: 3 }],
+    [
+      'ffff 0010 00002320 0014 0040 0003 02 00',
+      { type: 'controller', maxLength: 64, controllerId: 3, reason: 'invalid_ttl' },
+    ],
+    ['ffff 0018 00002320 0024 0000 0001 0011 0a000001 0400 0000', natTo({ first: 1024, last: 1024 })],
+    ['ffff 0018 00002320 0024 0000 0001 0031 0a000001 0400 0800', natTo({ first: 1024, last: 2048 })],
+  ])('%s', (text, action) => {
+    expect(read(hex(text))).toEqual([action])
+  })
+
+  function natTo(ports: { first: number; last: number }): Action {
+    return { type: 'nat', direction: 'src', addresses: { family: 4, first: 0x0a000001n, last: 0x0a000001n }, ports }
+  }
+})
+
+describe('what this wire says in other words', () => {
+  const tagged: Match = [{ field: 'vlan_vid', value: 0x1005n }]
+  const push: Action = { type: 'push_vlan', etherType: 0x8100 }
+  const setVid: Action = { type: 'set_vlan_vid', vid: 7 }
+  const asField: Action = { type: 'set_field', field: 'vlan_vid', value: 0x1007n }
+  const asPriority: Action = { type: 'set_field', field: 'vlan_pcp', value: 3n }
+
+  test.each<[string, Match, Action[], Action[]]>([
+    ['a VLAN where there is a tag', tagged, [setVid], [asField]],
+    ['a VLAN where none is known', [], [setVid], [push, asField]],
+    ['a VLAN and then a priority', [], [setVid, { type: 'set_vlan_pcp', pcp: 3 }], [push, asField, asPriority]],
+    ['a VLAN behind a push', [], [push, setVid], [push, asField]],
+    ['a VLAN behind a pop', tagged, [{ type: 'pop_vlan' }, setVid], [{ type: 'pop_vlan' }, push, asField]],
+    [
+      'a VLAN in a clone, whose tag stays there',
+      [],
+      [{ type: 'clone', actions: [setVid] }, setVid],
+      [{ type: 'clone', actions: [push, asField] }, push, asField],
+    ],
+  ])('%s', (_name, match, actions, spoken) => {
+    expect(read(bytesFor(actions, match))).toEqual(spoken)
+  })
+
+  test('a load of more than 64 bits is two', () => {
+    const load = (value: bigint, offset: number, bits: number): Action => ({
+      type: 'load',
+      value,
+      to: { field: 'xxreg0', offset, bits },
+    })
+    expect(read(bytesFor([load((0x2an << 64n) | 7n, 8, 100)]))).toEqual([load(7n, 8, 64), load(0x2an, 72, 36)])
+  })
+
+  test('a port between 16 and 32 bits has no word in actions of 16 bits', () => {
+    expect(codeOf(() => bytesFor([{ type: 'resubmit', port: 0x10000 }]))).toBe('OFPBAC_BAD_OUT_PORT')
+  })
+})
+
+describe('actions are refused as Open vSwitch refuses them', () => {
+  test.each([
+    ['not a multiple of 8 bytes', '0000 000c 00000001 00000000', 'OFPBRC_BAD_LEN'],
+    ['a length that is not its type’s', '0000 0008 00000001', 'OFPBAC_BAD_LEN'],
+    ['a length past the end', '0000 0018 00000001 0000000000000000', 'OFPBAC_BAD_LEN'],
+    ['a length of nothing', '0016 0000 00000001', 'OFPBAC_BAD_LEN'],
+    ['an unknown type', '00ff 0008 00000000', 'OFPBAC_BAD_TYPE'],
+    ['an unknown experimenter', 'ffff 0010 00001234 0001 000000000000', 'OFPBAC_BAD_EXPERIMENTER'],
+    ['an unknown subtype', 'ffff 0010 00002320 0fff 000000000000', 'OFPBAC_BAD_EXP_TYPE'],
+    ['an experimenter without a subtype', 'ffff 0008 00002320', 'OFPBAC_BAD_LEN'],
+    ['output to no port', '0000 0010 ffffffff 0000 000000000000', 'OFPBAC_BAD_OUT_PORT'],
+    ['output to a port that none can be', '0000 0010 0000ff00 0000 000000000000', 'OFPBAC_BAD_OUT_PORT'],
+    ['set_field of an unknown field', '0019 0010 8000fe02 0001 000000000000', 'OFPBAC_BAD_SET_TYPE'],
+    ['set_field of another length', '0019 0010 80000604 00000001 00000000', 'OFPBAC_BAD_SET_LEN'],
+    ['set_field with a mask', '0019 0010 80000d04 1001 1fff 00000000', 'OFPBAC_BAD_SET_MASK'],
+    ['set_field of a read-only field', '0019 0010 80000a02 0800 000000000000', 'OFPBAC_BAD_SET_ARGUMENT'],
+    ['set_field of in_port', '0019 0010 80000004 00000001 00000000', 'OFPBAC_BAD_SET_ARGUMENT'],
+    ['set_field of a VLAN that is none', '0019 0010 80000c02 0005 000000000000', 'OFPBAC_BAD_SET_ARGUMENT'],
+    ['set_field with padding', '0019 0010 80000c02 1005 000000000001', 'OFPBAC_BAD_SET_ARGUMENT'],
+    ['a tag that is none', '0011 0008 0800 0000', 'OFPBAC_BAD_ARGUMENT'],
+    ['a label that is none', '0013 0008 0800 0000', 'OFPBAC_BAD_ARGUMENT'],
+    ['a move out of the field', move('0021 0000 0000', '00010004 80000408'), 'OFPBAC_BAD_SET_LEN'],
+    ['a move of no bits', move('0000 0000 0000', '00010004 80000408'), 'OFPBAC_BAD_SET_LEN'],
+    ['a move to a read-only field', move('0010 0000 0000', '00010004 80000a02'), 'OFPBAC_BAD_SET_ARGUMENT'],
+    ['a move of an unknown field', move('0010 0000 0000', '00010004 8000fe02'), 'OFPBMC_BAD_FIELD'],
+    ['a move of a masked field', move('0010 0000 0000', '00010108 80000408'), 'OFPBMC_BAD_MASK'],
+    ['a load wider than its bits', 'ffff 0018 00002320 0007 0003 00010004 0000000000000010', 'OFPBAC_BAD_ARGUMENT'],
+    ['a load of an unknown field', 'ffff 0018 00002320 0007 0003 8000fe02 0000000000000001', 'OFPBAC_BAD_SET_TYPE'],
+    ['resubmit with padding', 'ffff 0010 00002320 000e fff8 03 000001', 'OFPBAC_BAD_ARGUMENT'],
+    ['a conjunction of one', 'ffff 0010 00002320 0022 00 01 00000001', 'NXBAC_BAD_CONJUNCTION'],
+    ['an encap of something else', 'ffff 0010 00002320 002e 0000 00010800', 'NXBAC_BAD_HEADER_TYPE'],
+    ['a frame cut to nothing', 'ffff 0010 00002320 0027 0001 0000000d', 'OFPBAC_BAD_ARGUMENT'],
+    [
+      'a nat of ports without address',
+      'ffff 0018 00002320 0024 0000 0001 0010 0400 000000000000',
+      'OFPBAC_BAD_ARGUMENT',
+    ],
+    ['a nat both ways', 'ffff 0010 00002320 0024 0000 0003 0000', 'OFPBAC_BAD_ARGUMENT'],
+    ['an unknown property', 'ffff 0018 00002320 0025 000000000000 0009 0004 00000000', 'OFPTFFC_BAD_TYPE'],
+    ['a property cut short', 'ffff 0018 00002320 0025 000000000000 0000 0003 00000000', 'OFPTFFC_BAD_LEN'],
+  ])('%s', (_name, text, code) => {
+    expect(codeOf(() => read(hex(text)))).toBe(code)
+  })
+
+  function move(bitsAndOffsets: string, headers: string): string {
+    return `ffff 0018 00002320 0006 ${bitsAndOffsets} ${headers}`
+  }
+})
+
+describe('actions in each other', () => {
+  test('clones go as deep as the switch takes them, with a ct in the innermost', () => {
+    const ct: Action = { type: 'ct', commit: true, force: false, zone: 1, alg: 0, actions: [{ type: 'nat' }] }
+    let actions: Action[] = [ct]
+    for (let depth = 0; depth < MAX_CLONE_DEPTH; depth++) actions = [{ type: 'clone', actions }]
+    expect(read(bytesFor(actions))).toEqual(actions)
+  })
+
+  /** As many clones in each other as a message has room for. */
+  test.each([
+    ['clones', '002a 000000000000', 16],
+    ['ct actions', '0023 0001 00000000 0000 ff 000000 0000', 24],
+  ])('%s in each other are refused, however many', (_name, rest, size) => {
+    const count = Math.floor(65520 / size)
+    const levels = Array.from({ length: count }, (_, level) => {
+      const length = (size * (count - level)).toString(16).padStart(4, '0')
+      return `ffff ${length} 00002320 ${rest}`
+    })
+    expect(codeOf(() => read(hex(levels.join(''))))).toBe('OFPBAC_BAD_ARGUMENT')
+  })
+})
+
+test.each([1, 2, 3])('damaged actions are read or refused by OpenFlow names (seed %i)', (seed) => {
+  const random = seeded(seed)
+  for (let i = 0; i < 3000; i++) {
+    const actions = randomActions(random, randomMatch(random, EVERYTHING), 4, EVERYTHING)
+    const bytes = damaged(random, bytesFor(actions))
+    const code = codeOf(() => {
+      const decoded = read(bytes)
+      // What was taken can be said, and is understood the same.
+      expect(read(bytesFor(decoded))).toEqual(read(bytesFor(read(bytesFor(decoded)))))
+    })
+    expect(code).toMatch(/^taken$|^OFPBAC_|^OFPBMC_|^NXB|^OFPBRC_BAD_LEN$|^OFPTFFC_/)
+  }
+})
