@@ -2,7 +2,8 @@
 //
 // What is seen of a frame, and where parsing stops, follows Open vSwitch's `miniflow_extract` (lib/flow.c) with
 // `vlan-limit=0`: two tags are visible; a header that is cut short or contradicts itself leaves the words of that layer and
-// of those above it at 0. Bits that a frame does not have are 0, so a key never depends on what lay in it before.
+// of those above it at 0. Nothing is seen of what a label stack or an I-TAG carries. Bits that a frame does not have are 0, so a
+// key never depends on what lay in it before.
 
 import type { Field } from '../protocols/fields.ts'
 import { KEY_WORDS, MAX_LABELS, Word } from '../protocols/fields.ts'

@@ -33,7 +33,7 @@ export function popMpls(arena: FrameArena, frame: FrameHandle, etherType: number
   closeGap(arena, frame, layout.payload - arena.offset[frame], LABEL_SIZE)
 }
 
-/** The type of a payload that is about to be `growth` bytes longer. */
+/** Says what the payload will be, `growth` bytes longer than it is (shorter where negative): behind SNAP a length counts it. */
 function setType(layout: Layout, arena: FrameArena, frame: FrameHandle, etherType: number, growth: number): void {
   const { typeAt, lengthAt, view } = layout
   if (typeAt === 0) arena.packetType[frame] = etherType
