@@ -9,7 +9,7 @@ import { KEY_WORDS } from '../../protocols/fields.ts'
 import { seeded } from '../../runtime/random.ts'
 import { pick } from '../support/random-flows.ts'
 import { agreeingKey, matchMetBy, randomKeys } from '../support/random-keys.ts'
-import { flowMod } from '../support/test-switch.ts'
+import { flowMod } from '../support/test-tables.ts'
 
 const emptyMask = () => new Uint32Array(KEY_WORDS)
 const lookup = (classifier: Classifier, key: Uint32Array) => classifier.lookup(key, emptyMask())

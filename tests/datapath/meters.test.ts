@@ -1,8 +1,11 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { checkMeter } from '../../datapath/check/meter-mod.ts'
 import { MeterTable, MeterVerdict } from '../../datapath/meters.ts'
-import type { MeterBand } from '../../protocols/control/messages.ts'
+import type { MeterBand, MeterSpec } from '../../protocols/control/messages.ts'
+import { ReservedMeter } from '../../protocols/control/messages.ts'
 import type { Random } from '../../runtime/random.ts'
 import { seeded } from '../../runtime/random.ts'
+import { refusalOf } from '../support/test-tables.ts'
 
 const SECOND = 1_000_000_000n
 
@@ -34,7 +37,7 @@ const drop = (rate: bigint, burst: bigint): MeterBand => ({ type: 'drop', rate, 
 
 function metered(...bands: MeterBand[]): MeterTable {
   const meters = new MeterTable()
-  meters.set(1, bands, 0)
+  meters.set({ meter: 1, bands }, 0)
   return meters
 }
 
@@ -97,12 +100,72 @@ test('of the bands that are exceeded, the one with the highest rate has its say'
   expect(meters.allow(1, 800, 0)).toBe(MeterVerdict.Pass)
   expect(meters.allow(1, 800, 0)).toBe(8)
   expect(meters.allow(1, 800, 0)).toBe(MeterVerdict.Drop)
-  const meter = meters.get(1)!
-  expect({ packets: meter.packets, bytes: meter.bytes }).toEqual({ packets: 3, bytes: 300 })
-  expect(meter.bands.map(({ packets, bytes }) => ({ packets, bytes }))).toEqual([
-    { packets: 1, bytes: 100 },
-    { packets: 1, bytes: 100 },
-  ])
+  const one = { packets: 1n, bytes: 100n }
+  const told = { meter: 1, flows: 4, packets: 3n, bytes: 300n, duration: 7n, bands: [one, one] }
+  expect(meters.statistics(7, () => 4)).toEqual([told])
+})
+
+test.each([1, 2, 3, 4])('a meter of packets asks how many, not how long (seed %i)', (seed) => {
+  const random = seeded(seed)
+  const rate = 1n + BigInt(random.below(1000))
+  const burst = 1n + BigInt(random.below(20))
+  const meters = new MeterTable()
+  meters.set({ meter: 1, unit: 'packets', bands: [drop(rate, burst)] }, 0)
+  const twin = new ExactBucket(rate, burst)
+  for (let now = 0, frame = 0; frame < 1000; frame++) {
+    now += random.below(Math.floor(2e9 / Number(rate)))
+    const passes = meters.allow(1, 8 * (14 + random.below(1500)), now) === MeterVerdict.Pass
+    expect(passes, `frame ${frame} at ${now}`).toBe(twin.take(1n, BigInt(now)))
+  }
+})
+
+// RFC 2597 §6: AF11 is 10, AF12 12, AF13 14; AF41 is 34, AF43 38. EF (46), class selectors and 0 have no drop precedence.
+test.each([
+  [10, 1, 12],
+  [10, 2, 14],
+  [12, 5, 14],
+  [14, 1, 14],
+  [34, 2, 38],
+  [46, 1, 46],
+  [8, 1, 8],
+  [0, 1, 0],
+  [11, 1, 11],
+])('a frame of DSCP %i whose drop precedence goes up by %i has %i', (dscp, precedence, marked) => {
+  const meters = metered({ type: 'dscp_remark', rate: 1n, burst: 1n, precedence })
+  expect(meters.allow(1, 800, 0, dscp)).toBe(marked)
+  expect(meters.allow(1, 800, 0)).toBe(MeterVerdict.Pass)
+})
+
+test('a meter that is changed starts with full buckets and nothing counted, and is as old as it was', () => {
+  const meters = metered(drop(1n, 800n))
+  expect([0, 0].map(() => meters.allow(1, 800, 0))).toEqual([MeterVerdict.Pass, MeterVerdict.Drop])
+  meters.set({ meter: 1, bands: [drop(1n, 800n)] }, 5)
+  expect(meters.allow(1, 800, 5)).toBe(MeterVerdict.Pass)
+  expect(meters.statistics(9, () => 0)).toMatchObject([{ duration: 9n, packets: 1n }])
+})
+
+describe('what makes a meter', () => {
+  const spec = (given: Partial<MeterSpec>): MeterSpec => ({ meter: 1, bands: [drop(1n, 1n)], ...given })
+  const remark = (given: Partial<MeterBand>): Partial<MeterSpec> => ({
+    bands: [{ type: 'dscp_remark', rate: 1n, burst: 0n, ...given }],
+  })
+  test.each<[string, Partial<MeterSpec>, string, string]>([
+    ['number 0', { meter: 0 }, 'OFPMMFC_INVALID_METER', 'meter'],
+    ['number of all', { meter: ReservedMeter.All }, 'OFPMMFC_INVALID_METER', 'meter'],
+    ['no band', { bands: [] }, 'OFPMMFC_BAD_BAND', 'bands'],
+    ['nine bands', { bands: Array.from({ length: 9 }, () => drop(1n, 1n)) }, 'OFPMMFC_OUT_OF_BANDS', 'bands'],
+    ['no rate', { bands: [drop(0n, 1n)] }, 'OFPMMFC_BAD_RATE', 'bands[0].rate'],
+    ['a burst past counting', { bands: [drop(1n, 1n << 60n)] }, 'OFPMMFC_BAD_BURST', 'bands[0].burst'],
+    ['a DSCP of 64', remark({ dscp: 64 }), 'OFPMMFC_BAD_BAND_VALUE', 'bands[0].dscp'],
+    ['no mark', remark({}), 'OFPMMFC_BAD_BAND_VALUE', 'bands[0].dscp'],
+    ['two marks', remark({ dscp: 1, precedence: 1 }), 'OFPMMFC_BAD_BAND_VALUE', 'bands[0].dscp'],
+  ])('%s is refused', (_name, given, code, field) => {
+    expect(refusalOf(() => checkMeter(spec(given)))).toEqual({ code, field })
+  })
+
+  test.each([1, ReservedMeter.Max, ReservedMeter.Slowpath, ReservedMeter.Controller])('number %i is one', (meter) => {
+    expect(refusalOf(() => checkMeter(spec({ meter })))).toBeUndefined()
+  })
 })
 
 test('a burst of 0 stands for one second at the rate', () => {

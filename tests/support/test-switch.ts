@@ -2,8 +2,10 @@
 
 import { FrameArena } from '../../datapath/frames.ts'
 import { Switch } from '../../datapath/switch.ts'
-import type { FlowMod, Message, PortConfig } from '../../protocols/control/messages.ts'
+import type { Message, PortConfig } from '../../protocols/control/messages.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
+
+export { flowMod } from './test-tables.ts'
 
 /** One end of a frame, as text: `2: 0102…` for a copy that left through port 2, `drop table_miss` for one that ended. */
 export interface TestSwitch {
@@ -67,20 +69,4 @@ export const portConfig = (given: Partial<PortConfig>): PortConfig => ({
   type: 'uplink',
   state: 'open',
   ...given,
-})
-
-/** An `add` of table 0 and priority 1 that matches all and does nothing, but for what is given. */
-export const flowMod = (given: Partial<FlowMod>): FlowMod => ({
-  type: 'flowMod',
-  command: 'add',
-  table: 0,
-  priority: 1,
-  match: [],
-  cookie: 0n,
-  cookieMask: 0n,
-  idleTimeout: 0,
-  hardTimeout: 0,
-  flags: {},
-  ...given,
-  instructions: { apply: [], clear: false, write: [], ...given.instructions },
 })
