@@ -24,7 +24,7 @@ import { Reassembly } from './reassembly.ts'
 const WRITE_SIZE = 1 << 18
 const MAXIMUM_XID = 0xffffffff
 /** What requests in parts, and replies in parts, may take until they are whole. */
-const REQUEST_LIMIT = 1 << 20
+const REQUEST_LIMIT = 1 << 22
 const REPLY_LIMIT = 1 << 25
 /** NXT_ROLE_REQUESTs that are not answered. */
 const MAXIMUM_ROLE_REQUESTS = 16
