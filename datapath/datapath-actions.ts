@@ -29,12 +29,13 @@ export type DatapathAction =
     }
   | { type: 'push_vlan'; etherType: number; /** Tag control information without the present bit. */ tci: number }
   | { type: 'pop_vlan' }
-  | { type: 'push_mpls'; etherType: number; /** The whole label stack entry. */ entry: number }
+  /** `entry` is the whole label stack entry; `around` puts it around the frame's Ethernet header, too, which is then payload. */
+  | { type: 'push_mpls'; etherType: number; entry: number; around?: true }
   | { type: 'pop_mpls'; etherType: number }
   /** IEEE 802.1ah: a backbone header (addresses copied from the frame's) with an I-TAG of this service instance. */
   | { type: 'push_pbb'; serviceId: number }
   | { type: 'pop_pbb' }
-  /** Addresses and type become those of the key words that `set` writes afterwards. */
+  /** On a frame without: addresses are 0 until written. */
   | { type: 'push_ethernet'; etherType: number }
   | { type: 'pop_ethernet' }
   /** OpenFlow 1.3 §5.12: TTL between an IP header and the label stack entry around it, or between two entries. */

@@ -33,7 +33,7 @@ export function forwardNormally(frame: Translation, context: NormalContext): voi
   if (port && isReserved(destination)) return frame.note('reserved_multicast')
   const tags = tagsInside(policy, outside)
   const vlan = vlanOf(tags[0] ?? 0)
-  if (port && !isGroupAddress(source)) frame.learned.push({ vlan, mac: source, port: ingress })
+  if (port && !isGroupAddress(source)) frame.effects.push({ type: 'learn_address', vlan, mac: source, port: ingress })
   const seenAt = destination === source && port ? ingress : context.macTable.lookup(vlan, destination, context.now)
   if (seenAt === undefined) flood(frame, context, ingress, tags)
   else deliver(frame, context, ingress, tags, seenAt)
@@ -54,7 +54,8 @@ function deliver(
 
 function flood(frame: Translation, context: NormalContext, ingress: number, tags: readonly number[]): void {
   for (const port of context.ports) {
-    if (port.number === ingress || port.vlan === undefined || !carries(port.vlan, tags)) continue
+    if (port.number === ingress || port.flags.noFlood) continue
+    if (port.vlan === undefined || !carries(port.vlan, tags)) continue
     outputTagged(frame, context, port, port.vlan, tags)
   }
 }

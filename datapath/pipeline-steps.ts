@@ -1,8 +1,8 @@
 // Actions prepared for the pipeline: names of fields looked up, values and masks cut into words of the flow key, so that a
 // frame's walk does neither.
 
-import type { Action } from '../protocols/control/messages.ts'
-import type { Field } from '../protocols/fields.ts'
+import type { Action, CtAction, LearnAction, LearnSpec, Subfield } from '../protocols/control/messages.ts'
+import type { Field, FieldName } from '../protocols/fields.ts'
 import { fieldOf } from '../protocols/fields.ts'
 import { fieldWords, wordOfField } from './flow-key.ts'
 
@@ -13,34 +13,124 @@ export interface WordWrite {
   mask: number
 }
 
+/** Some bits of a field, and where they are in the key. */
+export interface Part {
+  field: Field
+  /** First bit, from the least significant. */
+  offset: bigint
+  bits: number
+  /** As many ones as there are bits. */
+  ones: bigint
+  words: readonly { word: number; mask: number }[]
+}
+
+/** A part of a flow to be learned. */
+export interface LearnStep {
+  spec: LearnSpec
+  from: Part | undefined
+  to: Part | undefined
+}
+
 export type Step =
-  | Exclude<Action, { type: 'set_field' | 'move' | 'clone' }>
-  | { type: 'set_field'; field: Field; writes: readonly WordWrite[] }
-  | { type: 'move'; from: Field; to: Field; fromOffset: bigint; toOffset: bigint; ones: bigint }
-  | { type: 'clone'; steps: readonly Step[] }
+  | Exclude<Action, { type: (typeof PREPARED)[number] }>
+  /** Also load, and what sets tun_id or a TTL by a name of its own. */
+  | { type: 'set_field'; action: Action; field: Field; writes: readonly WordWrite[] }
+  | { type: 'move'; action: Action; from: Part; to: Part }
+  | { type: 'clone'; action: Action; steps: readonly Step[] }
+  | { type: 'output_reg'; action: Action; from: Part; maxLength: number }
+  | { type: 'stack_push'; action: Action; from: Part }
+  | { type: 'stack_pop'; action: Action; to: Part }
+  | { type: 'learn'; action: LearnAction; specs: readonly LearnStep[]; result: Part | undefined }
+  | { type: 'ct'; action: CtAction; zone: number | Part; steps: readonly Step[] }
+  | { type: 'multipath'; action: Extract<Action, { type: 'multipath' }>; to: Part }
+  | { type: 'bundle'; action: Extract<Action, { type: 'bundle' }>; to: Part | undefined }
+  | { type: 'check_pkt_larger'; action: Action; length: number; to: Part }
+
+const PREPARED = [
+  'set_field',
+  'load',
+  'set_tunnel',
+  'set_nw_ttl',
+  'set_mpls_ttl',
+  'move',
+  'clone',
+  'output_reg',
+  'stack_push',
+  'stack_pop',
+  'learn',
+  'ct',
+  'multipath',
+  'bundle',
+  'check_pkt_larger',
+] as const
 
 export const stepsOf = (actions: readonly Action[]): readonly Step[] => actions.map(stepOf)
 
+/** What the step was made of. */
+export const actionOf = (step: Step): Action => ('action' in step ? step.action : step)
+
 function stepOf(action: Action): Step {
   switch (action.type) {
-    case 'set_field': {
-      const field = fieldOf(action.field)
-      return { type: 'set_field', field, writes: wordWrites(field, action.value, action.mask ?? field.ones) }
+    case 'set_field':
+      return writes(action, action.field, action.value, action.mask)
+    case 'load': {
+      const { field, offset, ones } = partOf(action.to)
+      return writes(action, field.name, action.value << offset, ones << offset)
     }
+    case 'set_tunnel':
+      return writes(action, 'tun_id', action.id)
+    case 'set_nw_ttl':
+      return writes(action, 'nw_ttl', BigInt(action.ttl))
+    case 'set_mpls_ttl':
+      return writes(action, 'mpls_ttl', BigInt(action.ttl))
     case 'move':
-      return {
-        type: 'move',
-        from: fieldOf(action.from.field),
-        to: fieldOf(action.to.field),
-        fromOffset: BigInt(action.from.offset),
-        toOffset: BigInt(action.to.offset),
-        ones: (1n << BigInt(action.from.bits)) - 1n,
-      }
+      return { type: 'move', action, from: partOf(action.from), to: partOf(action.to) }
     case 'clone':
-      return { type: 'clone', steps: stepsOf(action.actions) }
+      return { type: 'clone', action, steps: stepsOf(action.actions) }
+    case 'output_reg':
+      return { type: 'output_reg', action, from: partOf(action.from), maxLength: action.maxLength }
+    case 'stack_push':
+      return { type: 'stack_push', action, from: partOf(action.from) }
+    case 'stack_pop':
+      return { type: 'stack_pop', action, to: partOf(action.to) }
+    case 'learn':
+      return {
+        type: 'learn',
+        action,
+        specs: action.specs.map(learnStep),
+        result: action.result && partOf(action.result),
+      }
+    case 'ct': {
+      const zone = typeof action.zone === 'number' ? action.zone : partOf(action.zone)
+      return { type: 'ct', action, zone, steps: stepsOf(action.actions) }
+    }
+    case 'multipath':
+      return { type: 'multipath', action, to: partOf(action.to) }
+    case 'bundle':
+      return { type: 'bundle', action, to: action.to && partOf(action.to) }
+    case 'check_pkt_larger':
+      return { type: 'check_pkt_larger', action, length: action.length, to: partOf(action.to) }
     default:
       return action
   }
+}
+
+function writes(action: Action, name: FieldName, value: bigint, mask?: bigint): Step {
+  const field = fieldOf(name)
+  return { type: 'set_field', action, field, writes: wordWrites(field, value, mask ?? field.ones) }
+}
+
+const learnStep = (spec: LearnSpec): LearnStep => ({
+  spec,
+  from: spec.source.type === 'field' ? partOf(spec.source.from) : undefined,
+  to: spec.target.type === 'output' ? undefined : partOf(spec.target.to),
+})
+
+function partOf({ field: name, offset, bits }: Subfield): Part {
+  const field = fieldOf(name)
+  const ones = (1n << BigInt(bits)) - 1n
+  const words = wordWrites(field, field.ones, ones << BigInt(offset)).map(({ word, mask }) => ({ word, mask }))
+  return { field, offset: BigInt(offset), bits, ones, words }
 }
 
 /** What writing the bits of `mask` of a field does to the words of the key. */
@@ -50,22 +140,4 @@ export function wordWrites(field: Field, value: bigint, mask: bigint): WordWrite
     value: wordOfField(field, value & mask, index),
     mask: wordOfField(field, mask, index),
   })).filter((write) => write.mask !== 0)
-}
-
-/** OpenFlow 1.3 §5.10: the order of an action set, whatever the order of writing. The last one written of a type holds. */
-const FIRST_IN_ORDER = ['pop_vlan', 'push_vlan', 'dec_ttl'] as const
-
-const isSet = (step: Step) =>
-  step.type === 'set_field' || step.type === 'move' || step.type === 'set_vlan_vid' || step.type === 'set_vlan_pcp'
-const isOutput = (step: Step) => step.type === 'output' || step.type === 'controller' || step.type === 'resubmit'
-
-/**
- * What executing the action set does, in order: at most one pop, push and dec_ttl, all sets as written, the last output.
- * Without an output, nothing: the frame is dropped (OpenFlow 1.3 §5.10).
- */
-export function actionSetInOrder(written: readonly Step[]): Step[] {
-  const output = written.findLast(isOutput)
-  if (output === undefined) return []
-  const once = FIRST_IN_ORDER.map((type) => written.findLast((step) => step.type === type))
-  return [...once.filter((step) => step !== undefined), ...written.filter(isSet), output]
 }

@@ -4,7 +4,7 @@
 // copy leaves (`commit`, as Open vSwitch's `commit_odp_actions`): a rewrite that nobody gets to see costs nothing, and
 // NORMAL may tag the frame differently for each of its ports.
 
-import { KEY_WORDS, Word, fieldOf } from '../protocols/fields.ts'
+import { KEY_WORDS, MAX_LABELS, Word, fieldOf } from '../protocols/fields.ts'
 import type { Field } from '../protocols/fields.ts'
 import { EtherType } from '../protocols/match.ts'
 import type { DatapathAction } from './datapath-actions.ts'
@@ -13,18 +13,25 @@ import type { Flow } from './flow.ts'
 import type { FlowKey } from './flow-key.ts'
 import { freshWords } from './key-words.ts'
 import { MAX_TAGS, VLAN_PRESENT, readField, wordOfField, fieldWords, writeField } from './flow-key.ts'
+import { UNSET } from './pipeline-action-set.ts'
+import type { Effect } from './pipeline-effects.ts'
+import type { Frozen } from './pipeline-freeze.ts'
+import type { LabelStack } from './pipeline-header-stacks.ts'
+import { labelActions, labelsOf, tagActions } from './pipeline-header-stacks.ts'
+import type { Part } from './pipeline-steps.ts'
 
 const ALL_ONES = 0xffffffff
 const TUNNEL_ID = fieldOf('tun_id')
 /** Open vSwitch knows an ARP operation as eight bits. */
 const ARP_OPERATIONS = 0xffn
 
-/** An address seen behind a port, to be told to the MAC table. */
-export interface LearnedAddress {
-  vlan: number
-  mac: number
-  port: number
+/** How the frame as it came to the pipeline differs from a plain one: what `Frozen` kept of it. */
+export interface Beginning {
+  queue: number
+  bare: boolean
 }
+
+const PLAIN: Beginning = { queue: 0, bare: false }
 
 /** What a clone leaves untouched. */
 export interface BeforeClone {
@@ -34,11 +41,18 @@ export interface BeforeClone {
   readonly hasWrittenNetwork: boolean
   readonly tags: readonly number[]
   readonly committedTags: readonly number[]
+  readonly committedLabels: LabelStack | undefined
+  readonly queue: number
+  readonly bare: boolean
+  readonly unread: boolean
   readonly list: DatapathAction[]
 }
 
 const leavesAsItIs = ({ type }: DatapathAction): boolean =>
-  type === 'output' || type === 'tunnel_output' || type === 'controller' || type === 'clone'
+  type === 'output' || type === 'tunnel_output' || type === 'controller' || type === 'clone' || type === 'sample'
+
+/** What a packet-in says beside the frame. */
+export type PacketInDetails = Omit<Extract<DatapathAction, { type: 'controller' }>, 'type' | 'key'>
 
 export class Translation {
   /** The key as the actions so far have made it. Tags are read here and written by `setTags` or `write` only. */
@@ -48,12 +62,19 @@ export class Translation {
   readonly actions: DatapathAction[] = []
   /** Flows that the frame met, in order. */
   readonly hits: Flow[] = []
-  readonly learned: LearnedAddress[] = []
+  readonly effects: Effect[] = []
   /** How many actions there are, those in clones counted in. */
   size = 0
-  /** Copies that leave, and copies to the controller. */
+  /** Copies that leave or are read anew, and copies to the controller. */
   outputs = 0
   copiesToController = 0
+
+  /** The queue that outputs use. */
+  queue: number
+  /** The frame has no Ethernet header. */
+  bare: boolean
+  /** What is under the outermost headers can not be known before the frame is read anew. */
+  unread = false
 
   /** Where actions are written down: `actions`, or those of the clone under way. */
   #list = this.actions
@@ -63,12 +84,16 @@ export class Translation {
   /** VLAN words, outer first: of the working key, and of the frame as it is after `actions`. */
   #tags: readonly number[]
   #committedTags: readonly number[]
+  /** Labels of the frame as it is after `actions`; undefined where they are those of the working key. */
+  #committedLabels: LabelStack | undefined
   #noRecipient: { reason: DropReason; flow: Flow | undefined } | undefined
 
   /** Works on a copy of `key`. */
-  constructor(key: FlowKey) {
+  constructor(key: FlowKey, { queue, bare }: Beginning = PLAIN) {
     this.key = freshWords()
     this.key.set(key)
+    this.queue = queue
+    this.bare = bare
     this.consulted[Word.inPort] = ALL_ONES
     this.#tags = [key[Word.vlan], key[Word.innerVlan]].filter((tag) => tag !== 0)
     this.#committedTags = this.#tags
@@ -83,14 +108,36 @@ export class Translation {
       this.consulted[field.word + index] |= wordOfField(field, field.ones, index)
   }
 
+  /** A word of the key that decides what is done. */
+  read(word: number): number {
+    this.consultWord(word)
+    return this.key[word]
+  }
+
+  /** Some bits of a field that decide what is done. */
+  readPart({ field, offset, ones, words }: Part): bigint {
+    for (const { word, mask } of words) this.consulted[word] |= mask
+    return (readField(this.key, field) >> offset) & ones
+  }
+
   /** Changes the bits of `mask` of one word. */
   write(word: number, value: number, mask: number): void {
     if (word === Word.vlan) return this.#writeOuterTag(value, mask)
+    const isLabel = word === Word.mpls
+    if (isLabel) this.#keepLabels()
     this.key[word] = (this.key[word] & ~mask) | (value & mask)
-    if (word < Word.ethernetDestination) return
+    if (word < Word.ethernetDestination || isLabel) return
     this.#written[word] |= mask
     this.#hasWritten = true
     if (word >= Word.protocol) this.#hasWrittenNetwork = true
+  }
+
+  /** Writes as many of the value's last bits as fit. */
+  writePart({ field, offset, words }: Part, value: bigint): void {
+    const placed = BigInt.asUintN(field.bits, value << offset)
+    LAID_OUT.fill(0)
+    writeField(LAID_OUT, field, field.name === 'arp_op' ? placed & ARP_OPERATIONS : placed)
+    for (const { word, mask } of words) this.write(word, LAID_OUT[word], mask)
   }
 
   /** VLAN words of the tags that the key shows, outer first. */
@@ -109,29 +156,77 @@ export class Translation {
     this.key[Word.innerVlan] = tags[1] ?? 0
   }
 
-  output(port: number, flow: Flow | undefined): void {
-    this.#commit()
-    this.#push(flow ? { type: 'output', port, flow } : { type: 'output', port })
+  /** The label stack entries that the key shows, outermost first. */
+  get labels(): readonly number[] {
+    this.consultWord(Word.etherType)
+    for (let index = 0; index < MAX_LABELS; index++) this.consultWord(Word.mpls + index)
+    return labelsOf(this.key)
+  }
+
+  /** What is behind the labels is no longer seen, and not seen yet. */
+  setLabels(labels: readonly number[], etherType: number): void {
+    this.#keepLabels()
+    for (let index = 0; index < MAX_LABELS; index++) this.key[Word.mpls + index] = labels[index] ?? 0
+    this.key[Word.etherType] = etherType
+  }
+
+  /** The key no longer shows what is behind the type, and what was written there has been committed. */
+  hidePayload(): void {
+    this.commit()
+    this.key.fill(0, Word.mpls, KEY_WORDS)
+    this.#written.fill(0, Word.mpls, KEY_WORDS)
+    this.#hasWrittenNetwork = false
+  }
+
+  /** All behind the Ethernet addresses is now payload of a header of this type. */
+  cover(etherType: number): void {
+    this.hidePayload()
+    this.key.fill(0, Word.etherType, Word.mpls)
+    this.key[Word.etherType] = etherType
+    this.#tags = this.#committedTags = []
+  }
+
+  /** The Ethernet header has come or gone: its addresses are 0. */
+  setBare(bare: boolean): void {
+    this.bare = bare
+    this.key.fill(0, Word.ethernetDestination, Word.etherType)
+  }
+
+  /** Writes down what is to be done to the frame at once, after all that is due. */
+  do(action: DatapathAction): void {
+    this.commit()
+    this.#push(action)
+  }
+
+  output(port: number, maxLength: number | undefined, flow: Flow | undefined): void {
+    this.do({
+      type: 'output',
+      port,
+      queue: this.queue,
+      ...(maxLength !== undefined && { maxLength }),
+      ...(flow && { flow }),
+    })
     this.outputs++
   }
 
-  tunnelOutput(port: number, to: { id: bigint; source: number; destination: number }, flow: Flow | undefined): void {
-    this.#commit()
-    const { id: tunnelId, source, destination } = to
-    const action = { type: 'tunnel_output', port, tunnelId, source, destination } as const
-    this.#push(flow ? { ...action, flow } : action)
-    this.outputs++
-  }
-
-  /** The packet-in tells all metadata, so it depends on all of it. */
-  controller(
-    reason: 'action' | 'invalid_ttl' | 'no_match',
-    maxLength: number,
-    from: { table: number; cookie: bigint },
+  tunnelOutput(
+    port: number,
+    to: { tunnelId: bigint; source: number; destination: number },
+    maxLength: number | undefined,
+    flow: Flow | undefined,
   ): void {
-    this.#commit()
-    for (let word = 0; word < Word.ethernetDestination; word++) this.consultWord(word)
-    this.#push({ type: 'controller', reason, maxLength, ...from, key: this.key.slice() })
+    const cut = maxLength === undefined ? undefined : { maxLength }
+    this.do({ type: 'tunnel_output', port, queue: this.queue, ...to, ...cut, ...(flow && { flow }) })
+    this.outputs++
+  }
+
+  /** The packet-in tells all metadata, so it depends on all of it. `meter` may keep this copy back. */
+  controller(details: PacketInDetails, meter?: number): void {
+    this.#consultMetadata()
+    const key = this.key.slice()
+    if (key[Word.actionSetOutput] === UNSET) key[Word.actionSetOutput] = 0
+    const packetIn: DatapathAction = { type: 'controller', ...details, key }
+    this.do(meter === undefined ? packetIn : { type: 'clone', actions: [{ type: 'meter', meter }, packetIn] })
     this.copiesToController++
   }
 
@@ -139,9 +234,28 @@ export class Translation {
     this.#push({ type: 'meter', meter })
   }
 
+  /** What was frozen tells all metadata, too. Nothing may follow in this list. */
+  recirculate(frozen: Frozen): void {
+    this.#consultMetadata()
+    this.do({ type: 'recirculate', frozen })
+    this.outputs++
+  }
+
+  /** The words from which what goes on later starts. */
+  metadata(): Uint32Array {
+    return this.key.slice(0, Word.ethernetDestination)
+  }
+
+  /** Addresses seen behind ports. */
+  get learned(): { vlan: number; mac: number; port: number }[] {
+    return this.effects
+      .filter((effect) => effect.type === 'learn_address')
+      .map(({ vlan, mac, port }) => ({ vlan, mac, port }))
+  }
+
   /** From here to the `endClone` that is given what this gives, all is done to a copy. What is due is written down before. */
   beginClone(): BeforeClone {
-    this.#commit()
+    this.commit()
     const before = {
       key: this.key.slice(),
       written: this.#written.slice(),
@@ -149,6 +263,10 @@ export class Translation {
       hasWrittenNetwork: this.#hasWrittenNetwork,
       tags: this.#tags,
       committedTags: this.#committedTags,
+      committedLabels: this.#committedLabels,
+      queue: this.queue,
+      bare: this.bare,
+      unread: this.unread,
       list: this.#list,
     }
     this.#list = []
@@ -167,6 +285,10 @@ export class Translation {
     this.#hasWrittenNetwork = before.hasWrittenNetwork
     this.#tags = before.tags
     this.#committedTags = before.committedTags
+    this.#committedLabels = before.committedLabels
+    this.queue = before.queue
+    this.bare = before.bare
+    this.unread = before.unread
   }
 
   /** Remembers why the frame might find nobody: the first reason given counts. */
@@ -174,7 +296,7 @@ export class Translation {
     this.#noRecipient ??= { reason, flow }
   }
 
-  /** Nothing that was decided so far is done. */
+  /** Nothing that was decided so far is done to the frame. */
   abort(reason: DropReason, flow: Flow | undefined): void {
     this.actions.length = 0
     this.#list = this.actions
@@ -197,22 +319,15 @@ export class Translation {
     return readField(this.key, TUNNEL_ID)
   }
 
-  /** A word of the key that decides what is done. */
-  read(word: number): number {
-    this.consultWord(word)
-    return this.key[word]
+  /** Writes down what has changed since it was last written down. */
+  commit(): void {
+    if (this.#hasWritten) this.#commitWrites()
+    if (this.#committedLabels !== undefined) this.#commitLabels(this.#committedLabels)
+    if (this.#tags !== this.#committedTags) this.#commitTags()
   }
 
-  /** Copies bits from one field to another: `to[offset..] = from[offset..]`. */
-  move(from: Field, fromOffset: bigint, to: Field, toOffset: bigint, ones: bigint): void {
-    this.consult(from)
-    const bits = ((readField(this.key, from) >> fromOffset) & ones) << toOffset
-    const value = MOVED.fill(0)
-    writeField(value, to, to.name === 'arp_op' ? bits & ARP_OPERATIONS : bits)
-    for (let index = 0; index < fieldWords(to); index++) {
-      const word = to.word + index
-      this.write(word, value[word], wordOfField(to, ones << toOffset, index))
-    }
+  #consultMetadata(): void {
+    for (let word = 0; word < Word.ethernetDestination; word++) this.consultWord(word)
   }
 
   /** A tag whose present bit is taken away goes, with the one behind it; one that is given it where there was none comes. */
@@ -224,14 +339,13 @@ export class Translation {
     this.setTags([hasType ? written : ((EtherType.Vlan << 16) | written) >>> 0, ...inner])
   }
 
+  #keepLabels(): void {
+    this.#committedLabels ??= { labels: this.labels, etherType: this.key[Word.etherType] }
+  }
+
   #push(action: DatapathAction): void {
     this.#list.push(action)
     this.size++
-  }
-
-  #commit(): void {
-    if (this.#hasWritten) this.#commitWrites()
-    if (this.#tags !== this.#committedTags) this.#commitTags()
   }
 
   /**
@@ -258,23 +372,17 @@ export class Translation {
     }
   }
 
-  /** Takes off tags down to what both stacks have in common, then puts on the new ones. */
+  #commitLabels(have: LabelStack): void {
+    this.#committedLabels = undefined
+    for (const action of labelActions(have, { labels: labelsOf(this.key), etherType: this.key[Word.etherType] }))
+      this.#push(action)
+  }
+
   #commitTags(): void {
-    const have = this.#committedTags
-    const want = this.#tags
-    let common = 0
-    while (common < have.length && common < want.length && have.at(-1 - common) === want.at(-1 - common)) common++
-    for (let tag = have.length - common; tag > 0; tag--) this.#push({ type: 'pop_vlan' })
-    for (let tag = want.length - common - 1; tag >= 0; tag--) this.#push(pushOf(want[tag]))
-    this.#committedTags = want
+    for (const action of tagActions(this.#committedTags, this.#tags)) this.#push(action)
+    this.#committedTags = this.#tags
   }
 }
 
-/** Where `move` lays out what it is about to write. */
-const MOVED = new Uint32Array(KEY_WORDS)
-
-const pushOf = (tag: number): DatapathAction => ({
-  type: 'push_vlan',
-  etherType: tag >>> 16,
-  tci: tag & 0xffff & ~VLAN_PRESENT,
-})
+/** Where what is about to be written is laid out. */
+const LAID_OUT = new Uint32Array(KEY_WORDS)

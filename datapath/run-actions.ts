@@ -2,29 +2,47 @@
 
 import { Word } from '../protocols/fields.ts'
 import type { Clock } from '../runtime/clock.ts'
+import type { Tracked, Tracker } from './conntrack/tracker.ts'
 import type { DatapathAction } from './datapath-actions.ts'
 import type { DropReason } from './drops.ts'
 import type { Flow } from './flow.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
 import type { MeterTable } from './meters.ts'
 import { MeterVerdict } from './meters.ts'
-import { applySet, popVlan, pushVlan } from './rewrite.ts'
+import type { Frozen, ResultBit } from './pipeline-freeze.ts'
+import { isTooDeep } from './pipeline-freeze.ts'
+import { applySet } from './rewrite.ts'
+import type { Rewrite } from './run-rewrites.ts'
+import { rewrite } from './run-rewrites.ts'
+import { innerTos } from './tunnels/inner.ts'
 
-export type ControllerAction = Extract<DatapathAction, { type: 'controller' }>
-export type TunnelOutput = Extract<DatapathAction, { type: 'tunnel_output' }>
-export type Output = Extract<DatapathAction, { type: 'output' }> | TunnelOutput
+type ActionOf<Type extends DatapathAction['type']> = Extract<DatapathAction, { type: Type }>
+export type ControllerAction = ActionOf<'controller'>
+export type TunnelOutput = ActionOf<'tunnel_output'>
+export type Output = ActionOf<'output'> | TunnelOutput
 
-/** Where frames go. Each of the first two takes ownership of the frame. */
+/** What was found out about a frame since its key was read. */
+export interface Findings {
+  tracked: Tracked | undefined
+  results: readonly ResultBit[]
+}
+
+/** Where frames go. Each of the first three takes ownership of the frame. */
 export interface ActionSink {
   leave(frame: FrameHandle, output: Output, hits: readonly Flow[]): void
   end(frame: FrameHandle, reason: DropReason, flow: Flow | undefined): void
+  /** Reads the frame anew and goes on with `resume` (pipeline.ts); `tracked` goes into the next `runActions`. */
+  recirculate(frame: FrameHandle, frozen: Frozen, findings: Findings): void
   /** Only looks at the frame. */
   toController(frame: FrameHandle, action: ControllerAction): void
+  /** Only looks at the frame, of which one in so many is to be counted. */
+  sample(frame: FrameHandle, action: ActionOf<'sample'>): void
 }
 
-interface Surroundings {
+export interface Surroundings {
   arena: FrameArena
   meters: MeterTable
+  tracker: Tracker
   clock: Clock
   sink: ActionSink
 }
@@ -32,67 +50,120 @@ interface Surroundings {
 /**
  * Does `actions` to the frame and takes ownership of it. Every output is a copy that leaves. As in Open vSwitch, every copy that
  * a meter ends is a drop of its own, whatever else leaves. A frame of which neither can be said ends, once, under the name that
- * the list gives.
+ * the list gives. `tracked` is what the connection tracker said of the frame before it was read anew.
  */
 export function runActions(
   frame: FrameHandle,
   actions: readonly DatapathAction[],
   hits: readonly Flow[],
   surroundings: Surroundings,
+  tracked?: Tracked,
 ): void {
-  run(frame, actions, hits, surroundings, 0)
+  new Run(surroundings, hits).run(frame, actions, 0, { tracked, results: [] }, 0)
 }
 
-/** Gives how many copies have left or were ended by a meter, of which `copies` before. A clone that did neither ends in silence. */
-function run(
-  frame: FrameHandle,
-  actions: readonly DatapathAction[],
-  hits: readonly Flow[],
-  surroundings: Surroundings,
-  copies: number,
-): number {
-  const { arena, meters, clock, sink } = surroundings
-  for (let index = 0; index < actions.length; index++) {
-    const action = actions[index]
-    const isLast = index === actions.length - 1
-    switch (action.type) {
-      case 'output':
-      case 'tunnel_output':
-        copies++
-        sink.leave(isLast ? frame : arena.clone(frame), action, hits)
-        if (isLast) return copies
-        break
-      case 'clone':
-        if (isLast) return run(frame, action.actions, hits, surroundings, copies)
-        copies = run(arena.clone(frame), action.actions, hits, surroundings, copies)
-        break
-      case 'set':
-        applySet(arena, frame, action.word, action.value, action.mask)
-        break
-      case 'push_vlan':
-        pushVlan(arena, frame, action.etherType, action.tci)
-        break
-      case 'pop_vlan':
-        popVlan(arena, frame)
-        break
-      case 'meter': {
-        const verdict = meters.allow(action.meter, arena.length[frame] * 8, clock.now())
-        if (verdict === MeterVerdict.Drop) {
-          sink.end(frame, 'rate_limited', hits.at(-1))
-          return copies + 1
-        }
-        if (verdict >= 0) applySet(arena, frame, Word.trafficClass, verdict << 2, 0xfc)
-        break
-      }
-      case 'controller':
-        sink.toController(frame, action)
-        break
-      case 'drop':
-        if (copies > 0) break
-        sink.end(frame, action.reason, action.flow)
-        return copies
-    }
+class Run {
+  readonly #surroundings: Surroundings
+  readonly #hits: readonly Flow[]
+
+  constructor(surroundings: Surroundings, hits: readonly Flow[]) {
+    this.#surroundings = surroundings
+    this.#hits = hits
   }
-  arena.release(frame)
-  return copies
+
+  /**
+   * Does the actions from `start` on. Gives how many copies have left, gone on or been ended by a meter, of which `copies` before. A
+   * clone that did none of it ends in silence.
+   */
+  run(
+    frame: FrameHandle,
+    actions: readonly DatapathAction[],
+    start: number,
+    findings: Findings,
+    copies: number,
+  ): number {
+    const { arena, sink } = this.#surroundings
+    for (let index = start; index < actions.length; index++) {
+      const action = actions[index]
+      const isLast = index === actions.length - 1
+      switch (action.type) {
+        case 'output':
+        case 'tunnel_output':
+          copies++
+          this.#leave(isLast ? frame : arena.clone(frame), action)
+          if (isLast) return copies
+          break
+        case 'clone':
+          copies = this.run(isLast ? frame : arena.clone(frame), action.actions, 0, findings, copies)
+          if (isLast) return copies
+          break
+        case 'meter':
+          if (!this.#passes(frame, action.meter)) return copies + 1
+          break
+        case 'ct': {
+          const frames = this.#surroundings.tracker.track(arena, frame, action.request, findings.tracked)
+          // A piece of a datagram is kept until the others have come; then all go on, each on its own.
+          if (frames.length !== 1) {
+            for (const { frame: one, ...tracked } of frames)
+              copies = this.run(one, actions, index + 1, { ...findings, tracked }, copies)
+            return copies
+          }
+          const [{ frame: same, ...tracked }] = frames
+          frame = same
+          findings = { ...findings, tracked }
+          break
+        }
+        case 'ct_clear':
+        case 'check_length':
+          findings = withFinding(findings, action, arena.length[frame])
+          break
+        case 'recirculate':
+          if (isTooDeep(action.frozen)) sink.end(frame, 'recirculation_too_deep', this.#hits.at(-1))
+          else sink.recirculate(frame, action.frozen, findings)
+          return copies + 1
+        case 'drop':
+          if (copies > 0) break
+          sink.end(frame, action.reason, action.flow)
+          return copies
+        default:
+          this.#do(frame, action)
+      }
+    }
+    arena.release(frame)
+    return copies
+  }
+
+  /** What neither ends the frame nor makes another of it. */
+  #do(frame: FrameHandle, action: ControllerAction | ActionOf<'sample'> | Rewrite): void {
+    const { arena, sink } = this.#surroundings
+    if (action.type === 'controller') sink.toController(frame, action)
+    else if (action.type === 'sample') sink.sample(frame, action)
+    else rewrite(arena, frame, action)
+  }
+
+  #leave(frame: FrameHandle, action: Output): void {
+    const { arena, sink } = this.#surroundings
+    const surplus = arena.length[frame] - (action.maxLength ?? Infinity)
+    if (surplus > 0) arena.length[frame] -= surplus
+    sink.leave(frame, action, this.#hits)
+  }
+
+  #passes(frame: FrameHandle, meter: number): boolean {
+    const { arena, meters, clock, sink } = this.#surroundings
+    const dscp = innerTos(arena, frame) >> 2
+    const verdict = meters.allow(meter, arena.length[frame] * 8, clock.now(), dscp)
+    if (verdict === MeterVerdict.Drop) sink.end(frame, 'rate_limited', this.#hits.at(-1))
+    else if (verdict >= 0) applySet(arena, frame, Word.trafficClass, verdict << 2, 0xfc)
+    return verdict !== MeterVerdict.Drop
+  }
+}
+
+function withFinding(
+  findings: Findings,
+  action: ActionOf<'ct_clear'> | ActionOf<'check_length'>,
+  length: number,
+): Findings {
+  if (action.type === 'ct_clear') return { ...findings, tracked: undefined }
+  const { word, bit } = action
+  return { ...findings, results: [...findings.results, { word, bit, value: length > action.length }] }
 }

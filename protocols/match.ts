@@ -25,6 +25,8 @@ export const EtherType = {
   MplsMulticast: 0x8848,
   ProviderVlan: 0x88a8,
   Pbb: 0x88e7,
+  /** Transparent Ethernet bridging: what follows is an Ethernet frame (RFC 1701). */
+  Bridged: 0x6558,
 } as const
 export const IpProtocol = { Icmp: 1, Tcp: 6, Udp: 17, Icmpv6: 58, Sctp: 132 } as const
 

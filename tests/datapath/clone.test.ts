@@ -29,7 +29,7 @@ const mod = (text: string): FlowMod => flowMod(parseFlow(text))
 function switchWith(...flows: string[]) {
   const made = testSwitch([{}, {}, {}, {}, {}, {}])
   const band: MeterBand = { type: 'drop', rate: 1000n, burst: BigInt(udp().length * 8) }
-  for (const meter of [1, 2]) made.sw.meters.set(meter, [band], 0)
+  for (const meter of [1, 2]) made.sw.meters.set({ meter, bands: [band] }, 0)
   made.sw.tables.applyBundle(flows.map(mod))
   return made
 }
