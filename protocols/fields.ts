@@ -187,7 +187,7 @@ const widestRegister = (index: number) =>
 /** Rows are in the order in which Open vSwitch prints a match. */
 // prettier-ignore
 const TABLE = {
-  pkt_mark: row(['skb_mark'], 'NXM_NX_PKT_MARK:33', 32, true, true, 'none', 'hexadecimal', Word.packetMark),
+  pkt_mark: row([], 'NXM_NX_PKT_MARK:33', 32, true, true, 'none', 'hexadecimal', Word.packetMark),
   conj_id: row([], 'NXM_NX_CONJ_ID:37', 32, false, false, 'none', 'decimal', Word.conjunctionId),
   actset_output: row([], 'ONFOXM_ET_ACTSET_OUTPUT:43 OXM_OF_ACTSET_OUTPUT:43', 32, false, false, 'none', 'port', Word.actionSetOutput),
   ct_state: row([], 'NXM_NX_CT_STATE:105', 32, true, false, 'none', 'ct-state', Word.ctState),
@@ -246,8 +246,8 @@ const TABLE = {
   mpls_tc: row([], 'OXM_OF_MPLS_TC:35', 3, false, true, 'mpls', 'decimal', Word.mpls, 9),
   mpls_ttl: row([], 'NXM_NX_MPLS_TTL:30', 8, false, true, 'mpls', 'decimal', Word.mpls),
   mpls_bos: row([], 'OXM_OF_MPLS_BOS:36', 1, false, false, 'mpls', 'decimal', Word.mpls, 8),
-  nw_src: row(['ip_src', 'ipv4_src'], 'OXM_OF_IPV4_SRC:11 NXM_OF_IP_SRC:7', 32, true, true, 'ipv4', 'ipv4', Word.ipv4Source),
-  nw_dst: row(['ip_dst', 'ipv4_dst'], 'OXM_OF_IPV4_DST:12 NXM_OF_IP_DST:8', 32, true, true, 'ipv4', 'ipv4', Word.ipv4Destination),
+  nw_src: row(['ip_src'], 'OXM_OF_IPV4_SRC:11 NXM_OF_IP_SRC:7', 32, true, true, 'ipv4', 'ipv4', Word.ipv4Source),
+  nw_dst: row(['ip_dst'], 'OXM_OF_IPV4_DST:12 NXM_OF_IP_DST:8', 32, true, true, 'ipv4', 'ipv4', Word.ipv4Destination),
   ipv6_src: row([], 'OXM_OF_IPV6_SRC:26 NXM_NX_IPV6_SRC:19', 128, true, true, 'ipv6', 'ipv6', Word.ipv6Source),
   ipv6_dst: row([], 'OXM_OF_IPV6_DST:27 NXM_NX_IPV6_DST:20', 128, true, true, 'ipv6', 'ipv6', Word.ipv6Destination),
   arp_spa: row([], 'OXM_OF_ARP_SPA:22 NXM_OF_ARP_SPA:16', 32, true, true, 'arp', 'ipv4', Word.ipv4Source),
@@ -262,8 +262,8 @@ const TABLE = {
   nw_ecn: row(['ip_ecn'], 'OXM_OF_IP_ECN:9 NXM_NX_IP_ECN:28', 2, false, true, 'ip', 'decimal', Word.trafficClass),
   nw_ttl: row([], 'NXM_NX_IP_TTL:29', 8, false, true, 'ip', 'decimal', Word.ttl),
   ip_frag: row(['nw_frag'], 'NXM_NX_IP_FRAG:26', 2, true, false, 'ip', 'frag', Word.fragment),
-  icmp_type: row(['icmpv4_type'], 'OXM_OF_ICMPV4_TYPE:19 NXM_OF_ICMP_TYPE:13', 8, false, true, 'icmp', 'decimal', Word.transportSource),
-  icmp_code: row(['icmpv4_code'], 'OXM_OF_ICMPV4_CODE:20 NXM_OF_ICMP_CODE:14', 8, false, true, 'icmp', 'decimal', Word.transportDestination),
+  icmp_type: row([], 'OXM_OF_ICMPV4_TYPE:19 NXM_OF_ICMP_TYPE:13', 8, false, true, 'icmp', 'decimal', Word.transportSource),
+  icmp_code: row([], 'OXM_OF_ICMPV4_CODE:20 NXM_OF_ICMP_CODE:14', 8, false, true, 'icmp', 'decimal', Word.transportDestination),
   icmpv6_type: row([], 'OXM_OF_ICMPV6_TYPE:29 NXM_NX_ICMPV6_TYPE:21', 8, false, true, 'icmp6', 'decimal', Word.transportSource),
   icmpv6_code: row([], 'OXM_OF_ICMPV6_CODE:30 NXM_NX_ICMPV6_CODE:22', 8, false, true, 'icmp6', 'decimal', Word.transportDestination),
   tcp_src: row([], 'OXM_OF_TCP_SRC:13 NXM_OF_TCP_SRC:9', 16, true, true, 'tcp', 'decimal', Word.transportSource),

@@ -1,81 +1,84 @@
 // What follows `actions=`: actions to apply, and the instructions of OpenFlow 1.1 and later, which have to stand in the order in
 // which a switch executes them.
 
-import type { Action, Instructions, Subfield } from '../control/messages.ts'
-import { MAX_CLONE_DEPTH, ReservedPort } from '../control/messages.ts'
-import type { Field, FieldName } from '../fields.ts'
-import { fieldNamed, fieldOf, FIELDS } from '../fields.ts'
+import type { Action, Instructions } from '../control/messages.ts'
+import { MAX_CLONE_DEPTH, ReservedMeter } from '../control/messages.ts'
 import type { Match } from '../match.ts'
-import { parseTos, requirePrerequisite, transportField, valueOf } from './parse-match.ts'
+import { knownAfter, lackingFor } from './frame-knowledge.ts'
+import { parseNumber, parseSmall, UINT16 } from './numbers.ts'
+import { CHOICES } from './parse-choices.ts'
+import { readCt, readNat } from './parse-ct.ts'
+import { readLearn } from './parse-learn.ts'
+import { OUTPUTS, outputTo } from './parse-outputs.ts'
+import { parseMetadata, WRITES } from './parse-writes.ts'
 import type { FlowTextOptions } from './ports.ts'
-import { findPort, parsePort, reservedPort } from './ports.ts'
-import { parseSubfield, sides } from './subfields.ts'
+import { findPort } from './ports.ts'
+import type { ActionReader, Reading } from './reading.ts'
+import { newReading, oneOf, parseBytes, readOptions, refuseLacking } from './reading.ts'
 import { suggestion } from './suggestion.ts'
 import { FlowSyntaxError } from './syntax-error.ts'
-import { parseMasked, parseNumber } from './values.ts'
 import type { Piece, Word } from './words.ts'
-import { slice, words } from './words.ts'
+import { commaParts, valueOf, valueOrNothing, words } from './words.ts'
 
-const MAXIMUM_TABLE = 253n
-const UINT16 = 0xffffn
-const UINT32 = 0xffffffffn
-const UINT64 = 0xffffffffffffffffn
-
-interface Reading {
-  readonly options: FlowTextOptions
-  /** What frames are known to be like; undefined where nothing is known, and then prerequisites are not asked for. */
-  readonly match: Match | undefined
-  /** An action before may have given the frame a tag. */
-  tagged: boolean
-  /** How many clones the actions stand in. */
-  readonly depth: number
-}
-
-type ActionReader = (word: Word, reading: Reading) => Action
+const MAXIMUM_TABLE = 253
 
 const ACTIONS: ReadonlyMap<string, ActionReader> = new Map(
   Object.entries<ActionReader>({
-    output: (word, { options }) => outputTo(parsePort(valueOf(word), options)),
-    controller: readController,
-    mod_vlan_vid: (word) => ({ type: 'set_vlan_vid', vid: Number(parseNumber(valueOf(word), 4095n)) }),
-    mod_vlan_pcp: (word) => ({ type: 'set_vlan_pcp', pcp: Number(parseNumber(valueOf(word), 7n)) }),
+    ...OUTPUTS,
+    ...WRITES,
+    ...CHOICES,
     strip_vlan: () => ({ type: 'pop_vlan' }),
     pop_vlan: () => ({ type: 'pop_vlan' }),
-    push_vlan: readPushVlan,
-    mod_dl_src: setter('eth_src'),
-    mod_dl_dst: setter('eth_dst'),
-    mod_nw_src: setter('nw_src'),
-    mod_nw_dst: setter('nw_dst'),
-    mod_nw_ecn: setter('nw_ecn'),
-    mod_nw_ttl: setter('nw_ttl'),
-    mod_nw_tos: (word, reading) => setField(fieldOf('ip_dscp'), { value: parseTos(valueOf(word)) }, word.key, reading),
-    mod_tp_src: transportSetter('tp_src'),
-    mod_tp_dst: transportSetter('tp_dst'),
-    set_field: readSetField,
-    load: readLoad,
-    move: readMove,
+    push_vlan: (word) => ({ type: 'push_vlan', etherType: oneOfTypes(word, [0x8100, 0x88a8], 'a tag') }),
+    push_mpls: (word) => ({ type: 'push_mpls', etherType: oneOfTypes(word, [0x8847, 0x8848], 'a label') }),
+    pop_mpls: (word) => ({ type: 'pop_mpls', etherType: parseSmall(valueOf(word), UINT16) }),
+    // OpenFlow 1.3's, which Open vSwitch does not have; named as its like are.
+    push_pbb: (word) => ({ type: 'push_pbb', etherType: oneOfTypes(word, [0x88e7], 'a service instance') }),
+    pop_pbb: () => ({ type: 'pop_pbb' }),
+    copy_ttl_out: () => ({ type: 'copy_ttl_out' }),
+    copy_ttl_in: () => ({ type: 'copy_ttl_in' }),
+    dec_mpls_ttl: () => ({ type: 'dec_mpls_ttl' }),
     dec_ttl: readDecTtl,
-    resubmit: readResubmit,
+    encap: (word) => ({ type: 'encap', header: oneOf(valueOf(word), ['ethernet', 'mpls', 'mpls_mc'], 'header') }),
+    decap: readDecap,
     clone: readClone,
+    exit: () => ({ type: 'exit' }),
+    note: (word) => ({ type: 'note', data: padded(parseBytes(valueOrNothing(word))) }),
+    learn: readLearn,
+    ct: (word, reading) => readCt(word, reading, readActionList),
+    nat: readNat,
+    ct_clear: () => ({ type: 'ct_clear' }),
   }),
 )
 
-type InstructionReader = (word: Word, instructions: Instructions, reading: Reading) => void
+interface InstructionReading {
+  readonly reading: Reading
+  /** The flow's own table, behind which goto_table may lead; undefined where there is none. */
+  readonly table: number | undefined
+}
+
+type InstructionReader = (word: Word, instructions: Instructions, context: InstructionReading) => void
 
 const INSTRUCTIONS: ReadonlyMap<string, InstructionReader> = new Map(
   Object.entries<InstructionReader>({
     meter: (word, instructions) => {
-      instructions.meter = Number(parseNumber(valueOf(word), UINT32))
+      instructions.meter = parseMeter(valueOf(word))
     },
     clear_actions: (_word, instructions) => {
       instructions.clear = true
     },
-    write_actions: (word, instructions, reading) => {
-      instructions.write = readActionList(valueOrNothing(word), { ...reading })
+    write_actions: (word, instructions, { reading }) => {
+      instructions.write = readActionList(valueOrNothing(word), { ...reading, inside: 'write_actions' })
     },
-    write_metadata: readWriteMetadata,
-    goto_table: (word, instructions) => {
-      instructions.gotoTable = Number(parseNumber(valueOf(word), MAXIMUM_TABLE))
+    write_metadata: (word, instructions) => {
+      instructions.writeMetadata = parseMetadata(valueOf(word))
+    },
+    goto_table: (word, instructions, { table }) => {
+      const value = valueOf(word)
+      const next = parseSmall(value, MAXIMUM_TABLE)
+      if (table !== undefined && next <= table)
+        throw new FlowSyntaxError(value.column, `table ${next} is not behind table ${table}`, `${table + 1} or more`)
+      instructions.gotoTable = next
     },
   }),
 )
@@ -85,9 +88,28 @@ const ORDER = ['meter', 'apply', 'clear_actions', 'write_actions', 'write_metada
 
 const RESERVED_WORDS = ['in_port', 'all', 'flood', 'local', 'normal']
 
+/** What Open vSwitch takes into an action set (lib/ofp-actions.c, action_set_classify), and OpenFlow's PBB and TTL copies. */
+const NOT_IN_SETS = new Set<Action['type']>([
+  'bundle',
+  'clone',
+  'conjunction',
+  'exit',
+  'fin_timeout',
+  'learn',
+  'multipath',
+  'note',
+  'output_reg',
+  'output_trunc',
+  'pop_queue',
+  'sample',
+  'stack_pop',
+  'stack_push',
+  'check_pkt_larger',
+])
+
 /** @throws FlowSyntaxError */
-export function readInstructions(piece: Piece, options: FlowTextOptions, match?: Match): Instructions {
-  const reading = newReading(options, match)
+export function readInstructions(piece: Piece, options: FlowTextOptions, match?: Match, table?: number): Instructions {
+  let reading = newReading(options, match)
   const instructions: Instructions = { apply: [], clear: false, write: [] }
   const found = words(piece)
   if (dropAlone(found)) return instructions
@@ -95,32 +117,41 @@ export function readInstructions(piece: Piece, options: FlowTextOptions, match?:
   for (const word of found) {
     const reader = INSTRUCTIONS.get(word.key.text)
     latest = inOrder(word, reader === undefined ? 'apply' : word.key.text, latest)
-    if (reader === undefined) instructions.apply.push(readAction(word, reading))
-    else reader(word, instructions, reading)
+    if (reader === undefined) reading = readInto(instructions.apply, word, reading)
+    else reader(word, instructions, { reading, table })
   }
+  requireLoneConjunction(found, instructions.apply)
   return instructions
 }
 
 /** A list that holds nothing but actions. */
-export function readActionList(piece: Piece, reading: Reading): Action[] {
+export function readActionList(piece: Piece, start: Reading): Action[] {
   const found = words(piece)
-  return dropAlone(found) ? [] : found.map((word) => readAction(word, reading))
+  if (dropAlone(found)) return []
+  const actions: Action[] = []
+  let reading = start
+  for (const word of found) reading = readInto(actions, word, reading)
+  requireLoneConjunction(found, actions)
+  return actions
 }
-
-export const newReading = (options: FlowTextOptions, match: Match | undefined): Reading => ({
-  options,
-  match,
-  tagged: false,
-  depth: 0,
-})
-
-const valueOrNothing = (word: Word): Piece => word.value ?? slice(word.whole, word.whole.text.length)
 
 function dropAlone(found: readonly Word[]): boolean {
   const drop = found.find((word) => word.key.text === 'drop')
   if (drop === undefined) return false
   if (found.length > 1) throw new FlowSyntaxError(drop.key.column, 'drop stands beside other actions', 'drop alone')
   return true
+}
+
+/** A flow with a clause does nothing else: ovs-fields(7). */
+function requireLoneConjunction(found: readonly Word[], actions: readonly Action[]): void {
+  if (!actions.some((action) => action.type === 'conjunction')) return
+  const other = found.find(({ key }) => key.text !== 'conjunction' && key.text !== 'note')
+  if (other !== undefined)
+    throw new FlowSyntaxError(
+      other.key.column,
+      `${other.key.text} stands beside conjunction`,
+      'notes and clauses alone',
+    )
 }
 
 function inOrder(word: Word, instruction: string, latest: number): number {
@@ -137,17 +168,41 @@ function inOrder(word: Word, instruction: string, latest: number): number {
   return place
 }
 
-function readAction(word: Word, reading: Reading): Action {
-  const action = ACTIONS.get(word.key.text.toLowerCase())?.(word, reading) ?? readPort(word, reading.options)
-  if (action.type === 'push_vlan' || action.type === 'set_vlan_vid' || action.type === 'set_vlan_pcp')
-    reading.tagged = true
-  return action
+/** Reads a word into `actions`; gives what is known for the word after it. */
+function readInto(actions: Action[], word: Word, start: Reading): Reading {
+  const found = ACTIONS.get(word.key.text.toLowerCase())?.(word, start) ?? readPort(word, start.options)
+  let reading = start
+  for (const action of Array.isArray(found) ? (found as readonly Action[]) : [found as Action]) {
+    requireAllowed(action, word.key, reading)
+    actions.push(action)
+    if (reading.known !== undefined) reading = { ...reading, known: knownAfter(action, reading.known) }
+  }
+  return reading
 }
+
+function requireAllowed(action: Action, asked: Piece, { inside, known }: Reading): void {
+  if (inside === 'write_actions' && (NOT_IN_SETS.has(action.type) || isElaborate(action)))
+    throw new FlowSyntaxError(
+      asked.column,
+      `${asked.text} has no place in an action set`,
+      'actions of OpenFlow 1.3 §5.10',
+    )
+  if (inside === 'ct' && !IN_CT.has(action.type))
+    throw new FlowSyntaxError(asked.column, `${asked.text} stands in ct`, 'set_field, load, move or nat')
+  if (known !== undefined) refuseLacking(asked, lackingFor(action, known))
+}
+
+const IN_CT = new Set<Action['type']>(['set_field', 'load', 'move', 'nat'])
+
+/** Of the controller actions only OpenFlow's own, which is an output. */
+const isElaborate = (action: Action) =>
+  action.type === 'controller' &&
+  [action.controllerId, action.reason, action.userdata, action.meter].some((option) => option !== undefined)
 
 /** `2`, `LOCAL`, `web1:eth0`: a port alone is where to send. */
 function readPort(word: Word, options: FlowTextOptions): Action {
   const port = findPort(word.whole.text, options)
-  if (port !== undefined) return outputTo(port)
+  if (port !== undefined) return outputTo(port, word.whole)
   const known = [
     ...ACTIONS.keys(),
     ...INSTRUCTIONS.keys(),
@@ -164,129 +219,48 @@ function readPort(word: Word, options: FlowTextOptions): Action {
   )
 }
 
-const outputTo = (port: number): Action =>
-  port === ReservedPort.Controller ? { type: 'controller', maxLength: 0xffff } : { type: 'output', port }
-
-/** `controller`, `controller:100`, `controller(max_len=100)`. */
-function readController(word: Word): Action {
-  if (word.value === undefined) return { type: 'controller', maxLength: 0xffff }
-  if (!word.whole.text.endsWith(')')) return { type: 'controller', maxLength: Number(parseNumber(word.value, UINT16)) }
-  let maxLength = 0xffff
-  for (const option of words(word.value)) {
-    if (option.key.text !== 'max_len') {
-      throw new FlowSyntaxError(
-        option.key.column,
-        `unknown option '${option.key.text}' of controller`,
-        'max_len=BYTES',
-        suggestion(option.key.text, ['max_len']),
-      )
-    }
-    maxLength = Number(parseNumber(valueOf(option), UINT16))
-  }
-  return { type: 'controller', maxLength }
-}
-
-function readPushVlan(word: Word): Action {
+function oneOfTypes(word: Word, types: readonly number[], what: string): number {
   const value = valueOf(word)
-  const etherType = Number(parseNumber(value, UINT16))
-  if (etherType !== 0x8100 && etherType !== 0x88a8)
-    throw new FlowSyntaxError(value.column, `${value.text} is not the type of a tag`, '0x8100 or 0x88a8')
-  return { type: 'push_vlan', etherType }
+  const etherType = parseSmall(value, UINT16)
+  if (types.includes(etherType)) return etherType
+  const expected = types.map((type) => `0x${type.toString(16)}`).join(' or ')
+  throw new FlowSyntaxError(value.column, `${value.text} is not the type of ${what}`, expected)
 }
 
-// ---- writing fields ----------------------------------------------------------------------------------------------
-
-function setter(name: FieldName): ActionReader {
-  const field = fieldOf(name)
-  return (word, reading) => {
-    const value = valueOf(word)
-    const parsed = parseMasked(field, value, reading.options)
-    if (parsed.mask !== undefined)
-      throw new FlowSyntaxError(value.column, `${word.key.text} takes no mask`, 'a whole value, or set_field')
-    return setField(field, parsed, word.key, reading)
-  }
+function parseMeter(piece: Piece): number {
+  const meter = Number(parseNumber(piece, BigInt(ReservedMeter.Max)))
+  if (meter === 0) throw new FlowSyntaxError(piece.column, '0 is out of range', `1 to ${ReservedMeter.Max}`)
+  return meter
 }
 
-function transportSetter(keyword: 'tp_src' | 'tp_dst'): ActionReader {
-  return (word, reading) => {
-    const protocol = reading.match?.find((part) => part.field === 'nw_proto')?.value
-    const field = transportField(keyword, protocol, word.key)
-    return setField(field, { value: parseNumber(valueOf(word), field.ones) }, word.key, reading)
-  }
+/** `dec_ttl`, `dec_ttl(1,2)`: controllers that hear of a TTL that has run out. */
+function readDecTtl(word: Word): Action {
+  if (word.value === undefined) return { type: 'dec_ttl' }
+  const controllers = commaParts(word.value).map((id) => parseSmall(id, UINT16))
+  if (controllers.length === 0)
+    throw new FlowSyntaxError(word.value.column, 'dec_ttl names no controller', 'dec_ttl(ID,ID), or dec_ttl alone')
+  return { type: 'dec_ttl', controllers }
 }
 
-function setField(field: Field, part: { value: bigint; mask?: bigint }, asked: Piece, reading: Reading): Action {
-  requireWritable(field, asked, reading)
-  return { type: 'set_field', field: field.name, ...part }
-}
-
-function requireWritable(field: Field, asked: Piece, reading: Reading): void {
-  if (!field.settable) throw new FlowSyntaxError(asked.column, `${field.name} can not be written`, 'a field that can')
-  requireReadable(field, asked, reading)
-}
-
-function requireReadable(field: Field, asked: Piece, { match, tagged }: Reading): void {
-  if (match === undefined || (tagged && field.prerequisite === 'vlan')) return
-  requirePrerequisite(field, match, asked)
-}
-
-/** `set_field:VALUE[/MASK]->FIELD`. */
-function readSetField(word: Word, reading: Reading): Action {
-  const [value, name] = sides(valueOf(word))
-  if (name.text === 'nw_tos') return setField(fieldOf('ip_dscp'), { value: parseTos(value) }, name, reading)
-  const field = fieldNamed(name.text)
-  if (field === undefined) {
-    const meant = suggestion(
-      name.text,
-      FIELDS.map((known) => known.name),
-    )
-    throw new FlowSyntaxError(name.column, `unknown field '${name.text}'`, 'a field that can be written', meant)
-  }
-  const action = setField(field, parseMasked(field, value, reading.options), name, reading)
-  if (field.name === 'vlan_vid') reading.tagged = true
-  return action
-}
-
-/** `load:VALUE->FIELD[first..last]`. */
-function readLoad(word: Word, reading: Reading): Action {
-  const [source, destination] = sides(valueOf(word))
-  const { field: name, offset, bits } = parseSubfield(destination)
-  const field = fieldOf(name)
-  const value = parseNumber(source, (1n << BigInt(bits)) - 1n, `a number of ${bits} bits`) << BigInt(offset)
-  const mask = ((1n << BigInt(bits)) - 1n) << BigInt(offset)
-  return setField(field, mask === field.ones ? { value } : { value, mask }, destination, reading)
-}
-
-/** `move:FIELD[..]->FIELD[..]`. */
-function readMove(word: Word, reading: Reading): Action {
-  const [source, destination] = sides(valueOf(word))
-  const from: Subfield = parseSubfield(source)
-  const to: Subfield = parseSubfield(destination)
-  if (from.bits !== to.bits)
-    throw new FlowSyntaxError(source.column, `${from.bits} bits do not fit ${to.bits}`, 'as many bits on both sides')
-  requireReadable(fieldOf(from.field), source, reading)
-  requireWritable(fieldOf(to.field), destination, reading)
-  return { type: 'move', from, to }
-}
-
-function readDecTtl(word: Word, reading: Reading): Action {
-  requireReadable(fieldOf('nw_ttl'), word.key, reading)
-  return { type: 'dec_ttl' }
-}
-
-// ---- other tables ------------------------------------------------------------------------------------------------
-
-/** `resubmit:PORT`, `resubmit(PORT)`, `resubmit(PORT,TABLE)`, `resubmit(,TABLE)`; `in_port` is the current one. */
-function readResubmit(word: Word, { options }: Reading): Action {
-  const value = valueOf(word)
-  const comma = word.whole.text.endsWith(')') ? value.text.indexOf(',') : -1
-  const portPiece = comma < 0 ? value : slice(value, 0, comma)
-  const action: Action = { type: 'resubmit' }
-  if (portPiece.text.trim() !== '' && reservedPort(portPiece.text) !== ReservedPort.InPort)
-    action.port = parsePort(portPiece, options)
-  if (comma >= 0 && comma < value.text.length - 1)
-    action.table = Number(parseNumber(slice(value, comma + 1), MAXIMUM_TABLE))
-  return action
+/** `decap()`, `decap(packet_type(ns=1,type=0x800))`. */
+function readDecap(word: Word): Action {
+  let packetType: number | undefined
+  readOptions(valueOrNothing(word), 'decap', {
+    packet_type: (option) => {
+      let namespace = 0
+      let type = 0
+      readOptions(valueOf(option), 'packet_type', {
+        ns: (part) => {
+          namespace = parseSmall(valueOf(part), UINT16)
+        },
+        type: (part) => {
+          type = parseSmall(valueOf(part), UINT16)
+        },
+      })
+      packetType = ((namespace << 16) | type) >>> 0
+    },
+  })
+  return packetType === undefined ? { type: 'decap' } : { type: 'decap', packetType }
 }
 
 /** `clone(ACTIONS)`: what they do to the frame, those behind the clone do not see. */
@@ -297,9 +271,9 @@ function readClone(word: Word, reading: Reading): Action {
   return { type: 'clone', actions: readActionList(valueOrNothing(word), { ...reading, depth }) }
 }
 
-function readWriteMetadata(word: Word, instructions: Instructions): void {
-  const value = valueOf(word)
-  const cut = value.text.indexOf('/')
-  const mask = cut < 0 ? UINT64 : parseNumber(slice(value, cut + 1), UINT64)
-  instructions.writeMetadata = { value: parseNumber(cut < 0 ? value : slice(value, 0, cut), UINT64) & mask, mask }
+/** With zeros, to the length that a note has on the OpenFlow wire: 6 bytes, and 8 more for every further 8. */
+function padded(data: Uint8Array): Uint8Array {
+  const longer = new Uint8Array(6 + 8 * Math.ceil(Math.max(0, data.length - 6) / 8))
+  longer.set(data)
+  return longer
 }

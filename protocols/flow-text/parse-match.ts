@@ -4,15 +4,19 @@
 import type { Field } from '../fields.ts'
 import { FIELDS, fieldNamed, fieldOf } from '../fields.ts'
 import type { FieldMatch, Match } from '../match.ts'
-import { EtherType, IpProtocol, missingPrerequisite } from '../match.ts'
+import { EtherType, IpProtocol } from '../match.ts'
+import { lackingToMatch } from './frame-knowledge.ts'
+import { parseNumber } from './numbers.ts'
 import type { FlowTextOptions } from './ports.ts'
 import { PROTOCOL_NAMES } from './protocol-names.ts'
+import { agreed, narrowed } from './registers.ts'
 import { suggestion } from './suggestion.ts'
 import { FlowSyntaxError } from './syntax-error.ts'
-import { parseMasked, parseNumber } from './values.ts'
+import { parseMasked } from './values.ts'
 import type { TagBits } from './vlan.ts'
 import { bitsOf, combineTagBits, contradict, priorityBits, tagMatch, untaggedBits, vlanBits } from './vlan.ts'
 import type { Piece, Word } from './words.ts'
+import { valueOf } from './words.ts'
 
 const TAG_KEYWORDS = new Set(['dl_vlan', 'dl_vlan_pcp', 'vlan_pcp', 'vlan_vid', 'vlan_tci'])
 const PROTOCOL_KEYWORDS = new Set(['dl_type', 'eth_type', 'nw_proto', 'ip_proto'])
@@ -75,7 +79,7 @@ class MatchReader {
     if (keyword === 'nw_tos') return this.#set({ field: 'ip_dscp', value: parseTos(valueOf(word)) }, word.key)
     const field = this.#fieldFor(word)
     const part = { field: field.name, ...parseMasked(field, valueOf(word), this.#options) }
-    if (part.mask !== 0n) this.#set(part, word.key)
+    for (const narrow of narrowed(part)) if (narrow.mask !== 0n) this.#set(narrow, word.key)
   }
 
   match(): Match {
@@ -94,14 +98,15 @@ class MatchReader {
 
   #set(part: FieldMatch, asked: Piece): void {
     const earlier = this.#parts.get(part.field)
-    if (earlier !== undefined && (earlier.value !== part.value || earlier.mask !== part.mask)) {
+    const both = earlier === undefined ? part : agreed(earlier, part)
+    if (both === undefined) {
       throw new FlowSyntaxError(
         asked.column,
         `${asked.text} gives ${part.field} a second value`,
         'one value for each field',
       )
     }
-    this.#parts.set(part.field, part)
+    this.#parts.set(part.field, both)
     this.#asked.set(part.field, asked)
   }
 
@@ -146,13 +151,6 @@ class MatchReader {
   #isArp = () => [EtherType.Arp, EtherType.Rarp].some((type) => this.#parts.get('eth_type')?.value === BigInt(type))
 }
 
-/** What stands after the keyword's `=`. */
-export function valueOf(word: Word): Piece {
-  if (word.value !== undefined && word.value.text !== '') return word.value
-  const column = word.key.column + word.key.text.length
-  throw new FlowSyntaxError(column, `${word.key.text} has no value`, `${word.key.text}=VALUE`)
-}
-
 /** The ports' field for TCP, UDP or SCTP. */
 export function transportField(keyword: 'tp_src' | 'tp_dst', protocol: bigint | undefined, asked: Piece): Field {
   const side = keyword === 'tp_src' ? 'src' : 'dst'
@@ -162,9 +160,9 @@ export function transportField(keyword: 'tp_src' | 'tp_dst', protocol: bigint | 
   throw missing(asked, 'tcp, udp or sctp')
 }
 
-/** `field` in a match or an action, asked for by the word `asked`. */
-export function requirePrerequisite(field: Field | undefined, match: Match, asked: Piece): void {
-  const wanted = field === undefined ? undefined : missingPrerequisite(field, match)
+/** `field` in a match, asked for by the word `asked`. */
+function requirePrerequisite(field: Field | undefined, match: Match, asked: Piece): void {
+  const wanted = field === undefined ? undefined : lackingToMatch(field, match)
   if (wanted !== undefined) throw missing(asked, wanted)
 }
 

@@ -1,108 +1,92 @@
 // `NXM_OF_ETH_SRC[]`, `NXM_NX_REG0[0..15]`, `OXM_OF_METADATA[3]`: some bits of a field.
 
 import type { Subfield } from '../control/messages.ts'
-import type { FieldName } from '../fields.ts'
+import type { Field, FieldName } from '../fields.ts'
 import { FIELDS, fieldOf } from '../fields.ts'
 import { suggestion } from './suggestion.ts'
 import { FlowSyntaxError } from './syntax-error.ts'
 import type { Piece } from './words.ts'
-import { slice } from './words.ts'
 
-const registerNames = Object.fromEntries(
-  Array.from({ length: 16 }, (_, index) => [`reg${index}`, [`NXM_NX_REG${index}`]]),
-)
-
-/** Names in NXM and OXM; Open vSwitch prints the first. */
-const NAMES: Readonly<Partial<Record<string, readonly string[]>>> = {
-  ...registerNames,
-  tun_id: ['NXM_NX_TUN_ID', 'OXM_OF_TUNNEL_ID'],
-  tun_src: ['NXM_NX_TUN_IPV4_SRC'],
-  tun_dst: ['NXM_NX_TUN_IPV4_DST'],
-  metadata: ['OXM_OF_METADATA'],
-  in_port: ['OXM_OF_IN_PORT'],
-  vlan_tci: ['NXM_OF_VLAN_TCI'],
-  vlan_vid: ['OXM_OF_VLAN_VID'],
-  vlan_pcp: ['OXM_OF_VLAN_PCP'],
-  eth_src: ['NXM_OF_ETH_SRC', 'OXM_OF_ETH_SRC'],
-  eth_dst: ['NXM_OF_ETH_DST', 'OXM_OF_ETH_DST'],
-  eth_type: ['NXM_OF_ETH_TYPE', 'OXM_OF_ETH_TYPE'],
-  nw_src: ['NXM_OF_IP_SRC', 'OXM_OF_IPV4_SRC'],
-  nw_dst: ['NXM_OF_IP_DST', 'OXM_OF_IPV4_DST'],
-  ipv6_src: ['NXM_NX_IPV6_SRC', 'OXM_OF_IPV6_SRC'],
-  ipv6_dst: ['NXM_NX_IPV6_DST', 'OXM_OF_IPV6_DST'],
-  arp_spa: ['NXM_OF_ARP_SPA', 'OXM_OF_ARP_SPA'],
-  arp_tpa: ['NXM_OF_ARP_TPA', 'OXM_OF_ARP_TPA'],
-  arp_op: ['NXM_OF_ARP_OP', 'OXM_OF_ARP_OP'],
-  arp_sha: ['NXM_NX_ARP_SHA', 'OXM_OF_ARP_SHA'],
-  arp_tha: ['NXM_NX_ARP_THA', 'OXM_OF_ARP_THA'],
-  ipv6_label: ['NXM_NX_IPV6_LABEL', 'OXM_OF_IPV6_FLABEL'],
-  nw_proto: ['NXM_OF_IP_PROTO', 'OXM_OF_IP_PROTO'],
-  ip_dscp: ['OXM_OF_IP_DSCP'],
-  nw_ecn: ['NXM_NX_IP_ECN', 'OXM_OF_IP_ECN'],
-  nw_ttl: ['NXM_NX_IP_TTL'],
-  ip_frag: ['NXM_NX_IP_FRAG'],
-  icmp_type: ['NXM_OF_ICMP_TYPE', 'OXM_OF_ICMPV4_TYPE'],
-  icmp_code: ['NXM_OF_ICMP_CODE', 'OXM_OF_ICMPV4_CODE'],
-  icmpv6_type: ['NXM_NX_ICMPV6_TYPE', 'OXM_OF_ICMPV6_TYPE'],
-  icmpv6_code: ['NXM_NX_ICMPV6_CODE', 'OXM_OF_ICMPV6_CODE'],
-  tcp_src: ['NXM_OF_TCP_SRC', 'OXM_OF_TCP_SRC'],
-  tcp_dst: ['NXM_OF_TCP_DST', 'OXM_OF_TCP_DST'],
-  udp_src: ['NXM_OF_UDP_SRC', 'OXM_OF_UDP_SRC'],
-  udp_dst: ['NXM_OF_UDP_DST', 'OXM_OF_UDP_DST'],
-  sctp_src: ['OXM_OF_SCTP_SRC'],
-  sctp_dst: ['OXM_OF_SCTP_DST'],
-  tcp_flags: ['NXM_NX_TCP_FLAGS', 'OXM_OF_TCP_FLAGS'],
-  nd_target: ['NXM_NX_ND_TARGET', 'OXM_OF_IPV6_ND_TARGET'],
-  nd_sll: ['NXM_NX_ND_SLL', 'OXM_OF_IPV6_ND_SLL'],
-  nd_tll: ['NXM_NX_ND_TLL', 'OXM_OF_IPV6_ND_TLL'],
-  nd_reserved: ['ERICOXM_OF_ICMPV6_ND_RESERVED'],
-  nd_options_type: ['ERICOXM_OF_ICMPV6_ND_OPTIONS_TYPE'],
+/** A name for bits of a field, which may be less than all of it. */
+interface NamedBits {
+  readonly field: FieldName
+  readonly offset: number
+  readonly bits: number
 }
-
-/** The field's own name serves as well, as in newer Open vSwitch: `reg0[0..15]`. */
-const byName = new Map<string, FieldName>(
-  FIELDS.flatMap((field) =>
-    [field.name, ...field.aliases, ...(NAMES[field.name] ?? [])].map((name) => [name, field.name]),
-  ),
-)
 
 /** Bits that `[]` stands for: a VLAN has 12, the thirteenth of the OXM field says that there is one. */
-const wholeBits = (field: FieldName) => (field === 'vlan_vid' ? 12 : fieldOf(field).bits)
+export const wholeBits = (field: Field) => (field.name === 'vlan_vid' ? 12 : field.bits)
 
+/** OpenFlow 1.0 had ports of 16 bits. Open vSwitch's field of that width is the low half of in_port. */
+const NXM_IN_PORT = 'NXM_OF_IN_PORT'
+const NXM_PORT_BITS = 16
+/** The octet of which OXM_OF_IP_DSCP is the upper six bits; Open vSwitch has no other bits of it under this name. */
+const NXM_TOS = 'NXM_OF_IP_TOS'
+const ECN_BITS = 2
+
+const names = new Map<string, NamedBits>(
+  FIELDS.flatMap((field) =>
+    [field.name, ...field.aliases, ...field.headers.map((header) => header.name)].map((name) => [
+      name,
+      { field: field.name, offset: 0, bits: field.bits },
+    ]),
+  ),
+)
+names.set(NXM_IN_PORT, { field: 'in_port', offset: 0, bits: NXM_PORT_BITS })
+names.set('in_port', { field: 'in_port', offset: 0, bits: NXM_PORT_BITS })
+for (const name of [NXM_TOS, 'nw_tos']) names.set(name, { field: 'ip_dscp', offset: -ECN_BITS, bits: 8 })
+
+/** Open vSwitch prints the Nicira name where there is one. */
+const printedName = (field: Field): string =>
+  (field.headers.find((header) => header.name.startsWith('NXM_')) ?? field.headers[0])?.name ?? field.name
+
+/** True where `text` begins with a field's name: `NXM_NX_REG0[]`, and not `5`. */
+export const namesSubfield = (text: string): boolean => names.has(/^[\w-]*/.exec(text)![0])
+
+/** @throws FlowSyntaxError */
 export function parseSubfield(piece: Piece): Subfield {
-  const found = /^([\w-]+)(\[(?:(\d+)(?:\.\.(\d+))?)?\])?$/.exec(piece.text)
+  const found = /^([\w-]+)(\[(?:(\d{1,3})(?:\.\.(\d{1,3}))?)?\])?$/.exec(piece.text)
   if (found === null)
     throw new FlowSyntaxError(piece.column, `'${piece.text}' names no bits of a field`, 'as NXM_NX_REG0[0..15]')
-  const field = byName.get(found[1]!)
-  if (field === undefined) {
-    throw new FlowSyntaxError(
-      piece.column,
-      `unknown field '${found[1]}'`,
-      'a field, as NXM_NX_REG0[0..15]',
-      suggestion(found[1]!, byName.keys()),
-    )
+  const name = found[1]!
+  const named = names.get(name)
+  if (named === undefined) {
+    const meant = suggestion(name, names.keys())
+    throw new FlowSyntaxError(piece.column, `unknown field '${name}'`, 'a field, as NXM_NX_REG0[0..15]', meant)
   }
+  const whole = Math.min(named.bits, wholeBits(fieldOf(named.field)) - named.offset)
   const first = found[3] === undefined ? 0 : Number(found[3])
-  const last = found[3] === undefined ? wholeBits(field) - 1 : Number(found[4] ?? found[3])
-  if (last < first || last >= fieldOf(field).bits) {
+  const last = found[3] === undefined ? whole - 1 : Number(found[4] ?? found[3])
+  return within(named, first, last, { text: name, column: piece.column })
+}
+
+function within(named: NamedBits, first: number, last: number, asked: Piece): Subfield {
+  const lowest = Math.max(0, -named.offset)
+  if (first < lowest || last < first || last >= named.bits) {
     throw new FlowSyntaxError(
-      piece.column + found[1]!.length,
-      `bits ${first}..${last} are not in ${found[1]}`,
-      `bits within 0..${fieldOf(field).bits - 1}`,
+      asked.column + asked.text.length,
+      `bits ${first}..${last} are not in ${asked.text}`,
+      `bits within ${lowest}..${named.bits - 1}`,
     )
   }
-  return { field, offset: first, bits: last - first + 1 }
+  return { field: named.field, offset: first + named.offset, bits: last - first + 1 }
 }
 
-export function formatSubfield({ field, offset, bits }: Subfield): string {
-  const name = NAMES[field]?.[0] ?? field
-  if (offset === 0 && bits === wholeBits(field)) return `${name}[]`
-  return bits === 1 ? `${name}[${offset}]` : `${name}[${offset}..${offset + bits - 1}]`
+export function formatSubfield({ field: name, offset, bits }: Subfield): string {
+  const field = fieldOf(name)
+  const narrow = name === 'in_port' && offset + bits <= NXM_PORT_BITS
+  const text = narrow ? NXM_IN_PORT : printedName(field)
+  if (isWhole({ field: name, offset, bits })) return `${text}[]`
+  return bits === 1 ? `${text}[${offset}]` : `${text}[${offset}..${offset + bits - 1}]`
 }
 
-/** The two sides of `source->destination`. */
-export function sides(piece: Piece): [Piece, Piece] {
-  const arrow = piece.text.indexOf('->')
-  if (arrow < 0) throw new FlowSyntaxError(piece.column, `'${piece.text}' has no '->'`, 'SOURCE->DESTINATION')
-  return [slice(piece, 0, arrow), slice(piece, arrow + 2)]
+/** True of what `[]` stands for. */
+export function isWhole({ field: name, offset, bits }: Subfield): boolean {
+  const field = fieldOf(name)
+  return offset === 0 && (bits === wholeBits(field) || (name === 'in_port' && bits === NXM_PORT_BITS))
 }
+
+/** The name of a field in `set_field`, and of a learned value: Open vSwitch's own, unlike those of a match. */
+export const actionName = (field: FieldName): string => ACTION_NAMES[field] ?? field
+
+const ACTION_NAMES: Readonly<Partial<Record<FieldName, string>>> = { nw_src: 'ip_src', nw_dst: 'ip_dst' }

@@ -1,5 +1,9 @@
+/** No keyword is longer: nobody mistyped one in so many letters. */
+const LONGEST_WORD = 64
+
 /** The candidate that `word` most likely was meant to be: at most a third of it mistyped. */
 export function suggestion(word: string, candidates: Iterable<string>): string | undefined {
+  if (word.length > LONGEST_WORD) return undefined
   let best: string | undefined
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1
   for (const candidate of candidates) {

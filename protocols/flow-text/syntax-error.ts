@@ -7,13 +7,19 @@ export class FlowSyntaxError extends Error {
   readonly didYouMean?: string
 
   constructor(column: number, problem: string, expected: string, didYouMean?: string) {
+    const shortened = shorten(problem)
     super(
-      `column ${column}: ${problem}; expected ${expected}${didYouMean === undefined ? '' : ` (did you mean '${didYouMean}'?)`}`,
+      `column ${column}: ${shortened}; expected ${expected}${didYouMean === undefined ? '' : ` (did you mean '${didYouMean}'?)`}`,
     )
     this.name = 'FlowSyntaxError'
     this.column = column
-    this.problem = problem
+    this.problem = shortened
     this.expected = expected
     if (didYouMean !== undefined) this.didYouMean = didYouMean
   }
 }
+
+/** A sentence that quotes the text stays a sentence, however long the text is. */
+const LONGEST = 200
+
+const shorten = (problem: string) => (problem.length > LONGEST ? `${problem.slice(0, LONGEST)}…` : problem)

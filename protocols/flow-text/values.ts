@@ -3,17 +3,14 @@
 import { formatIpv4, formatIpv6, formatMac, parseIpv4, parseIpv6, parseMac } from '../address.ts'
 import { InvalidField } from '../errors.ts'
 import type { Field, FieldFormat } from '../fields.ts'
+import type { MaskedValue } from './numbers.ts'
+import { hexadecimal, parseNumber } from './numbers.ts'
+import { formatFlags, parseFlags } from './flags.ts'
 import type { FlowTextOptions } from './ports.ts'
 import { formatPort, parsePort } from './ports.ts'
 import { FlowSyntaxError } from './syntax-error.ts'
 import type { Piece } from './words.ts'
 import { slice } from './words.ts'
-
-export interface MaskedValue {
-  value: bigint
-  /** Absent: all of the field's bits. */
-  mask?: bigint
-}
 
 /** How a value of each format is asked for. */
 const EXPECTED: Record<FieldFormat, string> = {
@@ -25,29 +22,16 @@ const EXPECTED: Record<FieldFormat, string> = {
   port: "a port's name or number",
   frag: 'one of no, yes, first, later, not_later',
   'tcp-flags': 'flags, as +syn-ack or 0x002/0x012',
+  'ct-state': 'flags, as +trk+est or 0x22/0x3f',
 }
 
 // ---- reading -----------------------------------------------------------------------------------------------------
-
-/** A whole number in 0..maximum, decimal or hexadecimal. */
-export function parseNumber(piece: Piece, maximum: bigint, expected = `a number, 0 to ${maximum}`): bigint {
-  if (!/^(\d+|0x[0-9a-f]+)$/i.test(piece.text)) {
-    throw new FlowSyntaxError(
-      piece.column,
-      piece.text === '' ? 'a number is missing' : `'${piece.text}' is not a number`,
-      expected,
-    )
-  }
-  const number = BigInt(piece.text)
-  if (number > maximum) throw new FlowSyntaxError(piece.column, `${piece.text} is out of range`, `at most ${maximum}`)
-  return number
-}
 
 /** `value` or `value/mask`; bits outside the mask are cleared, as Open vSwitch does. */
 export function parseMasked(field: Field, piece: Piece, options: FlowTextOptions): MaskedValue {
   if (field.format === 'frag') return parseFragment(piece)
   if (field.format === 'port') return { value: BigInt(parsePort(piece, options)) }
-  if (field.format === 'tcp-flags' && /^[+-]/.test(piece.text)) return parseSignedFlags(field, piece)
+  if (field.format === 'tcp-flags' || field.format === 'ct-state') return parseFlags(field, piece)
   const cut = piece.text.indexOf('/')
   if (cut < 0) return { value: parseBare(field, piece) }
   const value = parseBare(field, slice(piece, 0, cut))
@@ -67,8 +51,6 @@ function parseBare(field: Field, piece: Piece): bigint {
         return BigInt(parseIpv4(piece.text))
       case 'ipv6':
         return parseIpv6(piece.text)
-      case 'tcp-flags':
-        return parseFlags(field, piece)
       default:
         return parseNumber(piece, field.ones, EXPECTED[field.format])
     }
@@ -105,33 +87,6 @@ function parseFragment(piece: Piece): MaskedValue {
   return { ...fragment }
 }
 
-/** From bit 0. */
-const TCP_FLAGS = ['fin', 'syn', 'rst', 'psh', 'ack', 'urg', 'ece', 'cwr', 'ns', '[200]', '[400]', '[800]']
-
-function flagBit(name: string, column: number): bigint {
-  const index = TCP_FLAGS.indexOf(name.toLowerCase())
-  if (index < 0) throw new FlowSyntaxError(column, `unknown TCP flag '${name}'`, `one of ${TCP_FLAGS.join(', ')}`)
-  return 1n << BigInt(index)
-}
-
-/** `0x12`, `18` or `syn|ack`. */
-function parseFlags(field: Field, piece: Piece): bigint {
-  if (/^\d/.test(piece.text)) return parseNumber(piece, field.ones, EXPECTED['tcp-flags'])
-  return piece.text.split('|').reduce((flags, name) => flags | flagBit(name, piece.column), 0n)
-}
-
-/** `+syn-ack`: only what is named counts. */
-function parseSignedFlags(field: Field, piece: Piece): MaskedValue {
-  let value = 0n
-  let mask = 0n
-  for (const found of piece.text.matchAll(/([+-])([^+-]*)/g)) {
-    const bit = flagBit(found[2]!, piece.column + found.index + 1)
-    mask |= bit
-    if (found[1] === '+') value |= bit
-  }
-  return mask === field.ones ? { value } : { value, mask }
-}
-
 // ---- writing -----------------------------------------------------------------------------------------------------
 
 /** The value as a match shows it. */
@@ -152,7 +107,8 @@ export function formatInAction(field: Field, part: MaskedValue, options: FlowTex
   return formatValue(decimal ? { ...field, format: 'decimal' } : field, part, options)
 }
 
-function formatValue(field: Field, { value, mask }: MaskedValue, options: FlowTextOptions): string {
+function formatValue(field: Field, part: MaskedValue, options: FlowTextOptions): string {
+  const { value, mask } = part
   switch (field.format) {
     case 'decimal':
       return mask === undefined ? String(value) : `${value}/${hexadecimal(mask)}`
@@ -169,12 +125,10 @@ function formatValue(field: Field, { value, mask }: MaskedValue, options: FlowTe
     case 'frag':
       return formatFragment(value, mask ?? field.ones)
     case 'tcp-flags':
-      return formatFlags(value, mask)
+    case 'ct-state':
+      return formatFlags(field, part)
   }
 }
-
-/** As C's `%#x`: zero goes without its 0x. */
-export const hexadecimal = (value: bigint): string => (value === 0n ? '0' : `0x${value.toString(16)}`)
 
 /** A prefix length where the mask is a prefix, the mask itself where not. */
 function formatAddressMask(field: Field, mask: bigint | undefined, format: (mask: bigint) => string): string {
@@ -189,12 +143,4 @@ function formatFragment(value: bigint, mask: bigint): string {
     if (fragment.value === value && (fragment.mask ?? 3n) === mask) return name
   }
   return '<error>'
-}
-
-function formatFlags(value: bigint, mask: bigint | undefined): string {
-  const named = (bits: bigint) => TCP_FLAGS.filter((_, index) => (bits >> BigInt(index)) & 1n)
-  if (mask === undefined) return value === 0n ? '0' : named(value).join('|')
-  return named(mask)
-    .map((name) => ((value & flagBit(name, 0)) === 0n ? '-' : '+') + name)
-    .join('')
 }

@@ -2,7 +2,7 @@
 // set of bits has one form as a match and one as text, whichever words asked for it.
 
 import type { FieldMatch, Match } from '../match.ts'
-import type { MaskedValue } from './values.ts'
+import type { MaskedValue } from './numbers.ts'
 
 /** Tag control information: priority 3, present 1, VLAN 12. */
 const PRESENT = 0x1000n

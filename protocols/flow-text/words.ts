@@ -12,12 +12,24 @@ export interface Piece {
 export interface Word {
   readonly key: Piece
   readonly value?: Piece
+  /** The value stands in brackets, and nothing behind them. */
+  readonly bracketed: boolean
   /** Key, delimiter and value as they were written. */
   readonly whole: Piece
 }
 
+/** Characters in a flow, a group or a meter: a stranger's text must not keep us busy. */
+const MAX_TEXT = 1 << 18
+
 const SEPARATOR = /[\s,]/
 const KEY_END = /[\s,=:(]/
+
+/** @throws FlowSyntaxError where the text is longer than anybody writes. */
+export function wholeText(text: string): Piece {
+  if (text.length > MAX_TEXT)
+    throw new FlowSyntaxError(MAX_TEXT + 1, 'the text is too long', `${MAX_TEXT} characters at most`)
+  return { text, column: 1 }
+}
 
 /** The words of `piece`; commas and white space inside brackets and quotes belong to a word. */
 export function words(piece: Piece): Word[] {
@@ -29,7 +41,7 @@ export function words(piece: Piece): Word[] {
       continue
     }
     const end = wordEnd(piece, at)
-    found.push(word(slice(piece, at, end)))
+    found.push(wordOf(slice(piece, at, end)))
     at = end
   }
   return found
@@ -57,13 +69,57 @@ function wordEnd(piece: Piece, start: number): number {
   return piece.text.length
 }
 
-function word(whole: Piece): Word {
-  if (whole.text.startsWith('"')) return { key: whole, whole }
+function wordOf(whole: Piece): Word {
+  if (whole.text.startsWith('"')) return { key: whole, bracketed: false, whole }
   const end = whole.text.search(KEY_END)
-  if (end < 0) return { key: whole, whole }
+  if (end < 0) return { key: whole, bracketed: false, whole }
   const key = slice(whole, 0, end)
   const bracketed = whole.text[end] === '(' && whole.text.endsWith(')')
-  return { key, value: slice(whole, end + 1, bracketed ? whole.text.length - 1 : undefined), whole }
+  return { key, value: slice(whole, end + 1, bracketed ? whole.text.length - 1 : undefined), bracketed, whole }
+}
+
+/** What stands after the keyword's `=`. */
+export function valueOf(word: Word): Piece {
+  if (word.value !== undefined && word.value.text !== '') return word.value
+  const column = word.key.column + word.key.text.length
+  throw new FlowSyntaxError(column, `${word.key.text} has no value`, `${word.key.text}=VALUE`)
+}
+
+/** What stands after the keyword, which may be nothing. */
+export const valueOrNothing = (word: Word): Piece => word.value ?? slice(word.whole, word.whole.text.length)
+
+/** The two sides of the first `separator`; undefined where it does not occur. */
+export function cutAt(piece: Piece, separator: string): [Piece, Piece] | undefined {
+  const at = piece.text.indexOf(separator)
+  return at < 0 ? undefined : [slice(piece, 0, at), slice(piece, at + separator.length)]
+}
+
+/** The two sides of `source->destination`. */
+export function sides(piece: Piece): [Piece, Piece] {
+  const found = cutAt(piece, '->')
+  if (found === undefined) throw new FlowSyntaxError(piece.column, `'${piece.text}' has no '->'`, 'SOURCE->DESTINATION')
+  return found
+}
+
+/** Between commas, white space around them taken off; an empty text has no parts. */
+export function commaParts(piece: Piece): Piece[] {
+  const parts: Piece[] = []
+  for (const found of piece.text.matchAll(/[^,]+/g)) {
+    const lead = found[0].length - found[0].trimStart().length
+    parts.push(slice(piece, found.index + lead, found.index + found[0].trimEnd().length))
+  }
+  return parts
+}
+
+/** The command that a line begins with, or the `usual` one; and the rest of the line. */
+export function commandOf<Command extends string>(
+  whole: Piece,
+  commands: ReadonlyMap<string, Command>,
+  usual: Command,
+): [Command, Piece] {
+  const found = /^\s*(\w+)(?=\s|$)/.exec(whole.text)
+  const command = commands.get(found?.[1] ?? '')
+  return found === null || command === undefined ? [usual, whole] : [command, slice(whole, found[0].length)]
 }
 
 /** A name without its quotes. */

@@ -1,0 +1,2 @@
+/** A flow's priority where its text says none: OFP_DEFAULT_PRIORITY. */
+export const DEFAULT_PRIORITY = 32768
