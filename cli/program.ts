@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { version } from './version.ts'
 import { EXIT_LEGEND, reportFailure } from './failure.ts'
 import { flowCommand } from './flow.ts'
+import { switchCommand } from './switch.ts'
 import { initCommand } from './init.ts'
 import { linkCommand } from './link.ts'
 import { pingAllCommand, pingCommand } from './ping.ts'
@@ -34,6 +35,7 @@ function program(): Command {
     replayCommand(),
     validateCommand(),
     upCommand(),
+    switchCommand(),
     flowCommand(),
     vmCommand(),
     pingCommand(),

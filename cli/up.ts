@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { isIP } from 'node:net'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { Api } from '../controller/api/api.ts'
+import { onSignals } from './signals.ts'
 import { version } from './version.ts'
 import { WallClock } from '../runtime/wall-clock.ts'
 import { loadTopology } from '../topologies/load.ts'
@@ -18,10 +19,6 @@ interface Flags {
   json?: true
   quiet?: true
 }
-
-const EXIT_KILLED = 130
-/** How long a stop may take, in milliseconds. */
-const PATIENCE = 900
 
 export function upCommand(): Command {
   return new Command('up')
@@ -95,20 +92,6 @@ function announce(api: Api, { name, hosts, vms }: Topology, { json, quiet, liste
   const url = `http://${isIP(host) === 6 ? `[${host}]` : host}:${bound.port}`
   const words = `${name} is up: ${hosts.length} hosts, ${vms.length} VMs. API at ${url}, its documentation at ${url}/docs; Ctrl-C stops.`
   process.stdout.write(`${json ? JSON.stringify({ ready: true, url }) : words}\n`)
-}
-
-/** Resolves when the process is told to stop; told again, it ends on the spot. */
-function onSignals(): Promise<void> {
-  return new Promise((resolve) => {
-    let asked = false
-    const stop = () => {
-      if (asked) process.exit(EXIT_KILLED)
-      asked = true
-      setTimeout(() => process.exit(0), PATIENCE).unref()
-      resolve()
-    }
-    process.on('SIGINT', stop).on('SIGTERM', stop)
-  })
 }
 
 function warnOfStrangers(host: string): void {

@@ -6,7 +6,9 @@
 //           -> a port (ports.ts) that lets it out, holds it, or is closed
 
 import type { Clock } from '../runtime/clock.ts'
-import type { Action, Message, PortConfig } from '../protocols/control/messages.ts'
+import type { Random } from '../runtime/random.ts'
+import { seeded } from '../runtime/random.ts'
+import type { Action, FragmentHandling, Message, PortConfig, RemovalReason } from '../protocols/control/messages.ts'
 import { FIELDS, KEY_WORDS, Word } from '../protocols/fields.ts'
 import type { Match } from '../protocols/match.ts'
 import type { DropReason } from './drops.ts'
@@ -15,21 +17,37 @@ import type { Flow } from './flow.ts'
 import { statisticsOf } from './flow.ts'
 import type { FlowKey } from './flow-key.ts'
 import { ETHERNET_HEADER_SIZE, extractKey, readField } from './flow-key.ts'
+import { ConnectionTracker } from './conntrack/connection-tracker.ts'
+import type { Tracked } from './conntrack/tracker.ts'
 import { FlowTables } from './flow-tables.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
+import { GroupTable } from './groups.ts'
 import { MacTable } from './mac-table.ts'
 import { MeterTable } from './meters.ts'
 import { payloadLength } from './payload-length.ts'
-import { translate, translateActions } from './pipeline.ts'
+import { bringAbout } from './pipeline-effects.ts'
+import type { Frozen } from './pipeline-freeze.ts'
+import { thawKey } from './pipeline-freeze.ts'
+import { resume, translate, translateActions } from './pipeline.ts'
 import type { Translation } from './pipeline-translation.ts'
 import type { Port } from './ports.ts'
 import { PortTable } from './ports.ts'
-import type { ActionSink, ControllerAction, Output, TunnelOutput } from './run-actions.ts'
+import type {
+  ActionSink,
+  ControllerAction,
+  Findings,
+  Output,
+  SampleAction,
+  Surroundings,
+  TunnelOutput,
+} from './run-actions.ts'
 import { runActions } from './run-actions.ts'
 import { NotReceived, encapsulate, outer } from './tunnels.ts'
 import { VXLAN_PORT } from '../protocols/packet/vxlan.ts'
 
 const DEFAULT_TTL = 64
+/** A sample action's probability of one. */
+const CERTAIN = 0xffff
 
 /** How often one frame may come back by way of patch ports, nested and in all: the pipeline's own limits (pipeline.ts). */
 const MAX_RETURNS_NESTED = 64
@@ -41,6 +59,8 @@ export interface SwitchOptions {
   datapathId: bigint
   arena: FrameArena
   clock: Clock
+  /** Draws what is free to choose: NAT ports, samples. */
+  random?: Random
   events: SwitchEvents
   /** Flows that fit, in all tables; 1,000,000 where absent. */
   maxFlows?: number
@@ -72,44 +92,77 @@ export class Switch {
   readonly clock: Clock
   readonly ports: PortTable
   readonly tables: FlowTables
+  readonly groups = new GroupTable()
   readonly meters = new MeterTable()
+  readonly connections: ConnectionTracker
   readonly macTable = new MacTable()
+  /** What flows see of IP fragments (OFPC_FRAG_*). */
+  fragments: FragmentHandling = 'normal'
+  /** Bytes of a frame that no flow took, of those that go up to the controllers. */
+  missSendLength = 128
+  /** Open vSwitch's fail_mode=standalone, its controllers away: what no flow of table 0 takes is forwarded normally. */
+  standalone = false
   /** Copies of frames that ended here, by reason. */
   readonly drops = Object.fromEntries(Object.keys(DROP_REASONS).map((reason) => [reason, 0])) as Record<
     DropReason,
     number
   >
 
+  /** Frames that sample actions took, by observation point. */
+  readonly samples = new Map<number, number>()
+
   readonly #events: SwitchEvents
   readonly #key: FlowKey = new Uint32Array(KEY_WORDS)
   readonly #sink: ActionSink
+  readonly #surroundings: Surroundings
+  readonly #random: Random
   /** Frames on their way through this switch now, each come back by the one before, and how many came back in all. */
   #nesting = 0
   #returns = 0
 
-  constructor({ name, host, datapathId, arena, clock, events, maxFlows = 1_000_000 }: SwitchOptions) {
+  constructor({
+    name,
+    host,
+    datapathId,
+    arena,
+    clock,
+    random = seeded(Number(datapathId & 0xffffffffn)),
+    events,
+    maxFlows = 1_000_000,
+  }: SwitchOptions) {
     this.name = name
     this.host = host
     this.datapathId = datapathId
     this.arena = arena
     this.clock = clock
     this.#events = events
-    this.ports = new PortTable(arena, {
-      changed: (reason, port, before) => this.#portChanged(reason, port, before),
-      transmit: (port, frame) => this.#transmit(frame, port),
-      discard: (port, frame, reason) => this.#dropAtPort(frame, reason, port),
+    this.ports = new PortTable({
+      arena,
+      clock,
+      datapathId,
+      events: {
+        changed: (reason, port, before) => this.#portChanged(reason, port, before),
+        transmit: (port, frame) => this.#transmit(frame, port),
+        discard: (port, frame, reason) => this.#dropAtPort(frame, reason, port),
+      },
     })
+    this.connections = new ConnectionTracker({ clock, random, released: (frame, reason) => this.#drop(frame, reason) })
     this.tables = new FlowTables({
       clock,
       maxFlows,
       meterExists: (meter) => this.meters.has(meter),
+      groupExists: (group) => this.groups.has(group),
       removed: (flow, reason) => this.#flowRemoved(flow, reason),
     })
     this.#sink = {
       leave: (frame, output, hits) => this.#leave(frame, output, hits),
       end: (frame, reason, flow) => this.#drop(frame, reason, undefined, flow),
+      recirculate: (frame, frozen, findings) => this.#goOn(frame, frozen, findings),
       toController: (frame, action) => this.#packetIn(frame, action),
+      sample: (_frame, action) => this.#sample(action),
     }
+    this.#surroundings = { arena, clock, meters: this.meters, tracker: this.connections, sink: this.#sink }
+    this.#random = random
   }
 
   /** Frames that come in at a port. They are the switch's from here on; each copy leaves or is dropped exactly once. */
@@ -163,7 +216,8 @@ export class Switch {
   #refusal(frame: FrameHandle, port: Port | undefined): DropReason | undefined {
     if (port === undefined) return 'unknown_port'
     if (port.config.state !== 'open') return 'inactive_binding'
-    if (!port.linkUp) return 'link_down'
+    if (!port.linkUp || port.flags.down) return 'link_down'
+    if (port.flags.noReceive) return 'no_recv'
     return this.arena.length[frame] < ETHERNET_HEADER_SIZE ? 'malformed' : undefined
   }
 
@@ -180,7 +234,7 @@ export class Switch {
     }
   }
 
-  #carryOut(frame: FrameHandle, { actions, hits, learned }: Translation): void {
+  #carryOut(frame: FrameHandle, { actions, hits, effects }: Translation, tracked?: Tracked): void {
     const now = this.clock.now()
     const length = this.arena.length[frame]
     for (const flow of hits) {
@@ -188,8 +242,16 @@ export class Switch {
       flow.bytes += length
       flow.usedAt = now
     }
-    for (const { vlan, mac, port } of learned) this.macTable.learn(vlan, mac, port, now)
-    runActions(frame, actions, hits, { arena: this.arena, meters: this.meters, clock: this.clock, sink: this.#sink })
+    bringAbout(effects, this, length, now)
+    runActions(frame, actions, hits, this.#surroundings, tracked)
+  }
+
+  /** The frame is read anew, and its way through the tables goes on where it was frozen. */
+  #goOn(frame: FrameHandle, frozen: Frozen, { tracked, results }: Findings): void {
+    const key = this.#key
+    extractKey(this.arena, frame, frozen.metadata[Word.inPort], key)
+    thawKey(frozen, key, tracked, results)
+    this.#carryOut(frame, resume(this, frozen, key, this.clock.now()), tracked)
   }
 
   #leave(frame: FrameHandle, output: Output, hits: readonly Flow[]): void {
@@ -199,14 +261,18 @@ export class Switch {
     if (reason !== undefined) return this.#dropAtPort(frame, reason, port, output.flow)
     const holds = port.config.state === 'hold'
     if (holds && !this.ports.hold(port, frame)) return this.#dropAtPort(frame, 'hold_overflow', port, output.flow)
+    if (!holds && !this.ports.hasRoom(port, output.queue))
+      return this.#dropAtPort(frame, 'queue_full', port, output.flow)
     this.#events.output?.(frame, port, output.flow, hits)
-    if (!holds) this.#transmit(frame, port)
+    if (!holds) this.ports.enqueue(port, frame, output.queue)
   }
 
   /** Why the frame can not leave through the port; where it can, it has its outer headers. */
   #obstacle(frame: FrameHandle, port: Port, output: Output): DropReason | undefined {
     if (port.config.state === 'closed') return 'inactive_binding'
-    if (!port.linkUp) return 'link_down'
+    if (!port.linkUp || port.flags.down) return 'link_down'
+    if (port.flags.noForward) return 'no_fwd'
+    if (this.arena.packetType[frame] !== 0) return 'no_ethernet_header'
     if (port.config.mtu !== undefined && payloadLength(this.arena, frame) > port.config.mtu) return 'mtu_exceeded'
     const fits = output.type === 'output' || this.#encapsulate(frame, port, output)
     return fits ? undefined : 'mtu_exceeded'
@@ -241,7 +307,9 @@ export class Switch {
     this.arena.release(frame)
   }
 
-  #packetIn(frame: FrameHandle, { reason, maxLength, table, cookie, key }: ControllerAction): void {
+  #packetIn(frame: FrameHandle, action: ControllerAction): void {
+    const { reason, maxLength, table, cookie, controllerId, userdata, key } = action
+    if (this.ports.byNumber(key[Word.inPort])?.flags.noPacketIn) return
     const bytes = this.arena.read(frame)
     this.#events.message({
       type: 'packetIn',
@@ -252,10 +320,17 @@ export class Switch {
       totalLength: bytes.length,
       match: metadataMatch(key),
       frame: bytes.slice(0, maxLength),
+      ...(controllerId !== undefined && { controllerId }),
+      ...(userdata && { userdata }),
     })
   }
 
-  #flowRemoved(flow: Flow, reason: 'idle_timeout' | 'hard_timeout' | 'delete'): void {
+  #sample({ probability, observationPoint }: SampleAction): void {
+    if (this.#random.below(CERTAIN) < probability)
+      this.samples.set(observationPoint, (this.samples.get(observationPoint) ?? 0) + 1)
+  }
+
+  #flowRemoved(flow: Flow, reason: RemovalReason): void {
     if (!flow.spec.flags.sendFlowRemoved) return
     this.#events.message({ type: 'flowRemoved', reason, flow: statisticsOf(flow, this.clock.now()) })
   }
@@ -277,9 +352,14 @@ function countReceived({ counters }: Port, length: number, refused: boolean): vo
 const movesVlan = (before: PortConfig, after: PortConfig) =>
   before.tag !== after.tag || before.vlanMode !== after.vlanMode || before.trunks?.join() !== after.trunks?.join()
 
-/** The pipeline's own fields of a packet-in: in_port, and of the others those that are not 0. */
+/** The pipeline's own fields, each once. */
+const METADATA_FIELDS = FIELDS.filter(
+  ({ word, name }) => word < Word.ethernetDestination && name !== 'in_phy_port' && !name.startsWith('x'),
+)
+
+/** What a packet-in tells beside the frame: in_port, and of the pipeline's other fields those that are not 0. */
 function metadataMatch(key: FlowKey): Match {
-  return FIELDS.filter((field) => field.word < Word.ethernetDestination)
-    .map((field) => ({ field: field.name, value: readField(key, field) }))
-    .filter(({ field, value }) => field === 'in_port' || value !== 0n)
+  return METADATA_FIELDS.map((field) => ({ field: field.name, value: readField(key, field) })).filter(
+    ({ field, value }) => field === 'in_port' || value !== 0n,
+  )
 }

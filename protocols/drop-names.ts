@@ -22,6 +22,7 @@ export const DROP_REASONS = {
   link_down: 'the port or link is down',
   no_recv: 'the controller lets the port receive nothing',
   no_fwd: 'the controller lets the port send nothing',
+  no_ethernet_header: 'decap took its Ethernet header, which every port needs',
   mtu_exceeded: 'longer than the port or link allows',
   rate_limited: 'over the rate of its meter',
   queue_full: "the link or the port's queue had too many frames waiting",

@@ -1,42 +1,87 @@
-import type { Connection } from '../../protocols/control/connection.ts'
-import type { BundledMessage, Message } from '../../protocols/control/messages.ts'
+import type { Conversation } from '../../protocols/control/conversation.ts'
+import type { BundledMessage, FlowUpdate, Message, MessageType, Role } from '../../protocols/control/messages.ts'
+import { asRefusal, Refused } from '../../protocols/control/refused.ts'
+import { FlowMonitors } from '../flow-monitor.ts'
 import type { Switch } from '../switch.ts'
+import { answer } from './answers.ts'
 import { Bundles } from './handlers/bundles.ts'
 import { applyChanges, ChangeRefused } from './handlers/changes.ts'
-import { features } from './handlers/features.ts'
 import { deliverFrames, heldFrames } from './handlers/held-frames.ts'
-import { packetOut } from './handlers/packet-out.ts'
-import { flowStatistics, portStatistics } from './handlers/statistics.ts'
-import { asRefusal, Refused } from '../../protocols/control/refused.ts'
+import { flowStatistics } from './handlers/statistics.ts'
+import type { RoleHolder, Roles } from './roles.ts'
+import type { Subscription } from './subscription.ts'
+import { hears } from './subscription.ts'
 
 /** The version of the control protocol that this switch speaks. */
 export const VERSION = 1
 
 /** What a controller may say that asks for nothing, and what answers no request of ours. */
-const NOTICES: ReadonlySet<Message['type']> = new Set<Message['type']>(['error', 'echoReply'])
+const NOTICES: ReadonlySet<MessageType> = new Set<MessageType>(['error', 'echoReply', 'setPacketInFormat'])
+
+/** What a secondary controller may not do (OpenFlow 1.3 §6.3.6): change anything, or send frames. */
+const CHANGES: ReadonlySet<MessageType> = new Set<MessageType>([
+  'flowMod',
+  'groupMod',
+  'meterMod',
+  'portMod',
+  'portFlagsMod',
+  'tableMod',
+  'packetOut',
+  'bundleAdd',
+  'flushConnections',
+  'deliverFrames',
+  'heldFramesRequest',
+])
+
+export interface SessionOptions {
+  device: Switch
+  conversation: Conversation
+  roles: Roles
+  subscription: Subscription
+}
 
 /**
  * The conversation with one controller. Every message is carried out, whole, in the turn in which it arrives, so that when a
  * barrier is answered all before it is in effect. One that can not be carried out is answered with an error, and changes
  * nothing.
  */
-export class Session {
+export class Session implements RoleHolder {
+  role: Role = 'equal'
   readonly #device: Switch
-  readonly #connection: Connection
+  readonly #conversation: Conversation
+  readonly #roles: Roles
   readonly #bundles: Bundles
+  readonly #monitors: FlowMonitors
+  #subscription: Subscription
+  #controllerId = 0
 
-  constructor(device: Switch, connection: Connection) {
+  constructor({ device, conversation, roles, subscription }: SessionOptions) {
     this.#device = device
-    this.#connection = connection
-    this.#bundles = new Bundles(device)
-    connection.onMessage = (message, xid) => this.#receive(message, xid)
-    connection.onRefused = () => this.#bundles.missed()
-    connection.send({ type: 'hello', version: VERSION })
+    this.#conversation = conversation
+    this.#roles = roles
+    this.#subscription = subscription
+    this.#bundles = new Bundles(device, this)
+    this.#monitors = new FlowMonitors(device.tables, this, (updates) => this.#report(updates))
+    roles.add(this)
+    conversation.onMessage = (message, xid) => this.#receive(message, xid)
+    conversation.onRefused = () => this.#bundles.missed()
+    conversation.send({ type: 'hello', version: VERSION })
   }
 
-  /** Tells the controller what it did not ask for. */
+  /** Tells the controller what it did not ask for, if it is for this one. */
   tell(message: Message): void {
-    this.#connection.send(message)
+    if (message.type === 'packetIn' && (message.controllerId ?? 0) !== this.#controllerId) return
+    if (hears(this.#subscription, this.role, message)) this.#conversation.send(message)
+  }
+
+  /** The connection is gone. */
+  end(): void {
+    this.#roles.remove(this)
+    this.#monitors.close()
+  }
+
+  #report(updates: FlowUpdate[]): void {
+    this.#conversation.send({ type: 'flowMonitorReply', updates, more: false }, 0)
   }
 
   #receive(message: Message, xid: number): void {
@@ -48,54 +93,78 @@ export class Session {
   }
 
   #refuse(xid: number, { code, field, message }: Refused): void {
-    this.#connection.sendError({ code, field, message }, xid)
+    this.#conversation.sendError({ code, field, message }, xid)
   }
 
   #handle(message: Message, xid: number): void {
-    const reply = (answer: Message) => this.#connection.send(answer, xid)
+    if (this.role === 'secondary' && CHANGES.has(message.type))
+      throw new Refused('OFPBRC_IS_SECONDARY', '', `a secondary controller does not send ${message.type}`)
+    const reply = (one: Message) => this.#conversation.send(one, xid)
     switch (message.type) {
       case 'hello':
         return this.#greet(message.version)
-      case 'echoRequest':
-        return void reply({ type: 'echoReply', data: message.data })
-      case 'featuresRequest':
-        return void reply(features(this.#device))
       case 'flowMod':
+      case 'groupMod':
       case 'meterMod':
       case 'portMod':
-        return this.#change(message)
-      case 'barrierRequest':
-        return void reply({ type: 'barrierReply' })
+      case 'portFlagsMod':
+      case 'packetOut':
+        return this.#change(message, xid)
       case 'bundleAdd':
         return this.#bundles.add(message, xid)
       case 'bundleControl':
         this.#bundles.control(message, (blamed, refusal) => this.#refuse(blamed, refusal))
-        return void reply({ type: 'bundleControlReply', bundle: message.bundle, command: message.command })
-      case 'packetOut':
-        return packetOut(this.#device, message)
+        return void reply({ ...message, type: 'bundleControlReply' })
       case 'flowStatisticsRequest':
         return flowStatistics(this.#device, message.filter).forEach(reply)
-      case 'portStatisticsRequest':
-        return void reply(portStatistics(this.#device))
+      case 'flowMonitorRequest':
+        return void reply({ type: 'flowMonitorReply', updates: this.#monitors.add(message.monitors), more: false })
+      case 'flowMonitorCancel':
+        return this.#monitors.cancel(message.id)
       case 'heldFramesRequest':
         return heldFrames(this.#device, message.port).forEach(reply)
       case 'deliverFrames':
         return deliverFrames(this.#device, message)
       default:
-        if (!NOTICES.has(message.type)) throw new Refused('bad_request', '', `a switch is not sent ${message.type}`)
+        return this.#handleSettings(message, reply)
     }
+  }
+
+  /** What is this controller's own: its role, and what it hears. */
+  #handleSettings(message: Message, reply: (message: Message) => void): void {
+    switch (message.type) {
+      case 'roleRequest':
+        return reply(this.#roles.request(this, message))
+      case 'setControllerId':
+        this.#controllerId = message.controllerId
+        return
+      case 'setAsyncConfig':
+        this.#subscription = { primary: message.primary, secondary: message.secondary }
+        return
+      case 'asyncConfigRequest':
+        return reply({ type: 'asyncConfigReply', ...this.#subscription })
+      default:
+        return this.#answer(message, reply)
+    }
+  }
+
+  #answer(message: Message, reply: (message: Message) => void): void {
+    const answered = answer(this.#device, message)
+    if (answered !== undefined) answered.forEach(reply)
+    else if (!NOTICES.has(message.type))
+      throw new Refused('OFPBRC_BAD_TYPE', '', `a switch is not sent ${message.type}`)
   }
 
   #greet(version: number): void {
     if (version === VERSION) return
     const problem = `this switch speaks version ${VERSION}, not ${version}`
-    this.#refuse(0, new Refused('unsupported', 'version', problem))
-    this.#connection.close()
+    this.#refuse(0, new Refused('OFPHFC_INCOMPATIBLE', 'version', problem))
+    this.#conversation.close()
   }
 
-  #change(message: BundledMessage): void {
+  #change(message: BundledMessage, xid: number): void {
     try {
-      applyChanges(this.#device, [message])
+      applyChanges(this.#device, [message], { owner: this, xid })
     } catch (error) {
       throw error instanceof ChangeRefused ? error.refusal : error
     }

@@ -74,7 +74,7 @@ describe('a switch', () => {
 
   test('lets no more through than a meter does', () => {
     const { sw, receive, arena } = testSwitch([{}, {}])
-    sw.meters.set(1, [{ type: 'drop', rate: 1000n, burst: BigInt(frame.length * 8) }], 0)
+    sw.meters.set({ meter: 1, bands: [{ type: 'drop', rate: 1000n, burst: BigInt(frame.length * 8) }] }, 0)
     const { instructions } = outputTo(2)
     sw.tables.applyBundle([flowMod({ instructions: { ...instructions!, meter: 1 } })])
     expect(receive(frame, 1)).toEqual([`2: ${hex}`])
@@ -207,7 +207,7 @@ test.each([1, 2, 3, 4, 5, 6])(
   (seed) => {
     const random = seeded(seed)
     const { sw, arena, heard, clock } = testSwitch(PORTS)
-    sw.meters.set(1, [{ type: 'drop', rate: 1n, burst: 20_000n }], clock.now())
+    sw.meters.set({ meter: 1, bands: [{ type: 'drop', rate: 1n, burst: 20_000n }] }, clock.now())
     for (let priority = 1; sw.tables.size < 80; priority++) {
       const match = matchMetBy(random, keyOf(randomFrame(random), 1 + random.below(6)), 0.05)
       const apply = randomActions(random, match, 5, { tables: 3, ports: [1, 2, 3, 4, 5, 6, 7] })

@@ -1,12 +1,16 @@
-import type { BundledMessage, MessageOf } from '../../../protocols/control/messages.ts'
-import type { Switch } from '../../switch.ts'
+import type { BundledMessage, BundleFlags, MessageOf } from '../../../protocols/control/messages.ts'
 import { Refused } from '../../../protocols/control/refused.ts'
+import type { Switch } from '../../switch.ts'
 import { applyChanges, ChangeRefused } from './changes.ts'
 
 /** Changes that one bundle may hold: enough for every flow of a full switch. */
 const LARGEST_BUNDLE = 1_000_000
+/** Bundles that one connection may have open. */
+const MOST_BUNDLES = 1000
 
 interface Bundle {
+  readonly flags: BundleFlags
+  closed: boolean
   changes: BundledMessage[]
   /** By place in the bundle: the xid of the message that brought the change. */
   xids: number[]
@@ -17,22 +21,34 @@ interface Bundle {
 /** Says that a message of a bundle was refused: to whom it concerns, and why. */
 export type RefuseBundled = (xid: number, refusal: Refused) => void
 
-/** The bundles of one connection. They end with it: a bundle that was not committed leaves nothing behind. */
+/**
+ * The bundles of one connection, as Open vSwitch has them (ofproto/bundles.c): whoever breaks a bundle's rules loses it. They
+ * end with the connection: a bundle that was not committed leaves nothing behind.
+ */
 export class Bundles {
   readonly #device: Switch
+  /** Stands for the connection where changes are told to monitors. */
+  readonly #owner: object
   readonly #open = new Map<number, Bundle>()
 
-  constructor(device: Switch) {
+  constructor(device: Switch, owner: object) {
     this.#device = device
+    this.#owner = owner
   }
 
   /** @throws Refused */
-  add({ bundle, message }: MessageOf<'bundleAdd'>, xid: number): void {
-    const { changes, xids } = this.#opened(bundle)
-    if (changes.length >= LARGEST_BUNDLE)
-      throw new Refused('OFPBFC_BAD_ID', 'bundle', `bundle ${bundle} has ${LARGEST_BUNDLE} changes and takes no more`)
-    changes.push(message)
-    xids.push(xid)
+  add({ bundle, message, flags = {} }: MessageOf<'bundleAdd'>, xid: number): void {
+    const opened = this.#opened(bundle)
+    if (opened.closed) this.#lose(bundle, 'OFPBFC_BUNDLE_CLOSED', 'is closed')
+    this.#checkFlags(bundle, opened, flags)
+    if (opened.changes.length >= LARGEST_BUNDLE)
+      throw new Refused(
+        'OFPBFC_MSG_TOO_MANY',
+        'bundle',
+        `bundle ${bundle} has ${LARGEST_BUNDLE} changes and takes no more`,
+      )
+    opened.changes.push(message)
+    opened.xids.push(xid)
   }
 
   /** A message was unreadable; it may have been a change of any bundle that is open. */
@@ -44,16 +60,25 @@ export class Bundles {
    * Where a commit fails, the change to blame is refused under its own xid first, then the commit.
    * @throws Refused
    */
-  control({ bundle, command }: MessageOf<'bundleControl'>, refuse: RefuseBundled): void {
-    if (command === 'open') return this.#begin(bundle)
-    const ended = this.#opened(bundle)
+  control({ bundle, command, flags = {} }: MessageOf<'bundleControl'>, refuse: RefuseBundled): void {
+    if (command === 'open') return this.#begin(bundle, flags)
+    const opened = this.#opened(bundle)
+    if (command === 'close') return this.#close(bundle, opened, flags)
     this.#open.delete(bundle)
-    if (command === 'commit') this.#commit(ended, refuse)
+    if (command === 'commit') this.#commit(opened, refuse)
   }
 
-  #begin(bundle: number): void {
-    if (this.#open.has(bundle)) throw new Refused('OFPBFC_BAD_ID', 'bundle', `bundle ${bundle} is open already`)
-    this.#open.set(bundle, { changes: [], xids: [], isBroken: false })
+  #begin(bundle: number, flags: BundleFlags): void {
+    if (this.#open.has(bundle)) this.#lose(bundle, 'OFPBFC_BAD_ID', 'is open already')
+    if (this.#open.size >= MOST_BUNDLES)
+      throw new Refused('OFPBFC_OUT_OF_BUNDLES', 'bundle', `${MOST_BUNDLES} bundles are open`)
+    this.#open.set(bundle, { flags, closed: false, changes: [], xids: [], isBroken: false })
+  }
+
+  #close(bundle: number, opened: Bundle, flags: BundleFlags): void {
+    if (opened.closed) this.#lose(bundle, 'OFPBFC_BUNDLE_CLOSED', 'is closed already')
+    this.#checkFlags(bundle, opened, flags)
+    opened.closed = true
   }
 
   #opened(bundle: number): Bundle {
@@ -62,10 +87,20 @@ export class Bundles {
     return opened
   }
 
+  #checkFlags(bundle: number, opened: Bundle, { atomic, ordered }: BundleFlags): void {
+    if (Boolean(atomic) !== Boolean(opened.flags.atomic) || Boolean(ordered) !== Boolean(opened.flags.ordered))
+      this.#lose(bundle, 'OFPBFC_BAD_FLAGS', 'was opened with other flags')
+  }
+
+  #lose(bundle: number, code: 'OFPBFC_BAD_ID' | 'OFPBFC_BUNDLE_CLOSED' | 'OFPBFC_BAD_FLAGS', why: string): never {
+    this.#open.delete(bundle)
+    throw new Refused(code, 'bundle', `bundle ${bundle} ${why}; it is discarded`)
+  }
+
   #commit({ changes, xids, isBroken }: Bundle, refuse: RefuseBundled): void {
     if (isBroken) throw new Refused('OFPBFC_MSG_FAILED', '', 'a message before the commit could not be read')
     try {
-      applyChanges(this.#device, changes)
+      applyChanges(this.#device, changes, { owner: this.#owner, xid: xids.at(-1) ?? 0 })
     } catch (error) {
       if (!(error instanceof ChangeRefused)) throw error
       const { index, refusal } = error

@@ -1,11 +1,15 @@
-// flowMod, meterMod and portMod: what a bundle may hold, alone or together.
+// flowMod, groupMod, meterMod, portMod, portFlagsMod and packetOut: what a bundle may hold, alone or together.
 
-import type { BundledMessage, FlowMod } from '../../../protocols/control/messages.ts'
-import { checkFlowMod } from '../../flow-check.ts'
-import type { Switch } from '../../switch.ts'
+import type { Action, BundledMessage, FlowMod } from '../../../protocols/control/messages.ts'
 import type { Refused } from '../../../protocols/control/refused.ts'
 import { asRefusal } from '../../../protocols/control/refused.ts'
+import { checkActions, checkFlowMod } from '../../flow-check.ts'
+import type { ChangedBy } from '../../flow-tables.ts'
+import type { Switch } from '../../switch.ts'
+import { GroupPlan } from './group-plan.ts'
 import { MeterPlan } from './meter-plan.ts'
+import { checkPacketOut, packetOut } from './packet-out.ts'
+import { checkPortFlags } from './port-flags.ts'
 import { PortPlan } from './port-plan.ts'
 
 /** One of several changes was refused, and so none was made. `index` is -1 where no single one is to blame. */
@@ -22,41 +26,90 @@ export class ChangeRefused extends Error {
 }
 
 /**
- * Carries out all changes, each upon what those before it left, or none. No frame passes in between. Meters and flows are in
- * place before the first port opens; flows go with the meter that they use.
+ * Carries out all changes, each upon what those before it left, or none. No frame passes in between. Groups, meters and flows
+ * are in place before the first port opens and the first packet leaves; flows go with the meter or group that they use.
  * @throws ChangeRefused
  */
-export function applyChanges(device: Switch, changes: readonly BundledMessage[]): void {
-  const meters = new MeterPlan(device.meters)
-  const ports = new PortPlan(device.ports)
-  const flows: FlowMod[] = []
-  changes.forEach((change, index) => {
+export function applyChanges(device: Switch, changes: readonly BundledMessage[], by?: ChangedBy): void {
+  new Plan(device, changes).carryOut(by)
+}
+
+class Plan {
+  readonly #device: Switch
+  readonly #changes: readonly BundledMessage[]
+  readonly #groups: GroupPlan
+  readonly #meters: MeterPlan
+  readonly #ports: PortPlan
+  readonly #flows: FlowMod[] = []
+  /** What comes last, in order: it can not fail. */
+  readonly #afterwards: (() => void)[] = []
+
+  constructor(device: Switch, changes: readonly BundledMessage[]) {
+    this.#device = device
+    this.#changes = changes
+    this.#groups = new GroupPlan(device.groups, device.clock.now())
+    this.#meters = new MeterPlan(device.meters)
+    this.#ports = new PortPlan(device.ports)
+    changes.forEach((change, index) => this.#add(change, index))
+  }
+
+  carryOut(by: ChangedBy | undefined): void {
+    const { tables, clock } = this.#device
+    const unmakeMeters = this.#meters.make(clock.now())
     try {
-      if (change.type === 'meterMod') meters.add(change)
-      else if (change.type === 'portMod') ports.add(change)
-      else flows.push(checked(change, meters))
+      if (this.#flows.length > 0) tables.applyChecked(this.#flows, by)
     } catch (error) {
+      unmakeMeters()
+      this.#groups.undo()
+      throw new ChangeRefused(this.#changes.length === 1 ? 0 : -1, asRefusal(error))
+    }
+    for (const meter of this.#meters.delete()) tables.deleteUsingMeter(meter)
+    for (const group of this.#groups.delete()) tables.deleteUsingGroup(group)
+    this.#ports.carryOut()
+    for (const step of this.#afterwards) step()
+  }
+
+  #add(change: BundledMessage, index: number): void {
+    try {
+      this.#plan(change)
+    } catch (error) {
+      this.#groups.undo()
       throw new ChangeRefused(index, asRefusal(error))
     }
-  })
-  applyFlows(device, flows, meters, changes)
-  for (const meter of meters.delete()) device.tables.deleteUsingMeter(meter)
-  ports.carryOut()
-}
+  }
 
-function checked(mod: FlowMod, meters: MeterPlan): FlowMod {
-  checkFlowMod(mod, (meter) => meters.has(meter))
-  return mod
-}
+  #plan(change: BundledMessage): void {
+    const device = this.#device
+    switch (change.type) {
+      case 'flowMod':
+        checkFlowMod(change, this.#known)
+        this.#flows.push(change)
+        return
+      case 'groupMod':
+        return this.#groups.add(change, (actions, path) => this.#checkBucketActions(actions, path))
+      case 'meterMod':
+        return this.#meters.add(change)
+      case 'portMod':
+        return this.#ports.add(change)
+      case 'portFlagsMod':
+        checkPortFlags(device, change)
+        this.#afterwards.push(() => device.ports.setFlags(change.port, change.flags))
+        return
+      case 'packetOut':
+        checkPacketOut(change, this.#known)
+        this.#afterwards.push(() => packetOut(device, change))
+    }
+  }
 
-/** Flows may still be refused for what is in the tables; the meters made for them are unmade then. */
-function applyFlows(device: Switch, flows: FlowMod[], meters: MeterPlan, changes: readonly BundledMessage[]): void {
-  const unmake = meters.make(device.clock.now())
-  if (flows.length === 0) return
-  try {
-    device.tables.applyChecked(flows)
-  } catch (error) {
-    unmake()
-    throw new ChangeRefused(changes.length === 1 ? 0 : -1, asRefusal(error))
+  #checkBucketActions(actions: readonly Action[], path: string): void {
+    checkActions(actions, [], { ...this.#known, bucket: true }, path)
+  }
+
+  /** What there will be once the changes so far are made. */
+  get #known() {
+    return {
+      meterExists: (meter: number) => this.#meters.has(meter),
+      groupExists: (group: number) => this.#groups.has(group),
+    }
   }
 }

@@ -29,7 +29,8 @@ export function checkLength(bytes: Uint8Array, field: string): void {
 }
 
 function requirePort(device: Switch, name: string): void {
-  if (device.ports.byName(name) === undefined) throw new Refused('OFPBRC_BAD_PORT', 'port', `there is no port '${name}'`)
+  if (device.ports.byName(name) === undefined)
+    throw new Refused('OFPBRC_BAD_PORT', 'port', `there is no port '${name}'`)
 }
 
 function takeOut(arena: FrameArena, frame: FrameHandle): HeldFrame {

@@ -1,21 +1,33 @@
 import type { MessageOf } from '../../../protocols/control/messages.ts'
-import { ReservedPort } from '../../../protocols/control/messages.ts'
-import { checkPacketOutActions } from '../../flow-check.ts'
-import type { Switch } from '../../switch.ts'
+import { NO_BUFFER, ReservedPort } from '../../../protocols/control/messages.ts'
 import { Refused } from '../../../protocols/control/refused.ts'
+import type { CheckContext } from '../../flow-check.ts'
+import { checkActions } from '../../flow-check.ts'
+import type { Switch } from '../../switch.ts'
 import { checkLength } from './held-frames.ts'
 
 const ETHERNET_HEADER_SIZE = 14
 const HIGHEST_NUMBER = 0xfeff
 
-/** A frame of the controller's own. It need not have come in anywhere: `controller` is an in_port too. */
-export function packetOut(device: Switch, { inPort, actions, frame }: MessageOf<'packetOut'>): void {
+/**
+ * A frame of the controller's own. It need not have come in anywhere: `controller` is an in_port too.
+ * @throws Refused
+ */
+export function checkPacketOut(
+  { inPort, actions, frame, bufferId = NO_BUFFER }: MessageOf<'packetOut'>,
+  known: CheckContext,
+): void {
+  if (bufferId !== NO_BUFFER)
+    throw new Refused('OFPBRC_BUFFER_UNKNOWN', 'bufferId', `this switch keeps no packets, ${bufferId} neither`)
   const isReserved = inPort === ReservedPort.Controller || inPort === ReservedPort.Local || inPort === ReservedPort.Any
   if (!isReserved && (inPort < 1 || inPort > HIGHEST_NUMBER))
     throw new Refused('OFPBRC_BAD_PORT', 'inPort', `${inPort} is no port to come from`)
-  checkPacketOutActions(actions)
+  checkActions(actions, [], { ...known, packetOut: true }, 'actions')
   checkLength(frame, 'frame')
   if (frame.length < ETHERNET_HEADER_SIZE)
-    throw new Refused('bad_request', 'frame', `${frame.length} bytes; expected an Ethernet frame`)
+    throw new Refused('OFPBRC_BAD_PACKET', 'frame', `${frame.length} bytes; expected an Ethernet frame`)
+}
+
+export function packetOut(device: Switch, { inPort, actions, frame }: MessageOf<'packetOut'>): void {
   device.inject(device.arena.allocateFrom(frame), inPort, actions)
 }

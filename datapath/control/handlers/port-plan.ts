@@ -99,7 +99,11 @@ export class PortPlan {
   #checkNumber(number: number, { type }: PortConfig): void {
     const isLocal = type === 'local' && number === ReservedPort.Local
     if (!isLocal && (number < 1 || number > HIGHEST_NUMBER))
-      throw new Refused('OFPBRC_BAD_PORT', 'port.number', `${number} is no port number; expected 1 to ${HIGHEST_NUMBER}`)
+      throw new Refused(
+        'OFPBRC_BAD_PORT',
+        'port.number',
+        `${number} is no port number; expected 1 to ${HIGHEST_NUMBER}`,
+      )
     const owner = this.#numbered(number)
     if (owner !== undefined) throw new Refused('port_exists', 'port.number', `number ${number} is port '${owner}'`)
   }

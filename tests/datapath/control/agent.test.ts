@@ -31,7 +31,9 @@ describe('a conversation', () => {
     one.send(add({ number: 4, name: 'uplink' }))
     const features = await clock.runUntil(one.connection.request({ type: 'featuresRequest' }))
     expect(features).toMatchObject({ datapathId: 0x0123456789abcdefn, name: 'h1/br-int', host: 'h1', tables: 254 })
-    expect(features.ports).toEqual([{ number: 4, name: 'uplink', type: 'uplink', state: 'open', linkUp: true }])
+    expect(features.ports).toEqual([
+      { number: 4, name: 'uplink', type: 'uplink', state: 'open', linkUp: true, mac: 0x02abcdef0004n, flags: {} },
+    ])
   })
 
   test('echoes', async () => {
@@ -46,7 +48,7 @@ describe('a conversation', () => {
     const one = controller()
     one.send({ type: 'hello', version: 9 })
     await clock.run(1e6)
-    expect(one.errors()).toEqual([{ code: 'unsupported', field: 'version', xid: 0 }])
+    expect(one.errors()).toEqual([{ code: 'OFPHFC_INCOMPATIBLE', field: 'version', xid: 0 }])
     expect(one.connection.closed).toBe(true)
   })
 
@@ -65,7 +67,7 @@ describe('a conversation', () => {
     const { one } = await connected()
     const xid = one.send({ type: 'portStatisticsReply', ports: [] })
     await one.barrier()
-    expect(one.errors()).toEqual([{ code: 'bad_request', field: '', xid }])
+    expect(one.errors()).toEqual([{ code: 'OFPBRC_BAD_TYPE', field: '', xid }])
   })
 })
 
@@ -76,28 +78,38 @@ describe('a barrier', () => {
     const bad = one.send(flowMod({ table: 254 }))
     await one.barrier()
     expect(device.tables.size).toBe(500)
-    expect(one.errors()).toEqual([{ code: 'OFPBRC_BAD_TABLE_ID', field: 'table', xid: bad }])
+    expect(one.errors()).toEqual([{ code: 'OFPFMFC_BAD_TABLE_ID', field: 'table', xid: bad }])
   })
 })
 
 describe('an error names the field, and nothing is half-applied', () => {
   const tunnel = { localIp: 1, remoteIp: 2, key: 3 }
   const cases: [string, Message, string, string][] = [
-    ['flow: table', flowMod({ table: 254 }), 'OFPBRC_BAD_TABLE_ID', 'table'],
-    ['flow: prerequisite', flowMod({ match: [{ field: 'tcp_dst', value: 80n }] }), 'OFPBMC_BAD_PREREQ', 'match.tcp_dst'],
+    ['flow: table', flowMod({ table: 254 }), 'OFPFMFC_BAD_TABLE_ID', 'table'],
+    [
+      'flow: prerequisite',
+      flowMod({ match: [{ field: 'tcp_dst', value: 80n }] }),
+      'OFPBMC_BAD_PREREQ',
+      'match.tcp_dst',
+    ],
     [
       'flow: field given twice',
       flowMod({ match: [1n, 2n].map((value) => ({ field: 'eth_src', value })) }),
-      'OFPBMC_BAD_VALUE',
+      'OFPBMC_DUP_FIELD',
       'match.eth_src',
     ],
     [
       'flow: meter',
       flowMod({ instructions: { meter: 9, apply: [], clear: false, write: [] } }),
-      'OFPMMFC_UNKNOWN_METER',
+      'OFPMMFC_INVALID_METER',
       'instructions.meter',
     ],
-    ['flow: action', flowMod({ instructions: output(0) }), 'OFPBAC_BAD_ARGUMENT', 'instructions.apply[0].port'],
+    [
+      'flow: action',
+      flowMod({ instructions: output(ReservedPort.Any) }),
+      'OFPBAC_BAD_OUT_PORT',
+      'instructions.apply[0].port',
+    ],
     ['port: name taken', add({ number: 9, name: 'uplink' }), 'port_exists', 'port.name'],
     ['port: number taken', add({ number: 1, name: 'other' }), 'port_exists', 'port.number'],
     ['port: number', add({ number: 0xff00, name: 'other' }), 'OFPBRC_BAD_PORT', 'port.number'],
@@ -125,11 +137,11 @@ describe('an error names the field, and nothing is half-applied', () => {
       'OFPBRC_BAD_PORT',
       'port.type',
     ],
-    ['meter: no band', { type: 'meterMod', command: 'add', meter: 2, bands: [] }, 'bad_request', 'bands'],
+    ['meter: no band', { type: 'meterMod', command: 'add', meter: 2, bands: [] }, 'OFPMMFC_BAD_BAND', 'bands'],
     [
       'meter: rate',
       { type: 'meterMod', command: 'add', meter: 2, bands: [{ type: 'drop', rate: 0n, burst: 1n }] },
-      'bad_request',
+      'OFPMMFC_BAD_RATE',
       'bands[0].rate',
     ],
     [
@@ -148,7 +160,7 @@ describe('an error names the field, and nothing is half-applied', () => {
     [
       'packet-out: frame',
       { type: 'packetOut', inPort: 1, actions: [], frame: FRAME.slice(0, 13) },
-      'bad_request',
+      'OFPBRC_BAD_PACKET',
       'frame',
     ],
     [
@@ -216,7 +228,7 @@ describe('a bundle', () => {
   })
 
   test.each([
-    ['a flow', flowMod({ table: 254 }), 'OFPBRC_BAD_TABLE_ID', 'table'],
+    ['a flow', flowMod({ table: 254 }), 'OFPFMFC_BAD_TABLE_ID', 'table'],
     ['a meter', METER, 'OFPMMFC_METER_EXISTS', 'meter'],
     ['a port', add({ number: 1, name: 'again' }), 'port_exists', 'port.number'],
   ])('leaves nothing where %s in it can not be', async (_, bad, code, field) => {
@@ -321,7 +333,7 @@ describe('what a switch says of its own accord', () => {
     one.send({ type: 'meterMod', command: 'delete', meter: 1, bands: [] })
     await one.barrier()
     expect(device.tables.size).toBe(0)
-    expect(one.of('flowRemoved')).toMatchObject([{ reason: 'delete', flow: { table: 0, priority: 1 } }])
+    expect(one.of('flowRemoved')).toMatchObject([{ reason: 'meter_delete', flow: { table: 0, priority: 1 } }])
   })
 })
 

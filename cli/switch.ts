@@ -1,0 +1,185 @@
+import { readFileSync } from 'node:fs'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import type { FailMode, Vswitchd, WiredPort } from '../datapath/vswitchd/vswitchd.ts'
+import type { Endpoint } from '../runtime/endpoint.ts'
+import { ENDPOINT_SYNTAX, formatEndpoint, parseEndpoint } from '../runtime/endpoint.ts'
+import { seeded } from '../runtime/random.ts'
+import type { TlsFiles } from '../runtime/sockets.ts'
+import { WallClock } from '../runtime/wall-clock.ts'
+import { onSignals } from './signals.ts'
+import { applyFile } from './switch-files.ts'
+import { askSwitch } from './unixctl-client.ts'
+import { parseWiredPort, PORT_SYNTAX } from './wired-port.ts'
+
+interface Flags {
+  name: string
+  datapathId: bigint
+  controller: Endpoint[]
+  listen: Endpoint[]
+  failMode: FailMode
+  port: WiredPort[]
+  flows?: string
+  groups?: string
+  meters?: string
+  privateKey?: string
+  certificate?: string
+  caCert?: string
+  tcpSeqCheck: boolean
+  seed: number
+  json?: true
+  quiet?: true
+}
+
+export function switchCommand(): Command {
+  const command = new Command('switch')
+    .summary('one switch alone, for other controllers and ovs-ofctl')
+    .description('Runs one OpenFlow 1.3 switch by itself, or asks one that runs.')
+  command.addCommand(runCommand())
+  for (const [verb, { method, argument, summary }] of Object.entries(QUESTIONS))
+    command.addCommand(questionCommand(verb, method, argument, summary))
+  return command
+}
+
+/** What a running switch is asked, by the names of ovs-appctl(8). */
+const QUESTIONS: Readonly<Record<string, { method: string; argument?: string; summary: string }>> = {
+  show: { method: 'ofproto/show', summary: 'its ports, and how many flows and groups it has' },
+  trace: { method: 'ofproto/trace', argument: '<flow...>', summary: 'what becomes of a frame, table by table' },
+  fdb: { method: 'fdb/show', summary: 'which address it learned behind which port' },
+  'dump-conntrack': {
+    method: 'dpctl/dump-conntrack',
+    argument: '[zone...]',
+    summary: 'the connections that it tracks',
+  },
+  'dpctl-dump-flows': { method: 'dpctl/dump-flows', summary: 'what it remembers of its answers (megaflows)' },
+}
+
+function questionCommand(verb: string, method: string, argument: string | undefined, summary: string): Command {
+  const command = new Command(verb)
+    .summary(summary)
+    .description(`Asks a running switch for ${summary}.`)
+    .argument('<target>', 'where it listens: tcp:HOST:PORT or unix:FILE')
+  if (argument !== undefined) command.argument(argument)
+  return command.action(async (target: string, words: unknown) => {
+    const asked = Array.isArray(words) ? (words as string[]) : []
+    process.stdout.write(await askSwitch(target, method, asked))
+  })
+}
+
+function runCommand(): Command {
+  return new Command('run')
+    .summary('run a switch')
+    .description('Runs a switch until Ctrl-C. Controllers are dialled, or listened for; ports are UDP sockets.')
+    .option('--name <name>', 'name of the bridge', 'br0')
+    .option('--datapath-id <hex>', '16 hexadecimal digits', datapathId, 1n)
+    .addOption(repeatable('--controller <target>', `a controller to dial: ${ENDPOINT_SYNTAX}`, endpoint(false)))
+    .addOption(
+      repeatable(
+        '--listen <target>',
+        'where controllers and questions come in, such as ptcp:6653:127.0.0.1',
+        endpoint(true),
+      ),
+    )
+    .addOption(
+      new Option('--fail-mode <mode>', 'without its controllers: forward nothing new, or as a learning switch')
+        .choices(['secure', 'standalone'])
+        .default('secure'),
+    )
+    .addOption(repeatable('--port <port>', `a port: ${PORT_SYNTAX}`, parseWiredPort))
+    .option('--flows <file>', 'flows to begin with, in the syntax of ovs-ofctl add-flows')
+    .option('--groups <file>', 'groups to begin with, in the syntax of ovs-ofctl add-groups')
+    .option('--meters <file>', 'meters to begin with, in the syntax of ovs-ofctl add-meter, one a line')
+    .option('--private-key <file>', 'for ssl: and pssl:')
+    .option('--certificate <file>', 'for ssl: and pssl:')
+    .option('--ca-cert <file>', 'for ssl: and pssl:')
+    .option('--no-tcp-seq-check', 'let the connection tracker take TCP segments outside the window')
+    .option('--seed <number>', 'seed of what is free to choose', Number, 1)
+    .option('--json', 'say as JSON when all is ready, and where')
+    .option('--quiet', 'print nothing')
+    .action(run)
+}
+
+/** An option that may be given again and again. */
+function repeatable<T>(flags: string, description: string, parse: (text: string) => T): Option {
+  return new Option(flags, description).default([], 'none').argParser((text, before: T[]) => [...before, parse(text)])
+}
+
+function endpoint(passive: boolean): (text: string) => Endpoint {
+  return (text) => {
+    const parsed = wordsOf(() => parseEndpoint(text))
+    if (parsed.passive === passive) return parsed
+    const other = passive ? 'is a place to dial; use --controller' : 'is a place to listen; use --listen'
+    throw new InvalidArgumentError(`'${text}' ${other}`)
+  }
+}
+
+function datapathId(text: string): bigint {
+  const digits = /^(?:0x)?([0-9a-f]{1,16})$/i.exec(text)
+  if (digits === null) throw new InvalidArgumentError('expected up to 16 hexadecimal digits')
+  return BigInt(`0x${digits[1]}`)
+}
+
+function wordsOf<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error))
+  }
+}
+
+async function run(flags: Flags): Promise<void> {
+  const stopAsked = onSignals()
+  const clock = new WallClock()
+  try {
+    const daemon = await start(flags, clock)
+    announce(daemon, flags)
+    await stopAsked
+    await daemon.stop()
+  } finally {
+    clock.stop()
+  }
+}
+
+async function start(flags: Flags, clock: WallClock): Promise<Vswitchd> {
+  // Other verbs do not need it, and start faster without.
+  const { Vswitchd: Daemon } = await import('../datapath/vswitchd/vswitchd.ts')
+  const tls = tlsOf(flags)
+  return Daemon.start({
+    name: flags.name,
+    datapathId: flags.datapathId,
+    clock,
+    random: seeded(flags.seed),
+    ports: flags.port,
+    controllers: flags.controller,
+    listeners: flags.listen,
+    failMode: flags.failMode,
+    prepare: (device) => {
+      device.connections.sequenceChecks = flags.tcpSeqCheck
+      for (const [kind, file] of [
+        ['meter', flags.meters],
+        ['group', flags.groups],
+        ['flow', flags.flows],
+      ] as const)
+        if (file !== undefined) applyFile(device, kind, file, readFileSync(file, 'utf8'))
+    },
+    log: (line) => {
+      if (!flags.quiet) process.stderr.write(`signalbox: ${line}\n`)
+    },
+    ...(tls && { tls }),
+  })
+}
+
+function tlsOf({ privateKey, certificate, caCert, controller, listen }: Flags): TlsFiles | undefined {
+  if (privateKey !== undefined && certificate !== undefined && caCert !== undefined)
+    return { privateKey, certificate, caCertificate: caCert }
+  if ([...controller, ...listen].some(({ kind }) => kind === 'ssl'))
+    throw new Error('ssl: and pssl: need --private-key, --certificate and --ca-cert')
+  return undefined
+}
+
+function announce({ device, listeners }: Vswitchd, { json, quiet }: Flags): void {
+  if (quiet) return
+  const listen = listeners.map(formatEndpoint)
+  const where = listen.length === 0 ? 'It listens nowhere' : `It listens at ${listen.join(', ')}`
+  const words = `${device.name} is up: ${device.ports.size - 1} ports, ${device.tables.size} flows. ${where}; Ctrl-C stops.`
+  process.stdout.write(`${json ? JSON.stringify({ ready: true, listen }) : words}\n`)
+}

@@ -1,0 +1,88 @@
+// `--port` of `switch run`: NAME[@NUMBER]=dgram:LOCAL_HOST:PORT,REMOTE_HOST:PORT[;ATTRIBUTE=VALUE]…
+
+import { InvalidArgumentError } from 'commander'
+import type { WiredPort } from '../datapath/vswitchd/vswitchd.ts'
+import { parseMac } from '../protocols/address.ts'
+import type { QueueConfig, VlanMode } from '../protocols/control/messages.ts'
+import type { DatagramAddress } from '../runtime/datagrams.ts'
+import { parseRate } from '../topologies/units.ts'
+
+export const PORT_SYNTAX =
+  'NAME[@NUMBER]=dgram:LOCAL_HOST:PORT,REMOTE_HOST:PORT[;tag=10][;trunks=10+20][;vlan_mode=trunk]'
+
+const VLAN_MODES: readonly VlanMode[] = ['access', 'trunk', 'native-tagged', 'native-untagged', 'dot1q-tunnel']
+
+type Config = WiredPort['config']
+/** Reads one attribute into the configuration. */
+type Attribute = (config: Config, value: string) => void
+
+/** Those of ovs-vswitchd.conf.db(5). */
+const ATTRIBUTES: ReadonlyMap<string, Attribute> = new Map<string, Attribute>([
+  ['tag', (config, value) => (config.tag = whole(value, 1, 4094, 'tag'))],
+  ['trunks', (config, value) => (config.trunks = vlans(value, 'trunks'))],
+  ['cvlans', (config, value) => (config.cvlans = vlans(value, 'cvlans'))],
+  ['vlan_mode', (config, value) => (config.vlanMode = vlanMode(value))],
+  ['mac', (config, value) => (config.mac = parseMac(value))],
+  ['mtu', (config, value) => (config.mtu = whole(value, 68, 65535, 'mtu'))],
+  ['max_rate', (config, value) => (config.maxRate = parseRate(value))],
+])
+
+/** @throws InvalidArgumentError */
+export function parseWiredPort(text: string): WiredPort {
+  try {
+    return read(text)
+  } catch (error) {
+    if (error instanceof InvalidArgumentError) throw error
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error))
+  }
+}
+
+function read(text: string): WiredPort {
+  const [head = '', ...attributes] = text.split(';')
+  const found = /^([^@=]+)(?:@(\d+))?=dgram:(.+),(.+)$/.exec(head)
+  if (found === null) throw new Error(`'${head}' is no port; expected ${PORT_SYNTAX}`)
+  const number = found[2] === undefined ? 0 : whole(found[2], 1, 0xfeff, 'the number')
+  const config: Config = { name: found[1]!, number }
+  for (const attribute of attributes) readAttribute(config, attribute)
+  return { config, local: address(found[3]!), remote: address(found[4]!) }
+}
+
+function readAttribute(config: Config, attribute: string): void {
+  const [name = '', value = ''] = attribute.split('=', 2)
+  const queue = /^queue\.(\d+)\.(min|max)_rate$/.exec(name)
+  if (queue) return readQueue(config, whole(queue[1]!, 0, 0xfffe, 'the queue'), queue[2] as 'min' | 'max', value)
+  const read = ATTRIBUTES.get(name)
+  if (read === undefined)
+    throw new Error(
+      `unknown attribute '${name}'; expected ${[...ATTRIBUTES.keys()].join(', ')}, queue.N.min_rate or queue.N.max_rate`,
+    )
+  read(config, value)
+}
+
+function readQueue(config: Config, number: number, bound: 'min' | 'max', value: string): void {
+  const queues = (config.queues ??= [])
+  let queue = queues.find((one) => one.queue === number)
+  if (queue === undefined) queues.push((queue = { queue: number } satisfies QueueConfig))
+  if (bound === 'min') queue.minRate = parseRate(value)
+  else queue.maxRate = parseRate(value)
+}
+
+function address(text: string): DatagramAddress {
+  const found = /^(\[[^\]]+\]|[^:[\]]+):(\d+)$/.exec(text)
+  if (found === null) throw new Error(`'${text}' is no address; expected HOST:PORT, IPv6 in brackets`)
+  return { host: found[1]!.replace(/^\[|\]$/g, ''), port: whole(found[2]!, 0, 65535, 'the UDP port') }
+}
+
+function vlanMode(value: string): VlanMode {
+  const mode = VLAN_MODES.find((one) => one === value)
+  if (mode === undefined) throw new Error(`vlan_mode '${value}'; expected ${VLAN_MODES.join(', ')}`)
+  return mode
+}
+
+const vlans = (value: string, name: string): number[] => value.split('+').map((vlan) => whole(vlan, 0, 4095, name))
+
+function whole(text: string, from: number, to: number, name: string): number {
+  const number = /^\d+$/.test(text) ? Number(text) : NaN
+  if (!(number >= from && number <= to)) throw new Error(`${name} '${text}'; expected ${from} to ${to}`)
+  return number
+}

@@ -1,0 +1,197 @@
+// START HERE. One switch alone, as ovs-vswitchd would run it: ports on UDP sockets, controllers that it dials, others that dial
+// it, and a port that answers questions.
+
+import type { Conversation } from '../../protocols/control/conversation.ts'
+import type { Message, PortConfig } from '../../protocols/control/messages.ts'
+import { ReservedPort } from '../../protocols/control/messages.ts'
+import { OpenFlowConnection } from '../../protocols/openflow/connection.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import { SECOND } from '../../runtime/clock.ts'
+import type { DatagramAddress, DatagramWire } from '../../runtime/datagrams.ts'
+import { openWire } from '../../runtime/datagrams.ts'
+import type { Endpoint } from '../../runtime/endpoint.ts'
+import { formatEndpoint } from '../../runtime/endpoint.ts'
+import type { Random } from '../../runtime/random.ts'
+import type { Listener, TlsFiles } from '../../runtime/sockets.ts'
+import { dial, listen } from '../../runtime/sockets.ts'
+import type { Channel } from '../../runtime/transport.ts'
+import { Agent } from '../control/agent.ts'
+import { AS_OPEN_VSWITCH } from '../control/subscription.ts'
+import type { FrameHandle } from '../frames.ts'
+import { FrameArena, MAX_FRAME_LENGTH } from '../frames.ts'
+import type { Port } from '../ports.ts'
+import { Switch } from '../switch.ts'
+import { commandsOf } from './commands.ts'
+import { greet } from './listener.ts'
+import { PROBE_INTERVAL, Reconnect } from './reconnect.ts'
+import type { UnixctlCommand } from './unixctl.ts'
+import { serveUnixctl } from './unixctl.ts'
+
+/** Open vSwitch's fail_mode (ovs-vswitchd.conf.db(5)). */
+export type FailMode = 'secure' | 'standalone'
+
+/** A port, and where its frames come from and go to. */
+export interface WiredPort {
+  config: Omit<PortConfig, 'type' | 'state'>
+  local: DatagramAddress
+  remote: DatagramAddress
+}
+
+export interface VswitchdOptions {
+  name: string
+  datapathId: bigint
+  clock: Clock
+  random: Random
+  ports: readonly WiredPort[]
+  controllers: readonly Endpoint[]
+  listeners: readonly Endpoint[]
+  tls?: TlsFiles
+  failMode: FailMode
+  /** Called once the ports are there, before the first frame and the first controller. */
+  prepare: (device: Switch) => void
+  /** A line for people, when something happens. */
+  log: (line: string) => void
+}
+
+/** How long a standalone switch waits for its controllers: three probes (ovs-vswitchd.conf.db(5), fail_mode). */
+const STANDALONE_AFTER = 3 * PROBE_INTERVAL
+
+export class Vswitchd {
+  readonly device: Switch
+  readonly #options: VswitchdOptions
+  readonly #arena = new FrameArena()
+  readonly #agent: Agent
+  readonly #wires = new Map<number, DatagramWire>()
+  readonly #listeners: Listener[] = []
+  readonly #channels = new Set<Channel>()
+  readonly #commands: ReadonlyMap<string, UnixctlCommand>
+  #controllers: Reconnect[] = []
+  #stopped = false
+
+  private constructor(options: VswitchdOptions) {
+    const { name, datapathId, clock, random } = options
+    this.#options = options
+    this.device = new Switch({
+      name,
+      host: name,
+      datapathId,
+      arena: this.#arena,
+      clock,
+      random,
+      events: {
+        transmit: (port, frame) => this.#transmit(port, frame),
+        drop: () => {},
+        message: (message: Message) => this.#agent.publish(message),
+      },
+    })
+    this.#agent = new Agent(this.device)
+    this.#commands = commandsOf(this.device)
+  }
+
+  /** Runs the switch. Rejects where a socket can not be had, with nothing left open. */
+  static async start(options: VswitchdOptions): Promise<Vswitchd> {
+    const daemon = new Vswitchd(options)
+    try {
+      await daemon.#open()
+      return daemon
+    } catch (error) {
+      await daemon.stop()
+      throw error
+    }
+  }
+
+  /** Where it listens, port numbers chosen. */
+  get listeners(): readonly Endpoint[] {
+    return this.#listeners.map(({ endpoint }) => endpoint)
+  }
+
+  /** Controllers that it dialled and has. */
+  get connected(): number {
+    return this.#controllers.filter(({ connected }) => connected).length
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    for (const controller of this.#controllers) controller.close()
+    for (const channel of this.#channels) channel.close()
+    this.device.close()
+    await Promise.all([...this.#listeners, ...this.#wires.values()].map((one) => one.close()))
+  }
+
+  async #open(): Promise<void> {
+    const { name, ports, listeners, controllers, tls, failMode, prepare } = this.#options
+    this.device.ports.add({ number: ReservedPort.Local, name, type: 'local', state: 'open' })
+    const numbers = ports.map(({ config }) => this.device.ports.add({ ...config, type: 'dgram', state: 'open' }).number)
+    prepare(this.device)
+    for (const [index, { local, remote }] of ports.entries()) {
+      const port = numbers[index]
+      this.#wires.set(port, await openWire(local, remote, (bytes) => this.#receive(bytes, port)))
+    }
+    for (const endpoint of listeners)
+      this.#listeners.push(await listen(endpoint, tls, (channel) => this.#accept(channel)))
+    this.device.standalone = failMode === 'standalone' && controllers.length + listeners.length === 0
+    this.#controllers = controllers.map((endpoint) => this.#reconnect(endpoint))
+    if (controllers.length > 0) this.#watchFailMode()
+  }
+
+  #receive(bytes: Uint8Array, port: number): void {
+    if (this.#stopped || bytes.length > MAX_FRAME_LENGTH) return
+    this.device.receive([this.#arena.allocateFrom(bytes)], 1, port)
+  }
+
+  /** Nobody reads the local port: what goes there has arrived. */
+  #transmit(port: Port, frame: FrameHandle): void {
+    this.#wires.get(port.number)?.send(this.#arena.read(frame))
+    this.#arena.release(frame)
+  }
+
+  #reconnect(endpoint: Endpoint): Reconnect {
+    const { clock, tls, log } = this.#options
+    return new Reconnect({
+      clock,
+      name: formatEndpoint(endpoint),
+      dial: (signal) => dial(endpoint, tls, signal),
+      converse: (channel) => this.#converse(channel),
+      changed: () => this.#watchFailMode(),
+      log,
+    })
+  }
+
+  #converse(channel: Channel): Conversation {
+    const conversation = new OpenFlowConnection(channel)
+    this.#agent.converse(conversation, AS_OPEN_VSWITCH)
+    return conversation
+  }
+
+  #accept(channel: Channel): void {
+    this.#channels.add(channel)
+    const watched = (take: (channel: Channel) => void) => (one: Channel) => {
+      take(one)
+      const before = one.onClose
+      one.onClose = () => {
+        this.#channels.delete(one)
+        before()
+      }
+    }
+    greet(channel, this.#options.clock, {
+      openflow: watched((one) => void this.#converse(one)),
+      control: watched((one) => void this.#agent.connect(one)),
+      unixctl: watched((one) => serveUnixctl(one, this.#commands)),
+    })
+  }
+
+  /** Forwards normally once all controllers have been away for long enough; as soon as one is back, no more. */
+  #watchFailMode(): void {
+    const { clock, failMode, log } = this.#options
+    if (failMode !== 'standalone' || this.#stopped) return
+    if (this.connected > 0) {
+      this.device.standalone = false
+      return
+    }
+    clock.schedule(clock.now() + STANDALONE_AFTER, () => {
+      if (this.connected > 0 || this.#stopped || this.device.standalone) return
+      log(`no controller for ${STANDALONE_AFTER / SECOND} s: forwarding as a learning switch`)
+      this.device.standalone = true
+    })
+  }
+}
