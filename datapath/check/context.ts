@@ -11,6 +11,11 @@ export type ActionOf<T extends Action['type']> = Extract<Action, { type: T }>
 export interface CheckContext {
   meterExists: (meter: number) => boolean
   groupExists: (group: number) => boolean
+  /**
+   * As Open vSwitch asks from OpenFlow 1.1 on: pop_vlan, dec_ttl and their like are refused where a frame may not have the header.
+   * Absent, as in OpenFlow 1.0: they do nothing to a frame that does not have it.
+   */
+  consistent?: true
   /** Actions of a packet-out, or of a group's bucket: which frame they meet shows when it is there. */
   packetOut?: true
   bucket?: true
@@ -42,12 +47,16 @@ export function refuseUnless(holds: boolean, code: ErrorCode, path: string, prob
   if (!holds) throw new Refused(code, path, problem)
 }
 
-/** Every frame that comes here must have the header. Of an action set that shows only when it is carried out. */
-export function demandHeader({ frame, path, within }: Place, header: Header): void {
-  if (within === 'write') return
+/** Every frame that comes here must have the header, where that is asked. Of an action set it shows when it is carried out. */
+export function demandHeader(place: Place, header: Header): void {
+  const { frame, path } = place
+  if (!asksConsistency(place)) return
   const missing = frame.lacks(header)
   if (missing !== undefined) throw inconsistent(path, missing)
 }
+
+export const asksConsistency = ({ context, within }: Place): boolean =>
+  context.consistent === true && within !== 'write'
 
 /** Every frame that comes here must have the field, in an action set too. */
 export function demandField({ frame }: Place, path: string, field: FieldName): void {

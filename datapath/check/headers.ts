@@ -3,7 +3,7 @@
 import { EtherType } from '../../protocols/match.ts'
 import { announcesVlan } from '../../protocols/packet/vlan.ts'
 import type { ActionOf, Place } from './context.ts'
-import { demandHeader, inconsistent, isBits, refuseUnless } from './context.ts'
+import { asksConsistency, demandHeader, inconsistent, isBits, refuseUnless } from './context.ts'
 
 const isMpls = (type: number) => type === EtherType.Mpls || type === EtherType.MplsMulticast
 const hex = (value: number) => `0x${value.toString(16)}`
@@ -77,6 +77,6 @@ export function checkTtl(ttl: number, path: string): void {
   refuseUnless(isBits(ttl, 8), 'OFPBAC_BAD_ARGUMENT', path, `TTL ${ttl}; expected 0 to 255`)
 }
 
-function demandEthernet({ path, frame, within }: Place): void {
-  if (within !== 'write' && !frame.hasEthernet) throw inconsistent(path, 'an Ethernet frame')
+function demandEthernet(place: Place): void {
+  if (asksConsistency(place) && !place.frame.hasEthernet) throw inconsistent(place.path, 'an Ethernet frame')
 }

@@ -14,9 +14,16 @@ import { ReservedPort } from '../../protocols/control/messages.ts'
 import type { FieldName } from '../../protocols/fields.ts'
 import { fieldOf } from '../../protocols/fields.ts'
 import type { FieldMatch, Match } from '../../protocols/match.ts'
+import { seeded } from '../../runtime/random.ts'
+import { admissible } from '../support/admissible-flows.ts'
+import { EVERYTHING, randomFlow } from '../support/random-flows.ts'
 import { flowMod, refusalOf } from '../support/test-tables.ts'
 
-const there: CheckContext = { meterExists: (meter) => meter === 1, groupExists: (group) => group === 1 }
+const there: CheckContext = {
+  meterExists: (meter) => meter === 1,
+  groupExists: (group) => group === 1,
+  consistent: true,
+}
 const is = (field: FieldName, value: number, mask?: number): FieldMatch => ({
   field,
   value: BigInt(value),
@@ -145,7 +152,10 @@ describe('as Open vSwitch', () => {
         }),
       ),
     ],
-    ['a TTL of its own, and a path of sixteen', applying(ip, { type: 'set_nw_ttl', ttl: 3 }, multipath(16, part('reg0', 0, 4)))],
+    [
+      'a TTL of its own, and a path of sixteen',
+      applying(ip, { type: 'set_nw_ttl', ttl: 3 }, multipath(16, part('reg0', 0, 4))),
+    ],
   ])('takes %s', (_name, mod) => {
     expect(refusal(mod)).toBeUndefined()
   })
@@ -384,6 +394,19 @@ test('a learned flow may match what its own constants ask for', () => {
   expect(refusal(applying(ip, learn({ specs })))).toBeUndefined()
 })
 
+// Open vSwitch takes these over OpenFlow 1.0, and does nothing to a frame that has no such header.
+test('not asked for consistency, a switch takes what does nothing to some frames, and still no field that they lack', () => {
+  const { consistent: _consistent, ...lenient } = there
+  const check = (...actions: Action[]) => refusalOf(() => checkActions(actions, [], lenient, 'actions'))
+  const fin: Action = { type: 'fin_timeout', idleTimeout: 1, hardTimeout: 0 }
+  const harmless: Action[] = [{ type: 'pop_vlan' }, { type: 'dec_ttl' }, { type: 'dec_mpls_ttl' }, popMpls(0x0800), fin]
+  for (const action of harmless) expect(check(action)).toBeUndefined()
+  expect(check({ type: 'pop_vlan' }, set('vlan_pcp', 1))).toEqual({
+    code: 'OFPBAC_MATCH_INCONSISTENT',
+    field: 'actions[1]',
+  })
+})
+
 describe('a conjunction', () => {
   test.each<[string, Partial<FlowMod>]>([
     ['beside an output', applying([], conjunction(1, 2), output)],
@@ -475,4 +498,15 @@ test('of a packet-out and a bucket, what the frame has shows when it is there; a
     })
   }
   expect(check(there, set('nw_src', 1))).toEqual({ code: 'OFPBAC_MATCH_INCONSISTENT', field: 'actions[0]' })
+})
+
+test.each([1, 2, 3, 4])('what flow text can say of a frame, a switch takes (seed %i)', (seed) => {
+  const random = seeded(seed)
+  const context = { meterExists: () => true, groupExists: () => true }
+  const isInvalid = ({ match }: FlowMod) =>
+    match.some(({ field, value }) => field === 'ct_state' && (value & 0x10n) !== 0n)
+  for (let count = 0; count < 300; count++) {
+    const mod = flowMod(admissible(randomFlow(random, EVERYTHING)))
+    if (!isInvalid(mod)) expect(refusalOf(() => checkFlowMod(mod, context))).toBeUndefined()
+  }
 })
