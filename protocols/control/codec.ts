@@ -4,7 +4,7 @@
 import protobuf from 'protobufjs/minimal.js'
 import { InvalidField, Malformed } from '../errors.ts'
 import { signalbox } from './generated/control.js'
-import type { Envelope, Message, MessageOf, MessageType } from './messages.ts'
+import type { Envelope, FlowMod, Message, MessageType } from './messages.ts'
 import { BUNDLE_MESSAGES, bundleAddFromWire, encodeBundleAdd } from './wire/bundles.ts'
 import type { Codecs, WireEnvelope } from './wire/codecs.ts'
 import { CONNECTION_MESSAGES } from './wire/connections.ts'
@@ -44,18 +44,28 @@ const byType = new Map<string, AnyCodec>(Object.entries<AnyCodec>(CODECS))
 /** @throws InvalidField a value that its place on the wire can not hold. */
 export function encodeEnvelope({ xid, message }: Envelope): Uint8Array {
   bounded(xid, UINT32, 'xid')
-  if (message.type === 'bundleAdd') return encodeBundleEnvelope(xid, message)
-  if (message.type === 'flowMod') return Wire.encode({ xid, flowMod: CODECS.flowMod.toWire(message, '') }).finish()
+  if (message.type === 'flowMod') return encodeFlowMod(xid, message)
+  if (message.type === 'bundleAdd') return startWith(xid, BUNDLE_ADD_TAG).bytes(encodeBundleAdd(message)).finish()
   const codec = byType.get(message.type)
   if (codec === undefined) throw new InvalidField('type', `'${message.type}' is unknown`, 'a message of messages.ts')
   return Wire.encode({ xid, [message.type]: codec.toWire(message as never, '') }).finish()
 }
 
-/** The tag of `bundle_add` in an envelope: what stands before an empty one's length. */
-const BUNDLE_ADD_TAG = new protobuf.Reader(Wire.encode({ bundleAdd: {} }).finish()).uint32()
+/** The tag of a member of the envelope: what stands before an empty one's length. */
+const tagOf = (member: WireEnvelope) => new protobuf.Reader(Wire.encode(member).finish()).uint32()
+const FLOW_MOD_TAG = tagOf({ flowMod: {} })
+const BUNDLE_ADD_TAG = tagOf({ bundleAdd: {} })
 
-const encodeBundleEnvelope = (xid: number, message: MessageOf<'bundleAdd'>): Uint8Array =>
-  Wire.encode({ xid }).uint32(BUNDLE_ADD_TAG).bytes(encodeBundleAdd(message)).finish()
+/** Field 1, a varint: what every encoder writes first. */
+const XID_TAG = (1 << 3) | 0
+
+const startWith = (xid: number, tag: number) => protobuf.Writer.create().uint32(XID_TAG).uint32(xid).uint32(tag)
+
+/** The most frequent of all: an envelope's encoder would ask for each of its members whether it is there. */
+const encodeFlowMod = (xid: number, message: FlowMod): Uint8Array =>
+  signalbox.control.FlowMod.encode(CODECS.flowMod.toWire(message, ''), startWith(xid, FLOW_MOD_TAG).fork())
+    .ldelim()
+    .finish()
 
 /**
  * The message that `bytes` hold; it keeps no reference to them. Only its shape is checked: whether a match makes sense is for
@@ -87,9 +97,6 @@ export function envelopeXid(bytes: Uint8Array): number {
     return 0
   }
 }
-
-/** Field 1, a varint: what every encoder writes first. */
-const XID_TAG = (1 << 3) | 0
 
 function parse(bytes: Uint8Array): WireEnvelope {
   const reader = readerOf(bytes)

@@ -144,12 +144,13 @@ const CODECS: { readonly [Kind in ActionKind]: ActionCodec<Kind> } = {
       table: optional(table, UINT8, `${path}.table`),
       swapped: swapped ?? false,
     }),
-    fromWire: (wire, path) => ({
-      type: 'resubmit',
-      ...given('port', wire.port, UINT32, `${path}.`),
-      ...given('table', wire.table, UINT8, `${path}.`),
-      ...(wire.swapped && { swapped: true }),
-    }),
+    fromWire(wire, path) {
+      const action: Extract<Action, { type: 'resubmit' }> = { type: 'resubmit' }
+      if (isSet(wire.port)) action.port = wire.port
+      if (isSet(wire.table)) action.table = bounded(wire.table, UINT8, `${path}.table`)
+      if (wire.swapped) action.swapped = true
+      return action
+    },
   },
   clone: {
     toWire: ({ actions }, path, depth) => ({ actions: actionsToWire(actions, `${path}.actions`, depth + 1) }),
@@ -256,7 +257,9 @@ function checkDepth(depth: number, path: string): void {
 }
 
 function actionToWire(action: Action, path: string, depth: number): WireAction {
+  // The two that most flows have; for the rest a look-up is quick enough.
   if (action.type === 'output') return { output: bounded(action.port, UINT32, `${path}.port`) }
+  if (action.type === 'set_field') return { setField: fieldMatchToWire(action, path) }
   const member = byKind.get(action.type)
   if (member === undefined) throw new InvalidField(path, `'${action.type}' is unknown`, 'an action')
   return { [member.name]: member.codec.toWire(action as never, path, depth) }
@@ -272,6 +275,7 @@ export function actionsFromWire(wire: WireList, at: string, depth = 0): Action[]
 
 function actionFromWire(wire: WireAction, path: string, depth: number): Action {
   if (isSet(wire.output)) return { type: 'output', port: wire.output }
+  if (wire.setField) return { type: 'set_field', ...fieldMatchFromWire(wire.setField, path) }
   for (const name of Object.keys(wire)) {
     const codec = byMember.get(name)
     if (codec !== undefined) return codec.fromWire(wire[name as keyof WireAction] as never, path, depth)

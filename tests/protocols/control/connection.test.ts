@@ -8,6 +8,7 @@ import { seeded } from '../../../runtime/random.ts'
 import type { Channel } from '../../../runtime/transport.ts'
 import { memoryChannelPair } from '../../../runtime/transport.ts'
 import { VirtualClock } from '../../../runtime/virtual-clock.ts'
+import { damaged } from '../../support/damaged-bytes.ts'
 import { randomMessage } from '../../support/random-messages.ts'
 
 let clock: VirtualClock
@@ -131,6 +132,29 @@ describe('refusals', () => {
     })
     await expect(clock.runUntil(controller.request({ type: 'barrierRequest' }))).rejects.toThrow('code')
   })
+})
+
+test('each of 20,000 damaged envelopes is heard or refused by an error, and those that are none close the channel', async () => {
+  const random = seeded(7)
+  const count = { sent: 0, heard: 0, refused: 0, closed: 0 }
+  while (count.sent < 20_000) {
+    const [near, far] = memoryChannelPair(clock, { latency: 0, names: ['stranger', 'switch'] })
+    const end = new Connection(far)
+    end.onMessage = () => count.heard++
+    end.onClose = () => count.closed++
+    new Connection(near).onMessage = () => count.refused++
+    while (!end.closed && count.sent < 20_000) {
+      const envelope = damaged(random, encodeEnvelope({ xid: 0xffff, message: randomMessage(random) }))
+      if (envelope.length === 0) continue
+      near.send(frame(envelope))
+      count.sent++
+      await clock.run(clock.now())
+    }
+    end.close()
+    await clock.run(clock.now())
+  }
+  expect(count.heard + count.refused).toBe(count.sent)
+  expect(Math.min(count.heard, count.refused, count.closed)).toBeGreaterThan(1000)
 })
 
 describe('closing', () => {
