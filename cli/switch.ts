@@ -176,10 +176,15 @@ function tlsOf({ privateKey, certificate, caCert, controller, listen }: Flags): 
   return undefined
 }
 
-function announce({ device, listeners }: Vswitchd, { json, quiet }: Flags): void {
+function announce(daemon: Vswitchd, { json, quiet }: Flags): void {
   if (quiet) return
-  const listen = listeners.map(formatEndpoint)
+  const { device } = daemon
+  const listen = daemon.listeners.map(formatEndpoint)
+  const ports = [...device.ports].flatMap((port) => {
+    const local = daemon.addressOf(port)
+    return local === undefined ? [] : [{ number: port.number, name: port.name, local: `${local.host}:${local.port}` }]
+  })
   const where = listen.length === 0 ? 'It listens nowhere' : `It listens at ${listen.join(', ')}`
-  const words = `${device.name} is up: ${device.ports.size - 1} ports, ${device.tables.size} flows. ${where}; Ctrl-C stops.`
-  process.stdout.write(`${json ? JSON.stringify({ ready: true, listen }) : words}\n`)
+  const words = `${device.name} is up: ${ports.length} ports, ${device.tables.size} flows. ${where}; Ctrl-C stops.`
+  process.stdout.write(`${json ? JSON.stringify({ ready: true, listen, ports }) : words}\n`)
 }

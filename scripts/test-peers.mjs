@@ -11,6 +11,9 @@ const report = join(root, 'reports/peers.json')
 /** A command that tells whether its package is there. */
 const packages = {
   'ovs-vswitchd': 'openvswitch-switch',
+  'ovs-testcontroller': 'openvswitch-testcontroller',
+  'osken-manager': 'python3-os-ken',
+  openssl: 'openssl',
   tshark: 'tshark',
   tcpdump: 'tcpdump',
   ip: 'iproute2',

@@ -105,6 +105,11 @@ export class Vswitchd {
     return this.#listeners.map(({ endpoint }) => endpoint)
   }
 
+  /** Where the port receives, its UDP port chosen. */
+  addressOf({ number }: Port): DatagramAddress | undefined {
+    return this.#wires.get(number)?.local
+  }
+
   /** Controllers that it dialled and has. */
   get connected(): number {
     return this.#controllers.filter(({ connected }) => connected).length
