@@ -190,7 +190,7 @@ export interface SampleAction {
   direction?: 'ingress' | 'egress'
 }
 
-/** How deep clones may stand within clones: as deep as in the datapath of the Linux kernel. */
+/** How deep clones and cts may stand within each other: as deep as in the datapath of the Linux kernel. */
 export const MAX_CLONE_DEPTH = 16
 
 /** OpenFlow 1.3 §5.9, executed in this order whatever the order of writing. Nothing at all means drop. */

@@ -40,7 +40,7 @@ const states = new Vocabulary<PortState>(['closed', 'hold', 'open'])
 const commands = new Vocabulary(['add', 'modify', 'delete'])
 export const portReasons = commands
 
-export function portToWire(port: PortConfig, path: string): WirePort {
+function portToWire(port: PortConfig, path: string): WirePort {
   const wire: WirePort = {
     number: bounded(port.number, UINT32, `${path}.number`),
     name: port.name,
@@ -87,7 +87,7 @@ function portFromWire(given: WirePort | null | undefined, path: string): PortCon
   return port
 }
 
-export function descriptionFromWire(wire: WirePort | null | undefined, path: string): PortDescription {
+function descriptionFromWire(wire: WirePort | null | undefined, path: string): PortDescription {
   const port = portFromWire(wire, path)
   return {
     ...port,

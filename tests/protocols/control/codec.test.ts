@@ -181,16 +181,27 @@ test('a value that does not fit is refused when it is sent', () => {
   expect(() => encodeEnvelope(flowMod({ match: [{ field: 'vlan_pcp', value: 8n }] }))).toThrow('match.vlan_pcp')
 })
 
-/** So deep may actions stand in clones and cts together. */
-test.each([16, 17])('%i cts and clones within each other', (depth) => {
-  let actions: Action[] = [{ type: 'exit' }]
-  for (let i = 0; i < depth; i++) {
-    const ct: Action = { type: 'ct', commit: true, force: false, zone: 0, alg: 0, actions }
-    actions = [i % 2 === 0 ? ct : { type: 'clone', actions }]
+describe('clones and cts within each other', () => {
+  const nested = (depth: number): Action[] => {
+    if (depth === 0) return [{ type: 'exit' }]
+    const actions = nested(depth - 1)
+    return depth % 2 === 0
+      ? [{ type: 'clone', actions }]
+      : [{ type: 'ct', commit: true, force: false, zone: 0, alg: 0, actions }]
   }
-  const envelope = flowMod({ instructions: { apply: actions, clear: false, write: [] } })
-  if (depth <= MAX_CLONE_DEPTH) expect(decodeEnvelope(encodeEnvelope(envelope))).toEqual(envelope)
-  else expect(() => encodeEnvelope(envelope)).toThrow(InvalidField)
+  const nestedFlow = (depth: number) => flowMod({ instructions: { apply: nested(depth), clear: false, write: [] } })
+  const nestedWire = (depth: number): object =>
+    depth === 0 ? { exit: {} } : { clone: { actions: [nestedWire(depth - 1)] } }
+
+  test('may be as deep as the datapath goes', () => {
+    expect(decodeEnvelope(encodeEnvelope(nestedFlow(MAX_CLONE_DEPTH)))).toEqual(nestedFlow(MAX_CLONE_DEPTH))
+  })
+
+  test('are refused where they are deeper, both ways', () => {
+    const bytes = Wire.encode({ xid: 1, ...applying(nestedWire(MAX_CLONE_DEPTH + 1)) }).finish()
+    expect(() => encodeEnvelope(nestedFlow(MAX_CLONE_DEPTH + 1))).toThrow(InvalidField)
+    expect(() => decodeEnvelope(bytes)).toThrow(InvalidField)
+  })
 })
 
 function flowMod(part: Partial<FlowMod>): Envelope {
