@@ -58,10 +58,10 @@ export class ByteReader {
     return value
   }
 
-  /** The next `size` bytes, in the same memory. */
+  /** The next `size` bytes, in the same memory; never a Buffer, whose slices are no copies. */
   bytes(size: number): Uint8Array {
     const at = this.#take(size)
-    return this.#bytes.subarray(at, at + size)
+    return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + at, size)
   }
 
   skip(size: number): void {

@@ -1,8 +1,9 @@
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { Instructions } from '../../../protocols/control/messages.ts'
 import { decodeInstructions, encodeInstructions } from '../../../protocols/openflow/instructions.ts'
 import { seeded } from '../../../runtime/random.ts'
 import { codeOf, damaged, hex, readAll, spokenInstructions, written } from '../../support/openflow-bytes.ts'
+import { INSTRUCTION_REFUSALS } from '../../support/openflow-refusals.ts'
 import { EVERYTHING, randomFlow } from '../../support/random-flows.ts'
 
 const bytesFor = (instructions: Instructions) => written((writer) => encodeInstructions(writer, instructions))
@@ -47,22 +48,8 @@ test.each<[string, string, Instructions]>([
   expect(read(hex(text))).toEqual(instructions)
 })
 
-describe('instructions are refused as Open vSwitch refuses them', () => {
-  test.each([
-    ['an unknown one', '0007 0008 00000000', 'OFPBIC_UNKNOWN_INST'],
-    ['an experimenter’s', 'ffff 0008 00002320', 'OFPBIC_BAD_EXPERIMENTER'],
-    ['one given twice', '0005 0008 00000000 0005 0008 00000000', 'OFPBIC_DUP_INST'],
-    ['a length that is not its type’s', '0001 0010 07000000 0000000000000000', 'OFPBIC_BAD_LEN'],
-    ['a length that is not a multiple of 8', '0004 000c 00000000 00000000 00000000', 'OFPBIC_BAD_LEN'],
-    ['a length past the end', '0004 0018 00000000', 'OFPBIC_BAD_LEN'],
-    ['a length of nothing', '0005 0000 00000000', 'OFPBIC_BAD_LEN'],
-    ['bytes left over', '0005 0008 00000000 0000', 'OFPBIC_BAD_LEN'],
-    ['a bad action', '0004 0010 00000000 00ff 0008 00000000', 'OFPBAC_BAD_TYPE'],
-    // All headers are looked at before any action is.
-    ['a bad action, and a bad length behind it', '0004 0010 00000000 00ff 0008 00000000 0005 0010', 'OFPBIC_BAD_LEN'],
-  ])('%s', (_name, text, code) => {
-    expect(codeOf(() => read(hex(text)))).toBe(code)
-  })
+test.each(INSTRUCTION_REFUSALS)('%s is refused', (_name, text, code) => {
+  expect(codeOf(() => read(hex(text)))).toBe(code)
 })
 
 test.each([1, 2, 3])('damaged instructions are read or refused by OpenFlow names (seed %i)', (seed) => {
