@@ -385,8 +385,8 @@ export class FlowTables {
     for (let orphan = this.#orphans.pop(); orphan !== undefined; orphan = this.#orphans.pop()) {
       const { table, cookie } = orphan
       if (!this.#references.isOrphaned(orphan)) continue
-      for (const flow of [...this.#tables[table]]) {
-        if (flow.spec.cookie !== cookie) continue
+      const learned = [...this.#tables[table]].filter(({ spec }) => spec.cookie === cookie)
+      for (const flow of learned) {
         this.#remove(flow)
         changes.push({ event: 'deleted', flow, reason: 'delete' })
       }

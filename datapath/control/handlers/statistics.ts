@@ -1,7 +1,7 @@
-import type { FlowFilter, FlowSpec, FlowStatistics, MessageOf } from '../../../protocols/control/messages.ts'
+import type { FlowFilter, FlowStatistics, MessageOf } from '../../../protocols/control/messages.ts'
 import { ReservedPort } from '../../../protocols/control/messages.ts'
 import { asRefusal, Refused } from '../../../protocols/control/refused.ts'
-import { checkFlowMod } from '../../flow-check.ts'
+import { checkFlowFilter } from '../../flow-check.ts'
 import type { Switch } from '../../switch.ts'
 import { inParts } from './parts.ts'
 
@@ -34,11 +34,8 @@ export function portStatistics(device: Switch, port: number | undefined): Messag
 
 /** A filter selects as a delete does. */
 function checkFilter(filter: FlowFilter): void {
-  const nothing = { priority: 0, idleTimeout: 0, hardTimeout: 0, flags: {} }
-  const instructions: FlowSpec['instructions'] = { apply: [], clear: false, write: [] }
-  const known = { meterExists: () => true, groupExists: () => true }
   try {
-    checkFlowMod({ type: 'flowMod', command: 'delete', ...nothing, instructions, ...filter }, known)
+    checkFlowFilter(filter)
   } catch (error) {
     throw asRefusal(error).within('filter')
   }
