@@ -2,12 +2,13 @@
 
 import type { Action } from '../control/actions.ts'
 import { MAX_CLONE_DEPTH } from '../control/actions.ts'
+import { NICIRA } from '../control/error-codes.ts'
 import { Refused } from '../control/refused.ts'
 import { ONF_EXPERIMENTER, fieldOf } from '../fields.ts'
 import type { Match } from '../match.ts'
 import { missingPrerequisite } from '../match.ts'
 import type { ActionDecoder, ActionEncoders, EncodingState } from './actions/action-codec.ts'
-import { EXPERIMENTER_TYPE, NICIRA_EXPERIMENTER } from './actions/action-codec.ts'
+import { EXPERIMENTER_TYPE } from './actions/action-codec.ts'
 import { choiceDecoders, choiceEncoders } from './actions/choice-actions.ts'
 import { connectionDecoders, connectionEncoders } from './actions/connection-actions.ts'
 import { fieldDecoders, fieldEncoders } from './actions/field-actions.ts'
@@ -34,6 +35,9 @@ const ENCODERS: ActionEncoders = {
   ...learnEncoders,
   ...connectionEncoders,
 }
+
+/** Every action that there is. */
+export const ACTION_TYPES = Object.keys(ENCODERS) as Action['type'][]
 
 /**
  * Writes a list of actions. `match` is of the flow that they are of: where it does not say that frames are tagged, set_vlan_vid
@@ -135,7 +139,7 @@ const badLength = (problem: string) => new Refused('OFPBAC_BAD_LEN', 'actions', 
 
 function extension(reader: ByteReader, room: number): ActionDecoder {
   const experimenter = reader.u32()
-  if (experimenter !== NICIRA_EXPERIMENTER && experimenter !== ONF_EXPERIMENTER)
+  if (experimenter !== NICIRA && experimenter !== ONF_EXPERIMENTER)
     throw new Refused('OFPBAC_BAD_EXPERIMENTER', 'actions', `unknown experimenter 0x${experimenter.toString(16)}`)
   if (room < EXTENSION_HEADER_SIZE) throw badLength('an action has no subtype')
   const subtype = reader.u16()

@@ -82,8 +82,11 @@ const UNDERSTOOD: readonly Body[] = [
   FLUSH_ZONE,
 ]
 
+/** Every message that there is, in each of its forms. */
+export const BODIES: readonly Body[] = [...SPOKEN, ...UNDERSTOOD]
+
 const byType = new Map<MessageType, Body>(SPOKEN.map((body) => [body.type, body]))
-const byWire = new Map<string, Body>([...SPOKEN, ...UNDERSTOOD].map((body) => [wireKey(body.wire), body]))
+const byWire = new Map<string, Body>(BODIES.map((body) => [wireKey(body.wire), body]))
 
 /** Where a message has several forms, which of them the hearer wants. */
 export interface Forms {
