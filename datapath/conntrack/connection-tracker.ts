@@ -92,7 +92,10 @@ export class ConnectionTracker implements Tracker {
   track(arena: FrameArena, frame: FrameHandle, request: TrackRequest, before?: Tracked): TrackedFrame[] {
     const { fragment, network } = locate(arena, frame)
     if (!fragment || network === 0) return [{ frame, ...this.#track(arena, frame, request, before) }]
-    const offered = this.fragments.offer(arena, frame, request.zone, before)
+    // One that was left out of its datagram does not wait for another.
+    const offered = isInvalid(request.zone, before)
+      ? 'invalid'
+      : this.fragments.offer(arena, frame, request.zone, before)
     if (offered === 'kept') return []
     if (offered === 'invalid') return [{ frame, words: invalid(request.zone) }]
     return this.#trackDatagram(arena, offered, request)
@@ -240,14 +243,12 @@ export class ConnectionTracker implements Tracker {
       case 'icmp':
         if (this.#reply) state.replied = true
         this.#table.restart(entry, state.replied ? 'icmpReply' : 'icmpFirst')
-        return 'valid'
-      case 'other': {
-        const wasFirst = state.seen === 'first'
+        return state.replied ? 'valid' : 'still new'
+      case 'other':
         if (this.#reply) state.seen = 'bidirectional'
-        else if (wasFirst) state.seen = 'multiple'
+        else if (state.seen === 'first') state.seen = 'multiple'
         this.#table.restart(entry, state.seen === 'bidirectional' ? 'otherBidirectional' : 'otherMultiple')
-        return wasFirst && !this.#reply ? 'still new' : 'valid'
-      }
+        return state.seen === 'bidirectional' ? 'valid' : 'still new'
     }
   }
 
@@ -336,6 +337,9 @@ function invalid(zone: number): TrackedWords {
   words[At.zone] = zone
   return words
 }
+
+const isInvalid = (zone: number, before: Tracked | undefined) =>
+  before !== undefined && before.words[At.zone] === zone && (before.words[At.state] & CtState.Invalid) !== 0
 
 const ECHO_REQUEST6 = 128
 /** Echo, timestamp and information requests. */

@@ -85,8 +85,9 @@ export class NatChooser {
       return !this.#taken(reply)
     }
     if (request.direction === 'dst' && request.ports) {
-      if (this.#search(reply, 'sourcePort', within(request.ports, hash))) return true
-      reply.sourcePort = original.destinationPort
+      const range = within(request.ports, hash)
+      if (this.#search(reply, 'sourcePort', range)) return true
+      reply.sourcePort = range.start
     }
     const wanted = request.direction === 'src' ? request.ports : undefined
     const range = wanted ? within(wanted, hash) : similarPorts(original.sourcePort)
