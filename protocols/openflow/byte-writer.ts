@@ -63,10 +63,6 @@ export class ByteWriter {
     this.#view.setUint16(at, value)
   }
 
-  setU32(at: number, value: number): void {
-    this.#view.setUint32(at, value)
-  }
-
   /** All that was written, in memory that the writer has no more use for. */
   take(): Uint8Array {
     const taken = this.#bytes.subarray(0, this.#length)

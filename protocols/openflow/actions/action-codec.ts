@@ -4,13 +4,13 @@
 //   | 0xffff  | length 16 | experimenter 32 | subtype 16 | body, to a multiple of 8 bytes |
 
 import type { Action } from '../../control/actions.ts'
+import { NICIRA } from '../../control/error-codes.ts'
 import { ONF_EXPERIMENTER } from '../../fields.ts'
 import type { ByteReader } from '../byte-reader.ts'
 import type { ByteWriter } from '../byte-writer.ts'
 
 /** OFPAT_EXPERIMENTER. */
 export const EXPERIMENTER_TYPE = 0xffff
-export const NICIRA_EXPERIMENTER = 0x2320
 
 /** Decodes the actions up to the end of `reader`, which stand within another. */
 export type DecodeNested = (reader: ByteReader) => Action[]
@@ -41,12 +41,13 @@ export const standard = (number: number, size: number, decode: Decode): ActionDe
 /** One of Open vSwitch's that always has this size. */
 export const nicira = (number: number, size: number, decode: Decode): ActionDecoder => ({
   ...standard(number, size, decode),
-  experimenter: NICIRA_EXPERIMENTER,
+  experimenter: NICIRA,
 })
 
 /** An action that has this size or more. */
 export const orLonger = (decoder: ActionDecoder): ActionDecoder => ({ ...decoder, most: LONGEST })
 
+/** One of the ONF's extensions to OpenFlow 1.3 that always has this size. */
 export const onf = (number: number, size: number, decode: Decode): ActionDecoder => ({
   ...standard(number, size, decode),
   experimenter: ONF_EXPERIMENTER,
@@ -80,7 +81,7 @@ export function putStandard(writer: ByteWriter, number: number, write: () => voi
 /** Writes one of Open vSwitch's. */
 export function putNicira(writer: ByteWriter, subtype: number, write: () => void = () => {}): void {
   putStandard(writer, EXPERIMENTER_TYPE, () => {
-    writer.u32(NICIRA_EXPERIMENTER)
+    writer.u32(NICIRA)
     writer.u16(subtype)
     write()
   })

@@ -41,7 +41,7 @@ const badArgument = (problem: string) => new Refused('OFPBAC_BAD_ARGUMENT', '', 
 
 function decodeCt(body: ByteReader, nested: DecodeNested): Action {
   const flags = body.u16()
-  const zoneSource = body.sub(4)
+  const zoneSource = body.bytes(4)
   const zoneValue = body.u16()
   const table = body.u8()
   body.skip(3)
@@ -58,8 +58,7 @@ function decodeCt(body: ByteReader, nested: DecodeNested): Action {
 }
 
 /** A constant where no field is named. */
-function decodeZone(source: ByteReader, value: number): number | Subfield {
-  const header = source.bytes(4)
+function decodeZone(header: Uint8Array, value: number): number | Subfield {
   if (header.every((byte) => byte === 0)) return value
   const zone = sourceOf(readShortHeader(new ByteReader(header)), rangeOffset(value), rangeBits(value))
   if (zone.bits !== ZONE_BITS) throw new Refused('OFPBAC_BAD_SET_LEN', 'zone', `a zone has ${ZONE_BITS} bits`)

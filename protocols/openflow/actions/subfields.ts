@@ -2,7 +2,6 @@
 
 import type { Subfield } from '../../control/actions.ts'
 import { Refused } from '../../control/refused.ts'
-import { fieldOf } from '../../fields.ts'
 import type { ByteReader } from '../byte-reader.ts'
 import type { ByteWriter } from '../byte-writer.ts'
 import type { WireField } from '../oxm.ts'
@@ -75,10 +74,3 @@ export const writeShortHeader = (writer: ByteWriter, subfield: Subfield): void =
 
 export const writeLongHeader = (writer: ByteWriter, subfield: Subfield): void =>
   writeHeader(writer, headerFor(subfield))
-
-/** All of a field. */
-export const wholeOf = (wire: WireField): Subfield => ({
-  field: wire.field.name,
-  offset: 0,
-  bits: fieldOf(wire.field.name).bits,
-})
