@@ -190,6 +190,9 @@ export function soundly(message: Message): Message {
   switch (message.type) {
     case 'flowMod':
       return message.outPort === undefined ? message : { ...message, outPort: soundPort(message.outPort) }
+    case 'queueConfigRequest':
+    case 'queueConfigReply':
+      return { ...message, port: soundPort(message.port) }
     case 'packetOut':
       return { ...message, inPort: soundPort(message.inPort) }
     case 'bundleAdd':

@@ -5,7 +5,7 @@
 // Addresses are IPv6's; IPv4's are mapped (RFC 4291 §2.5.5.2). Of ICMP, the message's identifier stands for the source port, its
 // type and code for the destination port, and all three stand there even where none was asked for.
 
-import type { ConnectionFilter, ConnectionTuple } from '../../control/messages.ts'
+import type { ConnectionFilter, ConnectionTuple, Message } from '../../control/messages.ts'
 import { Refused } from '../../control/refused.ts'
 import { IpProtocol } from '../../match.ts'
 import type { Body } from '../body.ts'
@@ -26,7 +26,7 @@ function flush(filter: ConnectionFilter): { type: 'flushConnections'; filter: Co
   return { type: 'flushConnections', filter }
 }
 
-/** NXT_CT_FLUSH_ZONE: understood; NXT_CT_FLUSH says the same. */
+/** For a whole zone and nothing else: older than the other, and so better known. */
 export const FLUSH_ZONE: Body = body(
   'flushConnections',
   nicira(29),
@@ -40,7 +40,7 @@ export const FLUSH_ZONE: Body = body(
   },
 )
 
-export const FLUSH: Body = body(
+const flushSome = body(
   'flushConnections',
   nicira(32),
   (writer, { filter }) => {
@@ -66,6 +66,17 @@ export const FLUSH: Body = body(
     return flush(filter)
   },
 )
+
+export const FLUSH: Body = {
+  ...flushSome,
+  encode: (message, xid) => (isZone(message) ? FLUSH_ZONE : flushSome).encode(message, xid),
+}
+
+const isZone = (message: Message) =>
+  message.type === 'flushConnections' &&
+  message.filter.zone !== undefined &&
+  message.filter.original === undefined &&
+  message.filter.reply === undefined
 
 const isIcmp = (protocol: number | undefined) => protocol === IpProtocol.Icmp || protocol === IpProtocol.Icmpv6
 
