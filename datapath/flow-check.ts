@@ -25,14 +25,14 @@ const MOST_CLAUSES = 64
 /** @throws Refused */
 export function checkFlowMod(mod: FlowMod, context: CheckContext): void {
   const isDelete = mod.command === 'delete' || mod.command === 'delete-strict'
-  const isThere = isTable(mod.table) || (isDelete && mod.table === ALL_TABLES)
-  refuseUnless(isThere, 'OFPFMFC_BAD_TABLE_ID', 'table', `table ${mod.table}; expected 0 to ${TABLES - 1}`)
+  if (!isTable(mod.table) && !(isDelete && mod.table === ALL_TABLES))
+    throw new Refused('OFPFMFC_BAD_TABLE_ID', 'table', `table ${mod.table}; expected 0 to ${TABLES - 1}`)
   checkNumbers(mod)
   checkOutputs(mod)
   checkMatchOf(mod.match)
   if (isDelete) return
-  const isKept = mod.bufferId !== undefined && mod.bufferId !== NO_BUFFER
-  refuseUnless(!isKept, 'OFPBRC_BUFFER_UNKNOWN', 'bufferId', `this switch keeps no packets, ${mod.bufferId} neither`)
+  if (mod.bufferId !== undefined && mod.bufferId !== NO_BUFFER)
+    throw new Refused('OFPBRC_BUFFER_UNKNOWN', 'bufferId', `this switch keeps no packets, ${mod.bufferId} neither`)
   checkInstructions(mod, context)
 }
 
@@ -54,15 +54,27 @@ export function checkActions(actions: readonly Action[], match: Match, context: 
 }
 
 function checkNumbers({ priority, cookie, cookieMask, idleTimeout, hardTimeout, importance = 0 }: FlowMod): void {
-  for (const [name, value] of Object.entries({ priority, idleTimeout, hardTimeout, importance }))
-    refuseUnless(isBits(value, 16), 'bad_request', name, `${value} is not 0 to 65535`)
-  for (const [name, value] of Object.entries({ cookie, cookieMask }))
-    refuseUnless(value >= 0n && value < 1n << 64n, 'bad_request', name, `${value} is not of 64 bits`)
+  checkShort(priority, 'priority')
+  checkShort(idleTimeout, 'idleTimeout')
+  checkShort(hardTimeout, 'hardTimeout')
+  checkShort(importance, 'importance')
+  checkLong(cookie, 'cookie')
+  checkLong(cookieMask, 'cookieMask')
+}
+
+function checkShort(value: number, path: string): void {
+  if (!isBits(value, 16)) throw new Refused('bad_request', path, `${value} is not 0 to 65535`)
+}
+
+const LONG_END = 1n << 64n
+
+function checkLong(value: bigint, path: string): void {
+  if (value < 0n || value >= LONG_END) throw new Refused('bad_request', path, `${value} is not of 64 bits`)
 }
 
 function checkOutputs({ outPort }: Pick<FlowMod, 'outPort'>): void {
-  const isPort = outPort === undefined || isPortNumber(outPort) || (outPort > ReservedPort.Max && isBits(outPort, 32))
-  refuseUnless(isPort, 'OFPBAC_BAD_OUT_PORT', 'outPort', `${outPort} is no port`)
+  if (outPort === undefined || isPortNumber(outPort) || (outPort > ReservedPort.Max && isBits(outPort, 32))) return
+  throw new Refused('OFPBAC_BAD_OUT_PORT', 'outPort', `${outPort} is no port`)
 }
 
 function checkMatchOf(match: Match): void {
@@ -85,17 +97,13 @@ function checkInstructions({ table, match, instructions }: FlowMod, context: Che
     checkList(apply, place)
     checkList(write, { ...place, path: 'instructions.write', within: 'write' })
   }
-  if (writeMetadata)
-    for (const [name, value] of Object.entries(writeMetadata))
-      refuseUnless(
-        value >= 0n && value < 1n << 64n,
-        'bad_request',
-        `instructions.writeMetadata.${name}`,
-        'not of 64 bits',
-      )
-  const isAhead = gotoTable === undefined || (isTable(gotoTable) && gotoTable > table)
+  if (writeMetadata) {
+    checkLong(writeMetadata.value, 'instructions.writeMetadata.value')
+    checkLong(writeMetadata.mask, 'instructions.writeMetadata.mask')
+  }
+  if (gotoTable === undefined || (isTable(gotoTable) && gotoTable > table)) return
   const problem = `goto_table:${gotoTable} from table ${table}; expected ${table + 1} to ${TABLES - 1}`
-  refuseUnless(isAhead, 'OFPBIC_BAD_TABLE_ID', 'instructions.gotoTable', problem)
+  throw new Refused('OFPBIC_BAD_TABLE_ID', 'instructions.gotoTable', problem)
 }
 
 /** Open vSwitch names this error for a meter that is not there, as for a number that none can have. */

@@ -10,6 +10,8 @@ export interface Learned {
   cookie: bigint
 }
 
+const NO_ORPHANS: readonly Learned[] = []
+
 export class FlowReferences {
   readonly #meters = new Map<number, number>()
   readonly #groups = new Map<number, number>()
@@ -29,7 +31,7 @@ export class FlowReferences {
   }
 
   /** Gives what no flow learns any more. */
-  remove(flow: Flow): Learned[] {
+  remove(flow: Flow): readonly Learned[] {
     return this.#count(flow, -1)
   }
 
@@ -38,15 +40,15 @@ export class FlowReferences {
     return !this.#learners.has(nameOf(learned))
   }
 
-  #count({ spec }: Flow, by: 1 | -1): Learned[] {
+  #count({ spec }: Flow, by: 1 | -1): readonly Learned[] {
     const { meter, apply } = spec.instructions
     if (meter !== undefined) bump(this.#meters, meter, by)
     for (const group of groupsOf(spec.instructions)) bump(this.#groups, group, by)
-    const orphans: Learned[] = []
+    let orphans = NO_ORPHANS
     for (const action of apply) {
       if (action.type !== 'learn' || !action.deleteLearned) continue
       bump(this.#learners, nameOf(action), by)
-      if (this.isOrphaned(action)) orphans.push(action)
+      if (this.isOrphaned(action)) orphans = [...orphans, action]
     }
     return orphans
   }
@@ -54,14 +56,17 @@ export class FlowReferences {
 
 const nameOf = ({ table, cookie }: Learned) => `${table} ${cookie}`
 
+const NONE: ReadonlySet<number> = new Set()
+const mayNameGroup = ({ type }: Action) => type === 'group' || type === 'clone' || type === 'ct'
+
 /** Each group that the flow sends to, once. */
-function groupsOf(instructions: Flow['spec']['instructions']): Set<number> {
+function groupsOf(instructions: Flow['spec']['instructions']): ReadonlySet<number> {
+  if (!instructions.apply.some(mayNameGroup) && !instructions.write.some(mayNameGroup)) return NONE
   const groups = new Set<number>()
-  const note = (action: Action): boolean => {
+  someAction(instructions, (action) => {
     if (action.type === 'group') groups.add(action.group)
     return false
-  }
-  someAction(instructions, note)
+  })
   return groups
 }
 

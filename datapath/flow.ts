@@ -1,4 +1,4 @@
-import type { FlowSpec, FlowStatistics } from '../protocols/control/messages.ts'
+import type { Action, FlowSpec, FlowStatistics } from '../protocols/control/messages.ts'
 import type { PackedMatch } from './packed-match.ts'
 import { packMatch } from './packed-match.ts'
 import type { Step } from './pipeline-steps.ts'
@@ -84,9 +84,10 @@ export function takeOver(from: Flow, to: Flow, counters: boolean): void {
   to.bytes = counters ? from.bytes : 0
 }
 
-function clausesOf({ instructions }: FlowSpec): Clause[] | undefined {
-  const clauses = instructions.apply.filter((action) => action.type === 'conjunction')
-  return clauses.length > 0 ? clauses : undefined
+const isClause = (action: Action) => action.type === 'conjunction'
+
+function clausesOf({ instructions: { apply } }: FlowSpec): Clause[] | undefined {
+  return apply.some(isClause) ? apply.filter((action) => action.type === 'conjunction') : undefined
 }
 
 /** OpenFlow 1.3 §5.4: the flow that says what becomes of frames that no other flow of its table matches. */

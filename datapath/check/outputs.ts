@@ -2,6 +2,7 @@
 
 import { HASH_FIELDS, ReservedPort } from '../../protocols/control/messages.ts'
 import type { Subfield } from '../../protocols/control/messages.ts'
+import { Refused } from '../../protocols/control/refused.ts'
 import type { ActionOf, Place } from './context.ts'
 import { isBits, refuseUnless } from './context.ts'
 import { checkSource, checkTarget } from './fields.ts'
@@ -29,8 +30,9 @@ export const isPortNumber = (port: number): boolean => Number.isInteger(port) &&
 
 /** Open vSwitch's ofpact_check_output_port: a port may come later, a number that none can have is refused. */
 export function checkOutPort(port: number, path: string): void {
+  if (isPortNumber(port) || RESERVED.has(port)) return
   const problem = `${port} is no port to send to; expected a number below ${PORTS_END} or a reserved one`
-  refuseUnless(isPortNumber(port) || RESERVED.has(port), 'OFPBAC_BAD_OUT_PORT', path, problem)
+  throw new Refused('OFPBAC_BAD_OUT_PORT', path, problem)
 }
 
 export function checkOutputReg({ from, maxLength }: ActionOf<'output_reg'>, place: Place): void {
