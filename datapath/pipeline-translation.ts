@@ -246,13 +246,6 @@ export class Translation {
     return this.key.slice(0, Word.ethernetDestination)
   }
 
-  /** Addresses seen behind ports. */
-  get learned(): { vlan: number; mac: number; port: number }[] {
-    return this.effects
-      .filter((effect) => effect.type === 'learn_address')
-      .map(({ vlan, mac, port }) => ({ vlan, mac, port }))
-  }
-
   /** From here to the `endClone` that is given what this gives, all is done to a copy. What is due is written down before. */
   beginClone(): BeforeClone {
     this.commit()

@@ -38,20 +38,45 @@ function switchWith(...flows: string[]) {
 function outcome(frame: Uint8Array, actions: Action[]) {
   const { sw, receive, messages, arena } = testSwitch([{}, {}, { vlanMode: 'access', tag: 10 }, {}])
   sw.tables.applyBundle([flowMod({ instructions: { apply: actions, clear: false, write: [] } })])
-  const heard = receive(frame, 1).filter((one) => !one.startsWith('drop'))
+  const ends = receive(frame, 1)
   expect(arena.live).toBe(0)
-  return { heard, messages: messages.filter(({ type }) => type === 'packetIn') }
+  return {
+    heard: ends.filter((one) => !one.startsWith('drop')),
+    messages: messages.filter(({ type }) => type === 'packetIn'),
+    isImpossible: ends.includes('drop too_many_mpls_labels'),
+  }
 }
 
+/** All but what ends more than its own list, and what is remembered beyond the frame. */
 const KINDS = new Set<Action['type']>([
   'output',
+  'output_reg',
+  'output_trunc',
   'controller',
+  'set_queue',
+  'pop_queue',
   'push_vlan',
   'pop_vlan',
   'set_vlan_vid',
+  'push_mpls',
+  'pop_mpls',
+  'push_pbb',
+  'pop_pbb',
   'set_field',
+  'load',
   'move',
+  'stack_push',
+  'stack_pop',
   'dec_ttl',
+  'set_nw_ttl',
+  'set_mpls_ttl',
+  'dec_mpls_ttl',
+  'copy_ttl_out',
+  'copy_ttl_in',
+  'ct_clear',
+  'multipath',
+  'bundle',
+  'check_pkt_larger',
   'clone',
 ])
 
@@ -76,9 +101,12 @@ test.each([1, 2, 3, 4, 5])('clone(a),b does what a does, and then what b does (s
     const b = acceptable(random)
     const first = outcome(frame, a)
     const second = outcome(frame, b)
+    // As in Open vSwitch, what can not be done to a frame undoes what was decided until it was last read.
+    if (first.isImpossible || second.isImpossible) continue
     expect(outcome(frame, [clone(...a), ...b])).toEqual({
       heard: [...first.heard, ...second.heard],
       messages: [...first.messages, ...second.messages],
+      isImpossible: false,
     })
   }
 })

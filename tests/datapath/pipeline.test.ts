@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import type { DatapathAction } from '../../datapath/datapath-actions.ts'
+import { bringAbout } from '../../datapath/pipeline-effects.ts'
 import { translate } from '../../datapath/pipeline.ts'
 import type { Translation } from '../../datapath/pipeline-translation.ts'
 import { Refused } from '../../protocols/control/refused.ts'
-import { Word } from '../../protocols/fields.ts'
+import { CtState, Word } from '../../protocols/fields.ts'
 import type { FieldName } from '../../protocols/fields.ts'
-import type { Action, FlowMod, Instructions } from '../../protocols/control/messages.ts'
+import type { Action, FlowMod, Instructions, PortConfig } from '../../protocols/control/messages.ts'
 import { ReservedPort } from '../../protocols/control/messages.ts'
 import { EtherType } from '../../protocols/match.ts'
 import type { FieldMatch } from '../../protocols/match.ts'
@@ -21,27 +22,31 @@ import {
 } from '../../protocols/packet/compose.ts'
 import type { Random } from '../../runtime/random.ts'
 import { seeded } from '../../runtime/random.ts'
+import { randomWrittenActions } from '../support/random-actions.ts'
 import { chance, pick, randomActions } from '../support/random-flows.ts'
+import { randomGroup } from '../support/random-groups.ts'
 import { agreeingKey, keyOf, matchMetBy, randomKeys } from '../support/random-keys.ts'
 import { PipelineBench } from '../support/pipeline-bench.ts'
 import { flowMod, testSwitch } from '../support/test-switch.ts'
 
 const TABLES = 5
-const PORTS = [
+const PORTS: Partial<PortConfig>[] = [
   { vlanMode: 'access', tag: 10 },
   { vlanMode: 'trunk', trunks: [0, 10, 20] },
   { vlanMode: 'native-untagged', tag: 20 },
   { type: 'tunnel', tunnel: { localIp: 0, remoteIp: 'flow', key: 'flow' } },
   { vlanMode: 'dot1q-tunnel', tag: 30 },
   {},
-] as const
+]
+
+const GROUPS = [1, 2, 3, 4, 5]
+const OPTIONS = { tables: TABLES, ports: [1, 2, 3, 4, 5, 6, 9], groups: GROUPS, actions: 'all' } as const
 
 function randomInstructions(random: Random, match: readonly FieldMatch[], table: number): Partial<Instructions> {
-  const options = { tables: TABLES, ports: [1, 2, 3, 4, 5, 6, 9] }
   return {
-    apply: randomActions(random, match, 4, options),
+    apply: randomActions(random, match, 4, OPTIONS),
     clear: chance(random, 0.1),
-    write: chance(random, 0.3) ? randomActions(random, match, 3, options) : [],
+    write: chance(random, 0.3) ? randomWrittenActions(random, match, 3, OPTIONS) : [],
     ...(chance(random, 0.2) && { writeMetadata: { value: BigInt(random.below(4)), mask: 3n } }),
     ...(table < TABLES - 1 && chance(random, 0.6) && { gotoTable: table + 1 + random.below(TABLES - 1 - table) }),
   }
@@ -54,18 +59,45 @@ function randomMod(random: Random, key: Uint32Array, priority: number): FlowMod 
   return flowMod({ table, priority, match, cookie: BigInt(priority), instructions })
 }
 
-/** Adds flows until enough were taken; a random flow may be one that a switch refuses. */
-function populate(random: Random, keys: readonly Uint32Array[]) {
-  const { sw } = testSwitch([...PORTS].map((port) => ({ ...port }) as object))
-  for (let priority = 1; sw.tables.size < 60; priority++) {
+/** Calls `attempt` until `enough`; what is random may be what a switch refuses. */
+function unlessRefused(attempt: (count: number) => void, enough: () => boolean): void {
+  for (let count = 1; !enough(); count++) {
     try {
-      sw.tables.applyBundle([randomMod(random, pick(random, keys), priority)])
+      attempt(count)
     } catch (error) {
       if (!(error instanceof Refused)) throw error
     }
   }
-  return sw
 }
+
+/** Tables, and groups that may send to those of a higher number. */
+function populate(random: Random, keys: readonly Uint32Array[]) {
+  const bench = new PipelineBench(PORTS)
+  const { tables, groups } = bench.context
+  for (const group of GROUPS) {
+    const options = { ...OPTIONS, groups: GROUPS.filter((other) => other > group).concat(99) }
+    unlessRefused(
+      () => bench.group({ ...randomGroup(random, options), group }),
+      () => groups.has(group),
+    )
+  }
+  unlessRefused(
+    (priority) => bench.mods([randomMod(random, pick(random, keys), priority)]),
+    () => tables.size >= 60,
+  )
+  return bench
+}
+
+/** Keys as they are where a frame enters, and where it has been tracked and carries things with it. */
+const keysOfAllKinds = (random: Random): Uint32Array[] =>
+  randomKeys(random, 40).map((key) => {
+    if (chance(random, 0.5)) return key
+    for (let word = Word.metadata; word < Word.ctState; word++) if (chance(random, 0.3)) key[word] = random.uint32()
+    const { New, Established, Reply, Tracked } = CtState
+    key[Word.ctState] = Tracked | pick(random, [New, Established, Established | Reply])
+    for (let word = Word.ctZone; word < Word.conjunctionId; word++) if (chance(random, 0.5)) key[word] = random.below(9)
+    return key
+  })
 
 const told = (action: DatapathAction): object => ({
   ...action,
@@ -75,25 +107,25 @@ const told = (action: DatapathAction): object => ({
 })
 
 /** All that a translation says; of a packet-in's key only the metadata is told. */
-const answer = ({ actions, hits, learned }: Translation) => ({
+const answer = ({ actions, hits, effects }: Translation) => ({
   actions: actions.map(told),
   hits: hits.map((flow) => flow.spec.cookie),
-  learned,
+  effects,
 })
 
 test.each(Array.from({ length: 30 }, (_, at) => at + 1))(
   'a key that agrees on the consulted bits meets the same fate (seed %i)',
   (seed) => {
     const random = seeded(seed)
-    const keys = randomKeys(random, 40)
-    const sw = populate(random, keys)
+    const keys = keysOfAllKinds(random)
+    const { context } = populate(random, keys)
     for (const key of keys) {
-      const said = translate(sw, key, 0)
+      const said = translate(context, key, 0)
       for (let other = 0; other < 15; other++) {
         const agreeing = agreeingKey(random, key, said.consulted, keys)
-        expect(answer(translate(sw, agreeing, 0))).toEqual(answer(said))
+        expect(answer(translate(context, agreeing, 0))).toEqual(answer(said))
       }
-      for (const { vlan, mac, port } of said.learned) sw.macTable.learn(vlan, mac, port, 0)
+      bringAbout(said.effects, context, 100, 0)
     }
   },
 )
