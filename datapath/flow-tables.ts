@@ -148,10 +148,11 @@ export class FlowTables {
 
   /**
    * A flow that a frame has taught. One that is there already, the same in all, only counts its hard timeout anew. False where
-   * the table has `limit` flows of this cookie, or no room; 0 stands for no limit.
+   * the table has `limit` flows of this cookie, or no room, or is none of a controller's; 0 stands for no limit.
    */
   learn(mod: FlowMod, limit = 0): boolean {
     const { clock } = this.#options
+    if (mod.table >= TABLES) return false
     const isBelow = this.mayLearn(mod.table, mod.cookie, limit)
     try {
       const flow = makeFlow(specOf(mod), clock.now())
