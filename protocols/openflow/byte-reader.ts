@@ -48,14 +48,10 @@ export class ByteReader {
     return this.#view.getBigUint64(this.#take(8))
   }
 
-  /** A number of `size` bytes. */
+  /** A number of `size` bytes; an even count, or one below 6. */
   big(size: number): bigint {
-    if (size === 8) return this.u64()
-    if (size <= 4) return BigInt(this.#small(size))
-    let value = 0n
-    for (let left = size; left > 0; left -= 2)
-      value = left === 1 ? (value << 8n) | BigInt(this.u8()) : (value << 16n) | BigInt(this.u16())
-    return value
+    if (size > 8) return (this.big(size - 8) << 64n) | this.u64()
+    return size === 8 ? this.u64() : BigInt(this.#small(size))
   }
 
   /** The next `size` bytes, in the same memory; never a Buffer, whose slices are no copies. */
@@ -79,7 +75,10 @@ export class ByteReader {
     return this.bytes(this.remaining).every((byte) => byte === 0)
   }
 
+  /** Of up to 6 bytes. */
   #small(size: number): number {
+    if (size === 4) return this.u32()
+    if (size === 2) return this.u16()
     let value = 0
     for (let left = size; left > 0; left--) value = value * 256 + this.u8()
     return value

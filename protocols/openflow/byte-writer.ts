@@ -37,11 +37,14 @@ export class ByteWriter {
     this.#view.setBigUint64(at, value)
   }
 
-  /** The low `size` bytes of a number. */
+  /** The low `size` bytes of a number; an even count, or one below 6. */
   big(value: bigint, size: number): void {
-    if (size === 8) return this.u64(value)
-    if (size === 4) return this.u32(Number(BigInt.asUintN(32, value)))
-    for (let shift = 8 * (size - 1); shift >= 0; shift -= 8) this.u8(Number((value >> BigInt(shift)) & 0xffn))
+    if (size > 8) this.big(value >> 64n, size - 8)
+    const rest = Math.min(size, 8)
+    if (rest === 8) return this.u64(BigInt.asUintN(64, value))
+    const low = Number(BigInt.asUintN(8 * rest, value))
+    if (rest > 4) this.#small(Math.floor(low / 0x100000000), rest - 4)
+    this.#small(low % 0x100000000, Math.min(rest, 4))
   }
 
   bytes(bytes: Uint8Array): void {
@@ -70,6 +73,16 @@ export class ByteWriter {
     this.#view = viewOf(this.#bytes)
     this.#length = 0
     return taken
+  }
+
+  #small(value: number, size: number): void {
+    if (size === 4) return this.u32(value)
+    if (size === 2) return this.u16(value)
+    if (size === 3) {
+      this.u8(value >>> 16)
+      this.u16(value & 0xffff)
+    }
+    if (size === 1) this.u8(value)
   }
 
   #grow(count: number): number {
