@@ -51,11 +51,7 @@ export function body<T extends MessageType>(
 }
 
 /** Nothing behind the headers. */
-export const emptyBody = <T extends MessageType & Message['type']>(
-  type: T,
-  wire: WireType,
-  message: MessageOf<T>,
-): Body =>
+export const emptyBody = <T extends MessageType>(type: T, wire: WireType, message: MessageOf<T>): Body =>
   body(
     type,
     wire,

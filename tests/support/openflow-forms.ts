@@ -42,6 +42,13 @@ export const WITHOUT_FORM: ReadonlySet<MessageType> = new Set<MessageType>([
   'tableDescriptionReply',
 ])
 
+/** The same without some of its properties. */
+function without<T extends object, K extends keyof T>(value: T, ...keys: K[]): Omit<T, K> {
+  const rest = { ...value }
+  for (const key of keys) delete rest[key]
+  return rest
+}
+
 const utf8 = new TextEncoder()
 
 /** Text cut to `size` bytes with the zero behind it. */
@@ -57,11 +64,16 @@ const clamped = (nanoseconds: bigint) => 0xffffffffn * 1_000_000_000n + (nanosec
 
 const NOTHING: Instructions = { apply: [], clear: false, write: [] }
 
-function statistics({ importance: _, ...flow }: FlowStatistics): FlowStatistics {
-  return { ...flow, idleAge: 0n, duration: duration(flow.duration), instructions: instructions(flow) }
+function statistics(flow: FlowStatistics): FlowStatistics {
+  return {
+    ...without(flow, 'importance'),
+    idleAge: 0n,
+    duration: duration(flow.duration),
+    instructions: instructions(flow),
+  }
 }
 
-const portFlags = ({ noFlood: _, ...flags }: PortFlags): PortFlags => flags
+const portFlags = (flags: PortFlags): PortFlags => without(flags, 'noFlood')
 
 const onFlags = (flags: PortFlags): PortFlags =>
   Object.fromEntries(Object.entries(portFlags(flags)).filter(([, on]) => on))
@@ -79,17 +91,16 @@ const port = ({ number, name, mac, linkUp, flags }: PortDescription): PortDescri
 const meter = <T extends MeterSpec>(spec: T): T => ({
   ...spec,
   unit: spec.unit ?? 'bits',
-  bands: spec.bands.map(({ dscp: _, precedence, ...band }) =>
-    band.type === 'drop' ? band : { ...band, precedence: precedence ?? 0 },
+  bands: spec.bands.map((band) =>
+    band.type === 'drop' ? band : { ...without(band, 'dscp'), precedence: band.precedence ?? 0 },
   ),
 })
 
 /** In OpenFlow 1.3's own form buckets have no ids, and the default weight is not said. */
-const group = <T extends GroupSpec>({ selection: _, ...spec }: T) => ({
-  ...spec,
-  buckets: spec.buckets.map(({ id: __, weight, ...bucket }) => ({
-    ...(weight !== undefined && weight !== 1 && { weight }),
-    ...bucket,
+const group = <T extends GroupSpec>(spec: T): Omit<T, 'selection'> => ({
+  ...without(spec, 'selection'),
+  buckets: spec.buckets.map((bucket) => ({
+    ...without(bucket, 'id', ...(bucket.weight === 1 ? (['weight'] as const) : [])),
     actions: actions(bucket.actions),
   })),
 })
@@ -131,8 +142,8 @@ function error({ code }: MessageOf<'error'>, message: string): MessageOf<'error'
   return { type: 'error', code: spoken, field: '', message: type === 0 ? message : spoken }
 }
 
-function packetIn(message: MessageOf<'packetIn'>): MessageOf<'packetIn'> {
-  const { controllerId: _, userdata: __, ...packet } = message
+function arrived(message: MessageOf<'packetIn'>): MessageOf<'packetIn'> {
+  const packet = without(message, 'controllerId', 'userdata')
   const named = packet.match.find(({ field }) => field === 'in_port')
   const inPort = Number(named?.value ?? packet.inPort)
   const match = named ? packet.match : inOrder([...packet.match, { field: 'in_port', value: BigInt(inPort) }])
@@ -239,7 +250,7 @@ export function asOpenFlowSays(message: Message): Message {
     case 'portFlagsMod':
       return { ...message, flags: portFlags(message.flags) }
     case 'packetIn':
-      return packetIn(message)
+      return arrived(message)
     case 'flowMod': {
       const { importance: _, ...flow } = message
       return { ...flow, instructions: instructions(flow) }
@@ -295,7 +306,7 @@ export function asOpenFlowSays(message: Message): Message {
     case 'bundleAdd':
       return withoutEmptyFlags({ ...message, message: asOpenFlowSays(message.message) as typeof message.message })
     case 'flowMonitorRequest':
-      return { ...message, monitors: message.monitors.map(({ outGroup: _, ...monitor }) => monitor) }
+      return { ...message, monitors: message.monitors.map((monitor) => without(monitor, 'outGroup')) }
     case 'flowMonitorReply':
       return {
         ...message,

@@ -16,31 +16,27 @@ const errorIn = (bytes: Uint8Array | undefined) => decodeOpenFlow(bytes!).messag
 
 describe('hello', () => {
   test.each([
-    ['a bitmap with 1.3 in it', '04 00 0010 00000001 0001 0008 00000010', true],
-    ['a bitmap with 1.0 and 1.3, from one who speaks 1.5', '06 00 0010 00000001 0001 0008 00000052', true],
-    ['a bitmap without 1.3, from one who speaks 1.4', '05 00 0010 00000001 0001 0008 00000022', false],
-    ['no bitmap, from one who speaks 1.5: the lower version counts', '06 00 0008 00000001', true],
-    ['no bitmap, from one who speaks 1.0', '01 00 0008 00000001', false],
-    [
-      'an element that nobody knows before the bitmap',
-      '01 00 0018 00000001 0007 0005 ff000000 0001 0008 00000010',
-      true,
-    ],
-    ['a bitmap cut short counts as none', '04 00 000e 00000001 0001 0008 0000', true],
-    ['something else first', '04 02 0008 00000001', false],
-  ])('%s', (_, hex, agrees) => {
+    ['a bitmap with 1.3 in it', '04 00 0010 00000001 0001 0008 00000010'],
+    ['a bitmap with 1.0 and 1.3, from one who speaks 1.5', '06 00 0010 00000001 0001 0008 00000052'],
+    ['no bitmap, from one who speaks 1.5: the lower version counts', '06 00 0008 00000001'],
+    ['an element that nobody knows before the bitmap', '01 00 0018 00000001 0007 0005 ff000000 0001 0008 00000010'],
+    ['a bitmap cut short counts as none', '04 00 000e 00000001 0001 0008 0000'],
+  ])('agrees: %s', (_, hex) => {
     const end = rawEnd(bytesOf(hex))
-    if (agrees) {
-      end.asks({ type: 'barrierRequest' }, 7)
-      expect(end.heard).toEqual([{ message: { type: 'barrierRequest' }, xid: 7 }])
-      expect(end.channel.closed).toBe(false)
-    } else {
-      const [bytes, ...others] = end.channel.sent
-      expect(others).toEqual([])
-      expect(errorIn(bytes).code).toBe('OFPHFC_INCOMPATIBLE')
-      expect(Buffer.from(bytes!.subarray(DATA_AT)).toString('ascii')).toMatch(/^[ -~]+$/)
-      expect(end.channel.closed).toBe(true)
-    }
+    end.asks({ type: 'barrierRequest' }, 7)
+    expect(end.heard).toEqual([{ message: { type: 'barrierRequest' }, xid: 7 }])
+    expect(end.channel).toMatchObject({ closed: false, sent: [] })
+  })
+
+  test.each([
+    ['a bitmap without 1.3, from one who speaks 1.4', '05 00 0010 00000001 0001 0008 00000022'],
+    ['no bitmap, from one who speaks 1.0', '01 00 0008 00000001'],
+    ['something else first', '04 02 0008 00000001'],
+  ])('ends the channel with an explanation: %s', (_, hex) => {
+    const { channel } = rawEnd(bytesOf(hex))
+    expect(channel.sent.map((bytes) => errorIn(bytes).code)).toEqual(['OFPHFC_INCOMPATIBLE'])
+    expect(Buffer.from(channel.sent[0]!.subarray(DATA_AT)).toString('ascii')).toMatch(/^[ -~]+$/)
+    expect(channel.closed).toBe(true)
   })
 
   test('offers OpenFlow 1.3 alone, and is said once', () => {
