@@ -1,9 +1,9 @@
 // What is known of a frame when an action meets it: the flow's match, and what the actions before have done to it. Open vSwitch
 // refuses an action on a field that the frame may not have (lib/ofp-actions.c, ofpacts_check).
 
-import type { Action } from '../control/messages.ts'
+import type { Action, CtAction } from '../control/messages.ts'
 import type { Field } from '../fields.ts'
-import { fieldOf } from '../fields.ts'
+import { CtState, fieldOf } from '../fields.ts'
 import type { FieldMatch, Match } from '../match.ts'
 import { EtherType, missingPrerequisite } from '../match.ts'
 
@@ -81,7 +81,7 @@ export function lackingFor(action: Action, known: Knowledge): string | undefined
     case 'resubmit':
       return action.swapped ? field('ct_nw_proto') : undefined
     case 'ct':
-      return lackingToTrack(action.alg, known)
+      return lackingToTrack(action, known)
     case 'nat':
       if (action.addresses === undefined) return undefined
       return field(action.addresses.family === 4 ? 'nw_src' : 'ipv6_src')
@@ -90,12 +90,15 @@ export function lackingFor(action: Action, known: Knowledge): string | undefined
   }
 }
 
-/** A gateway goes by its protocol: FTP's is TCP, TFTP's UDP. */
-function lackingToTrack(alg: number, { match }: Knowledge): string | undefined {
+/** A gateway goes by its protocol: FTP's is TCP, TFTP's UDP. What the tracker calls invalid is no connection to be committed. */
+function lackingToTrack({ alg, commit }: CtAction, { match }: Knowledge): string | undefined {
+  if (commit && match.some(isInvalid)) return 'a ct_state without +inv'
   if (alg === GATEWAYS.ftp) return lacking(fieldOf('tcp_src'), match)
   if (alg === GATEWAYS.tftp) return lacking(fieldOf('udp_src'), match)
   return lacking(fieldOf('nw_proto'), match)
 }
+
+const isInvalid = (part: FieldMatch) => part.field === 'ct_state' && (Number(part.value) & CtState.Invalid) !== 0
 
 /** Application layer gateways, by their ports. */
 export const GATEWAYS = { ftp: 21, tftp: 69 } as const

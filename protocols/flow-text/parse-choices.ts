@@ -9,7 +9,7 @@ import type { ActionReader, Reading } from './reading.ts'
 import { oneOf, readOptions } from './reading.ts'
 import { FlowSyntaxError } from './syntax-error.ts'
 import type { Piece, Word } from './words.ts'
-import { commaParts, slice, valueOf, valueOrNothing } from './words.ts'
+import { commaParts, sides, slice, valueOf, valueOrNothing } from './words.ts'
 
 export const CHOICES: Readonly<Record<string, ActionReader>> = {
   multipath: readMultipath,
@@ -92,11 +92,8 @@ function readPortTarget(piece: Piece, reading: Reading) {
 
 /** `check_pkt_larger(LENGTH)->FIELD[BIT]`. */
 function readCheckLarger(word: Word, reading: Reading): Action {
-  const value = valueOf(word)
-  const found = /^\s*(\w+)\s*\)?\s*->\s*/.exec(value.text)
-  if (found === null)
-    throw new FlowSyntaxError(value.column, `'${value.text}' has no '->'`, 'check_pkt_larger(BYTES)->FIELD[BIT]')
-  const destination = slice(value, found[0].length)
+  const [before, destination] = sides(valueOf(word))
+  const length = before.text.endsWith(')') ? slice(before, 0, before.text.length - 1) : before
   const to = readTarget(destination, reading)
   if (to.bits !== 1)
     throw new FlowSyntaxError(
@@ -104,7 +101,6 @@ function readCheckLarger(word: Word, reading: Reading): Action {
       `${destination.text} has ${to.bits} bits`,
       'one bit, as NXM_NX_REG0[0]',
     )
-  const length = slice(value, value.text.indexOf(found[1]!), value.text.indexOf(found[1]!) + found[1]!.length)
   return { type: 'check_pkt_larger', length: parseSmall(length, UINT16), to }
 }
 

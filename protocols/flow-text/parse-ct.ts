@@ -121,9 +121,13 @@ function splitPorts(piece: Piece): [Piece, Piece | undefined] {
   return bare > 0 ? [slice(piece, 0, bare), slice(piece, bare + 1)] : [piece, undefined]
 }
 
+/** Characters of an address. */
+const LONGEST_ADDRESS = 64
+
 function parseAddress(piece: Piece, family: 4 | 6): bigint {
   const text = piece.text.startsWith('[') && piece.text.endsWith(']') ? piece.text.slice(1, -1) : piece.text
   try {
+    if (text.length > LONGEST_ADDRESS) throw new InvalidField('nat', 'too long', 'an address')
     return family === 4 ? BigInt(parseIpv4(text)) : parseIpv6(text)
   } catch (error) {
     if (!(error instanceof InvalidField)) throw error

@@ -181,6 +181,7 @@ function readBucketProperty(word: Word, bucket: Bucket, options: FlowTextOptions
   switch (word.key.text) {
     case 'weight':
       bucket.weight = parseSmall(value, UINT16)
+      if (bucket.weight === 1) delete bucket.weight
       return
     case 'watch_port':
       bucket.watchPort = parsePort(value, options)

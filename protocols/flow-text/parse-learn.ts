@@ -127,8 +127,15 @@ function readMatched(option: Word, learned: FieldMatch[], reading: Reading): Lea
   if (namesSubfield(value.text) && !/^\d/.test(value.text))
     return { bits: to.bits, source: fromField(value, to, reading), target }
   const number = fieldNamed(key.text) === undefined ? parseBits(value, to.bits) : parseWhole(field, value, to, reading)
-  if (to.bits === wholeBits(field)) learned.push({ field: to.field, value: number })
+  if (to.bits === wholeBits(field)) remember(learned, { field: to.field, value: number })
   return { bits: to.bits, source: { type: 'value', value: number }, target }
+}
+
+/** A later value takes the place of an earlier one. */
+function remember(learned: FieldMatch[], part: FieldMatch): void {
+  const index = learned.findIndex(({ field }) => field === part.field)
+  if (index < 0) learned.push(part)
+  else learned[index] = part
 }
 
 /** A value as a match would have it: `eth_src=02:00:00:00:00:01`, `in_port=LOCAL`. */

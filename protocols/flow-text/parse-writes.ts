@@ -120,7 +120,10 @@ function readSetField(word: Word, reading: Reading): Action {
     )
     throw new FlowSyntaxError(name.column, `unknown field '${name.text}'`, 'a field that can be written', meant)
   }
-  return setField(field, parseMasked(field, value, reading.options), name, reading)
+  const part = parseMasked(field, value, reading.options)
+  if (field.name === 'vlan_vid' && part.mask === undefined && (part.value & TAG_PRESENT) === 0n)
+    throw new FlowSyntaxError(value.column, `${value.text} says that there is no tag`, 'a VLAN with bit 0x1000 set')
+  return setField(field, part, name, reading)
 }
 
 /** `load:VALUE->FIELD[first..last]`. */

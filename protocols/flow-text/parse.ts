@@ -85,12 +85,12 @@ const COMMANDS: ReadonlyMap<string, FlowCommand> = new Map([
 const deletes = (command: FlowCommand) => command === 'delete' || command === 'delete-strict'
 
 function readFlow(whole: Piece, purpose: FlowCommand | 'filter', options: FlowTextOptions): FlowDraft {
-  const { before, actions } = split(whole)
+  const { before, actions, actionsColumn } = split(whole)
   const takesActions = purpose !== 'filter' && !deletes(purpose)
   if (takesActions && actions === undefined)
-    throw new FlowSyntaxError(whole.column + whole.text.length, 'the flow has no actions', 'actions=…, or actions=drop')
+    throw new FlowSyntaxError(actionsColumn, 'the flow has no actions', 'actions=…, or actions=drop')
   if (!takesActions && actions !== undefined)
-    throw new FlowSyntaxError(before.column + before.text.length, 'a filter has no actions', 'a match')
+    throw new FlowSyntaxError(actionsColumn, 'a filter has no actions', 'a match')
   const draft: FlowDraft = {
     flags: {},
     cookieMask: 0n,
@@ -103,10 +103,14 @@ function readFlow(whole: Piece, purpose: FlowCommand | 'filter', options: FlowTe
   return draft
 }
 
-function split(whole: Piece): { before: Piece; actions?: Piece } {
+function split(whole: Piece): { before: Piece; actions?: Piece; actionsColumn: number } {
   const found = /(^|[\s,])actions?\s*=/.exec(whole.text)
-  if (found === null) return { before: whole }
-  return { before: slice(whole, 0, found.index), actions: slice(whole, found.index + found[0].length) }
+  if (found === null) return { before: whole, actionsColumn: whole.column + whole.text.length }
+  return {
+    before: slice(whole, 0, found.index),
+    actions: slice(whole, found.index + found[0].length),
+    actionsColumn: whole.column + found.index + found[1]!.length,
+  }
 }
 
 const specOf = (draft: FlowDraft, table: number): FlowSpec => ({

@@ -19,7 +19,7 @@ export function printCt(ct: CtAction, printList: (actions: readonly Action[]) =>
     ...(nested.length === 0 ? [] : [`exec(${printList(nested)})`]),
     ...(ct.alg === 0 ? [] : [`alg=${gatewayName(ct.alg)}`]),
   ]
-  return said.length === 0 ? 'ct' : `ct(${said.join(',')})`
+  return `ct(${said.join(',')})`
 }
 
 const gatewayName = (alg: number): string =>

@@ -46,12 +46,40 @@ function hashField({ field, mask }: FieldMatch, options: FlowTextOptions): strin
   return mask === undefined ? name : `${name}=${formatInAction(fieldOf(field), { value: mask }, options)}`
 }
 
-/**
- * Open vSwitch lists fields to hash in the order of its own table of fields (openvswitch/meta-flow.h), which is not that of a
- * match: these stand elsewhere.
- */
-const AHEAD: readonly FieldName[] = ['conj_id', 'tun_id', 'tun_src', 'tun_dst', 'metadata', 'in_port', 'actset_output']
-const HASH_ORDER: readonly FieldName[] = [
-  ...AHEAD,
-  ...FIELDS.map(({ name }) => name).filter((name) => !AHEAD.includes(name)),
-]
+/** Open vSwitch lists fields to hash in the order of its own table (openvswitch/meta-flow.h), which is not that of a match. */
+const HASH_ORDER: readonly FieldName[] = inOrderOf([
+  /^conj_id$/,
+  /^tun_/,
+  /^metadata$/,
+  /^in_/,
+  /^actset_output$/,
+  /^pkt_mark$/,
+  /^ct_(state|zone|mark|label)$/,
+  /^ct_nw_proto$/,
+  /^ct_nw_/,
+  /^ct_ipv6_/,
+  /^ct_/,
+  /reg/,
+  /^eth_/,
+  /^vlan_/,
+  /^mpls_(label|tc|bos)$/,
+  /^mpls_/,
+  /^(nw|ipv6)_(src|dst)$/,
+  /^ipv6_/,
+  /^nw_proto$/,
+  /^(ip|nw)_/,
+  /^arp_op$/,
+  /^arp_/,
+  /^tcp_/,
+  /^udp_/,
+  /^sctp_/,
+])
+
+/** Fields by the first of `patterns` that their names meet, otherwise in the order of fields.ts. */
+function inOrderOf(patterns: readonly RegExp[]): FieldName[] {
+  const place = (name: FieldName) => {
+    const index = patterns.findIndex((pattern) => pattern.test(name))
+    return index < 0 ? patterns.length : index
+  }
+  return FIELDS.map(({ name }) => name).toSorted((a, b) => place(a) - place(b))
+}

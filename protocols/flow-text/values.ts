@@ -42,7 +42,13 @@ export function parseMasked(field: Field, piece: Piece, options: FlowTextOptions
   return { value: value & mask, mask }
 }
 
+/** Characters of an address. */
+const LONGEST_ADDRESS = 64
+
 function parseBare(field: Field, piece: Piece): bigint {
+  const isAddress = field.format === 'mac' || field.format === 'ipv4' || field.format === 'ipv6'
+  if (isAddress && piece.text.length > LONGEST_ADDRESS)
+    throw new FlowSyntaxError(piece.column, `'${piece.text}' is no value of ${field.name}`, EXPECTED[field.format])
   try {
     switch (field.format) {
       case 'mac':
