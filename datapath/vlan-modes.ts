@@ -11,6 +11,8 @@ export interface VlanPolicy {
   tag: number
   /** VLANs that a trunk carries; all where undefined. */
   trunks: ReadonlySet<number> | undefined
+  /** Customer VLANs that a dot1q-tunnel carries, 0 standing for untagged frames; all where undefined. */
+  cvlans?: ReadonlySet<number>
 }
 
 /** What an unconfigured port is for Open vSwitch. */
@@ -24,8 +26,15 @@ export function vlanPolicy(config: PortConfig): VlanPolicy | undefined {
   const mode = config.vlanMode ?? (config.tag === undefined ? 'trunk' : 'access')
   const tag = config.tag ?? 0
   const trunks = config.trunks ?? []
+  if (mode === 'dot1q-tunnel') return dot1qTunnelPolicy(config, tag)
   if (config.type === 'vnic') return vnicPolicy(mode, tag, trunks)
   return { mode, tag, trunks: trunks.length > 0 ? trunkedVlans(mode, tag, trunks) : undefined }
+}
+
+function dot1qTunnelPolicy({ type, cvlans = [] }: PortConfig, tag: number): VlanPolicy | undefined {
+  if (type === 'vnic' && tag === 0) return undefined
+  const policy: VlanPolicy = { mode: 'dot1q-tunnel', tag, trunks: undefined }
+  return cvlans.length === 0 ? policy : { ...policy, cvlans: new Set(cvlans) }
 }
 
 function vnicPolicy(mode: VlanMode, tag: number, trunks: readonly number[]): VlanPolicy | undefined {
@@ -57,7 +66,7 @@ export function admits(policy: VlanPolicy, tags: readonly number[]): boolean {
     case 'access':
       return vlan === 0
     case 'dot1q-tunnel':
-      return true
+      return allowsCustomer(policy, vlan)
     case 'trunk':
       return trunksVlan(policy, vlan)
     default:
@@ -68,6 +77,8 @@ export function admits(policy: VlanPolicy, tags: readonly number[]): boolean {
 /** A native port without trunks of its own carries all VLANs but 0: what comes untagged there is in its native VLAN. */
 const trunksVlan = ({ mode, trunks }: VlanPolicy, vlan: number) =>
   trunks === undefined ? vlan !== 0 || !isNative(mode) : trunks.has(vlan)
+
+const allowsCustomer = ({ cvlans }: VlanPolicy, vlan: number) => cvlans === undefined || cvlans.has(vlan)
 
 /** The tags by which the switch knows a frame that came in with `tags`. */
 export function tagsInside(policy: VlanPolicy, tags: readonly number[]): readonly number[] {
@@ -91,7 +102,7 @@ export function carries(policy: VlanPolicy, tags: readonly number[]): boolean {
     case 'access':
       return vlan === policy.tag && vlanOf(tags[1] ?? 0) === 0
     case 'dot1q-tunnel':
-      return vlan === policy.tag
+      return vlan === policy.tag && allowsCustomer(policy, vlanOf(tags[1] ?? 0))
     default:
       return trunksVlan(policy, vlan)
   }

@@ -3,6 +3,7 @@
 import { extractKey, readField } from '../../datapath/flow-key.ts'
 import type { FlowKey } from '../../datapath/flow-key.ts'
 import { FrameArena } from '../../datapath/frames.ts'
+import type { Field } from '../../protocols/fields.ts'
 import { FIELDS, KEY_WORDS } from '../../protocols/fields.ts'
 import type { FieldMatch, Match } from '../../protocols/match.ts'
 import { missingPrerequisite } from '../../protocols/match.ts'
@@ -22,9 +23,9 @@ export const randomKeys = (random: Random, count: number): FlowKey[] =>
   Array.from({ length: count }, () => keyOf(damagedFrame(random), 1 + random.below(4)))
 
 /** A match that `key` meets: some of the fields that it has, exact or masked. */
-export function matchMetBy(random: Random, key: FlowKey, likely = 0.2): Match {
+export function matchMetBy(random: Random, key: FlowKey, likely = 0.2, fields: readonly Field[] = FIELDS): Match {
   const match: FieldMatch[] = []
-  for (const field of FIELDS) {
+  for (const field of fields) {
     const wanted = field.name === 'eth_type' || field.name === 'nw_proto' ? 0.5 : likely
     const clashes = field.name.startsWith('vlan') && match.some((part) => part.field.startsWith('vlan'))
     if (!chance(random, wanted) || clashes || missingPrerequisite(field, match) !== undefined) continue

@@ -21,6 +21,13 @@ export function checkPortConfig(port: PortConfig): void {
     throw new Refused('OFPBRC_BAD_PORT', 'port.name', `expected 1 to ${LONGEST_NAME} characters`)
   if (port.tag !== undefined) require(port.tag, 1, 4094, 'port.tag')
   port.trunks?.forEach((vlan, index) => require(vlan, 0, 4095, `port.trunks[${index}]`))
+  port.cvlans?.forEach((vlan, index) => require(vlan, 0, 4095, `port.cvlans[${index}]`))
+  port.queues?.forEach(({ queue, minRate = 1, maxRate = minRate }, index) => {
+    require(queue, 0, 0xfffffffe, `port.queues[${index}].queue`)
+    require(minRate, 1, Number.MAX_SAFE_INTEGER, `port.queues[${index}].minRate`)
+    require(maxRate, minRate, Number.MAX_SAFE_INTEGER, `port.queues[${index}].maxRate`)
+  })
+  if (port.maxRate !== undefined) require(port.maxRate, 1, Number.MAX_SAFE_INTEGER, 'port.maxRate')
   if (port.mtu !== undefined) require(port.mtu, MTU.smallest, MTU.largest, 'port.mtu')
   checkBelongs(port.type === 'tunnel', port.tunnel, 'port.tunnel', 'a tunnel')
   checkBelongs(port.type === 'patch', port.patchPeer, 'port.patchPeer', 'a patch')

@@ -15,7 +15,7 @@ const BRIDGE = 'twin'
 export type OpenFlowVersion = 'OpenFlow10' | 'OpenFlow15'
 
 /** What a port's VLAN settings are; none for a trunk of everything. */
-export type VlanSettings = Pick<PortConfig, 'vlanMode' | 'tag' | 'trunks'>
+export type VlanSettings = Pick<PortConfig, 'vlanMode' | 'tag' | 'trunks' | 'cvlans'>
 
 const portName = (number: number) => `twin${number}`
 
@@ -86,13 +86,14 @@ export class OvsTwin {
   }
 }
 
-function portWords(name: string, { vlanMode, tag, trunks = [] }: VlanSettings): string[] {
+function portWords(name: string, { vlanMode, tag, trunks = [], cvlans = [] }: VlanSettings): string[] {
   const settings = [
     ...(vlanMode ? [`vlan_mode=${vlanMode}`] : []),
     ...(tag === undefined ? [] : [`tag=${tag}`]),
     ...(trunks.length > 0 ? [`trunks=${trunks.join(',')}`] : []),
+    ...(cvlans.length > 0 ? [`cvlans=${cvlans.join(',')}`] : []),
   ]
-  const clear = ['--', 'clear', 'port', name, 'vlan_mode', 'tag', 'trunks']
+  const clear = ['--', 'clear', 'port', name, 'vlan_mode', 'tag', 'trunks', 'cvlans']
   return settings.length === 0 ? clear : [...clear, '--', 'set', 'port', name, ...settings]
 }
 

@@ -11,11 +11,12 @@ import { inOrder, pick, randomBits } from '../../support/random-flows.ts'
 import { randomFrame } from '../../support/random-frames.ts'
 import { keyOf } from '../../support/random-keys.ts'
 import type { IncomingFrame, SwitchCase } from './switch-cases.ts'
-import { PORTS, anyFrame, blank, instructionsOf } from './switch-cases.ts'
+import { PORTS, anyFrame, blank, instructionsOf, UNKNOWN_THERE } from './switch-cases.ts'
 
 /** OpenFlow 1.5 has no word for vlan_tci. */
 export const REWRITABLE: readonly Field[] = FIELDS.filter(
-  ({ settable, word, name }) => settable && word >= Word.ethernetDestination && name !== 'vlan_tci',
+  ({ settable, word, name }) =>
+    settable && word >= Word.ethernetDestination && name !== 'vlan_tci' && !UNKNOWN_THERE.has(name),
 )
 
 /** Frames that have the field, and a flow for each kind of them that writes to it. */

@@ -6,7 +6,7 @@ import { ReservedPort } from '../../../protocols/control/messages.ts'
 import type { FlowKey } from '../../../datapath/flow-key.ts'
 import { readField } from '../../../datapath/flow-key.ts'
 import { internetChecksum } from '../../../protocols/checksum.ts'
-import { fieldOf } from '../../../protocols/fields.ts'
+import { FIELDS, fieldOf } from '../../../protocols/fields.ts'
 import type { FieldMatch, Match } from '../../../protocols/match.ts'
 import { EtherType } from '../../../protocols/match.ts'
 import type { Random } from '../../../runtime/random.ts'
@@ -18,6 +18,11 @@ import type { OpenFlowVersion, VlanSettings } from './ovs-twin.ts'
 import { TagKnowledge } from './tag-knowledge.ts'
 
 export const PORTS = [1, 2, 3, 4] as const
+
+/** Fields of OpenFlow 1.3 that Open vSwitch refuses. */
+export const UNKNOWN_THERE: ReadonlySet<string> = new Set(['pbb_isid', 'ipv6_exthdr', 'in_phy_port'])
+const KNOWN_THERE = FIELDS.filter(({ name }) => !UNKNOWN_THERE.has(name))
+
 const TABLES = 4
 
 export interface IncomingFrame {
@@ -131,7 +136,7 @@ function withRegister(random: Random, match: Match): Match {
 /** A match that the frame meets as it came in, and that Open vSwitch takes in this version. */
 function matchOf(random: Random, { bytes, port }: IncomingFrame, version: OpenFlowVersion, likely: number): Match {
   const key = keyOf(bytes, port)
-  const match = matchMetBy(random, key, likely).map((part) => spelt(part, key))
+  const match = matchMetBy(random, key, likely, KNOWN_THERE).map((part) => spelt(part, key))
   return match.filter((part) => isTaken(part, match, version))
 }
 
@@ -220,7 +225,7 @@ function randomVlans(random: Random): VlanSettings {
     case 0:
       return {}
     case 6:
-      return { vlanMode: 'dot1q-tunnel', tag: pick(random, VLANS) }
+      return { vlanMode: 'dot1q-tunnel', tag: pick(random, VLANS), ...(chance(random, 0.5) && { cvlans: trunks }) }
     case 1:
       return { tag: pick(random, VLANS) }
     case 2:
