@@ -74,26 +74,32 @@ const SCRIPT: readonly (readonly [Side, number, number])[] = [
 ]
 const SCALE = 3
 
+interface TrafficOptions {
+  /** How much ICMP errors quote: as little as they may, whole transport headers at least, or there are none. */
+  quotes?: 'any' | 'long' | 'none'
+  /** Some fragments come twice. */
+  repeats?: boolean
+}
+
 export class Traffic {
   readonly #random: Random
   readonly #family: 4 | 6
-  readonly #errors: boolean
+  readonly #quotes: 'any' | 'long' | 'none'
   readonly #repeats: boolean
   readonly #conversations: Conversation[] = []
   readonly #heard: { side: Side; bytes: Uint8Array }[] = []
 
-  /** Without `errors` there are no ICMP errors; without `repeats` no fragment comes twice. */
-  constructor(random: Random, family: 4 | 6, { errors = true, repeats = true } = {}) {
+  constructor(random: Random, family: 4 | 6, { quotes = 'any', repeats = true }: TrafficOptions = {}) {
     this.#random = random
     this.#family = family
-    this.#errors = errors
+    this.#quotes = quotes
     this.#repeats = repeats
   }
 
   /** One or, where a datagram is fragmented, several frames. */
   next(): Saying[] {
     const luck = this.#random.fraction()
-    if (luck < 0.08 && this.#errors && this.#heard.length > 0) return [this.#error()]
+    if (luck < 0.08 && this.#quotes !== 'none' && this.#heard.length > 0) return [this.#error()]
     const saying = this.#say()
     if (luck < 0.14 && this.#random.fraction() < 0.5) return [this.#damaged(saying)]
     return saying.bytes.length > 1000 ? this.#fragments(saying) : [saying]
@@ -101,10 +107,11 @@ export class Traffic {
 
   /** What has come through the tracker: the other side answers to that. */
   heard({ side, conversation }: Saying, bytes: Uint8Array): void {
+    if (!conversation) return
     const other = side === 0 ? 1 : 0
     this.#heard.push({ side: other, bytes: bytes.slice() })
     const seen = viewOf(bytes)
-    if (conversation && seen) conversation.views[other] = seen
+    if (seen) conversation.views[other] = seen
   }
 
   #chance(probability: number): boolean {
@@ -199,9 +206,10 @@ export class Traffic {
   #error(): Saying {
     const random = this.#random
     const { side, bytes } = oneOf(random, this.#heard)
+    const least = (this.#family === 4 ? 20 : 40) + (this.#quotes === 'long' ? 20 : 8)
     const quoted = bytes.subarray(
       14,
-      14 + oneOf(random, this.#family === 4 ? [27, 28, 40, 48, 80] : [47, 48, 60, 68, 100]),
+      14 + least + oneOf(random, this.#quotes === 'long' ? [0, 20] : [-1, 0, 0, 12, 20, 40]),
     )
     const header = new Uint8Array(8)
     header[0] = this.#family === 4 ? oneOf(random, [3, 11, 12, 4, 5]) : oneOf(random, [1, 2, 3, 4])
@@ -217,14 +225,14 @@ export class Traffic {
 
   /** A byte behind the Ethernet header is another, or the end is missing. */
   #damaged(saying: Saying): Saying {
-    const { bytes } = saying
-    if (this.#chance(0.3)) return { ...saying, bytes: bytes.subarray(0, 14 + this.#random.below(bytes.length - 14)) }
+    const { bytes, side } = saying
+    if (this.#chance(0.3)) return { side, bytes: bytes.subarray(0, 14 + this.#random.below(bytes.length - 14)) }
     const damaged = bytes.slice()
     const at = 14 + this.#random.below(Math.min(bytes.length - 14, 60))
     // No fragment of a datagram that never gets whole.
     if (at === 20 || at === 21) return saying
     damaged[at]! ^= 1 << this.#random.below(8)
-    return { ...saying, bytes: damaged }
+    return { side, bytes: damaged }
   }
 
   /** Of at least 400 bytes of IP but for the last; all of them, in any order, and some twice. */

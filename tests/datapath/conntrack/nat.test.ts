@@ -115,6 +115,23 @@ test('what an ICMP error quotes is what its receiver sent', () => {
   expect([back.state, back.bytes]).toEqual(['+rel+rpl+trk+dnat', error(A, udp())])
 })
 
+test('eight bytes of a quoted TCP header are enough', () => {
+  const bench = new Bench()
+  const syn = (ipSrc: number) => tcpFrame({ ...THERE, ipSrc, flags: TcpFlag.Syn })
+  bench.commit(syn(A), { nat: nat('src', N) })
+  const error = (ipDst: number) => {
+    const segment = Uint8Array.of(3, 1, 0, 0, 0, 0, 0, 0, ...syn(ipDst).subarray(14, 42))
+    return ipFrame({ ...ETHERNET, ipSrc: 0x0a000707, ipDst, protocol: IpProtocol.Icmp, segment })
+  }
+  expect(bench.one(error(N), RESTORE).bytes).toEqual(error(A))
+})
+
+test('to translate a new connection as it has been leaves it as it is', () => {
+  const bench = new Bench()
+  expect(bench.commit(udp(), RESTORE).state).toBe('+new+trk')
+  expect(bench.one(udp(BACK), RESTORE).state).toBe('+est+rpl+trk')
+})
+
 test.each(['udp', 'tcp'] as const)('the same for IPv6 (%s)', (kind) => {
   const [from, to, other] = ['fd00::1', 'fd01::1', 'fd09::9'].map((text) => parseIpv6(text)) as [bigint, bigint, bigint]
   const bench = new Bench()
