@@ -8,8 +8,7 @@ import type { Channel } from '../../runtime/transport.ts'
 import type { Switch } from '../switch.ts'
 import { Roles } from './roles.ts'
 import { Session } from './session.ts'
-import type { Subscription } from './subscription.ts'
-import { HEARS_ALL } from './subscription.ts'
+import type { Dialect } from './subscription.ts'
 
 export class Agent {
   readonly #device: Switch
@@ -28,13 +27,13 @@ export class Agent {
   /** Begins a conversation over the control protocol; to be called in the turn that gave out the channel. */
   connect(channel: Channel): Connection {
     const connection = new Connection(channel)
-    this.converse(connection, HEARS_ALL)
+    this.converse(connection, 'control')
     return connection
   }
 
-  /** Begins a conversation, on whichever wire, with one that hears what `subscription` says until it asks for something else. */
-  converse(conversation: Conversation, subscription: Subscription): void {
-    const session = new Session({ device: this.#device, conversation, roles: this.#roles, subscription })
+  /** Begins a conversation that is on its way already. */
+  converse(conversation: Conversation, dialect: Dialect): void {
+    const session = new Session({ device: this.#device, conversation, roles: this.#roles, dialect })
     this.#sessions.add(session)
     const before = conversation.onClose
     conversation.onClose = () => {

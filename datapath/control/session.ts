@@ -9,8 +9,8 @@ import { applyChanges, ChangeRefused } from './handlers/changes.ts'
 import { deliverFrames, heldFrames } from './handlers/held-frames.ts'
 import { flowStatistics } from './handlers/statistics.ts'
 import type { RoleHolder, Roles } from './roles.ts'
-import type { Subscription } from './subscription.ts'
-import { hears } from './subscription.ts'
+import type { Dialect, Subscription } from './subscription.ts'
+import { FIRST_SUBSCRIPTION, hears } from './subscription.ts'
 
 /** The version of the control protocol that this switch speaks. */
 export const VERSION = 1
@@ -37,7 +37,7 @@ export interface SessionOptions {
   device: Switch
   conversation: Conversation
   roles: Roles
-  subscription: Subscription
+  dialect: Dialect
 }
 
 /**
@@ -50,17 +50,19 @@ export class Session implements RoleHolder {
   readonly #device: Switch
   readonly #conversation: Conversation
   readonly #roles: Roles
+  readonly #dialect: Dialect
   readonly #bundles: Bundles
   readonly #monitors: FlowMonitors
   #subscription: Subscription
   #controllerId = 0
 
-  constructor({ device, conversation, roles, subscription }: SessionOptions) {
+  constructor({ device, conversation, roles, dialect }: SessionOptions) {
     this.#device = device
     this.#conversation = conversation
     this.#roles = roles
-    this.#subscription = subscription
-    this.#bundles = new Bundles(device, this)
+    this.#dialect = dialect
+    this.#subscription = FIRST_SUBSCRIPTION[dialect]
+    this.#bundles = new Bundles(device, this, dialect)
     this.#monitors = new FlowMonitors(device.tables, this, (updates) => this.#report(updates))
     roles.add(this)
     conversation.onMessage = (message, xid) => this.#receive(message, xid)
@@ -164,7 +166,7 @@ export class Session implements RoleHolder {
 
   #change(message: BundledMessage, xid: number): void {
     try {
-      applyChanges(this.#device, [message], { owner: this, xid })
+      applyChanges(this.#device, [message], { owner: this, xid, dialect: this.#dialect })
     } catch (error) {
       throw error instanceof ChangeRefused ? error.refusal : error
     }

@@ -3,6 +3,9 @@
 import type { AsyncConfig, Message, Role } from '../../protocols/control/messages.ts'
 import { PACKET_IN_REASONS, REMOVAL_REASONS } from '../../protocols/control/messages.ts'
 
+/** Which wire a controller is on: what it hears to begin with, and what is asked of its flows, differ. */
+export type Dialect = 'openflow' | 'control'
+
 export interface Subscription {
   primary: AsyncConfig
   secondary: AsyncConfig
@@ -10,8 +13,8 @@ export interface Subscription {
 
 const SECONDARY: AsyncConfig = { packetIn: [], portStatus: ['add', 'delete', 'modify'], flowRemoved: [] }
 
-/** Everything, but to a secondary: what our own controller hears. */
-export const HEARS_ALL: Subscription = {
+/** Everything, but to a secondary. */
+const ALL: Subscription = {
   primary: {
     packetIn: [...PACKET_IN_REASONS],
     portStatus: ['add', 'delete', 'modify'],
@@ -21,10 +24,13 @@ export const HEARS_ALL: Subscription = {
 }
 
 /** What Open vSwitch begins with on OpenFlow 1.3 (lib/ofp-util.c): an expired TTL has to be asked for. */
-export const AS_OPEN_VSWITCH: Subscription = {
-  primary: { ...HEARS_ALL.primary, packetIn: PACKET_IN_REASONS.filter((reason) => reason !== 'invalid_ttl') },
+const AS_OPEN_VSWITCH: Subscription = {
+  primary: { ...ALL.primary, packetIn: PACKET_IN_REASONS.filter((reason) => reason !== 'invalid_ttl') },
   secondary: SECONDARY,
 }
+
+/** What a controller hears until it asks for something else. */
+export const FIRST_SUBSCRIPTION: Readonly<Record<Dialect, Subscription>> = { openflow: AS_OPEN_VSWITCH, control: ALL }
 
 /** Whether a controller of this role hears the message. What is no asynchronous message is for everybody. */
 export function hears(subscription: Subscription, role: Role, message: Message): boolean {

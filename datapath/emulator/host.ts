@@ -106,6 +106,7 @@ export class Host {
       case 'uplink':
         return this.#events.uplink(this.name, frame)
       case 'local':
+      case 'dgram':
         return this.#drop(frame, 'no_recipient')
     }
   }

@@ -16,7 +16,6 @@ import type { Listener, TlsFiles } from '../../runtime/sockets.ts'
 import { dial, listen } from '../../runtime/sockets.ts'
 import type { Channel } from '../../runtime/transport.ts'
 import { Agent } from '../control/agent.ts'
-import { AS_OPEN_VSWITCH } from '../control/subscription.ts'
 import type { FrameHandle } from '../frames.ts'
 import { FrameArena, MAX_FRAME_LENGTH } from '../frames.ts'
 import type { Port } from '../ports.ts'
@@ -164,7 +163,7 @@ export class Vswitchd {
 
   #converse(channel: Channel): Conversation {
     const conversation = new OpenFlowConnection(channel)
-    this.#agent.converse(conversation, AS_OPEN_VSWITCH)
+    this.#agent.converse(conversation, 'openflow')
     return conversation
   }
 

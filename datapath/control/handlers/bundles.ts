@@ -1,6 +1,7 @@
 import type { BundledMessage, BundleFlags, MessageOf } from '../../../protocols/control/messages.ts'
 import { Refused } from '../../../protocols/control/refused.ts'
 import type { Switch } from '../../switch.ts'
+import type { Dialect } from '../subscription.ts'
 import { applyChanges, ChangeRefused } from './changes.ts'
 
 /** Changes that one bundle may hold: enough for every flow of a full switch. */
@@ -29,11 +30,13 @@ export class Bundles {
   readonly #device: Switch
   /** Stands for the connection where changes are told to monitors. */
   readonly #owner: object
+  readonly #dialect: Dialect
   readonly #open = new Map<number, Bundle>()
 
-  constructor(device: Switch, owner: object) {
+  constructor(device: Switch, owner: object, dialect: Dialect) {
     this.#device = device
     this.#owner = owner
+    this.#dialect = dialect
   }
 
   /** @throws Refused */
@@ -100,7 +103,7 @@ export class Bundles {
   #commit({ changes, xids, isBroken }: Bundle, refuse: RefuseBundled): void {
     if (isBroken) throw new Refused('OFPBFC_MSG_FAILED', '', 'a message before the commit could not be read')
     try {
-      applyChanges(this.#device, changes, { owner: this.#owner, xid: xids.at(-1) ?? 0 })
+      applyChanges(this.#device, changes, { owner: this.#owner, xid: xids.at(-1) ?? 0, dialect: this.#dialect })
     } catch (error) {
       if (!(error instanceof ChangeRefused)) throw error
       const { index, refusal } = error

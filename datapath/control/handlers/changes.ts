@@ -3,9 +3,11 @@
 import type { Action, BundledMessage, FlowMod } from '../../../protocols/control/messages.ts'
 import type { Refused } from '../../../protocols/control/refused.ts'
 import { asRefusal } from '../../../protocols/control/refused.ts'
+import type { CheckContext } from '../../flow-check.ts'
 import { checkActions, checkFlowMod } from '../../flow-check.ts'
 import type { ChangedBy } from '../../flow-tables.ts'
 import type { Switch } from '../../switch.ts'
+import type { Dialect } from '../subscription.ts'
 import { GroupPlan } from './group-plan.ts'
 import { MeterPlan } from './meter-plan.ts'
 import { checkPacketOut, packetOut } from './packet-out.ts'
@@ -30,8 +32,13 @@ export class ChangeRefused extends Error {
  * are in place before the first port opens and the first packet leaves; flows go with the meter or group that they use.
  * @throws ChangeRefused
  */
-export function applyChanges(device: Switch, changes: readonly BundledMessage[], by?: ChangedBy): void {
-  new Plan(device, changes).carryOut(by)
+export function applyChanges(device: Switch, changes: readonly BundledMessage[], by?: Changer): void {
+  new Plan(device, changes, by?.dialect ?? 'control').carryOut(by)
+}
+
+/** Whose message it was. Open vSwitch asks more of the flows that come by OpenFlow than of others. */
+export interface Changer extends ChangedBy {
+  dialect: Dialect
 }
 
 class Plan {
@@ -40,12 +47,14 @@ class Plan {
   readonly #groups: GroupPlan
   readonly #meters: MeterPlan
   readonly #ports: PortPlan
+  readonly #dialect: Dialect
   readonly #flows: FlowMod[] = []
   /** What comes last, in order: it can not fail. */
   readonly #afterwards: (() => void)[] = []
 
-  constructor(device: Switch, changes: readonly BundledMessage[]) {
+  constructor(device: Switch, changes: readonly BundledMessage[], dialect: Dialect) {
     this.#device = device
+    this.#dialect = dialect
     this.#changes = changes
     this.#groups = new GroupPlan(device.groups, device.clock.now())
     this.#meters = new MeterPlan(device.meters)
@@ -106,8 +115,9 @@ class Plan {
   }
 
   /** What there will be once the changes so far are made. */
-  get #known() {
+  get #known(): CheckContext {
     return {
+      ...(this.#dialect === 'openflow' && { consistent: true }),
       meterExists: (meter: number) => this.#meters.has(meter),
       groupExists: (group: number) => this.#groups.has(group),
     }
