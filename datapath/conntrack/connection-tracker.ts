@@ -269,7 +269,7 @@ export class ConnectionTracker implements Tracker {
   /** Translated in this zone, and changed since: still of the connection that it was of then. */
   #findOriginal(before: TrackedWords): Entry | undefined {
     const protocol = before[At.protocol]
-    if (protocol === 0) return undefined
+    if (protocol !== packet.protocol) return undefined
     const { family, sourcePort, destinationPort } = packet
     const isV4 = family === 4
     const icmp = packet.protocol === (isV4 ? IpProtocol.Icmp : IpProtocol.Icmpv6)
