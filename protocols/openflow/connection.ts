@@ -13,7 +13,7 @@ import { decodeBody, encodeOpenFlow, openMessage } from './codec.ts'
 import { encodeError, encodeHelloFailed } from './errors.ts'
 import { courtesyFor } from './experimenter/courtesies.ts'
 import type { PacketInFormat } from './experimenter/nicira.ts'
-import { MessageReader } from './framing.ts'
+import { joined, MessageReader } from './framing.ts'
 import type { Header } from './header.ts'
 import { Experimenter, MessageCode, MultipartCode, readHeader, wireKey } from './header.ts'
 import { agreesOn13, decodeHello, OFFER } from './hello.ts'
@@ -133,7 +133,7 @@ export class OpenFlowConnection implements Conversation {
   #flush(): void {
     if (this.#outSize === 0) return
     const [first] = this.#out
-    this.#channel.send(this.#out.length === 1 && first !== undefined ? first : Buffer.concat(this.#out))
+    this.#channel.send(this.#out.length === 1 && first !== undefined ? first : joined(this.#out))
     this.#out = []
     this.#outSize = 0
   }

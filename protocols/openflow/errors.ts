@@ -8,17 +8,23 @@ import { ERROR_CODES, ErrorType, errorWith } from '../control/error-codes.ts'
 import type { Body } from './body.ts'
 import { body } from './body.ts'
 import type { ByteReader } from './byte-reader.ts'
+import type { ByteWriter } from './byte-writer.ts'
 import { Experimenter, MAXIMUM_MESSAGE, MessageCode, endMessage, startMessage } from './header.ts'
 
+const WIRE = { message: MessageCode.Error }
 const LARGEST_HEAD = 16
 
-/** `data`: the refused message, or as much of it as is known. It is cut where it would be too long. */
-export function encodeError(code: ErrorCode, data: Uint8Array, xid: number): Uint8Array {
+function writeCode(writer: ByteWriter, code: ErrorCode): void {
   const { type, code: number } = ERROR_CODES[code]
-  const writer = startMessage({ message: MessageCode.Error }, xid)
   writer.u16(type)
   writer.u16(number)
   if (type === ErrorType.Experimenter) writer.u32(Experimenter.Onf)
+}
+
+/** `data`: the refused message, or as much of it as is known. It is cut where it would be too long. */
+export function encodeError(code: ErrorCode, data: Uint8Array, xid: number): Uint8Array {
+  const writer = startMessage(WIRE, xid)
+  writeCode(writer, code)
   writer.bytes(data.subarray(0, MAXIMUM_MESSAGE - LARGEST_HEAD))
   return endMessage(writer)
 }
@@ -26,11 +32,11 @@ export function encodeError(code: ErrorCode, data: Uint8Array, xid: number): Uin
 const ascii = new TextEncoder()
 const fromAscii = new TextDecoder()
 
-/** No common version, and which would have been one. */
+/** There is no common version; `explanation` is ASCII text for people. */
 export const encodeHelloFailed = (explanation: string, xid: number): Uint8Array =>
   encodeError('OFPHFC_INCOMPATIBLE', ascii.encode(explanation), xid)
 
-/** Errors that are told of no message: the data is text. */
+/** Of a failed hello the data is text, of all else a message. */
 function readData(reader: ByteReader, type: number): string {
   const data = reader.bytes(reader.remaining)
   return type === ErrorType.HelloFailed ? fromAscii.decode(data) : ''
@@ -38,13 +44,10 @@ function readData(reader: ByteReader, type: number): string {
 
 export const ERROR: Body = body(
   'error',
-  { message: MessageCode.Error },
+  WIRE,
   (writer, { code, message }) => {
-    const { type, code: number } = ERROR_CODES[code]
-    writer.u16(type)
-    writer.u16(number)
-    if (type === ErrorType.Experimenter) writer.u32(Experimenter.Onf)
-    if (type === ErrorType.HelloFailed) writer.bytes(ascii.encode(message))
+    writeCode(writer, code)
+    if (ERROR_CODES[code].type === ErrorType.HelloFailed) writer.bytes(ascii.encode(message))
   },
   (reader) => {
     const [type, number] = [reader.u16(), reader.u16()]

@@ -28,13 +28,7 @@ export class MessageReader {
   #join(): Uint8Array {
     const [first] = this.#chunks
     if (this.#held.length === 0 && this.#chunks.length === 1 && first !== undefined) return first
-    const joined = new Uint8Array(this.#held.length + this.#waiting)
-    let at = 0
-    for (const part of [this.#held, ...this.#chunks]) {
-      joined.set(part, at)
-      at += part.length
-    }
-    return joined
+    return joined([this.#held, ...this.#chunks])
   }
 
   #cut(bytes: Uint8Array): Uint8Array[] {
@@ -63,3 +57,14 @@ export class MessageReader {
 }
 
 const lengthAt = (bytes: Uint8Array, at: number) => ((bytes[at + LENGTH] ?? 0) << 8) | (bytes[at + LENGTH + 1] ?? 0)
+
+/** The parts behind each other, in new memory. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}

@@ -3,6 +3,7 @@
 import { Refused } from '../control/refused.ts'
 import { Malformed } from '../errors.ts'
 import type { Opened } from './codec.ts'
+import { joined } from './framing.ts'
 import { wireKey } from './header.ts'
 
 /** Messages that one sender may have begun and not ended. */
@@ -64,14 +65,4 @@ export class Reassembly {
     message.refused = true
     return new Refused(code, '', problem)
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
 }

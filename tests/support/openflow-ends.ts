@@ -33,6 +33,8 @@ export interface RawEnd {
   /** What the connection handed on. */
   heard: { message: Message; xid: number }[]
   refused: number[]
+  /** How often it has said that both agree. */
+  agreements: number
   /** Takes what the connection has sent since it was last asked, decoded. */
   said(): { message: Message; xid: number }[]
   hears(bytes: Uint8Array): void
@@ -55,6 +57,7 @@ export function unmetEnd(): RawEnd {
     connection,
     heard: [],
     refused: [],
+    agreements: 0,
     said: () => channel.sent.splice(0).map(decodeOpenFlow),
     hears: (bytes) => channel.onData(bytes),
     asks: (message, xid) => {
@@ -62,6 +65,7 @@ export function unmetEnd(): RawEnd {
     },
   }
   connection.onMessage = (message, xid) => end.heard.push({ message, xid })
+  connection.onAgreed = () => end.agreements++
   connection.onRefused = (xid) => end.refused.push(xid)
   channel.sent.splice(0)
   return end

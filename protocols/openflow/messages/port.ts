@@ -1,9 +1,7 @@
 // A port changed, or is to: OpenFlow 1.3 §7.4.3 and §7.3.4.3.
 
-import type { PortDescription } from '../../control/messages.ts'
 import { ReservedPort } from '../../control/messages.ts'
 import { Refused } from '../../control/refused.ts'
-import type { Body } from '../body.ts'
 import { body } from '../body.ts'
 import { MessageCode } from '../header.ts'
 import { ALL_CONFIG_BITS, configBits, decodePort, encodePort, portFlags, readMac, writeMac } from '../ports.ts'
@@ -12,7 +10,7 @@ import { readPort } from '../values.ts'
 /** OFPPR_*. */
 export const PORT_REASONS = ['add', 'delete', 'modify'] as const
 
-const portStatus = body(
+export const PORT_STATUS = body(
   'portStatus',
   { message: MessageCode.PortStatus },
   (writer, { reason, port }) => {
@@ -25,12 +23,11 @@ const portStatus = body(
     const reason = PORT_REASONS[code]
     if (reason === undefined) throw new Refused('bad_request', 'reason', `a port has no status ${code}`)
     reader.skip(7)
-    const port: PortDescription = decodePort(reader)
-    return { type: 'portStatus', reason, port }
+    return { type: 'portStatus', reason, port: decodePort(reader) }
   },
 )
 
-const portMod = body(
+export const PORT_MOD = body(
   'portFlagsMod',
   { message: MessageCode.PortMod },
   (writer, { port, mac, flags }) => {
@@ -54,6 +51,3 @@ const portMod = body(
     return { type: 'portFlagsMod', port, mac, flags: portFlags(config, mask) }
   },
 )
-
-export const PORT_MOD = portMod
-export const PORT_STATUS: Body = portStatus

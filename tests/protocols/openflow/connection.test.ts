@@ -26,6 +26,7 @@ describe('hello', () => {
     end.asks({ type: 'barrierRequest' }, 7)
     expect(end.heard).toEqual([{ message: { type: 'barrierRequest' }, xid: 7 }])
     expect(end.channel).toMatchObject({ closed: false, sent: [] })
+    expect(end.agreements).toBe(1)
   })
 
   test.each([
@@ -33,7 +34,8 @@ describe('hello', () => {
     ['no bitmap, from one who speaks 1.0', '01 00 0008 00000001'],
     ['something else first', '04 02 0008 00000001'],
   ])('ends the channel with an explanation: %s', (_, hex) => {
-    const { channel } = rawEnd(bytesOf(hex))
+    const { channel, agreements } = rawEnd(bytesOf(hex))
+    expect(agreements).toBe(0)
     expect(channel.sent.map((bytes) => errorIn(bytes).code)).toEqual(['OFPHFC_INCOMPATIBLE'])
     expect(Buffer.from(channel.sent[0]!.subarray(DATA_AT)).toString('ascii')).toMatch(/^[ -~]+$/)
     expect(channel.closed).toBe(true)
