@@ -51,6 +51,14 @@ export interface BeforeClone {
 const leavesAsItIs = ({ type }: DatapathAction): boolean =>
   type === 'output' || type === 'tunnel_output' || type === 'controller' || type === 'clone' || type === 'sample'
 
+/** Octets by which headers that wait to be written down make a frame longer. */
+const GROWTH: Partial<Record<DatapathAction['type'], number>> = {
+  push_vlan: 4,
+  pop_vlan: -4,
+  push_mpls: 4,
+  pop_mpls: -4,
+}
+
 /** What a packet-in says beside the frame. */
 export type PacketInDetails = Omit<Extract<DatapathAction, { type: 'controller' }>, 'type' | 'key'>
 
@@ -199,13 +207,8 @@ export class Translation {
   }
 
   output(port: number, maxLength: number | undefined, flow: Flow | undefined): void {
-    this.do({
-      type: 'output',
-      port,
-      queue: this.queue,
-      ...(maxLength !== undefined && { maxLength }),
-      ...(flow && { flow }),
-    })
+    const cut = this.#cutTo(maxLength)
+    this.do({ type: 'output', port, queue: this.queue, ...cut, ...(flow && { flow }) })
     this.outputs++
   }
 
@@ -215,9 +218,18 @@ export class Translation {
     maxLength: number | undefined,
     flow: Flow | undefined,
   ): void {
-    const cut = maxLength === undefined ? undefined : { maxLength }
+    const cut = this.#cutTo(maxLength)
     this.do({ type: 'tunnel_output', port, queue: this.queue, ...to, ...cut, ...(flow && { flow }) })
     this.outputs++
+  }
+
+  /** As in Open vSwitch, a copy is cut to its length before headers that are due come and go. */
+  #cutTo(maxLength: number | undefined): { maxLength: number } | undefined {
+    if (maxLength === undefined) return undefined
+    const from = this.#list.length
+    this.commit()
+    const growth = this.#list.slice(from).reduce((sum, { type }) => sum + (GROWTH[type] ?? 0), 0)
+    return { maxLength: maxLength + growth }
   }
 
   /** The packet-in tells all metadata, so it depends on all of it. `meter` may keep this copy back. */

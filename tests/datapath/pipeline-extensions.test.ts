@@ -130,9 +130,11 @@ describe('outputs', () => {
     expect(by(2)).toEqual(['drop no_recipient'])
   })
 
-  test('cut to a length, others whole', () => {
+  test('cut to a length, as it is before a tag is put on it, others whole', () => {
     const heard = bench('actions=output(port=2,max_len=20),3').receive(udp())
     expect(heard).toEqual([`2: ${hex(udp().subarray(0, 20))}`, `3: ${hex(udp())}`])
+    const tagged = bench('actions=push_vlan:0x8100,output(port=2,max_len=20)').receive(udp())
+    expect(tagged).toEqual([`2: ${hex(udp({ vlan: [{ id: 0 }] }).subarray(0, 24))}`])
   })
 
   test('through a queue, until it is popped; a clone has its own', () => {
