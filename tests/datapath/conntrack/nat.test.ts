@@ -56,7 +56,7 @@ describe('a source that is another', () => {
     const bench = new Bench()
     const request = { nat: nat('src', N, N, { first: 5000, last: 5002 }) }
     const given = [1, 2, 3].map((srcPort) => ends(bench.commit(udp({ srcPort }), request).bytes).srcPort)
-    expect(given.sort()).toEqual([5000, 5001, 5002])
+    expect(new Set(given)).toEqual(new Set([5000, 5001, 5002]))
     const late = bench.commit(udp({ srcPort: 4 }), request)
     expect([late.state, late.bytes]).toEqual(['+new+trk', udp({ srcPort: 4 })])
     expect(bench.tracker.dump()).toHaveLength(3)
