@@ -30,14 +30,14 @@ const ATTRIBUTES: ReadonlyMap<string, Attribute> = new Map<string, Attribute>([
 /** @throws InvalidArgumentError */
 export function parseWiredPort(text: string): WiredPort {
   try {
-    return read(text)
+    return portOf(text)
   } catch (error) {
     if (error instanceof InvalidArgumentError) throw error
     throw new InvalidArgumentError(error instanceof Error ? error.message : String(error))
   }
 }
 
-function read(text: string): WiredPort {
+function portOf(text: string): WiredPort {
   const [head = '', ...attributes] = text.split(';')
   const found = /^([^@=]+)(?:@(\d+))?=dgram:(.+),(.+)$/.exec(head)
   if (found === null) throw new Error(`'${head}' is no port; expected ${PORT_SYNTAX}`)
