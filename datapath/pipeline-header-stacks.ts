@@ -47,40 +47,25 @@ const pushOf = (tag: number): DatapathAction => ({
   tci: tag & 0xffff & ~VLAN_PRESENT,
 })
 
-/** A stack of labels, and the ethertype in front of it; with no label, that of the payload. */
-export interface LabelStack {
-  etherType: number
-  labels: Stack
-}
-
-/** The same for labels, of which the outermost that differs is written over (Open vSwitch's `commit_mpls_action`). */
-export function labelActions(have: LabelStack, want: LabelStack): DatapathAction[] {
+/**
+ * The same for labels, of which the outermost that differs is written over. The frame's type becomes `etherType` with a label
+ * that comes or goes, and only so, as in Open vSwitch (`commit_mpls_action`): one pushed and popped again leaves it as it was.
+ */
+export function labelActions(have: Stack, want: Stack, etherType: number): DatapathAction[] {
   const actions: DatapathAction[] = []
-  const common = commonEnd(have.labels, want.labels)
-  const surplus = have.labels.slice(0, have.labels.length - common)
-  const missing = want.labels.slice(0, want.labels.length - common)
-  let etherType = have.etherType
+  const common = commonEnd(have, want)
+  const surplus = have.slice(0, have.length - common)
+  const missing = want.slice(0, want.length - common)
   while (surplus.length > (missing.length > 0 ? 1 : 0)) {
     surplus.shift()
     const isLast = surplus.length === 0 && missing.length === 0
-    etherType = isLast ? want.etherType : EtherType.Mpls
-    actions.push({ type: 'pop_mpls', etherType })
+    actions.push({ type: 'pop_mpls', etherType: isLast ? etherType : EtherType.Mpls })
   }
   const over = surplus.length > 0 ? missing.pop() : undefined
   if (over !== undefined) {
     const mask = (over ^ surplus[0]) >>> 0
     actions.push({ type: 'set', word: Word.mpls, value: (over & mask) >>> 0, mask })
   }
-  for (const entry of missing.reverse()) {
-    etherType = want.etherType
-    actions.push({ type: 'push_mpls', etherType, entry })
-  }
-  return etherType === want.etherType ? actions : [...actions, ...retyped(want)]
-}
-
-/** The ethertype changes only with a label that comes or goes. */
-function retyped({ etherType, labels: [outermost] }: LabelStack): DatapathAction[] {
-  const push: DatapathAction = { type: 'push_mpls', etherType, entry: outermost ?? BOTTOM_OF_STACK }
-  const pop: DatapathAction = { type: 'pop_mpls', etherType }
-  return outermost === undefined ? [{ ...push, etherType: EtherType.Mpls }, pop] : [pop, push]
+  for (const entry of missing.reverse()) actions.push({ type: 'push_mpls', etherType, entry })
+  return actions
 }

@@ -16,7 +16,6 @@ import { MAX_TAGS, VLAN_PRESENT, readField, wordOfField, fieldWords, writeField 
 import { UNSET } from './pipeline-action-set.ts'
 import type { Effect } from './pipeline-effects.ts'
 import type { Frozen } from './pipeline-freeze.ts'
-import type { LabelStack } from './pipeline-header-stacks.ts'
 import { labelActions, labelsOf, tagActions } from './pipeline-header-stacks.ts'
 import type { Part } from './pipeline-steps.ts'
 
@@ -41,7 +40,7 @@ export interface BeforeClone {
   readonly hasWrittenNetwork: boolean
   readonly tags: readonly number[]
   readonly committedTags: readonly number[]
-  readonly committedLabels: LabelStack | undefined
+  readonly committedLabels: readonly number[] | undefined
   readonly queue: number
   readonly bare: boolean
   readonly unread: boolean
@@ -93,7 +92,7 @@ export class Translation {
   #tags: readonly number[]
   #committedTags: readonly number[]
   /** Labels of the frame as it is after `actions`; undefined where they are those of the working key. */
-  #committedLabels: LabelStack | undefined
+  #committedLabels: readonly number[] | undefined
   #noRecipient: { reason: DropReason; flow: Flow | undefined } | undefined
 
   /** Works on a copy of `key`. */
@@ -345,7 +344,7 @@ export class Translation {
   }
 
   #keepLabels(): void {
-    this.#committedLabels ??= { labels: this.labels, etherType: this.key[Word.etherType] }
+    this.#committedLabels ??= this.labels
   }
 
   #push(action: DatapathAction): void {
@@ -377,10 +376,9 @@ export class Translation {
     }
   }
 
-  #commitLabels(have: LabelStack): void {
+  #commitLabels(have: readonly number[]): void {
     this.#committedLabels = undefined
-    for (const action of labelActions(have, { labels: labelsOf(this.key), etherType: this.key[Word.etherType] }))
-      this.#push(action)
+    for (const action of labelActions(have, labelsOf(this.key), this.key[Word.etherType])) this.#push(action)
   }
 
   #commitTags(): void {

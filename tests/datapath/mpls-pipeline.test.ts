@@ -3,7 +3,6 @@ import type { Action } from '../../protocols/control/messages.ts'
 import { EtherType } from '../../protocols/match.ts'
 import { ethernetFrame, mplsFrame, pbbFrame, udpFrame } from '../../protocols/packet/compose.ts'
 import { seeded } from '../../runtime/random.ts'
-import { pick } from '../support/random-flows.ts'
 import { PipelineBench } from '../support/pipeline-bench.ts'
 
 const link = { ethSrc: 0x020000000001n, ethDst: 0x020000000002n }
@@ -59,22 +58,18 @@ test.each([1, 2, 3, 4, 5])(
       )
       const stack = start.map((entry) => ({ ...entry }))
       const actions: Action[] = []
-      let etherType: number = EtherType.Mpls
       for (let step = random.below(9); step > 0; step--) {
         const top = stack[0]!
-        const type = pick(random, [EtherType.Mpls, EtherType.MplsMulticast])
         switch (random.below(6)) {
           case 0:
             if (stack.length === 3) break
-            actions.push({ type: 'push_mpls', etherType: type })
+            actions.push(push)
             stack.unshift({ ...top })
-            etherType = type
             break
           case 1:
             if (stack.length === 1) break
-            actions.push({ type: 'pop_mpls', etherType: type })
+            actions.push({ type: 'pop_mpls', etherType: EtherType.Mpls })
             stack.shift()
-            etherType = type
             break
           case 2:
             top.label = random.below(1 << 20)
@@ -100,12 +95,24 @@ test.each([1, 2, 3, 4, 5])(
         }
       }
       const frame = mplsFrame({ ...link, vlan: [{ id: 7 }], labels: start, payload: packet() })
-      const expected = mplsFrame({ ...link, vlan: [{ id: 7 }], labels: stack, payload: packet(), etherType })
+      const expected = mplsFrame({ ...link, vlan: [{ id: 7 }], labels: stack, payload: packet() })
       const heard = bench().send(frame, [...actions, { type: 'output', port: 2 }])
       expect(heard).toEqual(to2(expected))
     }
   },
 )
+
+test('the type in front of labels is that of the last one pushed or popped', () => {
+  const labelled = mplsFrame({ ...link, labels: [label(5), label(6)], payload: packet() })
+  const multicast = { ...link, payload: packet(), etherType: EtherType.MplsMulticast }
+  const act = (type: 'push_mpls' | 'pop_mpls') =>
+    bench().send(labelled, [
+      { type, etherType: EtherType.MplsMulticast },
+      { type: 'output', port: 2 },
+    ])
+  expect(act('push_mpls')).toEqual(to2(mplsFrame({ ...multicast, labels: [label(5), label(5), label(6)] })))
+  expect(act('pop_mpls')).toEqual(to2(mplsFrame({ ...multicast, labels: [label(6)] })))
+})
 
 describe('what was under a label', () => {
   const labelled = mplsFrame({ ...link, labels: [label(5, 0, 2)], payload: packet() })

@@ -276,7 +276,7 @@ describe('a table that does not take a frame', () => {
     expect(ports(miss('continue').receive(udp()))).toEqual(['2'])
     const asking = miss('controller')
     expect(asking.receive(udp())).toEqual(['drop table_miss'])
-    expect(asking.packetIns).toMatchObject([{ reason: 'no_match', maxLength: 128, table: 0 }])
+    expect(asking.packetIns).toMatchObject([{ reason: 'no_match', table: 0 }])
     asking.context.ports.setFlags(1, { noPacketIn: true })
     asking.receive(udp())
     expect(asking.packetIns).toEqual([])
