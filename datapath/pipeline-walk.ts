@@ -38,6 +38,8 @@ const MAX_BUCKETS = 65536
 
 const LAST_TABLE = 253
 const METADATA = fieldOf('metadata')
+/** Each controller has its own miss_send_len, and so cuts for itself what no flow took. */
+const WHOLE = 0xffff
 
 export interface PipelineContext extends OutputContext {
   readonly tables: FlowTables
@@ -45,8 +47,6 @@ export interface PipelineContext extends OutputContext {
   readonly fragments: FragmentHandling
   /** A frame that table 0 does not take is forwarded normally. */
   readonly standalone: boolean
-  /** Bytes that go up to the controller of a frame that no flow takes. */
-  readonly missSendLength: number
 }
 
 export interface WalkOptions {
@@ -58,7 +58,6 @@ export interface WalkOptions {
 }
 
 interface Scope {
-  /** Buckets that come after this one, each on a copy of its own. */
   readonly kind: 'frame' | 'clone' | 'bucket'
   /** The lists of this scope stand on so many others. */
   readonly base: number
@@ -255,8 +254,7 @@ export class Walk {
     }
     if (configured === undefined || configured === 'drop') return undefined
     if (this.context.ports.byNumber(this.frame.key[Word.inPort])?.flags.noPacketIn) return undefined
-    const maxLength = this.context.missSendLength
-    this.frame.controller({ reason: 'no_match', maxLength, table, cookie: NO_COOKIE })
+    this.frame.controller({ reason: 'no_match', maxLength: WHOLE, table, cookie: NO_COOKIE })
     return undefined
   }
 

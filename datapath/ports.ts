@@ -220,8 +220,10 @@ export class PortTable {
     this.#changed('delete', port)
   }
 
+  /** As in Open vSwitch, one that is switched off has no link. */
   describe(port: Port): PortDescription {
-    return { ...port.config, mac: this.macOf(port), linkUp: port.linkUp, flags: port.flags }
+    const { linkUp, flags } = port
+    return { ...port.config, mac: this.macOf(port), linkUp: linkUp && flags.down !== true, flags }
   }
 
   statistics(): PortStatistics[] {

@@ -98,8 +98,6 @@ export class Switch {
   readonly macTable = new MacTable()
   /** What flows see of IP fragments (OFPC_FRAG_*). */
   fragments: FragmentHandling = 'normal'
-  /** Bytes of a frame that no flow took, of those that go up to the controllers. */
-  missSendLength = 128
   /** Open vSwitch's fail_mode=standalone, its controllers away: what no flow of table 0 takes is forwarded normally. */
   standalone = false
   /** Copies of frames that ended here, by reason. */

@@ -33,13 +33,7 @@ type Setting<M extends Message> = (device: Switch, message: M) => void
 type Request<M extends Message> = (device: Switch, message: M) => Message
 type Of<T extends Message['type']> = Extract<Message, { type: T }>
 
-const SETTINGS: { [T in 'setConfig' | 'tableMod' | 'flushConnections']: Setting<Of<T>> } = {
-  setConfig: (device, { fragments, missSendLength }) => {
-    if (fragments === 'reassemble')
-      throw new Refused('OFPSCFC_BAD_FLAGS', 'fragments', 'this switch does not reassemble fragments')
-    device.fragments = fragments
-    device.missSendLength = missSendLength
-  },
+const SETTINGS: { [T in 'tableMod' | 'flushConnections']: Setting<Of<T>> } = {
   tableMod: (device, { type: _type, ...config }) => device.tables.configure(config),
   flushConnections: (device, { filter }) => void device.connections.flush(filter),
 }
@@ -47,7 +41,6 @@ const SETTINGS: { [T in 'setConfig' | 'tableMod' | 'flushConnections']: Setting<
 const REQUESTS: { [T in RequestName]: Request<Of<T>> } = {
   echoRequest: (_device, { data }) => ({ type: 'echoReply', data }),
   featuresRequest: (device) => features(device),
-  configRequest: ({ fragments, missSendLength }) => ({ type: 'configReply', fragments, missSendLength }),
   barrierRequest: () => ({ type: 'barrierReply' }),
   descriptionRequest: ({ name }) => ({ type: 'descriptionReply', ...SOFTWARE, serial: 'None', datapath: name }),
   aggregateStatisticsRequest: (device, { filter }) => aggregateStatistics(device, filter),
@@ -79,7 +72,6 @@ const REQUESTS: { [T in RequestName]: Request<Of<T>> } = {
 type RequestName =
   | 'echoRequest'
   | 'featuresRequest'
-  | 'configRequest'
   | 'barrierRequest'
   | 'descriptionRequest'
   | 'aggregateStatisticsRequest'

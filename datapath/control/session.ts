@@ -1,7 +1,15 @@
 import type { Conversation } from '../../protocols/control/conversation.ts'
-import type { BundledMessage, FlowUpdate, Message, MessageType, Role } from '../../protocols/control/messages.ts'
+import type {
+  BundledMessage,
+  FlowUpdate,
+  Message,
+  MessageOf,
+  MessageType,
+  Role,
+} from '../../protocols/control/messages.ts'
 import { asRefusal, Refused } from '../../protocols/control/refused.ts'
 import { FlowMonitors } from '../flow-monitor.ts'
+import { NO_COOKIE } from '../pipeline-actions.ts'
 import type { Switch } from '../switch.ts'
 import { answer } from './answers.ts'
 import { Bundles } from './handlers/bundles.ts'
@@ -55,6 +63,8 @@ export class Session implements RoleHolder {
   readonly #monitors: FlowMonitors
   #subscription: Subscription
   #controllerId = 0
+  /** Bytes that this controller hears of a frame that no flow took (OpenFlow 1.3 §7.3.2). */
+  #missSendLength = 128
 
   constructor({ device, conversation, roles, dialect }: SessionOptions) {
     this.#device = device
@@ -73,13 +83,18 @@ export class Session implements RoleHolder {
   /** Tells the controller what it did not ask for, if it is for this one. */
   tell(message: Message): void {
     if (message.type === 'packetIn' && (message.controllerId ?? 0) !== this.#controllerId) return
-    if (hears(this.#subscription, this.role, message)) this.#conversation.send(message)
+    if (hears(this.#subscription, this.role, message)) this.#conversation.send(this.#cut(message))
   }
 
   /** The connection is gone. */
   end(): void {
     this.#roles.remove(this)
     this.#monitors.close()
+  }
+
+  #cut(message: Message): Message {
+    const isMiss = message.type === 'packetIn' && message.reason === 'no_match' && message.cookie === NO_COOKIE
+    return isMiss ? { ...message, frame: message.frame.subarray(0, this.#missSendLength) } : message
   }
 
   #report(updates: FlowUpdate[]): void {
@@ -132,11 +147,19 @@ export class Session implements RoleHolder {
     }
   }
 
-  /** What is this controller's own: its role, and what it hears. */
+  /** What is this controller's own: its role, what it hears, and how much of it. */
   #handleSettings(message: Message, reply: (message: Message) => void): void {
     switch (message.type) {
       case 'roleRequest':
         return reply(this.#roles.request(this, message))
+      case 'configRequest':
+        return reply({
+          type: 'configReply',
+          fragments: this.#device.fragments,
+          missSendLength: this.#missSendLength,
+        })
+      case 'setConfig':
+        return this.#configure(message)
       case 'setControllerId':
         this.#controllerId = message.controllerId
         return
@@ -148,6 +171,14 @@ export class Session implements RoleHolder {
       default:
         return this.#answer(message, reply)
     }
+  }
+
+  /** How fragments are seen is the switch's affair, and so every controller's. */
+  #configure({ fragments, missSendLength }: MessageOf<'setConfig'>): void {
+    if (fragments === 'reassemble')
+      throw new Refused('OFPSCFC_BAD_FLAGS', 'fragments', 'this switch does not reassemble fragments')
+    this.#device.fragments = fragments
+    this.#missSendLength = missSendLength
   }
 
   #answer(message: Message, reply: (message: Message) => void): void {

@@ -62,7 +62,6 @@ export class PipelineBench {
       macTable: new MacTable(),
       fragments,
       standalone,
-      missSendLength: 128,
     }
     for (const [index, port] of ports.entries()) this.context.ports.add(portConfig({ number: index + 1, ...port }))
   }

@@ -95,7 +95,7 @@ class Plan {
         this.#flows.push(change)
         return
       case 'groupMod':
-        return this.#groups.add(change, (actions, path) => this.#checkBucketActions(actions, path))
+        return this.#groups.add(change, (actions, path) => this.#checkBucketActions(change.group, actions, path))
       case 'meterMod':
         return this.#meters.add(change)
       case 'portMod':
@@ -110,8 +110,10 @@ class Plan {
     }
   }
 
-  #checkBucketActions(actions: readonly Action[], path: string): void {
-    checkActions(actions, [], { ...this.#known, bucket: true }, path)
+  /** A bucket that names its own group knows it: that is a loop then, not a mistaken number. */
+  #checkBucketActions(own: number, actions: readonly Action[], path: string): void {
+    const groupExists = (group: number) => group === own || this.#groups.has(group)
+    checkActions(actions, [], { ...this.#known, groupExists, bucket: true }, path)
   }
 
   /** What there will be once the changes so far are made. */

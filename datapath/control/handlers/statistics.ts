@@ -1,6 +1,6 @@
 import type { FlowFilter, FlowStatistics, MessageOf } from '../../../protocols/control/messages.ts'
 import { ReservedPort } from '../../../protocols/control/messages.ts'
-import { asRefusal, Refused } from '../../../protocols/control/refused.ts'
+import { asRefusal } from '../../../protocols/control/refused.ts'
 import { checkFlowFilter } from '../../flow-check.ts'
 import type { Switch } from '../../switch.ts'
 import { inParts } from './parts.ts'
@@ -23,13 +23,10 @@ export function aggregateStatistics(device: Switch, filter: FlowFilter): Message
   }
 }
 
-/** @throws Refused where a port is named that is not there. */
-export function portStatistics(device: Switch, port: number | undefined): MessageOf<'portStatisticsReply'> {
-  const ports = device.ports.statistics()
-  if (port === undefined || port === ReservedPort.Any) return { type: 'portStatisticsReply', ports }
-  const found = ports.filter((one) => one.port === port)
-  if (found.length === 0) throw new Refused('OFPBRC_BAD_PORT', 'port', `there is no port ${port}`)
-  return { type: 'portStatisticsReply', ports: found }
+/** As in Open vSwitch, there is nothing to say of a port that is not there. */
+export function portStatistics(device: Switch, port: number = ReservedPort.Any): MessageOf<'portStatisticsReply'> {
+  const ports = device.ports.statistics().filter((one) => port === ReservedPort.Any || one.port === port)
+  return { type: 'portStatisticsReply', ports }
 }
 
 /** A filter selects as a delete does. */

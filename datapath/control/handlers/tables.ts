@@ -8,11 +8,11 @@ import type { Switch } from '../../switch.ts'
 
 const ALL_BITS = 0xffffffffffffffffn
 
-/** Every table can do the same. */
+/** Every table can do the same. None has a name: tools would write names in the place of numbers. */
 export function tableFeatures(device: Switch): MessageOf<'tableFeaturesReply'> {
   const tables = Array.from({ length: TABLES }, (_, table) => ({
     table,
-    name: `table${table}`,
+    name: '',
     metadataMatch: ALL_BITS,
     metadataWrite: ALL_BITS,
     maxFlows: device.tables.capacityOf(table),

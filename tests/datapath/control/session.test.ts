@@ -1,0 +1,104 @@
+import { describe, expect, test } from 'vitest'
+import type { Message, Role } from '../../../protocols/control/messages.ts'
+import { udpFrame } from '../../../protocols/packet/compose.ts'
+import { controlledSwitch } from '../../support/controlled-switch.ts'
+import { flowMod, portConfig } from '../../support/test-switch.ts'
+
+const FRAME = udpFrame({
+  ethSrc: 1n,
+  ethDst: 2n,
+  ipSrc: 1,
+  ipDst: 2,
+  srcPort: 1,
+  dstPort: 2,
+  payload: new Uint8Array(200),
+})
+
+async function twoControllers() {
+  const world = controlledSwitch()
+  const [first, second] = [world.controller(), world.controller()]
+  for (const one of [first, second]) one.send({ type: 'hello', version: 1 })
+  first.send({ type: 'portMod', command: 'add', port: portConfig({ number: 1 }) })
+  await first.barrier()
+  await second.barrier()
+  const receive = () => world.device.receive([world.arena.allocateFrom(FRAME)], 1, 1)
+  return { ...world, first, second, receive }
+}
+
+const claim = (role: Role, generationId: bigint): Message => ({ type: 'roleRequest', role, generationId })
+
+describe('each of several controllers', () => {
+  test('hears as much of a frame that no flow took as it asked for', async () => {
+    const { first, second, receive, clock } = await twoControllers()
+    first.send({ type: 'tableMod', table: 0, miss: 'controller' })
+    second.send({ type: 'setConfig', fragments: 'normal', missSendLength: 33 })
+    await first.barrier()
+    await second.barrier()
+    receive()
+    await first.barrier()
+    await second.barrier()
+    expect(first.of('packetIn').map(({ frame }) => frame.length)).toEqual([128])
+    expect(second.of('packetIn').map(({ frame }) => frame.length)).toEqual([33])
+    const settings = [first, second].map(({ connection }) => connection.request({ type: 'configRequest' }))
+    expect(await clock.runUntil(Promise.all(settings))).toMatchObject([{ missSendLength: 128 }, { missSendLength: 33 }])
+  })
+
+  test('cuts nothing that a flow sends', async () => {
+    const { first, receive } = await twoControllers()
+    first.send({ type: 'setConfig', fragments: 'normal', missSendLength: 0 })
+    first.send(flowMod({ instructions: { apply: [{ type: 'controller', maxLength: 100 }], clear: false, write: [] } }))
+    await first.barrier()
+    receive()
+    await first.barrier()
+    expect(first.of('packetIn').map(({ frame }) => frame.length)).toEqual([100])
+  })
+
+  test('may be the primary, and then the one before is secondary and changes nothing', async () => {
+    const { first, second, device } = await twoControllers()
+    first.send(claim('primary', 5n))
+    await first.barrier()
+    second.send(claim('primary', 6n))
+    await second.barrier()
+    const refused = first.send(flowMod({}))
+    await first.barrier()
+    expect(first.errors()).toEqual([{ code: 'OFPBRC_IS_SECONDARY', field: '', xid: refused }])
+    expect(device.tables.size).toBe(0)
+    const stale = first.send(claim('primary', 5n))
+    await first.barrier()
+    expect(first.errors().at(-1)).toEqual({ code: 'OFPRRFC_STALE', field: 'generationId', xid: stale })
+    first.send(claim('equal', 0n))
+    first.send(flowMod({}))
+    await first.barrier()
+    expect(device.tables.size).toBe(1)
+  })
+
+  test('no secondary hears of packets, until it asks', async () => {
+    const { first, second, receive } = await twoControllers()
+    first.send(
+      flowMod({ instructions: { apply: [{ type: 'controller', maxLength: 65535 }], clear: false, write: [] } }),
+    )
+    second.send(claim('secondary', 1n))
+    await first.barrier()
+    await second.barrier()
+    receive()
+    second.send({
+      type: 'setAsyncConfig',
+      primary: { packetIn: [], portStatus: [], flowRemoved: [] },
+      secondary: { packetIn: ['action'], portStatus: [], flowRemoved: [] },
+    })
+    await second.barrier()
+    receive()
+    await first.barrier()
+    await second.barrier()
+    expect([first, second].map((one) => one.of('packetIn').length)).toEqual([2, 1])
+  })
+})
+
+test('a group that would come back to itself is a loop, the first time too', async () => {
+  const { first, device } = await twoControllers()
+  const buckets = [{ actions: [{ type: 'group', group: 7 } as const] }]
+  const xid = first.send({ type: 'groupMod', command: 'add', group: 7, groupType: 'all', buckets })
+  await first.barrier()
+  expect(first.errors()).toEqual([{ code: 'OFPGMFC_LOOP', field: 'buckets', xid }])
+  expect(device.groups.size).toBe(0)
+})
