@@ -18,6 +18,7 @@ import { innerTos } from './tunnels/inner.ts'
 
 type ActionOf<Type extends DatapathAction['type']> = Extract<DatapathAction, { type: Type }>
 export type ControllerAction = ActionOf<'controller'>
+export type SampleAction = ActionOf<'sample'>
 export type TunnelOutput = ActionOf<'tunnel_output'>
 export type Output = ActionOf<'output'> | TunnelOutput
 
@@ -36,7 +37,7 @@ export interface ActionSink {
   /** Only looks at the frame. */
   toController(frame: FrameHandle, action: ControllerAction): void
   /** Only looks at the frame, of which one in so many is to be counted. */
-  sample(frame: FrameHandle, action: ActionOf<'sample'>): void
+  sample(frame: FrameHandle, action: SampleAction): void
 }
 
 export interface Surroundings {
@@ -134,7 +135,7 @@ class Run {
   }
 
   /** What neither ends the frame nor makes another of it. */
-  #do(frame: FrameHandle, action: ControllerAction | ActionOf<'sample'> | Rewrite): void {
+  #do(frame: FrameHandle, action: ControllerAction | SampleAction | Rewrite): void {
     const { arena, sink } = this.#surroundings
     if (action.type === 'controller') sink.toController(frame, action)
     else if (action.type === 'sample') sink.sample(frame, action)
