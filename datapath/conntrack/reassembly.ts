@@ -48,7 +48,7 @@ interface Fragment extends Omit<Piece, 'frame' | 'before'> {
 
 export class Reassembly {
   /** Off: fragments are invalid (`ovs-appctl dpctl/ipf-set-disabled`). */
-  enabled = true
+  enabled = { 4: true, 6: true }
   /** A fragment that is not the last must have so many bytes of IP, or is invalid; 0 switches that off (`ipf-set-min-frag`). */
   smallest = { 4: 1200, 6: 1280 }
   /** Fragments that wait at once, at most; more are invalid (`ipf-set-max-nfrags`). */
@@ -81,8 +81,9 @@ export class Reassembly {
   ): 'kept' | 'invalid' | Datagram {
     this.#arena = arena
     this.#release(this.#clock.now())
-    const fragment = this.enabled ? readFragment(arena, frame, zone) : undefined
-    if (!fragment || this.#waiting >= this.most || this.#tooSmall(fragment)) return 'invalid'
+    const fragment = readFragment(arena, frame, zone)
+    if (!fragment || !this.enabled[fragment.family] || this.#waiting >= this.most || this.#tooSmall(fragment))
+      return 'invalid'
     const datagram = this.#datagrams.get(fragment.key) ?? this.#begin(fragment)
     if (datagram.hopeless || datagram.pieces.length >= this.#mostPieces(fragment) || overlaps(datagram, fragment))
       return 'invalid'

@@ -1,20 +1,19 @@
 // What may be asked of a running switch, by the names and in the layouts of ovs-appctl(8).
 
 import { formatMac } from '../../protocols/address.ts'
-import type { ConnectionFilter, PortDescription } from '../../protocols/control/messages.ts'
+import type { PortDescription } from '../../protocols/control/messages.ts'
 import { PORT_FLAGS } from '../../protocols/control/messages.ts'
 import { SOFTWARE } from '../../protocols/control/software.ts'
 import { formatPort } from '../../protocols/flow-text/ports.ts'
 import { SECOND } from '../../runtime/clock.ts'
-import { formatConnection } from '../conntrack/format.ts'
 import { TABLES } from '../flow-check.ts'
 import type { Switch } from '../switch.ts'
+import { conntrackCommands } from './conntrack-commands.ts'
 import type { UnixctlCommand } from './unixctl.ts'
 
 export function commandsOf(device: Switch): ReadonlyMap<string, UnixctlCommand> {
   const commands: Record<string, UnixctlCommand> = {
-    'dpctl/dump-conntrack': { usage: '[zone=N]', run: (words) => dumpConnections(device, words) },
-    'dpctl/flush-conntrack': { usage: '[zone=N]', run: (words) => flushConnections(device, words) },
+    ...conntrackCommands(device),
     'fdb/flush': { usage: '[bridge]', run: (words) => flushAddresses(device, words) },
     'fdb/show': { usage: 'bridge', run: (words) => showAddresses(device, words) },
     'ofproto/list': { usage: '', run: () => `${device.name}\n` },
@@ -46,29 +45,6 @@ function flushAddresses(device: Switch, words: readonly string[]): string {
   requireBridge(device, words)
   device.macTable.flush()
   return 'table successfully flushed\n'
-}
-
-function dumpConnections(device: Switch, words: readonly string[]): string {
-  return device.connections
-    .dump(filterOf(words))
-    .map((connection) => `${formatConnection(connection)}\n`)
-    .join('')
-}
-
-function flushConnections(device: Switch, words: readonly string[]): string {
-  device.connections.flush(filterOf(words))
-  return ''
-}
-
-/** @throws Error a word that is no zone. */
-function filterOf(words: readonly string[]): ConnectionFilter {
-  const filter: ConnectionFilter = {}
-  for (const word of words) {
-    const zone = /^zone=(\d{1,5})$/.exec(word)
-    if (zone === null) throw new Error(`'${word}' selects no connections; expected zone=N`)
-    filter.zone = Number(zone[1])
-  }
-  return filter
 }
 
 /** The layout of `ovs-ofctl show`. */

@@ -81,7 +81,7 @@ test('a fragment that overlaps another is invalid, as is one that is too small',
   expect(states(bench.all(small[0]!))).toEqual(['+inv+trk'])
   bench.tracker.fragments.smallest = { 4: 0, 6: 0 }
   expect(bench.all(small[0]!)).toEqual([])
-  bench.tracker.fragments.enabled = false
+  bench.tracker.fragments.enabled = { 4: false, 6: false }
   expect(states(bench.all(small[1]!))).toEqual(['+inv+trk'])
   bench.tracker.close()
   expect(bench.arena.live).toBe(0)
