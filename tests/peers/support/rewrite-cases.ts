@@ -11,7 +11,7 @@ import { inOrder, pick, randomBits } from '../../support/random-flows.ts'
 import { randomFrame } from '../../support/random-frames.ts'
 import { keyOf } from '../../support/random-keys.ts'
 import type { IncomingFrame, SwitchCase } from './switch-cases.ts'
-import { PORTS, anyFrame, blank, instructionsOf, UNKNOWN_THERE } from './switch-cases.ts'
+import { PORTS, anyFrame, blank, frameOnItsWay, instructionsOf, UNKNOWN_THERE } from './switch-cases.ts'
 
 /** OpenFlow 1.5 has no word for vlan_tci. */
 export const REWRITABLE: readonly Field[] = FIELDS.filter(
@@ -42,11 +42,16 @@ const TO_WHOLE_FRAMES: ReadonlySet<FieldName> = new Set(['nd_reserved', 'nd_opti
 
 function frameWith(random: Random, field: Field): IncomingFrame {
   for (let draw = 0; draw < MOST_DRAWS; draw++) {
-    const bytes = TO_WHOLE_FRAMES.has(field.name) ? randomFrame(random) : anyFrame(random)
+    const bytes = frameFor(random, field)
     const frame = { port: pick(random, PORTS), bytes }
     if (has(protocolOf(frame), field)) return frame
   }
   throw new Error(`no frame has ${field.name}`)
+}
+
+function frameFor(random: Random, { name }: Field): Uint8Array {
+  if (TO_WHOLE_FRAMES.has(name)) return randomFrame(random)
+  return name === 'ipv6_dst' ? frameOnItsWay(random) : anyFrame(random)
 }
 
 /** A VLAN can be written only where there is a tag. */

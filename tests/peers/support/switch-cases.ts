@@ -9,12 +9,14 @@ import { internetChecksum } from '../../../protocols/checksum.ts'
 import { FIELDS, fieldOf } from '../../../protocols/fields.ts'
 import type { FieldMatch, Match } from '../../../protocols/match.ts'
 import { EtherType } from '../../../protocols/match.ts'
+import { foldRegisters } from '../../../protocols/flow-text/registers.ts'
 import type { Random } from '../../../runtime/random.ts'
 import * as anyFrames from '../../support/frames.ts'
 import { chance, inOrder, pick, randomActions } from '../../support/random-flows.ts'
 import { damagedFrame, randomFrame } from '../../support/random-frames.ts'
 import { keyOf, matchMetBy } from '../../support/random-keys.ts'
 import type { OpenFlowVersion, VlanSettings } from './ovs-twin.ts'
+import { atItsEnd } from './routed-frames.ts'
 import { TagKnowledge } from './tag-knowledge.ts'
 
 export const PORTS = [1, 2, 3, 4] as const
@@ -70,8 +72,10 @@ const randomFrames = (random: Random, count: number): IncomingFrame[] =>
 
 const SHORTEST_FRAME = 14
 
-/** A frame of any kind, now and then a damaged one. */
-export function anyFrame(random: Random): Uint8Array {
+/** A frame of any kind that has come to its last destination, now and then a damaged one. */
+export const anyFrame = (random: Random): Uint8Array => atItsEnd(frameOnItsWay(random))
+
+export function frameOnItsWay(random: Random): Uint8Array {
   switch (random.below(8)) {
     case 0: {
       const frame = damagedFrame(random)
@@ -137,7 +141,7 @@ function withRegister(random: Random, match: Match): Match {
 function matchOf(random: Random, { bytes, port }: IncomingFrame, version: OpenFlowVersion, likely: number): Match {
   const key = keyOf(bytes, port)
   const match = matchMetBy(random, key, likely, KNOWN_THERE).map((part) => spelt(part, key))
-  return match.filter((part) => isTaken(part, match, version))
+  return foldRegisters(match.filter((part) => isTaken(part, match, version)))
 }
 
 function isTaken({ field, value }: FieldMatch, match: Match, version: OpenFlowVersion): boolean {
