@@ -111,7 +111,7 @@ function runExtension(walk: Walk, step: Step, current: Activation): void {
       return measure(walk, step)
     case 'sample':
       return frame.do({ type: 'sample', probability: step.probability, observationPoint: step.observationPoint })
-    // A note says nothing to us, a conjunction is the tables' business, and nat is part of ct.
+    default: // A note says nothing to us, a conjunction is the tables' business, and nat is part of ct.
   }
 }
 

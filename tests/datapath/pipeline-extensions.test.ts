@@ -198,7 +198,7 @@ describe('multipath and bundle', () => {
         const chosen = link(algorithm, 5, flow)
         counts.set(chosen, (counts.get(chosen) ?? 0) + 1)
       }
-      expect([...counts.keys()].sort()).toEqual([0, 1, 2, 3, 4])
+      expect([...counts.keys()].sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4])
       for (const count of counts.values()) expect(Math.abs(count - 300)).toBeLessThan(90)
     },
   )

@@ -68,8 +68,7 @@ group('dissect never throws', () => {
 test('frames in frames are followed to a depth, and stacks of labels to the end', () => {
   const link = { ethSrc: 1n, ethDst: 2n }
   let frame = SAMPLE_FRAMES['udp4']!
-  for (let depth = 0; depth < 100; depth++)
-    frame = pbbFrame({ ...link, serviceId: depth, inner: frame })
+  for (let depth = 0; depth < 100; depth++) frame = pbbFrame({ ...link, serviceId: depth, inner: frame })
   expect(names(frame).filter((name) => name === 'pbb')).toHaveLength(8)
   const labels = Array.from({ length: 5000 }, () => ({ label: 1, trafficClass: 0, ttl: 1 }))
   const stacked = mplsFrame({ ...link, labels, payload: SAMPLE_FRAMES['udp4']!.slice(14) })
