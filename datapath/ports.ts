@@ -8,7 +8,7 @@ import type {
   QueueConfig,
   QueueStatistics,
 } from '../protocols/control/messages.ts'
-import { ReservedPort } from '../protocols/control/messages.ts'
+import { PORT_FLAGS, ReservedPort } from '../protocols/control/messages.ts'
 import { Refused } from '../protocols/control/refused.ts'
 import type { DropReason } from './drops.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
@@ -187,7 +187,9 @@ export class PortTable {
   setFlags(number: number, flags: PortFlags): void {
     const port = this.#byNumber.get(number)
     if (port === undefined) throw new Refused('OFPPMFC_BAD_PORT', 'port', `there is no port ${number}`)
-    port.flags = { ...port.flags, ...flags }
+    const known = port.flags
+    if (PORT_FLAGS.every((flag) => flags[flag] === undefined || flags[flag] === (known[flag] ?? false))) return
+    port.flags = { ...known, ...flags }
     this.#changed('modify', port, port.config)
   }
 

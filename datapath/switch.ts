@@ -305,8 +305,12 @@ export class Switch {
     this.arena.release(frame)
   }
 
+  /**
+   * The frame goes up whole, whatever length was asked for: none of it is kept here, and without a buffer a controller could
+   * not ask for the rest (OpenFlow 1.3 §6.1.2). Open vSwitch does the same.
+   */
   #packetIn(frame: FrameHandle, action: ControllerAction): void {
-    const { reason, maxLength, table, cookie, controllerId, userdata, key } = action
+    const { reason, table, cookie, controllerId, userdata, key } = action
     if (this.ports.byNumber(key[Word.inPort])?.flags.noPacketIn) return
     const bytes = this.arena.read(frame)
     this.#events.message({
@@ -317,7 +321,7 @@ export class Switch {
       inPort: key[Word.inPort],
       totalLength: bytes.length,
       match: metadataMatch(key),
-      frame: bytes.slice(0, maxLength),
+      frame: bytes.slice(),
       ...(controllerId !== undefined && { controllerId }),
       ...(userdata && { userdata }),
     })

@@ -9,7 +9,6 @@ import type {
 } from '../../protocols/control/messages.ts'
 import { asRefusal, Refused } from '../../protocols/control/refused.ts'
 import { FlowMonitors } from '../flow-monitor.ts'
-import { NO_COOKIE } from '../pipeline-actions.ts'
 import type { Switch } from '../switch.ts'
 import { answer } from './answers.ts'
 import { Bundles } from './handlers/bundles.ts'
@@ -63,7 +62,7 @@ export class Session implements RoleHolder {
   readonly #monitors: FlowMonitors
   #subscription: Subscription
   #controllerId = 0
-  /** Bytes that this controller hears of a frame that no flow took (OpenFlow 1.3 §7.3.2). */
+  /** Of use to a switch that keeps frames (OpenFlow 1.3 §7.3.2); this one only remembers it. */
   #missSendLength = 128
 
   constructor({ device, conversation, roles, dialect }: SessionOptions) {
@@ -83,18 +82,13 @@ export class Session implements RoleHolder {
   /** Tells the controller what it did not ask for, if it is for this one. */
   tell(message: Message): void {
     if (message.type === 'packetIn' && (message.controllerId ?? 0) !== this.#controllerId) return
-    if (hears(this.#subscription, this.role, message)) this.#conversation.send(this.#cut(message))
+    if (hears(this.#subscription, this.role, message)) this.#conversation.send(message)
   }
 
   /** The connection is gone. */
   end(): void {
     this.#roles.remove(this)
     this.#monitors.close()
-  }
-
-  #cut(message: Message): Message {
-    const isMiss = message.type === 'packetIn' && message.reason === 'no_match' && message.cookie === NO_COOKIE
-    return isMiss ? { ...message, frame: message.frame.subarray(0, this.#missSendLength) } : message
   }
 
   #report(updates: FlowUpdate[]): void {
@@ -147,7 +141,7 @@ export class Session implements RoleHolder {
     }
   }
 
-  /** What is this controller's own: its role, what it hears, and how much of it. */
+  /** What is this controller's own: its role, what it hears, and how much of it it asked for. */
   #handleSettings(message: Message, reply: (message: Message) => void): void {
     switch (message.type) {
       case 'roleRequest':

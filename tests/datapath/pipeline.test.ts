@@ -392,7 +392,7 @@ describe('actions', () => {
           { field: 'reg3', value: 9n },
           { field: 'in_port', value: 1n },
         ],
-        frame: udp().slice(0, 20),
+        frame: udp(),
       },
     ])
   })
