@@ -16,6 +16,8 @@ export interface NormalContext {
   now: Nanoseconds
   /** A copy of the frame, as it is now, leaves through the port. */
   output: (port: Port) => void
+  /** Is told why things go as they do. */
+  note?: (text: string) => void
 }
 
 /**
@@ -29,8 +31,14 @@ export function forwardNormally(frame: Translation, context: NormalContext): voi
   const port = context.ports.byNumber(ingress)
   const policy = port ? port.vlan : CARRIES_ALL
   const outside = frame.tags
-  if (policy === undefined || hasPartialTag(frame) || !admits(policy, outside)) return frame.note('vlan_mismatch')
-  if (port && isReserved(destination)) return frame.note('reserved_multicast')
+  if (policy === undefined || hasPartialTag(frame) || !admits(policy, outside)) {
+    context.note?.('disallowed VLAN VID for this input port, dropping')
+    return frame.note('vlan_mismatch')
+  }
+  if (port && isReserved(destination)) {
+    context.note?.('packet has reserved destination MAC, dropping')
+    return frame.note('reserved_multicast')
+  }
   const tags = tagsInside(policy, outside)
   const vlan = vlanOf(tags[0] ?? 0)
   if (port && !isGroupAddress(source)) frame.effects.push({ type: 'learn_address', vlan, mac: source, port: ingress })
@@ -49,10 +57,13 @@ function deliver(
   to: number,
 ): void {
   const port = context.ports.byNumber(to)
-  if (port?.vlan !== undefined && to !== ingress) outputTagged(frame, context, port, port.vlan, tags)
+  const isBack = to === ingress
+  context.note?.(isBack ? 'learned port is input port, dropping' : 'forwarding to learned port')
+  if (port?.vlan !== undefined && !isBack) outputTagged(frame, context, port, port.vlan, tags)
 }
 
 function flood(frame: Translation, context: NormalContext, ingress: number, tags: readonly number[]): void {
+  context.note?.('no learned MAC for destination, flooding')
   for (const port of context.ports) {
     if (port.number === ingress || port.flags.noFlood) continue
     if (port.vlan === undefined || !carries(port.vlan, tags)) continue

@@ -120,7 +120,7 @@ function runExtension(walk: Walk, step: Step, current: Activation): void {
 function output(walk: Walk, port: number, current: Activation, maxLength: number = WHOLE_FRAME): void {
   const { frame, context } = walk
   const ingress = frame.key[Word.inPort]
-  const copies = { flow: current.flow }
+  const copies = { flow: current.flow, told: toldAt(walk, current) }
   switch (port) {
     case ReservedPort.InPort:
       return outputToNumber(frame, context, ingress, copies)
@@ -142,10 +142,14 @@ function output(walk: Walk, port: number, current: Activation, maxLength: number
   }
 }
 
+const toldAt = ({ observer }: Pick<Walk, 'observer'>, { depth }: Activation) =>
+  observer && ((text: string) => observer.note(text, depth))
+
 function outputToPort({ frame, context, observer }: Walk, port: number, current: Activation, maxLength?: number): void {
   const { flow, depth } = current
   const cut = maxLength === undefined ? undefined : { maxLength }
-  if (port !== frame.key[Word.inPort]) return outputToNumber(frame, context, port, { flow, ...cut })
+  const told = toldAt({ observer }, current)
+  if (port !== frame.key[Word.inPort]) return outputToNumber(frame, context, port, { flow, told, ...cut })
   observer?.note('skipping output to input port', depth)
   frame.note('no_recipient', flow)
 }

@@ -35,16 +35,18 @@ const LEARNABLE: ReadonlySet<number> = new Set([
 /** Whether a learned flow may send there. */
 export const canLearnOutput = (port: number): boolean => port < ReservedPort.Max || LEARNABLE.has(port)
 
-/** What the copies have in common: of how many bytes they are, and which flow says so. */
+/** What the copies have in common: of how many bytes they are, which flow says so, and who is told why things go as they do. */
 export interface Copies {
   maxLength?: number
   flow: Flow | undefined
+  told?: ((text: string) => void) | undefined
 }
 
 export function outputToNumber(frame: Translation, { ports }: OutputContext, number: number, copies: Copies): void {
   const port = ports.byNumber(number)
-  if (port) outputTo(frame, port, copies)
-  else frame.note('unknown_port', copies.flow)
+  if (port) return outputTo(frame, port, copies)
+  copies.told?.('Nonexistent output port')
+  frame.note('unknown_port', copies.flow)
 }
 
 /** FLOOD leaves out the ports for which a controller has said so. */
@@ -57,15 +59,22 @@ export function outputToAll(frame: Translation, { ports }: OutputContext, isFloo
 
 export function outputNormally(frame: Translation, context: OutputContext, now: Nanoseconds, copies: Copies): void {
   const { ports, macTable } = context
-  forwardNormally(frame, { ports, macTable, now, output: (port) => outputTo(frame, port, copies) })
+  const note = copies.told && { note: copies.told }
+  forwardNormally(frame, { ports, macTable, now, output: (port) => outputTo(frame, port, copies), ...note })
 }
 
-function outputTo(frame: Translation, port: Port, { maxLength, flow }: Copies): void {
-  if (frame.bare) return frame.note('unsupported_packet_type', flow)
+function outputTo(frame: Translation, port: Port, { maxLength, flow, told }: Copies): void {
+  if (frame.bare) {
+    told?.('Trying to send non-Ethernet packet through legacy L2 port. Dropping packet.')
+    return frame.note('unsupported_packet_type', flow)
+  }
   const { tunnel } = port.config
   if (tunnel === undefined) return frame.output(port.number, maxLength, flow)
   const destination = tunnel.remoteIp === 'flow' ? frame.read(Word.tunnelDestination) : tunnel.remoteIp
-  if (destination === 0) return frame.note('unknown_tunnel', flow)
+  if (destination === 0) {
+    told?.('Tunneling decided against output')
+    return frame.note('unknown_tunnel', flow)
+  }
   const tunnelId = tunnel.key === 'flow' ? frame.tunnelId() : BigInt(tunnel.key)
   const source = tunnel.localIp === 0 ? frame.read(Word.tunnelSource) : tunnel.localIp
   frame.tunnelOutput(port.number, { tunnelId, source, destination }, maxLength, flow)

@@ -38,8 +38,7 @@ const MAX_BUCKETS = 65536
 
 const LAST_TABLE = 253
 const METADATA = fieldOf('metadata')
-/** Each controller has its own miss_send_len, and so cuts for itself what no flow took. */
-const WHOLE = 0xffff
+const WHOLE_FRAME = 0xffff
 
 export interface PipelineContext extends OutputContext {
   readonly tables: FlowTables
@@ -204,8 +203,9 @@ export class Walk {
     const steps = actionSetInOrder(stepsWritten(this.#actionSet))
     this.#actionSet = undefined
     if (steps.length === 0) return
-    const depth = this.#lists.at(-1)?.depth ?? 0
-    this.observer?.actionSet(steps.map(actionOf), depth)
+    const around = this.#lists.at(-1)?.depth
+    const depth = around ?? 0
+    this.observer?.actionSet(steps.map(actionOf), around ?? -1)
     if (!scope.executesSet) this.#executingSets++
     scope.executesSet = true
     this.#begin(steps, { table: flow?.spec.table ?? 0, flow, origin: 'action_set', depth })
@@ -254,7 +254,7 @@ export class Walk {
     }
     if (configured === undefined || configured === 'drop') return undefined
     if (this.context.ports.byNumber(this.frame.key[Word.inPort])?.flags.noPacketIn) return undefined
-    this.frame.controller({ reason: 'no_match', maxLength: WHOLE, table, cookie: NO_COOKIE })
+    this.frame.controller({ reason: 'no_match', maxLength: WHOLE_FRAME, table, cookie: NO_COOKIE })
     return undefined
   }
 

@@ -38,21 +38,39 @@ export class ConnectionTable {
   #timer: Timer | undefined
   #sweepAt: Nanoseconds = Infinity
   #sweptAt: Nanoseconds = -Infinity
+  readonly #original: ConnectionTable | undefined
+  readonly #copied = new Set<Entry>()
 
-  constructor(clock: Clock, maximum: number) {
+  /** `original`: a table that this one is a shadow of, and of which it has copies of what it was asked for. */
+  constructor(clock: Clock, maximum: number, original?: ConnectionTable) {
     this.#clock = clock
     this.#maximum = maximum
+    this.#original = original
   }
 
   find(key: string): Direction | undefined {
-    const found = this.#directions.get(key)
+    const found = this.#directions.get(key) ?? this.#copyOf(key)
     if (!found || found.entry.connection.expires > this.#clock.now()) return found
     this.remove(found.entry)
     return this.find(key)
   }
 
+  /** What the original has under this key, once; when it is gone here, it stays gone. */
+  #copyOf(key: string): Direction | undefined {
+    const found = this.#original === undefined ? undefined : this.#original.#directions.get(key)
+    if (!found || this.#copied.has(found.entry) || found.entry.connection.expires <= this.#clock.now()) return undefined
+    this.#copied.add(found.entry)
+    const entry = new Entry(structuredClone(found.entry.connection))
+    const { original, reply, zone } = entry.connection
+    this.#link(keyOf(reply, zone), entry, true)
+    this.#link(keyOf(original, zone), entry, false)
+    this.#entries.add(entry)
+    return this.#directions.get(key)
+  }
+
   /** Whether one more connection of the zone may come. */
   hasRoom(zone: number): boolean {
+    if (this.#original !== undefined) return this.#original.#isBelowLimits(zone)
     if (this.#isBelowLimits(zone)) return true
     this.#sweep()
     return this.#isBelowLimits(zone)

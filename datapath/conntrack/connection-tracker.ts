@@ -4,8 +4,9 @@
 import type { ConnectionFilter } from '../../protocols/control/messages.ts'
 import { CtState, Word } from '../../protocols/fields.ts'
 import { IpProtocol } from '../../protocols/match.ts'
-import type { Clock } from '../../runtime/clock.ts'
+import type { Clock, Nanoseconds } from '../../runtime/clock.ts'
 import type { Random } from '../../runtime/random.ts'
+import { seeded } from '../../runtime/random.ts'
 import type { FrameArena, FrameHandle } from '../frames.ts'
 import { locate } from '../rewrite/layout.ts'
 import type { Connection, ConnectionState, Tuple } from './connection.ts'
@@ -49,6 +50,14 @@ export interface ConnectionTrackerOptions {
   maxConnections?: number
   /** Is given, to drop and release, the fragments whose datagram was not whole in time. The tracker releases them where absent. */
   released?: (frame: FrameHandle, reason: 'fragment_timeout') => void
+  /** See `shadow`. */
+  original?: ConnectionTracker
+}
+
+/** Does not wait for anything. */
+function frozenClock(now: Nanoseconds): Clock {
+  const never = () => ({ cancel: () => {} })
+  return { now: () => now, schedule: never, scheduleAsync: never }
 }
 
 /** Of which connection a frame is. */
@@ -66,6 +75,7 @@ class Sighting {
 
 export class ConnectionTracker implements Tracker {
   readonly fragments: Reassembly
+  readonly #clock: Clock
   readonly #table: ConnectionTable
   readonly #nat: NatChooser
   readonly #tcp = new TcpWatch()
@@ -74,8 +84,9 @@ export class ConnectionTracker implements Tracker {
   #zone = 0
   #reply = false
 
-  constructor({ clock, random, maxConnections = MAX_CONNECTIONS, released }: ConnectionTrackerOptions) {
-    this.#table = new ConnectionTable(clock, maxConnections)
+  constructor({ clock, random, maxConnections = MAX_CONNECTIONS, released, original }: ConnectionTrackerOptions) {
+    this.#clock = clock
+    this.#table = new ConnectionTable(clock, maxConnections, original && original.#table)
     this.#nat = new NatChooser(random, (reply) => this.#table.find(keyOf(reply, this.#zone)) !== undefined)
     this.fragments = new Reassembly(clock, released && ((frame) => released(frame, 'fragment_timeout')))
   }
@@ -99,6 +110,17 @@ export class ConnectionTracker implements Tracker {
     if (offered === 'kept') return []
     if (offered === 'invalid') return [{ frame, words: invalid(request.zone) }]
     return this.#trackDatagram(arena, offered, request)
+  }
+
+  /**
+   * One that knows what this one knows, from now on goes its own way, and leaves no trace: what a frame would be, were it to
+   * come. It costs nothing until it is asked. Its choices of NAT ports are its own.
+   */
+  shadow(): ConnectionTracker {
+    const clock = frozenClock(this.#clock.now())
+    const shadow = new ConnectionTracker({ clock, random: seeded(0), original: this })
+    shadow.sequenceChecks = this.sequenceChecks
+    return shadow
   }
 
   /** The connections that the filter means, all where absent; copies. */

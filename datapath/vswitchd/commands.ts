@@ -9,6 +9,8 @@ import { SECOND } from '../../runtime/clock.ts'
 import { TABLES } from '../flow-check.ts'
 import type { Switch } from '../switch.ts'
 import { conntrackCommands } from './conntrack-commands.ts'
+import { parseTraceWords } from '../trace/request.ts'
+import { formatTrace, traceFrame } from '../trace/trace.ts'
 import type { UnixctlCommand } from './unixctl.ts'
 
 export function commandsOf(device: Switch): ReadonlyMap<string, UnixctlCommand> {
@@ -17,6 +19,10 @@ export function commandsOf(device: Switch): ReadonlyMap<string, UnixctlCommand> 
     'fdb/flush': { usage: '[bridge]', run: (words) => flushAddresses(device, words) },
     'fdb/show': { usage: 'bridge', run: (words) => showAddresses(device, words) },
     'ofproto/list': { usage: '', run: () => `${device.name}\n` },
+    'ofproto/trace': {
+      usage: '[bridge] [--ct-next STATE] flow [packet]',
+      run: (words) => formatTrace(traceFrame(device, parseTraceWords(device, words))),
+    },
     'ofproto/show': { usage: '[bridge]', run: (words) => show(device, words) },
     version: { usage: '', run: () => `${SOFTWARE.hardware} ${SOFTWARE.software}\n` },
   }
