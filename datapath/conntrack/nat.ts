@@ -7,8 +7,11 @@ import type { Tuple } from './connection.ts'
 import { keyOf, reversed } from './connection.ts'
 import type { NatRequest } from './tracker.ts'
 
-/** Tuples that are tried for one connection, at most: every port of an address, and a few addresses more. */
-const MAX_ATTEMPTS = 70_000
+/** Tuples that are tried for one connection, at most: a few addresses, so that a flood that has used them up costs no time. */
+const MAX_ATTEMPTS = 1024
+/** Ports that are tried in a row. Then half as many from elsewhere, and so on down to the fewest, as Open vSwitch and Linux do. */
+const MAX_ROW = 128
+const FEWEST_IN_ROW = 16
 const MAX_SPAN = 0xffffffff
 
 /** A request's addresses in a form that needs no big numbers, worked out once. */
@@ -96,12 +99,17 @@ export class NatChooser {
 
   #search(reply: Tuple, port: 'sourcePort' | 'destinationPort', { start, min, max }: PortRange): boolean {
     const outside = start < min || start > max
+    const all = max - min + (outside ? 2 : 1)
     let candidate = start
-    for (let left = max - min + (outside ? 2 : 1); left > 0 && this.#attempts > 0; left--) {
-      this.#attempts--
-      reply[port] = candidate
-      if (!this.#taken(reply)) return true
-      candidate = candidate < min || candidate >= max ? min : candidate + 1
+    for (let row = MAX_ROW; row >= FEWEST_IN_ROW; row /= 2) {
+      for (let left = Math.min(row, all); left > 0 && this.#attempts > 0; left--) {
+        this.#attempts--
+        reply[port] = candidate
+        if (!this.#taken(reply)) return true
+        candidate = candidate < min || candidate >= max ? min : candidate + 1
+      }
+      if (all <= row) return false
+      candidate = min + this.#random.below(max - min + 1)
     }
     return false
   }
