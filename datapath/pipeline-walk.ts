@@ -152,9 +152,9 @@ export class Walk {
 
   // ---- lists and scopes ------------------------------------------------------------------------------------------
 
-  #begin(steps: readonly Step[], place: Place, deepens: boolean = false): void {
+  #begin(steps: readonly Step[], { table, flow, origin, depth }: Place, deepens: boolean = false): void {
     if (deepens) this.#depth++
-    this.#lists.push({ ...place, steps, next: 0, deepens })
+    this.#lists.push({ table, flow, origin, depth, steps, next: 0, deepens })
   }
 
   endList(): void {
