@@ -88,10 +88,18 @@ export class RunningSwitch {
     return taken
   }
 
+  /** Forgets what left until nothing has for a while. */
+  async drain(): Promise<void> {
+    do {
+      this.#received = []
+      await new Promise((resolve) => setTimeout(resolve, 200))
+    } while (this.#received.length > 0)
+  }
+
   /** Ends the process; gives what it wrote to standard error. */
   async stop(): Promise<string> {
     this.#process.kill('SIGTERM')
-    for (const socket of this.#sockets) socket.close()
+    for (const socket of this.#sockets.splice(0)) socket.close()
     return (await this.#end).stderr
   }
 }
