@@ -5,12 +5,12 @@ import type { Action, FlowFilter, FlowMod, Instructions } from '../protocols/con
 import { ALL_TABLES, NO_BUFFER, ReservedPort } from '../protocols/control/messages.ts'
 import { Refused, asRefusal } from '../protocols/control/refused.ts'
 import { fieldNamed } from '../protocols/fields.ts'
+import { knownOf } from '../protocols/known-frame.ts'
 import type { Match } from '../protocols/match.ts'
 import { checkMatch } from '../protocols/match.ts'
 import { checkList } from './check/actions.ts'
 import type { CheckContext, Place } from './check/context.ts'
 import { TABLES, isBits, isTable, refuseUnless } from './check/context.ts'
-import { KnownFrame } from './check/known-frame.ts'
 import { isPortNumber } from './check/outputs.ts'
 import { checkContradictions } from './packed-match.ts'
 
@@ -50,7 +50,7 @@ export function checkFlowFilter(filter: Pick<FlowFilter, 'table' | 'match' | 'ou
  */
 export function checkActions(actions: readonly Action[], match: Match, context: CheckContext, path: string): void {
   const isAnyFrame = context.packetOut || context.bucket
-  checkList(actions, { context, path, frame: new KnownFrame(isAnyFrame ? undefined : match), depth: 0 })
+  checkList(actions, { context, path, frame: isAnyFrame ? undefined : knownOf(match), depth: 0 })
 }
 
 function checkNumbers({ priority, cookie, cookieMask, idleTimeout, hardTimeout, importance = 0 }: FlowMod): void {
@@ -93,9 +93,9 @@ function checkInstructions({ table, match, instructions }: FlowMod, context: Che
   if (meter !== undefined) checkMeter(meter, context)
   if (apply.some(({ type }) => type === 'conjunction')) checkConjunctions(instructions)
   else {
-    const place: Place = { context, path: 'instructions.apply', frame: new KnownFrame(match), depth: 0 }
-    checkList(apply, place)
-    checkList(write, { ...place, path: 'instructions.write', within: 'write' })
+    const place: Place = { context, path: 'instructions.apply', frame: knownOf(match), depth: 0 }
+    const frame = checkList(apply, place)
+    checkList(write, { ...place, frame, path: 'instructions.write', within: 'write' })
   }
   if (writeMetadata) {
     checkLong(writeMetadata.value, 'instructions.writeMetadata.value')

@@ -92,7 +92,7 @@ function matchesConnection(match: Match): boolean {
   return isValid || (value & (New | Established | Related | Reply | SourceNat | DestinationNat)) !== 0
 }
 
-/** Addresses of a connection are of the family that the match says; Open vSwitch asks no more for the rest of the tuple. */
+/** A connection's addresses that are matched are of the family that the match says; Open vSwitch asks no more for the rest of the tuple. */
 function missingFamily({ name }: Field, match: Match): string | undefined {
   const isV4 = name === 'ct_nw_src' || name === 'ct_nw_dst'
   const isV6 = name === 'ct_ipv6_src' || name === 'ct_ipv6_dst'
@@ -100,11 +100,15 @@ function missingFamily({ name }: Field, match: Match): string | undefined {
   return isV6 && !isIpv6(match) ? 'ipv6' : undefined
 }
 
-/** What `field` needs beside it in `match` and does not find, as flow text; undefined where nothing is missing. */
+/** What `field` needs in `match` to be read or written, and does not find, as flow text; undefined where nothing is missing. */
 export function missingPrerequisite(field: Field, match: Match): string | undefined {
   const prerequisite = PREREQUISITES[field.prerequisite]
-  return prerequisite.holds(match) ? missingFamily(field, match) : prerequisite.wanted
+  return prerequisite.holds(match) ? undefined : prerequisite.wanted
 }
+
+/** The same of a field that is matched itself. */
+export const missingBeside = (field: Field, match: Match): string | undefined =>
+  missingPrerequisite(field, match) ?? missingFamily(field, match)
 
 /**
  * Holds a match from outside against the table of fields.
@@ -147,9 +151,9 @@ function faultOf(part: FieldMatch, match: Match, index: number): Fault | undefin
     return { code: 'OFPBMC_BAD_MASK', problem: 'can not be masked', expected: 'an exact value' }
   if (part.mask !== undefined && (part.value & ~mask) !== 0n)
     return { code: 'OFPBMC_BAD_WILDCARDS', problem: 'has a bit set outside its mask', expected: 'value & ~mask = 0' }
-  const missing = missingPrerequisite(field, match)
+  const missing = missingBeside(field, match)
   if (missing === undefined) return undefined
-  const isFamily = missing === missingFamily(field, match)
+  const isFamily = missingPrerequisite(field, match) === undefined
   return {
     code: isFamily ? 'OFPBAC_MATCH_INCONSISTENT' : 'OFPBMC_BAD_PREREQ',
     problem: 'lacks its prerequisite',

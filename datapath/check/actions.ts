@@ -3,9 +3,11 @@
 import type { Action } from '../../protocols/control/messages.ts'
 import { MAX_CLONE_DEPTH } from '../../protocols/control/messages.ts'
 import { Refused } from '../../protocols/control/refused.ts'
+import type { KnownFrame } from '../../protocols/known-frame.ts'
+import { knownAfter } from '../../protocols/known-frame.ts'
 import { checkCt, checkNat } from './connections.ts'
 import type { ActionOf, Place } from './context.ts'
-import { demandHeader, isBits, isLookupTable, refuseUnless } from './context.ts'
+import { demandFor, isBits, isLookupTable, refuseUnless } from './context.ts'
 import { checkLengthTest, checkLoad, checkMove, checkSetField, checkSource, checkTarget } from './fields.ts'
 import * as headers from './headers.ts'
 import { checkLearn } from './learning.ts'
@@ -24,14 +26,14 @@ const CHECKS: Checks = {
   set_queue: outputs.checkSetQueue,
   pop_queue: nothing,
   push_vlan: headers.checkPushVlan,
-  pop_vlan: headers.checkPopVlan,
+  pop_vlan: nothing,
   set_vlan_vid: headers.checkSetVlanVid,
   set_vlan_pcp: headers.checkSetVlanPcp,
   push_mpls: headers.checkPushMpls,
   pop_mpls: headers.checkPopMpls,
   push_pbb: headers.checkPushPbb,
-  pop_pbb: headers.checkPopPbb,
-  encap: headers.checkEncap,
+  pop_pbb: nothing,
+  encap: nothing,
   decap: headers.checkDecap,
   set_field: checkSetField,
   load: checkLoad,
@@ -40,38 +42,28 @@ const CHECKS: Checks = {
   stack_pop: ({ to }, place) => checkTarget(to, place, `${place.path}.to`),
   set_tunnel: ({ id, wide }, { path }) =>
     refuseUnless(id >= 0n && id < 1n << (wide ? 64n : 32n), 'OFPBAC_BAD_ARGUMENT', `${path}.id`, `${id} is too wide`),
-  dec_ttl: checkDecTtl,
-  set_nw_ttl: ({ ttl }, place) => {
-    headers.checkTtl(ttl, `${place.path}.ttl`)
-    demandHeader(place, 'ip')
-  },
-  set_mpls_ttl: ({ ttl }, place) => {
-    headers.checkTtl(ttl, `${place.path}.ttl`)
-    demandHeader(place, 'mpls')
-  },
-  dec_mpls_ttl: (_action, place) => demandHeader(place, 'mpls'),
-  copy_ttl_out: (_action, place) => demandHeader(place, 'mpls'),
-  copy_ttl_in: (_action, place) => demandHeader(place, 'mpls'),
+  dec_ttl: headers.checkDecTtl,
+  set_nw_ttl: headers.checkTtl,
+  set_mpls_ttl: headers.checkTtl,
+  dec_mpls_ttl: nothing,
+  copy_ttl_out: nothing,
+  copy_ttl_in: nothing,
   resubmit: checkResubmit,
-  clone: checkClone,
+  clone: nothing,
   exit: nothing,
   note: nothing,
   learn: checkLearn,
   conjunction: (_action, { path }) => {
     throw new Refused('NXBAC_BAD_CONJUNCTION', path, 'a conjunction is all that its flow does, but for notes')
   },
-  ct: (action, place) => {
-    checkCt(action, place)
-    checkList(action.actions, { ...place, path: `${place.path}.actions`, within: 'ct' })
-  },
+  ct: checkCt,
   nat: checkNat,
   ct_clear: nothing,
   multipath: outputs.checkMultipath,
   bundle: outputs.checkBundle,
-  fin_timeout: ({ idleTimeout, hardTimeout }, place) => {
+  fin_timeout: ({ idleTimeout, hardTimeout }, { path }) => {
     const isTime = isBits(idleTimeout, 16) && isBits(hardTimeout, 16)
-    refuseUnless(isTime, 'OFPBAC_BAD_ARGUMENT', place.path, 'a timeout is 0 to 65535 seconds')
-    demandHeader(place, 'tcp')
+    refuseUnless(isTime, 'OFPBAC_BAD_ARGUMENT', path, 'a timeout is 0 to 65535 seconds')
   },
   check_pkt_larger: checkLengthTest,
   sample: outputs.checkSample,
@@ -110,9 +102,14 @@ const IN_ACTION_SET: ReadonlySet<Action['type']> = new Set([
 
 const IN_CT: ReadonlySet<Action['type']> = new Set(['set_field', 'load', 'move', 'nat'])
 
-/** Checks one after the other; each changes what is known of the frames that come to the next. */
-export function checkList(actions: readonly Action[], place: Place): void {
-  actions.forEach((action, index) => checkAction(action, { ...place, path: `${place.path}[${index}]` }))
+/** Checks one after the other; each changes what is known of the frames that come to the next. Returns what is known in the end. */
+export function checkList(actions: readonly Action[], place: Place): KnownFrame | undefined {
+  let { frame } = place
+  actions.forEach((action, index) => {
+    checkAction(action, { ...place, frame, path: `${place.path}[${index}]` })
+    frame = frame && knownAfter(action, frame)
+  })
+  return frame
 }
 
 function checkAction(action: Action, place: Place): void {
@@ -124,29 +121,23 @@ function checkAction(action: Action, place: Place): void {
   const check = CHECKS[type] as ((action: Action, place: Place) => void) | undefined
   if (check === undefined) throw new Refused('OFPBAC_BAD_TYPE', path, `there is no action ${type}`)
   check(action, place)
+  demandFor(action, place)
+  if (type === 'ct') checkList(action.actions, { ...place, path: `${path}.actions`, within: 'ct' })
+  if (type === 'clone') checkClone(action, place)
 }
 
-function checkDecTtl({ controllers }: ActionOf<'dec_ttl'>, place: Place): void {
-  const areIds = controllers === undefined || controllers.every((id) => isBits(id, 16))
-  refuseUnless(areIds, 'OFPBAC_BAD_ARGUMENT', `${place.path}.controllers`, 'the number of a controller is 0 to 65535')
-  demandHeader(place, 'ip')
-}
-
-function checkResubmit({ port, table, swapped }: ActionOf<'resubmit'>, place: Place): void {
-  const { path, frame } = place
+function checkResubmit({ port, table }: ActionOf<'resubmit'>, { path }: Place): void {
   const isThere = table === undefined || isLookupTable(table)
   refuseUnless(isThere, 'OFPBAC_BAD_ARGUMENT', `${path}.table`, `there is no table ${table}`)
   const isPort = port === undefined || isBits(port, 32)
   refuseUnless(isPort, 'OFPBAC_BAD_ARGUMENT', `${path}.port`, `${port} is no port to come from`)
-  const missing = swapped && frame.lacks('ct')
-  if (missing !== undefined) throw new Refused('OFPBAC_MATCH_INCONSISTENT', path, `the flow does not match ${missing}`)
 }
 
 /** What a clone changes, it changes for itself. */
 function checkClone({ actions }: ActionOf<'clone'>, place: Place): void {
-  const { path, frame } = place
+  const { path } = place
   const depth = place.depth + 1
   const isShallow = depth <= MAX_CLONE_DEPTH
   refuseUnless(isShallow, 'OFPBAC_BAD_ARGUMENT', path, `clone in ${MAX_CLONE_DEPTH} others; expected fewer`)
-  checkList(actions, { ...place, path: `${path}.actions`, frame: frame.copy(), within: 'clone', depth })
+  checkList(actions, { ...place, path: `${path}.actions`, within: 'clone', depth })
 }

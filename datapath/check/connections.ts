@@ -1,32 +1,25 @@
 // ct and nat: Open vSwitch's check_CT, check_NAT and what decoding them asks (lib/ofp-actions.c).
 
 import type { NatAction } from '../../protocols/control/messages.ts'
-import { Refused } from '../../protocols/control/refused.ts'
-import { CtState } from '../../protocols/fields.ts'
+import { APPLICATION_GATEWAYS } from '../../protocols/control/messages.ts'
 import type { ActionOf, Place } from './context.ts'
-import { inconsistent, isBits, isLookupTable, refuseUnless } from './context.ts'
+import { isBits, isLookupTable, refuseUnless } from './context.ts'
 import { checkSource } from './fields.ts'
 
-const FTP = 21
-const TFTP = 69
+const GATEWAYS: ReadonlySet<number> = new Set(Object.values(APPLICATION_GATEWAYS))
 const ZONE_BITS = 16
 
 /** `actions` of a ct are checked by the caller, as a list within it. */
 export function checkCt(action: ActionOf<'ct'>, place: Place): void {
   const { commit, force, zone, table, alg } = action
-  const { path, frame } = place
+  const { path } = place
   const bad = (holds: boolean, field: string, problem: string) =>
     refuseUnless(holds, 'OFPBAC_BAD_ARGUMENT', `${path}.${field}`, problem)
   bad(commit || !force, 'force', 'only a commit can be forced')
   bad(table === undefined || isLookupTable(table), 'table', `there is no table ${table}`)
-  bad(alg === 0 || alg === FTP || alg === TFTP, 'alg', `no application layer gateway for port ${alg}`)
+  bad(alg === 0 || GATEWAYS.has(alg), 'alg', `no application layer gateway for port ${alg}`)
   const needsCommit = action.actions.some((inner) => inner.type !== 'nat' || inner.direction !== undefined)
   bad(commit || !needsCommit, 'actions', 'only a commit can change the connection')
-  demandIp(place)
-  if (commit && frame.hasState(CtState.Invalid)) throw inconsistent(path, 'a valid connection')
-  const protocol = alg === FTP ? 'tcp' : 'udp'
-  const missing = alg === 0 ? undefined : frame.lacks(protocol)
-  if (missing !== undefined) throw inconsistent(`${path}.alg`, missing)
   checkZone(zone, place)
 }
 
@@ -39,16 +32,12 @@ function checkZone(zone: ActionOf<'ct'>['zone'], place: Place): void {
   refuseUnless(zone.bits === ZONE_BITS, 'OFPBAC_BAD_SET_LEN', path, problem)
 }
 
-export function checkNat(action: NatAction, place: Place): void {
-  const { path, within, frame } = place
+export function checkNat(action: NatAction, { path, within }: Place): void {
   refuseUnless(within === 'ct', 'OFPBAC_BAD_SET_ARGUMENT', path, 'nat stands in a ct only')
   const { direction, addresses, ports, persistent, algorithm } = action
   const isPlain = addresses === undefined && ports === undefined && !persistent && algorithm === undefined
   refuseUnless(direction !== undefined || isPlain, 'OFPBAC_BAD_ARGUMENT', path, 'a range belongs to src or dst')
   checkRanges(action, path)
-  demandIp(place)
-  const missing = addresses && frame.lacks(addresses.family === 4 ? 'ipv4' : 'ipv6')
-  if (missing !== undefined) throw inconsistent(`${path}.addresses`, missing)
 }
 
 function checkRanges({ addresses, ports }: NatAction, path: string): void {
@@ -61,9 +50,4 @@ function checkRanges({ addresses, ports }: NatAction, path: string): void {
   if (ports === undefined) return
   const isRange = isBits(ports.first, 16) && isBits(ports.last, 16) && ports.first <= ports.last
   refuseUnless(isRange, 'OFPBAC_BAD_ARGUMENT', `${path}.ports`, `${ports.first}-${ports.last} is no range of ports`)
-}
-
-function demandIp({ path, frame }: Place): void {
-  const missing = frame.lacks('ip')
-  if (missing !== undefined) throw new Refused('OFPBAC_MATCH_INCONSISTENT', path, `the flow does not match ${missing}`)
 }

@@ -3,7 +3,8 @@ import type { ErrorCode } from '../../protocols/control/messages.ts'
 import { Refused } from '../../protocols/control/refused.ts'
 import type { FieldName } from '../../protocols/fields.ts'
 import { fieldOf } from '../../protocols/fields.ts'
-import type { Header, KnownFrame } from './known-frame.ts'
+import type { KnownFrame } from '../../protocols/known-frame.ts'
+import { isAlwaysAsked, lackingFor, lackingToRead, lackingToSet } from '../../protocols/known-frame.ts'
 
 export type ActionOf<T extends Action['type']> = Extract<Action, { type: T }>
 
@@ -25,7 +26,8 @@ export interface CheckContext {
 export interface Place {
   readonly context: CheckContext
   readonly path: string
-  readonly frame: KnownFrame
+  /** Undefined where they may be any: nothing is refused then for what a frame lacks. */
+  readonly frame: KnownFrame | undefined
   /** What the list belongs to, where not to a flow's own actions. */
   readonly within?: 'write' | 'clone' | 'ct'
   /** How many clones are around it. */
@@ -47,22 +49,23 @@ export function refuseUnless(holds: boolean, code: ErrorCode, path: string, prob
   if (!holds) throw new Refused(code, path, problem)
 }
 
-/** Every frame that comes here must have the header, where that is asked. Of an action set it shows when it is carried out. */
-export function demandHeader(place: Place, header: Header): void {
-  const { frame, path } = place
-  if (!asksConsistency(place)) return
-  const missing = frame.lacks(header)
-  if (missing !== undefined) throw inconsistent(path, missing)
+/** Every frame that comes here must have what the action needs, where that is asked. */
+export function demandFor(action: Action, { context, frame, path, within }: Place): void {
+  const isAsked = isAlwaysAsked(action) || (context.consistent === true && within !== 'write')
+  if (frame !== undefined && isAsked) refuseLacking(path, lackingFor(action, frame))
 }
-
-export const asksConsistency = ({ context, within }: Place): boolean =>
-  context.consistent === true && within !== 'write'
 
 /** Every frame that comes here must have the field, in an action set too. */
 export function demandField({ frame }: Place, path: string, field: FieldName): void {
-  const missing = frame.lacksFor(fieldOf(field))
-  if (missing !== undefined) throw inconsistent(path, missing)
+  if (frame !== undefined) refuseLacking(path, lackingToRead(fieldOf(field), frame))
 }
 
-export const inconsistent = (path: string, missing: string): Refused =>
-  new Refused('OFPBAC_MATCH_INCONSISTENT', path, `the flow does not match ${missing}, so a frame may not have it`)
+/** The same of set_field and load. */
+export function demandToSet({ frame }: Place, path: string, field: FieldName): void {
+  if (frame !== undefined) refuseLacking(path, lackingToSet(fieldOf(field), frame))
+}
+
+function refuseLacking(path: string, lacking: string | undefined): void {
+  if (lacking === undefined) return
+  throw new Refused('OFPBAC_MATCH_INCONSISTENT', path, `needs ${lacking}, which not every frame has that comes here`)
+}

@@ -5,7 +5,7 @@ import { Refused } from '../../protocols/control/refused.ts'
 import type { Field, FieldName } from '../../protocols/fields.ts'
 import { fieldNamed } from '../../protocols/fields.ts'
 import type { ActionOf, Place } from './context.ts'
-import { demandField, refuseUnless } from './context.ts'
+import { demandField, demandToSet, refuseUnless } from './context.ts'
 
 const VLAN_PRESENT = 0x1000n
 const TRACKED_FIELDS: ReadonlySet<FieldName> = new Set(['ct_mark', 'ct_label'])
@@ -38,8 +38,7 @@ export function checkBits({ field, offset, bits }: Subfield, path: string): void
   )
 }
 
-export function checkSetField(action: ActionOf<'set_field'>, place: Place): void {
-  const { field, value, mask } = action
+export function checkSetField({ field, value, mask }: ActionOf<'set_field'>, place: Place): void {
   const { path } = place
   const row = rowOf(field, `${path}.field`)
   checkSettable(row, `${path}.field`)
@@ -56,15 +55,7 @@ export function checkSetField(action: ActionOf<'set_field'>, place: Place): void
     `${path}.value`,
     'vlan_vid: the bit that says there is a tag is not set',
   )
-  demandField(place, path, field)
-  if (field === 'vlan_tci') noteTag(action, place)
-}
-
-/** Writing vlan_tci adds a tag, or takes it off. */
-function noteTag({ value, mask = 0xffffn }: ActionOf<'set_field'>, { frame }: Place): void {
-  if ((mask & VLAN_PRESENT) === 0n) return
-  if ((value & VLAN_PRESENT) === 0n) frame.popTag()
-  else frame.setTag()
+  demandToSet(place, path, field)
 }
 
 export function checkLoad({ value, to }: ActionOf<'load'>, place: Place): void {
@@ -77,7 +68,8 @@ export function checkLoad({ value, to }: ActionOf<'load'>, place: Place): void {
     `${place.path}.value`,
     `0x${value.toString(16)} does not fit ${to.bits} bits`,
   )
-  checkTarget(to, place, path)
+  checkSettable(rowOf(to.field, path), path)
+  demandToSet(place, path, to.field)
   checkTracked(to.field, place)
 }
 

@@ -1,11 +1,11 @@
 // learn: Open vSwitch's learn_check (lib/learn.c).
 
 import type { LearnSpec, Subfield } from '../../protocols/control/messages.ts'
-import type { FieldMatch } from '../../protocols/match.ts'
+import { knownOf, learnedAfter } from '../../protocols/known-frame.ts'
+import type { Match } from '../../protocols/match.ts'
 import type { ActionOf, Place } from './context.ts'
 import { isBits, isLookupTable, refuseUnless } from './context.ts'
 import { checkBits, checkSource, checkTarget } from './fields.ts'
-import { KnownFrame } from './known-frame.ts'
 
 export function checkLearn(action: ActionOf<'learn'>, place: Place): void {
   const { path } = place
@@ -24,7 +24,7 @@ export function checkLearn(action: ActionOf<'learn'>, place: Place): void {
 
 /** What the learned flow matches grows with its specs, and their fields need what those before them match. */
 function checkSpecs(specs: readonly LearnSpec[], place: Place): void {
-  const learned: FieldMatch[] = []
+  let learned: Match = []
   specs.forEach((spec, index) => {
     const path = `${place.path}.specs[${index}]`
     const { source, target, bits } = spec
@@ -37,13 +37,13 @@ function checkSpecs(specs: readonly LearnSpec[], place: Place): void {
         `0x${source.value.toString(16)} does not fit ${bits} bits`,
       )
     if (target.type === 'output') return
-    const there: Place = { ...place, frame: new KnownFrame(learned) }
+    const there: Place = { ...place, frame: knownOf(learned) }
     if (target.type === 'match') checkPart(target.to, there, bits, `${path}.target`)
     else {
       checkTarget(target.to, there, `${path}.target`)
       checkWidth(target.to, bits, `${path}.target`)
     }
-    if (target.type === 'match' && source.type === 'value') note(learned, target.to, source.value)
+    learned = learnedAfter(spec, learned)
   })
 }
 
@@ -55,12 +55,4 @@ function checkPart(subfield: Subfield, place: Place, bits: number, path: string)
 
 function checkWidth(subfield: Subfield, bits: number, path: string): void {
   refuseUnless(subfield.bits === bits, 'OFPBAC_BAD_SET_LEN', `${path}.bits`, `${subfield.bits} bits; expected ${bits}`)
-}
-
-/** A whole field's constant can be another field's prerequisite; a part of one can not. */
-function note(learned: FieldMatch[], { field, offset, bits }: Subfield, value: bigint): void {
-  const at = BigInt(offset)
-  const mask = ((1n << BigInt(bits)) - 1n) << at
-  const isWhole = new Set(['eth_type', 'nw_proto', 'icmp_type', 'icmpv6_type']).has(field)
-  learned.push(isWhole ? { field, value: value << at } : { field, value: value << at, mask })
 }

@@ -121,6 +121,9 @@ export interface LearnSpec {
   target: { type: 'match'; to: Subfield } | { type: 'load'; to: Subfield } | { type: 'output' }
 }
 
+/** Protocols whose connections bring others along, by their ports: FTP's of TCP, TFTP's of UDP. */
+export const APPLICATION_GATEWAYS = { ftp: 21, tftp: 69 } as const
+
 /** ovs-actions(7), THE CT ACTION. */
 export interface CtAction {
   type: 'ct'
@@ -130,7 +133,7 @@ export interface CtAction {
   zone: number | Subfield
   /** Where the frame goes on, tracked; absent: nowhere, and what follows sees it untracked. */
   table?: number
-  /** TCP or UDP port of the application layer gateway: 21 for FTP, 69 for TFTP; 0 for none. Taken with a warning, and not acted upon. */
+  /** `APPLICATION_GATEWAYS`, or 0 for none. Taken with a warning, and not acted upon. */
   alg: number
   /** `exec(…)` on ct_mark and ct_label, and `nat`. */
   actions: Action[]

@@ -3,8 +3,8 @@
 
 import type { Action, Instructions } from '../control/messages.ts'
 import { MAX_CLONE_DEPTH, ReservedMeter } from '../control/messages.ts'
+import { isAlwaysAsked, knownAfter, lackingFor } from '../known-frame.ts'
 import type { Match } from '../match.ts'
-import { knownAfter, lackingFor } from './frame-knowledge.ts'
 import { parseNumber, parseSmall, UINT16 } from './numbers.ts'
 import { CHOICES } from './parse-choices.ts'
 import { readCt, readNat } from './parse-ct.ts'
@@ -189,8 +189,12 @@ function requireAllowed(action: Action, asked: Piece, { inside, known }: Reading
     )
   if (inside === 'ct' && !IN_CT.has(action.type))
     throw new FlowSyntaxError(asked.column, `${asked.text} stands in ct`, 'set_field, load, move or nat')
-  if (known !== undefined) refuseLacking(asked, lackingFor(action, known))
+  if (known !== undefined && isAsked(action, inside)) refuseLacking(asked, lackingFor(action, known))
 }
+
+/** Of an action set it shows when it is carried out; a tag is taken off where there is one, as in OpenFlow 1.0. */
+const isAsked = (action: Action, inside: Reading['inside']) =>
+  isAlwaysAsked(action) || (inside !== 'write_actions' && action.type !== 'pop_vlan')
 
 const IN_CT = new Set<Action['type']>(['set_field', 'load', 'move', 'nat'])
 

@@ -2,8 +2,9 @@
 
 import { parseIpv4, parseIpv6 } from '../address.ts'
 import type { Action, CtAction, NatAction, Subfield } from '../control/messages.ts'
+import { APPLICATION_GATEWAYS } from '../control/messages.ts'
 import { InvalidField } from '../errors.ts'
-import { GATEWAYS, lackingFor } from './frame-knowledge.ts'
+import { lackingFor } from '../known-frame.ts'
 import { parseSmall, UINT16 } from './numbers.ts'
 import { readSource } from './parse-writes.ts'
 import type { Reading } from './reading.ts'
@@ -35,7 +36,7 @@ export function readCt(word: Word, reading: Reading, readList: ListReader): Acti
       ct.zone = readZone(valueOf(option), reading)
     },
     alg: (option) => {
-      ct.alg = GATEWAYS[oneOf(valueOf(option), ['ftp', 'tftp'], 'gateway')]
+      ct.alg = APPLICATION_GATEWAYS[oneOf(valueOf(option), ['ftp', 'tftp'], 'gateway')]
     },
     nat: (option) => {
       ct.actions.push(readNat(option, inCt))

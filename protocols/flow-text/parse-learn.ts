@@ -3,14 +3,14 @@
 import type { Action, LearnAction, LearnSpec, Subfield } from '../control/messages.ts'
 import type { Field } from '../fields.ts'
 import { fieldNamed, fieldOf } from '../fields.ts'
-import type { FieldMatch } from '../match.ts'
-import { lacking } from './frame-knowledge.ts'
+import { knownOf, lackingToRead, learnedAfter } from '../known-frame.ts'
+import type { Match } from '../match.ts'
 import { parseNumber, parseSmall, UINT16, UINT32, UINT64 } from './numbers.ts'
 import { DEFAULT_PRIORITY } from './defaults.ts'
 import { parseBits, readSource } from './parse-writes.ts'
 import type { Reading } from './reading.ts'
 import { refuseLacking } from './reading.ts'
-import { namesSubfield, parseSubfield, wholeBits } from './subfields.ts'
+import { namesSubfield, parseSubfield } from './subfields.ts'
 import { suggestion } from './suggestion.ts'
 import { FlowSyntaxError } from './syntax-error.ts'
 import { parseMasked } from './values.ts'
@@ -79,17 +79,22 @@ export function readLearn(word: Word, reading: Reading): Action {
     limit: 0,
     specs: [],
   }
-  const learned: FieldMatch[] = []
+  let learned: Match = []
   for (const option of words(valueOrNothing(word))) {
     const property = PROPERTIES.get(option.key.text)
-    if (property === undefined) learn.specs.push(readSpec(option, learned, reading))
-    else property(learn, option, reading)
+    if (property !== undefined) {
+      property(learn, option, reading)
+      continue
+    }
+    const spec = readSpec(option, learned, reading)
+    learn.specs.push(spec)
+    learned = learnedAfter(spec, learned)
   }
   return learn
 }
 
 /** `learned` is what the flow to be learned matches on so far, which is what its later parts may rely on. */
-function readSpec(option: Word, learned: FieldMatch[], reading: Reading): LearnSpec {
+function readSpec(option: Word, learned: Match, reading: Reading): LearnSpec {
   switch (option.key.text) {
     case 'load':
       return readLoad(valueOf(option), learned, reading)
@@ -103,7 +108,7 @@ function readSpec(option: Word, learned: FieldMatch[], reading: Reading): LearnS
 }
 
 /** `load:VALUE->FIELD[..]`, `load:FIELD[..]->FIELD[..]`. */
-function readLoad(piece: Piece, learned: readonly FieldMatch[], reading: Reading): LearnSpec {
+function readLoad(piece: Piece, learned: Match, reading: Reading): LearnSpec {
   const [source, destination] = sides(piece)
   const to = parseSubfield(destination)
   requireSettable(to, destination)
@@ -115,7 +120,7 @@ function readLoad(piece: Piece, learned: readonly FieldMatch[], reading: Reading
 }
 
 /** `NXM_OF_VLAN_TCI[0..11]`, `NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[]`, `eth_type=0x800`, `reg0[0..3]=5`. */
-function readMatched(option: Word, learned: FieldMatch[], reading: Reading): LearnSpec {
+function readMatched(option: Word, learned: Match, reading: Reading): LearnSpec {
   const { key, value } = option
   if (!namesSubfield(key.text)) throw unknown(key)
   const to = parseSubfield(key)
@@ -127,15 +132,7 @@ function readMatched(option: Word, learned: FieldMatch[], reading: Reading): Lea
   if (namesSubfield(value.text) && !/^\d/.test(value.text))
     return { bits: to.bits, source: fromField(value, to, reading), target }
   const number = fieldNamed(key.text) === undefined ? parseBits(value, to.bits) : parseWhole(field, value, to, reading)
-  if (to.bits === wholeBits(field)) remember(learned, { field: to.field, value: number })
   return { bits: to.bits, source: { type: 'value', value: number }, target }
-}
-
-/** A later value takes the place of an earlier one. */
-function remember(learned: FieldMatch[], part: FieldMatch): void {
-  const index = learned.findIndex(({ field }) => field === part.field)
-  if (index < 0) learned.push(part)
-  else learned[index] = part
 }
 
 /** A value as a match would have it: `eth_src=02:00:00:00:00:01`, `in_port=LOCAL`. */
@@ -159,8 +156,8 @@ function requireSettable({ field }: Subfield, asked: Piece): void {
 }
 
 /** What is learned keeps its prerequisites too; nothing is asked where nothing is known of the flow that learns. */
-function requireLearned(field: Field, asked: Piece, learned: readonly FieldMatch[], { known }: Reading): void {
-  if (known !== undefined) refuseLacking(asked, lacking(field, learned))
+function requireLearned(field: Field, asked: Piece, learned: Match, { known }: Reading): void {
+  if (known !== undefined) refuseLacking(asked, lackingToRead(field, knownOf(learned)))
 }
 
 function unknown({ text, column }: Piece): FlowSyntaxError {

@@ -4,8 +4,7 @@
 import type { Field } from '../fields.ts'
 import { FIELDS, fieldNamed, fieldOf } from '../fields.ts'
 import type { FieldMatch, Match } from '../match.ts'
-import { EtherType, IpProtocol } from '../match.ts'
-import { lackingToMatch } from './frame-knowledge.ts'
+import { EtherType, IpProtocol, missingBeside } from '../match.ts'
 import { parseNumber } from './numbers.ts'
 import type { FlowTextOptions } from './ports.ts'
 import { PROTOCOL_NAMES } from './protocol-names.ts'
@@ -162,7 +161,7 @@ export function transportField(keyword: 'tp_src' | 'tp_dst', protocol: bigint | 
 
 /** `field` in a match, asked for by the word `asked`. */
 function requirePrerequisite(field: Field | undefined, match: Match, asked: Piece): void {
-  const wanted = field === undefined ? undefined : lackingToMatch(field, match)
+  const wanted = field === undefined ? undefined : missingBeside(field, match)
   if (wanted !== undefined) throw missing(asked, wanted)
 }
 

@@ -3,7 +3,7 @@
 import type { Action, Subfield } from '../control/messages.ts'
 import type { Field, FieldName } from '../fields.ts'
 import { FIELDS, fieldNamed, fieldOf } from '../fields.ts'
-import { lackingToRead, lackingToSet } from './frame-knowledge.ts'
+import { lackingToRead, lackingToSet } from '../known-frame.ts'
 import type { MaskedValue } from './numbers.ts'
 import { parseNumber, parseSmall, UINT32, UINT64, UINT8 } from './numbers.ts'
 import { parseTos, transportField } from './parse-match.ts'

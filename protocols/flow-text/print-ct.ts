@@ -2,7 +2,7 @@
 
 import { formatIpv4, formatIpv6 } from '../address.ts'
 import type { Action, CtAction, NatAction } from '../control/messages.ts'
-import { GATEWAYS } from './frame-knowledge.ts'
+import { APPLICATION_GATEWAYS } from '../control/messages.ts'
 import { formatSubfield } from './subfields.ts'
 
 /** A nat that comes first stands beside the other options; what is behind it, in `exec`. */
@@ -23,7 +23,7 @@ export function printCt(ct: CtAction, printList: (actions: readonly Action[]) =>
 }
 
 const gatewayName = (alg: number): string =>
-  Object.entries(GATEWAYS).find(([, port]) => port === alg)?.[0] ?? String(alg)
+  Object.entries(APPLICATION_GATEWAYS).find(([, port]) => port === alg)?.[0] ?? String(alg)
 
 export function printNat({ direction, addresses, ports, persistent, algorithm }: NatAction): string {
   if (direction === undefined) return 'nat'

@@ -1,9 +1,9 @@
 // What reading one action has to know of those before it and around it.
 
 import type { Action } from '../control/messages.ts'
+import type { KnownFrame } from '../known-frame.ts'
+import { knownOf } from '../known-frame.ts'
 import type { Match } from '../match.ts'
-import type { Knowledge } from './frame-knowledge.ts'
-import { knownOf } from './frame-knowledge.ts'
 import type { FlowTextOptions } from './ports.ts'
 import { suggestion } from './suggestion.ts'
 import { FlowSyntaxError } from './syntax-error.ts'
@@ -13,7 +13,7 @@ import { words } from './words.ts'
 export interface Reading {
   readonly options: FlowTextOptions
   /** What frames are like; undefined where nothing is known, and then prerequisites are not asked for. */
-  readonly known: Knowledge | undefined
+  readonly known: KnownFrame | undefined
   /** How many clones the actions stand in. */
   readonly depth: number
   readonly inside?: 'ct' | 'write_actions'

@@ -4,9 +4,10 @@ import type { Action } from '../control/actions.ts'
 import { MAX_CLONE_DEPTH } from '../control/actions.ts'
 import { NICIRA } from '../control/error-codes.ts'
 import { Refused } from '../control/refused.ts'
-import { ONF_EXPERIMENTER, fieldOf } from '../fields.ts'
+import { ONF_EXPERIMENTER } from '../fields.ts'
+import type { KnownFrame } from '../known-frame.ts'
+import { knownAfter, knownOf } from '../known-frame.ts'
 import type { Match } from '../match.ts'
-import { missingPrerequisite } from '../match.ts'
 import type { ActionDecoder, ActionEncoders, EncodingState } from './actions/action-codec.ts'
 import { EXPERIMENTER_TYPE } from './actions/action-codec.ts'
 import { choiceDecoders, choiceEncoders } from './actions/choice-actions.ts'
@@ -45,17 +46,15 @@ export const ACTION_TYPES = Object.keys(ENCODERS) as Action['type'][]
  * @throws Refused what has no form on this wire: a port number between 16 and 32 bits, more bits than an action has room for.
  */
 export function encodeActions(writer: ByteWriter, actions: readonly Action[], match: Match = []): void {
-  encodeList(writer, actions, missingPrerequisite(fieldOf('vlan_pcp'), match) === undefined)
+  encodeList(writer, actions, knownOf(match))
 }
 
-function encodeList(writer: ByteWriter, actions: readonly Action[], tagged: boolean): void {
-  const state: EncodingState = {
-    tagged,
-    encodeNested: (nested, inner) => encodeList(nested, inner, state.tagged),
-  }
+function encodeList(writer: ByteWriter, actions: readonly Action[], start: KnownFrame): void {
+  let frame = start
+  const encodeNested = (nested: ByteWriter, inner: readonly Action[]) => encodeList(nested, inner, frame)
   for (const action of actions) {
-    encodeAction(writer, action, state)
-    state.tagged = taggedAfter(action, state.tagged)
+    encodeAction(writer, action, { tagged: frame.tags > 0, encodeNested })
+    frame = knownAfter(action, frame)
   }
 }
 
@@ -66,26 +65,6 @@ function encodeAction<T extends Action['type']>(
 ): void {
   const encode = ENCODERS[action.type as T]
   encode(writer, action, state)
-}
-
-const PRESENT = 0x1000n
-
-/** As Open vSwitch follows the tag through a list of actions (lib/ofp-actions.c, ofpacts_check). */
-function taggedAfter(action: Action, tagged: boolean): boolean {
-  switch (action.type) {
-    case 'push_vlan':
-    case 'set_vlan_vid':
-    case 'set_vlan_pcp':
-      return true
-    case 'pop_vlan':
-      return false
-    case 'load':
-      return action.to.field === 'vlan_tci' ? ((action.value << BigInt(action.to.offset)) & PRESENT) !== 0n : tagged
-    case 'set_field':
-      return action.field === 'vlan_tci' ? (action.value & PRESENT) !== 0n : tagged
-    default:
-      return tagged
-  }
 }
 
 // ---- decoding ------------------------------------------------------------------------------------------------------

@@ -36,6 +36,11 @@ import {
 } from '../support/checked-flows.ts'
 import { refusalOf } from '../support/test-tables.ts'
 
+const learnedTag: LearnAction['specs'] = [
+  { bits: 1, source: { type: 'value', value: 1n }, target: { type: 'match', to: part('vlan_tci', 12, 1) } },
+  { bits: 3, source: { type: 'value', value: 5n }, target: { type: 'match', to: whole('vlan_pcp') } },
+]
+
 // What a real Open vSwitch 3.1 said of the same flows over OpenFlow 1.3.
 describe('as Open vSwitch', () => {
   test.each<[string, Partial<FlowMod>]>([
@@ -58,6 +63,8 @@ describe('as Open vSwitch', () => {
     ['a plain output to the controller in an action set', writing([], { type: 'controller', maxLength: 0xffff })],
     ['labels that were pushed', applying(ip, pushMpls, set('mpls_tc', 1), popMpls(0x0800), { type: 'dec_ttl' })],
     ['a tag written whole', applying([], set('vlan_tci', 0x1005), set('vlan_pcp', 1))],
+    ['a VLAN that is read without a tag', applying([], { type: 'stack_push', from: whole('vlan_vid') })],
+    ['half a tag that is learned, and its priority', applying([], learn({ specs: learnedTag }))],
     ['a second tag that was pushed, and the first', applying([], push, push, { type: 'pop_vlan' }, set('vlan_pcp', 1))],
     [
       'ct of everything',
@@ -109,6 +116,18 @@ describe('as Open vSwitch', () => {
       '[1]',
     ],
     ['a VLAN without a tag', applying([], set('vlan_vid', 0x1010)), 'OFPBAC_MATCH_INCONSISTENT', '[0]'],
+    [
+      'an address of a frame without an Ethernet header',
+      applying([], { type: 'decap' }, set('eth_src', 1)),
+      'OFPBAC_MATCH_INCONSISTENT',
+      '[1]',
+    ],
+    [
+      'a tag of which the lower bits alone were written',
+      applying(tagged, set('vlan_tci', 5, 0xfff), set('vlan_pcp', 1)),
+      'OFPBAC_MATCH_INCONSISTENT',
+      '[1]',
+    ],
     ['a VLAN that is none', applying(tagged, set('vlan_vid', 0x10)), 'OFPBAC_BAD_SET_ARGUMENT', '[0].value'],
     [
       'a tag of another type',
@@ -174,13 +193,13 @@ describe('as Open vSwitch', () => {
       'OFPBAC_BAD_ARGUMENT',
       '[0].actions[0]',
     ],
-    ['FTP over what is no TCP', applying(ip, ct({ alg: 21 })), 'OFPBAC_MATCH_INCONSISTENT', '[0].alg'],
+    ['FTP over what is no TCP', applying(ip, ct({ alg: 21 })), 'OFPBAC_MATCH_INCONSISTENT', '[0]'],
     ['a zone of 8 bits', applying(ip, ct({ zone: part('reg0', 0, 8) })), 'OFPBAC_BAD_SET_LEN', '[0].zone'],
     [
       'addresses of the other family',
       applying(ip, ct({ commit: true, actions: [nat({ direction: 'src', addresses: v6 })] })),
       'OFPBAC_MATCH_INCONSISTENT',
-      '[0].actions[0].addresses',
+      '[0].actions[0]',
     ],
     [
       'addresses without a direction',

@@ -7,11 +7,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Action, FlowSpec, LearnSpec } from '../../protocols/control/messages.ts'
 import type { FieldName } from '../../protocols/fields.ts'
 import { FIELDS, fieldOf } from '../../protocols/fields.ts'
-import type { Knowledge } from '../../protocols/flow-text/frame-knowledge.ts'
 import { printMeter } from '../../protocols/flow-text/meters.ts'
 import { parseFlow, parseGroupMod, parseMeterMod } from '../../protocols/flow-text/parse.ts'
 import { printGroup } from '../../protocols/flow-text/print-groups.ts'
 import { printFlow } from '../../protocols/flow-text/print.ts'
+import type { KnownFrame } from '../../protocols/known-frame.ts'
 import { seeded } from '../../runtime/random.ts'
 import { admissible } from '../support/admissible-flows.ts'
 import { randomFlow } from '../support/random-flows.ts'
@@ -135,7 +135,7 @@ const FIELDS_OF_OVS = new Set(FIELDS.map(({ name }) => name).filter((name) => !O
 /** Flows that the version can carry, each with a cookie and a priority of its own. */
 function expressible(seed: number, version: Version): FlowSpec[] {
   const random = seeded(seed)
-  const refused = (action: Action, known: Knowledge) => isRefused(action, known, version)
+  const refused = (action: Action, known: KnownFrame) => isRefused(action, known, version)
   return Array.from({ length: FLOWS }, (_, index) => {
     const drawn = randomFlow(random, { fields: FIELDS_OF_OVS, actions: 'all' })
     const { importance, ...flow } = admissible(drawn, refused)
@@ -152,12 +152,12 @@ function expressible(seed: number, version: Version): FlowSpec[] {
   })
 }
 
-function isRefused(action: Action, known: Knowledge, version: Version): boolean {
+function isRefused(action: Action, known: KnownFrame, version: Version): boolean {
   if (OUR_ACTIONS.has(action.type) || TRANSLATED.has(action.type)) return true
   switch (action.type) {
     // A frame of Open vSwitch's has two tags at most; it takes none off a frame that may have none.
     case 'push_vlan':
-      return known.tags >= 2 || known.outermost !== 'ethernet'
+      return known.tags >= 2 || !known.hasEthernet
     case 'pop_vlan':
       return known.tags === 0
     case 'set_field':

@@ -2,17 +2,11 @@
 
 import type { Action, FlowSpec } from '../../protocols/control/messages.ts'
 import { fieldOf } from '../../protocols/fields.ts'
-import type { Knowledge } from '../../protocols/flow-text/frame-knowledge.ts'
-import {
-  knownAfter,
-  knownOf,
-  lackingFor,
-  lackingToRead,
-  lackingToSet,
-} from '../../protocols/flow-text/frame-knowledge.ts'
 import { foldRegisters } from '../../protocols/flow-text/registers.ts'
+import type { KnownFrame } from '../../protocols/known-frame.ts'
+import { knownAfter, knownOf, lackingFor, lackingToRead, lackingToSet } from '../../protocols/known-frame.ts'
 
-type Refused = (action: Action, known: Knowledge) => boolean
+type Refused = (action: Action, known: KnownFrame) => boolean
 
 /** The flow without the actions that its frames can not meet, or that are `refused`; its match in the one form of text. */
 export function admissible(flow: FlowSpec, refused: Refused = () => false): FlowSpec {
@@ -26,7 +20,7 @@ export function admissible(flow: FlowSpec, refused: Refused = () => false): Flow
   return { ...flow, match: foldRegisters(flow.match), instructions: { ...flow.instructions, apply, write } }
 }
 
-function admitted(actions: readonly Action[], start: Knowledge, refused: Refused): Action[] {
+function admitted(actions: readonly Action[], start: KnownFrame, refused: Refused): Action[] {
   let known = start
   return actions.flatMap((action) => {
     const kept = action.type === 'clone' ? { ...action, actions: admitted(action.actions, known, refused) } : action
@@ -36,7 +30,7 @@ function admitted(actions: readonly Action[], start: Knowledge, refused: Refused
   })
 }
 
-function lacks(action: Action, known: Knowledge): boolean {
+function lacks(action: Action, known: KnownFrame): boolean {
   if (lackingFor(action, known) !== undefined) return true
   switch (action.type) {
     case 'set_field':
