@@ -32,7 +32,8 @@ export function forwardNormally(frame: Translation, context: NormalContext): voi
   const policy = port ? port.vlan : CARRIES_ALL
   const outside = frame.tags
   if (policy === undefined || hasPartialTag(frame) || !admits(policy, outside)) {
-    context.note?.('disallowed VLAN VID for this input port, dropping')
+    const partial = `dropping packet with partial VLAN tag received on port ${port?.name ?? ingress}`
+    context.note?.(hasPartialTag(frame) ? partial : 'disallowed VLAN VID for this input port, dropping')
     return frame.note('vlan_mismatch')
   }
   if (port && isReserved(destination)) {

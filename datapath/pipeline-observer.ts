@@ -14,7 +14,7 @@ export interface TranslationObserver {
   instructions(flow: Flow, depth: number): void
   /** The actions of the bucket come next, in the order of an action set. */
   bucket(group: Group, bucket: GroupBucket, depth: number): void
-  /** What the action set has come to, in its order, is done next; `depth` is -1 behind all lists. */
+  /** What the action set has come to, in its order, is done next. */
   actionSet(actions: readonly Action[], depth: number): void
   /** Why things go as they do. */
   note(text: string, depth: number): void

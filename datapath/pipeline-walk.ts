@@ -10,6 +10,7 @@ import { Word, fieldOf } from '../protocols/fields.ts'
 import type { Nanoseconds } from '../runtime/clock.ts'
 import type { DropReason } from './drops.ts'
 import { DROP_REASONS } from './drops.ts'
+import { COST_OF_LOOKUP, MAX_EFFORT } from './effort.ts'
 import type { Flow } from './flow.ts'
 import type { FlowKey } from './flow-key.ts'
 import type { FlowTables } from './flow-tables.ts'
@@ -86,6 +87,7 @@ export class Walk {
   #clones = 0
   #lookups = 0
   #buckets = 0
+  #effort = 0
   #aborted = false
   #exits = false
   #executingSets = 0
@@ -129,6 +131,7 @@ export class Walk {
   #finish(): Translation {
     while (this.#scopes.length > 0 && !this.#aborted) this.#go()
     this.frame.finish()
+    this.frame.effort = this.#effort
     this.observer?.final(this.frame.key)
     return this.frame
   }
@@ -143,6 +146,7 @@ export class Walk {
       if (!this.#goOn(current)) this.endList()
       return
     }
+    if (!this.#mayAfford(1)) return
     const step = current.steps[current.next]
     if (this.frame.unread && needsReading(step, this.context.groups)) return this.readAnew()
     current.next++
@@ -203,9 +207,8 @@ export class Walk {
     const steps = actionSetInOrder(stepsWritten(this.#actionSet))
     this.#actionSet = undefined
     if (steps.length === 0) return
-    const around = this.#lists.at(-1)?.depth
-    const depth = around ?? 0
-    this.observer?.actionSet(steps.map(actionOf), around ?? -1)
+    const depth = this.#lists.at(-1)?.depth ?? 0
+    this.observer?.actionSet(steps.map(actionOf), depth)
     if (!scope.executesSet) this.#executingSets++
     scope.executesSet = true
     this.#begin(steps, { table: flow?.spec.table ?? 0, flow, origin: 'action_set', depth })
@@ -228,6 +231,7 @@ export class Walk {
   ): Flow | undefined {
     if (!this.mayGoOn()) return undefined
     if (++this.#lookups > MAX_LOOKUPS) return this.abort('too_many_resubmit')
+    if (!this.#mayAfford(COST_OF_LOOKUP)) return undefined
     if (this.#isFragmentToDrop()) return this.#dropFragment()
     const { fragments, tables } = this.context
     for (let number = table; ; number++) {
@@ -265,6 +269,14 @@ export class Walk {
   #dropFragment(): undefined {
     this.frame.note('fragment')
     return undefined
+  }
+
+  /** As many actions as fit a flow, as often as there may be resubmits, would take minutes. */
+  #mayAfford(cost: number): boolean {
+    this.#effort += cost
+    const isTooMuch = this.#effort + this.frame.size > MAX_EFFORT
+    if (isTooMuch) this.abort('too_many_resubmit')
+    return !isTooMuch
   }
 
   /** Open vSwitch's `xlate_resubmit_resource_check`. */
@@ -350,6 +362,7 @@ export class Walk {
     const bucket = buckets[index]
     if (bucket === undefined || this.#aborted) return
     if (++this.#buckets > MAX_BUCKETS) return this.abort('too_many_resubmit')
+    if (!this.#mayAfford(COST_OF_COPY)) return
     const depth = place.depth + 1
     this.observer?.bucket(group, bucket, depth)
     this.#open('bucket', this.frame.beginClone(), () => this.enterBuckets(group, buckets, place, index + 1))

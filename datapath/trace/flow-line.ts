@@ -8,7 +8,7 @@ import { printMatch } from '../../protocols/flow-text/print.ts'
 import type { FlowKey } from '../flow-key.ts'
 import { Fragment, readField } from '../flow-key.ts'
 import { UNSET } from '../pipeline-action-set.ts'
-import { isMpls } from '../pipeline-header-stacks.ts'
+import { BOTTOM_OF_STACK, isMpls } from '../pipeline-header-stacks.ts'
 
 /** A key, and what a line tells beside it. */
 export interface FlowLine {
@@ -27,7 +27,6 @@ const PRINTED = FIELDS.map(({ name }) => name).filter(
   (name) => !/^(x|in_phy_port|vlan_[vp]|actset|nd_res|nd_opt)/.test(name),
 )
 const METADATA = PRINTED.filter((name) => fieldOf(name).word < Word.ethernetDestination)
-const HEADERS = new Set(PRINTED.filter((name) => fieldOf(name).word >= Word.ethernetDestination))
 const IP: readonly FieldName[] = ['nw_proto', 'ip_dscp', 'nw_ecn', 'nw_ttl', 'ip_frag']
 const TRANSPORT: Readonly<Record<number, readonly FieldName[]>> = {
   [IpProtocol.Tcp]: ['tcp_src', 'tcp_dst', 'tcp_flags'],
@@ -87,7 +86,7 @@ export function formatFlow(line: FlowLine): string {
     isMegaflow ? `recirc_id=${recirculation === 0 ? '0' : `0x${recirculation.toString(16)}`}` : '',
     printMatch(known),
     bare ? type : isMegaflow ? 'eth' : '',
-    ...splitBehindTag(late, key, mask),
+    ...withInner(printMatch(late), key, mask),
   ]
   return words.filter((word) => word !== '').join(',')
 }
@@ -95,21 +94,12 @@ export function formatFlow(line: FlowLine): string {
 const isMark = ({ field }: FieldMatch) => field === 'pkt_mark'
 const isBeforeProtocol = ({ field }: FieldMatch) => FIELDS.indexOf(fieldOf(field)) < FIRST_REGISTER
 
-/** What has no name in flow syntax comes in between: the second tag, and labels under the first. */
-function splitBehindTag(parts: readonly FieldMatch[], key: FlowKey, mask: FlowKey | undefined): string[] {
-  const text = printMatch(parts)
+/** What has no name in flow syntax: the second tag stands behind the first, labels behind all. */
+function withInner(text: string, key: FlowKey, mask: FlowKey | undefined): string[] {
   const inner = innerTag(key, mask)
-  const labels = innerLabels(key, mask)
-  const at = parts.findIndex(({ field }) => fieldOf(field).word >= Word.ethernetDestination && field !== 'vlan_tci')
-  if (inner === '' && labels === '') return [text]
-  // The name of the protocol stands in front of all, wherever the list is cut.
-  const words = text.split(',')
-  const behind = at < 0 ? 0 : printMatch(parts.slice(at).filter(({ field }) => !NAMED.has(field))).split(',').length
-  const cut = words.length - (parts.length === 0 ? 0 : behind)
-  return [...words.slice(0, cut), inner, ...words.slice(cut), labels]
+  const behindTag = text.replace(/((?:dl_vlan|dl_vlan_pcp|vlan_tci)=[^,]*(?:,|$))+/, (tag) => `${tag}${inner},`)
+  return [inner === '' ? text : behindTag, innerLabels(key, mask)]
 }
-
-const NAMED: ReadonlySet<FieldName> = new Set(['eth_type', 'nw_proto'])
 
 function innerTag(key: FlowKey, mask: FlowKey | undefined): string {
   const bits = mask === undefined ? 0xffff : mask[Word.innerVlan] & 0xffff
@@ -122,7 +112,7 @@ function innerTag(key: FlowKey, mask: FlowKey | undefined): string {
 function innerLabels(key: FlowKey, mask: FlowKey | undefined): string {
   if (!isMpls(key[Word.etherType])) return ''
   const words: string[] = []
-  for (let index = 1; index < MAX_LABELS; index++)
+  for (let index = 1; index < MAX_LABELS && (key[Word.mpls + index - 1] & BOTTOM_OF_STACK) === 0; index++)
     if (mask === undefined || mask[Word.mpls + index] !== 0) words.push(`mpls_lse${index}=${key[Word.mpls + index]}`)
   return words.join(',')
 }
@@ -132,6 +122,8 @@ function wholeParts(key: FlowKey, bare: boolean): FieldMatch[] {
   for (const name of METADATA) if (readField(key, fieldOf(name)) !== 0n) wanted.add(name)
   if (readField(key, fieldOf('ct_state')) === 0n || key[Word.ctProtocol] === 0)
     for (const name of METADATA) if (/^ct_(nw|ipv6|tp)/.test(name)) wanted.delete(name)
+  // Without a destination there is no tunnel, whatever was written of its source.
+  if (key[Word.tunnelDestination] === 0) wanted.delete('tun_src')
   dropOtherFamily(wanted, key)
   return PRINTED.filter((name) => wanted.has(name)).map((field) => ({ field, value: readField(key, fieldOf(field)) }))
 }
@@ -156,5 +148,3 @@ function dropOtherFamily(wanted: Set<FieldName>, key: FlowKey): void {
   if (!isIpv4) for (const name of ['ct_nw_src', 'ct_nw_dst'] as const) wanted.delete(name)
   if (!isIpv6) for (const name of ['ct_ipv6_src', 'ct_ipv6_dst'] as const) wanted.delete(name)
 }
-
-export { HEADERS }

@@ -3,8 +3,10 @@
 import type { Action, Subfield } from '../../protocols/control/messages.ts'
 import { fieldOf } from '../../protocols/fields.ts'
 import { printActions, printInstructions, printMatch } from '../../protocols/flow-text/print.ts'
+import { hexadecimal } from '../../protocols/flow-text/numbers.ts'
 import { formatSubfield, isWhole } from '../../protocols/flow-text/subfields.ts'
 import { formatInAction } from '../../protocols/flow-text/values.ts'
+import { DROP_REASONS } from '../drops.ts'
 import type { Flow } from '../flow.ts'
 import type { FlowKey } from '../flow-key.ts'
 import { readField } from '../flow-key.ts'
@@ -28,7 +30,13 @@ const node = (kind: TraceNode['kind'], text: string): TraceNode => ({ kind, text
 /** Notes of the pipeline that Open vSwitch gives as warnings and as errors. */
 const WARNINGS =
   /^(skipping output|Nonexistent|IPv[46] decrement|MPLS decrement|unmet prerequisites|output_trunc|suppressing|disallowed VLAN|Trying to send|resubmit\(ct\)|output to nonexistent|Packet with)/
-const ERRORS = /^(stack underflow|dropping |resubmit |over |Stack |more than|recirculation )/
+const ERRORS = /^(stack underflow|dropping |over )/
+/** Why the pipeline gives up, in its words there. */
+const LIMITS: ReadonlyMap<string, string> = new Map([
+  [DROP_REASONS.recursion_too_deep, 'over max translation depth 64'],
+  [DROP_REASONS.too_many_resubmit, 'over 4096 resubmit actions'],
+  [DROP_REASONS.stack_too_deep, 'resubmits yielded over 64 kB of stack'],
+])
 
 /** Records one walk: from a key to its end. */
 export class TraceRecorder implements TranslationObserver {
@@ -136,16 +144,16 @@ export class TraceRecorder implements TranslationObserver {
   actionSet(actions: readonly Action[], depth: number): void {
     this.#flush()
     const found = node('place', '--. Executing action set:')
-    const isOutermost = depth < 0
-    const list = isOutermost ? this.root : this.#list(depth)
+    const list = this.#list(depth)
     list.push(found)
     this.#actionSet = []
-    if (!isOutermost) this.#setUnderWay = { left: actions.length, depth, list }
-    this.#lists[Math.max(depth, 0)] = found.under
+    this.#setUnderWay = { left: actions.length, depth, list }
+    this.#lists[depth] = found.under
   }
 
-  note(text: string, depth: number): void {
+  note(reason: string, depth: number): void {
     this.#flush()
+    const text = LIMITS.get(reason) ?? reason
     const kind = ERRORS.test(text) ? 'error' : WARNINGS.test(text) ? 'warning' : 'detail'
     this.#add(depth, node(kind, text))
   }
@@ -223,8 +231,7 @@ export class TraceRecorder implements TranslationObserver {
 
   #sayActionSet(verb: 'is' | 'was', depth: number): void {
     const steps = actionSetInOrder(this.#actionSet)
-    const kept = steps.length > 0 ? steps : this.#actionSet
-    const text = kept.length === 0 ? `${verb} empty` : `${verb}: ${printActions(kept.map(actionOf))}`
+    const text = steps.length === 0 ? `${verb} empty` : `${verb}: ${printActions(steps.map(actionOf))}`
     this.#add(depth, node('detail', `action set ${text}`))
   }
 
@@ -235,7 +242,7 @@ export class TraceRecorder implements TranslationObserver {
     const { to, depth } = written
     const field = fieldOf(to.field)
     const value = (readField(this.#key, field) >> BigInt(to.offset)) & ((1n << BigInt(to.bits)) - 1n)
-    const text = isWhole(to) ? formatInAction(field, { value }, {}) : `0x${value.toString(16)}`
+    const text = isWhole(to) ? formatInAction(field, { value }, {}) : hexadecimal(value)
     this.#add(depth, node('detail', `${formatSubfield(to)} is now ${text}`))
   }
 }
