@@ -72,6 +72,8 @@ export class Translation {
   readonly effects: Effect[] = []
   /** How many actions there are, those in clones counted in. */
   size = 0
+  /** What it took to find out. */
+  effort = 0
   /** Copies that leave or are read anew, and copies to the controller. */
   outputs = 0
   copiesToController = 0

@@ -10,7 +10,7 @@ import { Word, fieldOf } from '../protocols/fields.ts'
 import type { Nanoseconds } from '../runtime/clock.ts'
 import type { DropReason } from './drops.ts'
 import { DROP_REASONS } from './drops.ts'
-import { COST_OF_LOOKUP, MAX_EFFORT } from './effort.ts'
+import { COST_OF_COPY, COST_OF_LOOKUP, MAX_EFFORT } from './effort.ts'
 import type { Flow } from './flow.ts'
 import type { FlowKey } from './flow-key.ts'
 import type { FlowTables } from './flow-tables.ts'
@@ -34,8 +34,6 @@ const MAX_LOOKUPS = MAX_DEPTH * MAX_DEPTH
 /** Open vSwitch stops resubmits at 64 kB of datapath actions; an output takes 8 bytes there. */
 const MAX_ACTIONS = 8192
 const MAX_STACK_BYTES = 65536
-/** Groups of groups may have any number of buckets in all; Open vSwitch stops at nothing there. */
-const MAX_BUCKETS = 65536
 
 const LAST_TABLE = 253
 const METADATA = fieldOf('metadata')
@@ -86,7 +84,6 @@ export class Walk {
   #depth = 0
   #clones = 0
   #lookups = 0
-  #buckets = 0
   #effort = 0
   #aborted = false
   #exits = false
@@ -271,7 +268,7 @@ export class Walk {
     return undefined
   }
 
-  /** As many actions as fit a flow, as often as there may be resubmits, would take minutes. */
+  /** Actions and buckets, as many as fit a flow and a group, and as often as these may be met, would take minutes. */
   #mayAfford(cost: number): boolean {
     this.#effort += cost
     const isTooMuch = this.#effort + this.frame.size > MAX_EFFORT
@@ -361,8 +358,8 @@ export class Walk {
   enterBuckets(group: Group, buckets: readonly GroupBucket[], place: Place, index = 0): void {
     const bucket = buckets[index]
     if (bucket === undefined || this.#aborted) return
-    if (++this.#buckets > MAX_BUCKETS) return this.abort('too_many_resubmit')
-    if (!this.#mayAfford(COST_OF_COPY)) return
+    // To choose among buckets, each is looked at.
+    if (!this.#mayAfford(index === 0 ? COST_OF_COPY + group.buckets.length : COST_OF_COPY)) return
     const depth = place.depth + 1
     this.observer?.bucket(group, bucket, depth)
     this.#open('bucket', this.frame.beginClone(), () => this.enterBuckets(group, buckets, place, index + 1))

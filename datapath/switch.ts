@@ -13,6 +13,7 @@ import { FIELDS, KEY_WORDS, Word } from '../protocols/fields.ts'
 import type { Match } from '../protocols/match.ts'
 import type { DropReason } from './drops.ts'
 import { DROP_REASONS } from './drops.ts'
+import { beginFrame, endFrame, isSpent, spend } from './effort.ts'
 import type { Flow } from './flow.ts'
 import { statisticsOf } from './flow.ts'
 import type { FlowKey } from './flow-key.ts'
@@ -49,9 +50,8 @@ const DEFAULT_TTL = 64
 /** A sample action's probability of one. */
 const CERTAIN = 0xffff
 
-/** How often one frame may come back by way of patch ports, nested and in all: the pipeline's own limits (pipeline.ts). */
+/** How often one frame may come back by way of patch ports, each time while it is still under way: it has to fit the call stack. */
 const MAX_RETURNS_NESTED = 64
-const MAX_RETURNS = 4096
 
 export interface SwitchOptions {
   name: string
@@ -114,9 +114,8 @@ export class Switch {
   readonly #sink: ActionSink
   readonly #surroundings: Surroundings
   readonly #random: Random
-  /** Frames on their way through this switch now, each come back by the one before, and how many came back in all. */
+  /** Frames on their way through this switch now, each come back by the one before. */
   #nesting = 0
-  #returns = 0
 
   constructor({
     name,
@@ -178,7 +177,12 @@ export class Switch {
   inject(frame: FrameHandle, inPort: number, actions: readonly Action[]): void {
     if (this.arena.length[frame] < ETHERNET_HEADER_SIZE) return this.#drop(frame, 'malformed')
     extractKey(this.arena, frame, inPort, this.#key)
-    this.#carryOut(frame, translateActions(this, this.#key, actions, this.clock.now()))
+    beginFrame()
+    try {
+      this.#carryOut(frame, translateActions(this, this.#key, actions, this.clock.now()))
+    } finally {
+      endFrame()
+    }
   }
 
   /** Stops what it does of its own accord: no flow expires any more. */
@@ -221,18 +225,20 @@ export class Switch {
 
   /** Patch ports hand a frame on at once, so where bridges are joined in a ring it comes back before this has ended. */
   #forward(frame: FrameHandle): void {
-    if (this.#nesting === 0) this.#returns = 0
-    else if (this.#nesting > MAX_RETURNS_NESTED) return this.#drop(frame, 'recursion_too_deep')
-    else if (++this.#returns > MAX_RETURNS) return this.#drop(frame, 'too_many_resubmit')
+    if (this.#nesting > MAX_RETURNS_NESTED) return this.#drop(frame, 'recursion_too_deep')
     this.#nesting++
+    beginFrame()
     try {
-      this.#carryOut(frame, translate(this, this.#key, this.clock.now()))
+      if (isSpent()) this.#drop(frame, 'too_many_resubmit')
+      else this.#carryOut(frame, translate(this, this.#key, this.clock.now()))
     } finally {
+      endFrame()
       this.#nesting--
     }
   }
 
-  #carryOut(frame: FrameHandle, { actions, hits, effects }: Translation, tracked?: Tracked): void {
+  #carryOut(frame: FrameHandle, { actions, hits, effects, effort, size }: Translation, tracked?: Tracked): void {
+    spend(effort + size)
     const now = this.clock.now()
     const length = this.arena.length[frame]
     for (const flow of hits) {
@@ -246,6 +252,7 @@ export class Switch {
 
   /** The frame is read anew, and its way through the tables goes on where it was frozen. */
   #goOn(frame: FrameHandle, frozen: Frozen, { tracked, results }: Findings): void {
+    if (isSpent()) return this.#drop(frame, 'too_many_resubmit')
     const key = this.#key
     extractKey(this.arena, frame, frozen.metadata[Word.inPort], key)
     thawKey(frozen, key, tracked, results)

@@ -6,7 +6,7 @@ export const DROP_REASONS = {
   table_miss: 'no flow of the table matched',
   drop_action_of_pipeline: 'a flow said drop',
   recursion_too_deep: 'resubmit went deeper than 64 levels',
-  too_many_resubmit: 'more than 4096 resubmits for one frame',
+  too_many_resubmit: 'more than 4096 resubmits, or too many actions in all, for one frame',
   stack_too_deep: 'more than 64 kB on the stack of a frame',
   recirculation_too_deep: 'read anew more often than 6 times',
   too_many_mpls_labels: 'more than 3 MPLS labels, where another comes or goes',
