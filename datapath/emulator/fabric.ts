@@ -77,6 +77,15 @@ export class Fabric {
     this.#forward(host, frame, undefined)
   }
 
+  /** The hosts that a frame sent by `host` would come to, as far as anybody knows now. Nothing is sent, and nothing learned. */
+  reach(host: string, frame: FrameHandle): string[] {
+    const { arena } = this.#world
+    const destination = macAt(arena, arena.offset[frame]!)
+    const known = isGroup(destination) ? undefined : this.#whereIs(host, frame, destination)
+    const wanted = known === undefined ? [...this.#hosts] : [known]
+    return wanted.filter((other) => other !== host && this.#paths.nextHops(host, other).length > 0)
+  }
+
   /** @returns false where no such link exists. */
   fail(a: string, b: string): boolean {
     return this.#setUp(a, b, false)

@@ -71,6 +71,15 @@ export class EmulatedNetwork {
     return this.#guests.hostOf(vm)
   }
 
+  /** The hosts that these bytes would come to, were they to leave `host` by its uplink now. */
+  reach(host: string, bytes: Uint8Array): string[] {
+    const { arena } = this.#world
+    const frame = arena.allocateFrom(bytes)
+    const hosts = this.#fabric.reach(host, frame).filter((name) => !this.#failedHosts.has(name))
+    arena.release(frame)
+    return hosts
+  }
+
   /** A guest sends `frame`, at once or when it runs again. The network owns the frame from here on. */
   send(nic: string, frame: FrameHandle): void {
     this.#guests.send(nic, frame)

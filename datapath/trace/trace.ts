@@ -20,7 +20,7 @@ import type { Frozen, ResultBit } from '../pipeline-freeze.ts'
 import { thawKey } from '../pipeline-freeze.ts'
 import type { Translation } from '../pipeline-translation.ts'
 import { resume, translate } from '../pipeline.ts'
-import type { Findings, Surroundings } from '../run-actions.ts'
+import type { Findings, Output, Surroundings } from '../run-actions.ts'
 import { runActions } from '../run-actions.ts'
 import type { Switch } from '../switch.ts'
 import { frameFromKey } from './compose.ts'
@@ -57,7 +57,11 @@ export interface TraceStep {
 export interface TracedOutput {
   port: number
   queue: number
+  /** Without the outer headers of the tunnel. */
   frame: Uint8Array
+  /** Where the port is a tunnel's. A source of 0 is the port's own. */
+  tunnel?: { id: bigint; source: number; destination: number }
+  flow?: Flow
 }
 
 export interface Trace {
@@ -142,8 +146,8 @@ class Tracing {
       meters: new MeterTable(),
       tracker,
       sink: {
-        leave: (frame, { port, queue }) => {
-          this.#trace.outputs.push({ port, queue, frame: this.#arena.read(frame).slice() })
+        leave: (frame, output) => {
+          this.#trace.outputs.push(outputOf(output, this.#arena.read(frame).slice()))
           this.#arena.release(frame)
         },
         end: (frame, reason, flow) => {
@@ -267,6 +271,13 @@ class Tracing {
 
 /** trk|new */
 const DEFAULT_STATE = 0x21
+
+function outputOf(output: Output, frame: Uint8Array): TracedOutput {
+  const { port, queue, flow } = output
+  const said = { port, queue, frame, ...(flow && { flow }) }
+  if (output.type === 'output') return said
+  return { ...said, tunnel: { id: output.tunnelId, source: output.source, destination: output.destination } }
+}
 
 function finalFlow(
   key: FlowKey,
