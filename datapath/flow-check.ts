@@ -2,16 +2,16 @@
 // Open vSwitch's; where it asks less than OpenFlow 1.3 says, those of OpenFlow 1.3 §7.4.4. The actions' own rules are in check/.
 
 import type { Action, FlowFilter, FlowMod, Instructions } from '../protocols/control/messages.ts'
-import { ALL_TABLES, NO_BUFFER, ReservedPort } from '../protocols/control/messages.ts'
+import { ALL_TABLES, NO_BUFFER } from '../protocols/control/messages.ts'
 import { Refused, asRefusal } from '../protocols/control/refused.ts'
 import { fieldNamed } from '../protocols/fields.ts'
 import { knownOf } from '../protocols/known-frame.ts'
 import type { Match } from '../protocols/match.ts'
 import { checkMatch } from '../protocols/match.ts'
+import { portIsSound } from '../protocols/port-numbers.ts'
 import { checkList } from './check/actions.ts'
 import type { CheckContext, Place } from './check/context.ts'
 import { TABLES, isBits, isTable, refuseUnless } from './check/context.ts'
-import { isPortNumber } from './check/outputs.ts'
 import { checkContradictions } from './packed-match.ts'
 
 export { TABLES } from './check/context.ts'
@@ -73,7 +73,7 @@ function checkLong(value: bigint, path: string): void {
 }
 
 function checkOutputs({ outPort }: Pick<FlowMod, 'outPort'>): void {
-  if (outPort === undefined || isPortNumber(outPort) || (outPort > ReservedPort.Max && isBits(outPort, 32))) return
+  if (outPort === undefined || (isBits(outPort, 32) && portIsSound(outPort))) return
   throw new Refused('OFPBAC_BAD_OUT_PORT', 'outPort', `${outPort} is no port`)
 }
 

@@ -2,37 +2,21 @@
 
 import { HASH_FIELDS, ReservedPort } from '../../protocols/control/messages.ts'
 import type { Subfield } from '../../protocols/control/messages.ts'
-import { Refused } from '../../protocols/control/refused.ts'
+import { portTakesFrames } from '../../protocols/port-numbers.ts'
 import type { ActionOf, Place } from './context.ts'
 import { isBits, refuseUnless } from './context.ts'
 import { checkSource, checkTarget } from './fields.ts'
 
-/** OpenFlow 1.0's OFPP_MAX: the end of the numbers that Open vSwitch gives to ports. */
-const PORTS_END = 0xff00
 const ETHERNET_HEADER_SIZE = 14
 /** Open vSwitch's BUNDLE_MAX_MEMBERS. */
 const MOST_MEMBERS = 2048
 const MOST_LINKS = 65536
 const PORT_BITS = 16
 
-const RESERVED: ReadonlySet<number> = new Set([
-  ReservedPort.InPort,
-  ReservedPort.Table,
-  ReservedPort.Normal,
-  ReservedPort.Flood,
-  ReservedPort.All,
-  ReservedPort.Controller,
-  ReservedPort.Local,
-])
-
-/** A number that a port may have, be it there or not. */
-export const isPortNumber = (port: number): boolean => Number.isInteger(port) && port >= 0 && port < PORTS_END
-
 /** Open vSwitch's ofpact_check_output_port: a port may come later, a number that none can have is refused. */
 export function checkOutPort(port: number, path: string): void {
-  if (isPortNumber(port) || RESERVED.has(port)) return
-  const problem = `${port} is no port to send to; expected a number below ${PORTS_END} or a reserved one`
-  throw new Refused('OFPBAC_BAD_OUT_PORT', path, problem)
+  const problem = `${port} is no port to send to; expected a number below 65280 or a reserved one`
+  refuseUnless(isBits(port, 32) && portTakesFrames(port), 'OFPBAC_BAD_OUT_PORT', path, problem)
 }
 
 export function checkOutputReg({ from, maxLength }: ActionOf<'output_reg'>, place: Place): void {

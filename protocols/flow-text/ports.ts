@@ -1,4 +1,5 @@
 import { ReservedPort } from '../control/messages.ts'
+import { portFromWire16 } from '../port-numbers.ts'
 import { suggestion } from './suggestion.ts'
 import { FlowSyntaxError } from './syntax-error.ts'
 import type { Piece } from './words.ts'
@@ -33,7 +34,6 @@ const RESERVED_NAMES = new Map([...RESERVED].map(([name, number]) => [number, na
 /** OpenFlow 1.0 had 16 bits for a port: its reserved ones stand for the 32-bit ones. */
 const FIRST_RESERVED_16 = 0xfff8
 const MAXIMUM_PORT_16 = 0xffff
-const SHIFT_16_TO_32 = 0xffff0000
 
 export const reservedPort = (text: string): number | undefined => RESERVED.get(text.toUpperCase())
 
@@ -47,7 +47,7 @@ export function findPort(text: string, options: FlowTextOptions): number | undef
 function portNumber(text: string): number | undefined {
   if (!/^(\d+|0x[0-9a-f]+)$/i.test(text)) return undefined
   const number = Number(text)
-  if (number >= FIRST_RESERVED_16 && number <= MAXIMUM_PORT_16) return number + SHIFT_16_TO_32
+  if (number >= FIRST_RESERVED_16 && number <= MAXIMUM_PORT_16) return portFromWire16(number)
   return number < ReservedPort.Max || RESERVED_NAMES.has(number) ? number : undefined
 }
 

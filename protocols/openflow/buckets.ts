@@ -10,7 +10,7 @@ import { Refused } from '../control/refused.ts'
 import { decodeActions, encodeActions } from './actions.ts'
 import type { ByteReader } from './byte-reader.ts'
 import type { ByteWriter } from './byte-writer.ts'
-import { portIsSound } from './port-numbers.ts'
+import { portIsSound } from '../port-numbers.ts'
 import { readProperties, writeProperty } from './properties.ts'
 
 /** `nicira`: OpenFlow 1.5's, with bucket ids and properties. */

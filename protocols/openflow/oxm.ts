@@ -10,7 +10,7 @@ import type { FieldMatch, Match } from '../match.ts'
 import { missingPrerequisite } from '../match.ts'
 import type { ByteReader } from './byte-reader.ts'
 import type { ByteWriter } from './byte-writer.ts'
-import { portFromWire16, portIsSound } from './port-numbers.ts'
+import { portFromWire16, portIsSound } from '../port-numbers.ts'
 
 /** OFPMT_OXM. */
 const MATCH_TYPE_OXM = 1

@@ -4,7 +4,7 @@ import { Refused } from '../control/refused.ts'
 import type { ErrorCode } from '../control/error-codes.ts'
 import type { ByteReader } from './byte-reader.ts'
 import type { ByteWriter } from './byte-writer.ts'
-import { portIsSound } from './port-numbers.ts'
+import { portIsSound } from '../port-numbers.ts'
 
 /** OFPP_ANY, OFPG_ANY, OFPQ_ALL, OFP_NO_BUFFER: the field says nothing. */
 export const NONE = 0xffffffff

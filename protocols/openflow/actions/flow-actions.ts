@@ -5,7 +5,7 @@ import { ReservedPort } from '../../control/ports.ts'
 import { Refused } from '../../control/refused.ts'
 import type { ByteReader } from '../byte-reader.ts'
 import type { ByteWriter } from '../byte-writer.ts'
-import { portFromWire16, portToWire16 } from '../port-numbers.ts'
+import { portFromWire16, portToWire16 } from '../../port-numbers.ts'
 import type { ActionDecoder, ActionEncoders } from './action-codec.ts'
 import { nicira, orLonger, putNicira } from './action-codec.ts'
 
