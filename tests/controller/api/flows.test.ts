@@ -98,7 +98,7 @@ describe('a flow that can not be', () => {
 
   test('because its switch refuses it brings the error of the switch, and its neighbours are not added', async () => {
     const { status, body } = await add({ flows: [NO_ICMP, 'tcp,actions=meter:77,output:1'] })
-    expect({ status, ...body }).toMatchObject({ status: 422, switch: 'h1/br-int', code: 'OFPMMFC_UNKNOWN_METER' })
+    expect({ status, ...body }).toMatchObject({ status: 422, switch: 'h1/br-int', code: 'OFPMMFC_INVALID_METER' })
     expect(body.field).toContain('meter')
     expect(await usersFlows()).toEqual([])
     expect(await reaches()).toBe(true)
