@@ -5,6 +5,7 @@ import type { Endpoint } from '../runtime/endpoint.ts'
 import { ENDPOINT_SYNTAX, formatEndpoint, parseEndpoint } from '../runtime/endpoint.ts'
 import { seeded } from '../runtime/random.ts'
 import type { TlsFiles } from '../runtime/sockets.ts'
+import { dial } from '../runtime/sockets.ts'
 import { WallClock } from '../runtime/wall-clock.ts'
 import { onSignals } from './signals.ts'
 import { applyFile } from './switch-files.ts'
@@ -152,6 +153,7 @@ async function start(flags: Flags, clock: WallClock): Promise<Vswitchd> {
     controllers: flags.controller,
     listeners: flags.listen,
     failMode: flags.failMode,
+    dial,
     prepare: (device) => {
       device.connections.sequenceChecks = flags.tcpSeqCheck
       for (const [kind, file] of [

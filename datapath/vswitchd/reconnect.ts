@@ -86,7 +86,7 @@ export class Reconnect {
 
   #retry(): void {
     const { clock } = this.#options
-    this.#timer = clock.schedule(clock.now() + this.#backoff, () => void this.#connect())
+    this.#timer = clock.scheduleAsync(clock.now() + this.#backoff, () => void this.#connect())
     this.#backoff = Math.min(2 * this.#backoff, LONGEST_BACKOFF)
   }
 
@@ -96,9 +96,10 @@ export class Reconnect {
       if (conversation.closed) return
       const silence = clock.now() - this.#heardAt
       if (silence >= 2 * PROBE_INTERVAL) return conversation.close()
-      if (silence >= PROBE_INTERVAL) conversation.send({ type: 'echoRequest', data: new Uint8Array(0) })
+      const isDue = silence >= PROBE_INTERVAL
+      if (isDue) conversation.send({ type: 'echoRequest', data: new Uint8Array(0) })
       else this.#backoff = FIRST_BACKOFF
-      this.#timer = clock.schedule(clock.now() + PROBE_INTERVAL, look)
+      this.#timer = clock.schedule(this.#heardAt + (isDue ? 2 : 1) * PROBE_INTERVAL, look)
     }
     this.#timer = clock.schedule(clock.now() + PROBE_INTERVAL, look)
   }

@@ -2,10 +2,10 @@
 // it, and a port that answers questions.
 
 import type { Conversation } from '../../protocols/control/conversation.ts'
-import type { Message, PortConfig } from '../../protocols/control/messages.ts'
+import type { FlowMod, Message, PortConfig } from '../../protocols/control/messages.ts'
 import { ReservedPort } from '../../protocols/control/messages.ts'
 import { OpenFlowConnection } from '../../protocols/openflow/connection.ts'
-import type { Clock } from '../../runtime/clock.ts'
+import type { Clock, Timer } from '../../runtime/clock.ts'
 import { SECOND } from '../../runtime/clock.ts'
 import type { DatagramAddress, DatagramWire } from '../../runtime/datagrams.ts'
 import { openWire } from '../../runtime/datagrams.ts'
@@ -13,9 +13,10 @@ import type { Endpoint } from '../../runtime/endpoint.ts'
 import { formatEndpoint } from '../../runtime/endpoint.ts'
 import type { Random } from '../../runtime/random.ts'
 import type { Listener, TlsFiles } from '../../runtime/sockets.ts'
-import { dial, listen } from '../../runtime/sockets.ts'
+import { listen } from '../../runtime/sockets.ts'
 import type { Channel } from '../../runtime/transport.ts'
 import { Agent } from '../control/agent.ts'
+import { applyChanges } from '../control/handlers/changes.ts'
 import type { FrameHandle } from '../frames.ts'
 import { FrameArena, MAX_FRAME_LENGTH } from '../frames.ts'
 import type { Port } from '../ports.ts'
@@ -28,6 +29,8 @@ import { serveUnixctl } from './unixctl.ts'
 
 /** Open vSwitch's fail_mode (ovs-vswitchd.conf.db(5)). */
 export type FailMode = 'secure' | 'standalone'
+
+export type Dial = (endpoint: Endpoint, tls: TlsFiles | undefined, signal: AbortSignal) => Promise<Channel>
 
 /** A port, and where its frames come from and go to. */
 export interface WiredPort {
@@ -46,6 +49,8 @@ export interface VswitchdOptions {
   listeners: readonly Endpoint[]
   tls?: TlsFiles
   failMode: FailMode
+  /** How controllers are reached. */
+  dial: Dial
   /** Called once the ports are there, before the first frame and the first controller. */
   prepare: (device: Switch) => void
   /** A line for people, when something happens. */
@@ -65,6 +70,10 @@ export class Vswitchd {
   readonly #channels = new Set<Channel>()
   readonly #commands: ReadonlyMap<string, UnixctlCommand>
   #controllers: Reconnect[] = []
+  /** Runs while all controllers are away. */
+  #patience: Timer | undefined
+  /** The flow that stands in for the controllers is there. */
+  #alone = false
   #stopped = false
 
   private constructor(options: VswitchdOptions) {
@@ -116,6 +125,7 @@ export class Vswitchd {
 
   async stop(): Promise<void> {
     this.#stopped = true
+    this.#patience?.cancel()
     for (const controller of this.#controllers) controller.close()
     for (const channel of this.#channels) channel.close()
     this.device.close()
@@ -150,7 +160,7 @@ export class Vswitchd {
   }
 
   #reconnect(endpoint: Endpoint): Reconnect {
-    const { clock, tls, log } = this.#options
+    const { clock, tls, dial, log } = this.#options
     return new Reconnect({
       clock,
       name: formatEndpoint(endpoint),
@@ -186,16 +196,36 @@ export class Vswitchd {
 
   /** Forwards normally once all controllers have been away for long enough; as soon as one is back, no more. */
   #watchFailMode(): void {
-    const { clock, failMode, log } = this.#options
+    const { clock, failMode } = this.#options
     if (failMode !== 'standalone' || this.#stopped) return
     if (this.connected > 0) {
-      this.device.standalone = false
-      return
-    }
-    clock.schedule(clock.now() + STANDALONE_AFTER, () => {
-      if (this.connected > 0 || this.#stopped || this.device.standalone) return
-      log(`no controller for ${STANDALONE_AFTER / SECOND} s: forwarding as a learning switch`)
-      this.device.standalone = true
-    })
+      this.#patience?.cancel()
+      this.#patience = undefined
+      this.#forwardAlone(false)
+    } else this.#patience ??= clock.schedule(clock.now() + STANDALONE_AFTER, () => this.#forwardAlone(true))
   }
+
+  #forwardAlone(alone: boolean): void {
+    if (this.#alone === alone || this.#stopped) return
+    this.#alone = alone
+    applyChanges(this.device, [{ ...ALONE, command: alone ? 'add' : 'delete-strict' }])
+    const { log } = this.#options
+    if (alone) log(`no controller for ${STANDALONE_AFTER / SECOND} s: forwarding as a learning switch`)
+    else log('a controller is there: only its flows forward again')
+  }
+}
+
+/** Above the flows that controllers make, table-miss flows among them: Open vSwitch's FAIL_OPEN_PRIORITY (ofproto/fail-open.h). */
+const ALONE: FlowMod = {
+  type: 'flowMod',
+  command: 'add',
+  table: 0,
+  priority: 0xf0f0,
+  match: [],
+  cookie: 0n,
+  cookieMask: 0n,
+  idleTimeout: 0,
+  hardTimeout: 0,
+  flags: {},
+  instructions: { apply: [{ type: 'output', port: ReservedPort.Normal }], clear: false, write: [] },
 }
