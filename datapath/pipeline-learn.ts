@@ -5,6 +5,7 @@ import { FIELDS } from '../protocols/fields.ts'
 import type { Field } from '../protocols/fields.ts'
 import type { Match } from '../protocols/match.ts'
 import { InvalidField } from '../protocols/errors.ts'
+import { portFromWire16 } from '../protocols/port-numbers.ts'
 import type { FlowTables } from './flow-tables.ts'
 import { packMatch } from './packed-match.ts'
 import type { Effect } from './pipeline-effects.ts'
@@ -13,6 +14,9 @@ import type { LearnStep, Step } from './pipeline-steps.ts'
 import type { Translation } from './pipeline-translation.ts'
 
 type Learn = Extract<Step, { type: 'learn' }>
+
+/** All bits of NXM_OF_IN_PORT, which are the lower ones of in_port. */
+const PORT_OF_OPENFLOW_10 = 0xffffn
 
 /** The flow that the frame makes. Consults what of the frame goes into it. */
 export function learnedFlow(frame: Translation, { action, specs }: Learn): FlowMod {
@@ -56,11 +60,16 @@ function addTo(match: Map<Field, { value: bigint; mask: bigint }>, { to }: Learn
   match.set(to.field, { value: (known.value & ~mask) | ((value << to.offset) & mask), mask: known.mask | mask })
 }
 
+/** Of a field that can not be masked, a part is not matched, as in Open vSwitch. */
 const matchOf = (parts: ReadonlyMap<Field, { value: bigint; mask: bigint }>): Match =>
   FIELDS.flatMap((field) => {
     const part = parts.get(field)
     if (part === undefined) return []
-    return [part.mask === field.ones ? { field: field.name, value: part.value } : { field: field.name, ...part }]
+    const { value, mask } = part
+    if (mask === field.ones) return [{ field: field.name, value }]
+    if (field.name === 'in_port' && mask === PORT_OF_OPENFLOW_10)
+      return [{ field: field.name, value: BigInt(portFromWire16(Number(value))) }]
+    return field.maskable ? [{ field: field.name, value, mask }] : []
   })
 
 /**

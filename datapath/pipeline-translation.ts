@@ -7,6 +7,7 @@
 import { KEY_WORDS, MAX_LABELS, Word, fieldOf } from '../protocols/fields.ts'
 import type { Field } from '../protocols/fields.ts'
 import { EtherType } from '../protocols/match.ts'
+import { portFromWire16 } from '../protocols/port-numbers.ts'
 import type { DatapathAction } from './datapath-actions.ts'
 import type { DropReason } from './drops.ts'
 import type { Flow } from './flow.ts'
@@ -129,12 +130,13 @@ export class Translation {
     return (readField(this.key, field) >> offset) & ones
   }
 
-  /** Changes the bits of `mask` of one word. */
+  /** Changes the bits of `mask` of one word. What is written to the low half of in_port is a port's number of OpenFlow 1.0. */
   write(word: number, value: number, mask: number): void {
     if (word === Word.vlan) return this.#writeOuterTag(value, mask)
     const isLabel = word === Word.mpls
     if (isLabel) this.#keepLabels()
     this.key[word] = (this.key[word] & ~mask) | (value & mask)
+    if (word === Word.inPort && mask <= 0xffff) this.key[word] = portFromWire16(this.key[word] & 0xffff)
     if (word < Word.ethernetDestination || isLabel) return
     this.#written[word] |= mask
     this.#hasWritten = true

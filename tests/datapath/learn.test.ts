@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { printFlow } from '../../protocols/flow-text/print.ts'
 import { tcpFrame, udpFrame } from '../../protocols/packet/compose.ts'
 import { TcpFlag } from '../../protocols/packet/tcp.ts'
 import { seeded } from '../../runtime/random.ts'
@@ -98,4 +99,23 @@ describe('fin_timeout', () => {
     flow.receive(tcp(flags))
     expect([...flow.context.tables].map(({ spec }) => spec.idleTimeout)).toEqual([expected])
   })
+})
+
+// What a real Open vSwitch 3.1 does of the same flows with a packet-out from LOCAL.
+test('the ports of NXM_OF_IN_PORT have 16 bits, and its reserved ones are those of in_port', () => {
+  const moving = bench(
+    'in_port=1,actions=load:0xfffe->NXM_OF_IN_PORT[],resubmit(,1)',
+    'table=1,in_port=LOCAL,actions=move:NXM_OF_IN_PORT[]->NXM_NX_REG0[0..15],resubmit(,2)',
+    'table=2,reg0=0xfffe,actions=push:NXM_OF_IN_PORT[],load:2->NXM_OF_IN_PORT[],resubmit(,3),pop:NXM_OF_IN_PORT[],resubmit(,4)',
+    'table=3,in_port=2,actions=3',
+    'table=4,in_port=LOCAL,actions=learn(table=10,NXM_OF_IN_PORT[],load:NXM_OF_IN_PORT[]->NXM_NX_REG1[0..15]),resubmit(,5)',
+    'table=5,actions=load:0->NXM_OF_IN_PORT[8..15],resubmit(,6)',
+    'table=6,in_port=254,actions=learn(table=11,NXM_OF_IN_PORT[0..7]),4',
+  )
+  expect(ports(moving.receive(udp(), 1))).toEqual(['3', '4'])
+  const learned = [10, 11].flatMap((table) => [...moving.context.tables.table(table)])
+  expect(learned.map(({ spec }) => printFlow(spec))).toEqual([
+    ' table=10, in_port=LOCAL actions=load:0xfffe->NXM_NX_REG1[0..15]',
+    ' table=11, actions=drop',
+  ])
 })
