@@ -14,6 +14,7 @@ import { changeHeaders } from './pipeline-headers.ts'
 import { hasRoom, learnedFlow } from './pipeline-learn.ts'
 import { canSwap } from './pipeline-lookup.ts'
 import { chooseLink, chooseMember } from './pipeline-multipath.ts'
+import type { Copies } from './pipeline-output.ts'
 import { outputNormally, outputToAll, outputToNumber, portFrom } from './pipeline-output.ts'
 import { hasField } from './pipeline-prerequisites.ts'
 import type { Step } from './pipeline-steps.ts'
@@ -120,15 +121,14 @@ function runExtension(walk: Walk, step: Step, current: Activation): void {
 function output(walk: Walk, port: number, current: Activation, maxLength: number = WHOLE_FRAME): void {
   const { frame, context } = walk
   const ingress = frame.key[Word.inPort]
-  const copies = { flow: current.flow, told: toldAt(walk, current) }
   switch (port) {
     case ReservedPort.InPort:
-      return outputToNumber(frame, context, ingress, copies)
+      return outputToNumber(frame, context, ingress, copiesOf(walk, current))
     case ReservedPort.Normal:
-      return outputNormally(frame, context, walk.now, copies)
+      return outputNormally(frame, context, walk.now, copiesOf(walk, current))
     case ReservedPort.Flood:
     case ReservedPort.All:
-      return outputToAll(frame, context, port === ReservedPort.Flood, copies)
+      return outputToAll(frame, context, port === ReservedPort.Flood, copiesOf(walk, current))
     case ReservedPort.Controller:
       return sendToController(walk, { maxLength }, current)
     case ReservedPort.Table:
@@ -142,16 +142,15 @@ function output(walk: Walk, port: number, current: Activation, maxLength: number
   }
 }
 
-const toldAt = ({ observer }: Pick<Walk, 'observer'>, { depth }: Activation) =>
-  observer && ((text: string) => observer.note(text, depth))
+function copiesOf({ observer }: Walk, { flow, depth }: Activation, maxLength?: number): Copies {
+  return { maxLength, flow, told: observer && ((text) => observer.note(text, depth)) }
+}
 
-function outputToPort({ frame, context, observer }: Walk, port: number, current: Activation, maxLength?: number): void {
-  const { flow, depth } = current
-  const cut = maxLength === undefined ? undefined : { maxLength }
-  const told = toldAt({ observer }, current)
-  if (port !== frame.key[Word.inPort]) return outputToNumber(frame, context, port, { flow, told, ...cut })
-  observer?.note('skipping output to input port', depth)
-  frame.note('no_recipient', flow)
+function outputToPort(walk: Walk, port: number, current: Activation, maxLength?: number): void {
+  const { frame, context, observer } = walk
+  if (port !== frame.key[Word.inPort]) return outputToNumber(frame, context, port, copiesOf(walk, current, maxLength))
+  observer?.note('skipping output to input port', current.depth)
+  frame.note('no_recipient', current.flow)
 }
 
 function outputToField(walk: Walk, { from, maxLength }: StepOf<'output_reg'>, current: Activation): void {

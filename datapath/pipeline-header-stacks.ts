@@ -29,16 +29,17 @@ export function labelsOf(key: FlowKey): number[] {
 
 function commonEnd(a: Stack, b: Stack): number {
   let common = 0
-  while (common < a.length && common < b.length && a.at(-1 - common) === b.at(-1 - common)) common++
+  while (common < a.length && common < b.length && a[a.length - 1 - common] === b[b.length - 1 - common]) common++
   return common
 }
 
 /** Takes off tags down to what both stacks have in common, then puts on the new ones. */
 export function tagActions(have: Stack, want: Stack): DatapathAction[] {
   const common = commonEnd(have, want)
-  const pops = Array.from({ length: have.length - common }, (): DatapathAction => ({ type: 'pop_vlan' }))
-  const pushes = want.slice(0, want.length - common).reverse()
-  return [...pops, ...pushes.map(pushOf)]
+  const actions: DatapathAction[] = []
+  for (let tag = have.length - common; tag > 0; tag--) actions.push({ type: 'pop_vlan' })
+  for (let tag = want.length - common - 1; tag >= 0; tag--) actions.push(pushOf(want[tag]))
+  return actions
 }
 
 const pushOf = (tag: number): DatapathAction => ({

@@ -37,9 +37,9 @@ export const canLearnOutput = (port: number): boolean => port < ReservedPort.Max
 
 /** What the copies have in common: of how many bytes they are, which flow says so, and who is told why things go as they do. */
 export interface Copies {
-  maxLength?: number
+  maxLength: number | undefined
   flow: Flow | undefined
-  told?: ((text: string) => void) | undefined
+  told: ((text: string) => void) | undefined
 }
 
 export function outputToNumber(frame: Translation, { ports }: OutputContext, number: number, copies: Copies): void {

@@ -36,7 +36,7 @@ const PLAIN: Beginning = { queue: 0, bare: false }
 /** What a clone leaves untouched. */
 export interface BeforeClone {
   readonly key: FlowKey
-  readonly written: Uint32Array<ArrayBuffer>
+  readonly written: Uint32Array<ArrayBuffer> | undefined
   readonly hasWritten: boolean
   readonly hasWrittenNetwork: boolean
   readonly tags: readonly number[]
@@ -58,6 +58,12 @@ const GROWTH: Partial<Record<DatapathAction['type'], number>> = {
   push_mpls: 4,
   pop_mpls: -4,
 }
+
+/** By how much those from `start` on do. As in Open vSwitch, a copy is cut to its length before headers that are due come and go. */
+const growth = (actions: readonly DatapathAction[], start: number): number =>
+  actions.slice(start).reduce((sum, { type }) => sum + (GROWTH[type] ?? 0), 0)
+
+type Output = Extract<DatapathAction, { type: 'output' | 'tunnel_output' }>
 
 /** What a packet-in says beside the frame. */
 export type PacketInDetails = Omit<Extract<DatapathAction, { type: 'controller' }>, 'type' | 'key'>
@@ -88,7 +94,8 @@ export class Translation {
 
   /** Where actions are written down: `actions`, or those of the clone under way. */
   #list = this.actions
-  #written = freshWords()
+  /** Bits of the key that are to be written to the frame; made when there are any. */
+  #written: Uint32Array<ArrayBuffer> | undefined
   #hasWritten = false
   #hasWrittenNetwork = false
   /** VLAN words, outer first: of the working key, and of the frame as it is after `actions`. */
@@ -105,7 +112,7 @@ export class Translation {
     this.queue = queue
     this.bare = bare
     this.consulted[Word.inPort] = ALL_ONES
-    this.#tags = [key[Word.vlan], key[Word.innerVlan]].filter((tag) => tag !== 0)
+    this.#tags = tagsOf(key)
     this.#committedTags = this.#tags
   }
 
@@ -138,6 +145,7 @@ export class Translation {
     this.key[word] = (this.key[word] & ~mask) | (value & mask)
     if (word === Word.inPort && mask <= 0xffff) this.key[word] = portFromWire16(this.key[word] & 0xffff)
     if (word < Word.ethernetDestination || isLabel) return
+    this.#written ??= freshWords()
     this.#written[word] |= mask
     this.#hasWritten = true
     if (word >= Word.protocol) this.#hasWrittenNetwork = true
@@ -185,7 +193,7 @@ export class Translation {
   hidePayload(): void {
     this.commit()
     this.key.fill(0, Word.mpls, KEY_WORDS)
-    this.#written.fill(0, Word.mpls, KEY_WORDS)
+    this.#written?.fill(0, Word.mpls, KEY_WORDS)
     this.#hasWrittenNetwork = false
   }
 
@@ -210,29 +218,26 @@ export class Translation {
   }
 
   output(port: number, maxLength: number | undefined, flow: Flow | undefined): void {
-    const cut = this.#cutTo(maxLength)
-    this.do({ type: 'output', port, queue: this.queue, ...cut, ...(flow && { flow }) })
-    this.outputs++
+    this.#leave({ type: 'output', port, queue: this.queue }, maxLength, flow)
   }
 
   tunnelOutput(
     port: number,
-    to: { tunnelId: bigint; source: number; destination: number },
+    { tunnelId, source, destination }: { tunnelId: bigint; source: number; destination: number },
     maxLength: number | undefined,
     flow: Flow | undefined,
   ): void {
-    const cut = this.#cutTo(maxLength)
-    this.do({ type: 'tunnel_output', port, queue: this.queue, ...to, ...cut, ...(flow && { flow }) })
-    this.outputs++
+    const { queue } = this
+    this.#leave({ type: 'tunnel_output', port, queue, tunnelId, source, destination }, maxLength, flow)
   }
 
-  /** As in Open vSwitch, a copy is cut to its length before headers that are due come and go. */
-  #cutTo(maxLength: number | undefined): { maxLength: number } | undefined {
-    if (maxLength === undefined) return undefined
-    const from = this.#list.length
+  #leave(copy: Output, maxLength: number | undefined, flow: Flow | undefined): void {
+    const before = this.#list.length
     this.commit()
-    const growth = this.#list.slice(from).reduce((sum, { type }) => sum + (GROWTH[type] ?? 0), 0)
-    return { maxLength: maxLength + growth }
+    if (maxLength !== undefined) copy.maxLength = maxLength + growth(this.#list, before)
+    if (flow !== undefined) copy.flow = flow
+    this.#push(copy)
+    this.outputs++
   }
 
   /** The packet-in tells all metadata, so it depends on all of it. `meter` may keep this copy back. */
@@ -266,7 +271,7 @@ export class Translation {
     this.commit()
     const before = {
       key: this.key.slice(),
-      written: this.#written.slice(),
+      written: this.#written?.slice(),
       hasWritten: this.#hasWritten,
       hasWrittenNetwork: this.#hasWrittenNetwork,
       tags: this.#tags,
@@ -372,11 +377,13 @@ export class Translation {
   }
 
   #commitWords(start: number, end: number): void {
+    const written = this.#written
+    if (written === undefined) return
     for (let word = start; word < end; word++) {
-      const mask = this.#written[word]
+      const mask = written[word]
       if (mask === 0) continue
       this.#push({ type: 'set', word, value: (this.key[word] & mask) >>> 0, mask })
-      this.#written[word] = 0
+      written[word] = 0
     }
   }
 
@@ -389,6 +396,15 @@ export class Translation {
     for (const action of tagActions(this.#committedTags, this.#tags)) this.#push(action)
     this.#committedTags = this.#tags
   }
+}
+
+const NO_TAGS: readonly number[] = []
+
+function tagsOf(key: FlowKey): readonly number[] {
+  const outer = key[Word.vlan]
+  const inner = key[Word.innerVlan]
+  if (outer === 0) return NO_TAGS
+  return inner === 0 ? [outer] : [outer, inner]
 }
 
 /** Where what is about to be written is laid out. */

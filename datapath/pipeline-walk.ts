@@ -55,6 +55,8 @@ export interface WalkOptions {
   frozen?: Frozen
 }
 
+const NO_PAST = { recirculations: 0, measurements: 0 }
+
 interface Scope {
   readonly kind: 'frame' | 'clone' | 'bucket'
   /** The lists of this scope stand on so many others. */
@@ -64,7 +66,7 @@ interface Scope {
   readonly stack: StackValue | undefined
   executesSet: boolean
   /** Of a bucket: those that come after it. */
-  readonly next?: () => void
+  readonly next: (() => void) | undefined
 }
 
 /** Where in the tables a list of actions stands. */
@@ -98,7 +100,7 @@ export class Walk {
     this.now = now
     this.observer = observer
     this.frame = new Translation(key, frozen)
-    this.#past = frozen ?? { recirculations: 0, measurements: 0 }
+    this.#past = frozen ?? NO_PAST
     if (frozen === undefined) this.frame.key[Word.actionSetOutput] = UNSET
     this.#open('frame', undefined)
   }
@@ -174,7 +176,7 @@ export class Walk {
       actionSet: this.#actionSet,
       stack: this.stack,
       executesSet: false,
-      ...(next && { next }),
+      next,
     })
   }
 

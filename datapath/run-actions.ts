@@ -28,6 +28,8 @@ export interface Findings {
   results: readonly ResultBit[]
 }
 
+const NOTHING_FOUND: Findings = { tracked: undefined, results: [] }
+
 /** Where frames go. Each of the first three takes ownership of the frame. */
 export interface ActionSink {
   leave(frame: FrameHandle, output: Output, hits: readonly Flow[]): void
@@ -60,7 +62,7 @@ export function runActions(
   surroundings: Surroundings,
   tracked?: Tracked,
 ): void {
-  new Run(surroundings, hits).run(frame, actions, 0, { tracked, results: [] }, 0)
+  new Run(surroundings, hits).run(frame, actions, 0, tracked ? { tracked, results: [] } : NOTHING_FOUND, 0)
 }
 
 class Run {
