@@ -289,7 +289,7 @@ export class Translation {
   /** The frame is again what it was. A clone that leaves it as it is needs no copy. */
   endClone(before: BeforeClone): void {
     const { list } = before
-    if (this.#list.every(leavesAsItIs)) list.push(...this.#list)
+    if (this.#list.every(leavesAsItIs)) for (const action of this.#list) list.push(action)
     else list.push({ type: 'clone', actions: this.#list })
     this.#list = list
     this.key.set(before.key)

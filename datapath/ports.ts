@@ -74,6 +74,7 @@ interface MutablePort extends Port {
   delivered: FrameHandle[]
   held: FrameHandle[]
   heldBytes: number
+  deliveredBytes: number
 }
 
 export interface PortTableOptions {
@@ -277,6 +278,7 @@ export class PortTable {
   #takeHeld(port: MutablePort): FrameHandle[] {
     const frames = [...port.delivered, ...port.held]
     port.delivered = []
+    port.deliveredBytes = 0
     port.held = []
     port.heldBytes = 0
     return frames
@@ -284,13 +286,22 @@ export class PortTable {
 
   /**
    * Sends frames that were kept elsewhere out of the port, ahead of what it keeps itself: at once where it is open, when it
-   * opens where it holds. A closed port drops them. Takes ownership.
+   * opens where it holds, as many as it would hold of its own. A closed port drops them. Takes ownership.
    * @throws Refused where there is no such port; the frames are still the caller's then.
    */
   deliverHeld(name: string, frames: readonly FrameHandle[]): void {
     const port = this.#named(name)
-    port.delivered.push(...frames)
+    for (const frame of frames) this.#takeDelivered(port, frame)
     this.#settle(port)
+  }
+
+  #takeDelivered(port: MutablePort, frame: FrameHandle): void {
+    const length = this.#arena.length[frame]
+    const { frames, bytes } = this.#limits
+    const isFull = port.delivered.length >= frames || port.deliveredBytes + length > bytes
+    if (isFull && port.config.state === 'hold') return this.#events.discard(port, frame, 'hold_overflow')
+    port.delivered.push(frame)
+    port.deliveredBytes += length
   }
 
   /** Drops the frames that all ports keep. */
@@ -403,6 +414,7 @@ function makePort(config: PortConfig, madeAt: Nanoseconds): MutablePort {
       sentDropped: 0,
     },
     delivered: [],
+    deliveredBytes: 0,
     held: [],
     heldBytes: 0,
   }
