@@ -7,6 +7,7 @@ import { initCommand } from './init.ts'
 import { linkCommand } from './link.ts'
 import { pingAllCommand, pingCommand } from './ping.ts'
 import { replayCommand } from './replay.ts'
+import { traceCommand } from './trace.ts'
 import { upCommand } from './up.ts'
 import { validateCommand } from './validate.ts'
 import { vmCommand } from './vm.ts'
@@ -36,6 +37,7 @@ function program(): Command {
     validateCommand(),
     upCommand(),
     switchCommand(),
+    traceCommand(),
     flowCommand(),
     vmCommand(),
     pingCommand(),
