@@ -23,24 +23,34 @@ export interface RunOptions {
 }
 
 export class RunningSwitch {
-  /** `tcp:127.0.0.1:PORT`. */
-  readonly target: string
+  /** Where it can be dialled, in the order of its listeners: `tcp:127.0.0.1:PORT` first. */
+  readonly targets: string[]
   readonly #process: ChildProcess
   readonly #end: Promise<Ended>
   readonly #sockets: Socket[]
   readonly #addresses: { host: string; port: number }[]
+  /** What it has written to standard error so far. */
+  said = ''
   #received: string[] = []
 
   private constructor(process: ChildProcess, end: Promise<Ended>, sockets: Socket[], said: Announcement) {
     const { listen, ports } = said
     this.#process = process
     this.#end = end
-    this.target = listen[0]!.replace(/^ptcp:(\d+).*$/, `tcp:${HOST}:$1`)
+    this.targets = listen.map((place) =>
+      place.replace(/^p(tcp|ssl):(\d+).*$/, `$1:${HOST}:$2`).replace(/^punix/, 'unix'),
+    )
+    process.stderr?.on('data', (text: Buffer) => (this.said += text.toString()))
     this.#sockets = sockets
     this.#addresses = ports.map(({ local }) => ({ host: HOST, port: Number(local.split(':')[1]) }))
     sockets.forEach((socket, index) => {
       socket.on('message', (bytes) => this.#received.push(`${index + 1}: ${bytes.toString('hex')}`))
     })
+  }
+
+  /** `tcp:127.0.0.1:PORT`. */
+  get target(): string {
+    return this.targets[0]!
   }
 
   static async start({ ports, words = [] }: RunOptions): Promise<RunningSwitch> {
