@@ -4,8 +4,9 @@ import type { Switch } from '../../switch.ts'
 import type { Dialect } from '../subscription.ts'
 import { applyChanges, ChangeRefused } from './changes.ts'
 
-/** Changes that one bundle may hold: enough for every flow of a full switch. */
-const LARGEST_BUNDLE = 1_000_000
+/** Changes that the bundles of one connection may hold, and octets of memory: enough for every flow of a full switch. */
+const MOST_CHANGES = 1_000_000
+const MOST_MEMORY = 2 ** 30
 /** Bundles that one connection may have open. */
 const MOST_BUNDLES = 1000
 
@@ -15,6 +16,8 @@ interface Bundle {
   changes: BundledMessage[]
   /** By place in the bundle: the xid of the message that brought the change. */
   xids: number[]
+  /** Octets that the changes take, about. */
+  size: number
   /** A message that may have been meant for this bundle could not be read: it can not be committed whole. */
   isBroken: boolean
 }
@@ -32,6 +35,9 @@ export class Bundles {
   readonly #owner: object
   readonly #dialect: Dialect
   readonly #open = new Map<number, Bundle>()
+  /** Of all that are open. */
+  #changes = 0
+  #size = 0
 
   constructor(device: Switch, owner: object, dialect: Dialect) {
     this.#device = device
@@ -44,14 +50,14 @@ export class Bundles {
     const opened = this.#opened(bundle)
     if (opened.closed) this.#lose(bundle, 'OFPBFC_BUNDLE_CLOSED', 'is closed')
     this.#checkFlags(bundle, opened, flags)
-    if (opened.changes.length >= LARGEST_BUNDLE)
-      throw new Refused(
-        'OFPBFC_MSG_TOO_MANY',
-        'bundle',
-        `bundle ${bundle} has ${LARGEST_BUNDLE} changes and takes no more`,
-      )
+    const size = sizeOf(message)
+    if (this.#changes >= MOST_CHANGES || this.#size + size > MOST_MEMORY)
+      throw new Refused('OFPBFC_MSG_TOO_MANY', 'bundle', `no more fits what is open: ${this.#changes} changes`)
     opened.changes.push(message)
     opened.xids.push(xid)
+    opened.size += size
+    this.#changes++
+    this.#size += size
   }
 
   /** A message was unreadable; it may have been a change of any bundle that is open. */
@@ -67,7 +73,7 @@ export class Bundles {
     if (command === 'open') return this.#begin(bundle, flags)
     const opened = this.#opened(bundle)
     if (command === 'close') return this.#close(bundle, opened, flags)
-    this.#open.delete(bundle)
+    this.#forget(bundle, opened)
     if (command === 'commit') this.#commit(opened, refuse)
   }
 
@@ -75,7 +81,7 @@ export class Bundles {
     if (this.#open.has(bundle)) this.#lose(bundle, 'OFPBFC_BAD_ID', 'is open already')
     if (this.#open.size >= MOST_BUNDLES)
       throw new Refused('OFPBFC_OUT_OF_BUNDLES', 'bundle', `${MOST_BUNDLES} bundles are open`)
-    this.#open.set(bundle, { flags, closed: false, changes: [], xids: [], isBroken: false })
+    this.#open.set(bundle, { flags, closed: false, changes: [], xids: [], size: 0, isBroken: false })
   }
 
   #close(bundle: number, opened: Bundle, flags: BundleFlags): void {
@@ -90,13 +96,19 @@ export class Bundles {
     return opened
   }
 
+  #forget(bundle: number, { changes, size }: Bundle): void {
+    this.#open.delete(bundle)
+    this.#changes -= changes.length
+    this.#size -= size
+  }
+
   #checkFlags(bundle: number, opened: Bundle, { atomic, ordered }: BundleFlags): void {
     if (Boolean(atomic) !== Boolean(opened.flags.atomic) || Boolean(ordered) !== Boolean(opened.flags.ordered))
       this.#lose(bundle, 'OFPBFC_BAD_FLAGS', 'was opened with other flags')
   }
 
   #lose(bundle: number, code: 'OFPBFC_BAD_ID' | 'OFPBFC_BUNDLE_CLOSED' | 'OFPBFC_BAD_FLAGS', why: string): never {
-    this.#open.delete(bundle)
+    this.#forget(bundle, this.#opened(bundle))
     throw new Refused(code, 'bundle', `bundle ${bundle} ${why}; it is discarded`)
   }
 
@@ -112,4 +124,12 @@ export class Bundles {
       throw new Refused('OFPBFC_MSG_FAILED', field, `${refusal.code}: ${refusal.message}`)
     }
   }
+}
+
+/** What a change takes in memory, in octets, about: so many for each of its values. */
+function sizeOf(value: unknown): number {
+  const PLAIN = 16
+  if (value instanceof Uint8Array) return PLAIN + value.length
+  if (typeof value !== 'object' || value === null) return PLAIN
+  return Object.values(value).reduce<number>((size, part) => size + sizeOf(part), PLAIN)
 }
