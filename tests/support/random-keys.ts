@@ -11,10 +11,13 @@ import type { Random } from '../../runtime/random.ts'
 import { chance, pick, randomBits } from './random-flows.ts'
 import { damagedFrame } from './random-frames.ts'
 
+const ARENA = new FrameArena()
+
 export function keyOf(bytes: Uint8Array, inPort = 1): FlowKey {
-  const arena = new FrameArena()
   const key = new Uint32Array(KEY_WORDS)
-  extractKey(arena, arena.allocateFrom(bytes), inPort, key)
+  const frame = ARENA.allocateFrom(bytes)
+  extractKey(ARENA, frame, inPort, key)
+  ARENA.release(frame)
   return key
 }
 
