@@ -2,6 +2,9 @@
 // same errors, the same state behind it. Needs the Debian package openvswitch-switch; nobody need be root.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { Message, Role } from '../../protocols/control/messages.ts'
+import { encodeOpenFlow } from '../../protocols/openflow/codec.ts'
+import { flowMod } from '../support/test-switch.ts'
 import { ovsInstalled } from './support/ovs.ts'
 import { SideBySide } from './support/side-by-side.ts'
 
@@ -34,7 +37,14 @@ group_id=10,type=select,selection_method=hash,fields(ip_src,tcp_dst),bucket=acti
 const ADD_FLOWS = ['add-flows', `<${FLOWS}`]
 const ADD_GROUPS = ['add-groups', `<${GROUPS}`]
 const DUMP = ['dump-flows', '--no-stats']
+const ROUNDS = 200
 const FRAME = 'ffffffffffff00000000000108060001080006040001000000000001'
+
+const wire = (message: Message): Uint8Array => encodeOpenFlow({ xid: 99, message })[0]!
+const role = (name: Role, generationId: bigint) => wire({ type: 'roleRequest', role: name, generationId })
+const ADD_FLOW = wire(flowMod({ priority: 3 }))
+const SILENCE = { packetIn: [], portStatus: [], flowRemoved: [] }
+const NO_PACKET_INS = wire({ type: 'setAsyncConfig', primary: SILENCE, secondary: SILENCE })
 
 const CASES: Record<string, Commands> = {
   'what it is': [
@@ -290,6 +300,87 @@ describe.runIf(ovsInstalled())('ovs-ofctl', () => {
     for (const words of [DUMP, ['dump-groups'], ['dump-meters']]) {
       const { ours, theirs } = await both.ofctl(words)
       expect(ours, words.join(' ')).toBe(theirs)
+    }
+  })
+
+  test('monitor: what changes is told as there', async () => {
+    await both.ofctl(['add-flow', 'cookie=1,table=1,in_port=1,actions=2'])
+    const watches = await Promise.all([
+      both.monitor('65534', 'watch:'),
+      both.monitor('100', 'watch:!initial,!own,table=1,out_port=2'),
+      both.monitor('65534', 'watch:!add,!delete,!actions'),
+    ])
+    for (const words of [
+      ['add-flow', 'in_port=1,actions=controller,2'],
+      ['add-flow', 'cookie=5,table=1,in_port=1,actions=2'],
+      ['mod-flows', 'table=1,actions=2,3'],
+      ['add-flow', 'cookie=6,table=1,priority=3,send_flow_rem,idle_timeout=100,ip,actions=3'],
+      ['packet-out', `in_port=1 packet=${FRAME} actions=table`],
+      ['packet-out', `in_port=2 packet=${FRAME} actions=controller(max_len=20)`],
+      ['packet-out', `in_port=2 packet=${FRAME} actions=controller(reason=no_match,userdata=01.02.03)`],
+      ['packet-out', `in_port=2 packet=${FRAME} actions=set_field:5->reg3,set_field:7->metadata,controller`],
+      ['packet-out', `in_port=2 packet=${FRAME} actions=controller(id=9)`],
+      ['mod-port', '3', 'no-flood'],
+      ['del-flows', 'table=1'],
+      ['add-group', 'group_id=3,type=all,bucket=actions=1'],
+      ['add-flow', 'table=1,send_flow_rem,in_port=2,actions=group:3'],
+      ['del-groups'],
+      ['del-flows', '--strict', 'in_port=1'],
+    ])
+      await both.ofctl(words)
+    for (const watch of watches) {
+      const { ours, theirs } = await watch.stop()
+      expect(ours).toBe(theirs)
+    }
+  })
+
+  test('roles: one primary; who was it before changes nothing; an old claim is stale', async () => {
+    const [first, second] = [await both.monitor('65534'), await both.monitor('65534')]
+    await second.send(role('secondary', 4n))
+    await first.send(role('primary', 5n), ADD_FLOW)
+    await both.ofctl(['packet-out', `in_port=2 packet=${FRAME} actions=controller`])
+    await second.send(ADD_FLOW, role('primary', 4n), role('primary', 6n), ADD_FLOW)
+    await first.send(ADD_FLOW, role('primary', 5n), role('nochange', 0n))
+    await both.ofctl(['packet-out', `in_port=3 packet=${FRAME} actions=controller`])
+    await second.send(NO_PACKET_INS)
+    await both.ofctl(['packet-out', `in_port=1 packet=${FRAME} actions=controller`])
+    const printed = [await first.stop(), await second.stop()]
+    for (const { ours, theirs } of printed) expect(ours).toBe(theirs)
+    expect(printed[0]?.ours).toMatch(/OFPBRC_IS_SLAVE|OFPBRC_IS_SECONDARY/)
+    expect(printed[0]?.ours).toContain('OFPRRFC_STALE')
+  })
+
+  test('a frame behind a barrier meets the new tables, every time', async () => {
+    const frame = Buffer.from(FRAME, 'hex')
+    await both.ours.drain()
+    for (let round = 0; round < ROUNDS; round++) {
+      const port = 2 + (round % 2)
+      await both.ours.ofctl('add-flow', `in_port=1,actions=output:${port}`)
+      await both.ours.send(1, frame)
+      expect(await both.ours.received(1), `round ${round}`).toEqual([`${port}: ${FRAME}`])
+    }
+  })
+
+  test('what a port may not do, it does not', async () => {
+    const { ours } = both
+    const frame = Buffer.from(FRAME, 'hex')
+    // A frame that leaves where it may not is heard then, or when the next is waited for.
+    const heard = async (count: number) => {
+      await ours.send(1, frame)
+      return (await ours.received(count)).map((line) => Number.parseInt(line)).sort()
+    }
+    await ours.drain()
+    await ours.ofctl('add-flow', 'actions=ALL')
+    expect(await heard(2)).toEqual([2, 3])
+    for (const [port, off, on, rest] of [
+      ['2', 'down', 'up', [3]],
+      ['3', 'no-forward', 'forward', [2]],
+      ['1', 'no-receive', 'receive', []],
+    ] as const) {
+      await ours.ofctl('mod-port', port, off)
+      expect(await heard(rest.length), off).toEqual(rest)
+      await ours.ofctl('mod-port', port, on)
+      expect(await heard(2), on).toEqual([2, 3])
     }
   })
 })
