@@ -78,6 +78,12 @@ export interface SwitchEvents {
   message(message: Message): void
 }
 
+/** Hears every answer of the pipeline to a frame that is about to be given it. For records; nothing may be changed. */
+export interface AnswerObserver {
+  /** `frozen` where the frame had been read anew. The key is valid during the call only. */
+  answered(key: FlowKey, answer: Translation, length: number, frozen: Frozen | undefined): void
+}
+
 export interface DropPlace {
   switch: Switch
   port?: Port
@@ -100,6 +106,8 @@ export class Switch {
   fragments: FragmentHandling = 'normal'
   /** Open vSwitch's fail_mode=standalone, its controllers away: what no flow of table 0 takes is forwarded normally. */
   standalone = false
+  /** None where nobody asked for it. */
+  observer: AnswerObserver | undefined
   /** Copies of frames that ended here, by reason. */
   readonly drops = Object.fromEntries(Object.keys(DROP_REASONS).map((reason) => [reason, 0])) as Record<
     DropReason,
@@ -237,10 +245,12 @@ export class Switch {
     }
   }
 
-  #carryOut(frame: FrameHandle, { actions, hits, effects, effort, size }: Translation, tracked?: Tracked): void {
+  #carryOut(frame: FrameHandle, answer: Translation, tracked?: Tracked, frozen?: Frozen): void {
+    const { actions, hits, effects, effort, size } = answer
     spend(effort + size)
     const now = this.clock.now()
     const length = this.arena.length[frame]
+    this.observer?.answered(this.#key, answer, length, frozen)
     for (const flow of hits) {
       flow.packets++
       flow.bytes += length
@@ -256,7 +266,7 @@ export class Switch {
     const key = this.#key
     extractKey(this.arena, frame, frozen.metadata[Word.inPort], key)
     thawKey(frozen, key, tracked, results)
-    this.#carryOut(frame, resume(this, frozen, key, this.clock.now()), tracked)
+    this.#carryOut(frame, resume(this, frozen, key, this.clock.now()), tracked, frozen)
   }
 
   #leave(frame: FrameHandle, output: Output, hits: readonly Flow[]): void {
@@ -361,10 +371,11 @@ function countReceived({ counters }: Port, length: number, refused: boolean): vo
 const movesVlan = (before: PortConfig, after: PortConfig) =>
   before.tag !== after.tag || before.vlanMode !== after.vlanMode || before.trunks?.join() !== after.trunks?.join()
 
+/** As in Open vSwitch, the action set is none of a controller's business. */
+const UNTOLD = /^(in_phy_port|actset_output|x+reg)/
+
 /** The pipeline's own fields, each once. */
-const METADATA_FIELDS = FIELDS.filter(
-  ({ word, name }) => word < Word.ethernetDestination && name !== 'in_phy_port' && !name.startsWith('x'),
-)
+const METADATA_FIELDS = FIELDS.filter(({ word, name }) => word < Word.ethernetDestination && !UNTOLD.test(name))
 
 /** What a packet-in tells beside the frame: in_port, and of the pipeline's other fields those that are not 0. */
 function metadataMatch(key: FlowKey): Match {

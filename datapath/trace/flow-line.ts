@@ -124,6 +124,7 @@ function wholeParts(key: FlowKey, bare: boolean): FieldMatch[] {
     for (const name of METADATA) if (/^ct_(nw|ipv6|tp)/.test(name)) wanted.delete(name)
   // Without a destination there is no tunnel, whatever was written of its source.
   if (key[Word.tunnelDestination] === 0) wanted.delete('tun_src')
+  else wanted.add('tun_src')
   dropOtherFamily(wanted, key)
   return PRINTED.filter((name) => wanted.has(name)).map((field) => ({ field, value: readField(key, fieldOf(field)) }))
 }

@@ -1,7 +1,8 @@
 // What a walk through the pipeline tells, as a tree of lines: Open vSwitch's `struct oftrace_node` (ofproto-dpif-trace.c).
 
 import type { Action, Subfield } from '../../protocols/control/messages.ts'
-import { fieldOf } from '../../protocols/fields.ts'
+import { FIELDS, fieldOf } from '../../protocols/fields.ts'
+import type { FieldMatch } from '../../protocols/match.ts'
 import { printActions, printInstructions, printMatch } from '../../protocols/flow-text/print.ts'
 import { hexadecimal } from '../../protocols/flow-text/numbers.ts'
 import { formatSubfield, isWhole } from '../../protocols/flow-text/subfields.ts'
@@ -218,7 +219,7 @@ export class TraceRecorder implements TranslationObserver {
         ? 'No match, and a "packet-in" is called for.'
         : 'No match.'
     const { match, priority, cookie } = flow.spec
-    const met = match.length === 0 ? '' : `${printMatch(match)}, `
+    const met = match.length === 0 ? '' : `${printMatch(match.toSorted(byField))}, `
     return `${met}priority ${priority}${cookie === 0n ? '' : `, cookie 0x${cookie.toString(16)}`}`
   }
 
@@ -246,6 +247,9 @@ export class TraceRecorder implements TranslationObserver {
     this.#add(depth, node('detail', `${formatSubfield(to)} is now ${text}`))
   }
 }
+
+/** The order of printing; a controller may have written them in any. */
+const byField = (a: FieldMatch, b: FieldMatch) => FIELDS.indexOf(fieldOf(a.field)) - FIELDS.indexOf(fieldOf(b.field))
 
 function writtenBy(action: Action): Subfield | undefined {
   switch (action.type) {

@@ -9,6 +9,7 @@ import { KEY_WORDS, Word } from '../../protocols/fields.ts'
 import type { Tracked, Tracker, TrackRequest } from '../conntrack/tracker.ts'
 import type { DatapathAction } from '../datapath-actions.ts'
 import type { DropReason } from '../drops.ts'
+import { beginFrame, endFrame, spend } from '../effort.ts'
 import type { Flow } from '../flow.ts'
 import type { FlowKey } from '../flow-key.ts'
 import { extractKey } from '../flow-key.ts'
@@ -87,7 +88,12 @@ const FAILURES: Partial<Record<DropReason, string>> = {
 const MAX_STEPS = 4096
 
 export function traceFrame(device: Switch, request: TraceRequest): Trace {
-  return new Tracing(device, request).run(request)
+  beginFrame()
+  try {
+    return new Tracing(device, request).run(request)
+  } finally {
+    endFrame()
+  }
 }
 
 /** The answer of `ofproto/trace`. */
@@ -186,6 +192,7 @@ class Tracing {
     this.#recorder = recorder
     this.#measurements = frozen?.measurements ?? 0
     const answer = ask(recorder)
+    spend(answer.effort + answer.size)
     runActions(frame, answer.actions, answer.hits, this.#surroundings, tracked)
     const recirculation = frozen === undefined ? 0 : this.#numberOf(frozen)
     const line = { recirculation, bare: frozen?.bare ?? false }
@@ -223,9 +230,9 @@ class Tracing {
     const [longer, notLonger] = ways
     this.#branches.set(frozen, [longer.actions, notLonger.actions])
     const taken = last?.value === true ? longer : notLonger
+    spend(longer.effort + notLonger.effort + taken.size)
     const before = this.#measurements
     this.#measurements = frozen.measurements
-    // Its clones and measurements are told, too: the way not taken is told without them.
     runActions(frame, taken.actions, taken.hits, this.#surroundings, tracked)
     this.#measurements = before
   }

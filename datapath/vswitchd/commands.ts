@@ -9,13 +9,22 @@ import { SECOND } from '../../runtime/clock.ts'
 import { TABLES } from '../flow-check.ts'
 import type { Switch } from '../switch.ts'
 import { conntrackCommands } from './conntrack-commands.ts'
+import type { MegaflowRecord } from '../trace/megaflow-record.ts'
 import { parseTraceWords } from '../trace/request.ts'
 import { formatTrace, traceFrame } from '../trace/trace.ts'
 import type { UnixctlCommand } from './unixctl.ts'
 
-export function commandsOf(device: Switch): ReadonlyMap<string, UnixctlCommand> {
+export function commandsOf(device: Switch, megaflows: MegaflowRecord): ReadonlyMap<string, UnixctlCommand> {
   const commands: Record<string, UnixctlCommand> = {
     ...conntrackCommands(device),
+    'dpctl/dump-flows': {
+      usage: '',
+      run: () =>
+        megaflows
+          .dump()
+          .map((line) => `${line}\n`)
+          .join(''),
+    },
     'fdb/flush': { usage: '[bridge]', run: (words) => flushAddresses(device, words) },
     'fdb/show': { usage: 'bridge', run: (words) => showAddresses(device, words) },
     'ofproto/list': { usage: '', run: () => `${device.name}\n` },

@@ -21,6 +21,7 @@ import type { FrameHandle } from '../frames.ts'
 import { FrameArena, MAX_FRAME_LENGTH } from '../frames.ts'
 import type { Port } from '../ports.ts'
 import { Switch } from '../switch.ts'
+import { MegaflowRecord } from '../trace/megaflow-record.ts'
 import { commandsOf } from './commands.ts'
 import { greet } from './listener.ts'
 import { PROBE_INTERVAL, Reconnect } from './reconnect.ts'
@@ -93,7 +94,9 @@ export class Vswitchd {
       },
     })
     this.#agent = new Agent(this.device)
-    this.#commands = commandsOf(this.device)
+    const megaflows = new MegaflowRecord(clock)
+    this.device.observer = megaflows
+    this.#commands = commandsOf(this.device, megaflows)
   }
 
   /** Runs the switch. Rejects where a socket can not be had, with nothing left open. */

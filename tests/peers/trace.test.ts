@@ -1,0 +1,93 @@
+// The same flows and the same flow to trace, in a real Open vSwitch's `ofproto/trace` and in ours: the same text.
+//
+// What is masked, and why:
+//   - Numbers that each gives as it likes: of recirculations, of LOCAL in the datapath, of meters; and the order of FLOOD's ports.
+//   - `Megaflow:`. Which bits a look-up consults is up to the classifier; that ours are enough is held elsewhere.
+//   - `Datapath actions:` with a `clone` in them. We do what has no effect on the rest of the list to a copy; Open vSwitch does
+//     it to the frame, and undoes it.
+//   - That it takes the slow path, which is Open vSwitch's own way of doing what its datapath can not.
+//   - What Open vSwitch does when it is given a frame: it learns the address and sends the packet-in. We change nothing.
+//   - Fields of its tunnels that we do not have, and pbb_isid, which it does not have.
+//
+// To repeat a case, add -t '(seed N)'. Needs the Debian package openvswitch-switch; nobody need be root.
+
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { printFlow } from '../../protocols/flow-text/print.ts'
+import { ReservedPort } from '../../protocols/control/messages.ts'
+import { seeded } from '../../runtime/random.ts'
+import { parseTraceWords } from '../../datapath/trace/request.ts'
+import { formatTrace, traceFrame } from '../../datapath/trace/trace.ts'
+import { flowMod, testSwitch } from '../support/test-switch.ts'
+import type { Ovs } from './support/ovs.ts'
+import { ovsInstalled, startOvs } from './support/ovs.ts'
+import { PORTS, normalCase, pipelineCase } from './support/switch-cases.ts'
+import type { SwitchCase } from './support/switch-cases.ts'
+
+/** By its name, the local port is number 100 of a dummy datapath; the others have the numbers of their names. */
+const BRIDGE = 'br0'
+const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
+const seeds = (count: number) => Array.from({ length: count }, (_, index) => FIRST + index)
+
+describe.runIf(ovsInstalled())('a trace beside Open vSwitch', () => {
+  let ovs: Ovs
+
+  beforeAll(async () => {
+    ovs = await startOvs()
+    await ovs.vsctl('set', 'Open_vSwitch', '.', 'other_config:vlan-limit=0')
+    await ovs.addBridge(BRIDGE)
+    for (const number of PORTS) await ovs.addPort(BRIDGE, `p${number}`, number)
+  })
+  afterAll(() => ovs?.stop())
+
+  test.each(seeds(200))('of flows and frames (seed %i)', async (seed) => {
+    await compare(ovs, pipelineCase(seeded(seed), 'OpenFlow15'))
+  })
+
+  test.each(seeds(20))('of NORMAL (seed %i)', async (seed) => {
+    const asked = normalCase(seeded(seed))
+    await compare(ovs, { ...asked, flows: asked.flows.slice(0, 1), vlans: [] })
+  })
+})
+
+/** Sets up both switches, and traces each frame of the case through each of them. */
+async function compare(ovs: Ovs, { flows, version, frames }: SwitchCase): Promise<void> {
+  const file = join(ovs.directory, 'flows.txt')
+  writeFileSync(file, ['delete', ...flows.map((flow) => printFlow(flow).trim())].join('\n'))
+  await ovs.ofctl('-O', version, 'add-flows', ovs.bridge(BRIDGE), file)
+  const local = { number: ReservedPort.Local, name: BRIDGE, type: 'local' } as const
+  const { sw } = testSwitch([...PORTS.map((number) => ({ number, name: `p${number}` })), local])
+  sw.tables.applyBundle(flows.map((flow) => flowMod(flow)))
+  for (const { bytes, port } of frames) {
+    const words = [`in_port=${port}`, Buffer.from(bytes).toString('hex')]
+    await ovs.appctl('fdb/flush', BRIDGE)
+    const theirs = await ovs.appctl('ofproto/trace', BRIDGE, ...words)
+    const ours = formatTrace(traceFrame(sw, parseTraceWords(sw, words)))
+    const same = ours.includes('clone(') ? withoutActions : (text: string) => text
+    expect(same(masked(ours)), flows.map((flow) => printFlow(flow)).join('\n')).toBe(same(masked(theirs)))
+  }
+}
+
+const withoutActions = (text: string) => text.replaceAll(/^Datapath actions: .*$/gm, 'Datapath actions:')
+
+function masked(text: string): string {
+  return text
+    .replaceAll(/^Megaflow: .*$/gm, 'Megaflow:')
+    .replaceAll(/\nThis flow is handled by .*((\n {2}- ).*)+/g, '')
+    .replaceAll(/recirc(_id=|\()(0x)?[0-9a-f]+/g, 'recirc$1N')
+    .replaceAll(/meter\(\d+\)/g, 'meter(N)')
+    .replaceAll(/bridge\("(h1\/br-int|br0)"\)\n-+/g, 'bridge')
+    .replaceAll(/^Datapath actions: .*$/gm, maskedActions)
+    .replaceAll(/^ *-> learned that .*\n/gm, '')
+    .replaceAll(/,pbb_isid=(0x)?[0-9a-f]+|,(tun_(ipv6|gbp|tos|ttl|erspan|flags)|gtpu_)\w*=[^,]*/g, '')
+    .trimEnd()
+}
+
+const RUN_OF_PORTS = /(?<=[ ,])(\d+|LOCAL)(,(\d+|LOCAL))+(?=,|$)/g
+
+const maskedActions = (line: string): string =>
+  line
+    .replaceAll(/\b(LOCAL|100)\b/g, 'LOCAL')
+    .replaceAll(/dont_send=\d/g, 'dont_send=N')
+    .replaceAll(RUN_OF_PORTS, (run) => run.split(',').sort().join(','))
