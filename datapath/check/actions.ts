@@ -1,5 +1,6 @@
 // Each action's own sense, and what its list allows: Open vSwitch's ofpacts_check and ofpacts_verify (lib/ofp-actions.c).
 
+import { standsInActionSet, standsInCt } from '../../protocols/action-lists.ts'
 import type { Action } from '../../protocols/control/messages.ts'
 import { MAX_CLONE_DEPTH } from '../../protocols/control/messages.ts'
 import { Refused } from '../../protocols/control/refused.ts'
@@ -69,39 +70,6 @@ const CHECKS: Checks = {
   sample: outputs.checkSample,
 }
 
-/** What an action set may hold: Open vSwitch's action_set_classify, and of OpenFlow 1.3 §5.10 what it leaves out. */
-const IN_ACTION_SET: ReadonlySet<Action['type']> = new Set([
-  'output',
-  'controller',
-  'group',
-  'resubmit',
-  'ct',
-  'ct_clear',
-  'push_vlan',
-  'pop_vlan',
-  'push_mpls',
-  'pop_mpls',
-  'push_pbb',
-  'pop_pbb',
-  'encap',
-  'decap',
-  'set_field',
-  'load',
-  'move',
-  'set_tunnel',
-  'set_queue',
-  'set_vlan_vid',
-  'set_vlan_pcp',
-  'set_nw_ttl',
-  'set_mpls_ttl',
-  'dec_ttl',
-  'dec_mpls_ttl',
-  'copy_ttl_out',
-  'copy_ttl_in',
-])
-
-const IN_CT: ReadonlySet<Action['type']> = new Set(['set_field', 'load', 'move', 'nat'])
-
 /** Checks one after the other; each changes what is known of the frames that come to the next. Returns what is known in the end. */
 export function checkList(actions: readonly Action[], place: Place): KnownFrame | undefined {
   let { frame } = place
@@ -116,8 +84,8 @@ function checkAction(action: Action, place: Place): void {
   const { type } = action
   const { within, path } = place
   if (within === 'write')
-    refuseUnless(IN_ACTION_SET.has(type), 'OFPBAC_BAD_TYPE', path, `an action set can hold no ${type}`)
-  if (within === 'ct') refuseUnless(IN_CT.has(type), 'OFPBAC_BAD_ARGUMENT', path, `ct can do no ${type}`)
+    refuseUnless(standsInActionSet(action), 'OFPBAC_BAD_TYPE', path, `an action set can hold no such ${type}`)
+  if (within === 'ct') refuseUnless(standsInCt(action), 'OFPBAC_BAD_ARGUMENT', path, `ct can do no ${type}`)
   const check = CHECKS[type] as ((action: Action, place: Place) => void) | undefined
   if (check === undefined) throw new Refused('OFPBAC_BAD_TYPE', path, `there is no action ${type}`)
   check(action, place)

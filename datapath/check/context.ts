@@ -1,5 +1,6 @@
 import type { Action } from '../../protocols/control/messages.ts'
 import type { ErrorCode } from '../../protocols/control/messages.ts'
+import { LAST_TABLE } from '../../protocols/control/messages.ts'
 import { Refused } from '../../protocols/control/refused.ts'
 import type { FieldName } from '../../protocols/fields.ts'
 import { fieldOf } from '../../protocols/fields.ts'
@@ -37,8 +38,8 @@ export interface Place {
 export const isBits = (value: number, bits: number): boolean =>
   Number.isInteger(value) && value >= 0 && value < 2 ** bits
 
-/** Tables are 0 to 253 (OpenFlow 1.3 §7.2.2: OFPTT_MAX is 0xfe). */
-export const TABLES = 254
+/** How many tables there are. */
+export const TABLES = LAST_TABLE + 1
 
 export const isTable = (table: number): boolean => Number.isInteger(table) && table >= 0 && table < TABLES
 

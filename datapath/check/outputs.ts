@@ -31,18 +31,14 @@ export function checkOutputTrunc({ port, maxLength }: ActionOf<'output_trunc'>, 
   refuseUnless(isFrame, 'OFPBAC_BAD_ARGUMENT', `${path}.maxLength`, problem)
 }
 
-/** Of an action set, an output to the controller may be part, and no more of what Open vSwitch's controller action says. */
-export function checkController(action: ActionOf<'controller'>, { path, within }: Place): void {
-  checkLength(action.maxLength, `${path}.maxLength`)
-  const { controllerId = 0, reason, userdata, meter } = action
+export function checkController({ maxLength, controllerId = 0 }: ActionOf<'controller'>, { path }: Place): void {
+  checkLength(maxLength, `${path}.maxLength`)
   refuseUnless(
     isBits(controllerId, 16),
     'OFPBAC_BAD_ARGUMENT',
     `${path}.controllerId`,
     `${controllerId} is no controller`,
   )
-  const isPlain = controllerId === 0 && reason === undefined && userdata === undefined && meter === undefined
-  refuseUnless(within !== 'write' || isPlain, 'OFPBAC_BAD_TYPE', path, 'an action set can hold a plain output only')
 }
 
 function checkLength(length: number, path: string): void {

@@ -40,6 +40,9 @@ export interface FlowMod extends FlowSpec {
   bufferId?: number
 }
 
+/** Tables are 0 to 253: Open vSwitch keeps 254, OpenFlow 1.3's last, for itself. */
+export const LAST_TABLE = 253
+
 export const ALL_TABLES = 255
 
 /** For statistics and bulk deletes: non-strict, as `ovs-ofctl dump-flows` filters. */

@@ -1,7 +1,7 @@
 // What a flow's text says beside its match and actions: `table=3,priority=5,idle_timeout=60,send_flow_rem`.
 
 import type { FlowCommand, FlowFlags, Instructions } from '../control/messages.ts'
-import { ALL_TABLES, ReservedGroup } from '../control/messages.ts'
+import { ALL_TABLES, LAST_TABLE, ReservedGroup } from '../control/messages.ts'
 import type { Match } from '../match.ts'
 import { parseNumber, parseSmall, UINT16, UINT64 } from './numbers.ts'
 import type { FlowTextOptions } from './ports.ts'
@@ -30,8 +30,6 @@ export interface FlowDraft {
 }
 
 export type FlowPurpose = FlowCommand | 'filter'
-
-const MAXIMUM_TABLE = 253
 
 type PropertyReader = (draft: FlowDraft, word: Word, purpose: FlowPurpose, options: FlowTextOptions) => void
 
@@ -114,7 +112,7 @@ function misplaced({ text, column }: Piece, purpose: FlowPurpose): FlowSyntaxErr
 }
 
 function readTable(draft: FlowDraft, word: Word, purpose: FlowPurpose): void {
-  draft.table = parseSmall(valueOf(word), choosesFlows(purpose) ? ALL_TABLES : MAXIMUM_TABLE)
+  draft.table = parseSmall(valueOf(word), choosesFlows(purpose) ? ALL_TABLES : LAST_TABLE)
 }
 
 /** `VALUE`, or to choose flows by `VALUE/MASK`, where `-1` is all of it. */

@@ -1,8 +1,9 @@
 // What follows `actions=`: actions to apply, and the instructions of OpenFlow 1.1 and later, which have to stand in the order in
 // which a switch executes them.
 
+import { standsInActionSet, standsInCt } from '../action-lists.ts'
 import type { Action, Instructions } from '../control/messages.ts'
-import { MAX_CLONE_DEPTH, ReservedMeter } from '../control/messages.ts'
+import { LAST_TABLE, MAX_CLONE_DEPTH, ReservedMeter } from '../control/messages.ts'
 import { isAlwaysAsked, knownAfter, lackingFor } from '../known-frame.ts'
 import type { Match } from '../match.ts'
 import { parseNumber, parseSmall, UINT16 } from './numbers.ts'
@@ -19,8 +20,6 @@ import { suggestion } from './suggestion.ts'
 import { FlowSyntaxError } from './syntax-error.ts'
 import type { Piece, Word } from './words.ts'
 import { commaParts, valueOf, valueOrNothing, words } from './words.ts'
-
-const MAXIMUM_TABLE = 253
 
 const ACTIONS: ReadonlyMap<string, ActionReader> = new Map(
   Object.entries<ActionReader>({
@@ -75,7 +74,7 @@ const INSTRUCTIONS: ReadonlyMap<string, InstructionReader> = new Map(
     },
     goto_table: (word, instructions, { table }) => {
       const value = valueOf(word)
-      const next = parseSmall(value, MAXIMUM_TABLE)
+      const next = parseSmall(value, LAST_TABLE)
       if (table !== undefined && next <= table)
         throw new FlowSyntaxError(value.column, `table ${next} is not behind table ${table}`, `${table + 1} or more`)
       instructions.gotoTable = next
@@ -87,25 +86,6 @@ const INSTRUCTIONS: ReadonlyMap<string, InstructionReader> = new Map(
 const ORDER = ['meter', 'apply', 'clear_actions', 'write_actions', 'write_metadata', 'goto_table']
 
 const RESERVED_WORDS = ['in_port', 'all', 'flood', 'local', 'normal']
-
-/** What Open vSwitch takes into an action set (lib/ofp-actions.c, action_set_classify), and OpenFlow's PBB and TTL copies. */
-const NOT_IN_SETS = new Set<Action['type']>([
-  'bundle',
-  'clone',
-  'conjunction',
-  'exit',
-  'fin_timeout',
-  'learn',
-  'multipath',
-  'note',
-  'output_reg',
-  'output_trunc',
-  'pop_queue',
-  'sample',
-  'stack_pop',
-  'stack_push',
-  'check_pkt_larger',
-])
 
 /** @throws FlowSyntaxError */
 export function readInstructions(piece: Piece, options: FlowTextOptions, match?: Match, table?: number): Instructions {
@@ -181,13 +161,13 @@ function readInto(actions: Action[], word: Word, start: Reading): Reading {
 }
 
 function requireAllowed(action: Action, asked: Piece, { inside, known }: Reading): void {
-  if (inside === 'write_actions' && (NOT_IN_SETS.has(action.type) || isElaborate(action)))
+  if (inside === 'write_actions' && !standsInActionSet(action))
     throw new FlowSyntaxError(
       asked.column,
       `${asked.text} has no place in an action set`,
       'actions of OpenFlow 1.3 §5.10',
     )
-  if (inside === 'ct' && !IN_CT.has(action.type))
+  if (inside === 'ct' && !standsInCt(action))
     throw new FlowSyntaxError(asked.column, `${asked.text} stands in ct`, 'set_field, load, move or nat')
   if (known !== undefined && isAsked(action, inside)) refuseLacking(asked, lackingFor(action, known))
 }
@@ -195,13 +175,6 @@ function requireAllowed(action: Action, asked: Piece, { inside, known }: Reading
 /** Of an action set it shows when it is carried out; a tag is taken off where there is one, as in OpenFlow 1.0. */
 const isAsked = (action: Action, inside: Reading['inside']) =>
   isAlwaysAsked(action) || (inside !== 'write_actions' && action.type !== 'pop_vlan')
-
-const IN_CT = new Set<Action['type']>(['set_field', 'load', 'move', 'nat'])
-
-/** Of the controller actions only OpenFlow's own, which is an output. */
-const isElaborate = (action: Action) =>
-  action.type === 'controller' &&
-  [action.controllerId, action.reason, action.userdata, action.meter].some((option) => option !== undefined)
 
 /** `2`, `LOCAL`, `web1:eth0`: a port alone is where to send. */
 function readPort(word: Word, options: FlowTextOptions): Action {

@@ -2,7 +2,7 @@
 
 import { parseIpv4, parseIpv6 } from '../address.ts'
 import type { Action, CtAction, NatAction, Subfield } from '../control/messages.ts'
-import { APPLICATION_GATEWAYS } from '../control/messages.ts'
+import { APPLICATION_GATEWAYS, LAST_TABLE } from '../control/messages.ts'
 import { InvalidField } from '../errors.ts'
 import { lackingFor } from '../known-frame.ts'
 import { parseSmall, UINT16 } from './numbers.ts'
@@ -13,7 +13,6 @@ import { FlowSyntaxError } from './syntax-error.ts'
 import type { Piece, Word } from './words.ts'
 import { cutAt, slice, valueOf, valueOrNothing } from './words.ts'
 
-const MAXIMUM_TABLE = 253
 const ZONE_BITS = 16
 
 export type ListReader = (piece: Piece, reading: Reading) => Action[]
@@ -30,7 +29,7 @@ export function readCt(word: Word, reading: Reading, readList: ListReader): Acti
       ct.force = true
     },
     table: (option) => {
-      ct.table = parseSmall(valueOf(option), MAXIMUM_TABLE)
+      ct.table = parseSmall(valueOf(option), LAST_TABLE)
     },
     zone: (option) => {
       ct.zone = readZone(valueOf(option), reading)

@@ -1,6 +1,7 @@
 // `learn(…)`: a flow that makes flows (ovs-actions(7), THE LEARN ACTION; Open vSwitch lib/learn.c).
 
 import type { Action, LearnAction, LearnSpec, Subfield } from '../control/messages.ts'
+import { LAST_TABLE } from '../control/messages.ts'
 import type { Field } from '../fields.ts'
 import { fieldNamed, fieldOf } from '../fields.ts'
 import { knownOf, lackingToRead, learnedAfter } from '../known-frame.ts'
@@ -17,14 +18,12 @@ import { parseMasked } from './values.ts'
 import type { Piece, Word } from './words.ts'
 import { sides, valueOf, valueOrNothing, words } from './words.ts'
 
-const MAXIMUM_TABLE = 253
-
 type PropertyReader = (learn: LearnAction, option: Word, reading: Reading) => void
 
 const PROPERTIES: ReadonlyMap<string, PropertyReader> = new Map(
   Object.entries<PropertyReader>({
     table: (learn, option) => {
-      learn.table = parseSmall(valueOf(option), MAXIMUM_TABLE)
+      learn.table = parseSmall(valueOf(option), LAST_TABLE)
     },
     priority: (learn, option) => {
       learn.priority = parseSmall(valueOf(option), UINT16)

@@ -1,7 +1,7 @@
 // Actions that send the frame somewhere: to ports, controllers, groups, other tables.
 
 import type { Action, ControllerAction } from '../control/messages.ts'
-import { PACKET_IN_REASONS, ReservedGroup, ReservedMeter, ReservedPort } from '../control/messages.ts'
+import { LAST_TABLE, PACKET_IN_REASONS, ReservedGroup, ReservedMeter, ReservedPort } from '../control/messages.ts'
 import { parseNumber, parseSmall, UINT16, UINT32 } from './numbers.ts'
 import { readSource } from './parse-writes.ts'
 import type { FlowTextOptions } from './ports.ts'
@@ -23,7 +23,6 @@ export const OUTPUTS: Readonly<Record<string, ActionReader>> = {
   resubmit: readResubmit,
 }
 
-const MAXIMUM_TABLE = 253
 const WHOLE_FRAME = 0xffff
 
 /** Less is no Ethernet header: lib/ofp-actions.c, parse_truncate_subfield. */
@@ -134,7 +133,7 @@ function readResubmit(word: Word, { options }: Reading): Action {
     action.port = parsePort(portPiece, options)
   if (tablePiece !== undefined) {
     const table = parseNumber(tablePiece, SAME_TABLE)
-    if (table !== SAME_TABLE) action.table = parseSmall(tablePiece, MAXIMUM_TABLE)
+    if (table !== SAME_TABLE) action.table = parseSmall(tablePiece, LAST_TABLE)
   }
   for (const other of others) {
     oneOf(other, ['ct'], 'option of resubmit')

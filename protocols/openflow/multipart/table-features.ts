@@ -4,7 +4,7 @@
 //   | length 16 | table 8 | pad 40 | name, 32 characters | metadata matched 64 | written 64 | config 32 | flows 32 | properties |
 
 import type { TableFeatures } from '../../control/messages.ts'
-import { ALL_TABLES } from '../../control/messages.ts'
+import { ALL_TABLES, LAST_TABLE } from '../../control/messages.ts'
 import { Refused } from '../../control/refused.ts'
 import type { Field } from '../../fields.ts'
 import { FIELDS } from '../../fields.ts'
@@ -21,8 +21,6 @@ import { readText, writeText } from '../values.ts'
 
 const SIZE = 64
 const NAME_SIZE = 32
-/** The last table that a flow can send frames to. */
-const LAST_TABLE = 253
 
 /** OFPTFPT_*: of a flow; of a miss one more. */
 const Property = {
