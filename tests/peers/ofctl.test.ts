@@ -1,11 +1,13 @@
 // Every verb of `ovs-ofctl --help` that OpenFlow 1.3 has a message for, for Open vSwitch and for our switch: the same output, the
 // same errors, the same state behind it. Needs the Debian package openvswitch-switch; nobody need be root.
 
+import { spawn } from 'node:child_process'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Message, Role } from '../../protocols/control/messages.ts'
 import { encodeOpenFlow } from '../../protocols/openflow/codec.ts'
 import { flowMod } from '../support/test-switch.ts'
 import { ovsInstalled } from './support/ovs.ts'
+import { RunningSwitch } from './support/switch-run.ts'
 import { SideBySide } from './support/side-by-side.ts'
 
 type Commands = readonly (readonly string[])[]
@@ -384,3 +386,48 @@ describe.runIf(ovsInstalled())('ovs-ofctl', () => {
     }
   })
 })
+
+describe.runIf(ovsInstalled())('what is our own', () => {
+  let ours: RunningSwitch
+
+  beforeAll(async () => {
+    ours = await RunningSwitch.start({ ports: ['queue.1.min_rate=1Mbps;queue.2.max_rate=8Mbps', ''] })
+  })
+  afterAll(() => ours?.stop())
+
+  test.each([
+    [['dump-desc'], /Hardware: Signalbox vSwitch/],
+    [['dump-group-features'], /Types: {2}0xf[^]*Capabilities: {2}0xf/],
+    [['meter-features'], /band_types: drop dscp_remark/],
+    [['dump-table-features'], /table 0:\n[^]*tables 1\.\.\.25[23]: ditto\n/],
+    [['queue-get-config', '1'], /port=1\nqueue 1: min_rate:[\d.]+%\nqueue 2: max_rate:[\d.]+%/],
+    [['queue-stats', '1', '2'], /1 queues\n {2}port 1 queue 2: bytes=0, pkts=0, errors=0/],
+    [['queue-stats'], /3 queues\n/],
+  ])('%j', async ([verb = '', ...words], expected) => {
+    expect(await ours.ofctl(verb, ...words)).toMatch(expected)
+  })
+
+  test('snoop hears what goes to the controllers', async () => {
+    const snooped = await snoop(ours.target, () =>
+      ours.ofctl('packet-out', `in_port=2 packet=${FRAME} actions=controller`),
+    )
+    expect(snooped).toContain('OFPT_PACKET_IN (OF1.3)')
+  })
+})
+
+/** What `ovs-ofctl snoop` prints; `work` is done again and again until there is something. */
+async function snoop(target: string, work: () => Promise<unknown>): Promise<string> {
+  const child = spawn('ovs-ofctl', ['-O', 'OpenFlow13', '--unixctl=none', 'snoop', target], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let printed = ''
+  child.stderr.on('data', (text: Buffer) => (printed += text.toString()))
+  const end = new Promise((resolve) => child.once('close', resolve))
+  for (let attempt = 0; attempt < 50 && !printed.includes('PACKET_IN'); attempt++) {
+    await work()
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  child.kill()
+  await end
+  return printed
+}
