@@ -10,7 +10,7 @@ import type { Match } from '../protocols/match.ts'
 import { checkMatch } from '../protocols/match.ts'
 import { portIsSound } from '../protocols/port-numbers.ts'
 import { checkList } from './check/actions.ts'
-import type { CheckContext, Place } from './check/context.ts'
+import type { CheckContext } from './check/context.ts'
 import { TABLES, isBits, isTable, refuseUnless } from './check/context.ts'
 import { checkContradictions } from './packed-match.ts'
 
@@ -93,9 +93,8 @@ function checkInstructions({ table, match, instructions }: FlowMod, context: Che
   if (meter !== undefined) checkMeter(meter, context)
   if (apply.some(({ type }) => type === 'conjunction')) checkConjunctions(instructions)
   else {
-    const place: Place = { context, path: 'instructions.apply', frame: knownOf(match), depth: 0 }
-    const frame = checkList(apply, place)
-    checkList(write, { ...place, frame, path: 'instructions.write', within: 'write' })
+    const frame = checkList(apply, { context, path: 'instructions.apply', frame: knownOf(match), depth: 0 })
+    checkList(write, { context, path: 'instructions.write', frame, within: 'write', depth: 0 })
   }
   if (writeMetadata) {
     checkLong(writeMetadata.value, 'instructions.writeMetadata.value')

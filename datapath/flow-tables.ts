@@ -431,9 +431,10 @@ function specOf({
   flags,
   importance,
   instructions,
-}: FlowMod) {
-  const worth = importance === undefined ? {} : { importance }
-  return { table, priority, match, cookie, idleTimeout, hardTimeout, flags, ...worth, instructions }
+}: FlowMod): FlowSpec {
+  const spec: FlowSpec = { table, priority, match, cookie, idleTimeout, hardTimeout, flags, instructions }
+  if (importance !== undefined) spec.importance = importance
+  return spec
 }
 
 function selectionOf(mod: FlowMod): FlowSelection {

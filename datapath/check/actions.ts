@@ -72,9 +72,10 @@ const CHECKS: Checks = {
 
 /** Checks one after the other; each changes what is known of the frames that come to the next. Returns what is known in the end. */
 export function checkList(actions: readonly Action[], place: Place): KnownFrame | undefined {
+  const { context, within, depth } = place
   let { frame } = place
   actions.forEach((action, index) => {
-    checkAction(action, { ...place, frame, path: `${place.path}[${index}]` })
+    checkAction(action, { context, path: `${place.path}[${index}]`, frame, within, depth })
     frame = frame && knownAfter(action, frame)
   })
   return frame

@@ -30,7 +30,7 @@ export interface Place {
   /** Undefined where they may be any: nothing is refused then for what a frame lacks. */
   readonly frame: KnownFrame | undefined
   /** What the list belongs to, where not to a flow's own actions. */
-  readonly within?: 'write' | 'clone' | 'ct'
+  readonly within?: 'write' | 'clone' | 'ct' | undefined
   /** How many clones are around it. */
   readonly depth: number
 }

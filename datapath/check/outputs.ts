@@ -2,6 +2,7 @@
 
 import { HASH_FIELDS, ReservedPort } from '../../protocols/control/messages.ts'
 import type { Subfield } from '../../protocols/control/messages.ts'
+import { Refused } from '../../protocols/control/refused.ts'
 import { portTakesFrames } from '../../protocols/port-numbers.ts'
 import type { ActionOf, Place } from './context.ts'
 import { isBits, refuseUnless } from './context.ts'
@@ -15,8 +16,9 @@ const PORT_BITS = 16
 
 /** Open vSwitch's ofpact_check_output_port: a port may come later, a number that none can have is refused. */
 export function checkOutPort(port: number, path: string): void {
+  if (isBits(port, 32) && portTakesFrames(port)) return
   const problem = `${port} is no port to send to; expected a number below 65280 or a reserved one`
-  refuseUnless(isBits(port, 32) && portTakesFrames(port), 'OFPBAC_BAD_OUT_PORT', path, problem)
+  throw new Refused('OFPBAC_BAD_OUT_PORT', path, problem)
 }
 
 export function checkOutputReg({ from, maxLength }: ActionOf<'output_reg'>, place: Place): void {

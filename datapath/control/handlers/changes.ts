@@ -47,18 +47,23 @@ class Plan {
   readonly #groups: GroupPlan
   readonly #meters: MeterPlan
   readonly #ports: PortPlan
-  readonly #dialect: Dialect
+  /** What there will be once the changes so far are made. */
+  readonly #known: CheckContext
   readonly #flows: FlowMod[] = []
   /** What comes last, in order: it can not fail. */
   readonly #afterwards: (() => void)[] = []
 
   constructor(device: Switch, changes: readonly BundledMessage[], dialect: Dialect) {
     this.#device = device
-    this.#dialect = dialect
     this.#changes = changes
     this.#groups = new GroupPlan(device.groups, device.clock.now())
     this.#meters = new MeterPlan(device.meters)
     this.#ports = new PortPlan(device.ports)
+    this.#known = {
+      meterExists: (meter) => this.#meters.has(meter),
+      groupExists: (group) => this.#groups.has(group),
+    }
+    if (dialect === 'openflow') this.#known.consistent = true
     changes.forEach((change, index) => this.#add(change, index))
   }
 
@@ -114,14 +119,5 @@ class Plan {
   #checkBucketActions(own: number, actions: readonly Action[], path: string): void {
     const groupExists = (group: number) => group === own || this.#groups.has(group)
     checkActions(actions, [], { ...this.#known, groupExists, bucket: true }, path)
-  }
-
-  /** What there will be once the changes so far are made. */
-  get #known(): CheckContext {
-    return {
-      ...(this.#dialect === 'openflow' && { consistent: true }),
-      meterExists: (meter: number) => this.#meters.has(meter),
-      groupExists: (group: number) => this.#groups.has(group),
-    }
   }
 }
