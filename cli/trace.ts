@@ -2,15 +2,12 @@ import { createReadStream, readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { FrameArena } from '../datapath/frames.ts'
 import { Switch } from '../datapath/switch.ts'
-import { frameFromKey } from '../datapath/trace/compose.ts'
 import { bytesFrom, requestOf, withHeaders } from '../datapath/trace/request.ts'
 import { parseConnectionState } from '../datapath/trace/resumption.ts'
 import type { TraceRequest } from '../datapath/trace/trace.ts'
 import { formatTrace, traceFrame } from '../datapath/trace/trace.ts'
 import { Lab } from '../lab/lab.ts'
-import { frameFrom } from '../lab/frame-text.ts'
-import { entryAt } from '../lab/trace/entry.ts'
-import { followFrame } from '../lab/trace/follow.ts'
+import { follow } from '../lab/trace/source.ts'
 import { formatFollowed, reportFollowed } from '../lab/trace/text.ts'
 import { readCapture } from '../protocols/capture/capture.ts'
 import { ReservedPort } from '../protocols/control/messages.ts'
@@ -132,19 +129,9 @@ async function traceTopology(file: string, flow: string, flags: Flags): Promise<
   if (flags.at === undefined) throw new Error('a topology needs --at: the vNIC or the switch where the frame enters')
   const { topology } = await loadScenarioOrTopology(file)
   const lab = await Lab.start(topology, { clock: new VirtualClock(), seed: 1 })
-  const entry = entryAt(lab.network, topology, flags.at)
-  const given = await frameIn(flow)
-  let frame = given
-  let port = entry.port
-  if (entry.nic !== undefined) frame ??= frameFrom(flow, entry.nic, topology)
-  else if (given === undefined) {
-    const { key } = requestOf(entry.device, flow)
-    port = key[Word.inPort]
-    const arena = new FrameArena()
-    frame = arena.read(frameFromKey(arena, key)).slice()
-  }
-  const start = { switch: entry.device.name, port: port || 1, from: flags.at }
-  const followed = followFrame(lab.network, topology, start, frame!, statesOf(flags))
+  const states = statesOf(flags)
+  const frame = (await frameIn(flow)) ?? flow
+  const followed = follow(lab, topology, { at: flags.at, frame, ...(states && { connectionStates: states }) })
   print(flags, formatFollowed(followed), reportFollowed(followed))
 }
 

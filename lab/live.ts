@@ -14,6 +14,7 @@ import type { Nic, Topology } from '../topologies/topology.ts'
 import { DURATION_EXPECTED, DURATION_PATTERN, parseDuration } from '../topologies/units.ts'
 import type { Lab } from './lab.ts'
 import { sharesNetwork } from './sharing.ts'
+import { traceRoutes } from './trace/routes.ts'
 
 const MOST_PINGS = 1000
 /** Pairs that ping at the same time. */
@@ -58,6 +59,7 @@ export function liveRoutes(api: Api, lab: Lab): void {
   pingRoutes(api, lab)
   linkRoute(api, lab, 'down')
   linkRoute(api, lab, 'up')
+  traceRoutes(api, lab)
 }
 
 function pingRoutes(api: Api, lab: Lab): void {

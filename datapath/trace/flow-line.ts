@@ -64,7 +64,9 @@ function headersOf(key: FlowKey, bare: boolean): FieldName[] {
 function transportOf(key: FlowKey, icmp: readonly FieldName[], icmpProtocol: number): readonly FieldName[] {
   if ((key[Word.fragment] & Fragment.Later) !== 0) return []
   const protocol = key[Word.protocol]
-  return protocol === icmpProtocol ? icmp : (TRANSPORT[protocol] ?? [])
+  if (protocol === icmpProtocol) return icmp
+  // Of the other family's ICMP, Open vSwitch shows the two as though they were ports.
+  return TRANSPORT[protocol === IpProtocol.Icmp || protocol === IpProtocol.Icmpv6 ? IpProtocol.Udp : protocol] ?? []
 }
 
 function icmpv6Fields(key: FlowKey): FieldName[] {
