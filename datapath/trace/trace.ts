@@ -222,8 +222,8 @@ class Tracing {
   #measure({ frame, frozen, findings: { tracked, results } }: Waiting): void {
     const last = results.at(-1)
     const ways = [true, false].map((value): Translation => {
-      const assumed: ResultBit[] = last === undefined ? [] : [...results.slice(0, -1), { ...last, value }]
-      const key = this.#keyOf(frame, frozen, tracked, assumed)
+      const supposed: ResultBit[] = last === undefined ? [] : [...results.slice(0, -1), { ...last, value }]
+      const key = this.#keyOf(frame, frozen, tracked, supposed)
       this.#recorder.goOnFrom(frozen)
       return resume(this.#device, frozen, key, this.#device.clock.now(), this.#recorder)
     })
