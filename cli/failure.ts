@@ -25,6 +25,7 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the address is in use',
   EADDRNOTAVAIL: 'no interface has this address',
   ECONNREFUSED: 'nobody listens there; is `signalbox up` running?',
+  ENOTFOUND: 'there is no host of this name',
   ENOSPC: 'no space left on the device',
 }
 

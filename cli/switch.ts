@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { FailMode, Vswitchd, WiredPort } from '../datapath/vswitchd/vswitchd.ts'
 import type { Endpoint } from '../runtime/endpoint.ts'
@@ -93,7 +93,7 @@ function runCommand(): Command {
     .option('--certificate <file>', 'for ssl: and pssl:')
     .option('--ca-cert <file>', 'for ssl: and pssl:')
     .option('--no-tcp-seq-check', 'let the connection tracker take TCP segments outside the window')
-    .option('--seed <number>', 'seed of what is free to choose', Number, 1)
+    .option('--seed <number>', 'seed of what is free to choose', seed, 1)
     .option('--json', 'say as JSON when all is ready, and where')
     .option('--quiet', 'print nothing')
     .action(run)
@@ -119,6 +119,11 @@ function datapathId(text: string): bigint {
   return BigInt(`0x${digits[1]}`)
 }
 
+function seed(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('expected a whole number')
+  return Number(text)
+}
+
 function wordsOf<T>(work: () => T): T {
   try {
     return work()
@@ -127,13 +132,19 @@ function wordsOf<T>(work: () => T): T {
   }
 }
 
+/** In milliseconds. */
+const A_DAY = 86_400_000
+
 async function run(flags: Flags): Promise<void> {
   const stopAsked = onSignals()
   const clock = new WallClock()
   try {
     const daemon = await start(flags, clock)
     announce(daemon, flags)
+    // One that listens nowhere would end by itself.
+    const alive = setInterval(() => {}, A_DAY)
     await stopAsked
+    clearInterval(alive)
     await daemon.stop()
   } finally {
     clock.stop()
@@ -161,13 +172,18 @@ async function start(flags: Flags, clock: WallClock): Promise<Vswitchd> {
         ['group', flags.groups],
         ['flow', flags.flows],
       ] as const)
-        if (file !== undefined) applyFile(device, kind, file, readFileSync(file, 'utf8'))
+        if (file !== undefined) applyFile(device, kind, file, contentOf(file))
     },
     log: (line) => {
       if (!flags.quiet) process.stderr.write(`signalbox: ${line}\n`)
     },
     ...(tls && { tls }),
   })
+}
+
+function contentOf(file: string): string {
+  if (statSync(file).isDirectory()) throw new Error(`${file} is a folder; a file was expected`)
+  return readFileSync(file, 'utf8')
 }
 
 function tlsOf({ privateKey, certificate, caCert, controller, listen }: Flags): TlsFiles | undefined {

@@ -89,6 +89,8 @@ export async function listen(
       ? createTlsServer({ ...credentials(tls), requestCert: true, rejectUnauthorized: true }, take)
       : createServer(take)
   await bind(server, endpoint)
+  // One connection that can not be taken, for want of descriptors, is no reason to end.
+  server.on('error', () => {})
   const bound = server.address()
   const port = bound !== null && typeof bound === 'object' ? bound.port : 0
   return {

@@ -142,10 +142,21 @@ export class Vswitchd {
     prepare(this.device)
     for (const [index, { local, remote }] of ports.entries()) {
       const port = numbers[index]
-      this.#wires.set(port, await openWire(local, remote, (bytes) => this.#receive(bytes, port)))
+      this.#wires.set(
+        port,
+        await at(
+          placeOf(local, remote),
+          openWire(local, remote, (bytes) => this.#receive(bytes, port)),
+        ),
+      )
     }
     for (const endpoint of listeners)
-      this.#listeners.push(await listen(endpoint, tls, (channel) => this.#accept(channel)))
+      this.#listeners.push(
+        await at(
+          formatEndpoint(endpoint),
+          listen(endpoint, tls, (channel) => this.#accept(channel)),
+        ),
+      )
     this.device.standalone = failMode === 'standalone' && controllers.length + listeners.length === 0
     this.#controllers = controllers.map((endpoint) => this.#reconnect(endpoint))
     if (controllers.length > 0) this.#watchFailMode()
@@ -231,4 +242,17 @@ const ALONE: FlowMod = {
   hardTimeout: 0,
   flags: {},
   instructions: { apply: [{ type: 'output', port: ReservedPort.Normal }], clear: false, write: [] },
+}
+
+const placeOf = (local: DatagramAddress, remote: DatagramAddress): string =>
+  `dgram:${local.host}:${local.port},${remote.host}:${remote.port}`
+
+/** What the system refuses is told with the place where it did so, as of a file. */
+async function at<T>(place: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && !('path' in error)) Object.assign(error, { path: place })
+    throw error
+  }
 }
