@@ -17,7 +17,7 @@ export interface NormalContext {
   /** A copy of the frame, as it is now, leaves through the port. */
   output: (port: Port) => void
   /** Is told why things go as they do. */
-  note?: (text: string) => void
+  note: ((text: string) => void) | undefined
 }
 
 /**

@@ -59,8 +59,8 @@ export function outputToAll(frame: Translation, { ports }: OutputContext, isFloo
 
 export function outputNormally(frame: Translation, context: OutputContext, now: Nanoseconds, copies: Copies): void {
   const { ports, macTable } = context
-  const note = copies.told && { note: copies.told }
-  forwardNormally(frame, { ports, macTable, now, output: (port) => outputTo(frame, port, copies), ...note })
+  const output = (port: Port) => outputTo(frame, port, copies)
+  forwardNormally(frame, { ports, macTable, now, output, note: copies.told })
 }
 
 function outputTo(frame: Translation, port: Port, { maxLength, flow, told }: Copies): void {
