@@ -5,6 +5,8 @@
 //   - `Megaflow:`. Which bits a look-up consults is up to the classifier; that ours are enough is held elsewhere.
 //   - `Datapath actions:` with a `clone` in them. We do what has no effect on the rest of the list to a copy; Open vSwitch does
 //     it to the frame, and undoes it.
+//   - `Datapath actions:` with a masked `set`. Ours has the bits that are written; Open vSwitch adds those that were consulted.
+//   - `rule_cookie=` of a packet-in from an action set: of the flow that wrote it, or there of the first table's.
 //   - That it takes the slow path, which is Open vSwitch's own way of doing what its datapath can not.
 //   - What Open vSwitch does when it is given a frame: it learns the address and sends the packet-in. We change nothing.
 //   - Fields of its tunnels that we do not have, and pbb_isid, which it does not have.
@@ -70,13 +72,14 @@ async function traces(ovs: Ovs, { flows, version, frames }: SwitchCase) {
     await ovs.appctl('fdb/flush', BRIDGE)
     const theirs = await ovs.appctl('ofproto/trace', BRIDGE, ...words)
     const ours = formatTrace(traceFrame(sw, parseTraceWords(sw, words)))
-    const same = ours.includes('clone(') ? withoutActions : (text: string) => text
+    const same = INCOMPARABLE.test(ours) ? withoutActions : (text: string) => text
     answered.ours.push(same(masked(ours)))
     answered.theirs.push(same(masked(theirs)))
   }
   return { ...answered, asked: flows.map((flow) => printFlow(flow)).join('\n') }
 }
 
+const INCOMPARABLE = /^Datapath actions: .*(clone\(|set\(\w+\([^)]*\/)/m
 const withoutActions = (text: string) => text.replaceAll(/^Datapath actions: .*$/gm, 'Datapath actions:')
 
 function masked(text: string): string {
@@ -88,6 +91,7 @@ function masked(text: string): string {
     .replaceAll(/bridge\("(h1\/br-int|br0)"\)\n-+/g, 'bridge')
     .replaceAll(/^Datapath actions: .*$/gm, maskedActions)
     .replaceAll(/^ *-> learned that .*\n/gm, '')
+    .replaceAll(/,tun_id=\w+(?=,tun_src)/g, '')
     .replaceAll(/,pbb_isid=(0x)?[0-9a-f]+|,(tun_(ipv6|gbp|tos|ttl|erspan|flags)|gtpu_)\w*=[^,]*/g, '')
     .trimEnd()
 }
@@ -97,5 +101,5 @@ const RUN_OF_PORTS = /(?<=[ ,])(\d+|LOCAL)(,(\d+|LOCAL))+(?=,|$)/g
 const maskedActions = (line: string): string =>
   line
     .replaceAll(/\b(LOCAL|100)\b/g, 'LOCAL')
-    .replaceAll(/dont_send=\d/g, 'dont_send=N')
+    .replaceAll(/(dont_send|rule_cookie)=\w+/g, '$1=N')
     .replaceAll(RUN_OF_PORTS, (run) => run.split(',').sort().join(','))
