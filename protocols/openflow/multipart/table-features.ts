@@ -8,7 +8,7 @@ import { ALL_TABLES, LAST_TABLE } from '../../control/messages.ts'
 import { Refused } from '../../control/refused.ts'
 import type { Field } from '../../fields.ts'
 import { FIELDS } from '../../fields.ts'
-import { ACTION_CODES, INSTRUCTION_CODES } from '../abilities.ts'
+import { ACTION_CODES, instructionCodes } from '../abilities.ts'
 import type { Body } from '../body.ts'
 import { listBody } from '../body.ts'
 import type { ByteReader } from '../byte-reader.ts'
@@ -55,7 +55,7 @@ function writeFields(writer: ByteWriter, type: number, fields: readonly Field[],
 const SETTABLE = FIELDS.filter(({ settable }) => settable)
 
 function writeInstructionProperties(writer: ByteWriter, table: number, miss: number): void {
-  writeCodes(writer, Property.Instructions + miss, INSTRUCTION_CODES)
+  writeCodes(writer, Property.Instructions + miss, instructionCodes(table))
   writeProperty(writer, Property.NextTables + miss, (value) => {
     for (let next = table + 1; next <= LAST_TABLE; next++) value.u8(next)
   })
