@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { FailMode, Vswitchd, WiredPort } from '../datapath/vswitchd/vswitchd.ts'
+import type { TableConfig } from '../protocols/control/messages.ts'
 import type { Endpoint } from '../runtime/endpoint.ts'
 import { ENDPOINT_SYNTAX, formatEndpoint, parseEndpoint } from '../runtime/endpoint.ts'
 import { seeded } from '../runtime/random.ts'
@@ -9,6 +10,7 @@ import { dial } from '../runtime/sockets.ts'
 import { WallClock } from '../runtime/wall-clock.ts'
 import { onSignals } from './signals.ts'
 import { applyFile } from './switch-files.ts'
+import { parseTable, TABLE_SYNTAX } from './table-option.ts'
 import { askSwitch } from './unixctl-client.ts'
 import { parseWiredPort, PORT_SYNTAX } from './wired-port.ts'
 
@@ -19,6 +21,7 @@ interface Flags {
   listen: Endpoint[]
   failMode: FailMode
   port: WiredPort[]
+  table: TableConfig[]
   flows?: string
   groups?: string
   meters?: string
@@ -86,6 +89,7 @@ function runCommand(): Command {
         .default('secure'),
     )
     .addOption(repeatable('--port <port>', `a port: ${PORT_SYNTAX}`, parseWiredPort))
+    .addOption(repeatable('--table <table>', `settings of a table: ${TABLE_SYNTAX}`, parseTable))
     .option('--flows <file>', 'flows to begin with, in the syntax of ovs-ofctl add-flows')
     .option('--groups <file>', 'groups to begin with, in the syntax of ovs-ofctl add-groups')
     .option('--meters <file>', 'meters to begin with, in the syntax of ovs-ofctl add-meter, one a line')
@@ -167,6 +171,7 @@ async function start(flags: Flags, clock: WallClock): Promise<Vswitchd> {
     dial,
     prepare: (device) => {
       device.connections.sequenceChecks = flags.tcpSeqCheck
+      for (const table of flags.table) device.tables.configure(table)
       for (const [kind, file] of [
         ['meter', flags.meters],
         ['group', flags.groups],
