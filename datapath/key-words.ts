@@ -19,3 +19,9 @@ export function freshWords(): Uint32Array<ArrayBuffer> {
   used += ARRAY_BYTES
   return words
 }
+
+export function copyOfWords(words: Uint32Array): Uint32Array<ArrayBuffer> {
+  const copy = freshWords()
+  copy.set(words)
+  return copy
+}

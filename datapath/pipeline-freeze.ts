@@ -33,8 +33,8 @@ export interface StackValue {
 }
 
 export interface Frozen {
-  /** The way goes on with a look-up in this table; absent: with `lists`. */
-  table?: number
+  /** The way goes on with a look-up in this table; undefined: with `lists`. */
+  table: number | undefined
   /** Lists that have not ended, the innermost last. */
   lists: readonly Activation[]
   /** Words of the key before `Word.ethernetDestination`. */

@@ -12,7 +12,7 @@ import type { DatapathAction } from './datapath-actions.ts'
 import type { DropReason } from './drops.ts'
 import type { Flow } from './flow.ts'
 import type { FlowKey } from './flow-key.ts'
-import { freshWords } from './key-words.ts'
+import { copyOfWords, freshWords } from './key-words.ts'
 import { MAX_TAGS, VLAN_PRESENT, readField, wordOfField, fieldWords, writeField } from './flow-key.ts'
 import { UNSET } from './pipeline-action-set.ts'
 import type { Effect } from './pipeline-effects.ts'
@@ -107,8 +107,7 @@ export class Translation {
 
   /** Works on a copy of `key`. */
   constructor(key: FlowKey, { queue, bare }: Beginning = PLAIN) {
-    this.key = freshWords()
-    this.key.set(key)
+    this.key = copyOfWords(key)
     this.queue = queue
     this.bare = bare
     this.consulted[Word.inPort] = ALL_ONES
@@ -270,8 +269,8 @@ export class Translation {
   beginClone(): BeforeClone {
     this.commit()
     const before = {
-      key: this.key.slice(),
-      written: this.#written?.slice(),
+      key: copyOfWords(this.key),
+      written: this.#written && copyOfWords(this.#written),
       hasWritten: this.#hasWritten,
       hasWrittenNetwork: this.#hasWrittenNetwork,
       tags: this.#tags,

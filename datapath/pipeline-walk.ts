@@ -381,15 +381,21 @@ export class Walk {
     const scope = this.#scopes[this.#scopes.length - 1]
     const lists = this.#lists.slice(scope.base)
     const actionSet = scope.kind === 'bucket' ? undefined : this.#actionSet
-    this.#recirculate({ lists, actionSet, tracked: false }, !isMeasured)
+    this.#recirculate({ table: undefined, lists, actionSet, tracked: false }, !isMeasured)
     this.#unwind(scope.base)
     if (scope.kind !== 'bucket') this.#actionSet = undefined
   }
 
-  #recirculate(kept: Pick<Frozen, 'table' | 'lists' | 'actionSet' | 'tracked'>, isReadAnew: boolean): void {
+  #recirculate(
+    { table, lists, actionSet, tracked }: Pick<Frozen, 'table' | 'lists' | 'actionSet' | 'tracked'>,
+    isReadAnew: boolean,
+  ): void {
     const { recirculations, measurements } = this.#past
     const frozen: Frozen = {
-      ...kept,
+      table,
+      lists,
+      actionSet,
+      tracked,
       metadata: this.frame.metadata(),
       stack: this.stack,
       queue: this.frame.queue,

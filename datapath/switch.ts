@@ -318,7 +318,10 @@ export class Switch {
 
   #drop(frame: FrameHandle, reason: DropReason, port?: Port, flow?: Flow): void {
     this.drops[reason]++
-    this.#events.drop(frame, reason, { switch: this, ...(port && { port }), ...(flow && { flow }) })
+    const at: DropPlace = { switch: this }
+    if (port !== undefined) at.port = port
+    if (flow !== undefined) at.flow = flow
+    this.#events.drop(frame, reason, at)
     this.arena.release(frame)
   }
 
