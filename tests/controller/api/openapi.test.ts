@@ -42,6 +42,8 @@ const ROUTES = [
   'POST /pingall',
   'POST /links/down',
   'POST /links/up',
+  'GET /trace',
+  'POST /trace',
 ]
 
 let live: LiveLab
@@ -101,6 +103,7 @@ test('what every GET answers is what the document says', async () => {
       .replace('{name}', named.name[kind as keyof typeof named.name])
       .replace('{id}', named.id[kind as keyof typeof named.id])
       .replace('{host}/{bridge}', 'h1/br-int')
+      .replace('/trace', '/trace?at=web1&flow=icmp')
     const { status, body } = await ask(live.api, 'GET', url)
     const holds = compile(responses['200']!.content!['application/json']!.schema)
     expect({ url, status, errors: holds(body) ? [] : holds.errors }).toEqual({ url, status: 200, errors: [] })
