@@ -60,11 +60,17 @@ function pushMpls(frame: Translation, etherType: number): HeaderOutcome {
 function firstEntry(frame: Translation): number {
   const type = frame.read(Word.etherType)
   const isIp = type === EtherType.Ipv4 || type === EtherType.Ipv6
-  const label = type === EtherType.Ipv6 ? IPV6_EXPLICIT_NULL : IPV4_EXPLICIT_NULL
   const trafficClass = isIp ? (frame.read(Word.trafficClass) >>> 2) & 7 : 0
   const ttl = isIp ? frame.read(Word.ttl) || DEFAULT_TTL : DEFAULT_TTL
-  return ((label << LABEL_SHIFT) | (trafficClass << CLASS_SHIFT) | BOTTOM_OF_STACK | ttl) >>> 0
+  return ((firstLabel(frame) << LABEL_SHIFT) | (trafficClass << CLASS_SHIFT) | BOTTOM_OF_STACK | ttl) >>> 0
 }
+
+/** As in Open vSwitch, no more of what is within than whether it is IPv6. */
+const aroundAll = (frame: Translation): number =>
+  ((firstLabel(frame) << LABEL_SHIFT) | BOTTOM_OF_STACK | DEFAULT_TTL) >>> 0
+
+const firstLabel = (frame: Translation): number =>
+  frame.read(Word.etherType) === EtherType.Ipv6 ? IPV6_EXPLICIT_NULL : IPV4_EXPLICIT_NULL
 
 function popMpls(frame: Translation, etherType: number): HeaderOutcome {
   const { labels } = frame
@@ -107,7 +113,7 @@ function encapMpls(frame: Translation, header: 'mpls' | 'mpls_mc'): HeaderOutcom
   const etherType = header === 'mpls' ? EtherType.Mpls : EtherType.MplsMulticast
   if (bare && labels.length >= MAX_LABELS) return 'too_many_mpls_labels'
   const below = bare ? labels : []
-  const entry = below.length > 0 ? (below[0] & ~BOTTOM_OF_STACK) >>> 0 : firstEntry(frame)
+  const entry = below.length > 0 ? (below[0] & ~BOTTOM_OF_STACK) >>> 0 : aroundAll(frame)
   frame.do({ type: 'push_mpls', etherType, entry, ...(!bare && { around: true }) })
   frame.cover(etherType)
   frame.setBare(true)

@@ -9,7 +9,7 @@ import type { Clock } from '../runtime/clock.ts'
 import type { Random } from '../runtime/random.ts'
 import { seeded } from '../runtime/random.ts'
 import type { Action, FragmentHandling, Message, PortConfig, RemovalReason } from '../protocols/control/messages.ts'
-import { FIELDS, KEY_WORDS, Word } from '../protocols/fields.ts'
+import { CtState, FIELDS, KEY_WORDS, Word } from '../protocols/fields.ts'
 import type { Match } from '../protocols/match.ts'
 import type { DropReason } from './drops.ts'
 import { DROP_REASONS } from './drops.ts'
@@ -380,9 +380,17 @@ const UNTOLD = /^(in_phy_port|actset_output|x+reg)/
 /** The pipeline's own fields, each once. */
 const METADATA_FIELDS = FIELDS.filter(({ word, name }) => word < Word.ethernetDestination && !UNTOLD.test(name))
 
-/** What a packet-in tells beside the frame: in_port, and of the pipeline's other fields those that are not 0. */
+/**
+ * What a packet-in tells beside the frame: in_port, and of the pipeline's other fields those that are not 0. Open vSwitch says
+ * beside a connection's state which kind of frame it goes by, and of an invalid one no more.
+ */
 function metadataMatch(key: FlowKey): Match {
-  return METADATA_FIELDS.map((field) => ({ field: field.name, value: readField(key, field) })).filter(
-    ({ field, value }) => field === 'in_port' || value !== 0n,
-  )
+  const state = key[Word.ctState]
+  const told = METADATA_FIELDS.filter(({ name }) => (state & CtState.Invalid) === 0 || !CONNECTION.test(name))
+    .map((field) => ({ field: field.name, value: readField(key, field) }))
+    .filter(({ field, value }) => field === 'in_port' || value !== 0n)
+  return state === 0 ? told : [...told, { field: 'eth_type', value: BigInt(key[Word.etherType]) }]
 }
+
+/** The connection's own tuple. */
+const CONNECTION = /^ct_(nw|ipv6|tp)_/

@@ -11,6 +11,30 @@ export const DIFFERENCES: readonly (readonly [string, string, string, string])[]
     'the specification says so (§6.7)',
   ],
   [
+    'A third VLAN tag pushed, where the match tells of two',
+    'OFPBAC_BAD_TAG',
+    'done',
+    'OpenFlow bounds no stack of tags (§5.12.1)',
+  ],
+  [
+    'The drop-eligible bit of a tag that comes off and on again for one bucket or clone',
+    'lost',
+    'kept',
+    'the frame that goes on is the frame that was there',
+  ],
+  [
+    'check_pkt_larger in a table that was resubmitted to, in a group or in a clone',
+    'both ways are tried on what is left of that list and on the action set; then all goes on as though neither had been',
+    'the frame goes on with the bit',
+    'an action set is carried out once (§5.10)',
+  ],
+  [
+    'A pipeline that goes too deep or pushes too many labels after a select group or check_pkt_larger',
+    'what came before the group is done, what came before check_pkt_larger is not',
+    'the other way round',
+    'each reads frames anew in other places',
+  ],
+  [
     'ipv6_src written to a packet with segments left in its routing header',
     'leaves the checksum as it was',
     'repairs it',

@@ -225,7 +225,7 @@ describe('an Ethernet header', () => {
     const there = bench(
       'actions=encap(mpls),set_field:77->mpls_label,encap(ethernet),set_field:00:00:00:00:00:05->eth_dst,2',
     )
-    const tunnelled = mplsFrame({ ethSrc: 0n, ethDst: 5n, labels: [label(77, 10 & 7, 9)], payload: udp() })
+    const tunnelled = mplsFrame({ ethSrc: 0n, ethDst: 5n, labels: [label(77, 0, 64)], payload: udp() })
     expect(there.receive(udp())).toEqual(to2(tunnelled))
     const back = bench().send(tunnelled, [
       { type: 'decap' },

@@ -62,9 +62,24 @@ export class OvsTwin {
   async setFlows(flows: readonly FlowSpec[], version: OpenFlowVersion): Promise<void> {
     const file = join(this.#ovs.directory, 'flows.txt')
     writeFileSync(file, ['delete', ...flows.map((flow) => printFlow(flow).trim())].join('\n'))
-    await this.#ovs.ofctl('-O', version, 'add-flows', this.#ovs.bridge(BRIDGE), file)
-    await this.#command('fdb/flush', BRIDGE)
-    await this.#command('revalidator/purge')
+    await this.#ovs.ofctl('-O', version, 'add-flows', this.management, file)
+    await this.forget()
+  }
+
+  /** Forgets every address that it has learned, and every cached answer. */
+  async forget(): Promise<void> {
+    await this.command('fdb/flush', BRIDGE)
+    await this.command('revalidator/purge')
+  }
+
+  /** The Unix socket where the bridge speaks OpenFlow. */
+  get management(): string {
+    return this.#ovs.bridge(BRIDGE)
+  }
+
+  /** What `ovs-ofctl` of the verb prints about the bridge. */
+  ofctl(verb: string, ...words: string[]): Promise<string> {
+    return this.#ovs.ofctl('-O', 'OpenFlow13', verb, this.management, ...words)
   }
 
   /** VLAN settings of the ports from 1 on; none leaves them as they are. */
@@ -76,12 +91,18 @@ export class OvsTwin {
 
   /** Lets a frame come in and gives what leaves: `2: 0102…` for a copy through port 2, by port and then in order. */
   async receive(bytes: Uint8Array, port: number): Promise<string[]> {
-    await this.#command('netdev-dummy/receive', portName(port), hex(bytes))
-    await this.#command('version')
+    await this.command('netdev-dummy/receive', portName(port), hex(bytes))
+    await this.command('version')
+    return this.copies()
+  }
+
+  /** What has left since this was last asked. */
+  copies(): string[] {
     return [...this.#sent].flatMap(([number, capture]) => capture.read().map((frame) => `${number}: ${hex(frame)}`))
   }
 
-  #command(command: string, ...words: string[]): Promise<string> {
+  /** Asks the daemon by its control socket. */
+  command(command: string, ...words: string[]): Promise<string> {
     return daemonCommand(join(this.#ovs.directory, 'ovs-vswitchd.ctl'), command, ...words)
   }
 }

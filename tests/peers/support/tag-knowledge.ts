@@ -24,6 +24,9 @@ export class TagKnowledge {
     switch (action.type) {
       case 'push_vlan':
         return this.#tags < MOST_TAGS && this.#become(this.#tags + 1)
+      case 'set_vlan_vid':
+      case 'set_vlan_pcp':
+        return this.#become(Math.max(1, this.#tags))
       case 'pop_vlan':
         // OpenFlow 1.0 has strip_vlan, which any frame may meet.
         if (this.#version === 'OpenFlow10') return this.#become(0)
@@ -31,6 +34,8 @@ export class TagKnowledge {
       case 'set_field':
         if (!action.field.startsWith('vlan')) return true
         return this.#version === 'OpenFlow15' && this.#tags > 0
+      case 'clone':
+        return !action.actions.some(({ type }) => type.includes('vlan') || type === 'clone')
       default:
         return true
     }
