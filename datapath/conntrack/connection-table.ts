@@ -29,7 +29,8 @@ export interface ZoneLimit {
 
 export class ConnectionTable {
   readonly #clock: Clock
-  readonly #maximum: number
+  /** Connections in all zones together, at most; those that are there already stay. */
+  maximum: number
   readonly #directions = new Map<string, Direction>()
   readonly #entries = new Set<Entry>()
   readonly #expiry = new ExpiryLists()
@@ -44,7 +45,7 @@ export class ConnectionTable {
   /** `original`: a table that this one is a shadow of, and of which it has copies of what it was asked for. */
   constructor(clock: Clock, maximum: number, original?: ConnectionTable) {
     this.#clock = clock
-    this.#maximum = maximum
+    this.maximum = maximum
     this.#original = original
   }
 
@@ -78,7 +79,7 @@ export class ConnectionTable {
 
   #isBelowLimits(zone: number): boolean {
     const limit = this.#limits.get(zone) ?? this.#limits.get('default') ?? Infinity
-    return this.#entries.size < this.#maximum && (this.#counts.get(zone) ?? 0) < limit
+    return this.#entries.size < this.maximum && (this.#counts.get(zone) ?? 0) < limit
   }
 
   insert(connection: Connection, timeout: TimeoutName): Entry {

@@ -24,7 +24,8 @@ import type { TimeoutName } from './timeouts.ts'
 import type { Tracked, TrackedFrame, TrackedWords, Tracker, TrackRequest } from './tracker.ts'
 import { translate, translatedEnd } from './translate.ts'
 
-const MAX_CONNECTIONS = 3_000_000
+/** Some 750 MB: a third of Open vSwitch's, so that a flood does not end the process. */
+const MAX_CONNECTIONS = 1_000_000
 const TRACKED_WORDS = Word.ctTransportDestination - Word.ctState + 1
 const NATTED = CtState.SourceNat | CtState.DestinationNat
 
@@ -46,7 +47,7 @@ const At = {
 export interface ConnectionTrackerOptions {
   clock: Clock
   random: Random
-  /** 3,000,000 where absent, as in Open vSwitch. */
+  /** 1,000,000 where absent. */
   maxConnections?: number
   /** Is given, to drop and release, the fragments whose datagram was not whole in time. The tracker releases them where absent. */
   released?: (frame: FrameHandle, reason: 'fragment_timeout') => void
@@ -98,6 +99,15 @@ export class ConnectionTracker implements Tracker {
 
   set sequenceChecks(on: boolean) {
     this.#tcp.sequenceChecks = on
+  }
+
+  /** Connections in all zones together, at most. */
+  get maxConnections(): number {
+    return this.#table.maximum
+  }
+
+  set maxConnections(most: number) {
+    this.#table.maximum = most
   }
 
   track(arena: FrameArena, frame: FrameHandle, request: TrackRequest, before?: Tracked): TrackedFrame[] {

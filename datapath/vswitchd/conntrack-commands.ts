@@ -11,6 +11,14 @@ export function conntrackCommands({ connections }: Switch): Record<string, Unixc
     'dpctl/dump-conntrack': { usage: '[zone=N]', run: (words) => dump(connections, words) },
     'dpctl/flush-conntrack': { usage: '[zone=N]', run: (words) => flush(connections, words) },
     'dpctl/ct-get-nconns': { usage: '', run: () => `${connections.dump().length}\n` },
+    'dpctl/ct-get-maxconns': { usage: '', run: () => `${connections.maxConnections}\n` },
+    'dpctl/ct-set-maxconns': {
+      usage: 'maxconns',
+      run: ([most = '']) => {
+        connections.maxConnections = whole(most, LARGEST_LIMIT, 'maxconns')
+        return 'setting maxconns successful\n'
+      },
+    },
     'dpctl/ct-get-limits': { usage: '[zone=N1[,N2]...]', run: (words) => limits(connections, words) },
     'dpctl/ct-set-limits': {
       usage: '[default=L] [zone=N,limit=L]...',

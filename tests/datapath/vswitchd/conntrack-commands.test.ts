@@ -33,6 +33,14 @@ test('limits hold for their zone, and are told with what is in it', () => {
   expect(ask('ct-get-nconns')).toBe('0\n')
 })
 
+test('there are no more connections than may be', () => {
+  const { ask, meet } = tracking()
+  ask('ct-set-maxconns', '3')
+  expect(ask('ct-get-maxconns')).toBe('3\n')
+  for (let source = 1; source <= 9; source++) meet(source)
+  expect(ask('ct-get-nconns')).toBe('3\n')
+})
+
 test('TCP windows are looked at until somebody says otherwise', () => {
   const { ask } = tracking()
   expect(ask('ct-get-tcp-seq-chk')).toBe('TCP sequence checking: enabled\n')
