@@ -35,6 +35,31 @@ export const DIFFERENCES: readonly (readonly [string, string, string, string])[]
     'each reads frames anew in other places',
   ],
   [
+    'A bucket that sends to a group that is not there',
+    'taken',
+    'OFPBAC_BAD_OUT_GROUP',
+    'the specification says so (§7.4.4.3)',
+  ],
+  ['goto_table:255', 'taken', 'OFPBIC_BAD_TABLE_ID', 'there is no table 255 (§7.1.1)'],
+  [
+    'A message with several faults',
+    'names the first that its decoder comes to',
+    'names the first that ours comes to',
+    'the specification puts the checks in no order',
+  ],
+  [
+    'A bit that must be 0 in an action',
+    'NXBAC_MUST_BE_ZERO in some',
+    'OFPBAC_BAD_ARGUMENT',
+    'the code that OpenFlow has for it (§7.4.4.3)',
+  ],
+  [
+    'Tunnel metadata (tun_metadata0 to 63), actions for its own tests (debug_recirc)',
+    'known',
+    'OFPBMC_BAD_FIELD, OFPBAC_BAD_EXP_TYPE',
+    'Geneve options are outside this switch',
+  ],
+  [
     'ipv6_src written to a packet with segments left in its routing header',
     'leaves the checksum as it was',
     'repairs it',

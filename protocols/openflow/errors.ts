@@ -15,10 +15,18 @@ const WIRE = { message: MessageCode.Error }
 const LARGEST_HEAD = 16
 
 function writeCode(writer: ByteWriter, code: ErrorCode): void {
-  const { type, code: number } = ERROR_CODES[code]
+  const { type, code: number, experimenter } = ERROR_CODES[code]
   writer.u16(type)
   writer.u16(number)
-  if (type === ErrorType.Experimenter) writer.u32(Experimenter.Onf)
+  if (type === ErrorType.Experimenter) writer.u32(experimenter ?? Experimenter.Onf)
+}
+
+/** Undefined where nobody here knows it. */
+function readCode(reader: ByteReader, type: number, number: number): { code: ErrorCode | undefined; whose: number } {
+  const whose = type === ErrorType.Experimenter ? reader.u32() : Experimenter.Onf
+  const code = errorWith(type, number)
+  const isTheirs = code !== undefined && (ERROR_CODES[code].experimenter ?? Experimenter.Onf) === whose
+  return { code: isTheirs ? code : undefined, whose }
 }
 
 /** `data`: the refused message, or as much of it as is known. It is cut where it would be too long. */
@@ -51,8 +59,7 @@ export const ERROR: Body = body(
   },
   (reader) => {
     const [type, number] = [reader.u16(), reader.u16()]
-    const whose = type === ErrorType.Experimenter ? reader.u32() : Experimenter.Onf
-    const code = whose === Experimenter.Onf ? errorWith(type, number) : undefined
+    const { code, whose } = readCode(reader, type, number)
     const said = readData(reader, type)
     const message = said !== '' ? said : (code ?? `error ${type}/${number} of 0x${whose.toString(16)}`)
     return { type: 'error', code: code ?? 'unsupported', field: '', message }

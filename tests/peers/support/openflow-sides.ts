@@ -5,6 +5,7 @@ import { createConnection } from 'node:net'
 import { Agent } from '../../../datapath/control/agent.ts'
 import type { Message } from '../../../protocols/control/messages.ts'
 import { ReservedPort } from '../../../protocols/control/messages.ts'
+import { ErrorType, errorWith } from '../../../protocols/control/error-codes.ts'
 import type { Match } from '../../../protocols/match.ts'
 import { decodeOpenFlow, encodeOpenFlow } from '../../../protocols/openflow/codec.ts'
 import { OpenFlowConnection } from '../../../protocols/openflow/connection.ts'
@@ -242,17 +243,21 @@ class BridgeWire {
 // ---- as text -----------------------------------------------------------------------------------------------------
 
 const ERROR = 1
+const XID = 4
+const HEADER_SIZE = 8
 
 /** A message for people to compare: errors by their code and what they answer, all else decoded. */
 export function told(bytes: Uint8Array): string {
   const view = Buffer.from(bytes)
-  if (bytes[1] === ERROR) {
-    const { xid, message } = decodeOpenFlow(bytes)
-    const name = message.type === 'error' ? message.code : ''
-    return `${xid}: error ${name} (${view.readUInt16BE(8)}, ${view.readUInt16BE(10)})`
-  }
+  if (bytes[1] === ERROR) return `${view.readUInt32BE(XID)}: error ${errorName(view)}`
   const { xid, message } = decodeOpenFlow(bytes)
   return `${xid}: ${text(message.type === 'packetIn' ? { ...message, match: inAnyOrder(message.match) } : message)}`
+}
+
+function errorName(message: Buffer): string {
+  const [type, code] = [message.readUInt16BE(HEADER_SIZE), message.readUInt16BE(HEADER_SIZE + 2)]
+  if (type === ErrorType.Experimenter) return `${code} of 0x${message.readUInt32BE(HEADER_SIZE + 4).toString(16)}`
+  return errorWith(type, code) ?? `${type}, ${code}`
 }
 
 /** Sorted, and without masks that leave nothing out: of ct_state there are 8 bits. */

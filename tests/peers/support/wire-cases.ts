@@ -9,6 +9,7 @@ import { viewOf } from '../../../protocols/bytes.ts'
 import { ETHERNET_HEADER_SIZE } from '../../../protocols/packet/ethernet.ts'
 import { announcesVlan, VLAN_TAG_SIZE } from '../../../protocols/packet/vlan.ts'
 import type { Match } from '../../../protocols/match.ts'
+import { EtherType } from '../../../protocols/match.ts'
 import { encodeOpenFlow } from '../../../protocols/openflow/codec.ts'
 import type { Random } from '../../../runtime/random.ts'
 import { chance, pick, randomActions } from '../../support/random-flows.ts'
@@ -96,7 +97,9 @@ export function wireCase(random: Random): WireCase {
     // No two alike: which of two flows of one priority is met is nobody's promise.
     priority: 1 + index,
   }))
-  return { messages: [...groups, ...flows].filter(isSayable), frames }
+  const messages = [...groups, ...flows].filter(isSayable)
+  const etherType = pick(random, [EtherType.Mpls, EtherType.MplsMulticast])
+  return { messages: messages.map((message) => ofOneKind(message, etherType) as Message), frames }
 }
 
 /**
@@ -121,7 +124,7 @@ const MOST_TAGS = 2
 const APART: readonly (readonly [ReadonlySet<Kind>, ReadonlySet<Kind>])[] = [
   // Open vSwitch tries both answers of check_pkt_larger on what is left of its own list, and on the action set: where that is not
   // all that is left, the two part ways (docs/openflow.md).
-  [new Set<Kind>(['check_pkt_larger']), new Set<Kind>(['resubmit', 'group', 'clone', 'push_mpls'])],
+  [new Set<Kind>(['check_pkt_larger']), new Set<Kind>(['resubmit', 'group', 'clone', 'push_mpls', 'learn'])],
 ]
 
 const together = (kinds: ReadonlySet<Kind>): ReadonlySet<Kind> =>
@@ -130,6 +133,14 @@ const together = (kinds: ReadonlySet<Kind>): ReadonlySet<Kind> =>
       [...left].some((kind) => some.has(kind)) ? new Set([...left].filter((kind) => !others.has(kind))) : left,
     kinds,
   )
+
+/** With labels of one kind only: which of two kinds a frame ends up with, where a bucket adds to what another took off, is a toss-up there. */
+function ofOneKind(part: unknown, etherType: number): unknown {
+  if (Array.isArray(part)) return part.map((one) => ofOneKind(one, etherType))
+  if (typeof part !== 'object' || part === null || part instanceof Uint8Array) return part
+  const parts = Object.entries(part).map(([name, value]) => [name, ofOneKind(value, etherType)])
+  return { ...Object.fromEntries(parts), ...('type' in part && part.type === 'push_mpls' && { etherType }) }
+}
 
 /** Whether OpenFlow 1.3 has a form for it. */
 function isSayable(message: Message): boolean {
