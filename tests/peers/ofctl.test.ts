@@ -369,7 +369,7 @@ describe.runIf(ovsInstalled())('ovs-ofctl', () => {
     // A frame that leaves where it may not is heard then, or when the next is waited for.
     const heard = async (count: number) => {
       await ours.send(1, frame)
-      return (await ours.received(count)).map((line) => Number.parseInt(line)).sort()
+      return (await ours.received(count)).map((line) => Number.parseInt(line)).sort((a, b) => a - b)
     }
     await ours.drain()
     await ours.ofctl('add-flow', 'actions=ALL')
