@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
-import { runCli } from '../support/run-cli.ts'
+import { runHere } from '../support/run-cli.ts'
 
 const examples = fileURLToPath(new URL('../../topologies/examples', import.meta.url))
 const topology = join(examples, 'networks/two-tenants.json')
@@ -14,7 +14,7 @@ const folder = mkdtempSync(join(tmpdir(), 'signalbox-bad-input-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
 async function signalbox(...args: string[]) {
-  const run = await runCli(args)
+  const run = await runHere(...args)
   expect(run.stderr).not.toMatch(/\n\s+at .*:\d+:\d+/)
   return run
 }
