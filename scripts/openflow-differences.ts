@@ -40,6 +40,12 @@ export const DIFFERENCES: readonly (readonly [string, string, string, string])[]
     'OFPBAC_BAD_OUT_GROUP',
     'the specification says so (§7.4.4.3)',
   ],
+  [
+    'Parts of fields beyond their end in a learn within a bucket, reasons and gateways (alg) that there are none of, a wrong length in set_field',
+    'taken',
+    'OFPBAC_BAD_SET_LEN, OFPBAC_BAD_ARGUMENT',
+    'they mean nothing',
+  ],
   ['goto_table:255', 'taken', 'OFPBIC_BAD_TABLE_ID', 'there is no table 255 (§7.1.1)'],
   [
     'A message with several faults',

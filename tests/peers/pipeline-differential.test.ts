@@ -17,7 +17,7 @@ import type { WireCase } from './support/wire-cases.ts'
 import { wireCase } from './support/wire-cases.ts'
 
 const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
-const COUNT = Number(process.env['CASES'] ?? 800)
+const COUNT = Number(process.env['CASES'] ?? 1200)
 const seeds = (count: number) => Array.from({ length: count }, (_, index) => FIRST + index)
 
 const count = { cases: 0, died: 0, messages: 0, refused: 0, frames: 0, copies: 0, packetIns: 0 }

@@ -10,7 +10,6 @@ import type { Match } from '../../../protocols/match.ts'
 import { decodeOpenFlow, encodeOpenFlow } from '../../../protocols/openflow/codec.ts'
 import { OpenFlowConnection } from '../../../protocols/openflow/connection.ts'
 import { MessageReader } from '../../../protocols/openflow/framing.ts'
-import { MILLISECOND } from '../../../runtime/clock.ts'
 import { HELLO, RawChannel } from '../../support/openflow-ends.ts'
 import type { TestSwitch } from '../../support/test-switch.ts'
 import { testSwitch } from '../../support/test-switch.ts'
@@ -88,22 +87,6 @@ export class OpenFlowSides {
     const theirs = { messages: await this.#wire.ask([]), copies }
     return { ours: this.#ours.receive(bytes, port), theirs }
   }
-
-  /** Lets so many milliseconds pass on both. */
-  async pass(milliseconds: number): Promise<Sides<Answer>> {
-    await this.#twin.command('time/warp', String(milliseconds), '500')
-    await this.#twin.command('revalidator/wait')
-    const theirs = { messages: await this.#wire.ask([]), copies: this.#twin.copies() }
-    return { ours: await this.#ours.pass(milliseconds), theirs }
-  }
-
-  ofctl(verb: string, ...words: string[]): Promise<string> {
-    return this.#twin.ofctl(verb, ...words)
-  }
-
-  get device(): TestSwitch['sw'] {
-    return this.#ours.device
-  }
 }
 
 async function stoppedTwin(ports: number): Promise<OvsTwin> {
@@ -144,10 +127,6 @@ class OurSide {
     this.#channel.sent.splice(0)
   }
 
-  get device(): TestSwitch['sw'] {
-    return this.#switch.sw
-  }
-
   ask(messages: readonly Uint8Array[]): Answer {
     for (const message of messages) {
       this.#channel.onData(message)
@@ -158,12 +137,6 @@ class OurSide {
 
   receive(bytes: Uint8Array, port: number): Answer {
     return this.#answer(this.#switch.receive(bytes, port))
-  }
-
-  async pass(milliseconds: number): Promise<Answer> {
-    const { clock } = this.#switch
-    await clock.run(clock.now() + milliseconds * MILLISECOND)
-    return this.#answer(this.#switch.heard())
   }
 
   #publish(): void {

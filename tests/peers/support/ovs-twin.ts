@@ -77,11 +77,6 @@ export class OvsTwin {
     return this.#ovs.bridge(BRIDGE)
   }
 
-  /** What `ovs-ofctl` of the verb prints about the bridge. */
-  ofctl(verb: string, ...words: string[]): Promise<string> {
-    return this.#ovs.ofctl('-O', 'OpenFlow13', verb, this.management, ...words)
-  }
-
   /** VLAN settings of the ports from 1 on; none leaves them as they are. */
   async setVlans(settings: readonly VlanSettings[]): Promise<void> {
     if (settings.length === 0) return

@@ -108,8 +108,9 @@ export function wireCase(random: Random): WireCase {
  */
 function frameFor(random: Random, kinds: ReadonlySet<Kind>): Uint8Array {
   const frame = anyFrame(random)
-  if (!kinds.has('pop_vlan')) return frame
   const view = viewOf(frame)
+  if (kinds.has('push_mpls') && !hasType(frame)) return frameFor(random, kinds)
+  if (!kinds.has('pop_vlan')) return frame
   let at = ETHERNET_HEADER_SIZE
   for (; at + VLAN_TAG_SIZE <= frame.length && announcesVlan(view.getUint16(at - 2)); at += VLAN_TAG_SIZE)
     view.setUint8(at, view.getUint8(at) & ~DROP_ELIGIBLE)
@@ -117,6 +118,15 @@ function frameFor(random: Random, kinds: ReadonlySet<Kind>): Uint8Array {
   return tags > MOST_TAGS ? frameFor(random, kinds) : frame
 }
 
+/** Of a frame of IEEE 802.3, Open vSwitch forgets the length under a label that it takes off again. */
+function hasType(frame: Uint8Array): boolean {
+  const view = viewOf(frame)
+  let at = ETHERNET_HEADER_SIZE
+  while (at + VLAN_TAG_SIZE <= frame.length && announcesVlan(view.getUint16(at - 2))) at += VLAN_TAG_SIZE
+  return view.getUint16(at - 2) >= FIRST_TYPE
+}
+
+const FIRST_TYPE = 0x600
 const DROP_ELIGIBLE = 0x10
 const MOST_TAGS = 2
 
