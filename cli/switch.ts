@@ -74,7 +74,10 @@ function runCommand(): Command {
     .summary('run a switch')
     .description('Runs a switch until Ctrl-C. Controllers are dialled, or listened for; ports are UDP sockets.')
     .option('--name <name>', 'name of the bridge', 'br0')
-    .option('--datapath-id <hex>', '16 hexadecimal digits', datapathId, 1n)
+    .addOption(
+      // Help writes a default as JSON, which knows no bigint.
+      new Option('--datapath-id <hex>', '16 hexadecimal digits').default(1n, '0000000000000001').argParser(datapathId),
+    )
     .addOption(repeatable('--controller <target>', `a controller to dial: ${ENDPOINT_SYNTAX}`, endpoint(false)))
     .addOption(
       repeatable(
