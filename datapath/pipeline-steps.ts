@@ -133,11 +133,15 @@ function partOf({ field: name, offset, bits }: Subfield): Part {
   return { field, offset: BigInt(offset), bits, ones, words }
 }
 
+/** Open vSwitch knows an ARP operation as eight bits. */
+export const held = (field: Field, value: bigint): bigint => (field.name === 'arp_op' ? value & 0xffn : value)
+
 /** What writing the bits of `mask` of a field does to the words of the key. */
 export function wordWrites(field: Field, value: bigint, mask: bigint): WordWrite[] {
+  const written = held(field, value) & mask
   return Array.from({ length: fieldWords(field) }, (_, index) => ({
     word: field.word + index,
-    value: wordOfField(field, value & mask, index),
+    value: wordOfField(field, written, index),
     mask: wordOfField(field, mask, index),
   })).filter((write) => write.mask !== 0)
 }

@@ -19,11 +19,10 @@ import type { Effect } from './pipeline-effects.ts'
 import type { Frozen } from './pipeline-freeze.ts'
 import { labelActions, labelsOf, tagActions } from './pipeline-header-stacks.ts'
 import type { Part } from './pipeline-steps.ts'
+import { held } from './pipeline-steps.ts'
 
 const ALL_ONES = 0xffffffff
 const TUNNEL_ID = fieldOf('tun_id')
-/** Open vSwitch knows an ARP operation as eight bits. */
-const ARP_OPERATIONS = 0xffn
 
 /** How the frame as it came to the pipeline differs from a plain one: what `Frozen` kept of it. */
 export interface Beginning {
@@ -154,7 +153,7 @@ export class Translation {
   writePart({ field, offset, words }: Part, value: bigint): void {
     const placed = BigInt.asUintN(field.bits, value << offset)
     LAID_OUT.fill(0)
-    writeField(LAID_OUT, field, field.name === 'arp_op' ? placed & ARP_OPERATIONS : placed)
+    writeField(LAID_OUT, field, held(field, placed))
     for (const { word, mask } of words) this.write(word, LAID_OUT[word], mask)
   }
 
