@@ -331,7 +331,6 @@ export class Switch {
    */
   #packetIn(frame: FrameHandle, action: ControllerAction): void {
     const { reason, table, cookie, controllerId, userdata, key } = action
-    if (this.ports.byNumber(key[Word.inPort])?.flags.noPacketIn) return
     const bytes = this.arena.read(frame)
     this.#events.message({
       type: 'packetIn',
