@@ -35,6 +35,7 @@ const CHANGES: ReadonlySet<MessageType> = new Set<MessageType>([
   'tableMod',
   'packetOut',
   'bundleAdd',
+  'bundleControl',
   'flushConnections',
   'deliverFrames',
   'heldFramesRequest',

@@ -47,15 +47,30 @@ describe('each of several controllers', () => {
     expect(await clock.runUntil(Promise.all(settings))).toMatchObject([{ missSendLength: 128 }, { missSendLength: 33 }])
   })
 
+  test('hears what a flow sends up from a port whose misses it is not told of', async () => {
+    const { first, receive, device } = await twoControllers()
+    first.send({ type: 'tableMod', table: 0, miss: 'controller' })
+    await first.barrier()
+    device.ports.setFlags(1, { noPacketIn: true })
+    receive()
+    first.send(flowMod({ instructions: { apply: [{ type: 'controller', maxLength: 0 }], clear: false, write: [] } }))
+    await first.barrier()
+    receive()
+    await first.barrier()
+    expect(first.of('packetIn').map(({ cookie }) => cookie)).toEqual([flowMod({}).cookie])
+  })
+
   test('may be the primary, and then the one before is secondary and changes nothing', async () => {
     const { first, second, device } = await twoControllers()
     first.send(claim('primary', 5n))
+    first.send({ type: 'bundleControl', bundle: 1, command: 'open' })
+    first.send({ type: 'bundleAdd', bundle: 1, message: flowMod({}) })
     await first.barrier()
     second.send(claim('primary', 6n))
     await second.barrier()
-    const refused = first.send(flowMod({}))
+    const refused = [first.send(flowMod({})), first.send({ type: 'bundleControl', bundle: 1, command: 'commit' })]
     await first.barrier()
-    expect(first.errors()).toEqual([{ code: 'OFPBRC_IS_SECONDARY', field: '', xid: refused }])
+    expect(first.errors()).toEqual(refused.map((xid) => ({ code: 'OFPBRC_IS_SECONDARY', field: '', xid })))
     expect(device.tables.size).toBe(0)
     const stale = first.send(claim('primary', 5n))
     await first.barrier()
