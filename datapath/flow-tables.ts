@@ -12,7 +12,7 @@ import type {
   TableStatistics,
 } from '../protocols/control/messages.ts'
 import { ALL_TABLES } from '../protocols/control/messages.ts'
-import { Refused } from '../protocols/control/refused.ts'
+import { Refused, asRefusal } from '../protocols/control/refused.ts'
 import { InvalidField } from '../protocols/errors.ts'
 import type { CheckContext } from './flow-check.ts'
 import { TABLES, checkFlowMod } from './flow-check.ts'
@@ -52,6 +52,17 @@ interface Transaction {
   readonly undo: (() => void)[]
   readonly changes: FlowChange[]
   readonly by: ChangedBy | undefined
+}
+
+/** One of several mods was refused, the one at `index`, and so none was carried out. */
+export class FlowModRefused extends Refused {
+  readonly index: number
+
+  constructor(index: number, { code, field, message }: Refused) {
+    super(code, field, message)
+    this.name = 'FlowModRefused'
+    this.index = index
+  }
 }
 
 /** As many flows that are gone may be watched for their timeouts, beside as many again as there are flows. */
@@ -109,16 +120,17 @@ export class FlowTables {
 
   /**
    * The same for mods that have been through `checkFlowMod`.
-   * @throws Refused what the tables themselves refuse: overlap, no room
+   * @throws FlowModRefused what the tables themselves refuse: overlap, no room
    */
   applyChecked(mods: readonly FlowMod[], by?: ChangedBy): void {
     const transaction: Transaction = { undo: [], changes: [], by }
+    let index = 0
     try {
-      for (const mod of mods) this.#apply(mod, transaction)
+      for (; index < mods.length; index++) this.#apply(mods[index], transaction)
     } catch (error) {
       for (const step of transaction.undo.reverse()) step()
       this.#orphans = []
-      throw error
+      throw new FlowModRefused(index, asRefusal(error))
     }
     if (transaction.undo.length > 0) this.generation++
     this.#settle(transaction.changes)

@@ -119,8 +119,8 @@ export class Bundles {
     } catch (error) {
       if (!(error instanceof ChangeRefused)) throw error
       const { index, refusal } = error
-      if (index >= 0) refuse(xids[index]!, refusal.within('message'))
-      const { field } = index < 0 ? refusal : refusal.within(`messages[${index}]`)
+      refuse(xids[index]!, refusal.within('message'))
+      const { field } = refusal.within(`messages[${index}]`)
       throw new Refused('OFPBFC_MSG_FAILED', field, `${refusal.code}: ${refusal.message}`)
     }
   }

@@ -6,6 +6,7 @@ import { asRefusal } from '../../../protocols/control/refused.ts'
 import type { CheckContext } from '../../flow-check.ts'
 import { checkActions, checkFlowMod } from '../../flow-check.ts'
 import type { ChangedBy } from '../../flow-tables.ts'
+import { FlowModRefused } from '../../flow-tables.ts'
 import type { Switch } from '../../switch.ts'
 import type { Dialect } from '../subscription.ts'
 import { GroupPlan } from './group-plan.ts'
@@ -14,7 +15,7 @@ import { checkPacketOut, packetOut } from './packet-out.ts'
 import { checkPortFlags } from './port-flags.ts'
 import { PortPlan } from './port-plan.ts'
 
-/** One of several changes was refused, and so none was made. `index` is -1 where no single one is to blame. */
+/** One of several changes was refused, the one at `index`, and so none was made. */
 export class ChangeRefused extends Error {
   readonly index: number
   readonly refusal: Refused
@@ -43,19 +44,19 @@ export interface Changer extends ChangedBy {
 
 class Plan {
   readonly #device: Switch
-  readonly #changes: readonly BundledMessage[]
   readonly #groups: GroupPlan
   readonly #meters: MeterPlan
   readonly #ports: PortPlan
   /** What there will be once the changes so far are made. */
   readonly #known: CheckContext
   readonly #flows: FlowMod[] = []
+  /** Of each flow mod: its place among the changes. */
+  readonly #places: number[] = []
   /** What comes last, in order: it can not fail. */
   readonly #afterwards: (() => void)[] = []
 
   constructor(device: Switch, changes: readonly BundledMessage[], dialect: Dialect) {
     this.#device = device
-    this.#changes = changes
     this.#groups = new GroupPlan(device.groups, device.clock.now())
     this.#meters = new MeterPlan(device.meters)
     this.#ports = new PortPlan(device.ports)
@@ -75,7 +76,8 @@ class Plan {
     } catch (error) {
       unmakeMeters()
       this.#groups.undo()
-      throw new ChangeRefused(this.#changes.length === 1 ? 0 : -1, asRefusal(error))
+      if (!(error instanceof FlowModRefused)) throw error
+      throw new ChangeRefused(this.#places[error.index], error)
     }
     for (const meter of this.#meters.delete()) tables.deleteUsingMeter(meter)
     for (const group of this.#groups.delete()) tables.deleteUsingGroup(group)
@@ -85,19 +87,20 @@ class Plan {
 
   #add(change: BundledMessage, index: number): void {
     try {
-      this.#plan(change)
+      this.#plan(change, index)
     } catch (error) {
       this.#groups.undo()
       throw new ChangeRefused(index, asRefusal(error))
     }
   }
 
-  #plan(change: BundledMessage): void {
+  #plan(change: BundledMessage, index: number): void {
     const device = this.#device
     switch (change.type) {
       case 'flowMod':
         checkFlowMod(change, this.#known)
         this.#flows.push(change)
+        this.#places.push(index)
         return
       case 'groupMod':
         return this.#groups.add(change, (actions, path) => this.#checkBucketActions(change.group, actions, path))

@@ -242,8 +242,9 @@ describe('a bundle', () => {
 
   test('leaves nothing where the tables have no room', async () => {
     const flows = [0, 1, 2].map((priority) => flowMod({ priority }))
-    const { commit, state } = await withBundle([METER, ...flows, add({ number: 1 })], { maxFlows: 2 })
-    await expect(commit()).rejects.toMatchObject({ code: 'OFPBFC_MSG_FAILED' })
+    const { commit, state, one, xids } = await withBundle([METER, ...flows, add({ number: 1 })], { maxFlows: 2 })
+    await expect(commit()).rejects.toMatchObject({ code: 'OFPBFC_MSG_FAILED', field: 'messages[3]' })
+    expect(one.errors()).toEqual([{ code: 'OFPFMFC_TABLE_FULL', field: 'message', xid: xids[3] }])
     expect(state()).toEqual([0, 0, false])
   })
 
