@@ -16,6 +16,10 @@ export interface TlsFiles {
 
 /** Bytes that wait for a peer which does not read them; above that it is given up. */
 const LARGEST_BACKLOG = 64 << 20
+/** Milliseconds that the other end has to close too, once all that was sent has left. */
+const LINGER = 1000
+/** Milliseconds that a closed channel has for what still waits to leave. */
+const LONGEST_DRAIN = 30_000
 
 class SocketChannel implements Channel {
   readonly peer: string
@@ -39,8 +43,12 @@ class SocketChannel implements Channel {
     if (this.#socket.writableLength > LARGEST_BACKLOG) this.#socket.destroy()
   }
 
+  /** The other end may keep its own open: what was sent has time to leave, and then the descriptor is given back. */
   close(): void {
-    this.#socket.end()
+    if (this.#socket.destroyed || this.#socket.writableEnded) return
+    const giveBackAfter = (span: number) => setTimeout(() => this.#socket.destroy(), span).unref()
+    this.#socket.end(() => giveBackAfter(LINGER))
+    giveBackAfter(LONGEST_DRAIN)
   }
 }
 

@@ -1,4 +1,5 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -68,6 +69,22 @@ describe.each(['tcp', 'unix'] as const)('a channel over %s', (kind) => {
     far.close()
     await listener.close()
   })
+})
+
+test('a closed channel is given back, also where the other end stays open', async () => {
+  const others: Socket[] = []
+  const server = createServer({ allowHalfOpen: true }, (socket) => void others.push(socket.on('error', () => {})))
+  const path = join(folder, 'stays')
+  await new Promise<void>((resolve) => server.listen(path, resolve))
+  const channel = await dial({ kind: 'unix', passive: false, path }, undefined, never)
+  const ended = heard(channel)
+  channel.send(Buffer.from('the last word'))
+  channel.close()
+  channel.close()
+  expect(await ended).toBe('')
+  expect(others[0]!.read()?.toString()).toBe('the last word')
+  for (const socket of others) socket.destroy()
+  await new Promise((resolve) => server.close(resolve))
 })
 
 test('a socket file that a killed process left gives way', async () => {
