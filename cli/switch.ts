@@ -12,7 +12,7 @@ import { onSignals } from './signals.ts'
 import { applyFile } from './switch-files.ts'
 import { parseTable, TABLE_SYNTAX } from './table-option.ts'
 import { askSwitch } from './unixctl-client.ts'
-import { parseWiredPort, PORT_SYNTAX } from './wired-port.ts'
+import { parseWiredPort, PORT_HELP, PORT_SYNTAX } from './wired-port.ts'
 
 interface Flags {
   name: string
@@ -103,6 +103,7 @@ function runCommand(): Command {
     .option('--seed <number>', 'seed of what is free to choose', seed, 1)
     .option('--json', 'say as JSON when all is ready, and where')
     .option('--quiet', 'print nothing')
+    .addHelpText('after', PORT_HELP)
     .action(run)
 }
 

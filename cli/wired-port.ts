@@ -7,10 +7,18 @@ import type { QueueConfig, VlanMode } from '../protocols/control/messages.ts'
 import type { DatagramAddress } from '../runtime/datagrams.ts'
 import { parseRate } from '../topologies/units.ts'
 
-export const PORT_SYNTAX =
-  'NAME[@NUMBER]=dgram:LOCAL_HOST:PORT,REMOTE_HOST:PORT[;tag=10][;trunks=10+20][;vlan_mode=trunk]'
+export const PORT_SYNTAX = 'NAME[@NUMBER]=dgram:LOCAL_HOST:PORT,REMOTE_HOST:PORT[;ATTRIBUTE=VALUE]...'
 
 const VLAN_MODES: readonly VlanMode[] = ['access', 'trunk', 'native-tagged', 'native-untagged', 'dot1q-tunnel']
+
+/** Beneath the options of `switch run`. */
+export const PORT_HELP = `
+Attributes of a port, separated by semicolons:
+  tag=VLAN, trunks=VLAN+VLAN, cvlans=VLAN+VLAN, vlan_mode=MODE
+  mac=MAC, mtu=BYTES, max_rate=RATE
+  queue.N.min_rate=RATE, queue.N.max_rate=RATE
+Example:
+  signalbox switch run --listen ptcp:6653:127.0.0.1 --port 'p1@1=dgram:127.0.0.1:7001,127.0.0.1:7002;tag=10;mtu=1500;queue.1.max_rate=10Mbps'`
 
 type Config = WiredPort['config']
 /** Reads one attribute into the configuration. */
@@ -24,7 +32,7 @@ const ATTRIBUTES: ReadonlyMap<string, Attribute> = new Map<string, Attribute>([
   ['vlan_mode', (config, value) => (config.vlanMode = vlanMode(value))],
   ['mac', (config, value) => (config.mac = parseMac(value))],
   ['mtu', (config, value) => (config.mtu = whole(value, 68, 65535, 'mtu'))],
-  ['max_rate', (config, value) => (config.maxRate = parseRate(value))],
+  ['max_rate', (config, value) => (config.maxRate = rate(value, 'max_rate'))],
 ])
 
 /** @throws InvalidArgumentError */
@@ -44,6 +52,7 @@ function portOf(text: string): WiredPort {
   const number = found[2] === undefined ? 0 : whole(found[2], 1, 0xfeff, 'the number')
   const config: Config = { name: found[1]!, number }
   for (const attribute of attributes) readAttribute(config, attribute)
+  checkQueues(config)
   return { config, local: address(found[3]!), remote: address(found[4]!) }
 }
 
@@ -63,8 +72,21 @@ function readQueue(config: Config, number: number, bound: 'min' | 'max', value: 
   const queues = (config.queues ??= [])
   let queue = queues.find((one) => one.queue === number)
   if (queue === undefined) queues.push((queue = { queue: number } satisfies QueueConfig))
-  if (bound === 'min') queue.minRate = parseRate(value)
-  else queue.maxRate = parseRate(value)
+  const name = `queue.${number}.${bound}_rate`
+  if (bound === 'min') queue.minRate = rate(value, name)
+  else queue.maxRate = rate(value, name)
+}
+
+/** @throws Error also for 0, at which nothing would ever leave. */
+function rate(text: string, name: string): number {
+  const bitsPerSecond = parseRate(text, name)
+  if (bitsPerSecond === 0) throw new Error(`${name} '${text}'; expected 1bps or more`)
+  return bitsPerSecond
+}
+
+function checkQueues({ queues = [] }: Config): void {
+  const wrong = queues.find(({ minRate = 0, maxRate = Infinity }) => minRate > maxRate)
+  if (wrong !== undefined) throw new Error(`queue.${wrong.queue}.min_rate is above queue.${wrong.queue}.max_rate`)
 }
 
 function address(text: string): DatagramAddress {

@@ -22,6 +22,12 @@ describe('switch run refuses, with a sentence', () => {
     [['--port', 'p1=dgram:127.0.0.1:1,127.0.0.1:2;tag=5000'], "tag '5000'; expected 1 to 4094"],
     [['--port', 'p1=dgram:127.0.0.1:1,127.0.0.1:2;vlan_mode=tagged'], "vlan_mode 'tagged'; expected access"],
     [['--port', 'p1=dgram:127.0.0.1:1,127.0.0.1:2;speed=1'], "unknown attribute 'speed'; expected tag"],
+    [['--port', 'p1=dgram:127.0.0.1:1,127.0.0.1:2;max_rate=0bps'], "max_rate '0bps'; expected 1bps or more"],
+    [['--port', 'p1=dgram:127.0.0.1:1,127.0.0.1:2;queue.1.max_rate=0bps'], "queue.1.max_rate '0bps'; expected 1bps"],
+    [
+      ['--port', 'p1=dgram:127.0.0.1:1,127.0.0.1:2;queue.1.min_rate=2Mbps;queue.1.max_rate=1Mbps'],
+      'queue.1.min_rate is above queue.1.max_rate',
+    ],
     [['--listen', 'tcp:127.0.0.1:1'], 'is a place to dial; use --controller'],
     [['--controller', 'ptcp:1'], 'is a place to listen; use --listen'],
     [['--listen', 'pssl:0:127.0.0.1'], 'need --private-key, --certificate and --ca-cert'],
