@@ -3,12 +3,14 @@
 import { formatIpv4, formatIpv6 } from '../../protocols/address.ts'
 import { CtState, KEY_WORDS, Word, fieldOf } from '../../protocols/fields.ts'
 import { formatFlags } from '../../protocols/flow-text/flags.ts'
+import { TcpFlag } from '../../protocols/packet/tcp.ts'
 import type { Tracker, TrackRequest } from '../conntrack/tracker.ts'
 import type { FlowKey } from '../flow-key.ts'
 import { extractKey, readField, wordOfField } from '../flow-key.ts'
 import type { FrameArena, FrameHandle } from '../frames.ts'
 import type { Frozen } from '../pipeline-freeze.ts'
 import { applySet } from '../rewrite.ts'
+import { locate } from '../rewrite/layout.ts'
 
 /** Leaves every frame as it is, and only remembers what was asked. */
 export const assumed: Tracker = {
@@ -21,6 +23,30 @@ interface Assumption {
   isAssumed: boolean
   state: number | undefined
   known: number
+}
+
+/**
+ * A tracker that takes TCP segments without flags, which a flow without tcp_flags describes, for acknowledgements: those may
+ * begin a connection as well as belong to one. The frames stay as they are.
+ */
+export const acknowledging = (tracker: Tracker): Tracker => ({
+  track: (arena, frame, request, before) => {
+    writeFlags(arena, frame, TcpFlag.Ack)
+    const tracked = tracker.track(arena, frame, request, before)
+    for (const one of tracked) writeFlags(arena, one.frame, 0)
+    return tracked
+  },
+})
+
+/** With the checksum repaired (RFC 1624). */
+function writeFlags(arena: FrameArena, frame: FrameHandle, flags: number): void {
+  const { view, transport } = locate(arena, frame)
+  if (transport === 0) return
+  const before = view.getUint16(transport + 12)
+  const after = (before & 0xf000) | flags
+  view.setUint16(transport + 12, after)
+  const sum = (~view.getUint16(transport + 16) & 0xffff) + (~before & 0xffff) + after
+  view.setUint16(transport + 16, ~((sum + Math.floor(sum / 0x10000)) & 0xffff) & 0xffff)
 }
 
 export function headingOf(title: string, { tracked }: Frozen, { isAssumed, state, known }: Assumption): string[] {

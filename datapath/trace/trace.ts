@@ -6,6 +6,7 @@
 // the connection tracker would remember, it tells a shadow of its own.
 
 import { KEY_WORDS, Word } from '../../protocols/fields.ts'
+import { IpProtocol } from '../../protocols/match.ts'
 import type { Tracked, Tracker, TrackRequest } from '../conntrack/tracker.ts'
 import type { DatapathAction } from '../datapath-actions.ts'
 import type { DropReason } from '../drops.ts'
@@ -29,7 +30,7 @@ import { formatFlow } from './flow-line.ts'
 import { maskOf } from './megaflow-mask.ts'
 import { formatActions } from './odp-actions.ts'
 import { linesOf, TraceRecorder } from './recorder.ts'
-import { assumed, headingOf, pretendNat } from './resumption.ts'
+import { acknowledging, assumed, headingOf, pretendNat } from './resumption.ts'
 
 export interface TraceRequest {
   /** Of the frame, with all that is known beside it: `in_port` at least. */
@@ -139,12 +140,13 @@ class Tracing {
   #recorder: TraceRecorder
   #measurements = 0
 
-  constructor(device: Switch, { connectionStates }: TraceRequest) {
+  constructor(device: Switch, { key, frame, connectionStates }: TraceRequest) {
     this.#device = device
     this.#recorder = new TraceRecorder(device.tables)
     this.#states = connectionStates === undefined ? undefined : [...connectionStates]
     this.#trace = { bridge: device.name, steps: [], outputs: [], ends: [], packetIns: 0 }
-    const tracker: Tracker = connectionStates === undefined ? device.connections.shadow() : assumed
+    const isSegment = frame === undefined && key[Word.protocol] === IpProtocol.Tcp && key[Word.tcpFlags] === 0
+    const tracker = connectionStates === undefined ? shadowOf(device, isSegment) : assumed
     this.#surroundings = {
       arena: this.#arena,
       clock: device.clock,
@@ -274,6 +276,14 @@ class Tracing {
     this.#numbers.set(frozen, number)
     return number
   }
+}
+
+/** Knows the switch's connections. A frame made of a flow without `tcp_flags` has no sequence numbers to hold against it either. */
+function shadowOf({ connections }: Switch, withoutFlags: boolean): Tracker {
+  const shadow = connections.shadow()
+  if (!withoutFlags) return shadow
+  shadow.sequenceChecks = false
+  return acknowledging(shadow)
 }
 
 /** trk|new */

@@ -83,6 +83,26 @@ describe('a trace', () => {
     expect(ours.sw.connections.dump()).toHaveLength(1)
   })
 
+  test('takes a TCP flow without tcp_flags for a connection that begins, or for one that is known', () => {
+    const ours = testSwitch(PORTS)
+    const flows = ['tcp actions=ct(commit,zone=5,table=1)', 'table=1 actions=output:2']
+    ours.sw.tables.applyBundle(flows.map((flow) => flowMod(parseFlow(flow))))
+    const ends = { ethSrc: 1n, ethDst: 2n, srcPort: 5, dstPort: 80 }
+    const asked = (flow: string) =>
+      formatTrace(traceFrame(ours.sw, parseTraceWords(ours.sw, [`in_port=1,tcp,${flow}`])))
+    const there = 'nw_src=0.0.0.1,nw_dst=0.0.0.2,tp_src=5,tp_dst=80'
+    expect(asked(there)).toContain('resume conntrack with ct_state=new|trk')
+    expect(asked(there)).not.toContain('tcp_flags=ack')
+    ours.receive(tcpFrame({ ...ends, ipSrc: 1, ipDst: 2, flags: 0x02, sequence: 1000 }), 1)
+    const back = tcpFrame({
+      ...{ ...ends, ipSrc: 2, ipDst: 1, srcPort: 80, dstPort: 5 },
+      ...{ flags: 0x12, sequence: 9_000_000, acknowledgement: 1001 },
+    })
+    ours.receive(back, 1)
+    expect(asked(there)).toContain('resume conntrack with ct_state=est|trk')
+    expect(asked('nw_src=0.0.0.2,nw_dst=0.0.0.1,tp_src=80,tp_dst=5')).toContain('ct_state=est|rpl|trk')
+  })
+
   test.each(['--ct-next', '-x', 'in_port=1,nonsense=2', 'in_port=1 zz'])('refuses %s', (words) => {
     const { sw } = testSwitch(PORTS)
     expect(() => parseTraceWords(sw, words.split(' '))).toThrow(/\S/)
