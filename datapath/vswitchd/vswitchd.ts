@@ -1,7 +1,6 @@
 // START HERE. One switch alone, as ovs-vswitchd would run it: ports on UDP sockets, controllers that it dials, others that dial
 // it, and a port that answers questions.
 
-import type { Conversation } from '../../protocols/control/conversation.ts'
 import type { FlowMod, Message, PortConfig } from '../../protocols/control/messages.ts'
 import { ReservedPort } from '../../protocols/control/messages.ts'
 import { OpenFlowConnection } from '../../protocols/openflow/connection.ts'
@@ -24,7 +23,8 @@ import { Switch } from '../switch.ts'
 import { MegaflowRecord } from '../trace/megaflow-record.ts'
 import { commandsOf } from './commands.ts'
 import { greet } from './listener.ts'
-import { PROBE_INTERVAL, Reconnect } from './reconnect.ts'
+import { converseProbed, PROBE_INTERVAL } from './probe.ts'
+import { Reconnect } from './reconnect.ts'
 import type { UnixctlCommand } from './unixctl.ts'
 import { serveUnixctl } from './unixctl.ts'
 
@@ -157,7 +157,7 @@ export class Vswitchd {
           listen(endpoint, tls, (channel) => this.#accept(channel)),
         ),
       )
-    this.device.standalone = failMode === 'standalone' && controllers.length + listeners.length === 0
+    this.device.standalone = failMode === 'standalone' && controllers.length === 0
     this.#controllers = controllers.map((endpoint) => this.#reconnect(endpoint))
     if (controllers.length > 0) this.#watchFailMode()
   }
@@ -185,7 +185,7 @@ export class Vswitchd {
     })
   }
 
-  #converse(channel: Channel): Conversation {
+  #converse(channel: Channel): OpenFlowConnection {
     const conversation = new OpenFlowConnection(channel)
     this.#agent.converse(conversation, 'openflow')
     return conversation
@@ -201,9 +201,10 @@ export class Vswitchd {
         before()
       }
     }
-    greet(channel, this.#options.clock, {
-      openflow: watched((one) => void this.#converse(one)),
-      control: watched((one) => void this.#agent.connect(one)),
+    const { clock } = this.#options
+    greet(channel, clock, {
+      openflow: watched((one) => void converseProbed(one, clock, (inner) => this.#converse(inner))),
+      control: watched((one) => void converseProbed(one, clock, (inner) => this.#agent.connect(inner))),
       unixctl: watched((one) => serveUnixctl(one, this.#commands)),
     })
   }

@@ -77,6 +77,11 @@ export class OpenFlowConnection implements Conversation {
     return this.#closed
   }
 
+  /** Both have said hello and agree on OpenFlow 1.3. */
+  get agreed(): boolean {
+    return this.#early === undefined && !this.#closed
+  }
+
   /**
    * Sends a message once the other end has said hello; what tells of events before then is not sent. A hello is not sent: the
    * connection has said its own.
