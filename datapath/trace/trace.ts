@@ -140,13 +140,13 @@ class Tracing {
   #recorder: TraceRecorder
   #measurements = 0
 
-  constructor(device: Switch, { key, frame, connectionStates }: TraceRequest) {
+  constructor(device: Switch, request: TraceRequest) {
+    const { connectionStates } = request
     this.#device = device
     this.#recorder = new TraceRecorder(device.tables)
     this.#states = connectionStates === undefined ? undefined : [...connectionStates]
     this.#trace = { bridge: device.name, steps: [], outputs: [], ends: [], packetIns: 0 }
-    const isSegment = frame === undefined && key[Word.protocol] === IpProtocol.Tcp && key[Word.tcpFlags] === 0
-    const tracker = connectionStates === undefined ? shadowOf(device, isSegment) : assumed
+    const tracker = connectionStates === undefined ? shadowOf(device, request) : assumed
     this.#surroundings = {
       arena: this.#arena,
       clock: device.clock,
@@ -279,9 +279,9 @@ class Tracing {
 }
 
 /** Knows the switch's connections. A frame made of a flow without `tcp_flags` has no sequence numbers to hold against it either. */
-function shadowOf({ connections }: Switch, withoutFlags: boolean): Tracker {
+function shadowOf({ connections }: Switch, { key, frame }: TraceRequest): Tracker {
   const shadow = connections.shadow()
-  if (!withoutFlags) return shadow
+  if (frame !== undefined || key[Word.protocol] !== IpProtocol.Tcp || key[Word.tcpFlags] !== 0) return shadow
   shadow.sequenceChecks = false
   return acknowledging(shadow)
 }
