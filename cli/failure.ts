@@ -24,7 +24,7 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   EEXIST: 'is there already',
   EADDRINUSE: 'the address is in use',
   EADDRNOTAVAIL: 'no interface has this address',
-  ECONNREFUSED: 'nobody listens there; is `signalbox up` running?',
+  ECONNREFUSED: 'nobody listens there; is it running?',
   ENOTFOUND: 'there is no host of this name',
   ENOSPC: 'no space left on the device',
 }

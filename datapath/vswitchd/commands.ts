@@ -35,7 +35,7 @@ export function commandsOf(device: Switch, megaflows: MegaflowRecord): ReadonlyM
     'ofproto/show': { usage: '[bridge]', run: (words) => show(device, words) },
     version: { usage: '', run: () => `${SOFTWARE.hardware} ${SOFTWARE.software}\n` },
   }
-  const usages = () => Object.entries(commands).map(([name, { usage }]) => `  ${name.padEnd(24)}${usage}`.trimEnd())
+  const usages = () => Object.entries(commands).map(([name, { usage }]) => `  ${name.padEnd(24)} ${usage}`.trimEnd())
   commands['list-commands'] = { usage: '', run: () => `The available commands are:\n${usages().sort().join('\n')}\n` }
   return new Map(Object.entries(commands))
 }

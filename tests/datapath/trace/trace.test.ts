@@ -95,8 +95,15 @@ describe('a trace', () => {
     expect(asked(there)).not.toContain('tcp_flags=ack')
     ours.receive(tcpFrame({ ...ends, ipSrc: 1, ipDst: 2, flags: 0x02, sequence: 1000 }), 1)
     const back = tcpFrame({
-      ...{ ...ends, ipSrc: 2, ipDst: 1, srcPort: 80, dstPort: 5 },
-      ...{ flags: 0x12, sequence: 9_000_000, acknowledgement: 1001 },
+      ethSrc: 1n,
+      ethDst: 2n,
+      ipSrc: 2,
+      ipDst: 1,
+      srcPort: 80,
+      dstPort: 5,
+      flags: 0x12,
+      sequence: 9_000_000,
+      acknowledgement: 1001,
     })
     ours.receive(back, 1)
     expect(asked(there)).toContain('resume conntrack with ct_state=est|trk')

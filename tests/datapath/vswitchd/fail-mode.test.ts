@@ -1,6 +1,7 @@
 // A switch whose controllers come and go, on the virtual clock: nothing here is a socket.
 
 import { afterEach, describe, expect, test } from 'vitest'
+import { Reconnect } from '../../../datapath/vswitchd/reconnect.ts'
 import type { FailMode } from '../../../datapath/vswitchd/vswitchd.ts'
 import { Vswitchd } from '../../../datapath/vswitchd/vswitchd.ts'
 import { printFlow } from '../../../protocols/flow-text/print.ts'
@@ -24,6 +25,8 @@ afterEach(async () => {
 async function started(failMode: FailMode, ...controllers: string[]) {
   const clock = new VirtualClock()
   const reachable = new Set<string>()
+  /** Those that take connections and say nothing. */
+  const mute = new Set<string>()
   const connections = new Map<string, OpenFlowConnection>()
   const dialled: [string, number][] = []
   const log: string[] = []
@@ -43,7 +46,7 @@ async function started(failMode: FailMode, ...controllers: string[]) {
       dialled.push([name, clock.now() / SECOND])
       if (!reachable.has(name)) return Promise.reject(new Error('refused'))
       const [near, far] = memoryChannelPair(clock, { latency: 1000, names: ['switch', name] })
-      connections.set(name, new OpenFlowConnection(far))
+      if (!mute.has(name)) connections.set(name, new OpenFlowConnection(far))
       return Promise.resolve(near)
     },
   })
@@ -53,6 +56,7 @@ async function started(failMode: FailMode, ...controllers: string[]) {
     daemon,
     clock,
     reachable,
+    mute,
     connections,
     dialled,
     log,
@@ -157,4 +161,51 @@ describe('without its controllers', () => {
     await pass(2)
     expect(flows()).toHaveLength(1)
   })
+
+  test('a standalone switch does not wait for one that takes the connection and says nothing', async () => {
+    const { daemon, flows, dialled, reachable, mute, pass } = await started('standalone', FIRST)
+    reachable.add(FIRST)
+    mute.add(FIRST)
+    await pass(16)
+    expect(daemon.connected).toBe(0)
+    expect(flows()).toHaveLength(1)
+    expect(dialled.length).toBeGreaterThan(1)
+  })
+})
+
+test('a standalone switch that dials nobody forwards normally at once, whoever may dial it', async () => {
+  const daemon = await Vswitchd.start({
+    name: 'br0',
+    datapathId: 1n,
+    clock: new VirtualClock(),
+    random: seeded(1),
+    ports: [],
+    controllers: [],
+    listeners: [parseEndpoint('ptcp:0:127.0.0.1')],
+    failMode: 'standalone',
+    prepare: () => {},
+    log: () => {},
+    dial: () => Promise.reject(new Error('nobody is dialled')),
+  })
+  running.push(daemon)
+  expect(daemon.device.standalone).toBe(true)
+})
+
+test('an attempt that nobody answers is given up after ten seconds', async () => {
+  const clock = new VirtualClock()
+  const attempts: number[] = []
+  const reconnect = new Reconnect({
+    clock,
+    name: FIRST,
+    dial: (signal) => {
+      attempts.push(clock.now() / SECOND)
+      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('given up'))))
+    },
+    converse: (channel) => new OpenFlowConnection(channel),
+    changed: () => {},
+    log: () => {},
+  })
+  await clock.run(30 * SECOND)
+  reconnect.close()
+  expect(attempts).toEqual([0, 11, 23])
 })
