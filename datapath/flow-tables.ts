@@ -39,6 +39,9 @@ export interface ChangedBy {
   xid: number
 }
 
+/** `removal` is the reason that its deleted flows go for; it is a plain delete where absent. */
+export type PlannedFlowMod = FlowMod & { removal?: RemovalReason }
+
 export type FlowChange =
   /** `before` gave way to it. */
   | { event: 'added' | 'modified'; flow: Flow; before?: Flow; by?: ChangedBy | undefined }
@@ -122,7 +125,7 @@ export class FlowTables {
    * The same for mods that have been through `checkFlowMod`.
    * @throws FlowModRefused what the tables themselves refuse: overlap, no room
    */
-  applyChecked(mods: readonly FlowMod[], by?: ChangedBy): void {
+  applyChecked(mods: readonly PlannedFlowMod[], by?: ChangedBy): void {
     const transaction: Transaction = { undo: [], changes: [], by }
     let index = 0
     try {
@@ -289,7 +292,7 @@ export class FlowTables {
     return tables.flatMap((one) => (one.size === 0 ? [] : one.select(selection)))
   }
 
-  #apply(mod: FlowMod, transaction: Transaction): void {
+  #apply(mod: PlannedFlowMod, transaction: Transaction): void {
     switch (mod.command) {
       case 'add':
         return this.#add(mod, transaction)
@@ -353,8 +356,9 @@ export class FlowTables {
     this.applyChecked([{ ...mod, ...kept, command: 'add' }])
   }
 
-  #delete(mod: FlowMod, transaction: Transaction): void {
-    for (const flow of this.#select(mod.table, selectionOf(mod))) this.#take(flow, 'delete', transaction)
+  #delete(mod: PlannedFlowMod, transaction: Transaction): void {
+    const reason = mod.removal ?? 'delete'
+    for (const flow of this.#select(mod.table, selectionOf(mod))) this.#take(flow, reason, transaction)
   }
 
   #take(flow: Flow, reason: RemovalReason, { undo, changes, by }: Transaction): void {

@@ -1,11 +1,12 @@
 // flowMod, groupMod, meterMod, portMod, portFlagsMod and packetOut: what a bundle may hold, alone or together.
 
-import type { Action, BundledMessage, FlowMod } from '../../../protocols/control/messages.ts'
+import type { Action, BundledMessage, GroupMod } from '../../../protocols/control/messages.ts'
+import { ALL_TABLES } from '../../../protocols/control/messages.ts'
 import type { Refused } from '../../../protocols/control/refused.ts'
 import { asRefusal } from '../../../protocols/control/refused.ts'
 import type { CheckContext } from '../../flow-check.ts'
 import { checkActions, checkFlowMod } from '../../flow-check.ts'
-import type { ChangedBy } from '../../flow-tables.ts'
+import type { ChangedBy, PlannedFlowMod } from '../../flow-tables.ts'
 import { FlowModRefused } from '../../flow-tables.ts'
 import type { Switch } from '../../switch.ts'
 import type { Dialect } from '../subscription.ts'
@@ -49,7 +50,7 @@ class Plan {
   readonly #ports: PortPlan
   /** What there will be once the changes so far are made. */
   readonly #known: CheckContext
-  readonly #flows: FlowMod[] = []
+  readonly #flows: PlannedFlowMod[] = []
   /** Of each flow mod: its place among the changes. */
   readonly #places: number[] = []
   /** What comes last, in order: it can not fail. */
@@ -99,11 +100,9 @@ class Plan {
     switch (change.type) {
       case 'flowMod':
         checkFlowMod(change, this.#known)
-        this.#flows.push(change)
-        this.#places.push(index)
-        return
+        return this.#addFlowMod(change, index)
       case 'groupMod':
-        return this.#groups.add(change, (actions, path) => this.#checkBucketActions(change.group, actions, path))
+        return this.#addGroupMod(change, index)
       case 'meterMod':
         return this.#meters.add(change)
       case 'portMod':
@@ -118,9 +117,38 @@ class Plan {
     }
   }
 
+  #addFlowMod(mod: PlannedFlowMod, index: number): void {
+    this.#flows.push(mod)
+    this.#places.push(index)
+  }
+
+  /** Flows go with a group that is deleted and made anew, unless it is our own wire, which gives a group new contents so. */
+  #addGroupMod(mod: GroupMod, index: number): void {
+    const { group } = mod
+    const comesBack = this.#groups.isGone(group)
+    this.#groups.add(mod, (actions, path) => this.#checkBucketActions(group, actions, path))
+    if (comesBack && this.#known.consistent) this.#addFlowMod(deleteUsing(group), index)
+  }
+
   /** A bucket that names its own group knows it: that is a loop then, not a mistaken number. */
   #checkBucketActions(own: number, actions: readonly Action[], path: string): void {
     const groupExists = (group: number) => group === own || this.#groups.has(group)
     checkActions(actions, [], { ...this.#known, groupExists, bucket: true }, path)
   }
 }
+
+const deleteUsing = (group: number): PlannedFlowMod => ({
+  type: 'flowMod',
+  command: 'delete',
+  table: ALL_TABLES,
+  priority: 0,
+  match: [],
+  cookie: 0n,
+  cookieMask: 0n,
+  idleTimeout: 0,
+  hardTimeout: 0,
+  flags: {},
+  instructions: { apply: [], clear: false, write: [] },
+  outGroup: group,
+  removal: 'group_delete',
+})

@@ -5,7 +5,7 @@ import type { GroupTable } from '../../groups.ts'
 
 /**
  * Changes of groups that are to be made together with others. Each takes effect at once, and can be undone; a group that is
- * deleted stays until the end, so that one that is made anew in the same plan keeps the flows that use it.
+ * deleted stays until the end, so that one that is made anew in the same plan may keep the flows that use it.
  */
 export class GroupPlan {
   readonly #groups: GroupTable
@@ -21,6 +21,11 @@ export class GroupPlan {
   /** Whether there will be such a group. */
   has(group: number): boolean {
     return this.#groups.has(group) && !this.#gone.has(group)
+  }
+
+  /** Whether the group is deleted, and there may be another of its number. */
+  isGone(group: number): boolean {
+    return this.#gone.has(group)
   }
 
   /**

@@ -89,8 +89,8 @@ const meterConfigReply = listBody(
   (reader) => ({ type: 'meterConfigReply', meters: readAll(reader, readConfig) }),
 )
 
-/** As many as fit one message with all else that it says. */
-const MAXIMUM_BANDS = 255
+/** Those of a meter of this switch, as of Open vSwitch's. */
+const MAXIMUM_BANDS = 8
 
 const meterFeaturesReply = body(
   'meterFeaturesReply',

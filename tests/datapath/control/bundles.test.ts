@@ -94,3 +94,23 @@ test.each([1, 2])('a bundle is refused only where one of its changes is (seed %i
     expect(isRefused(together.device, changes)).toBe(!oneByOne(apart.device, changes))
   }
 })
+
+test.each([
+  ['openflow', [6]],
+  ['control', [5, 6, 8]],
+] as const)('a group made anew in one bundle (%s): which flows stay', (dialect, priorities) => {
+  const { device } = controlledSwitch()
+  const actions = [{ type: 'group', group: 1 } as const]
+  const using = (priority: number) => flowMod({ priority, instructions: { apply: actions, clear: false, write: [] } })
+  const group = (command: 'add' | 'delete'): BundledMessage => ({
+    type: 'groupMod',
+    command,
+    group: 1,
+    groupType: 'all',
+    buckets: [],
+  })
+  const by = { owner: {}, xid: 1, dialect }
+  applyChanges(device, [group('add'), using(5)], by)
+  applyChanges(device, [using(8), group('delete'), group('add'), using(6)], by)
+  expect([...device.tables].map(({ spec }) => spec.priority).sort((a, b) => a - b)).toEqual(priorities)
+})

@@ -2,7 +2,7 @@
 // they print: without what no two switches have in common.
 
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { daemonCommand } from './daemon-command.ts'
@@ -98,10 +98,20 @@ class Monitor {
 
   static async start(target: string, socket: string, words: readonly string[]): Promise<Monitor> {
     const monitor = new Monitor(target, socket, words)
-    for (let wait = 0; wait < 200 && !existsSync(socket); wait++)
+    for (let wait = 0; wait < 1000 && !(await monitor.#answers()); wait++)
       await new Promise((resolve) => setTimeout(resolve, 10))
     await monitor.command('ofctl/barrier')
     return monitor
+  }
+
+  /** Its socket is there a moment before it listens. */
+  async #answers(): Promise<boolean> {
+    try {
+      await this.command('version')
+      return true
+    } catch {
+      return false
+    }
   }
 
   command(name: string, ...words: string[]): Promise<string> {
