@@ -1,7 +1,7 @@
 // What each action does, as Open vSwitch's `do_xlate_actions` has it (ofproto/ofproto-dpif-xlate.c).
 
 import type { ControllerAction, PacketInReason } from '../protocols/control/messages.ts'
-import { ReservedPort } from '../protocols/control/messages.ts'
+import { NO_COOKIE, ReservedPort } from '../protocols/control/messages.ts'
 import { CtState, Word, fieldOf } from '../protocols/fields.ts'
 import { EtherType } from '../protocols/match.ts'
 import { isTableMiss } from './flow.ts'
@@ -24,8 +24,6 @@ import { isLive } from './ports.ts'
 const WHOLE_FRAME = 0xffff
 /** OFPP_NONE in 16 bits. */
 const NO_PORT = 0xffffn
-/** OpenFlow 1.3 §7.4.1: the cookie of no flow. */
-export const NO_COOKIE = 0xffffffffffffffffn
 const TCP_FIN_OR_RST = 0x05
 const TCP_FLAGS = fieldOf('tcp_flags')
 

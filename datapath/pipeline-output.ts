@@ -2,6 +2,7 @@
 
 import { ReservedPort } from '../protocols/control/messages.ts'
 import { Word } from '../protocols/fields.ts'
+import { portFromWire16 } from '../protocols/port-numbers.ts'
 import type { Nanoseconds } from '../runtime/clock.ts'
 import type { Flow } from './flow.ts'
 import type { MacTable } from './mac-table.ts'
@@ -15,13 +16,11 @@ export interface OutputContext {
 }
 
 /** OpenFlow 1.0's numbers have 16 bits, and so have Open vSwitch's in registers: 0xfffe is the local port, 0xffff is none. */
-const FIRST_RESERVED = 0xff00n
 const LAST_NUMBER = 0xffffn
 
 /** The port that a number out of a field means; undefined where it means none. */
 export function portFrom(value: bigint): number | undefined {
-  if (value < FIRST_RESERVED) return Number(value)
-  if (value < LAST_NUMBER) return (0xffff0000 | Number(value)) >>> 0
+  if (value < LAST_NUMBER) return portFromWire16(Number(value))
   return value > BigInt(ReservedPort.Max) && value < BigInt(ReservedPort.Any) ? Number(value) : undefined
 }
 

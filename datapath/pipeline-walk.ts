@@ -5,7 +5,7 @@
 // lists have ended, its action set is carried out, and the frame is again what it was before.
 
 import type { Action, FragmentHandling, TableConfig } from '../protocols/control/messages.ts'
-import { MAX_CLONE_DEPTH, ReservedPort } from '../protocols/control/messages.ts'
+import { LAST_TABLE, MAX_CLONE_DEPTH, NO_COOKIE, ReservedPort } from '../protocols/control/messages.ts'
 import { Word, fieldOf } from '../protocols/fields.ts'
 import type { Nanoseconds } from '../runtime/clock.ts'
 import type { DropReason } from './drops.ts'
@@ -17,7 +17,7 @@ import type { FlowTables } from './flow-tables.ts'
 import type { Group, GroupBucket, GroupTable } from './groups.ts'
 import type { ActionSet } from './pipeline-action-set.ts'
 import { UNSET, actionSetInOrder, outputOf, stepsWritten, written } from './pipeline-action-set.ts'
-import { NO_COOKIE, runStep } from './pipeline-actions.ts'
+import { runStep } from './pipeline-actions.ts'
 import type { Activation, Frozen, StackValue } from './pipeline-freeze.ts'
 import { findFlow } from './pipeline-lookup.ts'
 import type { TranslationObserver } from './pipeline-observer.ts'
@@ -35,7 +35,6 @@ const MAX_LOOKUPS = MAX_DEPTH * MAX_DEPTH
 const MAX_ACTIONS = 8192
 const MAX_STACK_BYTES = 65536
 
-const LAST_TABLE = 253
 const METADATA = fieldOf('metadata')
 const WHOLE_FRAME = 0xffff
 

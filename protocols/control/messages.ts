@@ -80,6 +80,9 @@ export interface PacketIn {
 /** Reserved number: no packet was kept. */
 export const NO_BUFFER = 0xffffffff
 
+/** OpenFlow 1.3 §7.4.1: the cookie of no flow. */
+export const NO_COOKIE = 0xffff_ffff_ffff_ffffn
+
 /** Asked and answered by OFPMP_*: OpenFlow 1.3 §7.3.5. */
 type Multipart =
   | { type: 'descriptionRequest' }

@@ -5,25 +5,10 @@ import type { FrameHandle } from '../../datapath/frames.ts'
 import { translate } from '../../datapath/pipeline.ts'
 import type { DatapathAction } from '../../datapath/datapath-actions.ts'
 import { CtState, Word } from '../../protocols/fields.ts'
-import { udpFrame } from '../../protocols/packet/compose.ts'
 import { seeded } from '../../runtime/random.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
 import { agreeingKey, keyOf, randomKeys } from '../support/random-keys.ts'
-import { PipelineBench } from '../support/pipeline-bench.ts'
-
-const udp = (options: object = {}) =>
-  udpFrame({
-    ethSrc: 1n,
-    ethDst: 2n,
-    ipSrc: 1,
-    ipDst: 2,
-    srcPort: 1,
-    dstPort: 2,
-    payload: new Uint8Array(8),
-    ...options,
-  })
-const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
-const ports = (heard: readonly string[]) => heard.map((one) => one.replace(/: .*/, ''))
+import { PipelineBench, hex, portsOf, udp } from '../support/pipeline-bench.ts'
 
 /** Writes down what it is asked, and says of every frame that it is new in the zone that was asked for. */
 class Listener implements Tracker {
@@ -79,7 +64,7 @@ describe('ct', () => {
       'table=1,ct_state=+trk+new,ct_zone=9,ct_mark=5,reg2=3,ip,actions=2',
       'table=2,ct_state=0,ct_mark=0,ct_zone=0,actions=3',
     )
-    expect(ports(bench.receive(udp()))).toEqual(['2', '3'])
+    expect(portsOf(bench.receive(udp()))).toEqual(['2', '3'])
     expect(bench.arena.live).toBe(0)
   })
 
@@ -89,7 +74,7 @@ describe('ct', () => {
       'table=1,ip,actions=ct(table=2)',
       'table=2,actions=3',
     )
-    expect(ports(bench.receive(udp()))).toEqual(['3', '2', '2'])
+    expect(portsOf(bench.receive(udp()))).toEqual(['3', '2', '2'])
   })
 
   test('says whom it saw before, until ct_clear', () => {
@@ -99,7 +84,7 @@ describe('ct', () => {
       'table=2,ip,actions=ct_clear,ct(zone=2),resubmit(,3)',
       'table=3,ct_state=0,actions=2',
     )
-    expect(ports(bench.receive(udp()))).toEqual(['2'])
+    expect(portsOf(bench.receive(udp()))).toEqual(['2'])
     expect(tracker.before.map((before) => before !== undefined)).toEqual([false, true, false])
   })
 
@@ -146,8 +131,8 @@ describe('ct', () => {
     )
     const back = (srcPort: number) => udp({ ipSrc: 2, ipDst: 1, srcPort, dstPort: 1 })
     expect(bench.receive(back(2), 2)).toEqual(['drop drop_action_of_pipeline'])
-    expect(ports(bench.receive(udp(), 1))).toEqual(['2'])
-    expect(ports(bench.receive(back(2), 2))).toEqual(['1'])
+    expect(portsOf(bench.receive(udp(), 1))).toEqual(['2'])
+    expect(portsOf(bench.receive(back(2), 2))).toEqual(['1'])
     expect(bench.receive(back(3), 2)).toEqual(['drop drop_action_of_pipeline'])
     tracker.close()
   })
@@ -188,7 +173,7 @@ describe('check_pkt_larger', () => {
       'table=1,reg0=0xf7,actions=3',
     )
     expect(udp()).toHaveLength(50)
-    expect(ports(bench.receive(udp()))).toEqual([port])
+    expect(portsOf(bench.receive(udp()))).toEqual([port])
   })
 
   test('goes on with all lists that it stands in, and with the action set, once', () => {
@@ -198,7 +183,7 @@ describe('check_pkt_larger', () => {
       'table=2,reg0=1,actions=2',
       'table=3,actions=3',
     )
-    expect(ports(bench.receive(udp()))).toEqual(['2', '3', '4'])
+    expect(portsOf(bench.receive(udp()))).toEqual(['2', '3', '4'])
   })
 
   test('over and over ends by name', () => {

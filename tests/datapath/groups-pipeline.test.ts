@@ -13,7 +13,7 @@ import { randomWrittenActions } from '../support/random-actions.ts'
 import { chance, pick, randomBits } from '../support/random-flows.ts'
 import { randomFrame } from '../support/random-frames.ts'
 import { agreeingKey, randomKeys } from '../support/random-keys.ts'
-import { PipelineBench } from '../support/pipeline-bench.ts'
+import { PipelineBench, portsOf } from '../support/pipeline-bench.ts'
 
 const udp = (options: object = {}) =>
   udpFrame({
@@ -28,7 +28,6 @@ const udp = (options: object = {}) =>
   })
 const output = (port: number): Action => ({ type: 'output', port })
 const toGroup = (group: number): Action => ({ type: 'group', group })
-const ports = (heard: readonly string[]) => heard.map((one) => one.replace(/: .*/, ''))
 
 /** Eight ports, a flow that sends all to group 1 and then to port 8, and these groups. */
 function benchWith(...groups: Omit<GroupSpec, 'group'>[]): PipelineBench {
@@ -59,7 +58,7 @@ test.each([1, 2, 3, 4, 5, 6])('a group of type all does what each of its buckets
 describe('select', () => {
   const weighted = (...weights: number[]) =>
     weights.map((weight, index) => bucketTo(index + 2, { weight, watchPort: index + 2 }))
-  const chosen = (bench: PipelineBench, srcPort: number) => Number(ports(bench.receive(udp({ srcPort })))[0])
+  const chosen = (bench: PipelineBench, srcPort: number) => Number(portsOf(bench.receive(udp({ srcPort })))[0])
 
   test.each([undefined, 'dp_hash', 'hash'] as const)('gives buckets their share by weight (%s)', (method) => {
     const selection: SelectionMethod | undefined = method && { method, parameter: 7n, fields: [] }
@@ -73,9 +72,9 @@ describe('select', () => {
   test('keeps a flow, and its answers, where they are', () => {
     const bench = benchWith({ groupType: 'select', buckets: weighted(1, 1, 1, 1) })
     for (let flow = 0; flow < 50; flow++) {
-      const there = ports(bench.receive(udp({ srcPort: flow, payload: new Uint8Array(flow) })))
+      const there = portsOf(bench.receive(udp({ srcPort: flow, payload: new Uint8Array(flow) })))
       const back = udp({ ethSrc: 2n, ethDst: 1n, ipSrc: 2, ipDst: 1, srcPort: 2, dstPort: flow })
-      expect(ports(bench.receive(back))).toEqual(there)
+      expect(portsOf(bench.receive(back))).toEqual(there)
     }
   })
 
@@ -92,10 +91,10 @@ describe('select', () => {
     const fields = [{ field: 'nw_dst' as const, value: 0xffffff00n }]
     const selection = { method: 'hash' as const, parameter: 1n, fields }
     const bench = benchWith({ groupType: 'select', buckets: weighted(1, 1, 1, 1), selection })
-    const one = ports(bench.receive(udp({ ipDst: 0x0a000001 })))
+    const one = portsOf(bench.receive(udp({ ipDst: 0x0a000001 })))
     for (let flow = 0; flow < 20; flow++)
-      expect(ports(bench.receive(udp({ ipDst: 0x0a000000 + flow, srcPort: flow, ipSrc: flow })))).toEqual(one)
-    const others = Array.from({ length: 40 }, (_, net) => ports(bench.receive(udp({ ipDst: net << 8 })))[0])
+      expect(portsOf(bench.receive(udp({ ipDst: 0x0a000000 + flow, srcPort: flow, ipSrc: flow })))).toEqual(one)
+    const others = Array.from({ length: 40 }, (_, net) => portsOf(bench.receive(udp({ ipDst: net << 8 })))[0])
     expect(new Set(others).size).toBe(4)
   })
 
@@ -148,13 +147,13 @@ describe('fast failover', () => {
   test('takes the first bucket whose port is up and not forbidden', () => {
     const buckets = watching({ watchPort: 9 }, { watchPort: 3 }, { watchPort: 4 })
     const bench = benchWith({ groupType: 'fast_failover', buckets })
-    expect(ports(bench.receive(udp()))).toEqual(['3', '8'])
+    expect(portsOf(bench.receive(udp()))).toEqual(['3', '8'])
     bench.context.ports.setFlags(3, { down: true })
-    expect(ports(bench.receive(udp()))).toEqual(['4', '8'])
+    expect(portsOf(bench.receive(udp()))).toEqual(['4', '8'])
     bench.context.ports.setLink('p4', false)
-    expect(ports(bench.receive(udp()))).toEqual(['8'])
+    expect(portsOf(bench.receive(udp()))).toEqual(['8'])
     bench.context.ports.setFlags(3, { down: false })
-    expect(ports(bench.receive(udp()))).toEqual(['3', '8'])
+    expect(portsOf(bench.receive(udp()))).toEqual(['3', '8'])
   })
 
   test('a watched group lives while one of its buckets does, also where groups watch each other in a ring', () => {
@@ -163,10 +162,10 @@ describe('fast failover', () => {
       { groupType: 'fast_failover', buckets: watching({ watchGroup: 3 }, { watchGroup: 3 }) },
       { groupType: 'fast_failover', buckets: watching({ watchGroup: 2 }, { watchGroup: 1 }, { watchPort: 6 }) },
     )
-    expect(ports(bench.receive(udp()))).toEqual(['2', '8'])
+    expect(portsOf(bench.receive(udp()))).toEqual(['2', '8'])
     bench.context.ports.setLink('p6', false)
     bench.context.ports.setLink('p5', false)
-    expect(ports(bench.receive(udp()))).toEqual(['8'])
+    expect(portsOf(bench.receive(udp()))).toEqual(['8'])
   })
 })
 
@@ -195,15 +194,15 @@ describe('a bucket', () => {
         'table=1,actions=push_mpls:0x8847,push_mpls:0x8847,push_mpls:0x8847,push_mpls:0x8847,2',
       )
       .group({ group: 1, groupType: 'all', buckets: [{ actions: [{ type: 'resubmit', table: 1 }] }, bucketTo(3)] })
-    expect(ports(bench.receive(udp()))).toEqual(['3', '8'])
-    expect(ports(bench.send(udp(), [{ type: 'resubmit', table: 1 }]))).toEqual(['drop too_many_mpls_labels'])
+    expect(portsOf(bench.receive(udp()))).toEqual(['3', '8'])
+    expect(portsOf(bench.send(udp(), [{ type: 'resubmit', table: 1 }]))).toEqual(['drop too_many_mpls_labels'])
     expect(bench.arena.live).toBe(0)
   })
 
   test('whose actions exit does not end the list around its group', () => {
     const bench = benchWith({ groupType: 'indirect', buckets: [{ actions: [{ type: 'resubmit', table: 1 }] }] })
     bench.flows('table=1,actions=2,exit,3')
-    expect(ports(bench.receive(udp()))).toEqual(['2', '8'])
+    expect(portsOf(bench.receive(udp()))).toEqual(['2', '8'])
   })
 
   test('carries its actions out in the order of an action set, and a group in it goes before an output', () => {

@@ -3,14 +3,12 @@ import { printFlow } from '../../protocols/flow-text/print.ts'
 import { tcpFrame, udpFrame } from '../../protocols/packet/compose.ts'
 import { TcpFlag } from '../../protocols/packet/tcp.ts'
 import { seeded } from '../../runtime/random.ts'
-import { PipelineBench } from '../support/pipeline-bench.ts'
+import { bench, portsOf } from '../support/pipeline-bench.ts'
 
 const A = 0x02000000000an
 const B = 0x02000000000bn
 const udp = (options: object = {}) =>
   udpFrame({ ethSrc: A, ethDst: B, ipSrc: 1, ipDst: 2, srcPort: 1, dstPort: 2, payload: new Uint8Array(8), ...options })
-const ports = (heard: readonly string[]) => heard.map((one) => one.replace(/: .*/, ''))
-const bench = (...flows: string[]) => new PipelineBench([{}, {}, {}, {}]).flows(...flows)
 
 /** Of Open vSwitch's own tests (learn.at): a switch that learns by flows alone. */
 const SWITCH = [
@@ -20,9 +18,9 @@ const SWITCH = [
 
 test('a switch that learns by flows alone floods until it knows', () => {
   const learning = bench(...SWITCH)
-  expect(ports(learning.receive(udp(), 3))).toEqual(['1', '2', '4'])
-  expect(ports(learning.receive(udp({ ethSrc: B, ethDst: A }), 1))).toEqual(['3'])
-  expect(ports(learning.receive(udp(), 3))).toEqual(['1'])
+  expect(portsOf(learning.receive(udp(), 3))).toEqual(['1', '2', '4'])
+  expect(portsOf(learning.receive(udp({ ethSrc: B, ethDst: A }), 1))).toEqual(['3'])
+  expect(portsOf(learning.receive(udp(), 3))).toEqual(['1'])
   expect([...learning.context.tables.table(1)].map(({ spec }) => spec.hardTimeout).sort((a, b) => a - b)).toEqual([
     0, 60, 60,
   ])
@@ -60,7 +58,7 @@ test.each([1, 2, 3])(
         continue
       }
       const isKnown = taught.has(`${packet.ipSrc >> 8} ${packet.dstPort}`)
-      expect(ports(learning.receive(udp(packet), 2))).toEqual([isKnown ? '3' : 'drop table_miss'])
+      expect(portsOf(learning.receive(udp(packet), 2))).toEqual([isKnown ? '3' : 'drop table_miss'])
     }
     expect(learning.context.tables.table(1).size).toBe(taught.size)
   },
@@ -72,7 +70,7 @@ test('a limit holds for all flows of the cookie, and the result bit says whether
     'table=2,reg0=1,actions=2',
     'table=2,reg0=0,actions=3',
   )
-  const tries = [1, 2, 3, 4].map((ipSrc) => ports(learning.receive(udp({ ipSrc })))[0])
+  const tries = [1, 2, 3, 4].map((ipSrc) => portsOf(learning.receive(udp({ ipSrc })))[0])
   expect(tries).toEqual(['2', '2', '3', '3'])
   expect(learning.context.tables.table(1).size).toBe(2)
 })
@@ -83,7 +81,7 @@ test('several lessons of one frame share the limit', () => {
     `udp,actions=${lesson('NXM_OF_IP_SRC[]')},${lesson('NXM_OF_IP_DST[]')},resubmit(,2)`,
     'table=2,reg0=0,actions=3',
   )
-  expect(ports(learning.receive(udp()))).toEqual(['3'])
+  expect(portsOf(learning.receive(udp()))).toEqual(['3'])
   expect(learning.context.tables.table(1).size).toBe(1)
 })
 
@@ -112,7 +110,7 @@ test('the ports of NXM_OF_IN_PORT have 16 bits, and its reserved ones are those 
     'table=5,actions=load:0->NXM_OF_IN_PORT[8..15],resubmit(,6)',
     'table=6,in_port=254,actions=learn(table=11,NXM_OF_IN_PORT[0..7]),4',
   )
-  expect(ports(moving.receive(udp(), 1))).toEqual(['3', '4'])
+  expect(portsOf(moving.receive(udp(), 1))).toEqual(['3', '4'])
   const learned = [10, 11].flatMap((table) => [...moving.context.tables.table(table)])
   expect(learned.map(({ spec }) => printFlow(spec))).toEqual([
     ' table=10, in_port=LOCAL actions=load:0xfffe->NXM_NX_REG1[0..15]',

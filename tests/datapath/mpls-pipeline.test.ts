@@ -3,7 +3,7 @@ import type { Action } from '../../protocols/control/messages.ts'
 import { EtherType } from '../../protocols/match.ts'
 import { ethernetFrame, mplsFrame, pbbFrame, udpFrame } from '../../protocols/packet/compose.ts'
 import { seeded } from '../../runtime/random.ts'
-import { PipelineBench } from '../support/pipeline-bench.ts'
+import { bench, hex } from '../support/pipeline-bench.ts'
 
 const link = { ethSrc: 0x020000000001n, ethDst: 0x020000000002n }
 const udp = (options: object = {}) =>
@@ -20,8 +20,6 @@ const udp = (options: object = {}) =>
   })
 /** What is behind the Ethernet header. */
 const packet = (options: object = {}) => udp(options).subarray(14)
-const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
-const bench = (...flows: string[]) => new PipelineBench([{}, {}, {}, {}]).flows(...flows)
 const to2 = (frame: Uint8Array) => [`2: ${hex(frame)}`]
 const push: Action = { type: 'push_mpls', etherType: EtherType.Mpls }
 const label = (number: number, trafficClass = 0, ttl = 64) => ({ label: number, trafficClass, ttl })

@@ -5,27 +5,11 @@ import { translate, translateActions } from '../../datapath/pipeline.ts'
 import type { Action, Subfield } from '../../protocols/control/messages.ts'
 import { HASH_FIELDS } from '../../protocols/control/messages.ts'
 import { fieldOf } from '../../protocols/fields.ts'
-import { udpFrame } from '../../protocols/packet/compose.ts'
 import type { Random } from '../../runtime/random.ts'
 import { seeded } from '../../runtime/random.ts'
 import { pick, randomBits } from '../support/random-flows.ts'
 import { keyOf } from '../support/random-keys.ts'
-import { PipelineBench } from '../support/pipeline-bench.ts'
-
-const udp = (options: object = {}) =>
-  udpFrame({
-    ethSrc: 1n,
-    ethDst: 2n,
-    ipSrc: 1,
-    ipDst: 2,
-    srcPort: 1,
-    dstPort: 2,
-    payload: new Uint8Array(8),
-    ...options,
-  })
-const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
-const ports = (heard: readonly string[]) => heard.map((one) => one.replace(/: .*/, ''))
-const bench = (...flows: string[]) => new PipelineBench([{}, {}, {}, {}]).flows(...flows)
+import { PipelineBench, bench, hex, portsOf, udp } from '../support/pipeline-bench.ts'
 
 describe('registers and the stack', () => {
   const REGISTERS = [
@@ -109,7 +93,7 @@ describe('registers and the stack', () => {
       'table=1,actions=load:9->NXM_NX_REG0[],push:NXM_NX_REG0[]',
       'table=2,reg3=9,actions=2',
     )
-    expect(ports(flow.receive(udp()))).toEqual(['2'])
+    expect(portsOf(flow.receive(udp()))).toEqual(['2'])
   })
 
   test('more than 64 kB on the stack end the frame', () => {
@@ -122,7 +106,7 @@ describe('registers and the stack', () => {
 describe('outputs', () => {
   test('by a register, reserved ports in 16 bits included', () => {
     const by = (value: number) =>
-      ports(bench(`actions=load:${value}->NXM_NX_REG0[],output:NXM_NX_REG0[]`).receive(udp(), 2))
+      portsOf(bench(`actions=load:${value}->NXM_NX_REG0[],output:NXM_NX_REG0[]`).receive(udp(), 2))
     expect(by(3)).toEqual(['3'])
     expect(by(0xfff8)).toEqual(['2'])
     expect(by(0xfffc)).toEqual(['1', '3', '4'])
@@ -139,7 +123,7 @@ describe('outputs', () => {
 
   test('through a queue, until it is popped; a clone has its own', () => {
     const heard = bench('actions=set_queue:7,2,clone(set_queue:9,4),3,pop_queue,4').receive(udp())
-    expect(ports(heard)).toEqual(['2 queue 7', '4 queue 9', '3 queue 7', '4'])
+    expect(portsOf(heard)).toEqual(['2 queue 7', '4 queue 9', '3 queue 7', '4'])
   })
 
   test('by FLOOD and NORMAL leave out ports that are not to be flooded; ALL does not', () => {
@@ -150,7 +134,7 @@ describe('outputs', () => {
     ] as const) {
       const flow = bench(`actions=${action}`)
       flow.context.ports.setFlags(3, { noFlood: true })
-      expect(ports(flow.receive(udp(), 2)).filter((port) => port !== '1')).toEqual(expected)
+      expect(portsOf(flow.receive(udp(), 2)).filter((port) => port !== '1')).toEqual(expected)
     }
   })
 
@@ -171,9 +155,9 @@ describe('outputs', () => {
     const flow = new PipelineBench([{}, {}])
     flow.meters.set({ meter: 1, unit: 'packets', bands: [{ type: 'drop', rate: 1n, burst: 1n }] }, 0)
     flow.flows('actions=controller(meter_id=1),2')
-    expect(ports(flow.receive(udp()))).toEqual(['2'])
+    expect(portsOf(flow.receive(udp()))).toEqual(['2'])
     expect(flow.packetIns).toHaveLength(1)
-    expect(ports(flow.receive(udp()))).toEqual(['drop rate_limited', '2'])
+    expect(portsOf(flow.receive(udp()))).toEqual(['drop rate_limited', '2'])
     expect(flow.packetIns).toHaveLength(0)
   })
 
@@ -214,29 +198,29 @@ describe('multipath and bundle', () => {
 
   test.each(HASH_FIELDS)('%s stays the same where what it goes by does', (fields) => {
     const flow = bench(`actions=bundle(${fields},0,hrw,ofport,members:1,2,3,4)`)
-    const seen = Array.from({ length: 12 }, (_, ttl) => ports(flow.receive(udp({ ttl: ttl + 2 }), 0)).join())
+    const seen = Array.from({ length: 12 }, (_, ttl) => portsOf(flow.receive(udp({ ttl: ttl + 2 }), 0)).join())
     expect(new Set(seen).size).toBe(1)
   })
 
   test('a bundle takes ports that are up', () => {
     const active = bench('actions=bundle(eth_src,0,active_backup,ofport,members:2,3)')
-    expect(ports(active.receive(udp()))).toEqual(['2'])
+    expect(portsOf(active.receive(udp()))).toEqual(['2'])
     active.context.ports.setLink('p2', false)
-    expect(ports(active.receive(udp()))).toEqual(['3'])
+    expect(portsOf(active.receive(udp()))).toEqual(['3'])
     active.context.ports.setLink('p3', false)
     expect(active.receive(udp())).toEqual(['drop no_recipient'])
     const loaded = bench(
       'actions=bundle_load(eth_src,0,active_backup,ofport,NXM_NX_REG0[0..15],members:9),resubmit(,1)',
       'table=1,reg0=0xffff,actions=4',
     )
-    expect(ports(loaded.receive(udp()))).toEqual(['4'])
+    expect(portsOf(loaded.receive(udp()))).toEqual(['4'])
   })
 })
 
 describe('exit', () => {
   test('ends all lists, also from within a clone, and leaves the action set undone, as in Open vSwitch', () => {
-    expect(ports(bench('actions=resubmit(,1),4', 'table=1,actions=2,exit,3').receive(udp()))).toEqual(['2'])
-    expect(ports(bench('actions=3,clone(2,exit),4').receive(udp()))).toEqual(['3', '2'])
+    expect(portsOf(bench('actions=resubmit(,1),4', 'table=1,actions=2,exit,3').receive(udp()))).toEqual(['2'])
+    expect(portsOf(bench('actions=3,clone(2,exit),4').receive(udp()))).toEqual(['3', '2'])
     expect(bench('actions=write_actions(output:2),goto_table:1', 'table=1,actions=exit').receive(udp())).toEqual([
       'drop drop_action_of_pipeline',
     ])
@@ -254,8 +238,8 @@ describe('the action set', () => {
         'table=1,actset_output=2,actions=4',
         'table=1,priority=1,actions=3',
       )
-    expect(ports(flow.receive(udp(), 1))).toEqual(['4', '2'])
-    expect(ports(flow.receive(udp(), 2))).toEqual(['3'])
+    expect(portsOf(flow.receive(udp(), 1))).toEqual(['4', '2'])
+    expect(portsOf(flow.receive(udp(), 2))).toEqual(['3'])
     expect(flow.receive(udp(), 3)).toEqual(['drop no_recipient'])
   })
 })
@@ -273,7 +257,7 @@ describe('a table that does not take a frame', () => {
   test('drops it, asks the controller, or hands it to the next, as it is told', () => {
     expect(miss(undefined).receive(udp())).toEqual(['drop table_miss'])
     expect(miss('drop').receive(udp())).toEqual(['drop table_miss'])
-    expect(ports(miss('continue').receive(udp()))).toEqual(['2'])
+    expect(portsOf(miss('continue').receive(udp()))).toEqual(['2'])
     const asking = miss('controller')
     expect(asking.receive(udp())).toEqual(['drop table_miss'])
     expect(asking.packetIns).toMatchObject([{ reason: 'no_match', table: 0 }])
@@ -285,12 +269,12 @@ describe('a table that does not take a frame', () => {
   test('is told nothing of a resubmit', () => {
     const asking = bench('actions=resubmit(,1),2')
     asking.context.tables.configure({ table: 1, miss: 'controller' })
-    expect(ports(asking.receive(udp()))).toEqual(['2'])
+    expect(portsOf(asking.receive(udp()))).toEqual(['2'])
     expect(asking.packetIns).toEqual([])
   })
 
   test('forwards normally where the switch stands alone', () => {
-    expect(ports(miss(undefined, { standalone: true }).receive(udp()))).toEqual(['2', '3'])
+    expect(portsOf(miss(undefined, { standalone: true }).receive(udp()))).toEqual(['2', '3'])
   })
 })
 
@@ -306,14 +290,14 @@ describe('fragments', () => {
     ['drop', 'drop fragment'],
   ] as const)('%s', (fragments, expected) => {
     const flow = new PipelineBench([{}, {}, {}], { fragments }).flows(...flows)
-    expect(ports(flow.receive(first))).toEqual([expected])
-    expect(ports(flow.receive(udp()))).toEqual(['2'])
+    expect(portsOf(flow.receive(first))).toEqual([expected])
+    expect(portsOf(flow.receive(udp()))).toEqual(['2'])
   })
 })
 
 test('sample counts and changes nothing', () => {
   const flow = bench('actions=sample(probability=65535,collector_set_id=1),2')
-  expect(ports(flow.receive(udp()))).toEqual(['2'])
+  expect(portsOf(flow.receive(udp()))).toEqual(['2'])
   expect(flow.samples).toBe(1)
 })
 

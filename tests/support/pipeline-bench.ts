@@ -20,10 +20,30 @@ import { runActions } from '../../datapath/run-actions.ts'
 import type { Action, FlowMod, GroupSpec, PortConfig } from '../../protocols/control/messages.ts'
 import { KEY_WORDS } from '../../protocols/fields.ts'
 import { parseFlow } from '../../protocols/flow-text/parse.ts'
+import { udpFrame } from '../../protocols/packet/compose.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
 import { flowMod, portConfig } from './test-switch.ts'
 
-const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
+export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+
+/** A UDP frame from 1 to 2, but for what is given. */
+export const udp = (options: Partial<Parameters<typeof udpFrame>[0]> = {}): Uint8Array =>
+  udpFrame({
+    ethSrc: 1n,
+    ethDst: 2n,
+    ipSrc: 1,
+    ipDst: 2,
+    srcPort: 1,
+    dstPort: 2,
+    payload: new Uint8Array(8),
+    ...options,
+  })
+
+/** Where what was heard was heard, without the frames. */
+export const portsOf = (heard: readonly string[]): string[] => heard.map((one) => one.replace(/: .*/, ''))
+
+/** Four ports, and these flows. */
+export const bench = (...flows: string[]): PipelineBench => new PipelineBench([{}, {}, {}, {}]).flows(...flows)
 
 /** Says that it knows nothing, and lets every frame pass. */
 const NO_TRACKER: Tracker = { track: (_arena, frame) => [{ frame, words: new Uint32Array(20) }] }

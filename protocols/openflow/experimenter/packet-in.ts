@@ -1,13 +1,14 @@
 // Packet-ins in Open vSwitch's own two forms: NXT_PACKET_IN, and NXT_PACKET_IN2, which is a list of properties.
 
 import type { MessageOf } from '../../control/messages.ts'
+import { NO_COOKIE } from '../../control/messages.ts'
 import { Refused } from '../../control/refused.ts'
 import type { Body } from '../body.ts'
 import { body } from '../body.ts'
 import type { ByteReader } from '../byte-reader.ts'
 import type { ByteWriter } from '../byte-writer.ts'
 import { nicira } from '../header.ts'
-import { metadataOf, portOfEntry, reasonCode, reasonOf } from '../messages/packet-in.ts'
+import { metadataOf, packetInOf, reasonCode } from '../messages/packet-in.ts'
 import { decodeOxmList, encodeOxmList } from '../oxm.ts'
 import type { Property } from '../properties.ts'
 import { readProperties, writeAlignedProperty, writeProperty } from '../properties.ts'
@@ -42,24 +43,12 @@ export const NXT_PACKET_IN: Body = body(
     const match = decodeOxmList(reader.sub(length), { loose: true })
     reader.skip(((8 - (length % 8)) % 8) + 2)
     const frame = reader.bytes(reader.remaining).slice()
-    return {
-      type: 'packetIn',
-      reason: reasonOf(code),
-      table,
-      cookie,
-      inPort: portOfEntry(match),
-      totalLength,
-      match,
-      frame,
-    }
+    return packetInOf(code, { table, cookie, totalLength, match, frame })
   },
 )
 
 /** NXPINT_*. */
 const Part = { Frame: 0, FullLength: 1, Table: 3, Cookie: 4, Reason: 5, Metadata: 6, Userdata: 7 } as const
-
-/** There is no cookie. */
-const NO_COOKIE = 0xffff_ffff_ffff_ffffn
 
 function writeParts(writer: ByteWriter, packet: PacketIn): void {
   writeProperty(writer, Part.Frame, (value) => value.bytes(packet.frame))
@@ -91,10 +80,8 @@ function readParts(properties: Property[]): PacketIn {
   }
   if (frame === undefined) throw new Refused('bad_request', 'frame', 'a packet-in without a packet')
   const { code, fullLength, ...told } = packet
-  const inPort = portOfEntry(told.match)
   const totalLength = Math.max(fullLength, frame.length)
-  const spoken = { ...told, reason: reasonOf(code), inPort, totalLength, frame }
-  return { type: 'packetIn', ...spoken, ...(userdata !== undefined && { userdata }) }
+  return packetInOf(code, { ...told, totalLength, frame, ...(userdata !== undefined && { userdata }) })
 }
 
 function readAligned64(value: ByteReader): bigint {

@@ -19,18 +19,26 @@ export function reasonCode(reason: PacketInReason): number {
   return code > PACKET_IN_REASONS.indexOf(LAST_OF_OPENFLOW_13) ? PACKET_IN_REASONS.indexOf('action') : code
 }
 
-export function reasonOf(code: number): PacketInReason {
+function reasonOf(code: number): PacketInReason {
   const reason = PACKET_IN_REASONS[code]
   if (reason === undefined) throw new Refused('bad_request', 'reason', `there is no reason ${code} for a packet-in`)
   return reason
 }
 
 /** Which port the frame came in by; 0 where the switch does not say. */
-export const portOfEntry = (match: Match): number => Number(match.find(({ field }) => field === 'in_port')?.value ?? 0n)
+const portOfEntry = (match: Match): number => Number(match.find(({ field }) => field === 'in_port')?.value ?? 0n)
 
 /** What is said of a frame beside its bytes: in_port first, in every form. */
 export const metadataOf = ({ match, inPort }: PacketIn): Match =>
   match.some(({ field }) => field === 'in_port') ? match : [{ field: 'in_port', value: BigInt(inPort) }, ...match]
+
+/** A packet-in as every form of it tells, `code` being the reason's. */
+export const packetInOf = (code: number, told: Omit<PacketIn, 'type' | 'reason' | 'inPort'>): PacketIn => ({
+  type: 'packetIn',
+  ...told,
+  reason: reasonOf(code),
+  inPort: portOfEntry(told.match),
+})
 
 export const PACKET_IN = body(
   'packetIn',
@@ -52,15 +60,6 @@ export const PACKET_IN = body(
     const match = decodeMatch(reader, { loose: true })
     reader.skip(2)
     const frame = reader.bytes(reader.remaining).slice()
-    return {
-      type: 'packetIn',
-      reason: reasonOf(code),
-      table,
-      cookie,
-      inPort: portOfEntry(match),
-      totalLength,
-      match,
-      frame,
-    }
+    return packetInOf(code, { table, cookie, totalLength, match, frame })
   },
 )
