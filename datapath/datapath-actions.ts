@@ -5,7 +5,7 @@ import type { PacketInReason } from '../protocols/control/messages.ts'
 import type { TrackRequest } from './conntrack/tracker.ts'
 import type { DropReason } from './drops.ts'
 import type { Flow } from './flow.ts'
-import type { Frozen } from './pipeline-freeze.ts'
+import type { Frozen } from './pipeline/freeze.ts'
 
 export type DatapathAction =
   /** A copy of the frame as it is now leaves through the port's queue; `flow` is the flow that said so. */

@@ -1,8 +1,8 @@
 import type { Action, FlowSpec, FlowStatistics } from '../protocols/control/messages.ts'
 import type { PackedMatch } from './packed-match.ts'
 import { packMatch } from './packed-match.ts'
-import type { Step } from './pipeline-steps.ts'
-import { stepsOf } from './pipeline-steps.ts'
+import type { Step } from './pipeline/steps.ts'
+import { stepsOf } from './pipeline/steps.ts'
 
 /** This flow's part of a conjunctive match: ovs-fields(7). Clauses count from 1. */
 export interface Clause {

@@ -4,8 +4,8 @@ import type { Action, Bucket, GroupMod, GroupSpec, GroupStatistics } from '../pr
 import { ReservedGroup } from '../protocols/control/messages.ts'
 import { Refused } from '../protocols/control/refused.ts'
 import type { Nanoseconds } from '../runtime/clock.ts'
-import type { Step } from './pipeline-steps.ts'
-import { stepsOf } from './pipeline-steps.ts'
+import type { Step } from './pipeline/steps.ts'
+import { stepsOf } from './pipeline/steps.ts'
 
 /** A bucket as its group has it. */
 export interface GroupBucket {

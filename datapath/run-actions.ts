@@ -9,8 +9,8 @@ import type { Flow } from './flow.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
 import type { MeterTable } from './meters.ts'
 import { MeterVerdict } from './meters.ts'
-import type { Frozen, ResultBit } from './pipeline-freeze.ts'
-import { isTooDeep } from './pipeline-freeze.ts'
+import type { Frozen, ResultBit } from './pipeline/freeze.ts'
+import { isTooDeep } from './pipeline/freeze.ts'
 import { applySet } from './rewrite.ts'
 import type { Rewrite } from './run-rewrites.ts'
 import { rewrite } from './run-rewrites.ts'
@@ -34,7 +34,7 @@ const NOTHING_FOUND: Findings = { tracked: undefined, results: [] }
 export interface ActionSink {
   leave(frame: FrameHandle, output: Output, hits: readonly Flow[]): void
   end(frame: FrameHandle, reason: DropReason, flow: Flow | undefined): void
-  /** Reads the frame anew and goes on with `resume` (pipeline.ts); `tracked` goes into the next `runActions`. */
+  /** Reads the frame anew and goes on with `resume` (pipeline/pipeline.ts); `tracked` goes into the next `runActions`. */
   recirculate(frame: FrameHandle, frozen: Frozen, findings: Findings): void
   /** Only looks at the frame. */
   toController(frame: FrameHandle, action: ControllerAction): void

@@ -1,8 +1,8 @@
 // START HERE. A switch: frames come in at a port, and leave through others, go up to the controller, or end under a name.
 //
-//   receive -> flow-key.ts      what look-ups see of a frame
-//           -> pipeline.ts      what becomes of it, table by table (flow-tables.ts, normal.ts)
-//           -> run-actions.ts   done to its bytes (rewrite.ts, tunnels.ts, meters.ts)
+//   receive -> flow-key.ts           what look-ups see of a frame
+//           -> pipeline/pipeline.ts  what becomes of it, table by table (flow-tables.ts, normal.ts)
+//           -> run-actions.ts        done to its bytes (rewrite.ts, tunnels.ts, meters.ts)
 //           -> a port (ports.ts) that lets it out, holds it, or is closed
 
 import type { Clock } from '../runtime/clock.ts'
@@ -13,7 +13,7 @@ import { CtState, FIELDS, KEY_WORDS, Word } from '../protocols/fields.ts'
 import type { Match } from '../protocols/match.ts'
 import type { DropReason } from './drops.ts'
 import { DROP_REASONS } from './drops.ts'
-import { beginFrame, endFrame, isSpent, spend } from './effort.ts'
+import { beginFrame, endFrame, isSpent, spend } from './pipeline/effort.ts'
 import type { Flow } from './flow.ts'
 import { statisticsOf } from './flow.ts'
 import type { FlowKey } from './flow-key.ts'
@@ -26,11 +26,11 @@ import { GroupTable } from './groups.ts'
 import { MacTable } from './mac-table.ts'
 import { MeterTable } from './meters.ts'
 import { payloadLength } from './payload-length.ts'
-import { bringAbout } from './pipeline-effects.ts'
-import type { Frozen } from './pipeline-freeze.ts'
-import { thawKey } from './pipeline-freeze.ts'
-import { resume, translate, translateActions } from './pipeline.ts'
-import type { Translation } from './pipeline-translation.ts'
+import { bringAbout } from './pipeline/effects.ts'
+import type { Frozen } from './pipeline/freeze.ts'
+import { thawKey } from './pipeline/freeze.ts'
+import { resume, translate, translateActions } from './pipeline/pipeline.ts'
+import type { Translation } from './pipeline/translation.ts'
 import type { Port } from './ports.ts'
 import { PortTable } from './ports.ts'
 import type {

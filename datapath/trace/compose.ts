@@ -6,7 +6,7 @@ import * as compose from '../../protocols/packet/compose.ts'
 import type { FlowKey } from '../flow-key.ts'
 import { VLAN_PRESENT, extractKey, readField } from '../flow-key.ts'
 import type { FrameArena, FrameHandle } from '../frames.ts'
-import { isMpls, labelsOf } from '../pipeline-header-stacks.ts'
+import { isMpls, labelsOf } from '../pipeline/header-stacks.ts'
 import { applySet, pushMpls, pushVlan } from '../rewrite.ts'
 
 /** As much as a frame without a payload of its own is given. */

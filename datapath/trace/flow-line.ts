@@ -7,8 +7,8 @@ import { EtherType, IpProtocol } from '../../protocols/match.ts'
 import { printMatch } from '../../protocols/flow-text/print.ts'
 import type { FlowKey } from '../flow-key.ts'
 import { Fragment, readField } from '../flow-key.ts'
-import { UNSET } from '../pipeline-action-set.ts'
-import { BOTTOM_OF_STACK, isMpls } from '../pipeline-header-stacks.ts'
+import { UNSET } from '../pipeline/action-set.ts'
+import { BOTTOM_OF_STACK, isMpls } from '../pipeline/header-stacks.ts'
 
 /** A key, and what a line tells beside it. */
 export interface FlowLine {

@@ -8,7 +8,7 @@ import { EtherType } from '../../protocols/match.ts'
 import type { TrackRequest } from '../conntrack/tracker.ts'
 import type { DatapathAction } from '../datapath-actions.ts'
 import type { FlowKey } from '../flow-key.ts'
-import type { Frozen } from '../pipeline-freeze.ts'
+import type { Frozen } from '../pipeline/freeze.ts'
 import { formatSets } from './odp-sets.ts'
 
 export interface OdpContext {

@@ -7,7 +7,7 @@ import { formatFlags } from '../../protocols/flow-text/flags.ts'
 import { EtherType, IpProtocol } from '../../protocols/match.ts'
 import type { FlowKey } from '../flow-key.ts'
 import { VLAN_PRESENT, readField } from '../flow-key.ts'
-import { isMpls } from '../pipeline-header-stacks.ts'
+import { isMpls } from '../pipeline/header-stacks.ts'
 import { formatDatapathPort } from './odp-actions.ts'
 
 type Format = (value: bigint) => string

@@ -13,11 +13,11 @@ import type { FlowKey } from '../flow-key.ts'
 import { readField } from '../flow-key.ts'
 import type { FlowTables } from '../flow-tables.ts'
 import type { Group, GroupBucket } from '../groups.ts'
-import { actionSetInOrder, stepsWritten } from '../pipeline-action-set.ts'
-import type { Frozen } from '../pipeline-freeze.ts'
-import type { TranslationObserver } from '../pipeline-observer.ts'
-import type { Step } from '../pipeline-steps.ts'
-import { actionOf } from '../pipeline-steps.ts'
+import { actionSetInOrder, stepsWritten } from '../pipeline/action-set.ts'
+import type { Frozen } from '../pipeline/freeze.ts'
+import type { TranslationObserver } from '../pipeline/observer.ts'
+import type { Step } from '../pipeline/steps.ts'
+import { actionOf } from '../pipeline/steps.ts'
 
 /** A line of a trace and those under it. What is a place in the tables stands at its own level where nothing follows. */
 export interface TraceNode {

@@ -8,7 +8,7 @@ import type { Tracker, TrackRequest } from '../conntrack/tracker.ts'
 import type { FlowKey } from '../flow-key.ts'
 import { extractKey, readField, wordOfField } from '../flow-key.ts'
 import type { FrameArena, FrameHandle } from '../frames.ts'
-import type { Frozen } from '../pipeline-freeze.ts'
+import type { Frozen } from '../pipeline/freeze.ts'
 import { applySet } from '../rewrite.ts'
 import { locate } from '../rewrite/layout.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { keysAgree } from '../../datapath/flow-key.ts'
 import type { DatapathAction } from '../../datapath/datapath-actions.ts'
-import { translate } from '../../datapath/pipeline.ts'
+import { translate } from '../../datapath/pipeline/pipeline.ts'
 import type { Action, Bucket, GroupSpec, SelectionMethod } from '../../protocols/control/messages.ts'
 import { ReservedPort } from '../../protocols/control/messages.ts'
 import type { FieldName } from '../../protocols/fields.ts'

@@ -1,14 +1,14 @@
 // Copies that leave: by port number, by the reserved ones, through tunnels.
 
-import { ReservedPort } from '../protocols/control/messages.ts'
-import { Word } from '../protocols/fields.ts'
-import { portFromWire16 } from '../protocols/port-numbers.ts'
-import type { Nanoseconds } from '../runtime/clock.ts'
-import type { Flow } from './flow.ts'
-import type { MacTable } from './mac-table.ts'
-import { forwardNormally } from './normal.ts'
-import type { Translation } from './pipeline-translation.ts'
-import type { Port, PortTable } from './ports.ts'
+import { ReservedPort } from '../../protocols/control/messages.ts'
+import { Word } from '../../protocols/fields.ts'
+import { portFromWire16 } from '../../protocols/port-numbers.ts'
+import type { Nanoseconds } from '../../runtime/clock.ts'
+import type { Flow } from '../flow.ts'
+import type { MacTable } from '../mac-table.ts'
+import { forwardNormally } from '../normal.ts'
+import type { Translation } from './translation.ts'
+import type { Port, PortTable } from '../ports.ts'
 
 export interface OutputContext {
   readonly ports: PortTable

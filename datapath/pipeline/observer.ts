@@ -1,8 +1,8 @@
-import type { Action } from '../protocols/control/messages.ts'
-import type { Flow } from './flow.ts'
-import type { FlowKey } from './flow-key.ts'
-import type { Group, GroupBucket } from './groups.ts'
-import type { Frozen } from './pipeline-freeze.ts'
+import type { Action } from '../../protocols/control/messages.ts'
+import type { Flow } from '../flow.ts'
+import type { FlowKey } from '../flow-key.ts'
+import type { Group, GroupBucket } from '../groups.ts'
+import type { Frozen } from './freeze.ts'
 
 /** Told of every turn that a frame takes, in order. `depth` is in how many lists of actions it stands: those of flows and of buckets. */
 export interface TranslationObserver {

@@ -1,17 +1,17 @@
 // The learn action: a flow made of the frame that meets it (Open vSwitch's lib/learn.c).
 
-import type { Action, FlowMod } from '../protocols/control/messages.ts'
-import { FIELDS } from '../protocols/fields.ts'
-import type { Field } from '../protocols/fields.ts'
-import type { Match } from '../protocols/match.ts'
-import { InvalidField } from '../protocols/errors.ts'
-import { portFromWire16 } from '../protocols/port-numbers.ts'
-import type { FlowTables } from './flow-tables.ts'
-import { packMatch } from './packed-match.ts'
-import type { Effect } from './pipeline-effects.ts'
-import { canLearnOutput, portFrom } from './pipeline-output.ts'
-import type { LearnStep, Step } from './pipeline-steps.ts'
-import type { Translation } from './pipeline-translation.ts'
+import type { Action, FlowMod } from '../../protocols/control/messages.ts'
+import { FIELDS } from '../../protocols/fields.ts'
+import type { Field } from '../../protocols/fields.ts'
+import type { Match } from '../../protocols/match.ts'
+import { InvalidField } from '../../protocols/errors.ts'
+import { portFromWire16 } from '../../protocols/port-numbers.ts'
+import type { FlowTables } from '../flow-tables.ts'
+import { packMatch } from '../packed-match.ts'
+import type { Effect } from './effects.ts'
+import { canLearnOutput, portFrom } from './output.ts'
+import type { LearnStep, Step } from './steps.ts'
+import type { Translation } from './translation.ts'
 
 type Learn = Extract<Step, { type: 'learn' }>
 

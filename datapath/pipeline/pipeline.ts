@@ -8,15 +8,15 @@
 // Where the answer depends on what only the datapath can find out (a connection's state, what was under a label), it ends in
 // `recirculate`: the frame is read again, and `resume` goes on where `Frozen` says.
 
-import type { Nanoseconds } from '../runtime/clock.ts'
-import type { Action } from '../protocols/control/messages.ts'
-import type { FlowKey } from './flow-key.ts'
-import type { Frozen } from './pipeline-freeze.ts'
-import type { TranslationObserver } from './pipeline-observer.ts'
-import { stepsOf } from './pipeline-steps.ts'
-import type { Translation } from './pipeline-translation.ts'
-import type { PipelineContext } from './pipeline-walk.ts'
-import { Walk } from './pipeline-walk.ts'
+import type { Nanoseconds } from '../../runtime/clock.ts'
+import type { Action } from '../../protocols/control/messages.ts'
+import type { FlowKey } from '../flow-key.ts'
+import type { Frozen } from './freeze.ts'
+import type { TranslationObserver } from './observer.ts'
+import { stepsOf } from './steps.ts'
+import type { Translation } from './translation.ts'
+import type { PipelineContext } from './walk.ts'
+import { Walk } from './walk.ts'
 
 /** What becomes of a frame with this key, from table 0 on. */
 export function translate(

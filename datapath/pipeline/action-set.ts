@@ -1,9 +1,9 @@
 // The action set: OpenFlow 1.3 §5.10, and Open vSwitch's places for what OpenFlow does not know (`ofpacts_execute_action_set`,
 // lib/ofp-actions.c).
 
-import { ReservedPort } from '../protocols/control/messages.ts'
-import type { Flow } from './flow.ts'
-import type { Step } from './pipeline-steps.ts'
+import { ReservedPort } from '../../protocols/control/messages.ts'
+import type { Flow } from '../flow.ts'
+import type { Step } from './steps.ts'
 
 /** What tables have written so far, newest first: written to in no time, and shared by clones. */
 export interface ActionSet {

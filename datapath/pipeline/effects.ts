@@ -1,12 +1,12 @@
 // What a translation brings about beside what is done to the frame. Asking changes nothing; these are done when a frame really
 // takes that way.
 
-import type { FlowMod } from '../protocols/control/messages.ts'
-import type { Nanoseconds } from '../runtime/clock.ts'
-import type { Flow } from './flow.ts'
-import type { FlowTables } from './flow-tables.ts'
-import type { Group, GroupBucket } from './groups.ts'
-import type { MacTable } from './mac-table.ts'
+import type { FlowMod } from '../../protocols/control/messages.ts'
+import type { Nanoseconds } from '../../runtime/clock.ts'
+import type { Flow } from '../flow.ts'
+import type { FlowTables } from '../flow-tables.ts'
+import type { Group, GroupBucket } from '../groups.ts'
+import type { MacTable } from '../mac-table.ts'
 
 export type Effect =
   /** An address seen behind a port, to be told to the MAC table. */

@@ -1,12 +1,12 @@
 // Headers that come and go: MPLS, provider backbone bridges, Ethernet itself (OpenFlow 1.3 §5.12; Open vSwitch's
 // `compose_mpls_push_action` and its neighbours).
 
-import type { Action } from '../protocols/control/messages.ts'
-import { MAX_LABELS, Word } from '../protocols/fields.ts'
-import { EtherType } from '../protocols/match.ts'
-import type { DropReason } from './drops.ts'
-import { BOTTOM_OF_STACK, isMpls } from './pipeline-header-stacks.ts'
-import type { Translation } from './pipeline-translation.ts'
+import type { Action } from '../../protocols/control/messages.ts'
+import { MAX_LABELS, Word } from '../../protocols/fields.ts'
+import { EtherType } from '../../protocols/match.ts'
+import type { DropReason } from '../drops.ts'
+import { BOTTOM_OF_STACK, isMpls } from './header-stacks.ts'
+import type { Translation } from './translation.ts'
 
 const LABEL_SHIFT = 12
 const CLASS_SHIFT = 9

@@ -1,12 +1,12 @@
 // The rest of a frame's way through the pipeline, kept while the datapath does what the pipeline can not foresee: track its
 // connection, read what was under a label, measure it. Open vSwitch's `struct frozen_state` (ofproto/ofproto-dpif-rid.h).
 
-import { Word } from '../protocols/fields.ts'
-import type { Tracked } from './conntrack/tracker.ts'
-import type { FlowKey } from './flow-key.ts'
-import type { Flow } from './flow.ts'
-import type { ActionSet } from './pipeline-action-set.ts'
-import type { Step } from './pipeline-steps.ts'
+import { Word } from '../../protocols/fields.ts'
+import type { Tracked } from '../conntrack/tracker.ts'
+import type { FlowKey } from '../flow-key.ts'
+import type { Flow } from '../flow.ts'
+import type { ActionSet } from './action-set.ts'
+import type { Step } from './steps.ts'
 
 /** A list of actions under way. */
 export interface Activation {

@@ -1,9 +1,9 @@
 // multipath and bundle: one of several links, or of several ports that are up, by a hash (Open vSwitch's lib/multipath.c and
 // lib/bundle.c).
 
-import type { BundleAction, MultipathAction } from '../protocols/control/messages.ts'
-import { finished, hashOfFields, mixed } from './pipeline-hash.ts'
-import type { Translation } from './pipeline-translation.ts'
+import type { BundleAction, MultipathAction } from '../../protocols/control/messages.ts'
+import { finished, hashOfFields, mixed } from './hash.ts'
+import type { Translation } from './translation.ts'
 
 /** Beyond so many links, those of highest random weight cost more than they are worth. */
 const MOST_BY_WEIGHT = 64

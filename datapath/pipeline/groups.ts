@@ -1,14 +1,14 @@
 // Which buckets of a group a frame meets: OpenFlow 1.3 §5.6.1, chosen as Open vSwitch's `pick_select_group` and `pick_ff_group`
 // do (ofproto/ofproto-dpif-xlate.c).
 
-import { fieldOf } from '../protocols/fields.ts'
-import type { Group, GroupBucket, GroupTable } from './groups.ts'
-import { finished, hashOfFlow, mixed } from './pipeline-hash.ts'
-import { hasField } from './pipeline-prerequisites.ts'
-import { wordWrites } from './pipeline-steps.ts'
-import type { Translation } from './pipeline-translation.ts'
-import type { PortTable } from './ports.ts'
-import { isLive } from './ports.ts'
+import { fieldOf } from '../../protocols/fields.ts'
+import type { Group, GroupBucket, GroupTable } from '../groups.ts'
+import { finished, hashOfFlow, mixed } from './hash.ts'
+import { hasField } from './prerequisites.ts'
+import { wordWrites } from './steps.ts'
+import type { Translation } from './translation.ts'
+import type { PortTable } from '../ports.ts'
+import { isLive } from '../ports.ts'
 
 interface Surroundings {
   readonly groups: GroupTable

@@ -1,10 +1,10 @@
 // The ct action: what the connection tracker is asked (ovs-actions(7), THE CT ACTION).
 
-import type { NatAction } from '../protocols/control/messages.ts'
-import { Word } from '../protocols/fields.ts'
-import type { NatRequest, TrackRequest } from './conntrack/tracker.ts'
-import type { Part, Step } from './pipeline-steps.ts'
-import type { Translation } from './pipeline-translation.ts'
+import type { NatAction } from '../../protocols/control/messages.ts'
+import { Word } from '../../protocols/fields.ts'
+import type { NatRequest, TrackRequest } from '../conntrack/tracker.ts'
+import type { Part, Step } from './steps.ts'
+import type { Translation } from './translation.ts'
 
 const LABEL_WORDS = 4
 

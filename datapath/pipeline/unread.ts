@@ -1,7 +1,7 @@
-import { ReservedPort } from '../protocols/control/messages.ts'
-import { Word } from '../protocols/fields.ts'
-import type { GroupTable } from './groups.ts'
-import type { Step } from './pipeline-steps.ts'
+import { ReservedPort } from '../../protocols/control/messages.ts'
+import { Word } from '../../protocols/fields.ts'
+import type { GroupTable } from '../groups.ts'
+import type { Step } from './steps.ts'
 
 /**
  * Whether the step has to wait until the frame is read anew where what is under its outermost headers is not known. As in Open

@@ -1,10 +1,10 @@
 // Actions prepared for the pipeline: names of fields looked up, values and masks cut into words of the flow key, so that a
 // frame's walk does neither.
 
-import type { Action, CtAction, LearnAction, LearnSpec, Subfield } from '../protocols/control/messages.ts'
-import type { Field, FieldName } from '../protocols/fields.ts'
-import { fieldOf } from '../protocols/fields.ts'
-import { fieldWords, wordOfField } from './flow-key.ts'
+import type { Action, CtAction, LearnAction, LearnSpec, Subfield } from '../../protocols/control/messages.ts'
+import type { Field, FieldName } from '../../protocols/fields.ts'
+import { fieldOf } from '../../protocols/fields.ts'
+import { fieldWords, wordOfField } from '../flow-key.ts'
 
 /** The bits of `mask` of one word of the key become those of `value`. */
 export interface WordWrite {

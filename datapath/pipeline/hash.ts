@@ -1,10 +1,10 @@
 // Numbers by which frames are spread: the same for all frames of a flow, and where a rule is symmetric for both its directions.
 // Which fields count is Open vSwitch's (`flow_hash_fields`, lib/flow.c); the numbers themselves are ours.
 
-import type { HashFields } from '../protocols/control/messages.ts'
-import { Word } from '../protocols/fields.ts'
-import { EtherType, IpProtocol } from '../protocols/match.ts'
-import type { Translation } from './pipeline-translation.ts'
+import type { HashFields } from '../../protocols/control/messages.ts'
+import { Word } from '../../protocols/fields.ts'
+import { EtherType, IpProtocol } from '../../protocols/match.ts'
+import type { Translation } from './translation.ts'
 
 /** One round of MurmurHash3 (Austin Appleby), 32 bits. */
 export function mixed(hash: number, word: number): number {

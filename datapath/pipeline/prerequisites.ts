@@ -1,11 +1,11 @@
 // Does a frame have a field? What match.ts asks of a match before it is taken, asked here of a key.
 
-import type { Field, Prerequisite } from '../protocols/fields.ts'
-import { CtState, Word } from '../protocols/fields.ts'
-import { EtherType, IpProtocol } from '../protocols/match.ts'
-import { announcesLabels } from '../protocols/packet/mpls.ts'
-import { Fragment, VLAN_PRESENT } from './flow-key.ts'
-import type { Translation } from './pipeline-translation.ts'
+import type { Field, Prerequisite } from '../../protocols/fields.ts'
+import { CtState, Word } from '../../protocols/fields.ts'
+import { EtherType, IpProtocol } from '../../protocols/match.ts'
+import { announcesLabels } from '../../protocols/packet/mpls.ts'
+import { Fragment, VLAN_PRESENT } from '../flow-key.ts'
+import type { Translation } from './translation.ts'
 
 const isIpv4 = (frame: Translation) => frame.read(Word.etherType) === EtherType.Ipv4
 const isIpv6 = (frame: Translation) => frame.read(Word.etherType) === EtherType.Ipv6

@@ -1,13 +1,13 @@
 // What a table is shown of a frame.
 
-import type { FragmentHandling } from '../protocols/control/messages.ts'
-import { KEY_WORDS, Word } from '../protocols/fields.ts'
-import { EtherType } from '../protocols/match.ts'
-import type { Flow } from './flow.ts'
-import { Fragment } from './flow-key.ts'
-import type { FlowKey } from './flow-key.ts'
-import type { FlowTable } from './flow-table.ts'
-import type { Translation } from './pipeline-translation.ts'
+import type { FragmentHandling } from '../../protocols/control/messages.ts'
+import { KEY_WORDS, Word } from '../../protocols/fields.ts'
+import { EtherType } from '../../protocols/match.ts'
+import type { Flow } from '../flow.ts'
+import { Fragment } from '../flow-key.ts'
+import type { FlowKey } from '../flow-key.ts'
+import type { FlowTable } from '../flow-table.ts'
+import type { Translation } from './translation.ts'
 
 export interface View {
   /** The frame is taken to have come in here. */

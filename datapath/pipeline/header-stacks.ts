@@ -1,10 +1,10 @@
 // What makes one stack of headers into another, with as little as can be: VLAN tags and MPLS label stack entries, outermost first.
 
-import { MAX_LABELS, Word } from '../protocols/fields.ts'
-import { EtherType } from '../protocols/match.ts'
-import type { DatapathAction } from './datapath-actions.ts'
-import { VLAN_PRESENT } from './flow-key.ts'
-import type { FlowKey } from './flow-key.ts'
+import { MAX_LABELS, Word } from '../../protocols/fields.ts'
+import { EtherType } from '../../protocols/match.ts'
+import type { DatapathAction } from '../datapath-actions.ts'
+import { VLAN_PRESENT } from '../flow-key.ts'
+import type { FlowKey } from '../flow-key.ts'
 
 type Stack = readonly number[]
 

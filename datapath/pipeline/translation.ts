@@ -4,22 +4,22 @@
 // copy leaves (`commit`, as Open vSwitch's `commit_odp_actions`): a rewrite that nobody gets to see costs nothing, and
 // NORMAL may tag the frame differently for each of its ports.
 
-import { KEY_WORDS, MAX_LABELS, Word, fieldOf } from '../protocols/fields.ts'
-import type { Field } from '../protocols/fields.ts'
-import { EtherType } from '../protocols/match.ts'
-import { portFromWire16 } from '../protocols/port-numbers.ts'
-import type { DatapathAction } from './datapath-actions.ts'
-import type { DropReason } from './drops.ts'
-import type { Flow } from './flow.ts'
-import type { FlowKey } from './flow-key.ts'
-import { copyOfWords, freshWords } from './key-words.ts'
-import { MAX_TAGS, VLAN_PRESENT, readField, wordOfField, fieldWords, writeField } from './flow-key.ts'
-import { UNSET } from './pipeline-action-set.ts'
-import type { Effect } from './pipeline-effects.ts'
-import type { Frozen } from './pipeline-freeze.ts'
-import { labelActions, labelsOf, tagActions } from './pipeline-header-stacks.ts'
-import type { Part } from './pipeline-steps.ts'
-import { held } from './pipeline-steps.ts'
+import { KEY_WORDS, MAX_LABELS, Word, fieldOf } from '../../protocols/fields.ts'
+import type { Field } from '../../protocols/fields.ts'
+import { EtherType } from '../../protocols/match.ts'
+import { portFromWire16 } from '../../protocols/port-numbers.ts'
+import type { DatapathAction } from '../datapath-actions.ts'
+import type { DropReason } from '../drops.ts'
+import type { Flow } from '../flow.ts'
+import type { FlowKey } from '../flow-key.ts'
+import { copyOfWords, freshWords } from '../key-words.ts'
+import { MAX_TAGS, VLAN_PRESENT, readField, wordOfField, fieldWords, writeField } from '../flow-key.ts'
+import { UNSET } from './action-set.ts'
+import type { Effect } from './effects.ts'
+import type { Frozen } from './freeze.ts'
+import { labelActions, labelsOf, tagActions } from './header-stacks.ts'
+import type { Part } from './steps.ts'
+import { held } from './steps.ts'
 
 const ALL_ONES = 0xffffffff
 const TUNNEL_ID = fieldOf('tun_id')
