@@ -27,6 +27,9 @@ export interface ZoneLimit {
   count: number
 }
 
+/** As in Open vSwitch. */
+const NO_LIMIT = 0
+
 export class ConnectionTable {
   readonly #clock: Clock
   /** Connections in all zones together, at most; those that are there already stay. */
@@ -78,8 +81,8 @@ export class ConnectionTable {
   }
 
   #isBelowLimits(zone: number): boolean {
-    const limit = this.#limits.get(zone) ?? this.#limits.get('default') ?? Infinity
-    return this.#entries.size < this.maximum && (this.#counts.get(zone) ?? 0) < limit
+    const limit = this.#limits.get(zone) ?? this.#limits.get('default') ?? NO_LIMIT
+    return this.#entries.size < this.maximum && (limit === NO_LIMIT || (this.#counts.get(zone) ?? 0) < limit)
   }
 
   insert(connection: Connection, timeout: TimeoutName): Entry {
@@ -124,7 +127,7 @@ export class ConnectionTable {
     return new Map(this.#counts)
   }
 
-  /** `undefined` lifts the limit. */
+  /** A limit of 0 is none, whatever the default is; `undefined` leaves the zone to the default. */
   setZoneLimit(zone: number | 'default', limit: number | undefined): void {
     if (limit === undefined) this.#limits.delete(zone)
     else this.#limits.set(zone, limit)

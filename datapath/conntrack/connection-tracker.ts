@@ -150,7 +150,10 @@ export class ConnectionTracker implements Tracker {
     return this.#table.zoneCounts()
   }
 
-  /** How many connections a zone may have, or each that has no limit of its own; `undefined` lifts it. */
+  /**
+   * How many connections a zone may have, or each that has no limit of its own; 0: as many as come. `undefined` leaves the zone to
+   * the default.
+   */
   setZoneLimit(zone: number | 'default', limit: number | undefined): void {
     this.#table.setZoneLimit(zone, limit)
   }

@@ -4,12 +4,14 @@ import type { ConnectionFilter } from '../../protocols/control/messages.ts'
 import type { ConnectionTracker } from '../conntrack/connection-tracker.ts'
 import { formatConnection } from '../conntrack/format.ts'
 import type { Switch } from '../switch.ts'
+import { otherWords } from './datapath-words.ts'
 import type { UnixctlCommand } from './unixctl.ts'
 
-export function conntrackCommands({ connections }: Switch): Record<string, UnixctlCommand> {
+export function conntrackCommands(device: Switch): Record<string, UnixctlCommand> {
+  const { connections } = device
   return {
-    'dpctl/dump-conntrack': { usage: '[zone=N]', run: (words) => dump(connections, words) },
-    'dpctl/flush-conntrack': { usage: '[zone=N]', run: (words) => flush(connections, words) },
+    'dpctl/dump-conntrack': { usage: '[-m] [-s] [dp] [zone=N]', run: (words) => dump(device, words) },
+    'dpctl/flush-conntrack': { usage: '[dp] [zone=N]', run: (words) => flush(device, words) },
     'dpctl/ct-get-nconns': { usage: '', run: () => `${connections.dump().length}\n` },
     'dpctl/ct-get-maxconns': { usage: '', run: () => `${connections.maxConnections}\n` },
     'dpctl/ct-set-maxconns': {
@@ -40,29 +42,35 @@ export function conntrackCommands({ connections }: Switch): Record<string, Unixc
 
 const LARGEST_LIMIT = 0xffffffff
 
-function dump(connections: ConnectionTracker, words: readonly string[]): string {
-  const found = connections.dump(filterOf(words))
+/** What `-m` and `-s` add there, there is none of here. */
+const VERBOSITY = /^(-m|--more|-s|--statistics)$/
+const NONE = /^$/
+
+function dump(device: Switch, words: readonly string[]): string {
+  const found = device.connections.dump(filterOf(otherWords(device, words, VERBOSITY)))
   return found.map((connection) => `${formatConnection(connection)}\n`).join('')
 }
 
-function flush(connections: ConnectionTracker, words: readonly string[]): string {
-  connections.flush(filterOf(words))
+function flush(device: Switch, words: readonly string[]): string {
+  device.connections.flush(filterOf(otherWords(device, words, NONE)))
   return ''
 }
 
 function filterOf(words: readonly string[]): ConnectionFilter {
-  const [zone] = words.flatMap((word) => zonesOf(word))
+  const [zone, ...more] = words.flatMap((word) => zonesOf(word))
+  if (more.length > 0) throw new Error('expected one zone')
   return zone === undefined ? {} : { zone }
 }
 
 function limits(connections: ConnectionTracker, words: readonly string[]): string {
-  const wanted = new Set(words.flatMap((word) => zonesOf(word)))
+  const wanted = words.flatMap((word) => zonesOf(word))
   const counts = connections.zoneCounts()
-  const all = connections.zoneLimits()
-  const common = all.find(({ zone }) => zone === 'default')?.limit ?? 0
-  const lines = all
-    .filter(({ zone }) => zone !== 'default' && (wanted.size === 0 || wanted.has(zone)))
-    .map(({ zone, limit }) => `zone=${zone},limit=${limit},count=${zone === 'default' ? 0 : (counts.get(zone) ?? 0)}`)
+  const limitOf = new Map(connections.zoneLimits().map(({ zone, limit }) => [zone, limit]))
+  const common = limitOf.get('default') ?? 0
+  const limited = [...limitOf.keys()].filter((zone) => zone !== 'default').sort((a, b) => a - b)
+  const lines = (wanted.length > 0 ? wanted : limited).map(
+    (zone) => `zone=${zone},limit=${limitOf.get(zone) ?? common},count=${counts.get(zone) ?? 0}`,
+  )
   return [`default limit=${common}`, ...lines, ''].join('\n')
 }
 
@@ -73,7 +81,7 @@ function setLimits(connections: ConnectionTracker, words: readonly string[]): st
     const limit = whole(found[1] ?? found[3]!, LARGEST_LIMIT, 'limit')
     return { zone: found[2] === undefined ? ('default' as const) : zoneOf(found[2]), limit }
   })
-  for (const { zone, limit } of settings) connections.setZoneLimit(zone, limit === 0 ? undefined : limit)
+  for (const { zone, limit } of settings) connections.setZoneLimit(zone, limit)
   return ''
 }
 

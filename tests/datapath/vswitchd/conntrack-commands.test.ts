@@ -33,6 +33,14 @@ test('limits hold for their zone, and are told with what is in it', () => {
   expect(ask('ct-get-nconns')).toBe('0\n')
 })
 
+test('a limit of 0 is none, whatever the default is', () => {
+  const { ask, meet } = tracking()
+  ask('ct-set-limits', 'default=2', 'zone=7,limit=0')
+  for (let source = 1; source <= 5; source++) meet(source)
+  expect(ask('ct-get-limits')).toBe('default limit=2\nzone=7,limit=0,count=5\n')
+  expect(ask('ct-get-limits', 'zone=9,7')).toBe('default limit=2\nzone=9,limit=2,count=0\nzone=7,limit=0,count=5\n')
+})
+
 test('there are no more connections than may be', () => {
   const { ask, meet } = tracking()
   ask('ct-set-maxconns', '3')
