@@ -20,7 +20,7 @@ const MESSAGE_REMARKS: Partial<Record<MessageType, Remark>> = {
   flowMonitorPaused: { support: 'partly', why: 'understood, and never said: a monitor that does not read is cut off' },
   flowMonitorResumed: { support: 'partly', why: 'as flowMonitorPaused' },
   packetOut: { support: 'partly', why: 'no packet is kept in the switch: a buffer_id is OFPBRC_BUFFER_UNKNOWN' },
-  setConfig: { support: 'partly', why: 'it reassembles no fragments' },
+  setConfig: { support: 'partly', why: 'a request to reassemble fragments is taken, and changes nothing' },
 }
 
 const ACTION_REMARKS: Partial<Record<Action['type'], Remark>> = {

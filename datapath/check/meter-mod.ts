@@ -17,13 +17,12 @@ const isMeterNumber = (meter: number) =>
 
 /**
  * Of a meter to be made or changed.
- * @throws Refused
+ * @throws Refused As Open vSwitch, one without a band by the code for too many.
  */
 export function checkMeter({ meter, bands }: MeterSpec): void {
   refuseUnless(isMeterNumber(meter), 'OFPMMFC_INVALID_METER', 'meter', `${meter} is no meter number`)
-  refuseUnless(bands.length > 0, 'OFPMMFC_BAD_BAND', 'bands', 'a meter needs a band')
-  const problem = `${bands.length} bands; expected at most ${MOST_BANDS}`
-  refuseUnless(bands.length <= MOST_BANDS, 'OFPMMFC_OUT_OF_BANDS', 'bands', problem)
+  const isCount = bands.length > 0 && bands.length <= MOST_BANDS
+  refuseUnless(isCount, 'OFPMMFC_OUT_OF_BANDS', 'bands', `${bands.length} bands; expected 1 to ${MOST_BANDS}`)
   bands.forEach((band, index) => checkBand(band, `bands[${index}]`))
 }
 

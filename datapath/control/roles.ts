@@ -4,6 +4,8 @@ import { Refused } from '../../protocols/control/refused.ts'
 /** Whoever has a role. */
 export interface RoleHolder {
   role: Role
+  /** Another is the primary now, and this one, which was, a secondary. */
+  demoted(generationId: bigint): void
 }
 
 /** Who of a switch's controllers is what: OpenFlow 1.3 §6.3.6. There is one primary at most. */
@@ -28,7 +30,11 @@ export class Roles {
     if (role === 'primary' || role === 'secondary') this.#checkGeneration(generationId)
     if (role === 'primary') this.#demoteOthers(holder)
     if (role !== 'nochange') holder.role = role
-    return { type: 'roleReply', role: holder.role, generationId: this.#generation ?? UNKNOWN_GENERATION }
+    return { type: 'roleReply', role: holder.role, generationId: this.#lastGeneration }
+  }
+
+  get #lastGeneration(): bigint {
+    return this.#generation ?? UNKNOWN_GENERATION
   }
 
   #checkGeneration(generation: bigint): void {
@@ -38,7 +44,11 @@ export class Roles {
   }
 
   #demoteOthers(holder: RoleHolder): void {
-    for (const other of this.#holders) if (other !== holder && other.role === 'primary') other.role = 'secondary'
+    for (const other of this.#holders) {
+      if (other === holder || other.role !== 'primary') continue
+      other.role = 'secondary'
+      other.demoted(this.#lastGeneration)
+    }
   }
 }
 

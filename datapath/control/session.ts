@@ -86,6 +86,10 @@ export class Session implements RoleHolder {
     if (hears(this.#subscription, this.role, message)) this.#conversation.send(message)
   }
 
+  demoted(generationId: bigint): void {
+    this.#conversation.send({ type: 'roleStatus', role: this.role, reason: 'primary_request', generationId })
+  }
+
   /** The connection is gone. */
   end(): void {
     this.#roles.remove(this)
@@ -168,11 +172,12 @@ export class Session implements RoleHolder {
     }
   }
 
-  /** How fragments are seen is the switch's affair, and so every controller's. */
+  /**
+   * How fragments are seen is the switch's affair, and so every controller's that may change it. As in Open vSwitch a request to
+   * reassemble them, which the configuration then shows was not met, is no mistake.
+   */
   #configure({ fragments, missSendLength }: MessageOf<'setConfig'>): void {
-    if (fragments === 'reassemble')
-      throw new Refused('OFPSCFC_BAD_FLAGS', 'fragments', 'this switch does not reassemble fragments')
-    this.#device.fragments = fragments
+    if (fragments !== 'reassemble' && this.role !== 'secondary') this.#device.fragments = fragments
     this.#missSendLength = missSendLength
   }
 

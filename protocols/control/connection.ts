@@ -81,6 +81,7 @@ const NOTICES: ReadonlySet<MessageType> = new Set<MessageType>([
   'hello',
   'packetIn',
   'portStatus',
+  'roleStatus',
   'flowRemoved',
   'flowMonitorReply',
   'flowMonitorPaused',

@@ -34,6 +34,10 @@ export interface HeldFrame {
 export const ROLES = ['nochange', 'equal', 'primary', 'secondary'] as const
 export type Role = (typeof ROLES)[number]
 
+/** Why a controller's role has changed without its asking: OFPCRR_*, OpenFlow 1.4 §7.4.4. */
+export const ROLE_STATUS_REASONS = ['primary_request', 'config', 'experimenter'] as const
+export type RoleStatusReason = (typeof ROLE_STATUS_REASONS)[number]
+
 /** What is sent to a controller unasked, by its role: reasons of each kind of message (OpenFlow 1.3 §7.3.10). */
 export interface AsyncConfig {
   packetIn: PacketInReason[]
@@ -159,6 +163,8 @@ export type Message =
   | { type: 'queueConfigReply'; port: number; queues: (QueueConfig & { port: number })[] }
   | { type: 'roleRequest'; role: Role; generationId: bigint }
   | { type: 'roleReply'; role: Role; generationId: bigint }
+  /** To a controller that has another role now, and did not ask for it. */
+  | { type: 'roleStatus'; role: Role; reason: RoleStatusReason; generationId: bigint }
   | { type: 'asyncConfigRequest' }
   | { type: 'asyncConfigReply'; primary: AsyncConfig; secondary: AsyncConfig }
   | { type: 'setAsyncConfig'; primary: AsyncConfig; secondary: AsyncConfig }

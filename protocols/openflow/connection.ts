@@ -30,7 +30,7 @@ const REPLY_LIMIT = 1 << 25
 const MAXIMUM_ROLE_REQUESTS = 16
 
 /** Said to nobody's request: xid 0, and of no use to one who has not said hello. */
-const NOTICES: ReadonlySet<MessageType> = new Set<MessageType>(['packetIn', 'portStatus', 'flowRemoved'])
+const NOTICES: ReadonlySet<MessageType> = new Set<MessageType>(['packetIn', 'portStatus', 'flowRemoved', 'roleStatus'])
 
 interface UnderWay {
   xid: number

@@ -34,13 +34,14 @@ const scale = (unit: Unit | undefined) => (unit === 'packets' ? 1n : 1000n)
 export const meterFlagBits = ({ unit, flags }: MeterSpec): number =>
   (unit === 'packets' ? PKTPS : KBPS) | (flags?.burst === true ? BURST : 0) | (flags?.stats === true ? STATS : 0)
 
-/** @throws Refused OFPMMFC_BAD_FLAGS bits that mean nothing, or both units at once. */
+/** @throws Refused OFPMMFC_BAD_FLAGS bits that mean nothing, or not one unit. */
 export function readMeterFlags(reader: ByteReader): { unit: Unit; flags?: NonNullable<MeterSpec['flags']> } {
   const bits = reader.u16()
-  if ((bits & ~ALL_METER_FLAGS) !== 0 || (bits & (KBPS | PKTPS)) === (KBPS | PKTPS))
+  const unitBits = bits & (KBPS | PKTPS)
+  if ((bits & ~ALL_METER_FLAGS) !== 0 || (unitBits !== KBPS && unitBits !== PKTPS))
     throw new Refused('OFPMMFC_BAD_FLAGS', 'flags', `no meter has flags 0x${bits.toString(16)}`)
   const flags = { ...((bits & BURST) !== 0 && { burst: true }), ...((bits & STATS) !== 0 && { stats: true }) }
-  const unit = (bits & PKTPS) === 0 ? 'bits' : 'packets'
+  const unit = unitBits === KBPS ? 'bits' : 'packets'
   return (bits & (BURST | STATS)) === 0 ? { unit } : { unit, flags }
 }
 

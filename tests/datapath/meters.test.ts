@@ -152,7 +152,7 @@ describe('what makes a meter', () => {
   test.each<[string, Partial<MeterSpec>, string, string]>([
     ['number 0', { meter: 0 }, 'OFPMMFC_INVALID_METER', 'meter'],
     ['number of all', { meter: ReservedMeter.All }, 'OFPMMFC_INVALID_METER', 'meter'],
-    ['no band', { bands: [] }, 'OFPMMFC_BAD_BAND', 'bands'],
+    ['no band', { bands: [] }, 'OFPMMFC_OUT_OF_BANDS', 'bands'],
     ['nine bands', { bands: Array.from({ length: 9 }, () => drop(1n, 1n)) }, 'OFPMMFC_OUT_OF_BANDS', 'bands'],
     ['no rate', { bands: [drop(0n, 1n)] }, 'OFPMMFC_BAD_RATE', 'bands[0].rate'],
     ['a burst past counting', { bands: [drop(1n, 1n << 60n)] }, 'OFPMMFC_BAD_BURST', 'bands[0].burst'],

@@ -279,7 +279,8 @@ export function asOpenFlowSays(message: Message): Message {
     case 'groupDescriptionReply':
       return { ...message, groups: message.groups.map(group) }
     case 'meterMod':
-      return meter(message)
+      // Of a deletion only the number is said.
+      return message.command === 'delete' ? { ...without(message, 'unit', 'flags'), bands: [] } : meter(message)
     case 'meterConfigReply':
       return { ...message, meters: message.meters.map(meter) }
     case 'meterStatisticsReply':

@@ -24,6 +24,7 @@ import {
   PORT_FLAGS,
   REMOVAL_REASONS,
   ROLES,
+  ROLE_STATUS_REASONS,
 } from '../../protocols/control/messages.ts'
 import type { ErrorCode } from '../../protocols/control/messages.ts'
 import type { Random } from '../../runtime/random.ts'
@@ -409,6 +410,12 @@ const MAKERS: Makers<MessageType> = {
   }),
   roleRequest: (random) => ({ type: 'roleRequest', role: pick(random, ROLES), generationId: randomBits(random, 64) }),
   roleReply: (random) => ({ type: 'roleReply', role: pick(random, ROLES), generationId: randomBits(random, 64) }),
+  roleStatus: (random) => ({
+    type: 'roleStatus',
+    role: pick(random, ROLES),
+    reason: pick(random, ROLE_STATUS_REASONS),
+    generationId: randomBits(random, 64),
+  }),
   asyncConfigRequest: () => ({ type: 'asyncConfigRequest' }),
   asyncConfigReply: (random) => ({
     type: 'asyncConfigReply',

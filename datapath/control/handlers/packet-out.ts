@@ -6,11 +6,11 @@ import { checkActions } from '../../flow-check.ts'
 import type { Switch } from '../../switch.ts'
 import { checkLength } from './held-frames.ts'
 
-const ETHERNET_HEADER_SIZE = 14
 const HIGHEST_NUMBER = 0xfeff
 
 /**
- * A frame of the controller's own. It need not have come in anywhere: `controller` is an in_port too.
+ * A frame of the controller's own. It need not have come in anywhere: `controller` is an in_port too, and 0, which no port has.
+ * One that is too short for its header is dropped as one that came in would be.
  * @throws Refused
  */
 export function checkPacketOut(
@@ -20,12 +20,10 @@ export function checkPacketOut(
   if (bufferId !== NO_BUFFER)
     throw new Refused('OFPBRC_BUFFER_UNKNOWN', 'bufferId', `this switch keeps no packets, ${bufferId} neither`)
   const isReserved = inPort === ReservedPort.Controller || inPort === ReservedPort.Local || inPort === ReservedPort.Any
-  if (!isReserved && (inPort < 1 || inPort > HIGHEST_NUMBER))
+  if (!isReserved && inPort > HIGHEST_NUMBER)
     throw new Refused('OFPBRC_BAD_PORT', 'inPort', `${inPort} is no port to come from`)
   checkActions(actions, [], { ...known, packetOut: true }, 'actions')
   checkLength(frame, 'frame')
-  if (frame.length < ETHERNET_HEADER_SIZE)
-    throw new Refused('OFPBRC_BAD_PACKET', 'frame', `${frame.length} bytes; expected an Ethernet frame`)
 }
 
 export function packetOut(device: Switch, { inPort, actions, frame }: MessageOf<'packetOut'>): void {

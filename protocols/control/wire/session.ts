@@ -3,7 +3,7 @@
 import { InvalidField } from '../../errors.ts'
 import type { signalbox } from '../generated/control.js'
 import type { AsyncConfig, ErrorCode, MessageOf, MessageType } from '../messages.ts'
-import { ERROR_CODES, FRAGMENT_HANDLING, ROLES } from '../messages.ts'
+import { ERROR_CODES, FRAGMENT_HANDLING, ROLES, ROLE_STATUS_REASONS } from '../messages.ts'
 import { packetInReasons } from './actions.ts'
 import type { Codecs } from './codecs.ts'
 import { signal } from './codecs.ts'
@@ -16,6 +16,7 @@ type WireAsyncs = signalbox.control.AsyncConfigs.$Properties
 
 const fragmentHandling = new Vocabulary(FRAGMENT_HANDLING)
 const roles = new Vocabulary(ROLES)
+const roleStatusReasons = new Vocabulary(ROLE_STATUS_REASONS)
 const packetInFormats = new Vocabulary(['openflow', 'nxt_packet_in', 'nxt_packet_in2'])
 
 const echo = <T extends 'echoRequest' | 'echoReply'>(type: T) => ({
@@ -122,6 +123,19 @@ export const SESSION_MESSAGES = {
   setConfig: config('setConfig'),
   roleRequest: role('roleRequest'),
   roleReply: role('roleReply'),
+  roleStatus: {
+    toWire: (message, at) => ({
+      role: roles.number(message.role, `${at}role`),
+      reason: roleStatusReasons.number(message.reason, `${at}reason`),
+      generationId: toUint64(message.generationId, `${at}generationId`),
+    }),
+    fromWire: (wire, at) => ({
+      type: 'roleStatus',
+      role: roles.word(wire.role, `${at}role`),
+      reason: roleStatusReasons.word(wire.reason, `${at}reason`),
+      generationId: fromUint64(wire.generationId),
+    }),
+  },
   asyncConfigRequest: signal('asyncConfigRequest'),
   asyncConfigReply: asyncConfig('asyncConfigReply'),
   setAsyncConfig: asyncConfig('setAsyncConfig'),

@@ -23,6 +23,13 @@ export const METER_MOD = body(
     const code = reader.u16()
     const command = COMMANDS[code]
     if (command === undefined) throw new Refused('OFPMMFC_BAD_COMMAND', 'command', `there is no meter command ${code}`)
+    // As in Open vSwitch, of a deletion only the number is looked at.
+    if (command === 'delete') {
+      reader.skip(2)
+      const meter = reader.u32()
+      reader.skip(reader.remaining)
+      return { type: 'meterMod', command, meter, bands: [] }
+    }
     const counting = readMeterFlags(reader)
     const meter = reader.u32()
     return { type: 'meterMod', command, meter, ...counting, bands: decodeBands(reader, counting.unit) }

@@ -137,7 +137,7 @@ describe('an error names the field, and nothing is half-applied', () => {
       'OFPBRC_BAD_PORT',
       'port.type',
     ],
-    ['meter: no band', { type: 'meterMod', command: 'add', meter: 2, bands: [] }, 'OFPMMFC_BAD_BAND', 'bands'],
+    ['meter: no band', { type: 'meterMod', command: 'add', meter: 2, bands: [] }, 'OFPMMFC_OUT_OF_BANDS', 'bands'],
     [
       'meter: rate',
       { type: 'meterMod', command: 'add', meter: 2, bands: [{ type: 'drop', rate: 0n, burst: 1n }] },
@@ -156,12 +156,11 @@ describe('an error names the field, and nothing is half-applied', () => {
       'OFPMMFC_UNKNOWN_METER',
       'meter',
     ],
-    ['packet-out: in_port', { type: 'packetOut', inPort: 0, actions: [], frame: FRAME }, 'OFPBRC_BAD_PORT', 'inPort'],
     [
-      'packet-out: frame',
-      { type: 'packetOut', inPort: 1, actions: [], frame: FRAME.slice(0, 13) },
-      'OFPBRC_BAD_PACKET',
-      'frame',
+      'packet-out: in_port',
+      { type: 'packetOut', inPort: ReservedPort.All, actions: [], frame: FRAME },
+      'OFPBRC_BAD_PORT',
+      'inPort',
     ],
     [
       'packet-out: action',

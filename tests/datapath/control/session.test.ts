@@ -81,6 +81,48 @@ describe('each of several controllers', () => {
     expect(device.tables.size).toBe(1)
   })
 
+  test('hears that another has become the primary in its place', async () => {
+    const { first, second } = await twoControllers()
+    first.send(claim('primary', 5n))
+    await first.barrier()
+    second.send(claim('primary', 7n))
+    second.send(claim('primary', 8n))
+    await second.barrier()
+    await first.barrier()
+    expect(first.of('roleStatus')).toEqual([
+      { type: 'roleStatus', role: 'secondary', reason: 'primary_request', generationId: 7n },
+    ])
+    expect(second.of('roleStatus')).toEqual([])
+  })
+
+  test('changes how fragments are seen, but for a secondary; a wish to reassemble them changes nothing', async () => {
+    const { first, second, clock, device } = await twoControllers()
+    first.send({ type: 'setConfig', fragments: 'drop', missSendLength: 1 })
+    first.send({ type: 'setConfig', fragments: 'reassemble', missSendLength: 2 })
+    second.send(claim('secondary', 1n))
+    second.send({ type: 'setConfig', fragments: 'normal', missSendLength: 3 })
+    await first.barrier()
+    await second.barrier()
+    const settings = [first, second].map(({ connection }) => connection.request({ type: 'configRequest' }))
+    expect(await clock.runUntil(Promise.all(settings))).toEqual([
+      { type: 'configReply', fragments: 'drop', missSendLength: 2 },
+      { type: 'configReply', fragments: 'drop', missSendLength: 3 },
+    ])
+    expect(first.errors()).toEqual([])
+    expect(device.fragments).toBe('drop')
+  })
+
+  test('may send frames too short for a header: they are dropped', async () => {
+    const { first, device } = await twoControllers()
+    for (const length of [0, 1, 13]) {
+      const frame = FRAME.slice(0, length)
+      first.send({ type: 'packetOut', inPort: 0, actions: [{ type: 'output', port: 1 }], frame })
+    }
+    await first.barrier()
+    expect(first.errors()).toEqual([])
+    expect(device.drops.malformed).toBe(3)
+  })
+
   test('no secondary hears of packets, until it asks', async () => {
     const { first, second, receive } = await twoControllers()
     first.send(
