@@ -4,6 +4,8 @@ import type { Action, Bucket, GroupMod, GroupSpec, GroupStatistics } from '../pr
 import { ReservedGroup } from '../protocols/control/messages.ts'
 import { Refused } from '../protocols/control/refused.ts'
 import type { Nanoseconds } from '../runtime/clock.ts'
+import type { HashedPart } from './pipeline/selection.ts'
+import { hashedParts } from './pipeline/selection.ts'
 import type { Step } from './pipeline/steps.ts'
 import { stepsOf } from './pipeline/steps.ts'
 
@@ -23,6 +25,8 @@ export interface GroupBucket {
 export interface Group {
   readonly spec: GroupSpec
   readonly buckets: readonly GroupBucket[]
+  /** What a select group goes by, where it was told. */
+  readonly hashed: readonly HashedPart[]
   readonly madeAt: Nanoseconds
   packets: number
   bytes: number
@@ -152,6 +156,7 @@ function put(
   groups.set(group, {
     spec,
     buckets: numbered.map((bucket) => makeBucket(bucket, before)),
+    hashed: selection?.method === 'hash' ? hashedParts(selection.fields) : [],
     madeAt: before?.madeAt ?? checks.now,
     packets: before?.packets ?? 0,
     bytes: before?.bytes ?? 0,

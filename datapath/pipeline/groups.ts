@@ -1,11 +1,10 @@
 // Which buckets of a group a frame meets: OpenFlow 1.3 §5.6.1, chosen as Open vSwitch's `pick_select_group` and `pick_ff_group`
 // do (ofproto/ofproto-dpif-xlate.c).
 
-import { fieldOf } from '../../protocols/fields.ts'
 import type { Group, GroupBucket, GroupTable } from '../groups.ts'
-import { finished, hashOfFlow, mixed } from './hash.ts'
+import { finished, hashOfFlow, hashOfPair, mixed } from './hash.ts'
 import { hasField } from './prerequisites.ts'
-import { wordWrites } from './steps.ts'
+import { hashOfPart } from './selection.ts'
 import type { Translation } from './translation.ts'
 import type { PortTable } from '../ports.ts'
 import { isLive } from '../ports.ts'
@@ -50,13 +49,14 @@ function isAlive({ watchPort, watchGroup }: GroupBucket, { groups, ports }: Surr
 
 /**
  * Weighted rendezvous hashing (D. Thaler and C. Ravishankar; weights as in draft-ietf-bess-weighted-hrw §4): each bucket gets
- * flows in proportion to its weight, and one that dies gives its own away and moves no others.
+ * flows in proportion to its weight, and one that dies gives its own away and moves no others. Where weights are equal, the
+ * bucket is the one that Open vSwitch's `group_best_live_bucket` chooses by the same hash.
  */
 function chooseByWeight(buckets: readonly GroupBucket[], hash: number): GroupBucket | undefined {
   let best: GroupBucket | undefined
   let bestScore = 0
   for (const bucket of buckets) {
-    const chance = (finished(mixed(hash, bucket.spec.id)) + 0.5) / 2 ** 32
+    const chance = ((hashOfPair(bucket.spec.id, hash) & 0xffff) + 0.5) / 2 ** 16
     const score = bucket.weight === 0 ? 0 : -bucket.weight / Math.log(chance)
     if (score >= bestScore) {
       best = bucket
@@ -67,17 +67,11 @@ function chooseByWeight(buckets: readonly GroupBucket[], hash: number): GroupBuc
 }
 
 /** Of `hash`, the masked fields that the frame has; without any, and by any other method, its flow. */
-function hashOf(frame: Translation, { spec: { selection, group } }: Group): number {
+function hashOf(frame: Translation, { spec: { selection, group }, hashed }: Group): number {
   const parameter = selection?.parameter ?? 0n
-  let hash = [group, Number(parameter >> 32n), Number(parameter & 0xffffffffn)].reduce(mixed, 0)
-  if (selection?.method !== 'hash' || selection.fields.length === 0) return hashOfFlow(frame, hash)
-  for (const { field: name, value: mask } of selection.fields) {
-    const field = fieldOf(name)
-    if (!hasField(frame, field)) continue
-    for (const { word, mask: bits } of wordWrites(field, mask, mask)) {
-      frame.consulted[word] |= bits
-      hash = mixed(hash, frame.key[word] & bits)
-    }
-  }
-  return finished(hash)
+  const halves = [Number(parameter & 0xffffffffn), Number(parameter >> 32n)]
+  if (hashed.length === 0) return hashOfFlow(frame, [group, ...halves].reduce(mixed, 0))
+  let hash = finished(halves.reduce(mixed, 0) ^ 8)
+  for (const part of hashed) if (hasField(frame, part.field)) hash = hashOfPart(frame, part, hash)
+  return hash
 }

@@ -2,7 +2,7 @@
 // lib/bundle.c).
 
 import type { BundleAction, MultipathAction } from '../../protocols/control/messages.ts'
-import { finished, hashOfFields, mixed } from './hash.ts'
+import { hashOfFields, hashOfPair } from './hash.ts'
 import type { Translation } from './translation.ts'
 
 /** Beyond so many links, those of highest random weight cost more than they are worth. */
@@ -15,31 +15,28 @@ export function chooseLink(frame: Translation, { fields, basis, algorithm, links
     case 'modulo_n':
       return hash % links
     case 'hash_threshold':
-      return Math.floor((hash / 2 ** 32) * links)
+      return links === 1 ? 0 : Math.floor(hash / (Math.floor(0xffffffff / links) + 1))
     case 'hrw':
-      return links <= MOST_BY_WEIGHT
-        ? heaviest(
-            Array.from({ length: links }, (_, link) => link),
-            hash,
-          )
-        : iterated(hash, links, argument)
+      return links <= MOST_BY_WEIGHT ? heaviestLink(hash, links) : iterated(hash, links, 0)
     case 'iter_hash':
       return iterated(hash, links, argument)
   }
 }
 
-const weight = (candidate: number, hash: number) => finished(mixed(hash, candidate))
-
 /** Highest random weight: when one is gone, only what it had moves. */
-const heaviest = (candidates: readonly number[], hash: number): number =>
-  candidates.reduce((best, candidate) => (weight(candidate, hash) > weight(best, hash) ? candidate : best))
+function heaviestLink(hash: number, links: number): number {
+  let best = 0
+  for (let link = 1; link < links; link++) if (hashOfPair(hash, link) > hashOfPair(hash, best)) best = link
+  return best
+}
 
 /** Hashes until a number below `links` comes up, out of `argument` or, where that does not suit, the next power of two. */
 function iterated(hash: number, links: number, argument: number): number {
-  const suits = argument >= links && argument / 2 <= links
+  const suits = argument >= links && Math.floor(argument / 2) <= links
   const modulo = suits ? argument : 2 ** Math.ceil(Math.log2(links))
   for (let round = 0; ; round++) {
-    const link = finished(mixed(hash, round)) % modulo
+    // As there, of what `argument` leaves only 16 bits count.
+    const link = (hashOfPair(hash, round) % modulo) & 0xffff
     if (link < links) return link
   }
 }
@@ -52,6 +49,11 @@ export function chooseMember(
 ): number | undefined {
   if (algorithm === 'active_backup') return members.find(isUp)
   const hash = hashOfFields(frame, fields, basis)
-  const places = members.flatMap((member, place) => (isUp(member) ? [place] : []))
-  return places.length === 0 ? undefined : members[heaviest(places, hash)]
+  let best: number | undefined
+  let bestWeight = -1
+  for (const [place, member] of members.entries()) {
+    const weight = isUp(member) ? hashOfPair(place, hash) : -1
+    if (weight > bestWeight) [best, bestWeight] = [member, weight]
+  }
+  return best
 }
