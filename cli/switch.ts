@@ -8,13 +8,15 @@ import { seeded } from '../runtime/random.ts'
 import type { TlsFiles } from '../runtime/sockets.ts'
 import { dial } from '../runtime/sockets.ts'
 import { WallClock } from '../runtime/wall-clock.ts'
+import { questionCommands } from './questions.ts'
 import { onSignals } from './signals.ts'
 import { applyFile } from './switch-files.ts'
 import { parseTable, TABLE_SYNTAX } from './table-option.ts'
-import { askSwitch } from './unixctl-client.ts'
+import type { TlsFlags } from './tls-options.ts'
+import { tlsFilesOf, withTlsOptions } from './tls-options.ts'
 import { parseWiredPort, PORT_HELP, PORT_SYNTAX } from './wired-port.ts'
 
-interface Flags {
+interface Flags extends TlsFlags {
   name: string
   datapathId: bigint
   controller: Endpoint[]
@@ -25,9 +27,6 @@ interface Flags {
   flows?: string
   groups?: string
   meters?: string
-  privateKey?: string
-  certificate?: string
-  caCert?: string
   tcpSeqCheck: boolean
   seed: number
   json?: true
@@ -39,38 +38,12 @@ export function switchCommand(): Command {
     .summary('one switch alone, for other controllers and ovs-ofctl')
     .description('Runs one OpenFlow 1.3 switch by itself, or asks one that runs.')
   command.addCommand(runCommand())
-  for (const [verb, { method, argument, summary }] of Object.entries(QUESTIONS))
-    command.addCommand(questionCommand(verb, method, argument, summary))
+  for (const question of questionCommands()) command.addCommand(question)
   return command
 }
 
-/** What a running switch is asked, by the names of ovs-appctl(8). */
-const QUESTIONS: Readonly<Record<string, { method: string; argument?: string; summary: string }>> = {
-  show: { method: 'ofproto/show', summary: 'its ports, and how many flows and groups it has' },
-  trace: { method: 'ofproto/trace', argument: '<flow...>', summary: 'what becomes of a frame, table by table' },
-  fdb: { method: 'fdb/show', summary: 'which address it learned behind which port' },
-  'dump-conntrack': {
-    method: 'dpctl/dump-conntrack',
-    argument: '[zone...]',
-    summary: 'the connections that it tracks',
-  },
-  'dpctl-dump-flows': { method: 'dpctl/dump-flows', summary: 'what it remembers of its answers (megaflows)' },
-}
-
-function questionCommand(verb: string, method: string, argument: string | undefined, summary: string): Command {
-  const command = new Command(verb)
-    .summary(summary)
-    .description(`Asks a running switch for ${summary}.`)
-    .argument('<target>', 'where it listens: tcp:HOST:PORT or unix:FILE')
-  if (argument !== undefined) command.argument(argument)
-  return command.action(async (target: string, words: unknown) => {
-    const asked = Array.isArray(words) ? (words as string[]) : []
-    process.stdout.write(await askSwitch(target, method, asked))
-  })
-}
-
 function runCommand(): Command {
-  return new Command('run')
+  const command = new Command('run')
     .summary('run a switch')
     .description('Runs a switch until Ctrl-C. Controllers are dialled, or listened for; ports are UDP sockets.')
     .option('--name <name>', 'name of the bridge', 'br0')
@@ -96,9 +69,7 @@ function runCommand(): Command {
     .option('--flows <file>', 'flows to begin with, in the syntax of ovs-ofctl add-flows')
     .option('--groups <file>', 'groups to begin with, in the syntax of ovs-ofctl add-groups')
     .option('--meters <file>', 'meters to begin with, in the syntax of ovs-ofctl add-meter, one a line')
-    .option('--private-key <file>', 'for ssl: and pssl:')
-    .option('--certificate <file>', 'for ssl: and pssl:')
-    .option('--ca-cert <file>', 'for ssl: and pssl:')
+  return withTlsOptions(command, 'ssl: and pssl:')
     .option('--no-tcp-seq-check', 'let the connection tracker take TCP segments outside the window')
     .option('--seed <number>', 'seed of what is free to choose', seed, 1)
     .option('--json', 'say as JSON when all is ready, and where')
@@ -195,12 +166,11 @@ function contentOf(file: string): string {
   return readFileSync(file, 'utf8')
 }
 
-function tlsOf({ privateKey, certificate, caCert, controller, listen }: Flags): TlsFiles | undefined {
-  if (privateKey !== undefined && certificate !== undefined && caCert !== undefined)
-    return { privateKey, certificate, caCertificate: caCert }
-  if ([...controller, ...listen].some(({ kind }) => kind === 'ssl'))
+function tlsOf(flags: Flags): TlsFiles | undefined {
+  const files = tlsFilesOf(flags)
+  if (files === undefined && [...flags.controller, ...flags.listen].some(({ kind }) => kind === 'ssl'))
     throw new Error('ssl: and pssl: need --private-key, --certificate and --ca-cert')
-  return undefined
+  return files
 }
 
 function announce(daemon: Vswitchd, { json, quiet }: Flags): void {

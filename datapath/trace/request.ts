@@ -2,6 +2,7 @@
 
 import { KEY_WORDS, Word } from '../../protocols/fields.ts'
 import type { Match } from '../../protocols/match.ts'
+import { IpProtocol } from '../../protocols/match.ts'
 import type { FlowTextOptions } from '../../protocols/flow-text/ports.ts'
 import { parseMatch } from '../../protocols/flow-text/parse.ts'
 import { FlowSyntaxError } from '../../protocols/flow-text/syntax-error.ts'
@@ -30,12 +31,19 @@ export function parseTraceWords(device: Switch, given: readonly string[]): Trace
     else if (word.startsWith('-')) throw new Error(`${word}: unknown option`)
     else words.push(word)
   }
-  if (words[0] === device.name && words.length > 1) words.shift()
-  if (words.length > 2) throw new Error(`too many words; expected [${device.name}] FLOW [PACKET]`)
+  if (words.length > 3) throw new Error('too many arguments')
+  if (words.length === 3 || (words.length === 2 && !isFlow(words[0]))) requireBridge(device, words.shift())
   const [flow, packet] = words
   if (flow === undefined) throw new Error(`expected [${device.name}] FLOW [PACKET]`)
   const request = packet === undefined ? requestOf(device, flow) : requestOf(device, flow, bytesFrom(packet))
   return states.length === 0 ? request : { ...request, connectionStates: states }
+}
+
+/** A flow in front of a packet; a bridge is named otherwise. */
+const isFlow = (word: string): boolean => /[=,]/.test(word)
+
+function requireBridge({ name }: Switch, bridge: string | undefined): void {
+  if (bridge !== name) throw new Error(`${bridge}: unknown bridge; this is ${name}`)
 }
 
 /**
@@ -43,9 +51,16 @@ export function parseTraceWords(device: Switch, given: readonly string[]): Trace
  * @throws FlowSyntaxError, Error a field with a mask
  */
 export function requestOf(device: Switch, flow: string, frame?: Uint8Array): TraceRequest {
-  const key = keyFrom(parseExact(flow, { ports: portNames(device) }))
-  return frame === undefined ? { key } : { key: withHeaders(key, frame), frame }
+  const match = parseExact(flow, { ports: portNames(device) })
+  const key = keyFrom(match)
+  if (frame !== undefined) return { key: withHeaders(key, frame), frame }
+  return leavesFlagsOpen(match) ? { key, anyTcpFlags: true } : { key }
 }
+
+/** Whether it is of TCP and says nothing of flags. */
+export const leavesFlagsOpen = (match: Match): boolean =>
+  match.some(({ field, value }) => field === 'nw_proto' && value === BigInt(IpProtocol.Tcp)) &&
+  !match.some(({ field }) => field === 'tcp_flags')
 
 /** The switch's ports, for flow syntax. */
 export const portNames = ({ ports }: Switch): NonNullable<FlowTextOptions['ports']> => ({

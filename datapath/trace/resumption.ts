@@ -3,6 +3,7 @@
 import { formatIpv4, formatIpv6 } from '../../protocols/address.ts'
 import { CtState, KEY_WORDS, Word, fieldOf } from '../../protocols/fields.ts'
 import { formatFlags } from '../../protocols/flow-text/flags.ts'
+import { IpProtocol } from '../../protocols/match.ts'
 import { TcpFlag } from '../../protocols/packet/tcp.ts'
 import type { Tracker, TrackRequest } from '../conntrack/tracker.ts'
 import type { FlowKey } from '../flow-key.ts'
@@ -26,27 +27,28 @@ interface Assumption {
 }
 
 /**
- * A tracker that takes TCP segments without flags, which a flow without tcp_flags describes, for acknowledgements: those may
- * begin a connection as well as belong to one. The frames stay as they are.
+ * A tracker that takes TCP segments for acknowledgements: those may begin a connection as well as belong to one. The frames
+ * keep the flags that they have.
  */
 export const acknowledging = (tracker: Tracker): Tracker => ({
   track: (arena, frame, request, before) => {
-    writeFlags(arena, frame, TcpFlag.Ack)
+    const flags = writeFlags(arena, frame, TcpFlag.Ack)
     const tracked = tracker.track(arena, frame, request, before)
-    for (const one of tracked) writeFlags(arena, one.frame, 0)
+    if (flags !== undefined) for (const one of tracked) writeFlags(arena, one.frame, flags)
     return tracked
   },
 })
 
-/** With the checksum repaired (RFC 1624). */
-function writeFlags(arena: FrameArena, frame: FrameHandle, flags: number): void {
-  const { view, transport } = locate(arena, frame)
-  if (transport === 0) return
+/** With the checksum repaired (RFC 1624). Gives the flags that were there; undefined in what is no TCP segment. */
+function writeFlags(arena: FrameArena, frame: FrameHandle, flags: number): number | undefined {
+  const { view, transport, protocol } = locate(arena, frame)
+  if (transport === 0 || protocol !== IpProtocol.Tcp) return undefined
   const before = view.getUint16(transport + 12)
   const after = (before & 0xf000) | flags
   view.setUint16(transport + 12, after)
   const sum = (~view.getUint16(transport + 16) & 0xffff) + (~before & 0xffff) + after
   view.setUint16(transport + 16, ~((sum + Math.floor(sum / 0x10000)) & 0xffff) & 0xffff)
+  return before & 0x0fff
 }
 
 export function headingOf(title: string, { tracked }: Frozen, { isAssumed, state, known }: Assumption): string[] {

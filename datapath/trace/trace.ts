@@ -6,7 +6,6 @@
 // the connection tracker would remember, it tells a shadow of its own.
 
 import { KEY_WORDS, Word } from '../../protocols/fields.ts'
-import { IpProtocol } from '../../protocols/match.ts'
 import type { Tracked, Tracker, TrackRequest } from '../conntrack/tracker.ts'
 import type { DatapathAction } from '../datapath-actions.ts'
 import type { DropReason } from '../drops.ts'
@@ -39,6 +38,8 @@ export interface TraceRequest {
   frame?: Uint8Array
   /** What the connection tracker is taken to say (`CtState`), time after time; then new. Absent: what it would really say. */
   connectionStates?: readonly number[]
+  /** The TCP flags are nobody's word: to the connection tracker the segment is one that may begin a connection or belong to one. */
+  anyTcpFlags?: boolean
 }
 
 /** The way from a key to where it ends or the frame is read anew. */
@@ -278,10 +279,10 @@ class Tracing {
   }
 }
 
-/** Knows the switch's connections. A frame made of a flow without `tcp_flags` has no sequence numbers to hold against it either. */
-function shadowOf({ connections }: Switch, { key, frame }: TraceRequest): Tracker {
+/** Knows the switch's connections. Where the flags are nobody's word, so are the sequence numbers. */
+function shadowOf({ connections }: Switch, { anyTcpFlags = false }: TraceRequest): Tracker {
   const shadow = connections.shadow()
-  if (frame !== undefined || key[Word.protocol] !== IpProtocol.Tcp || key[Word.tcpFlags] !== 0) return shadow
+  if (!anyTcpFlags) return shadow
   shadow.sequenceChecks = false
   return acknowledging(shadow)
 }

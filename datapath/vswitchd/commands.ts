@@ -8,22 +8,26 @@ import { formatPort } from '../../protocols/flow-text/ports.ts'
 import { SECOND } from '../../runtime/clock.ts'
 import { TABLES } from '../flow-check.ts'
 import type { Switch } from '../switch.ts'
-import { conntrackCommands } from './conntrack-commands.ts'
 import type { MegaflowRecord } from '../trace/megaflow-record.ts'
 import { parseTraceWords } from '../trace/request.ts'
 import { formatTrace, traceFrame } from '../trace/trace.ts'
+import { conntrackCommands } from './conntrack-commands.ts'
+import { requireDatapath } from './datapath-words.ts'
 import type { UnixctlCommand } from './unixctl.ts'
 
 export function commandsOf(device: Switch, megaflows: MegaflowRecord): ReadonlyMap<string, UnixctlCommand> {
   const commands: Record<string, UnixctlCommand> = {
     ...conntrackCommands(device),
     'dpctl/dump-flows': {
-      usage: '',
-      run: () =>
-        megaflows
+      usage: '[-m] [dp]',
+      run: (words) => {
+        // There is no more to say of one than is always said.
+        requireDatapath(device, words, /^(-m|--more)$/)
+        return megaflows
           .dump()
           .map((line) => `${line}\n`)
-          .join(''),
+          .join('')
+      },
     },
     'fdb/flush': { usage: '[bridge]', run: (words) => flushAddresses(device, words) },
     'fdb/show': { usage: 'bridge', run: (words) => showAddresses(device, words) },
@@ -41,7 +45,8 @@ export function commandsOf(device: Switch, megaflows: MegaflowRecord): ReadonlyM
 }
 
 /** @throws Error where the words name another bridge. */
-function requireBridge(device: Switch, [bridge = device.name]: readonly string[]): void {
+function requireBridge(device: Switch, [bridge = device.name, ...more]: readonly string[]): void {
+  if (more.length > 0) throw new Error(`'${more[0]}': expected the name of the bridge alone`)
   if (bridge !== device.name) throw new Error(`no such bridge: ${bridge}; this is ${device.name}`)
 }
 

@@ -2,6 +2,7 @@
 // method's name and words in, text out. So ovs-appctl itself can ask.
 
 import type { Channel } from '../../runtime/transport.ts'
+import { JsonObjects } from './json-objects.ts'
 
 /** Answers in text. What it throws is the error's text. */
 export interface UnixctlCommand {
@@ -21,10 +22,10 @@ interface Request {
 
 /** Serves `commands` on the channel until it closes. */
 export function serveUnixctl(channel: Channel, commands: ReadonlyMap<string, UnixctlCommand>): void {
-  const reader = new JsonReader()
+  const objects = new JsonObjects(LONGEST_REQUEST)
   channel.onData = (bytes) => {
     try {
-      for (const text of reader.push(bytes)) channel.send(Buffer.from(JSON.stringify(reply(text, commands))))
+      for (const text of objects.push(bytes)) channel.send(Buffer.from(JSON.stringify(reply(text, commands))))
     } catch {
       channel.close()
     }
@@ -49,40 +50,4 @@ function requestOf(value: unknown): Request {
   if (typeof method !== 'string' || !Array.isArray(params) || !params.every((word) => typeof word === 'string'))
     throw new Error('no request')
   return { id: id ?? null, method, params }
-}
-
-/** Cuts a stream into JSON objects, which stand one behind the other with or without space. */
-class JsonReader {
-  #text = ''
-  readonly #decoder = new TextDecoder()
-
-  /** @throws Error what can not become an object, or a longer one than is taken. */
-  push(bytes: Uint8Array): string[] {
-    this.#text += this.#decoder.decode(bytes, { stream: true })
-    const objects: string[] = []
-    for (let end = this.#end(); end > 0; end = this.#end()) {
-      objects.push(this.#text.slice(0, end))
-      this.#text = this.#text.slice(end)
-    }
-    if (this.#text.length > LONGEST_REQUEST) throw new Error('too long')
-    return objects
-  }
-
-  /** Where the first object ends; 0 where that has not come yet. */
-  #end(): number {
-    this.#text = this.#text.trimStart()
-    if (this.#text !== '' && !this.#text.startsWith('{')) throw new Error('no object')
-    let depth = 0
-    let quoted = false
-    for (let at = 0; at < this.#text.length; at++) {
-      const letter = this.#text[at]
-      if (quoted) {
-        if (letter === '\\') at++
-        else if (letter === '"') quoted = false
-      } else if (letter === '"') quoted = true
-      else if (letter === '{') depth++
-      else if (letter === '}' && --depth === 0) return at + 1
-    }
-    return 0
-  }
 }

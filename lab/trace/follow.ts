@@ -3,9 +3,10 @@
 
 import type { EmulatedNetwork } from '../../datapath/emulator/network.ts'
 import type { Port } from '../../datapath/ports.ts'
+import type { FlowKey } from '../../datapath/flow-key.ts'
 import type { Switch } from '../../datapath/switch.ts'
 import { withHeaders } from '../../datapath/trace/request.ts'
-import type { Trace, TracedOutput } from '../../datapath/trace/trace.ts'
+import type { Trace, TracedOutput, TraceRequest } from '../../datapath/trace/trace.ts'
 import { traceFrame } from '../../datapath/trace/trace.ts'
 import { vtepMac } from '../../datapath/emulator/vtep.ts'
 import { formatIpv4, parseIpv4 } from '../../protocols/address.ts'
@@ -17,7 +18,7 @@ import { dropName } from '../drop-names.ts'
 /** Switches on the way, all copies together, before it is given up. */
 const MAX_HOPS = 4096
 
-export interface Entry {
+interface Entry {
   /** As h1/br-int. */
   switch: string
   port: number
@@ -44,34 +45,38 @@ export interface FollowedFrame {
   drops: TracedEnd[]
 }
 
-interface Arrival extends Entry {
+export interface Arrival extends Entry {
   from: string
   frame: Uint8Array
+  /** What is known of it as it enters; else what its bytes and the tunnel say. */
+  key?: FlowKey
   tunnel?: { vni: number; source: number; destination: number }
 }
 
-/** Follows `frame` from `entry`. `connectionStates` as in `TraceRequest`, at each switch anew. */
+/** What holds at every switch on the way, as in `TraceRequest`: of `connectionStates`, each begins anew. */
+export type Assumptions = Pick<TraceRequest, 'connectionStates' | 'anyTcpFlags'>
+
+/** Follows a frame from where it enters. */
 export function followFrame(
   network: EmulatedNetwork,
   topology: Topology,
-  entry: Entry & { from: string },
-  frame: Uint8Array,
-  connectionStates?: readonly number[],
+  arrival: Arrival,
+  assumptions: Assumptions = {},
 ): FollowedFrame {
-  return new Following(network, topology, connectionStates).run({ ...entry, frame })
+  return new Following(network, topology, assumptions).run(arrival)
 }
 
 class Following {
   readonly #network: EmulatedNetwork
   readonly #topology: Topology
-  readonly #states: readonly number[] | undefined
+  readonly #assumptions: Assumptions
   readonly #waiting: Arrival[] = []
   readonly #followed: FollowedFrame = { hops: [], deliveries: [], drops: [] }
 
-  constructor(network: EmulatedNetwork, topology: Topology, states: readonly number[] | undefined) {
+  constructor(network: EmulatedNetwork, topology: Topology, assumptions: Assumptions) {
     this.#network = network
     this.#topology = topology
-    this.#states = states
+    this.#assumptions = assumptions
   }
 
   run(first: Arrival): FollowedFrame {
@@ -90,9 +95,9 @@ class Following {
     const refusal = refusalAt(port) ?? (port.flags.noReceive ? 'no_recv' : undefined)
     if (refusal !== undefined) return this.#drop(device.name, refusal)
     const trace = traceFrame(device, {
-      key: keyOf(arrival),
+      key: arrival.key ?? keyOf(arrival),
       frame: arrival.frame,
-      ...(this.#states && { connectionStates: this.#states }),
+      ...this.#assumptions,
     })
     this.#followed.hops.push({ switch: device.name, inPort: port.number, from: arrival.from, trace })
     for (const { reason, flow } of trace.ends) this.#drop(device.name, dropName(reason, flow))

@@ -21,7 +21,10 @@ const ORDER = {
 const CT_NEXT = 'What the connection tracker says, as trk,est, time after time; what it knows where absent.'
 
 const TraceOrder = closed({ ...ORDER, ctNext: optional(texts(CT_NEXT)) })
-const TraceQuery = closed({ ...ORDER, ctNext: optional(text(CT_NEXT)) })
+const TraceQuery = closed({
+  ...ORDER,
+  ctNext: optional(Type.Union([text(CT_NEXT), texts('Several: the parameter again and again.')])),
+})
 interface Order {
   at: string
   flow?: string
@@ -58,7 +61,7 @@ export function traceRoutes(api: Api, lab: Lab): void {
   const shared = { tags: ['emulation'], summary: 'Why a frame goes where it goes', response: { 200: TraceReport } }
   api.post('/trace', { schema: { ...shared, body: TraceOrder } }, async ({ body }) => answer(lab, body))
   api.get('/trace', { schema: { ...shared, querystring: TraceQuery } }, async ({ query: { ctNext, ...rest } }) =>
-    answer(lab, { ...rest, ...(ctNext !== undefined && { ctNext: [ctNext] }) }),
+    answer(lab, { ...rest, ...(ctNext !== undefined && { ctNext: [ctNext].flat() }) }),
   )
 }
 
@@ -85,7 +88,7 @@ function told<T>(work: () => T, pointer: string): T {
     if (error instanceof InvalidField)
       throw wrong(
         `${error.problem}; expected ${error.expected}`,
-        error.path === 'at' || error.path === 'vNIC' ? '/at' : pointer,
+        error.path === 'at' || error.path === 'vNIC' ? '/at' : error.path === 'inPort' ? '/inPort' : pointer,
       )
     throw wrong(error instanceof Error ? error.message : String(error), pointer)
   }
