@@ -56,15 +56,15 @@ export class FlowReferences {
 
 const nameOf = ({ table, cookie }: Learned) => `${table} ${cookie}`
 
-const NONE: ReadonlySet<number> = new Set()
+const NONE: readonly number[] = []
 const mayNameGroup = ({ type }: Action) => type === 'group' || type === 'clone' || type === 'ct'
 
-/** Each group that the flow sends to, once. */
-function groupsOf(instructions: Flow['spec']['instructions']): ReadonlySet<number> {
+/** Each group that the flow sends to, as in Open vSwitch as often as its actions name it. */
+function groupsOf(instructions: Flow['spec']['instructions']): readonly number[] {
   if (!instructions.apply.some(mayNameGroup) && !instructions.write.some(mayNameGroup)) return NONE
-  const groups = new Set<number>()
+  const groups: number[] = []
   someAction(instructions, (action) => {
-    if (action.type === 'group') groups.add(action.group)
+    if (action.type === 'group') groups.push(action.group)
     return false
   })
   return groups

@@ -29,6 +29,18 @@ export const DIFFERENCES: readonly (readonly [string, string, string, string])[]
     'an action set is carried out once (§5.10)',
   ],
   [
+    'Counters of what comes behind check_pkt_larger',
+    'count the frame for both answers',
+    'count it once',
+    'one frame met them',
+  ],
+  [
+    'Statistics of a flow that matches vlan_tci',
+    'vlan_vid and vlan_pcp, which can not say all of it: not without a tag, not part of the priority',
+    'vlan_tci as it was given',
+    'the match that is told is the match that is there',
+  ],
+  [
     'A pipeline that goes too deep or pushes too many labels after a select group or check_pkt_larger',
     'what came before the group is done, what came before check_pkt_larger is not',
     'the other way round',

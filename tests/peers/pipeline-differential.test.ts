@@ -1,5 +1,6 @@
 // The same bytes of OpenFlow 1.3 and the same frames for a real Open vSwitch and for ours: the same messages are refused, and for
-// the same reason; the same frames leave, and the same packet-ins come up.
+// the same reason; the same frames leave, the same packet-ins come up, and the same
+// flows, groups and tables have met them.
 // Every case is drawn from its own seed; to repeat one,
 //
 //   npx vitest run --project peers tests/peers/pipeline-differential.test.ts -t '(seed 17)'
@@ -9,6 +10,7 @@ import type { Message } from '../../protocols/control/messages.ts'
 import { printFlow } from '../../protocols/flow-text/print.ts'
 import { encodeOpenFlow } from '../../protocols/openflow/codec.ts'
 import { seeded } from '../../runtime/random.ts'
+import { STATE_QUESTIONS, keptLines } from './support/kept-state.ts'
 import type { Answer, Sides } from './support/openflow-sides.ts'
 import { OpenFlowSides, isDeath, told, text } from './support/openflow-sides.ts'
 import { ovsInstalled } from './support/ovs.ts'
@@ -61,13 +63,14 @@ interface Compared {
   asked: string
 }
 
-async function answers(sides: OpenFlowSides, { messages, frames }: WireCase): Promise<Compared> {
+async function answers(sides: OpenFlowSides, { messages, frames, counted }: WireCase): Promise<Compared> {
   const ours: string[] = []
   const theirs: string[] = []
-  const note = (what: string, answer: Sides<Answer>, said: (answer: Answer) => string[] = inFull) => {
-    ours.push(what, ...said(answer.ours))
-    theirs.push(what, ...said(answer.theirs))
+  const note = (what: string, answer: Sides<Answer>) => {
+    ours.push(what, ...inFull(answer.ours))
+    theirs.push(what, ...inFull(answer.theirs))
   }
+  const before = await sides.ask(encodeOpenFlow({ xid: 99, message: { type: 'tableStatisticsRequest' } }))
   const bytes = messages.flatMap((message, index) => encodeOpenFlow({ xid: 100 + index, message }))
   const set = await sides.ask(bytes)
   note('set up', set)
@@ -79,6 +82,10 @@ async function answers(sides: OpenFlowSides, { messages, frames }: WireCase): Pr
     count.copies += answer.theirs.copies.length
     count.packetIns += answer.theirs.messages.length
   }
+  const questions = STATE_QUESTIONS.flatMap((message, index) => encodeOpenFlow({ xid: 1000 + index, message }))
+  const kept = await sides.ask(questions)
+  ours.push(...keptLines(kept.ours.messages, { before: before.ours.messages, counted }))
+  theirs.push(...keptLines(kept.theirs.messages, { before: before.theirs.messages, counted }))
   count.cases++
   count.frames += frames.length
   return { ours, theirs, asked: messages.map(describeMessage).join('\n') }

@@ -41,12 +41,12 @@ export function damaged(random: Random, bytes: Uint8Array): Uint8Array {
   return copy
 }
 
-const isLegacyTag = ({ type }: Action) => type === 'set_vlan_vid' || type === 'set_vlan_pcp'
+const isOfOpenFlow10 = ({ type }: Action) => type === 'set_vlan_vid' || type === 'set_vlan_pcp' || type === 'set_tunnel'
 
 /** Without what OpenFlow 1.3 says in other words, in clones too. */
 export const spokenAsTheyAre = (actions: readonly Action[]): Action[] =>
   actions
-    .filter((action) => !isLegacyTag(action))
+    .filter((action) => !isOfOpenFlow10(action))
     .map((action) => (action.type === 'clone' ? { ...action, actions: spokenAsTheyAre(action.actions) } : action))
 
 export const spokenInstructions = (instructions: Instructions): Instructions => ({

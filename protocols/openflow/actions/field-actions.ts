@@ -56,7 +56,8 @@ export const fieldEncoders: ActionEncoders<
   'set_field' | 'set_tunnel' | 'load' | 'move' | 'stack_push' | 'stack_pop' | 'check_pkt_larger'
 > = {
   set_field: (writer, action) => encodeSetField(writer, action),
-  set_tunnel: encodeSetTunnel,
+  // As in Open vSwitch, whose own two actions for it are of OpenFlow 1.0.
+  set_tunnel: (writer, { id }) => encodeSetField(writer, { type: 'set_field', field: 'tun_id', value: id }),
   load: encodeLoad,
   move: encodeMove,
   stack_push: (writer, { from }) => encodeStack(writer, STACK_PUSH, from),
@@ -84,7 +85,7 @@ const mustBeZero = () => new Refused('NXBRC_MUST_BE_ZERO', '', 'padding is not z
 /** The field that is to be set, and to what. */
 function readSet(fields: ByteReader): { wire: WireField; masked: boolean; value: bigint; mask: bigint } {
   const { wire, wrongLength, masked, payload } = readHeader(fields)
-  if (wrongLength) throw new Refused('OFPBAC_BAD_SET_LEN', '', 'a known field of another length')
+  if (wrongLength && payload > 0) throw new Refused('OFPBAC_BAD_SET_LEN', '', 'a known field of another length')
   if (wire === undefined) throw new Refused('OFPBAC_BAD_SET_TYPE', '', 'unknown field')
   return { wire, masked, ...readValue(fields.sub(payload), wire, masked) }
 }
@@ -130,20 +131,6 @@ export function encodeSetField(writer: ByteWriter, action: Extract<Action, { typ
 function writeValue(writer: ByteWriter, wire: WireField, value: bigint): void {
   writeHeader(writer, wire)
   writer.big(value, wire.bytes)
-}
-
-function encodeSetTunnel(writer: ByteWriter, action: Extract<Action, { type: 'set_tunnel' }>): void {
-  if (action.wide || action.id > 0xffffffffn) {
-    putNicira(writer, SET_TUNNEL64, () => {
-      writer.zero(6)
-      writer.u64(action.id)
-    })
-    return
-  }
-  putNicira(writer, SET_TUNNEL, () => {
-    writer.zero(2)
-    writer.u32(Number(action.id))
-  })
 }
 
 function decodeRegLoad(body: ByteReader): Action {

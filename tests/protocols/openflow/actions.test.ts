@@ -41,6 +41,8 @@ describe('actions as others wrote them', () => {
     ['0000 0010 fffffffd 0080 000000000000', { type: 'controller', maxLength: 128 }],
     ['0015 0008 00000007', { type: 'set_queue', queue: 7 }],
     ['0018 0008 00000000', { type: 'dec_ttl' }],
+    ['ffff 0010 00002320 0002 0000 00000007', { type: 'set_tunnel', id: 7n, wide: false }],
+    ['ffff 0018 00002320 0009 000000000000 0000000700000008', { type: 'set_tunnel', id: 0x700000008n, wide: true }],
     ['0019 0010 80000806 02000000 0001 0000', { type: 'set_field', field: 'eth_src', value: 0x020000000001n }],
     [
       '0019 0010 00000002 fffe 000000000000',
@@ -116,6 +118,11 @@ describe('what this wire says in other words', () => {
     ],
   ])('%s', (_name, match, actions, spoken) => {
     expect(read(bytesFor(actions, match))).toEqual(spoken)
+  })
+
+  test('a tunnel of Open vSwitch is a field', () => {
+    const set: Action = { type: 'set_tunnel', id: 7n, wide: false }
+    expect(read(bytesFor([set]))).toEqual([{ type: 'set_field', field: 'tun_id', value: 7n }])
   })
 
   test('a load of more than 64 bits is two', () => {
