@@ -214,7 +214,8 @@ function enterGroup(walk: Walk, number: number, current: Activation): void {
     return walk.endList()
   }
   const buckets = bucketsMet(frame, group, context)
-  frame.effects.push({ type: 'group', group, buckets })
+  // As in Open vSwitch, a group that chooses none of its buckets does not count the frame.
+  if (buckets.length > 0 || group.spec.groupType === 'all') frame.effects.push({ type: 'group', group, buckets })
   if (buckets.length === 0) {
     observer?.note('no live bucket', current.depth)
     frame.note('no_recipient', current.flow)
