@@ -21,6 +21,7 @@ interface Flags extends TlsFlags {
   datapathId: bigint
   controller: Endpoint[]
   listen: Endpoint[]
+  snoop: Endpoint[]
   failMode: FailMode
   port: WiredPort[]
   table: TableConfig[]
@@ -56,6 +57,13 @@ function runCommand(): Command {
       repeatable(
         '--listen <target>',
         'where controllers and questions come in, such as ptcp:6653:127.0.0.1',
+        endpoint(true),
+      ),
+    )
+    .addOption(
+      repeatable(
+        '--snoop <target>',
+        'where ovs-ofctl snoop comes in to listen in on a dialled controller, such as punix:br0.snoop',
         endpoint(true),
       ),
     )
@@ -142,6 +150,7 @@ async function start(flags: Flags, clock: WallClock): Promise<Vswitchd> {
     ports: flags.port,
     controllers: flags.controller,
     listeners: flags.listen,
+    snoopListeners: flags.snoop,
     failMode: flags.failMode,
     dial,
     prepare: (device) => {
@@ -168,7 +177,7 @@ function contentOf(file: string): string {
 
 function tlsOf(flags: Flags): TlsFiles | undefined {
   const files = tlsFilesOf(flags)
-  if (files === undefined && [...flags.controller, ...flags.listen].some(({ kind }) => kind === 'ssl'))
+  if (files === undefined && [...flags.controller, ...flags.listen, ...flags.snoop].some(({ kind }) => kind === 'ssl'))
     throw new Error('ssl: and pssl: need --private-key, --certificate and --ca-cert')
   return files
 }

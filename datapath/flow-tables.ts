@@ -31,6 +31,12 @@ export interface FlowTablesOptions extends Pick<CheckContext, 'meterExists' | 'g
   maxFlows: number
   /** The flow is gone, and not because another took its place. */
   removed: (flow: Flow, reason: RemovalReason) => void
+  /** Counters are about to be read, or flows to change: whoever has counted for them is to say so now. */
+  catchUp?: () => void
+  /** The flow has come or gone: the answer to a key that it matches may be another. */
+  changed?: (flow: Flow) => void
+  /** Tables have been told what to do with what no flow takes. */
+  configured?: () => void
 }
 
 /** Whose message made a change: the connection, and the xid of the message. */
@@ -72,8 +78,6 @@ export class FlowModRefused extends Refused {
 const FEW = 1024
 
 export class FlowTables {
-  /** Goes up whenever an answer of a table may have changed. */
-  generation = 0
   readonly #options: FlowTablesOptions
   /** The last one is behind those that OpenFlow knows, and always empty. */
   readonly #tables = Array.from({ length: TABLES + 1 }, () => new FlowTable())
@@ -126,6 +130,7 @@ export class FlowTables {
    * @throws FlowModRefused what the tables themselves refuse: overlap, no room
    */
   applyChecked(mods: readonly PlannedFlowMod[], by?: ChangedBy): void {
+    this.#catchUp()
     const transaction: Transaction = { undo: [], changes: [], by }
     let index = 0
     try {
@@ -135,7 +140,6 @@ export class FlowTables {
       this.#orphans = []
       throw new FlowModRefused(index, asRefusal(error))
     }
-    if (transaction.undo.length > 0) this.generation++
     this.#settle(transaction.changes)
   }
 
@@ -205,6 +209,7 @@ export class FlowTables {
    * @throws Refused
    */
   configure(config: TableConfig): void {
+    this.#catchUp()
     const changes: FlowChange[] = []
     for (const table of this.#configs.set(config)) {
       while (this.#tables[table].size > this.capacityOf(table)) {
@@ -214,7 +219,7 @@ export class FlowTables {
         changes.push({ event: 'deleted', flow: victim, reason: 'eviction' })
       }
     }
-    this.generation++
+    this.#options.configured?.()
     this.#settle(changes)
   }
 
@@ -233,6 +238,7 @@ export class FlowTables {
   }
 
   tableStatistics(): TableStatistics[] {
+    this.#catchUp()
     return this.#tables.slice(0, TABLES).map(({ size, lookups, matched }, table) => ({
       table,
       active: size,
@@ -243,6 +249,7 @@ export class FlowTables {
 
   /** Takes out the flows whose time is up at `now`, in the order in which it was up. */
   expire(now: Nanoseconds): Flow[] {
+    this.#catchUp()
     const expired: Flow[] = []
     for (;;) {
       const flow = this.#timeouts.takeExpired(now, this.#isAlive)
@@ -266,10 +273,17 @@ export class FlowTables {
     return this.#timeouts.next
   }
 
-  /** The flows that the filter selects, table by table. */
-  statistics(filter: FlowFilter): FlowStatistics[] {
-    const now = this.#options.clock.now()
-    return this.#select(filter.table, filter).map((flow) => statisticsOf(flow, now))
+  /** The flows that the filter selects now, table by table; each as it stands when it is taken. */
+  statistics(filter: FlowFilter): IterableIterator<FlowStatistics> {
+    return this.#statisticsOf(this.#select(filter.table, filter))
+  }
+
+  *#statisticsOf(flows: readonly Flow[]): Generator<FlowStatistics> {
+    const { clock } = this.#options
+    for (const flow of flows) {
+      this.#catchUp()
+      yield statisticsOf(flow, clock.now())
+    }
   }
 
   /** Wakes when the next flow may expire, and not at all where none ever does. */
@@ -384,6 +398,7 @@ export class FlowTables {
   }
 
   #deleteAll(reason: RemovalReason, isSuch: (flow: Flow) => boolean): void {
+    this.#catchUp()
     const flows = [...this].filter(isSuch)
     for (const flow of flows) this.#remove(flow)
     this.#settle(flows.map((flow) => ({ event: 'deleted', flow, reason })))
@@ -410,8 +425,13 @@ export class FlowTables {
     }
   }
 
+  #catchUp(): void {
+    this.#options.catchUp?.()
+  }
+
   #insert(flow: Flow): void {
     this.#tables[flow.spec.table].add(flow)
+    this.#options.changed?.(flow)
     this.#references.add(flow)
     this.#timeouts.watch(flow)
     this.#size++
@@ -422,8 +442,8 @@ export class FlowTables {
   #remove(flow: Flow): void {
     this.#tables[flow.spec.table].remove(flow)
     this.#orphans.push(...this.#references.remove(flow))
+    this.#options.changed?.(flow)
     this.#size--
-    this.generation++
   }
 }
 

@@ -10,12 +10,14 @@ export interface DatagramAddress {
 
 /** Bytes that wait to leave; above that frames are refused. */
 const LARGEST_BACKLOG = 4 << 20
+/** What fits into a UDP datagram, over IPv4 (RFC 768, RFC 791) and over IPv6 (RFC 8200). */
+const LONGEST_DATAGRAM = { udp4: 0xffff - 20 - 8, udp6: 0xffff - 8 } as const
 
 /** One end of a wire to the world outside. */
 export interface DatagramWire {
   /** Where it receives, its port number chosen. */
   readonly local: DatagramAddress
-  /** Queues a copy; false where too much waits already. */
+  /** Queues a copy; false where too much waits already, or it is longer than a datagram. */
   send(bytes: Uint8Array): boolean
   close(): Promise<void>
 }
@@ -26,7 +28,8 @@ export async function openWire(
   remote: DatagramAddress,
   received: (bytes: Uint8Array) => void,
 ): Promise<DatagramWire> {
-  const socket = createSocket(isIPv6(local.host) ? 'udp6' : 'udp4')
+  const family = isIPv6(local.host) ? 'udp6' : 'udp4'
+  const socket = createSocket(family)
   await bind(socket, local)
   socket.on('message', (bytes) => received(bytes))
   // Nobody there yet (ICMP port unreachable): the next frame may find somebody.
@@ -36,7 +39,7 @@ export async function openWire(
   return {
     local: { host: local.host, port: socket.address().port },
     send: (bytes) => {
-      if (socket.getSendQueueSize() > LARGEST_BACKLOG) return false
+      if (bytes.length > LONGEST_DATAGRAM[family] || socket.getSendQueueSize() > LARGEST_BACKLOG) return false
       socket.send(bytes.slice())
       return true
     },

@@ -14,7 +14,10 @@ export interface TlsFiles {
   caCertificate: string
 }
 
-/** Bytes that wait for a peer which does not read them; above that it is given up. */
+/**
+ * Bytes that wait for a peer which does not read them; above that it is given up. Replies do not come near it: they wait for the
+ * reader (protocols/control/mailbox.ts).
+ */
 const LARGEST_BACKLOG = 64 << 20
 /** Milliseconds that the other end has to close too, once all that was sent has left. */
 const LINGER = 1000
@@ -24,6 +27,7 @@ const LONGEST_DRAIN = 30_000
 class SocketChannel implements Channel {
   readonly peer: string
   onData: (bytes: Uint8Array) => void = () => {}
+  onDrain: () => void = () => {}
   onClose: () => void = () => {}
   readonly #socket: Socket
 
@@ -32,9 +36,23 @@ class SocketChannel implements Channel {
     this.peer = peer
     socket.setNoDelay(true)
     socket.on('data', (bytes) => this.onData(bytes))
+    // The stream says so before other sockets have their turn.
+    socket.on('drain', () => setImmediate(() => this.onDrain()))
     socket.on('error', () => socket.destroy())
     socket.on('end', () => socket.end())
     socket.on('close', () => this.onClose())
+  }
+
+  get backlog(): number {
+    return this.#socket.writableLength
+  }
+
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
   }
 
   send(bytes: Uint8Array): void {

@@ -6,25 +6,38 @@ import type { Clock, Nanoseconds } from './clock.ts'
 export interface Channel {
   /** Who is at the other end, for messages to people. */
   readonly peer: string
+  /** Bytes sent that have not left yet. */
+  readonly backlog: number
   /** Queues a copy of `bytes`; does nothing once closed. */
   send(bytes: Uint8Array): void
+  /** No more `onData` until `resume`: what the other end sends waits with it. */
+  pause(): void
+  resume(): void
   /** Closes both directions. What was sent before still arrives. */
   close(): void
   /** Set before the first byte can arrive, in the turn that gave out the channel. */
   onData: (bytes: Uint8Array) => void
+  /** Called in a later turn, once all has left of a pile: 64 KiB, or not much less. */
+  onDrain: () => void
   /** Called once, when either end has closed. */
   onClose: () => void
 }
 
+/** What a stream of Node takes for a pile (its highWaterMark). */
+const PILE = 1 << 14
+
 class MemoryChannel implements Channel {
   readonly peer: string
+  backlog = 0
   onData: (bytes: Uint8Array) => void = () => {}
+  onDrain: () => void = () => {}
   onClose: () => void = () => {}
   other!: MemoryChannel
   #clock: Clock
   #latency: Nanoseconds
   #pending: Uint8Array[] = []
   #open = true
+  #paused = false
 
   constructor(clock: Clock, latency: Nanoseconds, peer: string) {
     this.#clock = clock
@@ -34,8 +47,19 @@ class MemoryChannel implements Channel {
 
   send(bytes: Uint8Array): void {
     if (!this.#open) return
-    if (this.#pending.length === 0) this.#clock.scheduleAsync(this.#clock.now() + this.#latency, () => this.#deliver())
+    if (this.#pending.length === 0) this.#deliverLater()
     this.#pending.push(bytes.slice())
+    this.backlog += bytes.length
+  }
+
+  pause(): void {
+    this.#paused = true
+  }
+
+  resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    if (this.other.#pending.length > 0) this.other.#deliverLater()
   }
 
   close(): void {
@@ -47,10 +71,24 @@ class MemoryChannel implements Channel {
     })
   }
 
+  #deliverLater(): void {
+    this.#clock.scheduleAsync(this.#clock.now() + this.#latency, () => this.#deliver())
+  }
+
   #deliver(): void {
     const batch = this.#pending
     this.#pending = []
-    for (const bytes of batch) this.other.#receive(bytes)
+    const piledUp = this.backlog >= PILE
+    for (const bytes of batch) {
+      if (this.other.#paused) this.#pending.push(bytes)
+      else this.#hand(bytes)
+    }
+    if (piledUp && this.backlog === 0) this.onDrain()
+  }
+
+  #hand(bytes: Uint8Array): void {
+    this.backlog -= bytes.length
+    this.other.#receive(bytes)
   }
 
   #receive(bytes: Uint8Array): void {

@@ -3,7 +3,7 @@
 
 import { Connection } from '../../protocols/control/connection.ts'
 import type { Conversation } from '../../protocols/control/conversation.ts'
-import type { Message } from '../../protocols/control/messages.ts'
+import type { Message, Role } from '../../protocols/control/messages.ts'
 import type { Channel } from '../../runtime/transport.ts'
 import type { Switch } from '../switch.ts'
 import { Roles } from './roles.ts'
@@ -13,7 +13,9 @@ import type { Dialect } from './subscription.ts'
 export class Agent {
   readonly #device: Switch
   readonly #roles = new Roles()
-  readonly #sessions = new Set<Session>()
+  readonly #sessions = new Map<Conversation, Session>()
+  /** Packet-ins that controllers have lost because they did not read those before. */
+  lostPacketIns = 0
 
   constructor(device: Switch) {
     this.#device = device
@@ -34,17 +36,22 @@ export class Agent {
   /** Begins a conversation that is on its way already. */
   converse(conversation: Conversation, dialect: Dialect): void {
     const session = new Session({ device: this.#device, conversation, roles: this.#roles, dialect })
-    this.#sessions.add(session)
+    this.#sessions.set(conversation, session)
     const before = conversation.onClose
     conversation.onClose = () => {
-      this.#sessions.delete(session)
+      this.#sessions.delete(conversation)
       session.end()
       before()
     }
   }
 
+  /** The role of the controller at the other end, while it is there. */
+  roleOf(conversation: Conversation): Role | undefined {
+    return this.#sessions.get(conversation)?.role
+  }
+
   /** Tells the controllers what they hear of: packetIn, flowRemoved, portStatus. */
   publish(message: Message): void {
-    for (const session of this.#sessions) session.tell(message)
+    for (const session of this.#sessions.values()) if (!session.tell(message)) this.lostPacketIns++
   }
 }

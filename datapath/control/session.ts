@@ -22,6 +22,9 @@ import { FIRST_SUBSCRIPTION, hears } from './subscription.ts'
 /** The version of the control protocol that this switch speaks. */
 export const VERSION = 1
 
+/** Bytes that a controller has not read, above which it loses packet-ins. Open vSwitch lets it lag behind by 100 of them. */
+const PACKET_IN_BACKLOG = 1 << 20
+
 /** What a controller may say that asks for nothing, and what answers no request of ours. */
 const NOTICES: ReadonlySet<MessageType> = new Set<MessageType>(['error', 'echoReply', 'setPacketInFormat'])
 
@@ -74,16 +77,20 @@ export class Session implements RoleHolder {
     this.#subscription = FIRST_SUBSCRIPTION[dialect]
     this.#bundles = new Bundles(device, this, dialect)
     this.#monitors = new FlowMonitors(device.tables, this, (updates) => this.#report(updates))
+    conversation.patient = true
     roles.add(this)
     conversation.onMessage = (message, xid) => this.#receive(message, xid)
     conversation.onRefused = () => this.#bundles.missed()
     conversation.send({ type: 'hello', version: VERSION })
   }
 
-  /** Tells the controller what it did not ask for, if it is for this one. */
-  tell(message: Message): void {
-    if (message.type === 'packetIn' && (message.controllerId ?? 0) !== this.#controllerId) return
-    if (hears(this.#subscription, this.role, message)) this.#conversation.send(message)
+  /** Tells the controller what it did not ask for, if it is for this one. False for a packet-in that it has lost by not reading. */
+  tell(message: Message): boolean {
+    if (message.type === 'packetIn' && (message.controllerId ?? 0) !== this.#controllerId) return true
+    if (!hears(this.#subscription, this.role, message)) return true
+    if (message.type === 'packetIn' && this.#conversation.backlog > PACKET_IN_BACKLOG) return false
+    this.#conversation.send(message)
+    return true
   }
 
   demoted(generationId: bigint): void {
@@ -132,13 +139,13 @@ export class Session implements RoleHolder {
         this.#bundles.control(message, (blamed, refusal) => this.#refuse(blamed, refusal))
         return void reply({ ...message, type: 'bundleControlReply' })
       case 'flowStatisticsRequest':
-        return flowStatistics(this.#device, message.filter).forEach(reply)
+        return this.#conversation.reply(flowStatistics(this.#device, message.filter), xid)
       case 'flowMonitorRequest':
         return void reply({ type: 'flowMonitorReply', updates: this.#monitors.add(message.monitors), more: false })
       case 'flowMonitorCancel':
         return this.#monitors.cancel(message.id)
       case 'heldFramesRequest':
-        return heldFrames(this.#device, message.port).forEach(reply)
+        return this.#conversation.reply(heldFrames(this.#device, message.port), xid)
       case 'deliverFrames':
         return deliverFrames(this.#device, message)
       default:

@@ -24,7 +24,17 @@ export function converseProbed<C extends Greeted>(
 ): C {
   const begunAt = clock.now()
   let heardAt = begunAt
-  const conversation = converse(listenedTo(channel, () => (heardAt = clock.now())))
+  const conversation = converse(channel)
+  const { onData, onDrain } = channel
+  channel.onData = (bytes) => {
+    heardAt = clock.now()
+    onData(bytes)
+  }
+  // One that reads a long reply is there, though what it says is not read meanwhile.
+  channel.onDrain = () => {
+    heardAt = clock.now()
+    onDrain()
+  }
   const look = () => {
     if (conversation.closed) return
     const isGreeted = conversation.agreed !== false
@@ -43,21 +53,4 @@ export function converseProbed<C extends Greeted>(
     before()
   }
   return conversation
-}
-
-/** The same channel; `heard` is called with each chunk that arrives. */
-function listenedTo(channel: Channel, heard: () => void): Channel {
-  const inner: Channel = {
-    peer: channel.peer,
-    send: (bytes) => channel.send(bytes),
-    close: () => channel.close(),
-    onData: () => {},
-    onClose: () => {},
-  }
-  channel.onData = (bytes) => {
-    heard()
-    inner.onData(bytes)
-  }
-  channel.onClose = () => inner.onClose()
-  return inner
 }

@@ -25,6 +25,7 @@ import { commandsOf } from './commands.ts'
 import { greet } from './listener.ts'
 import { converseProbed, PROBE_INTERVAL } from './probe.ts'
 import { Reconnect } from './reconnect.ts'
+import { Snoops } from './snoop.ts'
 import type { UnixctlCommand } from './unixctl.ts'
 import { serveUnixctl } from './unixctl.ts'
 
@@ -48,6 +49,8 @@ export interface VswitchdOptions {
   ports: readonly WiredPort[]
   controllers: readonly Endpoint[]
   listeners: readonly Endpoint[]
+  /** Where those come in who listen in on a controller. */
+  snoopListeners: readonly Endpoint[]
   tls?: TlsFiles
   failMode: FailMode
   /** How controllers are reached. */
@@ -69,6 +72,7 @@ export class Vswitchd {
   readonly #wires = new Map<number, DatagramWire>()
   readonly #listeners: Listener[] = []
   readonly #channels = new Set<Channel>()
+  readonly #snoops: Snoops
   readonly #commands: ReadonlyMap<string, UnixctlCommand>
   #controllers: Reconnect[] = []
   /** Runs while all controllers are away. */
@@ -90,10 +94,11 @@ export class Vswitchd {
       events: {
         transmit: (port, frame) => this.#transmit(port, frame),
         drop: () => {},
-        message: (message: Message) => this.#agent.publish(message),
+        message: (message: Message) => this.#publish(message),
       },
     })
     this.#agent = new Agent(this.device)
+    this.#snoops = new Snoops((controller) => this.#agent.roleOf(controller))
     const megaflows = new MegaflowRecord(clock)
     this.device.observer = megaflows
     this.#commands = commandsOf(this.device, megaflows)
@@ -136,7 +141,7 @@ export class Vswitchd {
   }
 
   async #open(): Promise<void> {
-    const { name, ports, listeners, controllers, tls, failMode, prepare } = this.#options
+    const { name, ports, listeners, snoopListeners, controllers, failMode, prepare } = this.#options
     this.device.ports.add({ number: ReservedPort.Local, name, type: 'local', state: 'open' })
     const numbers = ports.map(({ config }) => this.device.ports.add({ ...config, type: 'dgram', state: 'open' }).number)
     prepare(this.device)
@@ -150,16 +155,16 @@ export class Vswitchd {
         ),
       )
     }
-    for (const endpoint of listeners)
-      this.#listeners.push(
-        await at(
-          formatEndpoint(endpoint),
-          listen(endpoint, tls, (channel) => this.#accept(channel)),
-        ),
-      )
+    for (const endpoint of listeners) await this.#listen(endpoint, (channel) => this.#accept(channel))
+    for (const endpoint of snoopListeners) await this.#listen(endpoint, (channel) => this.#acceptSnooper(channel))
     this.device.standalone = failMode === 'standalone' && controllers.length === 0
     this.#controllers = controllers.map((endpoint) => this.#reconnect(endpoint))
     if (controllers.length > 0) this.#watchFailMode()
+  }
+
+  async #listen(endpoint: Endpoint, accept: (channel: Channel) => void): Promise<void> {
+    const listener = listen(endpoint, this.#options.tls, accept)
+    this.#listeners.push(await at(formatEndpoint(endpoint), listener))
   }
 
   #receive(bytes: Uint8Array, port: number): void {
@@ -167,10 +172,24 @@ export class Vswitchd {
     this.device.receive([this.#arena.allocateFrom(bytes)], 1, port)
   }
 
-  /** Nobody reads the local port: what goes there has arrived. */
-  #transmit(port: Port, frame: FrameHandle): void {
-    this.#wires.get(port.number)?.send(this.#arena.read(frame))
+  /** Nobody reads the local port: what goes there has arrived. What the wire does not take has not been sent. */
+  #transmit({ number, counters }: Port, frame: FrameHandle): void {
+    const bytes = this.#arena.read(frame)
+    if (this.#wires.get(number)?.send(bytes) === false) {
+      counters.sentPackets--
+      counters.sentBytes -= bytes.length
+      counters.sentDropped++
+    }
     this.#arena.release(frame)
+  }
+
+  /** Says so the first time that a packet-in is lost, and whenever twice as many are. */
+  #publish(message: Message): void {
+    const before = this.#agent.lostPacketIns
+    this.#agent.publish(message)
+    const lost = this.#agent.lostPacketIns
+    if (Math.clz32(lost) < Math.clz32(before))
+      this.#options.log(`${lost} packet-ins lost: a controller does not read them`)
   }
 
   #reconnect(endpoint: Endpoint): Reconnect {
@@ -179,7 +198,11 @@ export class Vswitchd {
       clock,
       name: formatEndpoint(endpoint),
       dial: (signal) => dial(endpoint, tls, signal),
-      converse: (channel) => this.#converse(channel),
+      converse: (channel) => {
+        const controller = this.#converse(channel)
+        this.#snoops.add(controller)
+        return controller
+      },
       changed: () => this.#watchFailMode(),
       log,
     })
@@ -192,14 +215,9 @@ export class Vswitchd {
   }
 
   #accept(channel: Channel): void {
-    this.#channels.add(channel)
     const watched = (take: (channel: Channel) => void) => (one: Channel) => {
       take(one)
-      const before = one.onClose
-      one.onClose = () => {
-        this.#channels.delete(one)
-        before()
-      }
+      this.#watch(one)
     }
     const { clock } = this.#options
     greet(channel, clock, {
@@ -207,6 +225,22 @@ export class Vswitchd {
       control: watched((one) => void converseProbed(one, clock, (inner) => this.#agent.connect(inner))),
       unixctl: watched((one) => serveUnixctl(one, this.#commands)),
     })
+    this.#watch(channel)
+  }
+
+  #acceptSnooper(channel: Channel): void {
+    this.#snoops.serve(channel)
+    this.#watch(channel)
+  }
+
+  /** Remembers the channel until it closes. */
+  #watch(channel: Channel): void {
+    this.#channels.add(channel)
+    const before = channel.onClose
+    channel.onClose = () => {
+      this.#channels.delete(channel)
+      before()
+    }
   }
 
   /** Forwards normally once all controllers have been away for long enough; as soon as one is back, no more. */

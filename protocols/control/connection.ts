@@ -5,6 +5,7 @@ import { InvalidField, Malformed } from '../errors.ts'
 import { decodeEnvelope, encodeEnvelope, envelopeXid } from './codec.ts'
 import type { Conversation } from './conversation.ts'
 import { FrameReader, FrameWriter } from './framing.ts'
+import { Mailbox, nextPart } from './mailbox.ts'
 import type { ErrorCode, Message, MessageOf, MessageType } from './messages.ts'
 
 /** Which message answers which. */
@@ -71,8 +72,6 @@ interface Pending {
 }
 
 const MAXIMUM_XID = 0xffffffff
-/** A batch goes out in writes of about this size. */
-const WRITE_SIZE = 1 << 18
 /** What a connection that says little needs. */
 const FIRST_BLOCK = 1 << 10
 
@@ -97,21 +96,27 @@ export class Connection implements Conversation {
   onMessage: (message: Message, xid: number) => void = () => {}
   /** A message with this xid was not of the agreed shape and has been refused: `onMessage` will not hear of it. */
   onRefused: (xid: number) => void = () => {}
+  /** Called when all that had piled up has left. */
+  onDrain: () => void = () => {}
   /** Called once, after all pending requests have been rejected. */
   onClose: () => void = () => {}
 
   readonly #channel: Channel
+  readonly #mailbox: Mailbox
   readonly #reader = new FrameReader()
   readonly #pending = new Map<number, Pending>()
   #lastXid = 0
   #closed = false
-  #depth = 0
-  readonly #out = new FrameWriter(FIRST_BLOCK)
 
   /** Takes over the channel's handlers; made in the turn that gave out the channel, it misses nothing. */
   constructor(channel: Channel) {
     this.#channel = channel
-    channel.onData = (bytes) => this.batch(() => this.#receive(bytes))
+    this.#mailbox = new Mailbox(channel, new FrameWriter(FIRST_BLOCK), (envelope) => this.#take(envelope))
+    channel.onData = (bytes) => this.#receive(bytes)
+    channel.onDrain = () => {
+      this.#mailbox.work()
+      this.onDrain()
+    }
     channel.onClose = () => this.#end()
   }
 
@@ -123,14 +128,30 @@ export class Connection implements Conversation {
     return this.#closed
   }
 
+  get backlog(): number {
+    return this.#mailbox.backlog
+  }
+
+  get patient(): boolean {
+    return this.#mailbox.patient
+  }
+
+  set patient(patient: boolean) {
+    this.#mailbox.patient = patient
+  }
+
   /**
    * Sends a message that is answered by nothing but perhaps an error. A reply takes the `xid` of its request; otherwise leave
    * it out: a notice goes out with 0, anything else with a fresh xid, which is returned.
    * @throws InvalidField a value that does not fit on the wire; nothing is sent.
    */
   send(message: Message, xid = NOTICES.has(message.type) ? 0 : this.#nextXid()): number {
-    this.#write(encodeEnvelope({ xid, message }))
+    this.#mailbox.send(encodeEnvelope({ xid, message }))
     return xid
+  }
+
+  reply(parts: Iterable<Message>, xid: number): void {
+    this.#mailbox.reply(nextPart(this, parts, xid))
   }
 
   /** Refuses the message that came with `xid`. */
@@ -154,17 +175,12 @@ export class Connection implements Conversation {
    * is sent while a chunk is being received is batched in the same way.
    */
   batch<T>(work: () => T): T {
-    this.#depth++
-    try {
-      return work()
-    } finally {
-      if (--this.#depth === 0) this.#flush()
-    }
+    return this.#mailbox.batch(work)
   }
 
   /** Closes both directions. What was sent before still arrives; pending requests reject. */
   close(): void {
-    this.#flush()
+    this.#mailbox.close()
     this.#channel.close()
     this.#end()
   }
@@ -184,30 +200,12 @@ export class Connection implements Conversation {
     return this.#lastXid
   }
 
-  #write(envelope: Uint8Array): void {
-    if (this.#closed) return
-    this.#out.add(envelope)
-    if (this.#depth === 0 || this.#out.size >= WRITE_SIZE) this.#flush()
-  }
-
-  #flush(): void {
-    if (this.#out.size > 0) this.#channel.send(this.#out.take())
-  }
-
   #receive(bytes: Uint8Array): void {
-    for (const envelope of this.#frames(bytes)) {
-      if (this.#closed) return
-      this.#take(envelope)
-    }
-  }
-
-  #frames(bytes: Uint8Array): Uint8Array[] {
-    if (this.#closed) return []
+    if (this.#closed) return
     try {
-      return this.#reader.push(bytes)
+      this.#mailbox.receive(this.#reader.push(bytes))
     } catch (error) {
       this.#refuseBytes(error, 0)
-      return []
     }
   }
 
@@ -256,6 +254,7 @@ export class Connection implements Conversation {
   #end(): void {
     if (this.#closed) return
     this.#closed = true
+    this.#mailbox.close()
     const pending = [...this.#pending.values()]
     this.#pending.clear()
     for (const one of pending) one.reject(new ConnectionClosed(this.peer))

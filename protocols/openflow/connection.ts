@@ -2,6 +2,7 @@
 
 import type { Channel } from '../../runtime/transport.ts'
 import type { Conversation } from '../control/conversation.ts'
+import { Mailbox, nextPart } from '../control/mailbox.ts'
 import type { ErrorCode, Message, MessageType } from '../control/messages.ts'
 import type { Refused } from '../control/refused.ts'
 import { asRefusal } from '../control/refused.ts'
@@ -13,15 +14,13 @@ import { decodeBody, encodeOpenFlow, openMessage } from './codec.ts'
 import { encodeError, encodeHelloFailed } from './errors.ts'
 import { courtesyFor } from './experimenter/courtesies.ts'
 import type { PacketInFormat } from './experimenter/nicira.ts'
-import { joined, MessageReader } from './framing.ts'
+import { MessageReader, MessageWriter } from './framing.ts'
 import type { Header } from './header.ts'
 import { Experimenter, MessageCode, MultipartCode, readHeader, wireKey } from './header.ts'
 import { agreesOn13, decodeHello, OFFER } from './hello.ts'
 import { NICIRA_ROLE_REQUEST } from './messages/role.ts'
 import { Reassembly } from './reassembly.ts'
 
-/** A batch goes out in writes of about this size. */
-const WRITE_SIZE = 1 << 18
 const MAXIMUM_XID = 0xffffffff
 /** What requests in parts, and replies in parts, may take until they are whole. */
 const REQUEST_LIMIT = 1 << 22
@@ -40,11 +39,15 @@ interface UnderWay {
 export class OpenFlowConnection implements Conversation {
   onMessage: (message: Message, xid: number) => void = () => {}
   onRefused: (xid: number) => void = () => {}
+  onDrain: () => void = () => {}
   onClose: () => void = () => {}
+  /** Hears each whole message that either end sends once they agree. */
+  onMessageBytes: ((bytes: Uint8Array) => void) | undefined
   /** Called once, when both have said hello and agree on OpenFlow 1.3; no message comes before it. */
   onAgreed: () => void = () => {}
 
   readonly #channel: Channel
+  readonly #mailbox: Mailbox
   readonly #reader = new MessageReader()
   readonly #requests = new Reassembly(REQUEST_LIMIT)
   readonly #replies = new Reassembly(REPLY_LIMIT)
@@ -54,16 +57,18 @@ export class OpenFlowConnection implements Conversation {
   /** What was sent before the other end said hello, in order. */
   #early: Uint8Array[] | undefined = []
   #underWay: UnderWay | undefined
-  #out: Uint8Array[] = []
-  #outSize = 0
-  #depth = 0
   #lastXid = 0
   #closed = false
 
   /** Takes over the channel's handlers and says hello; made in the turn that gave out the channel, it misses nothing. */
   constructor(channel: Channel) {
     this.#channel = channel
-    channel.onData = (bytes) => this.batch(() => this.#receive(bytes))
+    this.#mailbox = new Mailbox(channel, new MessageWriter(), (bytes) => this.#heed(bytes))
+    channel.onData = (bytes) => this.#receive(bytes)
+    channel.onDrain = () => {
+      this.#mailbox.work()
+      this.onDrain()
+    }
     channel.onClose = () => this.#end()
     for (const bytes of encodeOpenFlow({ xid: this.#nextXid(), message: { type: 'hello', ...OFFER } }))
       this.#write(bytes)
@@ -75,6 +80,18 @@ export class OpenFlowConnection implements Conversation {
 
   get closed(): boolean {
     return this.#closed
+  }
+
+  get backlog(): number {
+    return this.#mailbox.backlog
+  }
+
+  get patient(): boolean {
+    return this.#mailbox.patient
+  }
+
+  set patient(patient: boolean) {
+    this.#mailbox.patient = patient
   }
 
   /** Both have said hello and agree on OpenFlow 1.3. */
@@ -96,6 +113,15 @@ export class OpenFlowConnection implements Conversation {
     return xid
   }
 
+  reply(parts: Iterable<Message>, xid: number): void {
+    this.#mailbox.reply(nextPart(this, parts, xid))
+  }
+
+  /** Sends a whole message as it is, once both have agreed. */
+  sendBytes(bytes: Uint8Array): void {
+    if (this.agreed) this.#mailbox.send(bytes)
+  }
+
   sendError({ code }: { code: ErrorCode; field?: string; message: string }, xid: number): void {
     const current = this.#underWay?.xid === xid ? this.#underWay.bytes : undefined
     const data = current ?? this.#bundleHeads.find(xid) ?? new Uint8Array(0)
@@ -104,16 +130,11 @@ export class OpenFlowConnection implements Conversation {
   }
 
   batch<T>(work: () => T): T {
-    this.#depth++
-    try {
-      return work()
-    } finally {
-      if (--this.#depth === 0) this.#flush()
-    }
+    return this.#mailbox.batch(work)
   }
 
   close(): void {
-    this.#flush()
+    this.#mailbox.close()
     this.#channel.close()
     this.#end()
   }
@@ -129,35 +150,30 @@ export class OpenFlowConnection implements Conversation {
   }
 
   #write(bytes: Uint8Array): void {
-    if (this.#closed) return
-    this.#out.push(bytes)
-    this.#outSize += bytes.length
-    if (this.#depth === 0 || this.#outSize >= WRITE_SIZE) this.#flush()
-  }
-
-  #flush(): void {
-    if (this.#outSize === 0) return
-    const [first] = this.#out
-    this.#channel.send(this.#out.length === 1 && first !== undefined ? first : joined(this.#out))
-    this.#out = []
-    this.#outSize = 0
+    if (this.agreed) this.onMessageBytes?.(bytes)
+    this.#mailbox.send(bytes)
   }
 
   #end(): void {
     if (this.#closed) return
     this.#closed = true
     this.#early = undefined
+    this.#mailbox.close()
     this.onClose()
   }
 
   #receive(bytes: Uint8Array): void {
-    if (this.#closed) return
+    if (!this.#closed) this.#orClose(() => this.#mailbox.receive(this.#reader.push(bytes)))
+  }
+
+  #heed(bytes: Uint8Array): void {
+    this.#orClose(() => (this.#early === undefined ? this.#take(bytes) : this.#greet(bytes)))
+  }
+
+  /** Bytes that are no message end the connection. */
+  #orClose(work: () => void): void {
     try {
-      for (const message of this.#reader.push(bytes)) {
-        if (this.#closed) return
-        if (this.#early === undefined) this.#take(message)
-        else this.#greet(message)
-      }
+      work()
     } catch (error) {
       if (!(error instanceof Malformed)) throw error
       this.close()
@@ -185,6 +201,7 @@ export class OpenFlowConnection implements Conversation {
   #take(bytes: Uint8Array): void {
     const header = readHeader(new ByteReader(bytes))
     if (header.type === MessageCode.Hello) return
+    this.onMessageBytes?.(bytes)
     this.#underWay = { xid: header.xid, bytes }
     const message = this.#decode(bytes, header)
     if (message !== undefined) this.#deliver(message, header.xid, bytes)

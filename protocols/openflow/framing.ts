@@ -56,6 +56,27 @@ export class MessageReader {
   }
 }
 
+/** Messages in the making of one write. */
+export class MessageWriter {
+  #messages: Uint8Array[] = []
+  /** Bytes gathered so far. */
+  size = 0
+
+  add(message: Uint8Array): void {
+    this.#messages.push(message)
+    this.size += message.length
+  }
+
+  /** What has been gathered since it was last taken. */
+  take(): Uint8Array {
+    const [first] = this.#messages
+    const taken = this.#messages.length === 1 && first !== undefined ? first : joined(this.#messages)
+    this.#messages = []
+    this.size = 0
+    return taken
+  }
+}
+
 const lengthAt = (bytes: Uint8Array, at: number) => ((bytes[at + LENGTH] ?? 0) << 8) | (bytes[at + LENGTH + 1] ?? 0)
 
 /** The parts behind each other, in new memory. */

@@ -250,7 +250,7 @@ test('statistics tell what a filter selects', () => {
     { cookie: 3n },
   )
   const told = tables.statistics({ table: ALL_TABLES, match: [ip], cookie: 0n, cookieMask: 0n })
-  expect(told.map(({ cookie, packets, duration }) => [cookie, packets, duration])).toEqual([
+  expect([...told].map(({ cookie, packets, duration }) => [cookie, packets, duration])).toEqual([
     [1n, 0n, 0n],
     [2n, 0n, 0n],
   ])

@@ -9,7 +9,9 @@ import type { Channel } from '../../runtime/transport.ts'
 /** A channel whose other end is the test itself: nothing takes time. */
 export class RawChannel implements Channel {
   readonly peer = 'test'
+  readonly backlog = 0
   onData: (bytes: Uint8Array) => void = () => {}
+  onDrain: () => void = () => {}
   onClose: () => void = () => {}
   /** Every message that was sent, whole. */
   readonly sent: Uint8Array[] = []
@@ -19,6 +21,10 @@ export class RawChannel implements Channel {
   send(bytes: Uint8Array): void {
     if (!this.closed) this.sent.push(...this.#reader.push(bytes.slice()).map((message) => message.slice()))
   }
+
+  pause(): void {}
+
+  resume(): void {}
 
   close(): void {
     this.closed = true

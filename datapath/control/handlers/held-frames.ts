@@ -6,11 +6,15 @@ import { Refused } from '../../../protocols/control/refused.ts'
 import { inParts } from './parts.ts'
 
 /** Takes the frames that the port keeps: the switch has them no more. */
-export function heldFrames(device: Switch, port: string): MessageOf<'heldFramesReply'>[] {
+export function heldFrames(device: Switch, port: string): Iterable<MessageOf<'heldFramesReply'>> {
   requirePort(device, port)
   const taken = device.ports.takeHeld(port).map((frame) => takeOut(device.arena, frame))
-  const parts = inParts(taken, (frame) => frame.bytes.length + 16)
-  return parts.map((frames, index) => ({ type: 'heldFramesReply', port, frames, more: index < parts.length - 1 }))
+  return heldFrameReplies(port, taken)
+}
+
+function* heldFrameReplies(port: string, taken: readonly HeldFrame[]): Generator<MessageOf<'heldFramesReply'>> {
+  for (const { items, more } of inParts(taken, (frame) => frame.bytes.length + 16))
+    yield { type: 'heldFramesReply', port, frames: items, more }
 }
 
 /** Sends frames that were kept elsewhere out of the port, ahead of what it keeps itself. */

@@ -1,18 +1,25 @@
 /** Bytes of a reply's part, about. */
-const PART_SIZE = 1 << 20
+const PART_SIZE = 1 << 18
 
-/** Items in order, cut into parts of about 1 MiB; one part at least. */
-export function inParts<T>(items: readonly T[], sizeOf: (item: T) => number): T[][] {
-  const parts: T[][] = [[]]
+/** Part of a reply, and whether more follow. */
+interface Part<T> {
+  items: T[]
+  more: boolean
+}
+
+/** Items in order, cut into parts of about 256 KiB as they are taken; one part at least. */
+export function* inParts<T>(items: Iterable<T>, sizeOf: (item: T) => number): Generator<Part<T>> {
+  let part: T[] = []
   let size = 0
   for (const item of items) {
     const itemSize = sizeOf(item)
     if (size > 0 && size + itemSize > PART_SIZE) {
-      parts.push([])
+      yield { items: part, more: true }
+      part = []
       size = 0
     }
-    parts.at(-1)!.push(item)
+    part.push(item)
     size += itemSize
   }
-  return parts
+  yield { items: part, more: false }
 }

@@ -5,22 +5,30 @@ import { checkFlowFilter } from '../../flow-check.ts'
 import type { Switch } from '../../switch.ts'
 import { inParts } from './parts.ts'
 
-/** The flows that the filter selects, in messages of about 1 MiB. */
-export function flowStatistics(device: Switch, filter: FlowFilter): MessageOf<'flowStatisticsReply'>[] {
+/** The flows that the filter selects now, in messages of about 256 KiB; each says how they stand when it is taken. */
+export function flowStatistics(device: Switch, filter: FlowFilter): Iterable<MessageOf<'flowStatisticsReply'>> {
   checkFilter(filter)
-  const parts = inParts(device.tables.statistics(filter), sizeOf)
-  return parts.map((flows, index) => ({ type: 'flowStatisticsReply', flows, more: index < parts.length - 1 }))
+  return flowStatisticsReplies(device.tables.statistics(filter))
+}
+
+function* flowStatisticsReplies(flows: Iterable<FlowStatistics>): Generator<MessageOf<'flowStatisticsReply'>> {
+  for (const { items, more } of inParts(flows, sizeOf)) yield { type: 'flowStatisticsReply', flows: items, more }
 }
 
 export function aggregateStatistics(device: Switch, filter: FlowFilter): MessageOf<'aggregateStatisticsReply'> {
   checkFilter(filter)
-  const flows = device.tables.statistics(filter)
-  return {
+  const sums: MessageOf<'aggregateStatisticsReply'> = {
     type: 'aggregateStatisticsReply',
-    packets: flows.reduce((sum, flow) => sum + flow.packets, 0n),
-    bytes: flows.reduce((sum, flow) => sum + flow.bytes, 0n),
-    flows: flows.length,
+    packets: 0n,
+    bytes: 0n,
+    flows: 0,
   }
+  for (const { packets, bytes } of device.tables.statistics(filter)) {
+    sums.packets += packets
+    sums.bytes += bytes
+    sums.flows++
+  }
+  return sums
 }
 
 /** As in Open vSwitch, there is nothing to say of a port that is not there. */

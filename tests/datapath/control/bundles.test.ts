@@ -43,8 +43,7 @@ function randomPortMod(random: Random): BundledMessage {
 }
 
 const stateOf = (device: Switch) => ({
-  flows: device.tables
-    .statistics({ table: 255, match: [], cookie: 0n, cookieMask: 0n })
+  flows: [...device.tables.statistics({ table: 255, match: [], cookie: 0n, cookieMask: 0n })]
     .map((flow) => JSON.stringify(flow, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value)))
     .sort(),
   ports: [...device.ports].map((port) => device.ports.describe(port)),

@@ -38,6 +38,7 @@ async function started(failMode: FailMode, ...controllers: string[]) {
     ports: [],
     controllers: controllers.map(parseEndpoint),
     listeners: [],
+    snoopListeners: [],
     failMode,
     prepare: () => {},
     log: (line) => void log.push(line),
@@ -51,7 +52,7 @@ async function started(failMode: FailMode, ...controllers: string[]) {
     },
   })
   running.push(daemon)
-  const flows = () => daemon.device.tables.statistics({ table: 255, match: [], cookie: 0n, cookieMask: 0n })
+  const flows = () => [...daemon.device.tables.statistics({ table: 255, match: [], cookie: 0n, cookieMask: 0n })]
   return {
     daemon,
     clock,
@@ -182,6 +183,7 @@ test('a standalone switch that dials nobody forwards normally at once, whoever m
     ports: [],
     controllers: [],
     listeners: [parseEndpoint('ptcp:0:127.0.0.1')],
+    snoopListeners: [],
     failMode: 'standalone',
     prepare: () => {},
     log: () => {},
