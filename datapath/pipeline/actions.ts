@@ -47,6 +47,7 @@ export function runStep(walk: Walk, step: Step, current: Activation): void {
       frame.queue = step.queue
       return
     case 'pop_queue':
+      if (frame.queue !== 0) walk.observer?.note('queue = 0', current.depth)
       frame.queue = 0
       return
     case 'push_vlan':
@@ -217,7 +218,8 @@ function enterGroup(walk: Walk, number: number, current: Activation): void {
   // As in Open vSwitch, a group that chooses none of its buckets does not count the frame.
   if (buckets.length > 0 || group.spec.groupType === 'all') frame.effects.push({ type: 'group', group, buckets })
   if (buckets.length === 0) {
-    observer?.note('no live bucket', current.depth)
+    // One of all its buckets has none to choose.
+    if (group.spec.groupType !== 'all') observer?.note('no live bucket', current.depth)
     frame.note('no_recipient', current.flow)
   }
   walk.enterBuckets(group, buckets, current)

@@ -10,8 +10,8 @@ import type { PortTable } from '../ports.ts'
 import { isLive } from '../ports.ts'
 
 interface Surroundings {
-  readonly groups: GroupTable
-  readonly ports: PortTable
+  readonly groups: Pick<GroupTable, 'get'>
+  readonly ports: Pick<PortTable, 'byNumber'>
 }
 
 /** All of a group of type all or indirect, in order; of the others the one chosen, if any lives. */
@@ -23,12 +23,15 @@ export function bucketsMet(frame: Translation, group: Group, surroundings: Surro
     case 'fast_failover':
       return group.buckets.filter((bucket) => isAlive(bucket, surroundings)).slice(0, 1)
     case 'select': {
-      const alive = group.buckets.filter((bucket) => isAlive(bucket, surroundings))
+      const alive = group.buckets.filter((bucket) => canBeChosen(group, bucket) && isAlive(bucket, surroundings))
       const chosen = alive.length > 0 ? chooseByWeight(alive, hashOf(frame, group)) : undefined
       return chosen === undefined ? [] : [chosen]
     }
   }
 }
+
+/** As in Open vSwitch, a share of nothing is none, even where there is no other. */
+const canBeChosen = ({ spec }: Group, { weight }: GroupBucket) => spec.groupType !== 'select' || weight > 0
 
 /** One that watches nothing always lives. */
 function isAlive({ watchPort, watchGroup }: GroupBucket, { groups, ports }: Surroundings): boolean {
@@ -42,7 +45,8 @@ function isAlive({ watchPort, watchGroup }: GroupBucket, { groups, ports }: Surr
     if (found !== undefined && isLive(found)) return true
     if (group === undefined || seen.has(group)) continue
     seen.add(group)
-    for (const bucket of groups.get(group)?.buckets ?? []) waiting.push(bucket)
+    const next = groups.get(group)
+    if (next !== undefined) waiting.push(...next.buckets.filter((bucket) => canBeChosen(next, bucket)))
   }
   return false
 }
@@ -57,7 +61,7 @@ function chooseByWeight(buckets: readonly GroupBucket[], hash: number): GroupBuc
   let bestScore = 0
   for (const bucket of buckets) {
     const chance = ((hashOfPair(bucket.spec.id, hash) & 0xffff) + 0.5) / 2 ** 16
-    const score = bucket.weight === 0 ? 0 : -bucket.weight / Math.log(chance)
+    const score = -bucket.weight / Math.log(chance)
     if (score >= bestScore) {
       best = bucket
       bestScore = score
