@@ -9,7 +9,7 @@ import { knownOf } from '../protocols/known-frame.ts'
 import type { Match } from '../protocols/match.ts'
 import { checkMatch } from '../protocols/match.ts'
 import { portIsSound } from '../protocols/port-numbers.ts'
-import { checkList } from './check/actions.ts'
+import { checkGroups, checkList } from './check/actions.ts'
 import type { CheckContext } from './check/context.ts'
 import { TABLES, isBits, isTable, refuseUnless } from './check/context.ts'
 import { checkContradictions } from './packed-match.ts'
@@ -31,9 +31,10 @@ export function checkFlowMod(mod: FlowMod, context: CheckContext): void {
   checkOutputs(mod)
   checkMatchOf(mod.match)
   if (isDelete) return
+  checkInstructions(mod, context)
   if (mod.bufferId !== undefined && mod.bufferId !== NO_BUFFER)
     throw new Refused('OFPBRC_BUFFER_UNKNOWN', 'bufferId', `this switch keeps no packets, ${mod.bufferId} neither`)
-  checkInstructions(mod, context)
+  checkReferences(mod.instructions, context)
 }
 
 /** @throws Refused */
@@ -51,6 +52,7 @@ export function checkFlowFilter(filter: Pick<FlowFilter, 'table' | 'match' | 'ou
 export function checkActions(actions: readonly Action[], match: Match, context: CheckContext, path: string): void {
   const isAnyFrame = context.packetOut || context.bucket
   checkList(actions, { context, path, frame: isAnyFrame ? undefined : knownOf(match), depth: 0 })
+  checkGroups(actions, context, path)
 }
 
 function checkNumbers({ priority, cookie, cookieMask, idleTimeout, hardTimeout, importance = 0 }: FlowMod): void {
@@ -89,8 +91,7 @@ function checkMatchOf(match: Match): void {
 }
 
 function checkInstructions({ table, match, instructions }: FlowMod, context: CheckContext): void {
-  const { meter, apply, write, writeMetadata, gotoTable } = instructions
-  if (meter !== undefined) checkMeter(meter, context)
+  const { apply, write, writeMetadata, gotoTable } = instructions
   if (apply.some(({ type }) => type === 'conjunction')) checkConjunctions(instructions)
   else {
     const frame = checkList(apply, { context, path: 'instructions.apply', frame: knownOf(match), depth: 0 })
@@ -100,9 +101,16 @@ function checkInstructions({ table, match, instructions }: FlowMod, context: Che
     checkLong(writeMetadata.value, 'instructions.writeMetadata.value')
     checkLong(writeMetadata.mask, 'instructions.writeMetadata.mask')
   }
-  if (gotoTable === undefined || (isTable(gotoTable) && gotoTable > table)) return
+  const isForward = gotoTable === undefined || (isTable(gotoTable) && gotoTable > table)
   const problem = `goto_table:${gotoTable} from table ${table}; expected ${table + 1} to ${TABLES - 1}`
-  throw new Refused('OFPBIC_BAD_TABLE_ID', 'instructions.gotoTable', problem)
+  refuseUnless(isForward, 'OFPBIC_BAD_TABLE_ID', 'instructions.gotoTable', problem)
+}
+
+/** What must be there for the instructions is asked last, as in Open vSwitch: once nothing else is wrong. */
+function checkReferences({ meter, apply, write }: Instructions, context: CheckContext): void {
+  if (meter !== undefined) checkMeter(meter, context)
+  checkGroups(apply, context, 'instructions.apply')
+  checkGroups(write, context, 'instructions.write')
 }
 
 /** Open vSwitch names this error for a meter that is not there, as for a number that none can have. */

@@ -7,7 +7,7 @@ import { Refused } from '../../protocols/control/refused.ts'
 import type { KnownFrame } from '../../protocols/known-frame.ts'
 import { knownAfter } from '../../protocols/known-frame.ts'
 import { checkCt, checkNat } from './connections.ts'
-import type { ActionOf, Place } from './context.ts'
+import type { ActionOf, CheckContext, Place } from './context.ts'
 import { demandFor, isBits, isLookupTable, refuseUnless } from './context.ts'
 import { checkLengthTest, checkLoad, checkMove, checkSetField, checkSource, checkTarget } from './fields.ts'
 import * as headers from './headers.ts'
@@ -23,7 +23,7 @@ const CHECKS: Checks = {
   output_reg: outputs.checkOutputReg,
   output_trunc: outputs.checkOutputTrunc,
   controller: outputs.checkController,
-  group: outputs.checkGroup,
+  group: nothing,
   set_queue: outputs.checkSetQueue,
   pop_queue: nothing,
   push_vlan: headers.checkPushVlan,
@@ -79,6 +79,15 @@ export function checkList(actions: readonly Action[], place: Place): KnownFrame 
     frame = frame && knownAfter(action, frame)
   })
   return frame
+}
+
+/** Whether all groups are there that the actions name. @throws Refused */
+export function checkGroups(actions: readonly Action[], context: CheckContext, path: string): void {
+  actions.forEach((action, index) => {
+    const at = `${path}[${index}]`
+    if (action.type === 'group') outputs.checkGroup(action, at, context)
+    if (action.type === 'clone') checkGroups(action.actions, context, `${at}.actions`)
+  })
 }
 
 function checkAction(action: Action, place: Place): void {

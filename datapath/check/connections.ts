@@ -1,12 +1,10 @@
 // ct and nat: Open vSwitch's check_CT, check_NAT and what decoding them asks (lib/ofp-actions.c).
 
 import type { NatAction } from '../../protocols/control/messages.ts'
-import { APPLICATION_GATEWAYS } from '../../protocols/control/messages.ts'
 import type { ActionOf, Place } from './context.ts'
 import { isBits, isLookupTable, refuseUnless } from './context.ts'
 import { checkSource } from './fields.ts'
 
-const GATEWAYS: ReadonlySet<number> = new Set(Object.values(APPLICATION_GATEWAYS))
 const ZONE_BITS = 16
 
 /** `actions` of a ct are checked by the caller, as a list within it. */
@@ -17,7 +15,7 @@ export function checkCt(action: ActionOf<'ct'>, place: Place): void {
     refuseUnless(holds, 'OFPBAC_BAD_ARGUMENT', `${path}.${field}`, problem)
   bad(commit || !force, 'force', 'only a commit can be forced')
   bad(table === undefined || isLookupTable(table), 'table', `there is no table ${table}`)
-  bad(alg === 0 || GATEWAYS.has(alg), 'alg', `no application layer gateway for port ${alg}`)
+  bad(isBits(alg, 16), 'alg', `${alg} is no port`)
   const needsCommit = action.actions.some((inner) => inner.type !== 'nat' || inner.direction !== undefined)
   bad(commit || !needsCommit, 'actions', 'only a commit can change the connection')
   checkZone(zone, place)

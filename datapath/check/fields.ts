@@ -81,10 +81,12 @@ export function checkMove({ from, to }: ActionOf<'move'>, place: Place): void {
   refuseUnless(fits, 'OFPBAC_BAD_ARGUMENT', `${place.path}.to.bits`, `${from.bits} bits do not fit ${to.bits}`)
 }
 
+/** As in Open vSwitch the bit may be in a header that not every frame has. */
 export function checkLengthTest({ length, to }: ActionOf<'check_pkt_larger'>, place: Place): void {
   const isLength = Number.isInteger(length) && length >= 0 && length <= 0xffff
   refuseUnless(isLength, 'OFPBAC_BAD_ARGUMENT', `${place.path}.length`, `${length}; expected 0 to 65535`)
-  checkTarget(to, place, `${place.path}.to`)
+  checkBits(to, `${place.path}.to`)
+  checkSettable(rowOf(to.field, `${place.path}.to`), `${place.path}.to`)
   refuseUnless(to.bits === 1, 'OFPBAC_BAD_SET_LEN', `${place.path}.to.bits`, `${to.bits} bits; expected 1`)
 }
 

@@ -4,7 +4,7 @@ import { HASH_FIELDS, ReservedPort } from '../../protocols/control/messages.ts'
 import type { Subfield } from '../../protocols/control/messages.ts'
 import { Refused } from '../../protocols/control/refused.ts'
 import { portTakesFrames } from '../../protocols/port-numbers.ts'
-import type { ActionOf, Place } from './context.ts'
+import type { ActionOf, CheckContext, Place } from './context.ts'
 import { isBits, refuseUnless } from './context.ts'
 import { checkSource, checkTarget } from './fields.ts'
 
@@ -47,7 +47,7 @@ function checkLength(length: number, path: string): void {
   refuseUnless(isBits(length, 16), 'OFPBAC_BAD_ARGUMENT', path, `${length} bytes; expected 0 to 65535`)
 }
 
-export function checkGroup({ group }: ActionOf<'group'>, { path, context }: Place): void {
+export function checkGroup({ group }: ActionOf<'group'>, path: string, context: CheckContext): void {
   refuseUnless(context.groupExists(group), 'OFPBAC_BAD_OUT_GROUP', `${path}.group`, `there is no group ${group}`)
 }
 

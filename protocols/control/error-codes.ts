@@ -167,6 +167,8 @@ const TABLE = {
   OFPBIC_DUP_INST: of(ErrorType.Experimenter, 2600),
   OFPBAC_BAD_SET_MASK: of(ErrorType.Experimenter, 4250),
   NXBRC_MUST_BE_ZERO: { type: ErrorType.Experimenter, code: 4, experimenter: NICIRA },
+  NXBAC_MUST_BE_ZERO: { type: ErrorType.Experimenter, code: 11, experimenter: NICIRA },
+  NXFMFC_INVALID_TLV_FIELD: { type: ErrorType.Experimenter, code: 37, experimenter: NICIRA },
   NXBAC_BAD_HEADER_TYPE: { type: ErrorType.Experimenter, code: 39, experimenter: NICIRA },
   NXBAC_BAD_CONJUNCTION: { type: ErrorType.Experimenter, code: 15, experimenter: NICIRA },
   OFPMOFC_MONITOR_EXISTS: { type: ErrorType.Experimenter, code: 6, experimenter: NICIRA },

@@ -86,6 +86,10 @@ export function wireFieldOf(field: FieldName, short = false): WireField {
 const PACKET_TYPE = numberOf(OxmClass.OXM_OF, 44)
 const PACKET_TYPE_BYTES = 4
 
+/** NXM_NX_TUN_METADATA0 to 63: options of Geneve, which nobody has mapped to fields here. */
+const isTunnelMetadata = (oxmClass: number, number: number) =>
+  oxmClass === OxmClass.NXM_NX && number >= 40 && number < 104
+
 /** An OXM header as it came. */
 export interface ReadHeader {
   number: number
@@ -98,12 +102,14 @@ export interface ReadHeader {
   payload: number
 }
 
-/** @throws Refused OFPBMC_BAD_LEN: the header ends too early. */
+/** @throws Refused OFPBMC_BAD_LEN: the header ends too early. NXFMFC_INVALID_TLV_FIELD: the field is an option of tunnels. */
 export function readHeader(reader: ByteReader): ReadHeader {
   const oxmClass = reader.u16()
   const fieldAndMask = reader.u8()
   const length = reader.u8()
   const masked = (fieldAndMask & 1) === 1
+  if (isTunnelMetadata(oxmClass, fieldAndMask >> 1))
+    throw new Refused('NXFMFC_INVALID_TLV_FIELD', '', 'no option of tunnels is mapped to a field')
   const experimenter = isExperimenter(oxmClass) ? reader.u32() : ONF_EXPERIMENTER
   const payload = isExperimenter(oxmClass) ? length - 4 : length
   if (payload < 0) throw new Refused('OFPBMC_BAD_LEN', '', `OXM length ${length} has no room for the experimenter`)

@@ -33,7 +33,7 @@ export class GroupPlan {
    * @throws Refused
    */
   add(mod: GroupMod, check: (actions: readonly Action[], path: string) => void): void {
-    if (mod.command === 'delete') return this.#delete(mod.group)
+    if (mod.command === 'delete') return this.#delete(mod)
     const comesBack = this.#gone.has(mod.group)
     if (comesBack && mod.command !== 'add' && mod.command !== 'add_or_modify')
       throw new Refused('OFPGMFC_UNKNOWN_GROUP', 'group', `there is no group ${mod.group}`)
@@ -56,8 +56,9 @@ export class GroupPlan {
     return gone
   }
 
-  /** One that is not there is deleted already (OpenFlow 1.3 §6.7). */
-  #delete(group: number): void {
+  /** One that is not there is deleted already (OpenFlow 1.3 §6.7). Buckets are Open vSwitch's error, too. */
+  #delete({ group, buckets }: GroupMod): void {
+    if (buckets.length > 0) throw new Refused('OFPGMFC_INVALID_GROUP', 'buckets', 'a group that goes has no buckets')
     if (group === ReservedGroup.All) for (const { spec } of this.#groups) this.#gone.add(spec.group)
     else if (this.#groups.has(group)) this.#gone.add(group)
   }

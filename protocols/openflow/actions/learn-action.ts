@@ -68,7 +68,8 @@ function decodeLimit(body: ByteReader, writesResult: boolean): { limit: number; 
   const limit = body.u32()
   const offset = body.u16()
   const pad = body.u16()
-  if (pad !== 0 || (!writesResult && offset !== 0)) throw badArgument('reserved bytes are not zero')
+  if (!writesResult && offset !== 0) throw badArgument('a place for a result, and none is wanted')
+  if (pad !== 0) throw new Refused('NXBAC_MUST_BE_ZERO', '', 'reserved bytes are not zero')
   return { limit, result: writesResult ? { result: targetOf(readLongHeader(body), offset, 1) } : {} }
 }
 
