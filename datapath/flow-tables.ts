@@ -22,7 +22,7 @@ import type { FlowSelection } from './flow-table.ts'
 import { FlowTable, someAction } from './flow-table.ts'
 import { FlowTimeouts, expiryReason, leastWorth } from './flow-timeouts.ts'
 import type { Flow } from './flow.ts'
-import { makeFlow, statisticsOf, takeOver, withInstructions } from './flow.ts'
+import { changedFlow, makeFlow, statisticsOf, takeOver } from './flow.ts'
 import { TableConfigs } from './table-configs.ts'
 
 export interface FlowTablesOptions extends Pick<CheckContext, 'meterExists' | 'groupExists'> {
@@ -355,19 +355,22 @@ export class FlowTables {
   /** Cookie, timeouts, flags and age stay as they were; so do counters, unless asked to reset. Hard timeouts count anew. */
   #modify(mod: FlowMod, transaction: Transaction): void {
     for (const flow of this.#select(mod.table, selectionOf(mod))) {
-      const modified = withInstructions(flow, mod.instructions, this.#options.clock.now())
+      const modified = changedFlow(flow, { instructions: mod.instructions }, this.#options.clock.now())
       if (mod.flags.resetCounts) takeOver(flow, modified, false)
       this.#put(modified, flow, transaction)
       this.#tell(transaction, 'modified', modified, flow)
     }
   }
 
-  /** What is there under this match keeps its timeouts, as with a modify; what is not there is added. */
+  /** What is there under this match keeps its age and its timeouts, as with a modify; what is not there is added. */
   #learnAnew(mod: FlowMod, known: Flow | undefined): void {
     if (known === undefined) return this.applyChecked([{ ...mod, command: 'add' }])
-    const { idleTimeout, hardTimeout, flags, importance } = known.spec
-    const kept = { idleTimeout, hardTimeout, flags, ...(importance !== undefined && { importance }) }
-    this.applyChecked([{ ...mod, ...kept, command: 'add' }])
+    const { cookie, instructions } = mod
+    const transaction: Transaction = { undo: [], changes: [], by: undefined }
+    const changed = changedFlow(known, { cookie, instructions }, this.#options.clock.now())
+    this.#put(changed, known, transaction)
+    this.#tell(transaction, 'modified', changed, known)
+    this.#settle(transaction.changes)
   }
 
   #delete(mod: PlannedFlowMod, transaction: Transaction): void {
@@ -393,7 +396,10 @@ export class FlowTables {
   /** A modify that changes nothing is no news, as in Open vSwitch. */
   #tell({ changes, by }: Transaction, event: 'added' | 'modified', flow: Flow, before: Flow | undefined): void {
     if (this.#listeners.size === 0) return
-    const isNews = event === 'added' || !isDeepStrictEqual(flow.spec.instructions, before?.spec.instructions)
+    const isNews =
+      event === 'added' ||
+      flow.spec.cookie !== before?.spec.cookie ||
+      !isDeepStrictEqual(flow.spec.instructions, before.spec.instructions)
     if (isNews) changes.push({ event, flow, ...(before && { before }), by })
   }
 

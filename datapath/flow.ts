@@ -69,9 +69,9 @@ class InstalledFlow implements Flow {
 /** @throws InvalidField a match that contradicts itself. */
 export const makeFlow = (spec: FlowSpec, now: number): Flow => new InstalledFlow(spec, packMatch(spec.match), now)
 
-/** The same flow, of the same age, with other instructions. */
-export function withInstructions(flow: Flow, instructions: FlowSpec['instructions'], now: number): Flow {
-  const changed = new InstalledFlow({ ...flow.spec, instructions }, flow, flow.addedAt)
+/** The same flow, of the same age, with these in place of its own. */
+export function changedFlow(flow: Flow, change: Partial<Pick<FlowSpec, 'instructions' | 'cookie'>>, now: number): Flow {
+  const changed = new InstalledFlow({ ...flow.spec, ...change }, flow, flow.addedAt)
   changed.modifiedAt = now
   takeOver(flow, changed, true)
   return changed
