@@ -3,13 +3,16 @@
 import type { Socket } from 'node:net'
 import { createConnection } from 'node:net'
 import { Agent } from '../../../datapath/control/agent.ts'
-import type { Message } from '../../../protocols/control/messages.ts'
+import { conntrackCommands } from '../../../datapath/vswitchd/conntrack-commands.ts'
+import type { GroupMod, Message } from '../../../protocols/control/messages.ts'
 import { ReservedPort } from '../../../protocols/control/messages.ts'
 import { ErrorType, errorWith } from '../../../protocols/control/error-codes.ts'
 import type { Match } from '../../../protocols/match.ts'
 import { decodeOpenFlow, encodeOpenFlow } from '../../../protocols/openflow/codec.ts'
 import { OpenFlowConnection } from '../../../protocols/openflow/connection.ts'
 import { MessageReader } from '../../../protocols/openflow/framing.ts'
+import type { Nanoseconds } from '../../../runtime/clock.ts'
+import { MILLISECOND } from '../../../runtime/clock.ts'
 import { HELLO, RawChannel } from '../../support/openflow-ends.ts'
 import type { TestSwitch } from '../../support/test-switch.ts'
 import { testSwitch } from '../../support/test-switch.ts'
@@ -26,6 +29,11 @@ export interface Sides<T> {
   theirs: T
 }
 
+/** One of several controllers: what it hears until both have done what it asks. */
+export interface Controller {
+  ask(messages: readonly Uint8Array[]): Promise<Sides<Uint8Array[]>>
+}
+
 /** The whole frame of a table miss, and packet-ins with all that the pipeline knows. */
 const GREETING: readonly Message[] = [
   { type: 'setPacketInFormat', format: 'nxt_packet_in2' },
@@ -37,6 +45,7 @@ export class OpenFlowSides {
   readonly #ports: readonly number[]
   #wire: BridgeWire
   #ours: OurSide
+  #joined: BridgeWire[] = []
 
   private constructor(twin: OvsTwin, ports: readonly number[], wire: BridgeWire) {
     this.#twin = twin
@@ -60,13 +69,13 @@ export class OpenFlowSides {
   }
 
   async stop(): Promise<void> {
-    this.#wire.close()
+    this.#hangUp()
     await this.#twin.stop()
   }
 
   /** Makes both as new, and greets them. */
   async reset(): Promise<void> {
-    this.#wire.close()
+    this.#hangUp()
     this.#wire = await BridgeWire.to(this.#twin.management)
     await this.#wire.ask(EMPTY.flatMap(bytesFor))
     await this.#twin.forget()
@@ -75,19 +84,89 @@ export class OpenFlowSides {
     await this.ask(GREETING.flatMap((message, index) => encodeOpenFlow({ xid: 1 + index, message })))
   }
 
+  #hangUp(): void {
+    for (const wire of [this.#wire, ...this.#joined.splice(0)]) wire.close()
+  }
+
   /** Sends both the same bytes: whole messages. */
-  async ask(messages: readonly Uint8Array[]): Promise<Sides<Answer>> {
-    const theirs = { messages: await this.#wire.ask(messages), copies: this.#twin.copies() }
-    return { ours: this.#ours.ask(messages), theirs }
+  ask(messages: readonly Uint8Array[]): Promise<Sides<Answer>> {
+    return this.askEach({ ours: messages, theirs: messages })
+  }
+
+  /** Sends each bytes of its own. */
+  async askEach(messages: Sides<readonly Uint8Array[]>): Promise<Sides<Answer>> {
+    const theirs = { messages: await this.#wire.ask(messages.theirs), copies: this.#twin.copies() }
+    return { ours: this.#ours.ask(messages.ours), theirs }
+  }
+
+  /** Gives both groups in words: Open vSwitch 3.1 takes selection methods on OpenFlow 1.5 only. */
+  async changeGroups(groups: readonly GroupMod[]): Promise<void> {
+    await this.#twin.changeGroups(groups)
+    const refused = this.#ours.ask(groups.flatMap(bytesFor)).messages
+    if (refused.length > 0) throw new Error(`refused: ${refused.map(told).join(', ')}`)
+  }
+
+  /** The link of a port goes up or down on both; what they say of it is not kept. */
+  async setLink(port: number, up: boolean): Promise<void> {
+    await this.#twin.setLink(port, up)
+    await this.#wire.ask([])
+    this.#ours.setLink(port, up)
+  }
+
+  /** Another controller of both, until they are made as new. */
+  async join(): Promise<Controller> {
+    const wire = await BridgeWire.to(this.#twin.management)
+    this.#joined.push(wire)
+    const ours = this.#ours.join()
+    return { ask: async (messages) => ({ ours: ours.ask(messages), theirs: await wire.ask(messages) }) }
+  }
+
+  /** Lets time pass on both; from half a second up, flows whose time is up go. */
+  async pass(milliseconds: number): Promise<void> {
+    const swept = milliseconds < SWEEP ? undefined : this.#twin.command('revalidator/wait')
+    await this.elapse(milliseconds)
+    await swept
+  }
+
+  /** Flows that either has told to be gone since this was last asked. Open vSwitch tells in a while, and in any order. */
+  async removals(): Promise<Sides<Uint8Array[]>> {
+    const ours = this.#ours.takeRemovals()
+    for (let waited = 0; this.#wire.removals.length < ours.length && waited < PATIENCE; waited += POLL) {
+      await new Promise((resolve) => setTimeout(resolve, POLL))
+      await this.#wire.rest()
+    }
+    return { ours, theirs: this.#wire.removals.splice(0) }
   }
 
   /** Lets the frame come in on both. */
-  async receive(bytes: Uint8Array, port: number): Promise<Sides<Answer>> {
-    const copies = await this.#twin.receive(bytes, port)
+  receive(bytes: Uint8Array, port: number): Promise<Sides<Answer>> {
+    return this.receiveEach({ ours: bytes, theirs: bytes }, port)
+  }
+
+  /** Lets a frame of its own come in on each. */
+  async receiveEach(bytes: Sides<Uint8Array>, port: number): Promise<Sides<Answer>> {
+    const copies = await this.#twin.receive(bytes.theirs, port)
     const theirs = { messages: await this.#wire.ask([]), copies }
-    return { ours: this.#ours.receive(bytes, port), theirs }
+    return { ours: this.#ours.receive(bytes.ours, port), theirs }
+  }
+
+  /** Gives both a command about connections, as `ovs-appctl` does. */
+  async command(name: string, ...words: string[]): Promise<Sides<string>> {
+    return { theirs: await this.#twin.command(name, ...words), ours: this.#ours.command(name, words) }
+  }
+
+  /** Lets time pass on both, in milliseconds. */
+  async elapse(milliseconds: number): Promise<void> {
+    await this.#twin.command('time/warp', String(milliseconds))
+    await this.#ours.elapse(milliseconds * MILLISECOND)
   }
 }
+
+/** Milliseconds after which Open vSwitch looks for flows whose time is up. */
+const SWEEP = 500
+/** Milliseconds that it has to tell of a flow that is gone. */
+const PATIENCE = 2000
+const POLL = 5
 
 async function stoppedTwin(ports: number): Promise<OvsTwin> {
   const twin = await OvsTwin.start({ ports, caches: false })
@@ -116,15 +195,34 @@ const bytesFor = (message: Message) => encodeOpenFlow({ xid: 1, message })
 class OurSide {
   readonly #switch: TestSwitch
   readonly #agent: Agent
-  readonly #channel = new RawChannel()
+  readonly #channel: RawChannel
 
   constructor(ports: readonly number[]) {
     const local = { number: ReservedPort.Local, name: 'local', type: 'local' } as const
     this.#switch = testSwitch([...ports.map((number) => ({ number })), local])
     this.#agent = new Agent(this.#switch.sw)
-    this.#agent.converse(new OpenFlowConnection(this.#channel), 'openflow')
-    this.#channel.onData(HELLO)
-    this.#channel.sent.splice(0)
+    this.#channel = this.#dial()
+  }
+
+  #dial(): RawChannel {
+    const channel = new RawChannel()
+    this.#agent.converse(new OpenFlowConnection(channel), 'openflow')
+    channel.onData(HELLO)
+    channel.sent.splice(0)
+    return channel
+  }
+
+  /** Another controller: gives what it has heard after it has asked something. */
+  join(): { ask(messages: readonly Uint8Array[]): Uint8Array[] } {
+    const channel = this.#dial()
+    const ask = (messages: readonly Uint8Array[]) => {
+      for (const message of messages) {
+        channel.onData(message)
+        this.#publish()
+      }
+      return channel.sent.splice(0)
+    }
+    return { ask }
   }
 
   ask(messages: readonly Uint8Array[]): Answer {
@@ -135,18 +233,48 @@ class OurSide {
     return this.#answer(this.#switch.heard())
   }
 
+  setLink(port: number, up: boolean): void {
+    this.#switch.sw.ports.setLink(`p${port}`, up)
+    this.ask([])
+  }
+
   receive(bytes: Uint8Array, port: number): Answer {
     return this.#answer(this.#switch.receive(bytes, port))
+  }
+
+  command(name: string, words: readonly string[]): string {
+    const command = conntrackCommands(this.#switch.sw)[name]
+    if (command === undefined) throw new Error(`${name}: no command about connections`)
+    return command.run(words)
+  }
+
+  elapse(time: Nanoseconds): Promise<void> {
+    const { clock } = this.#switch
+    return clock.run(clock.now() + time)
   }
 
   #publish(): void {
     for (const message of this.#switch.messages.splice(0)) this.#agent.publish(message)
   }
 
+  /** Flows that it has told to be gone since this was last asked. */
+  takeRemovals(): Uint8Array[] {
+    this.#publish()
+    return this.#take(isRemoval)
+  }
+
+  #take(wanted: (message: Uint8Array) => boolean): Uint8Array[] {
+    const sent = this.#channel.sent.splice(0)
+    this.#channel.sent.push(...sent.filter((message) => !wanted(message)))
+    return sent.filter(wanted)
+  }
+
   #answer(heard: string[]): Answer {
     this.#publish()
-    const messages = this.#channel.sent.splice(0).filter((message) => message[1] !== FLOW_REMOVED)
-    return { messages, copies: byPort(heard.filter((line) => !line.startsWith('drop'))) }
+    return {
+      messages: this.#take((message) => !isRemoval(message)),
+      copies: byPort(heard.filter((line) => !line.startsWith('drop'))),
+    }
   }
 }
 
@@ -156,17 +284,23 @@ export const byPort = (copies: readonly string[]): string[] =>
 
 // ---- theirs ------------------------------------------------------------------------------------------------------
 
-/** Open vSwitch tells of removed flows when it comes to it. */
 const FLOW_REMOVED = 11
+const isRemoval = (message: Uint8Array) => message[1] === FLOW_REMOVED
 const BARRIER_REPLY = 21
+const ECHO_REQUEST = 2
+const ECHO_REPLY = 3
 /** Numbers that no test gives its own messages. */
 const FIRST_BARRIER = 0xf0000000
+
+const echoReply = (request: Uint8Array) => Uint8Array.from(request, (byte, at) => (at === 1 ? ECHO_REPLY : byte))
 
 /** A connection with the bridge as `ovs-ofctl` has it. */
 class BridgeWire {
   readonly #socket: Socket
   readonly #reader = new MessageReader()
   #heard: Uint8Array[] = []
+  /** What it told of flows that are gone, and nobody has asked for. */
+  readonly removals: Uint8Array[] = []
   #barrier = FIRST_BARRIER
   #waiting: { xid: number; resolve: () => void; reject: (error: Error) => void } | undefined
 
@@ -194,13 +328,18 @@ class BridgeWire {
 
   /** Everything that it says until it has done what `messages` ask. */
   async ask(messages: readonly Uint8Array[]): Promise<Uint8Array[]> {
+    await this.rest(messages)
+    return this.#heard.splice(0)
+  }
+
+  /** Waits until it has done what `messages` ask; what it says is kept for who asks next. */
+  async rest(messages: readonly Uint8Array[] = []): Promise<void> {
     if (this.#socket.destroyed) throw new Error('the bridge hung up')
     const xid = ++this.#barrier
     const done = new Promise<void>((resolve, reject) => void (this.#waiting = { xid, resolve, reject }))
     const barrier = encodeOpenFlow({ xid, message: { type: 'barrierRequest' } })
     this.#socket.write(Buffer.concat([...messages, ...barrier]))
     await done
-    return this.#heard.splice(0)
   }
 
   #take(bytes: Buffer): void {
@@ -208,7 +347,8 @@ class BridgeWire {
       if (message[1] === BARRIER_REPLY && Buffer.from(message).readUInt32BE(4) === this.#waiting?.xid) {
         this.#waiting.resolve()
         this.#waiting = undefined
-      } else if (message[1] !== 0 && message[1] !== FLOW_REMOVED) this.#heard.push(message.slice())
+      } else if (message[1] === ECHO_REQUEST) this.#socket.write(echoReply(message))
+      else if (message[1] !== 0) (isRemoval(message) ? this.removals : this.#heard).push(message.slice())
     }
   }
 }

@@ -2,9 +2,10 @@
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { FlowSpec, PortConfig } from '../../../protocols/control/messages.ts'
+import type { FlowSpec, GroupMod, PortConfig } from '../../../protocols/control/messages.ts'
 import { ReservedPort } from '../../../protocols/control/messages.ts'
 import { printFlow } from '../../../protocols/flow-text/print.ts'
+import { printGroup } from '../../../protocols/flow-text/print-groups.ts'
 import { daemonCommand } from './daemon-command.ts'
 import { GrowingCapture } from './growing-capture.ts'
 import type { Ovs } from './ovs.ts'
@@ -72,6 +73,13 @@ export class OvsTwin {
     await this.command('revalidator/purge')
   }
 
+  /** By OpenFlow 1.5, which has all that a group can have. */
+  async changeGroups(groups: readonly GroupMod[]): Promise<void> {
+    const file = join(this.#ovs.directory, 'groups.txt')
+    writeFileSync(file, groups.map(groupLine).join('\n'))
+    await this.#ovs.ofctl('-O', 'OpenFlow15', 'add-groups', this.management, file)
+  }
+
   /** The Unix socket where the bridge speaks OpenFlow. */
   get management(): string {
     return this.#ovs.bridge(BRIDGE)
@@ -91,6 +99,11 @@ export class OvsTwin {
     return this.copies()
   }
 
+  async setLink(port: number, up: boolean): Promise<void> {
+    await this.command('netdev-dummy/set-admin-state', portName(port), up ? 'up' : 'down')
+    await this.command('version')
+  }
+
   /** What has left since this was last asked. */
   copies(): string[] {
     return [...this.#sent].flatMap(([number, capture]) => capture.read().map((frame) => `${number}: ${hex(frame)}`))
@@ -101,6 +114,11 @@ export class OvsTwin {
     return daemonCommand(join(this.#ovs.directory, 'ovs-vswitchd.ctl'), command, ...words)
   }
 }
+
+const groupLine = (group: GroupMod) =>
+  group.command === 'remove_bucket'
+    ? `remove_bucket group_id=${group.group},command_bucket_id=${group.bucket}`
+    : `${group.command} ${printGroup(group)}`
 
 function portWords(name: string, { vlanMode, tag, trunks = [], cvlans = [] }: VlanSettings): string[] {
   const settings = [
