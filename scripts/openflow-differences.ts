@@ -114,10 +114,10 @@ export const DIFFERENCES: readonly (readonly [string, string, string, string])[]
     'a flood must not end the process',
   ],
   [
-    'Select groups without a selection method',
-    'dp_hash of the datapath',
-    'weighted rendezvous hashing of the five-tuple',
-    'the choice is free; both are stable for a flow',
+    'Select groups that are told no fields to hash, or whose weights differ',
+    'dp_hash of the datapath, without the ports of UDP; by fields, shares are not in proportion to weights',
+    'weighted rendezvous hashing, by the five-tuple where no fields are given',
+    'shares are those of the weights (§5.6.1), and one bucket less moves no flows of the others',
   ],
   [
     'Who dials the listen port',

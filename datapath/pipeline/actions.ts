@@ -214,7 +214,7 @@ function enterGroup(walk: Walk, number: number, current: Activation): void {
     observer?.note(`output to nonexistent group ${number}`, current.depth)
     return walk.endList()
   }
-  const buckets = bucketsMet(frame, group, context)
+  const buckets = bucketsMet(frame, group, context, observer && ((reason) => observer.note(reason, current.depth)))
   // As in Open vSwitch, a group that chooses none of its buckets does not count the frame.
   if (buckets.length > 0 || group.spec.groupType === 'all') frame.effects.push({ type: 'group', group, buckets })
   if (buckets.length === 0) {

@@ -14,8 +14,13 @@ interface Surroundings {
   readonly ports: Pick<PortTable, 'byNumber'>
 }
 
-/** All of a group of type all or indirect, in order; of the others the one chosen, if any lives. */
-export function bucketsMet(frame: Translation, group: Group, surroundings: Surroundings): readonly GroupBucket[] {
+/** All of a group of type all or indirect, in order; of the others the one chosen, if any lives: `tell` hears by what. */
+export function bucketsMet(
+  frame: Translation,
+  group: Group,
+  surroundings: Surroundings,
+  tell?: (reason: string) => void,
+): readonly GroupBucket[] {
   switch (group.spec.groupType) {
     case 'all':
     case 'indirect':
@@ -24,7 +29,7 @@ export function bucketsMet(frame: Translation, group: Group, surroundings: Surro
       return group.buckets.filter((bucket) => isAlive(bucket, surroundings)).slice(0, 1)
     case 'select': {
       const alive = group.buckets.filter((bucket) => canBeChosen(group, bucket) && isAlive(bucket, surroundings))
-      const chosen = alive.length > 0 ? chooseByWeight(alive, hashOf(frame, group)) : undefined
+      const chosen = alive.length > 0 ? chooseByWeight(alive, hashOf(frame, group), tell) : undefined
       return chosen === undefined ? [] : [chosen]
     }
   }
@@ -56,7 +61,11 @@ function isAlive({ watchPort, watchGroup }: GroupBucket, { groups, ports }: Surr
  * flows in proportion to its weight, and one that dies gives its own away and moves no others. Where weights are equal, the
  * bucket is the one that Open vSwitch's `group_best_live_bucket` chooses by the same hash.
  */
-function chooseByWeight(buckets: readonly GroupBucket[], hash: number): GroupBucket | undefined {
+function chooseByWeight(
+  buckets: readonly GroupBucket[],
+  hash: number,
+  tell?: (reason: string) => void,
+): GroupBucket | undefined {
   let best: GroupBucket | undefined
   let bestScore = 0
   for (const bucket of buckets) {
