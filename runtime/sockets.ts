@@ -6,6 +6,7 @@ import { connect as connectTls, createServer as createTlsServer, type TLSSocket 
 import type { Endpoint } from './endpoint.ts'
 import { formatEndpoint } from './endpoint.ts'
 import type { Channel } from './transport.ts'
+import { PILE } from './transport.ts'
 
 /** PEM files, as `ovs-vsctl set-ssl` names them. */
 export interface TlsFiles {
@@ -30,14 +31,13 @@ class SocketChannel implements Channel {
   onDrain: () => void = () => {}
   onClose: () => void = () => {}
   readonly #socket: Socket
+  #piledUp = false
 
   constructor(socket: Socket, peer: string) {
     this.#socket = socket
     this.peer = peer
     socket.setNoDelay(true)
     socket.on('data', (bytes) => this.onData(bytes))
-    // The stream says so before other sockets have their turn.
-    socket.on('drain', () => setImmediate(() => this.onDrain()))
     socket.on('error', () => socket.destroy())
     socket.on('end', () => socket.end())
     socket.on('close', () => this.onClose())
@@ -57,8 +57,16 @@ class SocketChannel implements Channel {
 
   send(bytes: Uint8Array): void {
     if (this.#socket.destroyed || this.#socket.writableEnded) return
-    this.#socket.write(bytes.slice())
+    this.#piledUp ||= this.backlog + bytes.length >= PILE
+    this.#socket.write(bytes.slice(), () => this.#left())
     if (this.#socket.writableLength > LARGEST_BACKLOG) this.#socket.destroy()
+  }
+
+  /** The stream's own 'drain' does not come where the system took all at once. Other sockets have their turn first. */
+  #left(): void {
+    if (!this.#piledUp || this.backlog > 0) return
+    this.#piledUp = false
+    setImmediate(() => this.onDrain())
   }
 
   /** The other end may keep its own open: what was sent has time to leave, and then the descriptor is given back. */

@@ -17,14 +17,14 @@ export interface Channel {
   close(): void
   /** Set before the first byte can arrive, in the turn that gave out the channel. */
   onData: (bytes: Uint8Array) => void
-  /** Called in a later turn, once all has left of a pile: 64 KiB, or not much less. */
+  /** Called in a later turn, once all has left of what had piled up to PILE or more. */
   onDrain: () => void
   /** Called once, when either end has closed. */
   onClose: () => void
 }
 
-/** What a stream of Node takes for a pile (its highWaterMark). */
-const PILE = 1 << 14
+/** Bytes of which `onDrain` says that they have left. */
+export const PILE = 1 << 14
 
 class MemoryChannel implements Channel {
   readonly peer: string

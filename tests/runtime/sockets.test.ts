@@ -54,6 +54,28 @@ describe.each(['tcp', 'unix'] as const)('a channel over %s', (kind) => {
     await listener.close()
   })
 
+  test('holds what a paused reader does not take, and says when it has left; also when that is at once', async () => {
+    const { listener, near, far } = await pair(at())
+    let read = 0
+    near.onData = (bytes) => (read += bytes.length)
+    const drained = () => new Promise<void>((resolve) => (far.onDrain = resolve))
+    for (const size of [20_000, 300_000]) {
+      const left = drained()
+      far.send(new Uint8Array(size))
+      await left
+      expect(far.backlog).toBe(0)
+    }
+    near.pause()
+    while (far.backlog < 1 << 20) far.send(new Uint8Array(1 << 20))
+    const left = drained()
+    near.resume()
+    await left
+    far.close()
+    near.close()
+    expect(read).toBeGreaterThan(1 << 20)
+    await listener.close()
+  })
+
   test('can not be had where nobody listens', async () => {
     const { listener, near, far } = await pair(at())
     near.close()

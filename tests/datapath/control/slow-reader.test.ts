@@ -15,7 +15,7 @@ import { flowMod, portConfig } from '../../support/test-switch.ts'
 
 const LATENCY = 1000
 const FLOWS = 4000
-const DUMPS = 15
+const DUMPS = 6
 /** What may wait for one reader: a mark, a write, and a part of a reply. */
 const BOUND = 1 << 20
 
