@@ -63,7 +63,7 @@ interface Compared {
   asked: string
 }
 
-async function answers(sides: OpenFlowSides, { messages, frames, counted }: WireCase): Promise<Compared> {
+async function answers(sides: OpenFlowSides, { messages, changes, frames, counted }: WireCase): Promise<Compared> {
   const ours: string[] = []
   const theirs: string[] = []
   const note = (what: string, answer: Sides<Answer>) => {
@@ -71,12 +71,15 @@ async function answers(sides: OpenFlowSides, { messages, frames, counted }: Wire
     theirs.push(what, ...inFull(answer.theirs))
   }
   const before = await sides.ask(encodeOpenFlow({ xid: 99, message: { type: 'tableStatisticsRequest' } }))
-  const bytes = messages.flatMap((message, index) => encodeOpenFlow({ xid: 100 + index, message }))
-  const set = await sides.ask(bytes)
-  note('set up', set)
-  count.messages += bytes.length
-  count.refused += set.theirs.messages.length
-  for (const frame of frames) {
+  const tell = async (what: string, told: readonly Message[], firstXid: number) => {
+    const answer = await sides.ask(told.flatMap((message, index) => encodeOpenFlow({ xid: firstXid + index, message })))
+    note(what, answer)
+    count.messages += told.length
+    count.refused += answer.theirs.messages.length
+  }
+  await tell('set up', messages, 100)
+  for (const [index, frame] of frames.entries()) {
+    if (index === frames.length / 2) await tell('changed', changes, 200)
     const answer = await sides.receive(frame.bytes, frame.port)
     note(`in at ${frame.port}: ${Buffer.from(frame.bytes).toString('hex')}`, answer)
     count.copies += answer.theirs.copies.length
@@ -88,10 +91,11 @@ async function answers(sides: OpenFlowSides, { messages, frames, counted }: Wire
   theirs.push(...keptLines(kept.theirs.messages, { before: before.theirs.messages, counted }))
   count.cases++
   count.frames += frames.length
-  return { ours, theirs, asked: messages.map(describeMessage).join('\n') }
+  const asked = [...messages.map(described(100)), ...changes.map(described(200))].join('\n')
+  return { ours, theirs, asked }
 }
 
 const inFull = ({ messages, copies }: Answer): string[] => [...messages.map(told), ...copies]
 
-const describeMessage = (message: Message, index: number): string =>
-  `${100 + index}: ${message.type === 'flowMod' ? printFlow(message) : text(message)}`
+const described = (firstXid: number) => (message: Message, index: number) =>
+  `${firstXid + index}: ${message.type === 'flowMod' ? `${message.command}${printFlow(message)}` : text(message)}`

@@ -1,18 +1,21 @@
 // What both switches are sent over OpenFlow, drawn from a seed: meters, groups and flows with every action, and frames that mostly
 // meet them. What either refuses the other has to refuse too, and for the same reason.
 
-import type { Action, FlowMod, Instructions, Message } from '../../../protocols/control/messages.ts'
-import { ReservedPort } from '../../../protocols/control/messages.ts'
-import { FIELDS } from '../../../protocols/fields.ts'
+import type { FlowKey } from '../../../datapath/flow-key.ts'
+import { readField } from '../../../datapath/flow-key.ts'
+import type { Action, FlowMod, GroupMod, Instructions, Message } from '../../../protocols/control/messages.ts'
+import { ALL_TABLES, ReservedPort } from '../../../protocols/control/messages.ts'
+import type { FieldName } from '../../../protocols/fields.ts'
+import { CtState, FIELDS, fieldOf } from '../../../protocols/fields.ts'
 import { foldRegisters } from '../../../protocols/flow-text/registers.ts'
 import { viewOf } from '../../../protocols/bytes.ts'
 import { ETHERNET_HEADER_SIZE } from '../../../protocols/packet/ethernet.ts'
 import { announcesVlan, VLAN_TAG_SIZE } from '../../../protocols/packet/vlan.ts'
 import type { FieldMatch, Match } from '../../../protocols/match.ts'
-import { EtherType } from '../../../protocols/match.ts'
+import { EtherType, IpProtocol, missingPrerequisite } from '../../../protocols/match.ts'
 import { encodeOpenFlow } from '../../../protocols/openflow/codec.ts'
 import type { Random } from '../../../runtime/random.ts'
-import { PRESENT, chance, pick, randomActions } from '../../support/random-flows.ts'
+import { PRESENT, chance, inOrder, pick, randomActions } from '../../support/random-flows.ts'
 import { randomWrittenActions } from '../../support/random-actions.ts'
 import { keyOf, matchMetBy } from '../../support/random-keys.ts'
 import type { IncomingFrame } from './switch-cases.ts'
@@ -24,8 +27,13 @@ const GROUPS = [1, 2, 3, 4]
 
 export interface WireCase {
   messages: Message[]
+  /** What is asked once half of the frames have come in. */
+  changes: Message[]
   frames: IncomingFrame[]
-  /** Whether both count the same: where a frame is measured, Open vSwitch counts it for both answers (docs/openflow.md). */
+  /**
+   * Whether both count the same. Where a frame is measured, Open vSwitch counts it for both answers; clones in each other it follows
+   * for longer before it gives up (docs/openflow.md).
+   */
   counted: boolean
 }
 
@@ -90,7 +98,8 @@ const KNOWN_THERE = FIELDS.filter(({ name }) => !UNKNOWN_THERE.has(name))
 /** Tables of flows with every match, action and instruction. */
 export function wireCase(random: Random): WireCase {
   // A few kinds of actions at a time: of all of them at once no two meet.
-  const few = together(new Set([...Array.from({ length: 8 }, () => pick(random, ALL_KINDS)), 'output', 'resubmit']))
+  const drawn = Array.from({ length: 8 }, () => pick(random, ALL_KINDS))
+  const few = together(new Set([...drawn, 'output', ...(chance(random, 0.8) ? (['resubmit'] as const) : [])]))
   const frames = Array.from({ length: 16 }, () => ({ port: pick(random, PORTS), bytes: frameFor(random, few) }))
   const groups = GROUPS.map((group) => randomGroup(random, group, few))
   const flows = Array.from({ length: 24 }, (_, index) => ({
@@ -99,13 +108,12 @@ export function wireCase(random: Random): WireCase {
     // No two alike: which of two flows of one priority is met is nobody's promise.
     priority: 1 + index,
   }))
-  const messages = [...groups, ...flows].filter(isSayable)
+  const changes = Array.from({ length: random.below(8) }, (_, index) => randomChange(random, flows, frames, few, index))
   const etherType = pick(random, [EtherType.Mpls, EtherType.MplsMulticast])
-  return {
-    messages: messages.map((message) => ofOneKind(message, etherType) as Message),
-    frames,
-    counted: !few.has('check_pkt_larger'),
-  }
+  const said = (messages: readonly Message[]) =>
+    messages.filter(isSayable).map((message) => ofOneKind(message, etherType) as Message)
+  const counted = !few.has('check_pkt_larger') && !(few.has('clone') && few.has('resubmit'))
+  return { messages: said([...groups, ...flows]), changes: said(changes), frames, counted }
 }
 
 /**
@@ -116,12 +124,20 @@ function frameFor(random: Random, kinds: ReadonlySet<Kind>): Uint8Array {
   const frame = anyFrame(random)
   const view = viewOf(frame)
   if (kinds.has('push_mpls') && !hasType(frame)) return frameFor(random, kinds)
+  if (kinds.has('learn') && isNeighbourDiscovery(frame)) return frameFor(random, kinds)
   if (!kinds.has('pop_vlan')) return frame
   let at = ETHERNET_HEADER_SIZE
   for (; at + VLAN_TAG_SIZE <= frame.length && announcesVlan(view.getUint16(at - 2)); at += VLAN_TAG_SIZE)
     view.setUint8(at, view.getUint8(at) & ~DROP_ELIGIBLE)
   const tags = (at - ETHERNET_HEADER_SIZE) / VLAN_TAG_SIZE
   return tags > MOST_TAGS ? frameFor(random, kinds) : frame
+}
+
+/** Open vSwitch takes the option of a neighbour solicitation for the flag of a TCP segment that ends a connection. */
+function isNeighbourDiscovery(frame: Uint8Array): boolean {
+  const key = keyOf(frame)
+  const type = readField(key, fieldOf('icmpv6_type'))
+  return readField(key, fieldOf('nw_proto')) === BigInt(IpProtocol.Icmpv6) && (type === 135n || type === 136n)
 }
 
 /** Of a frame of IEEE 802.3, Open vSwitch forgets the length under a label that it takes off again. */
@@ -173,14 +189,18 @@ const addition = { type: 'flowMod', command: 'add', cookieMask: 0n } as const
 function randomFlow(random: Random, { bytes, port }: IncomingFrame, kinds: ReadonlySet<Kind>): FlowMod {
   const table = pick(random, [0, 0, 0, 1, 2, 3])
   const key = keyOf(bytes, port)
-  const met = foldRegisters(matchMetBy(random, key, pick(random, [0.03, 0.1, 0.2]), KNOWN_THERE).map(decodable))
-  const match = table === 0 ? met : met.filter(({ field }) => chance(random, MAY_CHANGE.test(field) ? 0.3 : 1))
+  const drawn = matchMetBy(random, key, pick(random, [0.03, 0.1, 0.2]), KNOWN_THERE).map(decodable)
+  const isTracked = table > 0 && kinds.has('ct') && chance(random, 0.4)
+  const met = foldRegisters(isTracked ? tracked(random, drawn, key) : drawn)
+  const isStable = ({ field }: FieldMatch) => chance(random, !isTracked && MAY_CHANGE.test(field) ? 0.3 : 1)
+  const match = table === 0 ? met : met.filter(isStable)
   return {
     ...blank,
     ...addition,
     table,
     priority: 0,
     match,
+    ...randomTimeouts(random),
     flags: {
       ...(chance(random, 0.1) && { sendFlowRemoved: true }),
       ...(chance(random, 0.1) && { noPacketCounts: true }),
@@ -199,6 +219,47 @@ function decodable(part: FieldMatch): FieldMatch {
 
 /** What earlier tables write to, and what a frame that nobody tracks does not have. */
 const MAY_CHANGE = /reg|^ct_|metadata|^tun_/
+
+/** So long that none ends here: no time passes. */
+const randomTimeouts = (random: Random) => ({
+  idleTimeout: chance(random, 0.9) ? 0 : 1 + random.below(0xffff),
+  hardTimeout: chance(random, 0.9) ? 0 : 1 + random.below(0xffff),
+})
+
+/** The frame has been told to the connection tracker before: its connection has the frame's own tuple. */
+function tracked(random: Random, match: Match, key: FlowKey): Match {
+  const state = BigInt(CtState.Tracked | pick(random, [0, CtState.New, CtState.Established]))
+  const parts: FieldMatch[] = [
+    ...match.filter(({ field }) => !field.startsWith('ct_') && !field.includes('reg')),
+    { field: 'ct_state', value: state, mask: state },
+  ]
+  for (const [name, own] of TUPLE) {
+    const field = fieldOf(name)
+    const belongs = name.startsWith('ct_tp_') === isWithPorts(parts) || !name.startsWith('ct_tp_')
+    if (!belongs || !chance(random, 0.5) || missingPrerequisite(field, parts) !== undefined) continue
+    const value = readField(key, fieldOf(own))
+    // Of protocol 0 there is no connection.
+    if (name !== 'ct_nw_proto' || value !== 0n) parts.push({ field: name, value })
+  }
+  return inOrder(parts)
+}
+
+const isWithPorts = (match: Match) =>
+  match.some(
+    ({ field, value }) =>
+      field === 'ct_nw_proto' && (Number(value) === IpProtocol.Tcp || Number(value) === IpProtocol.Udp),
+  )
+
+/** Fields of a connection, and those of its frames that they are taken from. */
+const TUPLE: readonly (readonly [FieldName, FieldName])[] = [
+  ['ct_nw_proto', 'nw_proto'],
+  ['ct_nw_src', 'nw_src'],
+  ['ct_nw_dst', 'nw_dst'],
+  ['ct_ipv6_src', 'ipv6_src'],
+  ['ct_ipv6_dst', 'ipv6_dst'],
+  ['ct_tp_src', 'tcp_src'],
+  ['ct_tp_dst', 'tcp_dst'],
+]
 
 function randomInstructions(random: Random, match: Match, table: number, kinds: ReadonlySet<Kind>): Instructions {
   const options = {
@@ -231,7 +292,7 @@ const FIELDS_THERE = new Set(KNOWN_THERE.map(({ name }) => name))
 const NOT_IN_GROUPS: ReadonlySet<Kind> = new Set<Kind>(['conjunction', 'ct', 'pop_mpls'])
 
 /** Leads to groups of lower numbers only: a circle is refused here, and taken there. */
-function randomGroup(random: Random, group: number, kinds: ReadonlySet<Kind>): Message {
+function randomGroup(random: Random, group: number, kinds: ReadonlySet<Kind>): GroupMod {
   const lower = GROUPS.filter((other) => other < group)
   const groupType = pick(random, ['all', 'all', 'indirect', 'fast_failover'] as const)
   const count = groupType === 'indirect' ? 1 : 1 + random.below(3)
@@ -248,3 +309,62 @@ function randomGroup(random: Random, group: number, kinds: ReadonlySet<Kind>): M
   }))
   return { type: 'groupMod', command: 'add', group, groupType, buckets }
 }
+
+// ---- changes -----------------------------------------------------------------------------------------------------
+
+/** A change of the flows, of a group or of a table that are there. */
+function randomChange(
+  random: Random,
+  flows: readonly FlowMod[],
+  frames: readonly IncomingFrame[],
+  kinds: ReadonlySet<Kind>,
+  index: number,
+): Message {
+  switch (random.below(7)) {
+    case 0:
+      return { ...randomGroup(random, pick(random, GROUPS), kinds), command: pick(random, ['modify', 'add_or_modify']) }
+    case 1:
+      return { type: 'tableMod', table: random.below(TABLES), ...(chance(random, 0.5) && { eviction: true }) }
+    case 2:
+      return { ...randomFlow(random, pick(random, frames), kinds), ...changeFlags(random), priority: 100 + index }
+    case 3:
+      // One that is there already, or would stand in the way of another.
+      return { ...pick(random, flows), ...changeFlags(random), cookie: BigInt(100 + index) }
+    default:
+      return randomFlowChange(random, pick(random, flows), pick(random, flows))
+  }
+}
+
+const changeFlags = (random: Random) => ({
+  flags: {
+    ...(chance(random, 0.5) && { checkOverlap: true }),
+    ...(chance(random, 0.5) && { resetCounts: true }),
+  },
+})
+
+/** Of this flow and perhaps others: they take what the other one does, or go. */
+function randomFlowChange(random: Random, flow: FlowMod, other: FlowMod): FlowMod {
+  const command = pick(random, ['modify', 'modify-strict', 'delete', 'delete-strict'] as const)
+  const isStrict = command.endsWith('strict')
+  const wider: FieldMatch[] = []
+  for (const part of flow.match)
+    if (chance(random, 0.5) && missingPrerequisite(fieldOf(part.field), wider) === undefined) wider.push(part)
+  return {
+    ...flow,
+    command,
+    table: command === 'delete' && chance(random, 0.2) ? ALL_TABLES : flow.table,
+    match: isStrict ? flow.match : wider,
+    instructions: command.startsWith('modify') ? fitting(other.instructions, flow.table) : NOTHING,
+    ...(chance(random, 0.3) && { cookieMask: BigInt(pick(random, [1, 3, 7, 0xff])) }),
+    ...(chance(random, 0.2) && { outPort: pick(random, [...PORTS, ReservedPort.Controller, ReservedPort.InPort]) }),
+    ...(chance(random, 0.2) && { outGroup: pick(random, GROUPS) }),
+    flags: { ...(chance(random, 0.3) && { resetCounts: true }) },
+  }
+}
+
+/** Tables lead to later ones. */
+function fitting({ gotoTable, ...instructions }: Instructions, table: number): Instructions {
+  return gotoTable === undefined || gotoTable <= table ? instructions : { ...instructions, gotoTable }
+}
+
+const NOTHING: Instructions = { apply: [], clear: false, write: [] }
