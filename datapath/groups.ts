@@ -142,7 +142,7 @@ function existing(groups: Map<number, Group>, { group }: GroupMod): Group {
   return found
 }
 
-/** A group that was there keeps its age, and a bucket of the same number and content what it has counted. */
+/** A group that was there keeps its age, and a bucket that stays what it has counted; as in Open vSwitch, the group counts anew. */
 function put(
   groups: Map<number, Group>,
   { group, groupType, buckets, selection }: GroupSpec,
@@ -158,8 +158,8 @@ function put(
     buckets: numbered.map((bucket) => makeBucket(bucket, before)),
     hashed: selection?.method === 'hash' ? hashedParts(selection.fields) : [],
     madeAt: before?.madeAt ?? checks.now,
-    packets: before?.packets ?? 0,
-    bytes: before?.bytes ?? 0,
+    packets: 0,
+    bytes: 0,
   })
   checkLoop(groups, group)
 }
