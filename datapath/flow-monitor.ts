@@ -5,19 +5,26 @@ import type { FlowMonitor, FlowSpec, FlowUpdate } from '../protocols/control/mes
 import { ALL_TABLES } from '../protocols/control/messages.ts'
 import { Refused, asRefusal } from '../protocols/control/refused.ts'
 import { checkFlowFilter } from './flow-check.ts'
-import { isSelected, isWithin } from './flow-table.ts'
+import { isSelected } from './flow-table.ts'
 import type { FlowChange, FlowTables } from './flow-tables.ts'
 import type { Flow } from './flow.ts'
-import type { PackedMatch } from './packed-match.ts'
-import { packMatch } from './packed-match.ts'
+import type { CompactMatch } from './packed-match.ts'
+import { compactMatch, isWithin } from './packed-match.ts'
 
 /** Monitors that one controller may have. */
 const MOST_MONITORS = 1024
 const WANTED = { added: 'add', modified: 'modify', deleted: 'delete' } as const
 
+/** How a flow has come to be while its hearer was not told; `before` is what it knows in its place. */
+interface Untold {
+  readonly flow: Flow
+  readonly event: 'added' | 'modified'
+  readonly before: Flow | undefined
+}
+
 interface Watch {
   readonly monitor: FlowMonitor
-  readonly match: PackedMatch
+  readonly match: CompactMatch
 }
 
 /** The monitors of one controller, and what they have to tell. */
@@ -27,6 +34,11 @@ export class FlowMonitors {
   readonly #report: (updates: FlowUpdate[]) => void
   readonly #watches = new Map<number, Watch>()
   #stopListening: (() => void) | undefined
+  /**
+   * While paused: flows that the hearer does not know as they are, by their packed matches, which even a modify that is no news
+   * leaves in place. Each is in a table, so there are no more than flows.
+   */
+  #untold: Map<object, Untold> | undefined
 
   /** `owner` is whom `ChangedBy` names where the controller itself made a change. `report` hears of all that one message changed. */
   constructor(tables: FlowTables, owner: object, report: (updates: FlowUpdate[]) => void) {
@@ -42,7 +54,7 @@ export class FlowMonitors {
   add(monitors: readonly FlowMonitor[]): FlowUpdate[] {
     const ids = new Set(this.#watches.keys())
     monitors.forEach((monitor, index) => checkMonitor(monitor, ids, `monitors[${index}]`))
-    const added = monitors.map((monitor) => ({ monitor, match: packMatch(monitor.match) }))
+    const added = monitors.map((monitor) => ({ monitor, match: compactMatch(monitor.match) }))
     for (const watch of added) this.#watches.set(watch.monitor.id, watch)
     if (this.#watches.size > 0) this.#stopListening ??= this.#tables.listen((changes) => this.#hear(changes))
     const initial = added.filter(({ monitor }) => monitor.flags.initial)
@@ -55,7 +67,30 @@ export class FlowMonitors {
     if (this.#watches.size === 0) this.close()
   }
 
+  get paused(): boolean {
+    return this.#untold !== undefined
+  }
+
+  /** Until `resume` tells of nothing but flows that go, of those that the hearer knows. */
+  pause(): void {
+    this.#untold ??= new Map()
+  }
+
+  /** Ends a pause; gives what came and changed in it and is still there. */
+  resume(): FlowUpdate[] {
+    const untold = this.#untold ?? new Map<object, Untold>()
+    this.#untold = undefined
+    const updates: FlowUpdate[] = []
+    for (const { flow, event, before } of untold.values()) {
+      const change: FlowChange = { event, flow, ...(before && { before }) }
+      const seeing = [...this.#watches.values()].filter((watch) => hears(watch, change))
+      if (seeing.length > 0) updates.push(updateOf(change, seeing))
+    }
+    return updates
+  }
+
   close(): void {
+    this.#untold = undefined
     this.#watches.clear()
     this.#stopListening?.()
     this.#stopListening = undefined
@@ -76,6 +111,7 @@ export class FlowMonitors {
     const updates: FlowUpdate[] = []
     let isAbbreviated = false
     for (const change of changes) {
+      if (this.#untold !== undefined && !isToldInPause(this.#untold, change)) continue
       const seeing = [...this.#watches.values()].filter((watch) => hears(watch, change))
       if (seeing.length === 0) continue
       const wantsOwn = seeing.some(({ monitor }) => monitor.flags.own)
@@ -87,6 +123,17 @@ export class FlowMonitors {
     }
     if (updates.length > 0) this.#report(updates)
   }
+}
+
+/** Notes the change of a pause; true where it is told all the same: a flow goes that was known. */
+function isToldInPause(untold: Map<object, Untold>, change: FlowChange): boolean {
+  const gone = change.event === 'deleted' ? change.flow : change.before
+  const known = gone && untold.get(gone.value)
+  if (gone !== undefined) untold.delete(gone.value)
+  if (change.event === 'deleted') return known === undefined || known.before !== undefined
+  const event = known?.event === 'added' ? 'added' : change.event
+  untold.set(change.flow.value, { flow: change.flow, event, before: known === undefined ? gone : known.before })
+  return false
 }
 
 function checkMonitor(monitor: FlowMonitor, ids: Set<number>, path: string): void {

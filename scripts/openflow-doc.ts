@@ -17,8 +17,6 @@ interface Remark {
 
 const MESSAGE_REMARKS: Partial<Record<MessageType, Remark>> = {
   tableFeaturesRequest: { support: 'partly', why: 'asked, not set: OFPTFFC_EPERM' },
-  flowMonitorPaused: { support: 'partly', why: 'understood, and never said: a monitor that does not read is cut off' },
-  flowMonitorResumed: { support: 'partly', why: 'as flowMonitorPaused' },
   packetOut: { support: 'partly', why: 'no packet is kept in the switch: a buffer_id is OFPBRC_BUFFER_UNKNOWN' },
   setConfig: { support: 'partly', why: 'a request to reassemble fragments is taken, and changes nothing' },
 }

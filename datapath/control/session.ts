@@ -25,6 +25,9 @@ export const VERSION = 1
 /** Bytes that a controller has not read, above which it loses packet-ins. Open vSwitch lets it lag behind by 100 of them. */
 const PACKET_IN_BACKLOG = 1 << 20
 
+/** Bytes that a controller has not read, above which its flow monitors pause: as in Open vSwitch (ofproto/connmgr.c). */
+const MONITOR_BACKLOG = 128 << 10
+
 /** What a controller may say that asks for nothing, and what answers no request of ours. */
 const NOTICES: ReadonlySet<MessageType> = new Set<MessageType>(['error', 'echoReply', 'setPacketInFormat'])
 
@@ -81,6 +84,7 @@ export class Session implements RoleHolder {
     roles.add(this)
     conversation.onMessage = (message, xid) => this.#receive(message, xid)
     conversation.onRefused = () => this.#bundles.missed()
+    conversation.onDrain = () => this.#resumeMonitors()
     conversation.send({ type: 'hello', version: VERSION })
   }
 
@@ -105,6 +109,16 @@ export class Session implements RoleHolder {
 
   #report(updates: FlowUpdate[]): void {
     this.#conversation.send({ type: 'flowMonitorReply', updates, more: false }, 0)
+    if (this.#monitors.paused || this.#conversation.backlog <= MONITOR_BACKLOG) return
+    this.#monitors.pause()
+    this.#conversation.send({ type: 'flowMonitorPaused' }, 0)
+  }
+
+  #resumeMonitors(): void {
+    if (!this.#monitors.paused) return
+    const updates = this.#monitors.resume()
+    if (updates.length > 0) this.#conversation.send({ type: 'flowMonitorReply', updates, more: false }, 0)
+    this.#conversation.send({ type: 'flowMonitorResumed' }, 0)
   }
 
   #receive(message: Message, xid: number): void {

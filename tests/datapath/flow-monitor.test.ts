@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { FlowMonitors } from '../../datapath/flow-monitor.ts'
-import type { FlowMod, FlowMonitor, FlowUpdate, Instructions } from '../../protocols/control/messages.ts'
+import type { FlowMod, FlowMonitor, FlowSpec, FlowUpdate, Instructions } from '../../protocols/control/messages.ts'
 import { ALL_TABLES } from '../../protocols/control/messages.ts'
 import { SECOND } from '../../runtime/clock.ts'
+import { seeded } from '../../runtime/random.ts'
 import { flowMod, refusalOf, testTables } from '../support/test-tables.ts'
 
 const NONE = { initial: false, add: false, delete: false, modify: false, instructions: false, own: false }
@@ -123,3 +124,37 @@ test('two monitors of one number, and one of a table that is not there, are refu
   apply({ cookie: 1n })
   expect(told()).toEqual([])
 })
+
+const keyOf = (flow: FlowSpec) => `${flow.priority} ${JSON.stringify(flow.match, (_key, part) => String(part))}`
+const stateOf = (flow: FlowSpec) => `${flow.cookie} ${JSON.stringify(flow.instructions)}`
+
+test.each([1, 2, 3, 4])(
+  'who was told nothing for a while knows all at last, and never hears of the end of a flow unknown to it (seed %i)',
+  (seed) => {
+    const random = seeded(seed)
+    const { hearer, heard, tables, apply } = watching(monitor())
+    const known = new Map<string, string>()
+    const learn = (updates: readonly FlowUpdate[]) => {
+      for (const update of updates) {
+        if (update.type === 'abbreviated') continue
+        const isKnown = known.has(keyOf(update.flow))
+        if (update.event === 'deleted') expect(known.delete(keyOf(update.flow))).toBe(true)
+        else known.set(keyOf(update.flow), stateOf(update.flow))
+        if (update.event === 'modified') expect(isKnown).toBe(true)
+      }
+    }
+    for (let step = 0; step < 400; step++) {
+      const priority = random.below(6)
+      const instructions = outputTo(1 + random.below(3))
+      const commands = ['add', 'add', 'modify-strict', 'modify', 'delete-strict'] as const
+      const command = commands[random.below(20) === 0 ? 3 : random.below(5)]
+      apply({ command, priority, cookie: command === 'add' ? BigInt(step) : 0n, instructions })
+      if (random.below(8) === 0) hearer.pause()
+      heard.splice(0).forEach(learn)
+      if (random.below(12) !== 0 || !hearer.paused) continue
+      learn(hearer.resume())
+      expect(known).toEqual(new Map([...tables].map(({ spec }) => [keyOf(spec), stateOf(spec)])))
+    }
+    expect(known.size).toBeGreaterThan(0)
+  },
+)
