@@ -89,6 +89,24 @@ export const DIFFERENCES: readonly (readonly [string, string, string, string])[]
     'no action is at fault (§7.4.4.2, §7.4.4.7)',
   ],
   ['A bundle command that there is none of', 'taken without a reply', 'OFPBFC_BAD_TYPE', 'EXT-230 has the code for it'],
+  [
+    'A modify that selects no flow and names a group or a meter that is not there',
+    'taken',
+    'OFPBAC_BAD_OUT_GROUP, OFPMMFC_INVALID_METER',
+    'it is a mistake whatever flows there are (§6.4)',
+  ],
+  [
+    'A flow that takes the place of a known one and goes, all while a flow monitor is paused',
+    'not told',
+    'told as deleted',
+    'the monitor would know the old one for ever',
+  ],
+  [
+    'Flows whose time is up',
+    'go when they are looked for, and for their age if they are idle too',
+    'go at once',
+    'a virtual clock is exact',
+  ],
   ['goto_table:255', 'taken', 'OFPBIC_BAD_TABLE_ID', 'there is no table 255 (§7.1.1)'],
   [
     'A message with several faults',
