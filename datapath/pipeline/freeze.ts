@@ -4,6 +4,7 @@
 import { Word } from '../../protocols/fields.ts'
 import type { Tracked } from '../conntrack/tracker.ts'
 import type { FlowKey } from '../flow-key.ts'
+import { Fragment } from '../flow-key.ts'
 import type { Flow } from '../flow.ts'
 import type { ActionSet } from './action-set.ts'
 import type { Step } from './steps.ts'
@@ -74,9 +75,15 @@ export function thawKey(
   results: readonly ResultBit[],
 ): void {
   key.set(frozen.metadata)
-  if (frozen.tracked && tracked !== undefined) key.set(tracked.words, Word.ctState)
+  if (frozen.tracked && tracked !== undefined) learnConnection(key, tracked)
   for (const { word, bit, value } of results) {
     const mask = (1 << bit) >>> 0
     key[word] = value ? key[word] | mask : key[word] & ~mask
   }
+}
+
+/** As in Open vSwitch's userspace datapath, a later fragment has none of the connection's ports, as it has none of its own. */
+function learnConnection(key: FlowKey, { words }: Tracked): void {
+  key.set(words, Word.ctState)
+  if ((key[Word.fragment] & Fragment.Later) !== 0) key.fill(0, Word.ctTransportSource, Word.ctTransportDestination + 1)
 }

@@ -37,6 +37,8 @@ interface View {
 }
 
 interface Conversation {
+  /** Counted from 0. */
+  number: number
   protocol: number
   views: [View, View]
   /** Next sequence numbers, and how many frames have been said. */
@@ -58,6 +60,7 @@ export const HOSTS = {
 } as const
 
 const PROTOCOLS = [IpProtocol.Tcp, IpProtocol.Tcp, IpProtocol.Tcp, IpProtocol.Udp, IpProtocol.Udp, 0, IpProtocol.Sctp]
+const STEADY_PROTOCOLS = PROTOCOLS.filter((protocol) => protocol !== IpProtocol.Sctp)
 const { Fin, Syn, Rst, Psh, Ack } = TcpFlag
 /** Whose turn it is and what is said, from the opening to the end. */
 const SCRIPT: readonly (readonly [Side, number, number])[] = [
@@ -77,23 +80,38 @@ const SCALE = 3
 interface TrafficOptions {
   /** How much ICMP errors quote: as little as they may, whole transport headers at least, or there are none. */
   quotes?: 'any' | 'long' | 'none'
+  /** Long datagrams come in fragments. */
+  fragments?: boolean
   /** Some fragments come twice. */
   repeats?: boolean
+  /**
+   * What is said hangs on no choice of a translator's: no frame is damaged, an echo conversation has one identifier, and of SCTP,
+   * whose connections are told apart by addresses alone, there is none.
+   */
+  steady?: boolean
 }
 
 export class Traffic {
   readonly #random: Random
   readonly #family: 4 | 6
   readonly #quotes: 'any' | 'long' | 'none'
+  readonly #cuts: boolean
   readonly #repeats: boolean
+  readonly #steady: boolean
   readonly #conversations: Conversation[] = []
   readonly #heard: { side: Side; bytes: Uint8Array }[] = []
 
-  constructor(random: Random, family: 4 | 6, { quotes = 'any', repeats = true }: TrafficOptions = {}) {
+  constructor(
+    random: Random,
+    family: 4 | 6,
+    { quotes = 'any', fragments = true, repeats = true, steady = false }: TrafficOptions = {},
+  ) {
     this.#random = random
     this.#family = family
     this.#quotes = quotes
+    this.#cuts = fragments
     this.#repeats = repeats
+    this.#steady = steady
   }
 
   /** One or, where a datagram is fragmented, several frames. */
@@ -101,8 +119,8 @@ export class Traffic {
     const luck = this.#random.fraction()
     if (luck < 0.08 && this.#quotes !== 'none' && this.#heard.length > 0) return [this.#error()]
     const saying = this.#say()
-    if (luck < 0.14 && this.#random.fraction() < 0.5) return [this.#damaged(saying)]
-    return saying.bytes.length > 1000 ? this.#fragments(saying) : [saying]
+    if (!this.#steady && luck < 0.14 && this.#random.fraction() < 0.5) return [this.#damaged(saying)]
+    return this.#cuts && saying.bytes.length > 1000 ? this.#fragments(saying) : [saying]
   }
 
   /** What has come through the tracker: the other side answers to that. */
@@ -133,9 +151,10 @@ export class Traffic {
       sourcePort: oneOf(random, [300, 700, 40000, 40001]),
       destinationPort: oneOf(random, [80, 443]),
     }
-    const protocol = oneOf(random, PROTOCOLS)
+    const protocol = oneOf(random, this.#steady ? STEADY_PROTOCOLS : PROTOCOLS)
     const sequences: [number, number] = [random.uint32(), random.uint32()]
-    const conversation: Conversation = { protocol, views: [view, opposite(view)], sequences, said: 0 }
+    const number = this.#conversations.length
+    const conversation: Conversation = { number, protocol, views: [view, opposite(view)], sequences, said: 0 }
     this.#conversations.push(conversation)
     return conversation
   }
@@ -187,7 +206,12 @@ export class Traffic {
     const payload = randomBytes(random, this.#chance(0.15) ? 1000 + random.below(400) : random.below(40))
     if (conversation.protocol === IpProtocol.Udp) return { side, bytes: udpFrame({ ...ends, payload }), conversation }
     if (conversation.protocol === IpProtocol.Sctp) return { side, bytes: sctpFrame({ ...ends, payload }), conversation }
-    const echo = { identifier: 1 + random.below(3), sequence: 1, reply: side === 1, payload }
+    const echo = {
+      identifier: this.#steady ? conversation.number + 1 : 1 + random.below(3),
+      sequence: 1,
+      reply: side === 1,
+      payload,
+    }
     const { ipSrc, ipDst, identification } = ends
     const bytes =
       typeof ipSrc === 'number'
