@@ -11,6 +11,7 @@ import { seeded } from '../runtime/random.ts'
 import type { Action, FragmentHandling, Message, PortConfig, RemovalReason } from '../protocols/control/messages.ts'
 import { CtState, FIELDS, KEY_WORDS, Word } from '../protocols/fields.ts'
 import type { Match } from '../protocols/match.ts'
+import { EtherType } from '../protocols/match.ts'
 import type { DropReason } from './drops.ts'
 import { DROP_REASONS } from './drops.ts'
 import { beginFrame, endFrame, isSpent, spend } from './pipeline/effort.ts'
@@ -381,15 +382,23 @@ const METADATA_FIELDS = FIELDS.filter(({ word, name }) => word < Word.ethernetDe
 
 /**
  * What a packet-in tells beside the frame: in_port, and of the pipeline's other fields those that are not 0. Open vSwitch says
- * beside a connection's state which kind of frame it goes by, and of an invalid one no more.
+ * beside a connection's state which kind of frame it goes by, and the connection's whole tuple where the state has one of three bits.
  */
 function metadataMatch(key: FlowKey): Match {
   const state = key[Word.ctState]
-  const told = METADATA_FIELDS.filter(({ name }) => (state & CtState.Invalid) === 0 || !CONNECTION.test(name))
-    .map((field) => ({ field: field.name, value: readField(key, field) }))
-    .filter(({ field, value }) => field === 'in_port' || value !== 0n)
-  return state === 0 ? told : [...told, { field: 'eth_type', value: BigInt(key[Word.etherType]) }]
+  const etherType = key[Word.etherType]
+  const hasTuple = (state & HAS_TUPLE) !== 0 && key[Word.ctProtocol] !== 0
+  const tuple = hasTuple ? (etherType === EtherType.Ipv4 ? TUPLE4 : TUPLE6) : undefined
+  const told = METADATA_FIELDS.map((field) => ({ field: field.name, value: readField(key, field) })).filter(
+    ({ field, value }) => (TUPLE.test(field) ? tuple?.test(field) : field === 'in_port' || value !== 0n),
+  )
+  return state === 0 ? told : [...told, { field: 'eth_type', value: BigInt(etherType) }]
 }
 
+/** Open vSwitch's `is_ct_valid` (lib/flow.h): an error about a connection, in its original direction, has none of these. */
+const HAS_TUPLE = CtState.New | CtState.Established | CtState.Reply
+
 /** The connection's own tuple. */
-const CONNECTION = /^ct_(nw|ipv6|tp)_/
+const TUPLE = /^ct_(nw|ipv6|tp)_/
+const TUPLE4 = /^ct_(nw|tp)_/
+const TUPLE6 = /^ct_(ipv6|nw_proto|tp)/
