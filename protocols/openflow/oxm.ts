@@ -277,12 +277,16 @@ export function decodeOxmList(reader: ByteReader, options: { loose?: boolean } =
     const field = fieldOf(part.field)
     const missing = options.loose === true ? undefined : missingPrerequisite(field, parts)
     if (missing !== undefined) throw refused('OFPBMC_BAD_PREREQ', field, `lacks ${missing} before it`)
-    if (part.mask === 0n) continue
+    if (saysNothing(part)) continue
     claim(taken, field, part.mask ?? field.ones)
     parts.push(part)
   }
   return parts.sort((a, b) => (order.get(a.field) ?? 0) - (order.get(b.field) ?? 0))
 }
+
+/** Of ct_state there are eight bits. */
+const saysNothing = ({ field, mask }: FieldMatch) =>
+  mask !== undefined && (field === 'ct_state' ? mask & 0xffn : mask) === 0n
 
 /** Fields that share bits of the key, as vlan_tci and vlan_vid or a register and a half of a wider one, are one field twice. */
 function claim(taken: Uint32Array, field: Field, mask: bigint): void {
