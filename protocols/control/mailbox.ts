@@ -15,7 +15,7 @@ const WRITE_SIZE = 1 << 18
 const REPLY_BACKLOG = 1 << 18
 
 /** Gathers messages into bytes. */
-export interface Gatherer {
+interface Gatherer {
   /** Bytes gathered so far. */
   readonly size: number
   add(message: Uint8Array): void
