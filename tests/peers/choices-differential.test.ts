@@ -14,7 +14,7 @@ import { chance, pick } from '../support/random-flows.ts'
 import * as cases from './support/choice-cases.ts'
 import { ENTRANCE, EXITS } from './support/choice-cases.ts'
 import type { Answer, Sides } from './support/openflow-sides.ts'
-import { OpenFlowSides, told } from './support/openflow-sides.ts'
+import { OpenFlowSides, text, told } from './support/openflow-sides.ts'
 import { ovsInstalled } from './support/ovs.ts'
 
 const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
@@ -45,7 +45,7 @@ describe.runIf(ovsInstalled())('choices beside Open vSwitch', () => {
       TO_CONTROLLER,
     ]
     await tell(cases.flowFor(apply))
-    await sameWhileLinksChange(random, 12)
+    expect(await sameWhileLinksChange(random, 12)).toBe(12)
   })
 
   test.each(seeds(COUNT))('groups in groups take the same buckets, and count the same (seed %i)', async (seed) => {
@@ -63,13 +63,13 @@ describe.runIf(ovsInstalled())('choices beside Open vSwitch', () => {
 
   test.each(seeds(COUNT / 10))('flows are spread as the weights say (seed %i)', async (seed) => {
     const random = seeded(seed)
-    const weights = Array.from({ length: 1 + random.below(8) }, () => pick(random, [0, 1, 1, 2, 3, 5]))
+    const weights: number[] = Array.from({ length: 1 + random.below(8) }, () => pick(random, [0, 1, 1, 2, 3, 5]))
     if (weights.every((weight) => weight === 0)) weights[0] = 1
     await sides.changeGroups([cases.selectGroup(cases.bucketsOf(weights), anyHash(random))])
     await tell(cases.flowFor([TO_GROUP]))
     const { ours, theirs } = await chosenFor(flowsOf(random, 400))
-    expectShares(ours, weights, 0)
-    expectShares(theirs, weights, COARSENESS)
+    expect(wrongShares(ours, weights, 0)).toEqual([])
+    expect(wrongShares(theirs, weights, COARSENESS)).toEqual([])
   })
 
   test.each(seeds(COUNT / 10))('a flow stays where it is (seed %i)', async (seed) => {
@@ -88,8 +88,10 @@ describe.runIf(ovsInstalled())('choices beside Open vSwitch', () => {
     expect(stayed(after.ours, before.ours)).toEqual(stayed(before.ours, before.ours))
     expect(after.ours).not.toContain(EXITS[2])
     // By the datapath's hash, Open vSwitch moves others too.
-    if (method?.method === 'hash' && method.fields.length > 0)
-      expect(stayed(after.theirs, before.theirs)).toEqual(stayed(before.theirs, before.theirs))
+    const isByFields = method?.method === 'hash'
+    expect(
+      !isByFields || text(stayed(after.theirs, before.theirs)) === text(stayed(before.theirs, before.theirs)),
+    ).toBe(true)
   })
 
   // ---- asking ----
@@ -103,15 +105,18 @@ describe.runIf(ovsInstalled())('choices beside Open vSwitch', () => {
     expect(theirs.messages).toEqual([])
   }
 
-  /** Ports of which links went down or that were forbidden come back at the end. */
-  async function sameWhileLinksChange(random: Random, frames: number): Promise<void> {
+  /** How many frames went the same way; links that went down are up again at the end. */
+  async function sameWhileLinksChange(random: Random, frames: number): Promise<number> {
     const down = new Set<number>()
+    let same = 0
     for (let index = 0; index < frames; index++) {
       if (chance(random, 0.4)) await changeOne(pick(random, EXITS), down)
       const { ours, theirs } = await sides.receive(cases.frameOfFlow(random), ENTRANCE)
       expect(said(ours, down), `with ${[...down].join(', ')} down`).toEqual(said(theirs, down))
+      same++
     }
     for (const port of down) await sides.setLink(port, true)
+    return same
   }
 
   async function changeOne(port: number, down: Set<number>): Promise<void> {
@@ -161,17 +166,16 @@ const COARSENESS = 1 / 32
 /** Once in 100,000 groups of flows, chance goes further. */
 const DEVIATIONS = 4.9
 
-/** Of flows, each bucket's share is its weight's, within what chance and `coarseness` allow. */
-function expectShares(chosen: readonly number[], weights: readonly number[], coarseness: number): void {
+/** Of flows, what is not its weight's share of them, within what chance and `coarseness` allow: which bucket has how many. */
+function wrongShares(chosen: readonly number[], weights: readonly number[], coarseness: number): string[] {
   const sum = weights.reduce((total, weight) => total + weight, 0)
-  expect(chosen).not.toContain(0)
-  for (const [index, weight] of weights.entries()) {
+  const lost = chosen.filter((port) => port === 0).map(() => 'lost')
+  const wrong = weights.flatMap((weight, index) => {
     const share = weight / sum
     const count = chosen.filter((port) => port === EXITS[index]).length
-    const chanceOf = Math.sqrt(chosen.length * share * (1 - share))
-    const allowed = weight === 0 ? 0 : DEVIATIONS * chanceOf + coarseness * chosen.length
-    expect(Math.abs(count - share * chosen.length), `bucket ${index} of ${weights.join(', ')}`).toBeLessThanOrEqual(
-      allowed,
-    )
-  }
+    const deviation = Math.sqrt(chosen.length * share * (1 - share))
+    const allowed = weight === 0 ? 0 : DEVIATIONS * deviation + coarseness * chosen.length
+    return Math.abs(count - share * chosen.length) <= allowed ? [] : [`bucket ${index} of ${weights}: ${count}`]
+  })
+  return [...lost, ...wrong]
 }

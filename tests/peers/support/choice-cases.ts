@@ -132,7 +132,8 @@ const HASHED: readonly FieldName[] = [
 /** By some fields, masked at times: the value is the mask. */
 export function randomSelection(random: Random): SelectionMethod {
   const names = new Set<FieldName>()
-  for (let left = 1 + random.below(5); left > names.size;) names.add(pick(random, HASHED))
+  const count = 1 + random.below(5)
+  while (names.size < count) names.add(pick(random, HASHED))
   const fields = [...names].map((name) => {
     const { ones, bits, maskable } = fieldOf(name)
     return { field: name, value: maskable && chance(random, 0.4) ? randomBits(random, bits) | 1n : ones }
