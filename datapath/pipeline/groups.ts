@@ -69,7 +69,9 @@ function chooseByWeight(
   let best: GroupBucket | undefined
   let bestScore = 0
   for (const bucket of buckets) {
-    const chance = ((hashOfPair(bucket.spec.id, hash) & 0xffff) + 0.5) / 2 ** 16
+    const drawn = hashOfPair(bucket.spec.id, hash) & 0xffff
+    tell?.(`bucket ${bucket.spec.id}: score ${drawn * bucket.weight}`)
+    const chance = (drawn + 0.5) / 2 ** 16
     const score = -bucket.weight / Math.log(chance)
     if (score >= bestScore) {
       best = bucket

@@ -20,6 +20,8 @@ export interface TranslationObserver {
   note(text: string, depth: number): void
   /** The way ends here, or that of a copy, to go on when the datapath has done its part. */
   frozen(frozen: Frozen, depth: number): void
+  /** The way of a copy is at its end: the key becomes what it was before. */
+  copyEnds(): void
   /** The key at the end. */
   final(key: FlowKey): void
 }

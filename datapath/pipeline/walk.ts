@@ -13,6 +13,7 @@ import { DROP_REASONS } from '../drops.ts'
 import { COST_OF_COPY, COST_OF_LOOKUP, MAX_EFFORT } from './effort.ts'
 import type { Flow } from '../flow.ts'
 import type { FlowKey } from '../flow-key.ts'
+import type { FlowTable } from '../flow-table.ts'
 import type { FlowTables } from '../flow-tables.ts'
 import type { Group, GroupBucket, GroupTable } from '../groups.ts'
 import type { ActionSet } from './action-set.ts'
@@ -39,8 +40,8 @@ const METADATA = fieldOf('metadata')
 const WHOLE_FRAME = 0xffff
 
 export interface PipelineContext extends OutputContext {
-  readonly tables: FlowTables
-  readonly groups: GroupTable
+  readonly tables: Pick<FlowTables, 'missOf' | 'mayLearn'> & { table(number: number): Pick<FlowTable, 'lookup'> }
+  readonly groups: Pick<GroupTable, 'get'>
   readonly fragments: FragmentHandling
   /** A frame that table 0 does not take is forwarded normally. */
   readonly standalone: boolean
@@ -192,7 +193,10 @@ export class Walk {
     this.#unwind(scope.base)
     this.#scopes.pop()
     if (scope.executesSet) this.#executingSets--
-    if (scope.before !== undefined) this.frame.endClone(scope.before)
+    if (scope.before !== undefined) {
+      this.observer?.copyEnds()
+      this.frame.endClone(scope.before)
+    }
     if (scope.kind === 'bucket') this.#depth--
     if (scope.kind !== 'clone') return
     this.#actionSet = scope.actionSet

@@ -30,9 +30,14 @@ export function formatActions(actions: readonly DatapathAction[], context: OdpCo
 /** `key` becomes what the frame's is after the actions, as far as sets go. */
 function wordsOf(actions: readonly DatapathAction[], key: FlowKey, context: OdpContext): string[] {
   const words: string[] = []
+  let queue = 0
+  // Where the changes begin that were made for the next output. A copy is cut before them.
+  let changes = 0
   for (let index = 0; index < actions.length; index++) {
     const action = actions[index]
     const next = actions[index + 1]
+    if (action.type === 'output' && action.maxLength !== undefined)
+      words.splice(changes, 0, `trunc(${action.maxLength})`)
     if (action.type === 'set') {
       let end = index + 1
       while (actions[end]?.type === 'set') end++
@@ -43,9 +48,24 @@ function wordsOf(actions: readonly DatapathAction[], key: FlowKey, context: OdpC
       words.push(checkLength(action.length, next.frozen, key, context))
       index++
     } else words.push(...wordOf(action, key, context))
+    if ((action.type === 'output' || action.type === 'tunnel_output') && action.queue !== queue) {
+      queue = action.queue
+      words.splice(words.length - 1, 0, `set(skb_priority(${queue === 0 ? '0' : hex(queue)}))`)
+    }
+    if (!CHANGES.has(action.type)) changes = words.length
   }
   return words
 }
+
+const CHANGES: ReadonlySet<DatapathAction['type']> = new Set([
+  'set',
+  'push_vlan',
+  'pop_vlan',
+  'push_mpls',
+  'pop_mpls',
+  'push_pbb',
+  'pop_pbb',
+])
 
 function checkLength(length: number, frozen: Frozen, key: FlowKey, context: OdpContext): string {
   const branches = context.branches?.(frozen)
@@ -57,7 +77,7 @@ function checkLength(length: number, frozen: Frozen, key: FlowKey, context: OdpC
 function wordOf(action: DatapathAction, key: FlowKey, context: OdpContext): string[] {
   switch (action.type) {
     case 'output':
-      return [...cut(action.maxLength), formatDatapathPort(action.port)]
+      return [formatDatapathPort(action.port)]
     case 'tunnel_output':
       return [...cut(action.maxLength), tunnel(action), formatDatapathPort(action.port)]
     case 'meter':

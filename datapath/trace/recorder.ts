@@ -86,10 +86,6 @@ export class TraceRecorder implements TranslationObserver {
   table(table: number, flow: Flow | undefined, key: FlowKey, depth: number): void {
     this.#flush()
     this.#key = key
-    // A look-up that is only looked at counts for nothing.
-    const looked = this.#tables.table(table)
-    looked.lookups--
-    if (flow !== undefined) looked.matched--
     if (this.#lastMiss?.depth === depth) this.#remove(this.#lastMiss.node, depth)
     const found = node('place', `${String(table).padStart(2)}. ${this.#describe(table, flow, depth)}`)
     this.#lastMiss = flow === undefined ? { node: found, depth } : undefined
@@ -114,6 +110,7 @@ export class TraceRecorder implements TranslationObserver {
 
   instructions(flow: Flow, depth: number): void {
     this.#flush()
+    this.#leaveSet(depth)
     const { clear, write, writeMetadata, gotoTable } = flow.spec.instructions
     const say = (part: Partial<Flow['spec']['instructions']>) =>
       this.#add(depth, node('action', printInstructions({ apply: [], clear: false, write: [], ...part })))
@@ -162,6 +159,10 @@ export class TraceRecorder implements TranslationObserver {
   frozen(frozen: Frozen, depth: number): void {
     this.#flush()
     this.frozenAt.set(frozen, { depth, lists: [...this.#lists] })
+  }
+
+  copyEnds(): void {
+    this.#flush()
   }
 
   final(key: FlowKey): void {

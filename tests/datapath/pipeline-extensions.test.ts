@@ -318,6 +318,7 @@ test('an observer hears of every turn, in order and depth', () => {
     actionSet: (actions, depth) => heard.push(`${depth} set ${actions.map(({ type }) => type).join()}`),
     note: (text, depth) => heard.push(`${depth} note ${text}`),
     frozen: () => heard.push('frozen'),
+    copyEnds: () => heard.push('copy ends'),
     final: () => heard.push('final'),
   }
   translate(flow.context, keyOf(udp()), 0, observer)
