@@ -76,6 +76,11 @@ class Conversation {
   readonly #traffic: Sides<Traffic>
   readonly #choices: Sides<Choices>
   readonly #story: string[]
+  /**
+   * Not where choices are free: an old one may be another connection's by now on one side. Nor where there are fragments: what is
+   * left of a datagram follows a later frame in Open vSwitch.
+   */
+  readonly #pauses: boolean
   /** By the conversation's number, the port at which its far end is. */
   readonly #farPorts = new Map<number, number>()
 
@@ -87,7 +92,9 @@ class Conversation {
     // Of what Open vSwitch does to errors that it translates: conntrack.test.ts.
     const quotes = !translates ? 'any' : family === 4 ? 'long' : 'none'
     const seed = random.uint32()
-    const options = { quotes, fragments: !tracksCopies, repeats: tracksOnce, steady: pool !== undefined } as const
+    this.#pauses = pool === undefined && random.below(2) === 0
+    const fragments = !tracksCopies && !this.#pauses
+    const options = { quotes, fragments, repeats: tracksOnce, steady: pool !== undefined } as const
     const traffic = () => new Traffic(seeded(seed), family, options)
     this.#traffic = { ours: traffic(), theirs: traffic() }
     this.#choices = { ours: new Choices(pool), theirs: new Choices(pool) }
@@ -115,10 +122,20 @@ class Conversation {
       const other = theirs[index]
       if (other !== undefined && !(await this.#reopens(saying))) await this.#say({ ours: saying, theirs: other })
     }
-    if (this.#random.below(8) > 0) return
+    if (!this.#pauses || this.#random.below(8) > 0) return
     const pause = oneOf(this.#random, PAUSES)
     this.#story.push(`${pause} ms later`)
     await this.#sides.elapse(pause)
+    await this.#swept()
+  }
+
+  /** Open vSwitch has a thread of its own for connections whose time is up; until it has been there, their ports are taken. */
+  async #swept(): Promise<void> {
+    for (let attempt = 0; attempt < 20; attempt++) {
+      const { ours, theirs } = await this.#sides.command('dpctl/ct-get-nconns')
+      if (ours.trim() === theirs.trim()) return
+      await this.#sides.elapse(100)
+    }
   }
 
   async end(): Promise<void> {
