@@ -269,12 +269,14 @@ function hairpin(draft: Draft): void {
   const dnat = `nat(dst=${SERVER[family]})`
   draft.translates = true
   draft.flow(0, 10, `${ip},in_port=1`, draft.ct(second, 'nat', 'table=1'))
+  // What has been translated already is not translated again.
+  draft.flow(1, 20, 'ct_state=+snat', `load:1->NXM_NX_REG6[],${draft.ct(zone, 'nat', 'table=2')}`)
   draft.flow(1, 10, '', draft.ct(zone, 'nat', 'table=2'))
   draft.flow(2, 20, `ct_state=+trk+new,${ip},${to}`, draft.commit(zone, dnat, 'table=3'))
   draft.flow(2, 10, `ct_state=+trk+new`, draft.commit(zone, 'table=3'))
   draft.flow(2, 5, '', 'resubmit(,3)')
   draft.flow(3, 10, '', draft.ct(second, 'table=4'))
-  draft.flow(4, 10, `ct_state=+trk+new,${ip}`, draft.commit(second, draft.nat('src'), 'table=5'))
+  draft.flow(4, 10, `reg6=0,ct_state=+trk+new,${ip}`, draft.commit(second, draft.nat('src'), 'table=5'))
   draft.flow(4, 5, '', 'resubmit(,5)')
   draft.flow(5, 10, '', `load:1->NXM_NX_REG7[],${draft.onwards()}`)
   draft.flow(0, 5, '', 'controller(max_len=65535)')
