@@ -128,11 +128,11 @@ export class FlowMonitors {
 /** Notes the change of a pause; true where it is told all the same: a flow goes that was known. */
 function isToldInPause(untold: Map<object, Untold>, change: FlowChange): boolean {
   const gone = change.event === 'deleted' ? change.flow : change.before
-  const known = gone && untold.get(gone.value)
-  if (gone !== undefined) untold.delete(gone.value)
+  const known = gone && untold.get(gone.values)
+  if (gone !== undefined) untold.delete(gone.values)
   if (change.event === 'deleted') return known === undefined || known.before !== undefined
   const event = known?.event === 'added' ? 'added' : change.event
-  untold.set(change.flow.value, { flow: change.flow, event, before: known === undefined ? gone : known.before })
+  untold.set(change.flow.values, { flow: change.flow, event, before: known === undefined ? gone : known.before })
   return false
 }
 

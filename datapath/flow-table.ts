@@ -1,14 +1,12 @@
 import type { Action, Instructions } from '../protocols/control/messages.ts'
 import { ReservedGroup, ReservedPort } from '../protocols/control/messages.ts'
 import type { Match } from '../protocols/match.ts'
-import { KEY_WORDS } from '../protocols/fields.ts'
 import type { Classifier } from './classifier/classifier.ts'
-import { TupleSpace } from './classifier/tuple-space.ts'
+import { TrieClassifier } from './classifier/trie-classifier.ts'
 import type { Flow } from './flow.ts'
 import type { FlowKey } from './flow-key.ts'
-import type { PackedMatch } from './packed-match.ts'
-import { keysAgree } from './flow-key.ts'
-import { packMatch } from './packed-match.ts'
+import type { CompactMatch } from './packed-match.ts'
+import { compactMatch, isWithin, overlap } from './packed-match.ts'
 
 /** Which flows of a table a request is about: OpenFlow 1.3 §6.4. */
 export interface FlowSelection {
@@ -28,7 +26,7 @@ export class FlowTable {
   /** Keys looked up, and how many of them met a flow. */
   lookups = 0
   matched = 0
-  readonly #flows: Classifier = new TupleSpace()
+  readonly #flows: Classifier = new TrieClassifier()
 
   get size(): number {
     return this.#flows.size
@@ -45,7 +43,7 @@ export class FlowTable {
   }
 
   has(flow: Flow): boolean {
-    return this.#flows.find(flow.value, flow.mask, flow.spec.priority) === flow
+    return this.#flows.find(flow, flow.spec.priority) === flow
   }
 
   /**
@@ -60,13 +58,14 @@ export class FlowTable {
   }
 
   /** The flow with exactly this match and priority. */
-  find(packed: PackedMatch, priority: number): Flow | undefined {
-    return this.#flows.find(packed.value, packed.mask, priority)
+  find(match: CompactMatch, priority: number): Flow | undefined {
+    return this.#flows.find(match, priority)
   }
 
   select(selection: FlowSelection): Flow[] {
-    const packed = packMatch(selection.match)
-    return this.#candidates(packed, selection.priority).filter((flow) => isSelected(flow, selection))
+    return this.#candidates(compactMatch(selection.match), selection.priority).filter((flow) =>
+      isSelected(flow, selection),
+    )
   }
 
   /** A flow other than the one of this very match that has the same priority and could match a frame that `flow` matches. */
@@ -81,24 +80,11 @@ export class FlowTable {
     return this.#flows[Symbol.iterator]()
   }
 
-  #candidates(packed: PackedMatch, priority: number | undefined): Flow[] {
-    if (priority === undefined) return [...this.#flows].filter((flow) => isWithin(flow, packed))
-    const found = this.#flows.find(packed.value, packed.mask, priority)
+  #candidates(match: CompactMatch, priority: number | undefined): Flow[] {
+    if (priority === undefined) return [...this.#flows].filter((flow) => isWithin(flow, match))
+    const found = this.#flows.find(match, priority)
     return found ? [found] : []
   }
-}
-
-/** Every frame that the flow matches, `wider` matches too. */
-export function isWithin(flow: PackedMatch, wider: PackedMatch): boolean {
-  for (let word = 0; word < KEY_WORDS; word++) if ((wider.mask[word] & ~flow.mask[word]) !== 0) return false
-  return keysAgree(flow.value, wider.value, wider.mask)
-}
-
-function overlap(a: PackedMatch, b: PackedMatch): boolean {
-  for (let word = 0; word < KEY_WORDS; word++) {
-    if (((a.value[word] ^ b.value[word]) & a.mask[word] & b.mask[word]) !== 0) return false
-  }
-  return true
 }
 
 const NO_PORT = ReservedPort.Any

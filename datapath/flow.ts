@@ -1,6 +1,6 @@
 import type { Action, FlowSpec, FlowStatistics } from '../protocols/control/messages.ts'
-import type { PackedMatch } from './packed-match.ts'
-import { packMatch } from './packed-match.ts'
+import type { CompactMatch } from './packed-match.ts'
+import { compactMatch } from './packed-match.ts'
 import type { Step } from './pipeline/steps.ts'
 import { stepsOf } from './pipeline/steps.ts'
 
@@ -12,12 +12,9 @@ export interface Clause {
 }
 
 /** A flow as its switch has it: what was asked, packed for look-up, and what it has counted. */
-export interface Flow {
+export interface Flow extends CompactMatch {
   /** Its timeouts may be shortened; all else stays. */
   spec: FlowSpec
-  /** The match as words of the flow key; see PackedMatch. */
-  readonly value: Uint32Array
-  readonly mask: Uint32Array
   /** The actions to apply and to write, prepared for the pipeline. */
   readonly apply: readonly Step[]
   readonly write: readonly Step[]
@@ -34,8 +31,8 @@ export interface Flow {
 
 class InstalledFlow implements Flow {
   spec: FlowSpec
-  readonly value: Uint32Array
-  readonly mask: Uint32Array
+  readonly mask: CompactMatch['mask']
+  readonly values: CompactMatch['values']
   readonly clauses: readonly Clause[] | undefined
   readonly addedAt: number
   modifiedAt: number
@@ -45,10 +42,10 @@ class InstalledFlow implements Flow {
   #apply: readonly Step[] | undefined
   #write: readonly Step[] | undefined
 
-  constructor(spec: FlowSpec, { value, mask }: PackedMatch, addedAt: number) {
+  constructor(spec: FlowSpec, { mask, values }: CompactMatch, addedAt: number) {
     this.spec = spec
-    this.value = value
     this.mask = mask
+    this.values = values
     this.clauses = clausesOf(spec)
     this.addedAt = addedAt
     this.modifiedAt = addedAt
@@ -67,7 +64,7 @@ class InstalledFlow implements Flow {
 }
 
 /** @throws InvalidField a match that contradicts itself. */
-export const makeFlow = (spec: FlowSpec, now: number): Flow => new InstalledFlow(spec, packMatch(spec.match), now)
+export const makeFlow = (spec: FlowSpec, now: number): Flow => new InstalledFlow(spec, compactMatch(spec.match), now)
 
 /** The same flow, of the same age, with these in place of its own. */
 export function changedFlow(flow: Flow, change: Partial<Pick<FlowSpec, 'instructions' | 'cookie'>>, now: number): Flow {

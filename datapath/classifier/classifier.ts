@@ -5,10 +5,7 @@
 //
 // linear-search.ts asks one flow after the other: obviously right, and the measure of the others in tests.
 //
-// tuple-space.ts (Srinivasan, Suri and Varghese, "Packet Classification using Tuple Space Search", SIGCOMM 1999) groups
-// flows by mask. Within a group, all flows compare the same bits, so one hash of those bits finds them. Groups are asked in
-// order of their highest priority, and asking stops when no group left could do better than what was found. A look-up
-// costs one hash for each group asked, however many flows there are.
+// trie-classifier.ts keeps them in a ternary Patricia trie (ternary-trie.ts tells how), and puts conjunctive matches together.
 //
 // Conjunctive matches (ovs-fields(7); Open vSwitch lib/classifier.c). A flow with clauses is not met by itself: when a key meets
 // flows of one priority that together hold all clauses of a conjunction, the flows without clauses are asked once more with
@@ -17,10 +14,12 @@
 // hold at one priority, which Open vSwitch leaves open, the one with the lowest number is asked first. As in Open vSwitch the
 // second look-up does not see a flow that has the same match as one with clauses and a lower priority.
 //
-// Both say which bits their answer depended on: those of every mask that was held against the key.
+// Both say which bits their answer depended on: linear search those of every mask that was held against the key, the trie those of
+// the winner's and one for whatever else could have won.
 
 import type { Flow } from '../flow.ts'
 import type { FlowKey } from '../flow-key.ts'
+import type { CompactMatch } from '../packed-match.ts'
 
 export interface Classifier extends Iterable<Flow> {
   readonly size: number
@@ -32,10 +31,11 @@ export interface Classifier extends Iterable<Flow> {
   remove(flow: Flow): boolean
 
   /** The flow with exactly this match and priority. */
-  find(value: Uint32Array, mask: Uint32Array, priority: number): Flow | undefined
+  find(match: CompactMatch, priority: number): Flow | undefined
 
   /**
-   * The flow with the highest priority that `key` meets; any one of them where several have it, but always the same one.
+   * The flow with the highest priority that `key` meets. Where several have it: of two, at the first bit (by WORDS_IN_ORDER) that
+   * only one of them looks at, the one that does. So other flows that come or go never change which of them it is.
    * While it looks, it may write to the key's conj_id, and puts back what was there.
    * Sets in `consulted` every bit that the answer depended on: a key that agrees with this one on them has the same answer.
    */

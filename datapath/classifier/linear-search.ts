@@ -1,11 +1,10 @@
-import { KEY_WORDS, Word } from '../../protocols/fields.ts'
+import { Word } from '../../protocols/fields.ts'
 import type { Flow } from '../flow.ts'
 import type { FlowKey } from '../flow-key.ts'
-import { keysAgree } from '../flow-key.ts'
+import type { CompactMatch } from '../packed-match.ts'
+import { meets, RANK, sameMatch } from '../packed-match.ts'
 import type { Classifier } from './classifier.ts'
 import { conjunctionsHeld } from './conjunctions.ts'
-
-const sameWords = (a: Uint32Array, b: Uint32Array) => a.every((word, at) => word === b[at])
 
 /** Every flow in turn, highest priority first. */
 export class LinearSearch implements Classifier {
@@ -16,10 +15,10 @@ export class LinearSearch implements Classifier {
   }
 
   insert(flow: Flow): Flow | undefined {
-    const replaced = this.find(flow.value, flow.mask, flow.spec.priority)
+    const replaced = this.find(flow, flow.spec.priority)
     if (replaced) this.remove(replaced)
     this.#flows.push(flow)
-    this.#flows.sort((a, b) => b.spec.priority - a.spec.priority)
+    this.#flows.sort((a, b) => b.spec.priority - a.spec.priority || byMask(a, b))
     return replaced
   }
 
@@ -29,10 +28,8 @@ export class LinearSearch implements Classifier {
     return at >= 0
   }
 
-  find(value: Uint32Array, mask: Uint32Array, priority: number): Flow | undefined {
-    return this.#flows.find(
-      (flow) => flow.spec.priority === priority && sameWords(flow.mask, mask) && sameWords(flow.value, value),
-    )
+  find(match: CompactMatch, priority: number): Flow | undefined {
+    return this.#flows.find((flow) => flow.spec.priority === priority && sameMatch(flow, match))
   }
 
   lookup(key: FlowKey, consulted: Uint32Array): Flow | undefined {
@@ -41,7 +38,7 @@ export class LinearSearch implements Classifier {
       const { priority } = flows[at].spec
       const met: Flow[] = []
       for (; at < flows.length && flows[at].spec.priority === priority; at++)
-        if (meets(key, flows[at], consulted)) met.push(flows[at])
+        if (consultAndMeet(key, flows[at], consulted)) met.push(flows[at])
       const answer = met.find((flow) => flow.clauses === undefined) ?? this.#conjunctive(key, met, consulted)
       if (answer) return answer
     }
@@ -56,7 +53,7 @@ export class LinearSearch implements Classifier {
     for (const id of conjunctionsHeld(met)) {
       const withId = key.slice()
       withId[Word.conjunctionId] = id
-      const answer = this.#flows.find((flow) => !this.#isHidden(flow) && meets(withId, flow, consulted))
+      const answer = this.#flows.find((flow) => !this.#isHidden(flow) && consultAndMeet(withId, flow, consulted))
       if (answer) return answer
     }
     return undefined
@@ -64,13 +61,21 @@ export class LinearSearch implements Classifier {
 
   /** From a second look-up. */
   #isHidden(flow: Flow): boolean {
-    const hides = (other: Flow) =>
-      other.clauses !== undefined && sameWords(other.mask, flow.mask) && sameWords(other.value, flow.value)
+    const hides = (other: Flow) => other.clauses !== undefined && sameMatch(other, flow)
     return this.#flows.some((other) => other.spec.priority >= flow.spec.priority && hides(other))
   }
 }
 
-function meets(key: FlowKey, flow: Flow, consulted: Uint32Array): boolean {
-  for (let word = 0; word < KEY_WORDS; word++) consulted[word] |= flow.mask[word]
-  return keysAgree(key, flow.value, flow.mask)
+function consultAndMeet(key: FlowKey, flow: Flow, consulted: Uint32Array): boolean {
+  const { words, bits } = flow.mask
+  words.forEach((word, index) => (consulted[word] |= bits[index]))
+  return meets(key, flow)
+}
+
+/** First the one that, at the first bit that only one of them looks at, does. */
+function byMask(a: CompactMatch, b: CompactMatch): number {
+  const bitsOf = ({ mask }: CompactMatch, word: number) => (mask.bits[mask.words.indexOf(word)] ?? 0) >>> 0
+  const words = [...a.mask.words, ...b.mask.words].sort((one, other) => RANK[one] - RANK[other])
+  const first = words.find((word) => bitsOf(a, word) !== bitsOf(b, word))
+  return first === undefined ? 0 : bitsOf(b, first) - bitsOf(a, first)
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Classifier } from '../../datapath/classifier/classifier.ts'
 import { LinearSearch } from '../../datapath/classifier/linear-search.ts'
-import { TupleSpace } from '../../datapath/classifier/tuple-space.ts'
+import { TrieClassifier } from '../../datapath/classifier/trie-classifier.ts'
 import type { Flow } from '../../datapath/flow.ts'
 import { makeFlow } from '../../datapath/flow.ts'
 import { keysAgree } from '../../datapath/flow-key.ts'
@@ -19,7 +19,7 @@ function fill(seed: number) {
   const random = seeded(seed)
   const keys = randomKeys(random, 100)
   const plain = new LinearSearch()
-  const fast = new TupleSpace()
+  const fast = new TrieClassifier()
   const flows: Flow[] = Array.from({ length: 200 }, (_, at) => {
     const match = matchMetBy(random, pick(random, keys))
     return makeFlow(flowMod({ match, priority: (at * 7919) % 65536 }), 0)
@@ -33,7 +33,7 @@ function fill(seed: number) {
 
 const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8]
 
-test.each(SEEDS)('tuple space finds what linear search finds, also when flows go (seed %i)', (seed) => {
+test.each(SEEDS)('the trie finds what linear search finds, also when flows go (seed %i)', (seed) => {
   const { random, keys, plain, fast, flows } = fill(seed)
   for (let round = 0; round < 100; round++) {
     for (const key of keys) expect(lookup(fast, key)).toBe(lookup(plain, key))
@@ -56,12 +56,15 @@ test.each(SEEDS)('a key that agrees on the consulted bits has the same answer (s
   }
 })
 
-test.each([new LinearSearch(), new TupleSpace()])('a flow of the same match and priority gives way', (classifier) => {
-  const first = makeFlow(flowMod({ priority: 5, match: [{ field: 'in_port', value: 1n }] }), 0)
-  const second = makeFlow(first.spec, 0)
-  expect(classifier.insert(first)).toBeUndefined()
-  expect(classifier.insert(second)).toBe(first)
-  expect([...classifier]).toEqual([second])
-  expect(classifier.find(first.value, first.mask, 5)).toBe(second)
-  expect(classifier.find(first.value, first.mask, 6)).toBeUndefined()
-})
+test.each([new LinearSearch(), new TrieClassifier()])(
+  'a flow of the same match and priority gives way',
+  (classifier) => {
+    const first = makeFlow(flowMod({ priority: 5, match: [{ field: 'in_port', value: 1n }] }), 0)
+    const second = makeFlow(first.spec, 0)
+    expect(classifier.insert(first)).toBeUndefined()
+    expect(classifier.insert(second)).toBe(first)
+    expect([...classifier]).toEqual([second])
+    expect(classifier.find(first, 5)).toBe(second)
+    expect(classifier.find(first, 6)).toBeUndefined()
+  },
+)

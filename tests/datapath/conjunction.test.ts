@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { LinearSearch } from '../../datapath/classifier/linear-search.ts'
-import { TupleSpace } from '../../datapath/classifier/tuple-space.ts'
+import { TrieClassifier } from '../../datapath/classifier/trie-classifier.ts'
 import type { Flow } from '../../datapath/flow.ts'
 import { makeFlow } from '../../datapath/flow.ts'
 import { keysAgree } from '../../datapath/flow-key.ts'
@@ -35,7 +35,7 @@ const keyWith = (...registers: number[]) => {
 }
 
 const answersOf = (flows: Flow[], ...registers: number[]) =>
-  [new LinearSearch(), new TupleSpace()].map((classifier) => {
+  [new LinearSearch(), new TrieClassifier()].map((classifier) => {
     for (const one of flows) classifier.insert(one)
     const found = classifier.lookup(keyWith(...registers), new Uint32Array(KEY_WORDS))
     return found && Number(found.spec.cookie)
@@ -154,14 +154,14 @@ function fill(seed: number) {
   const random = seeded(seed)
   const flows = randomFlows(random)
   const plain = new LinearSearch()
-  const fast = new TupleSpace()
+  const fast = new TrieClassifier()
   for (const one of flows) for (const classifier of [plain, fast]) classifier.insert(one)
   return { random, flows, plain, fast }
 }
 
 const SEEDS = Array.from({ length: 30 }, (_, seed) => seed)
 
-test.each(SEEDS)('tuple space finds what linear search finds, also when flows go (seed %i)', (seed) => {
+test.each(SEEDS)('the trie finds what linear search finds, also when flows go (seed %i)', (seed) => {
   const { random, flows, plain, fast } = fill(seed)
   for (let round = 0; round < 8; round++) {
     for (const key of keys) {
