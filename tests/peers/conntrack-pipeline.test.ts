@@ -48,7 +48,9 @@ describe.runIf(ovsInstalled())('tracked connections in pipelines beside Open vSw
   test.each(seeds)('frames go where they go there (seed %i)', async (seed) => {
     const random = seeded(seed)
     const drawn = connectionCase(random)
-    const run = new Conversation(sides, drawn, random)
+    const run = new Conversation(sides, drawn, random, ({ ours, theirs }, story) =>
+      expect(ours, story.join('\n')).toEqual(theirs),
+    )
     try {
       await sides.reset()
       await run.start()
@@ -68,11 +70,14 @@ describe.runIf(ovsInstalled())('tracked connections in pipelines beside Open vSw
   })
 })
 
+type Compare = (lines: Sides<string[]>, story: readonly string[]) => void
+
 /** What is said on both sides of both switches. */
 class Conversation {
   readonly #sides: OpenFlowSides
   readonly #case: ConnectionCase
   readonly #random: Random
+  readonly #same: Compare
   readonly #traffic: Sides<Traffic>
   readonly #choices: Sides<Choices>
   readonly #story: string[]
@@ -84,7 +89,8 @@ class Conversation {
   /** By the conversation's number, the port at which its far end is. */
   readonly #farPorts = new Map<number, number>()
 
-  constructor(sides: OpenFlowSides, drawn: ConnectionCase, random: Random) {
+  constructor(sides: OpenFlowSides, drawn: ConnectionCase, random: Random, same: Compare) {
+    this.#same = same
     this.#sides = sides
     this.#case = drawn
     this.#random = random.fork('pauses')
@@ -142,7 +148,7 @@ class Conversation {
     await this.#sides.elapse(1000)
     const dumped = await this.#sides.command('dpctl/dump-conntrack')
     const lines = { ours: this.#connections('ours', dumped.ours), theirs: this.#connections('theirs', dumped.theirs) }
-    expect(lines.ours, this.#story.join('\n')).toEqual(lines.theirs)
+    this.#same(lines, this.#story)
     count.connections += lines.theirs.length
     if (this.#case.limit) await this.#sides.command('dpctl/ct-del-limits', `zone=${this.#case.limit.zone}`)
   }
@@ -172,7 +178,7 @@ class Conversation {
   #compare({ ours, theirs }: Sides<Answer>): void {
     const expected = this.#choices.theirs.lines(theirs)
     this.#story.push(...expected.map((line) => `  ${line}`))
-    expect(this.#choices.ours.lines(ours), this.#story.join('\n')).toEqual(expected)
+    this.#same({ ours: this.#choices.ours.lines(ours), theirs: expected }, this.#story)
   }
 
   /** Whether this may begin a translated TCP connection anew, which finds its port taken in Open vSwitch until the next sweep. */

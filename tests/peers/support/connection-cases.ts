@@ -46,7 +46,7 @@ const SERVER: Readonly<Record<Family, string>> = { 4: '10.0.9.8', 6: 'fd08::8' }
 const SERVERS: Readonly<Record<Family, readonly string[]>> = { 4: ['10.0.1.1', '10.0.1.2'], 6: ['fd01::1', 'fd01::2'] }
 const CLIENTS: Readonly<Record<Family, readonly string[]>> = { 4: ['10.0.0.1', '10.0.0.2'], 6: ['fd00::1', 'fd00::2'] }
 
-const SHAPES = [firewall, firewall, gateway, gateway, balancer, hairpin, zones, random] as const
+const SHAPES = [firewall, firewall, gateway, gateway, balancer, hairpin, zones, anyOrder] as const
 
 export function connectionCase(random: Random): ConnectionCase {
   const family: Family = chance(random, 0.6) ? 4 : 6
@@ -307,7 +307,7 @@ function zones(draft: Draft): void {
 }
 
 /** Tracks, commits and clears in any order. */
-function random(draft: Draft): void {
+function anyOrder(draft: Draft): void {
   const translates = draft.chance(0.4)
   const tables = 2 + draft.random.below(4)
   const nat = translates ? draft.nat(oneOf(draft.random, ['src', 'dst'])) : ''
