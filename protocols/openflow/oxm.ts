@@ -203,6 +203,9 @@ function matchOf({ wire, value, mask }: ReadOxm): FieldMatch | undefined {
   return partOf(wire, value, mask)
 }
 
+/** All that ct_state has, of the 32 that it takes on the wire. */
+const CT_STATE_BITS = 0xffn
+
 /** The field's own value and mask. */
 export function partOf(wire: WireField, value: bigint, mask: bigint): FieldMatch {
   const field = wire.field.name
@@ -211,7 +214,8 @@ export function partOf(wire: WireField, value: bigint, mask: bigint): FieldMatch
   const shift = wire.form === 'tos' ? 2n : 0n
   const part = { field, value: (value >> shift) & wire.field.ones }
   const ownMask = (mask >> shift) & wire.field.ones
-  return ownMask === wire.field.ones ? part : { ...part, mask: ownMask }
+  if (ownMask === wire.field.ones) return part
+  return { ...part, mask: field === 'ct_state' ? ownMask & CT_STATE_BITS : ownMask }
 }
 
 /** Open vSwitch looks at the mask before it looks for the field. */
@@ -277,16 +281,12 @@ export function decodeOxmList(reader: ByteReader, options: { loose?: boolean } =
     const field = fieldOf(part.field)
     const missing = options.loose === true ? undefined : missingPrerequisite(field, parts)
     if (missing !== undefined) throw refused('OFPBMC_BAD_PREREQ', field, `lacks ${missing} before it`)
-    if (saysNothing(part)) continue
+    if (part.mask === 0n) continue
     claim(taken, field, part.mask ?? field.ones)
     parts.push(part)
   }
   return parts.sort((a, b) => (order.get(a.field) ?? 0) - (order.get(b.field) ?? 0))
 }
-
-/** Of ct_state there are eight bits. */
-const saysNothing = ({ field, mask }: FieldMatch) =>
-  mask !== undefined && (field === 'ct_state' ? mask & 0xffn : mask) === 0n
 
 /** Fields that share bits of the key, as vlan_tci and vlan_vid or a register and a half of a wider one, are one field twice. */
 function claim(taken: Uint32Array, field: Field, mask: bigint): void {

@@ -1,9 +1,10 @@
 // What a switch has kept of its messages and frames: flows, groups and tables with their counters, as lines that can be compared.
 
-import type { FlowStatistics, Message, TableStatistics } from '../../../protocols/control/messages.ts'
+import type { Action, FlowStatistics, Message, TableStatistics } from '../../../protocols/control/messages.ts'
 import { ALL_TABLES } from '../../../protocols/control/messages.ts'
 import { printFlowStatistics } from '../../../protocols/flow-text/print.ts'
 import { printGroup } from '../../../protocols/flow-text/print-groups.ts'
+import type { FieldName } from '../../../protocols/fields.ts'
 import type { FieldMatch, Match } from '../../../protocols/match.ts'
 import { decodeOpenFlow } from '../../../protocols/openflow/codec.ts'
 import { printMeter } from '../../../protocols/flow-text/meters.ts'
@@ -100,3 +101,26 @@ function inOpenFlow13(match: Match): Match {
 /** With the bit that says that there is a tag. */
 const VID = 0x1fffn
 const PCP_SHIFT = 13n
+
+/** Which fields flows match, and which actions were done to frames: those of flows and of buckets that have met any. */
+export function metBy(messages: readonly Uint8Array[]): { fields: FieldName[]; actions: Action['type'][] } {
+  const told = messages.filter((bytes) => bytes[1] !== ERROR).map((bytes) => decodeOpenFlow(bytes).message)
+  const flows = told.flatMap((message) => (message.type === 'flowStatisticsReply' ? message.flows : []))
+  const metFlows = flows.filter(({ packets }) => packets > 0n)
+  const counts = new Map(
+    told
+      .flatMap((message) => (message.type === 'groupStatisticsReply' ? message.groups : []))
+      .map(({ group, buckets }) => [group, buckets]),
+  )
+  const buckets = told
+    .flatMap((message) => (message.type === 'groupDescriptionReply' ? message.groups : []))
+    .flatMap(({ group, buckets: all }) => all.filter((_, index) => (counts.get(group)?.[index]?.packets ?? 0n) > 0n))
+  const lists = [
+    ...metFlows.flatMap(({ instructions: { apply, write } }) => [apply, write]),
+    ...buckets.map((one) => one.actions),
+  ]
+  return {
+    fields: flows.flatMap(({ match }) => match.map(({ field }) => field)),
+    actions: lists.flatMap((actions) => actions.map(({ type }) => type)),
+  }
+}

@@ -57,7 +57,7 @@ const ELSEWHERE: ReadonlySet<Kind> = new Set<Kind>([
   'decap',
 ])
 
-const ALL_KINDS: readonly Kind[] = [
+export const ALL_KINDS: readonly Kind[] = [
   'output',
   'output_reg',
   'output_trunc',
@@ -93,7 +93,7 @@ const ALL_KINDS: readonly Kind[] = [
   'check_pkt_larger',
 ]
 
-const KNOWN_THERE = FIELDS.filter(({ name }) => !UNKNOWN_THERE.has(name))
+export const KNOWN_THERE = FIELDS.filter(({ name }) => !UNKNOWN_THERE.has(name))
 
 /** Tables of flows with every match, action and instruction. */
 export function wireCase(random: Random): WireCase {
@@ -124,20 +124,12 @@ function frameFor(random: Random, kinds: ReadonlySet<Kind>): Uint8Array {
   const frame = anyFrame(random)
   const view = viewOf(frame)
   if (kinds.has('push_mpls') && !hasType(frame)) return frameFor(random, kinds)
-  if (kinds.has('learn') && isNeighbourDiscovery(frame)) return frameFor(random, kinds)
-  if (!kinds.has('pop_vlan')) return frame
+  if (RETAGGING.every((kind) => !kinds.has(kind))) return frame
   let at = ETHERNET_HEADER_SIZE
   for (; at + VLAN_TAG_SIZE <= frame.length && announcesVlan(view.getUint16(at - 2)); at += VLAN_TAG_SIZE)
     view.setUint8(at, view.getUint8(at) & ~DROP_ELIGIBLE)
   const tags = (at - ETHERNET_HEADER_SIZE) / VLAN_TAG_SIZE
   return tags > MOST_TAGS ? frameFor(random, kinds) : frame
-}
-
-/** Open vSwitch takes the option of a neighbour solicitation for the flag of a TCP segment that ends a connection. */
-function isNeighbourDiscovery(frame: Uint8Array): boolean {
-  const key = keyOf(frame)
-  const type = readField(key, fieldOf('icmpv6_type'))
-  return readField(key, fieldOf('nw_proto')) === BigInt(IpProtocol.Icmpv6) && (type === 135n || type === 136n)
 }
 
 /** Of a frame of IEEE 802.3, Open vSwitch forgets the length under a label that it takes off again. */
@@ -148,6 +140,7 @@ function hasType(frame: Uint8Array): boolean {
   return view.getUint16(at - 2) >= FIRST_TYPE
 }
 
+const RETAGGING: readonly Kind[] = ['pop_vlan', 'push_vlan', 'set_vlan_vid', 'set_vlan_pcp', 'push_mpls']
 const FIRST_TYPE = 0x600
 const DROP_ELIGIBLE = 0x10
 const MOST_TAGS = 2
@@ -171,7 +164,13 @@ function ofOneKind(part: unknown, etherType: number): unknown {
   if (Array.isArray(part)) return part.map((one) => ofOneKind(one, etherType))
   if (typeof part !== 'object' || part === null || part instanceof Uint8Array) return part
   const parts = Object.entries(part).map(([name, value]) => [name, ofOneKind(value, etherType)])
-  return { ...Object.fromEntries(parts), ...('type' in part && part.type === 'push_mpls' && { etherType }) }
+  const type = 'type' in part ? part.type : undefined
+  return {
+    ...Object.fromEntries(parts),
+    ...(type === 'push_mpls' && { etherType }),
+    // Open vSwitch takes the option of a neighbour solicitation for the flag of a TCP segment that ends a connection.
+    ...(type === 'learn' && { finIdleTimeout: 0, finHardTimeout: 0 }),
+  }
 }
 
 /** Whether OpenFlow 1.3 has a form for it. */
@@ -189,7 +188,7 @@ const addition = { type: 'flowMod', command: 'add', cookieMask: 0n } as const
 function randomFlow(random: Random, { bytes, port }: IncomingFrame, kinds: ReadonlySet<Kind>): FlowMod {
   const table = pick(random, [0, 0, 0, 1, 2, 3])
   const key = keyOf(bytes, port)
-  const drawn = matchMetBy(random, key, pick(random, [0.03, 0.1, 0.2]), KNOWN_THERE).map(decodable)
+  const drawn = matchMetBy(random, key, pick(random, [0.03, 0.1, 0.2, 0.4]), KNOWN_THERE).flatMap(decodable)
   const isTracked = table > 0 && kinds.has('ct') && chance(random, 0.4)
   const met = foldRegisters(isTracked ? tracked(random, drawn, key) : drawn)
   const isStable = ({ field }: FieldMatch) => chance(random, !isTracked && MAY_CHANGE.test(field) ? 0.3 : 1)
@@ -211,10 +210,17 @@ function randomFlow(random: Random, { bytes, port }: IncomingFrame, kinds: Reado
 }
 
 /** Of what OpenFlow 1.3 can not say of tags, Open vSwitch tells a part that makes no sense: a priority of frames without a tag. */
-function decodable(part: FieldMatch): FieldMatch {
-  if (part.field !== 'vlan_tci' || (part.value & PRESENT) !== 0n) return part
+function decodable(part: FieldMatch): FieldMatch[] {
+  if (part.mask === 0n) return []
+  if (part.field !== 'vlan_tci') return [part]
+  if (part.mask === undefined && (part.value & PRESENT) !== 0n)
+    return [
+      { field: 'vlan_vid', value: part.value & 0x1fffn },
+      { field: 'vlan_pcp', value: part.value >> 13n },
+    ]
+  if ((part.value & PRESENT) !== 0n) return [part]
   const mask = (part.mask ?? 0x1fffn) & 0x1fffn
-  return { field: 'vlan_tci', value: part.value & mask, mask }
+  return mask === 0n ? [] : [{ field: 'vlan_tci', value: part.value & mask, mask }]
 }
 
 /** What earlier tables write to, and what a frame that nobody tracks does not have. */
@@ -331,7 +337,7 @@ function randomChange(
       // One that is there already, or would stand in the way of another.
       return { ...pick(random, flows), ...changeFlags(random), cookie: BigInt(100 + index) }
     default:
-      return randomFlowChange(random, pick(random, flows), pick(random, flows))
+      return randomFlowChange(random, pick(random, flows))
   }
 }
 
@@ -342,8 +348,8 @@ const changeFlags = (random: Random) => ({
   },
 })
 
-/** Of this flow and perhaps others: they take what the other one does, or go. */
-function randomFlowChange(random: Random, flow: FlowMod, other: FlowMod): FlowMod {
+/** Of this flow and perhaps others: they do something else, or go. */
+function randomFlowChange(random: Random, flow: FlowMod): FlowMod {
   const command = pick(random, ['modify', 'modify-strict', 'delete', 'delete-strict'] as const)
   const isStrict = command.endsWith('strict')
   const wider: FieldMatch[] = []
@@ -354,17 +360,14 @@ function randomFlowChange(random: Random, flow: FlowMod, other: FlowMod): FlowMo
     command,
     table: command === 'delete' && chance(random, 0.2) ? ALL_TABLES : flow.table,
     match: isStrict ? flow.match : wider,
-    instructions: command.startsWith('modify') ? fitting(other.instructions, flow.table) : NOTHING,
+    instructions: command.startsWith('modify')
+      ? { ...NOTHING, apply: [{ type: 'output', port: pick(random, PORTS) }] }
+      : NOTHING,
     ...(chance(random, 0.3) && { cookieMask: BigInt(pick(random, [1, 3, 7, 0xff])) }),
     ...(chance(random, 0.2) && { outPort: pick(random, [...PORTS, ReservedPort.Controller, ReservedPort.InPort]) }),
     ...(chance(random, 0.2) && { outGroup: pick(random, GROUPS) }),
     flags: { ...(chance(random, 0.3) && { resetCounts: true }) },
   }
-}
-
-/** Tables lead to later ones. */
-function fitting({ gotoTable, ...instructions }: Instructions, table: number): Instructions {
-  return gotoTable === undefined || gotoTable <= table ? instructions : { ...instructions, gotoTable }
 }
 
 const NOTHING: Instructions = { apply: [], clear: false, write: [] }
