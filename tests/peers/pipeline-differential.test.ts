@@ -88,10 +88,12 @@ async function answers(sides: OpenFlowSides, { messages, changes, frames, counte
     theirs.push(what, ...inFull(answer.theirs))
   }
   const before = await sides.ask(encodeOpenFlow({ xid: 99, message: { type: 'tableStatisticsRequest' } }))
-  const tell = async (what: string, told: readonly Message[], firstXid: number) => {
-    const answer = await sides.ask(told.flatMap((message, index) => encodeOpenFlow({ xid: firstXid + index, message })))
+  const tell = async (what: string, asked: readonly Message[], firstXid: number) => {
+    const answer = await sides.ask(
+      asked.flatMap((message, index) => encodeOpenFlow({ xid: firstXid + index, message })),
+    )
     note(what, answer)
-    count.messages += told.length
+    count.messages += asked.length
     count.refused += answer.theirs.messages.length
   }
   await tell('set up', messages, 100)

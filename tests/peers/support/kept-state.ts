@@ -104,15 +104,15 @@ const PCP_SHIFT = 13n
 
 /** Which fields flows match, and which actions were done to frames: those of flows and of buckets that have met any. */
 export function metBy(messages: readonly Uint8Array[]): { fields: FieldName[]; actions: Action['type'][] } {
-  const told = messages.filter((bytes) => bytes[1] !== ERROR).map((bytes) => decodeOpenFlow(bytes).message)
-  const flows = told.flatMap((message) => (message.type === 'flowStatisticsReply' ? message.flows : []))
+  const replies = messages.filter((bytes) => bytes[1] !== ERROR).map((bytes) => decodeOpenFlow(bytes).message)
+  const flows = replies.flatMap((message) => (message.type === 'flowStatisticsReply' ? message.flows : []))
   const metFlows = flows.filter(({ packets }) => packets > 0n)
   const counts = new Map(
-    told
+    replies
       .flatMap((message) => (message.type === 'groupStatisticsReply' ? message.groups : []))
       .map(({ group, buckets }) => [group, buckets]),
   )
-  const buckets = told
+  const buckets = replies
     .flatMap((message) => (message.type === 'groupDescriptionReply' ? message.groups : []))
     .flatMap(({ group, buckets: all }) => all.filter((_, index) => (counts.get(group)?.[index]?.packets ?? 0n) > 0n))
   const lists = [
