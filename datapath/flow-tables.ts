@@ -107,6 +107,7 @@ export class FlowTables {
 
   /** Table by table. */
   *[Symbol.iterator](): Iterator<Flow> {
+    this.#catchUp()
     for (const table of this.#tables) yield* table
   }
 
@@ -172,6 +173,7 @@ export class FlowTables {
   learn(mod: FlowMod, limit = 0): boolean {
     const { clock } = this.#options
     if (mod.table >= TABLES) return false
+    this.#catchUp()
     const isBelow = this.mayLearn(mod.table, mod.cookie, limit)
     try {
       const flow = makeFlow(specOf(mod), clock.now())

@@ -42,10 +42,20 @@ export interface GroupChecks {
 /** Takes back one change. */
 type Undo = () => void
 
+export interface GroupTableEvents {
+  /** Counters are about to be read, or groups to change: whoever has counted for them is to say so now. */
+  catchUp(): void
+  /** `group` is another, or no more. */
+  changed(group: number): void
+}
+
 export class GroupTable {
-  /** Goes up with every change. */
-  generation = 0
+  readonly #events: GroupTableEvents
   #groups = new Map<number, Group>()
+
+  constructor(events: GroupTableEvents = { catchUp: () => {}, changed: () => {} }) {
+    this.#events = events
+  }
 
   get size(): number {
     return this.#groups.size
@@ -69,32 +79,40 @@ export class GroupTable {
    * @throws Refused
    */
   apply(mod: GroupMod, checks: GroupChecks): Undo {
-    const undo = this.#remember(mod)
+    this.#events.catchUp()
+    const named = this.#namedBy(mod)
+    const undo = this.#remember(mod, named)
     try {
       change(this.#groups, mod, checks)
     } catch (error) {
       undo()
       throw error
     }
-    this.generation++
+    for (const group of named) this.#events.changed(group)
     return undo
   }
 
+  #namedBy({ group }: GroupMod): number[] {
+    return group === ReservedGroup.All ? [...this.#groups.keys()] : [group]
+  }
+
   /** Gives what puts things back as they are now, after a change of what `mod` names. */
-  #remember({ command, group }: GroupMod): Undo {
+  #remember({ command, group }: GroupMod, named: readonly number[]): Undo {
     const all = this.#groups
     const before = all.get(group)
     if (command === 'delete' && group === ReservedGroup.All) this.#groups = new Map(all)
     return () => {
+      this.#events.catchUp()
       this.#groups = all
       if (before === undefined) all.delete(group)
       else all.set(group, before)
-      this.generation++
+      for (const changed of named) this.#events.changed(changed)
     }
   }
 
   /** Those of one group, or of all: none where there is no such group. */
   statistics(group: number | undefined, now: Nanoseconds, references: (group: number) => number): GroupStatistics[] {
+    this.#events.catchUp()
     return this.#selected(group).map((one) => ({
       group: one.spec.group,
       references: references(one.spec.group),

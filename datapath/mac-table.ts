@@ -7,6 +7,8 @@ export interface MacEntry {
   readonly mac: number
   port: number
   usedAt: Nanoseconds
+  /** Of two, the one that was seen later has the greater. */
+  order: number
 }
 
 export interface MacTableOptions {
@@ -14,43 +16,68 @@ export interface MacTableOptions {
   ageing?: Nanoseconds
   /** Addresses kept at most, `mac-table-size`; the one that was not seen for longest gives way. */
   capacity?: number
+  /** Called whenever the answer of `lookup` for an address is another, other than by ageing. */
+  changed?: (vlan: number, mac: number) => void
 }
 
 /** Which address was last seen behind which port, per VLAN. MAC addresses are 48-bit numbers. */
 export class MacTable {
-  /** Goes up whenever an answer of `lookup` may have changed, other than by ageing. */
-  generation = 0
   readonly #ageing: Nanoseconds
   readonly #capacity: number
+  readonly #changed: (vlan: number, mac: number) => void
   readonly #vlans = new Map<number, Map<number, MacEntry>>()
-  /** In the order in which they were last seen. */
   readonly #entries = new Set<MacEntry>()
+  /** Those that give way first, the first of them last, as of some time ago: whoever was seen since has another order. */
+  #oldest: { entry: MacEntry; order: number }[] = []
+  #order = 0
+  /** Nobody's time is up before this. */
+  #nextExpiry = Infinity
 
-  constructor({ ageing = 300 * SECOND, capacity = 8192 }: MacTableOptions = {}) {
+  constructor({ ageing = 300 * SECOND, capacity = 8192, changed = () => {} }: MacTableOptions = {}) {
     this.#ageing = ageing
     this.#capacity = capacity
+    this.#changed = changed
   }
 
   /** Notes that `mac` was seen behind `port`; gives whether that is news. Group addresses are nobody's and not learned. */
   learn(vlan: number, mac: number, port: number, now: Nanoseconds): boolean {
     if (isGroupAddress(mac)) return false
-    const known = this.#find(vlan, mac, now)
+    const known = this.find(vlan, mac, now)
     if (known === undefined) {
-      this.#insert({ vlan, mac, port, usedAt: now })
+      this.#insert({ vlan, mac, port, usedAt: now, order: ++this.#order })
       return true
     }
     const isNews = known.port !== port
-    if (isNews) this.generation++
     known.port = port
-    known.usedAt = now
-    this.#entries.delete(known)
-    this.#entries.add(known)
+    this.refresh(known, now)
+    if (isNews) this.#changed(vlan, mac)
     return isNews
+  }
+
+  /** The same for an address that is still where it was when it was found. */
+  refresh(entry: MacEntry, now: Nanoseconds): void {
+    entry.usedAt = now
+    entry.order = ++this.#order
   }
 
   /** The port behind which `mac` was last seen; undefined where it was not, or too long ago. */
   lookup(vlan: number, mac: number, now: Nanoseconds): number | undefined {
-    return this.#find(vlan, mac, now)?.port
+    return this.find(vlan, mac, now)?.port
+  }
+
+  find(vlan: number, mac: number, now: Nanoseconds): MacEntry | undefined {
+    const entry = this.#vlans.get(vlan)?.get(mac)
+    return entry && !this.#isStale(entry, now) ? entry : undefined
+  }
+
+  /** Forgets those that were not seen for too long. To be called before an answer from before is given again. */
+  expire(now: Nanoseconds): void {
+    if (now < this.#nextExpiry) return
+    this.#nextExpiry = Infinity
+    for (const entry of this.#entries) {
+      if (this.#isStale(entry, now)) this.#remove(entry)
+      else this.#expireFrom(entry)
+    }
   }
 
   /** Forgets everything that was seen behind `port`, or in all. */
@@ -60,16 +87,15 @@ export class MacTable {
 
   /** What is known at `now`, the address that was not seen for longest first. */
   entries(now: Nanoseconds): MacEntry[] {
-    return [...this.#entries].filter((entry) => !this.#isStale(entry, now))
-  }
-
-  #find(vlan: number, mac: number, now: Nanoseconds): MacEntry | undefined {
-    const entry = this.#vlans.get(vlan)?.get(mac)
-    return entry && !this.#isStale(entry, now) ? entry : undefined
+    return [...this.#entries].filter((entry) => !this.#isStale(entry, now)).sort((a, b) => a.order - b.order)
   }
 
   #isStale(entry: MacEntry, now: Nanoseconds): boolean {
     return now - entry.usedAt >= this.#ageing
+  }
+
+  #expireFrom(entry: MacEntry): void {
+    this.#nextExpiry = Math.min(this.#nextExpiry, entry.usedAt + this.#ageing)
   }
 
   #insert(entry: MacEntry): void {
@@ -79,9 +105,16 @@ export class MacTable {
     this.#put(entry)
   }
 
+  /** A frame's address is noted without anybody being put in order; that is done here, for many evictions at once. */
   #evictOldest(): void {
-    const [oldest] = this.#entries
-    if (oldest) this.#remove(oldest)
+    while (this.#entries.size > 0) {
+      if (this.#oldest.length === 0)
+        this.#oldest = [...this.#entries]
+          .map((entry) => ({ entry, order: entry.order }))
+          .sort((a, b) => b.order - a.order)
+      const { entry, order } = this.#oldest.pop()!
+      if (entry.order === order && this.#entries.has(entry)) return this.#remove(entry)
+    }
   }
 
   #put(entry: MacEntry): void {
@@ -89,7 +122,8 @@ export class MacTable {
     if (macs === undefined) this.#vlans.set(entry.vlan, (macs = new Map()))
     macs.set(entry.mac, entry)
     this.#entries.add(entry)
-    this.generation++
+    this.#expireFrom(entry)
+    this.#changed(entry.vlan, entry.mac)
   }
 
   #remove(entry: MacEntry): void {
@@ -97,7 +131,7 @@ export class MacTable {
     macs.delete(entry.mac)
     if (macs.size === 0) this.#vlans.delete(entry.vlan)
     this.#entries.delete(entry)
-    this.generation++
+    this.#changed(entry.vlan, entry.mac)
   }
 }
 

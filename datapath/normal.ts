@@ -11,8 +11,8 @@ import type { VlanPolicy } from './vlan-modes.ts'
 import { CARRIES_ALL, admits, carries, tagsInside, tagsOutside, vlanOf } from './vlan-modes.ts'
 
 export interface NormalContext {
-  ports: PortTable
-  macTable: MacTable
+  ports: Pick<PortTable, 'byNumber'> & Iterable<Port>
+  macTable: Pick<MacTable, 'lookup'>
   now: Nanoseconds
   /** A copy of the frame, as it is now, leaves through the port. */
   output: (port: Port) => void

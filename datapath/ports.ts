@@ -88,8 +88,6 @@ export interface PortTableOptions {
 
 /** The ports of one switch, and the frames that those in state `hold` keep. */
 export class PortTable {
-  /** Goes up with every change but of counters. */
-  generation = 0
   /** Which tunnel port takes which outer headers. */
   readonly tunnels = new TunnelTable()
   readonly #arena: FrameArena
@@ -327,7 +325,6 @@ export class PortTable {
   }
 
   #changed(reason: 'add' | 'modify' | 'delete', port: MutablePort, before?: PortConfig): void {
-    this.generation++
     const { tunnel } = port.config
     if (reason === 'delete' || tunnel === undefined) this.tunnels.remove(port.number)
     else this.tunnels.add(port.number, tunnel)

@@ -5,7 +5,7 @@
 //           -> run-actions.ts        done to its bytes (rewrite.ts, tunnels.ts, meters.ts)
 //           -> a port (ports.ts) that lets it out, holds it, or is closed
 
-import type { Clock } from '../runtime/clock.ts'
+import type { Clock, Nanoseconds } from '../runtime/clock.ts'
 import type { Random } from '../runtime/random.ts'
 import { seeded } from '../runtime/random.ts'
 import type { Action, FragmentHandling, Message, PortConfig, RemovalReason } from '../protocols/control/messages.ts'
@@ -24,14 +24,20 @@ import type { Tracked } from './conntrack/tracker.ts'
 import { FlowTables } from './flow-tables.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
 import { GroupTable } from './groups.ts'
+import { FlowCache } from './cache/flow-cache.ts'
+import type { FlowCacheLimits } from './cache/flow-cache.ts'
+import type { Entrance } from './cache/entrance.ts'
+import type { Megaflow } from './cache/megaflows.ts'
+import type { MacEntry } from './mac-table.ts'
 import { MacTable } from './mac-table.ts'
 import { MeterTable } from './meters.ts'
 import { payloadLength } from './payload-length.ts'
+import type { Effect } from './pipeline/effects.ts'
 import { bringAbout } from './pipeline/effects.ts'
 import type { Frozen } from './pipeline/freeze.ts'
 import { thawKey } from './pipeline/freeze.ts'
 import { resume, translate, translateActions } from './pipeline/pipeline.ts'
-import type { Translation } from './pipeline/translation.ts'
+import type { PipelineContext } from './pipeline/walk.ts'
 import type { Port } from './ports.ts'
 import { PortTable } from './ports.ts'
 import type {
@@ -65,6 +71,8 @@ export interface SwitchOptions {
   events: SwitchEvents
   /** Flows that fit, in all tables; 1,000,000 where absent. */
   maxFlows?: number
+  /** How much is kept of what the pipeline has answered. */
+  cache?: Partial<FlowCacheLimits>
 }
 
 /** What the world outside hears of a switch. */
@@ -77,12 +85,6 @@ export interface SwitchEvents {
   output?(frame: FrameHandle, port: Port, flow: Flow | undefined, hits: readonly Flow[]): void
   /** For the controllers: packetIn, flowRemoved, portStatus. */
   message(message: Message): void
-}
-
-/** Hears every answer of the pipeline to a frame that is about to be given it. For records; nothing may be changed. */
-export interface AnswerObserver {
-  /** `frozen` where the frame had been read anew. The key is valid during the call only. */
-  answered(key: FlowKey, answer: Translation, length: number, frozen: Frozen | undefined): void
 }
 
 export interface DropPlace {
@@ -99,16 +101,11 @@ export class Switch {
   readonly clock: Clock
   readonly ports: PortTable
   readonly tables: FlowTables
-  readonly groups = new GroupTable()
+  readonly cache: FlowCache
+  readonly groups: GroupTable
   readonly meters = new MeterTable()
   readonly connections: ConnectionTracker
-  readonly macTable = new MacTable()
-  /** What flows see of IP fragments (OFPC_FRAG_*). */
-  fragments: FragmentHandling = 'normal'
-  /** Open vSwitch's fail_mode=standalone, its controllers away: what no flow of table 0 takes is forwarded normally. */
-  standalone = false
-  /** None where nobody asked for it. */
-  observer: AnswerObserver | undefined
+  readonly macTable: MacTable
   /** Copies of frames that ended here, by reason. */
   readonly drops = Object.fromEntries(Object.keys(DROP_REASONS).map((reason) => [reason, 0])) as Record<
     DropReason,
@@ -123,6 +120,8 @@ export class Switch {
   readonly #sink: ActionSink
   readonly #surroundings: Surroundings
   readonly #random: Random
+  #fragments: FragmentHandling = 'normal'
+  #standalone = false
   /** Frames on their way through this switch now, each come back by the one before. */
   #nesting = 0
 
@@ -135,6 +134,7 @@ export class Switch {
     random = seeded(Number(datapathId & 0xffffffffn)),
     events,
     maxFlows = 1_000_000,
+    cache = {},
   }: SwitchOptions) {
     this.name = name
     this.host = host
@@ -153,8 +153,16 @@ export class Switch {
       },
     })
     this.connections = new ConnectionTracker({ clock, random, released: (frame, reason) => this.#drop(frame, reason) })
+    this.cache = new FlowCache(this, cache)
+    const { changes } = this.cache
+    const catchUp = () => this.cache.tell()
+    this.macTable = new MacTable({ changed: (vlan, mac) => changes.note({ type: 'address', vlan, mac }) })
+    this.groups = new GroupTable({ catchUp, changed: (group) => changes.note({ type: 'group', group }) })
     this.tables = new FlowTables({
       clock,
+      catchUp,
+      changed: (flow) => changes.note({ type: 'flow', flow }),
+      configured: () => changes.note({ type: 'everything' }),
       maxFlows,
       meterExists: (meter) => this.meters.has(meter),
       groupExists: (group) => this.groups.has(group),
@@ -171,24 +179,53 @@ export class Switch {
     this.#random = random
   }
 
+  /** What flows see of IP fragments (OFPC_FRAG_*). */
+  get fragments(): FragmentHandling {
+    return this.#fragments
+  }
+
+  set fragments(fragments: FragmentHandling) {
+    this.#fragments = fragments
+    this.cache.changes.note({ type: 'everything' })
+  }
+
+  /** Open vSwitch's fail_mode=standalone, its controllers away: what no flow of table 0 takes is forwarded normally. */
+  get standalone(): boolean {
+    return this.#standalone
+  }
+
+  set standalone(standalone: boolean) {
+    this.#standalone = standalone
+    this.cache.changes.note({ type: 'everything' })
+  }
+
   /** Frames that come in at a port. They are the switch's from here on; each copy leaves or is dropped exactly once. */
   receive(frames: ArrayLike<FrameHandle>, count: number, port: number): void {
     const ingress = this.ports.byNumber(port)
-    for (let index = 0; index < count; index++) this.#receiveOne(frames[index], port, ingress)
+    const entrance = this.cache.atPort(port)
+    this.macTable.expire(this.clock.now())
+    for (let index = 0; index < count; index++)
+      if (this.#admit(frames[index], ingress)) this.#forward(frames[index], port, entrance)
   }
 
   /** VXLAN frames from the host's own network stack: they come in at the tunnel ports that take them. */
   receiveTunnelled(frames: ArrayLike<FrameHandle>, count: number): void {
+    this.macTable.expire(this.clock.now())
     for (let index = 0; index < count; index++) this.#receiveFromTunnel(frames[index])
   }
 
   /** A frame that the controller sends, as though it had come in at `inPort`. Takes ownership. */
   inject(frame: FrameHandle, inPort: number, actions: readonly Action[]): void {
     if (this.arena.length[frame] < ETHERNET_HEADER_SIZE) return this.#drop(frame, 'malformed')
-    extractKey(this.arena, frame, inPort, this.#key)
+    const key = this.#key
+    extractKey(this.arena, frame, inPort, key)
+    const now = this.clock.now()
     beginFrame()
     try {
-      this.#carryOut(frame, translateActions(this, this.#key, actions, this.clock.now()))
+      this.#carryOut(
+        frame,
+        this.cache.once(key, now, (context) => translateActions(context, key, actions, now)),
+      )
     } finally {
       endFrame()
     }
@@ -199,21 +236,12 @@ export class Switch {
     this.tables.close()
   }
 
-  #receiveOne(frame: FrameHandle, number: number, port: Port | undefined): void {
-    if (!this.#admit(frame, port)) return
-    extractKey(this.arena, frame, number, this.#key)
-    this.#forward(frame)
-  }
-
   #receiveFromTunnel(frame: FrameHandle): void {
     const number = this.ports.tunnels.receive(this.arena, frame)
     if (number < 0) return this.#drop(frame, number === NotReceived.Unknown ? 'unknown_tunnel' : 'invalid_tunnel')
     if (!this.#admit(frame, this.ports.byNumber(number))) return
-    extractKey(this.arena, frame, number, this.#key)
-    this.#key[Word.tunnelId + 1] = outer.vni
-    this.#key[Word.tunnelSource] = outer.source
-    this.#key[Word.tunnelDestination] = outer.destination
-    this.#forward(frame)
+    const { vni, source, destination } = outer
+    this.#forward(frame, number, this.cache.atTunnel(number, vni, source, destination), outer)
   }
 
   /** Counts the frame; false where it may not come in and was dropped. */
@@ -233,32 +261,55 @@ export class Switch {
   }
 
   /** Patch ports hand a frame on at once, so where bridges are joined in a ring it comes back before this has ended. */
-  #forward(frame: FrameHandle): void {
+  #forward(frame: FrameHandle, port: number, entrance: Entrance, tunnel?: typeof outer): void {
     if (this.#nesting > MAX_RETURNS_NESTED) return this.#drop(frame, 'recursion_too_deep')
     this.#nesting++
     beginFrame()
     try {
       if (isSpent()) this.#drop(frame, 'too_many_resubmit')
-      else this.#carryOut(frame, translate(this, this.#key, this.clock.now()))
+      else {
+        const known = this.cache.recall(entrance, this.arena, frame)
+        this.#carryOut(frame, known ?? this.#find(frame, port, entrance, tunnel))
+      }
     } finally {
       endFrame()
       this.#nesting--
     }
   }
 
-  #carryOut(frame: FrameHandle, answer: Translation, tracked?: Tracked, frozen?: Frozen): void {
-    const { actions, hits, effects, effort, size } = answer
-    spend(effort + size)
-    const now = this.clock.now()
-    const length = this.arena.length[frame]
-    this.observer?.answered(this.#key, answer, length, frozen)
-    for (const flow of hits) {
-      flow.packets++
-      flow.bytes += length
-      flow.usedAt = now
+  /** The longer way: by the frame's key. */
+  #find(frame: FrameHandle, port: number, entrance: Entrance, tunnel?: typeof outer): Megaflow {
+    const { arena, cache } = this
+    const key = this.#key
+    extractKey(arena, frame, port, key)
+    if (tunnel !== undefined) {
+      key[Word.tunnelId + 1] = tunnel.vni
+      key[Word.tunnelSource] = tunnel.source
+      key[Word.tunnelDestination] = tunnel.destination
     }
-    bringAbout(effects, this, length, now)
-    runActions(frame, actions, hits, this.#surroundings, tracked)
+    const known = cache.find(entrance, key, arena, frame)
+    if (known !== undefined) return known
+    const now = this.clock.now()
+    return cache.ask(entrance, key, arena, frame, now, (context) => translate(context, key, now))
+  }
+
+  #carryOut(frame: FrameHandle, megaflow: Megaflow, tracked?: Tracked): void {
+    spend(megaflow.effort)
+    const now = this.clock.now()
+    this.cache.count(megaflow, this.arena.length[frame], now)
+    if (megaflow.effects.length > 0) this.#bringAbout(megaflow, now)
+    runActions(frame, megaflow.actions, megaflow.hits, this.#surroundings, tracked)
+  }
+
+  #bringAbout(megaflow: Megaflow, now: Nanoseconds): void {
+    const { refreshes, effects, lasting } = megaflow
+    if (refreshes === undefined) {
+      bringAbout(effects, this, now)
+      megaflow.refreshes = learnedFrom(effects, this.macTable, now)
+      return
+    }
+    for (const entry of refreshes) this.macTable.refresh(entry, now)
+    if (lasting.length > 0) bringAbout(lasting, this, now)
   }
 
   /** The frame is read anew, and its way through the tables goes on where it was frozen. */
@@ -267,7 +318,18 @@ export class Switch {
     const key = this.#key
     extractKey(this.arena, frame, frozen.metadata[Word.inPort], key)
     thawKey(frozen, key, tracked, results)
-    this.#carryOut(frame, resume(this, frozen, key, this.clock.now()), tracked, frozen)
+    this.#carryOut(frame, this.#resumed(frame, frozen), tracked)
+  }
+
+  #resumed(frame: FrameHandle, frozen: Frozen): Megaflow {
+    const { cache, arena } = this
+    const key = this.#key
+    const now = this.clock.now()
+    const ask = (context: PipelineContext) => resume(context, frozen, key, now)
+    // What a controller sends is frozen once, and comes back no more.
+    if (frozen.isPacketOut) return cache.once(key, now, ask)
+    const entrance = cache.whereThawed(frozen)
+    return cache.find(entrance, key, arena, frame) ?? cache.ask(entrance, key, arena, frame, now, ask)
   }
 
   #leave(frame: FrameHandle, output: Output, hits: readonly Flow[]): void {
@@ -360,9 +422,18 @@ export class Switch {
   /** What was learned of a port holds no longer when the port goes, closes or moves to another VLAN. */
   #portChanged(reason: 'add' | 'modify' | 'delete', port: Port, before: PortConfig | undefined): void {
     const closed = port.config.state === 'closed' && before?.state !== 'closed'
+    this.cache.changes.note({ type: 'port', port: port.number })
     if (reason === 'delete' || closed || (before && movesVlan(before, port.config))) this.macTable.flush(port.number)
     this.#events.message({ type: 'portStatus', reason, port: this.ports.describe(port) })
   }
+}
+
+/** Where the addresses stand now that the effects have had learned. */
+function learnedFrom(effects: readonly Effect[], macTable: MacTable, now: Nanoseconds): MacEntry[] {
+  return effects
+    .filter((effect) => effect.type === 'learn_address')
+    .map(({ vlan, mac }) => macTable.find(vlan, mac, now))
+    .filter((entry) => entry !== undefined)
 }
 
 function countReceived({ counters }: Port, length: number, refused: boolean): void {

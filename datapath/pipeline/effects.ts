@@ -29,8 +29,8 @@ export interface EffectContext {
   readonly macTable: MacTable
 }
 
-/** Does what a translation said, for a frame of so many bytes. */
-export function bringAbout(effects: readonly Effect[], context: EffectContext, length: number, now: Nanoseconds): void {
+/** Does what a translation said, but for what is only counted. */
+export function bringAbout(effects: readonly Effect[], context: EffectContext, now: Nanoseconds): void {
   for (const effect of effects) {
     switch (effect.type) {
       case 'learn_address':
@@ -42,11 +42,17 @@ export function bringAbout(effects: readonly Effect[], context: EffectContext, l
       case 'fin_timeout':
         context.tables.shortenTimeouts(effect.flow, effect.idleTimeout, effect.hardTimeout)
         break
-      case 'group':
-        for (const counted of [effect.group, ...effect.buckets]) {
-          counted.packets++
-          counted.bytes += length
-        }
+    }
+  }
+}
+
+/** Counts frames of so many bytes in the groups that they met, and in the buckets. */
+export function countInGroups(effects: readonly Effect[], packets: number, bytes: number): void {
+  for (const effect of effects) {
+    if (effect.type !== 'group') continue
+    for (const counted of [effect.group, ...effect.buckets]) {
+      counted.packets += packets
+      counted.bytes += bytes
     }
   }
 }

@@ -77,7 +77,7 @@ const matchOf = (parts: ReadonlyMap<Field, { value: bigint; mask: bigint }>): Ma
  * `effects` counted in. Undefined where no table could have it.
  */
 export function hasRoom(
-  tables: FlowTables,
+  tables: Pick<FlowTables, 'mayLearn'>,
   { match, table, cookie }: FlowMod,
   limit: number,
   effects: readonly Effect[],

@@ -21,20 +21,30 @@ export interface View {
  * As Open vSwitch does by default (`ovs-ofctl set-frags normal`), no flow sees the ports of a fragment, be it the first; with
  * nx-match those of the first are seen.
  */
-export function findFlow(frame: Translation, table: FlowTable, { port, swapped, fragments }: View): Flow | undefined {
+export function findFlow(
+  frame: Translation,
+  table: Pick<FlowTable, 'lookup'>,
+  { port, swapped, fragments }: View,
+): Flow | undefined {
   const { key } = frame
   const ownPort = key[Word.inPort]
   const source = key[Word.transportSource]
   const destination = key[Word.transportDestination]
   key[Word.inPort] = port
-  if (fragments !== 'nx-match' && (frame.read(Word.fragment) & Fragment.Any) !== 0)
+  if (fragments !== 'nx-match' && (key[Word.fragment] & Fragment.Any) !== 0)
     key[Word.transportSource] = key[Word.transportDestination] = 0
   const flow = swapped ? findSwapped(frame, table) : table.lookup(key, frame.consulted)
+  if (areLookedAt(frame.consulted)) frame.consultWord(Word.fragment)
   key[Word.inPort] = ownPort
   key[Word.transportSource] = source
   key[Word.transportDestination] = destination
   return flow
 }
+
+/** Whether any flow cares for ports, and so for fragments. */
+const areLookedAt = (consulted: Uint32Array) =>
+  (consulted[Word.transportSource] | consulted[Word.transportDestination]) !== 0 ||
+  (consulted[Word.ctTransportSource] | consulted[Word.ctTransportDestination]) !== 0
 
 /** Whether there is a tuple to look up by: `resubmit(,1,ct)`. */
 export function canSwap(frame: Translation): boolean {
@@ -43,7 +53,7 @@ export function canSwap(frame: Translation): boolean {
 }
 
 /** What was consulted in the places of the frame's tuple was the connection's, and the other way round. */
-function findSwapped(frame: Translation, table: FlowTable): Flow | undefined {
+function findSwapped(frame: Translation, table: Pick<FlowTable, 'lookup'>): Flow | undefined {
   const { key, consulted } = frame
   const isIpv4 = key[Word.etherType] === EtherType.Ipv4
   SEEN.fill(0)

@@ -11,8 +11,8 @@ import type { Translation } from './translation.ts'
 import type { Port, PortTable } from '../ports.ts'
 
 export interface OutputContext {
-  readonly ports: PortTable
-  readonly macTable: MacTable
+  readonly ports: Pick<PortTable, 'byNumber'> & Iterable<Port>
+  readonly macTable: Pick<MacTable, 'lookup'>
 }
 
 /** OpenFlow 1.0's numbers have 16 bits, and so have Open vSwitch's in registers: 0xfffe is the local port, 0xffff is none. */

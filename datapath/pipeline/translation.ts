@@ -241,6 +241,7 @@ export class Translation {
   /** The packet-in tells all metadata, so it depends on all of it. `meter` may keep this copy back. */
   controller(details: PacketInDetails, meter?: number): void {
     this.#consultMetadata()
+    this.consultWord(Word.etherType)
     const key = this.key.slice()
     if (key[Word.actionSetOutput] === UNSET) key[Word.actionSetOutput] = 0
     const packetIn: DatapathAction = { type: 'controller', ...details, key }

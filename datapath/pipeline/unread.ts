@@ -7,7 +7,7 @@ import type { Step } from './steps.ts'
  * Whether the step has to wait until the frame is read anew where what is under its outermost headers is not known. As in Open
  * vSwitch (`recirc_for_mpls`), all do but outputs and what writes no more than metadata, Ethernet and VLANs.
  */
-export function needsReading(step: Step, groups: GroupTable): boolean {
+export function needsReading(step: Step, groups: Pick<GroupTable, 'get'>): boolean {
   switch (step.type) {
     case 'output':
       return step.port === ReservedPort.Table

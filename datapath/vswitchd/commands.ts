@@ -8,14 +8,14 @@ import { formatPort } from '../../protocols/flow-text/ports.ts'
 import { SECOND } from '../../runtime/clock.ts'
 import { TABLES } from '../flow-check.ts'
 import type { Switch } from '../switch.ts'
-import type { MegaflowRecord } from '../trace/megaflow-record.ts'
+import { formatMegaflows } from '../trace/megaflow-lines.ts'
 import { parseTraceWords } from '../trace/request.ts'
 import { formatTrace, traceFrame } from '../trace/trace.ts'
 import { conntrackCommands } from './conntrack-commands.ts'
 import { requireDatapath } from './datapath-words.ts'
 import type { UnixctlCommand } from './unixctl.ts'
 
-export function commandsOf(device: Switch, megaflows: MegaflowRecord): ReadonlyMap<string, UnixctlCommand> {
+export function commandsOf(device: Switch): ReadonlyMap<string, UnixctlCommand> {
   const commands: Record<string, UnixctlCommand> = {
     ...conntrackCommands(device),
     'dpctl/dump-flows': {
@@ -23,8 +23,7 @@ export function commandsOf(device: Switch, megaflows: MegaflowRecord): ReadonlyM
       run: (words) => {
         // There is no more to say of one than is always said.
         requireDatapath(device, words, /^(-m|--more)$/)
-        return megaflows
-          .dump()
+        return formatMegaflows(device.cache, device.clock.now())
           .map((line) => `${line}\n`)
           .join('')
       },

@@ -20,7 +20,6 @@ import type { FrameHandle } from '../frames.ts'
 import { FrameArena, MAX_FRAME_LENGTH } from '../frames.ts'
 import type { Port } from '../ports.ts'
 import { Switch } from '../switch.ts'
-import { MegaflowRecord } from '../trace/megaflow-record.ts'
 import { commandsOf } from './commands.ts'
 import { greet } from './listener.ts'
 import { converseProbed, PROBE_INTERVAL } from './probe.ts'
@@ -99,9 +98,7 @@ export class Vswitchd {
     })
     this.#agent = new Agent(this.device)
     this.#snoops = new Snoops((controller) => this.#agent.roleOf(controller))
-    const megaflows = new MegaflowRecord(clock)
-    this.device.observer = megaflows
-    this.#commands = commandsOf(this.device, megaflows)
+    this.#commands = commandsOf(this.device)
   }
 
   /** Runs the switch. Rejects where a socket can not be had, with nothing left open. */

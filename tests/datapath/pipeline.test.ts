@@ -125,7 +125,7 @@ test.each(Array.from({ length: 30 }, (_, at) => at + 1))(
         const agreeing = agreeingKey(random, key, said.consulted, keys)
         expect(answer(translate(context, agreeing, 0))).toEqual(answer(said))
       }
-      bringAbout(said.effects, context, 100, 0)
+      bringAbout(said.effects, context, 0)
     }
   },
 )

@@ -8,7 +8,7 @@ import { FrameArena } from '../../datapath/frames.ts'
 import { GroupTable } from '../../datapath/groups.ts'
 import { MacTable } from '../../datapath/mac-table.ts'
 import { MeterTable } from '../../datapath/meters.ts'
-import { bringAbout } from '../../datapath/pipeline/effects.ts'
+import { bringAbout, countInGroups } from '../../datapath/pipeline/effects.ts'
 import type { Frozen } from '../../datapath/pipeline/freeze.ts'
 import { thawKey } from '../../datapath/pipeline/freeze.ts'
 import type { PipelineContext } from '../../datapath/pipeline/walk.ts'
@@ -17,6 +17,7 @@ import type { Translation } from '../../datapath/pipeline/translation.ts'
 import { PortTable } from '../../datapath/ports.ts'
 import type { ActionSink, ControllerAction, Findings } from '../../datapath/run-actions.ts'
 import { runActions } from '../../datapath/run-actions.ts'
+import type { Switch } from '../../datapath/switch.ts'
 import type { Action, FlowMod, GroupSpec, PortConfig } from '../../protocols/control/messages.ts'
 import { KEY_WORDS } from '../../protocols/fields.ts'
 import { parseFlow } from '../../protocols/flow-text/parse.ts'
@@ -54,7 +55,7 @@ export class PipelineBench {
   readonly arena = new FrameArena()
   readonly clock = new VirtualClock()
   readonly meters = new MeterTable()
-  readonly context: PipelineContext
+  readonly context: Pick<Switch, keyof PipelineContext>
   /** Of the frame that was received last. */
   translations: Translation[] = []
   packetIns: (ControllerAction & { frame: string })[] = []
@@ -129,7 +130,8 @@ export class PipelineBench {
   #carryOut(frame: FrameHandle, said: Translation, tracked: Tracked | undefined): void {
     const { arena, clock, meters } = this
     this.translations.push(said)
-    bringAbout(said.effects, this.context, arena.length[frame]!, clock.now())
+    bringAbout(said.effects, this.context, clock.now())
+    countInGroups(said.effects, 1, arena.length[frame]!)
     const surroundings = { arena, meters, clock, tracker: this.#tracker, sink: this.#sink }
     runActions(frame, said.actions, said.hits, surroundings, tracked)
   }

@@ -1,6 +1,7 @@
 // A switch whose outside world writes down what it hears.
 
 import { FrameArena } from '../../datapath/frames.ts'
+import type { SwitchOptions } from '../../datapath/switch.ts'
 import { Switch } from '../../datapath/switch.ts'
 import type { Message, PortConfig } from '../../protocols/control/messages.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
@@ -20,7 +21,7 @@ export interface TestSwitch {
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 
-export function testSwitch(ports: Partial<PortConfig>[] = [], options: { maxFlows?: number } = {}): TestSwitch {
+export function testSwitch(ports: Partial<PortConfig>[] = [], options: Pick<SwitchOptions, 'maxFlows' | 'cache'> = {}): TestSwitch {
   const arena = new FrameArena()
   const clock = new VirtualClock()
   const messages: Message[] = []

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { MegaflowRecord } from '../../../datapath/trace/megaflow-record.ts'
+import { formatMegaflows } from '../../../datapath/trace/megaflow-lines.ts'
 import { parseTraceWords } from '../../../datapath/trace/request.ts'
 import { formatTrace, traceFrame } from '../../../datapath/trace/trace.ts'
 import { parseFlow } from '../../../protocols/flow-text/parse.ts'
@@ -116,20 +116,18 @@ describe('a trace', () => {
   })
 })
 
-describe('the record of megaflows', () => {
+describe('the list of megaflows', () => {
   test('counts frames that had one answer together, and forgets the idle', async () => {
     const ours = testSwitch(PORTS)
-    const record = new MegaflowRecord(ours.clock)
-    ours.sw.observer = record
     ours.sw.tables.applyBundle([flowMod(parseFlow('tcp,tp_dst=80 actions=output:2'))])
     const ends = { ethSrc: 1n, ethDst: 2n, ipSrc: 1, ipDst: 2, dstPort: 80 }
     for (const srcPort of [5, 6, 7]) ours.receive(tcpFrame({ ...ends, srcPort, flags: 0x02 }), 1)
-    const [line, ...others] = record.dump()
+    const [line, ...others] = formatMegaflows(ours.sw.cache, ours.clock.now())
     expect(others).toEqual([])
     expect(line).toBe(
       'recirc_id(0),in_port(1),packet_type(ns=0,id=0),eth_type(0x0800),ipv4(proto=6,frag=no),tcp(dst=80), packets:3, bytes:162, used:0s, flags:S, actions:2',
     )
     await ours.clock.run(11e9)
-    expect(record.size).toBe(0)
+    expect(formatMegaflows(ours.sw.cache, ours.clock.now())).toEqual([])
   })
 })

@@ -1,0 +1,49 @@
+import { SHAPES } from './frame-shape.ts'
+import type { Megaflow } from './megaflows.ts'
+import { Megaflows } from './megaflows.ts'
+import { Microflows } from './microflows.ts'
+
+export interface EntranceOptions {
+  recirculation?: number
+  bare?: boolean
+  mostMicroflows?: number
+}
+
+/**
+ * One way by which frames come to the pipeline: in at a port, out of a tunnel from one endpoint to another, or read anew where the
+ * pipeline left off. Each has caches of its own (in Open vSwitch: a dpcls for each in_port).
+ */
+export class Entrance {
+  readonly megaflows = new Megaflows()
+  /** The megaflow that consulted nothing but the entrance: every frame goes by it. */
+  only: Megaflow | undefined
+  /**
+   * Whether all that is known of a frame beside its headers is the same for all that come this way. Where it is not, frames are
+   * looked up by key alone.
+   */
+  readonly isPlain: boolean
+  /** Open vSwitch's recirc_id: 0 where frames come from outside. */
+  readonly recirculation: number
+  /** Frames have no Ethernet header. */
+  readonly bare: boolean
+  readonly #mostMicroflows: number
+  readonly #microflows: (Microflows | undefined)[] = new Array<undefined>(SHAPES).fill(undefined)
+
+  /** From outside where `recirculation` is 0. */
+  constructor({ recirculation = 0, bare = false, mostMicroflows = 0 }: EntranceOptions) {
+    this.isPlain = recirculation === 0
+    this.recirculation = recirculation
+    this.bare = bare
+    this.#mostMicroflows = mostMicroflows
+  }
+
+  /** The microflows of frames of this shape. */
+  microflows(shape: number): Microflows {
+    return (this.#microflows[shape] ??= new Microflows(shape, this.#mostMicroflows))
+  }
+
+  /** Those there are. */
+  allMicroflows(): Microflows[] {
+    return this.#microflows.filter((microflows) => microflows !== undefined)
+  }
+}

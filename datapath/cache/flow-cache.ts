@@ -1,0 +1,319 @@
+// START HERE. The flow cache: what the pipeline has answered, so that it need not be asked for every frame.
+//
+//   a frame comes in by an Entrance (a port, a tunnel, or anew where the pipeline left off)
+//     -> only                what is asked where the flows of a port look at nothing but the port
+//     -> Microflows          by the bytes of its headers, the bits that any answer of this entrance depends on: one probe
+//     -> Megaflows           by its flow key, under the masks of the answers, those with the most hits first
+//     -> the pipeline        and its answer becomes a megaflow
+//
+// What is packed where, and why:
+//
+// - A microflow is some 40 bytes in one Int32Array for each entrance and shape of frame: a megaflow's number, when it was used,
+//   and the bytes compared. Nothing else is touched to find it, and no key is made.
+// - A megaflow is an object: it is met once for each frame, behind a number, and holds what the frame needs next, together.
+//   Its number is never used again, so a microflow that outlives its megaflow finds nothing there.
+// - Counters are kept with the megaflow alone, and told to flows, tables, groups and the MAC table when somebody asks for them
+//   (`tell`): a frame that meets five flows is counted once.
+// - Nothing here is emptied when something changes. A megaflow knows as of which change its answer holds, and is held
+//   against the changes since when its next frame comes (changes.ts).
+//
+// With the cache or without, what becomes of frames is the same, and so is every counter; tests hold the two together.
+
+import type { Nanoseconds } from '../../runtime/clock.ts'
+import { SECOND } from '../../runtime/clock.ts'
+import { Word } from '../../protocols/fields.ts'
+import type { FlowKey } from '../flow-key.ts'
+import type { FrameArena, FrameHandle } from '../frames.ts'
+import { copyOfWords } from '../key-words.ts'
+import { countInGroups } from '../pipeline/effects.ts'
+import type { Frozen } from '../pipeline/freeze.ts'
+import type { Translation } from '../pipeline/translation.ts'
+import type { PipelineContext } from '../pipeline/walk.ts'
+import { Changes } from './changes.ts'
+import { Witness, addressName } from './dependencies.ts'
+import { Entrance } from './entrance.ts'
+import { NO_SHAPE, shapeOf, tcpFlagsOf } from './frame-shape.ts'
+import { Megaflow } from './megaflows.ts'
+
+export interface FlowCacheLimits {
+  /** Megaflows kept at most, up to 200,000; with 0, every frame is taken to the pipeline. */
+  megaflows: number
+  /** Slots for microflows of each entrance and shape. */
+  microflows: number
+}
+
+const LIMITS: FlowCacheLimits = { megaflows: 200_000, microflows: 1 << 20 }
+
+/** Open vSwitch's `max-idle`: what was not used for so long may go. */
+export const MAX_IDLE: Nanoseconds = 10 * SECOND
+/** Places for megaflows: more than there may be, so that one is soon found. */
+const PLACES = 1 << 18
+/** Places looked at for idle megaflows when one is added, and when there is no room. */
+const SWEEP = 4
+const SEARCH = 64
+/** Tunnels whose frames have an entrance of their own. */
+const MOST_TUNNELS = 4096
+
+/** Asks the pipeline. The context is to be used in the place of the switch's own. */
+export type Ask = (context: PipelineContext, key: FlowKey) => Translation
+
+/** Frames by where their answer came from, and answers that were given up. */
+export interface CacheStatistics {
+  only: number
+  microflow: number
+  megaflow: number
+  miss: number
+  /** Answers that a change made out of date. */
+  outdated: number
+  /** Answers that gave way to others. */
+  evicted: number
+}
+
+export class FlowCache {
+  readonly changes = new Changes()
+  readonly statistics: CacheStatistics = { only: 0, microflow: 0, megaflow: 0, miss: 0, outdated: 0, evicted: 0 }
+  readonly #limits: FlowCacheLimits
+  readonly #witness: Witness
+  readonly #ports = new Map<number, Entrance>()
+  readonly #tunnels = new Map<number, Map<number, Map<number, Entrance>>>()
+  #tunnelCount = 0
+  readonly #thawed = new WeakMap<Frozen, Entrance>()
+  #recirculations = 0
+  /** Megaflows by the last bits of their number. */
+  readonly #kept: (Megaflow | undefined)[] = []
+  #size = 0
+  #lastNumber = 0
+  /** The place that is looked at next for one that is idle. */
+  #hand = 0
+  /** Megaflows that have something to tell. */
+  #news: Megaflow[] = []
+
+  constructor(context: PipelineContext, limits: Partial<FlowCacheLimits> = {}) {
+    this.#limits = { ...LIMITS, ...limits }
+    this.#witness = new Witness(context)
+  }
+
+  /** Megaflows kept. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** Where frames come in at a port. */
+  atPort(port: number): Entrance {
+    const known = this.#ports.get(port)
+    if (known !== undefined) return known
+    const entrance = new Entrance({ mostMicroflows: this.#limits.microflows })
+    this.#ports.set(port, entrance)
+    return entrance
+  }
+
+  /** Where frames come in at a tunnel port out of the tunnel with these outer headers. */
+  atTunnel(port: number, vni: number, source: number, destination: number): Entrance {
+    const bySource = entryOf(this.#tunnels, port * 2 ** 24 + vni)
+    const byDestination = entryOf(bySource, source)
+    const known = byDestination.get(destination)
+    if (known !== undefined) return known
+    if (this.#tunnelCount++ === MOST_TUNNELS) {
+      this.#tunnels.clear()
+      this.#tunnelCount = 0
+    }
+    const entrance = new Entrance({ mostMicroflows: this.#limits.microflows })
+    byDestination.set(destination, entrance)
+    return entrance
+  }
+
+  /** Where frames are read anew that were frozen so. */
+  whereThawed(frozen: Frozen): Entrance {
+    let entrance = this.#thawed.get(frozen)
+    if (entrance !== undefined) return entrance
+    entrance = new Entrance({ recirculation: ++this.#recirculations, bare: frozen.bare })
+    this.#thawed.set(frozen, entrance)
+    return entrance
+  }
+
+  /** The megaflow that the frame goes by, if one is found without its key. Its answer holds. */
+  recall(entrance: Entrance, arena: FrameArena, frame: FrameHandle): Megaflow | undefined {
+    if (entrance.only !== undefined) {
+      const { only } = entrance
+      if (this.#holds(only)) {
+        this.statistics.only++
+        return only
+      }
+      entrance.only = undefined
+    }
+    const { view } = arena
+    const at = arena.offset[frame]
+    const shape = shapeOf(view, at, arena.length[frame])
+    if (shape === NO_SHAPE) return undefined
+    const number = entrance.microflows(shape).find(view, at)
+    if (number === 0) return undefined
+    const megaflow = this.#kept[number & (PLACES - 1)]
+    if (megaflow === undefined || megaflow.number !== number || !this.#holds(megaflow)) return undefined
+    this.statistics.microflow++
+    if (megaflow.seesTcp) megaflow.tcpFlags |= tcpFlagsOf(view, at, shape)
+    return megaflow
+  }
+
+  /** The megaflow for this key, which is that of the frame, if there is one. Its answer holds. */
+  find(entrance: Entrance, key: FlowKey, arena: FrameArena, frame: FrameHandle): Megaflow | undefined {
+    const megaflow = entrance.megaflows.find(key)
+    if (megaflow === undefined || !this.#holds(megaflow)) return undefined
+    this.statistics.megaflow++
+    this.#remember(megaflow, key, arena, frame)
+    return megaflow
+  }
+
+  /** Asks the pipeline what becomes of the frame with this key, and keeps the answer if it is good for more than one frame. */
+  ask(entrance: Entrance, key: FlowKey, arena: FrameArena, frame: FrameHandle, now: Nanoseconds, ask: Ask): Megaflow {
+    this.statistics.miss++
+    const megaflow = this.#keptOf(this.#answer(entrance, key, now, ask), now)
+    this.#remember(megaflow, key, arena, frame)
+    return megaflow
+  }
+
+  /** An answer for one frame. */
+  once(key: FlowKey, now: Nanoseconds, ask: Ask): Megaflow {
+    return this.#answer(new Entrance({}), key, now, ask)
+  }
+
+  /** Counts a frame of the megaflow. */
+  count(megaflow: Megaflow, length: number, now: Nanoseconds): void {
+    megaflow.packets++
+    megaflow.bytes += length
+    megaflow.usedAt = now
+    if (megaflow.isNews) return
+    megaflow.isNews = true
+    this.#news.push(megaflow)
+  }
+
+  /** Brings in what was counted: to be called before counters of flows, tables or groups are read or any of them changes. */
+  tell(): void {
+    if (this.#news.length === 0) return
+    const news = this.#news
+    this.#news = []
+    for (const megaflow of news) if (megaflow.isNews) tellOf(megaflow)
+  }
+
+  /** Those that are not idle, the one that was not used for longest first. */
+  megaflows(now: Nanoseconds): Megaflow[] {
+    return this.#kept
+      .filter((megaflow) => megaflow !== undefined)
+      .filter(({ usedAt }) => now - usedAt < MAX_IDLE)
+      .sort((a, b) => a.usedAt - b.usedAt)
+  }
+
+  #holds(megaflow: Megaflow): boolean {
+    return megaflow.asOf === this.changes.count || this.#stillHolds(megaflow)
+  }
+
+  #stillHolds(megaflow: Megaflow): boolean {
+    if (this.changes.touch(megaflow)) {
+      this.statistics.outdated++
+      this.#drop(megaflow)
+      return false
+    }
+    megaflow.asOf = this.changes.count
+    return true
+  }
+
+  /** The answer, or one just like it that was not found under all the masks. */
+  #keptOf(answer: Megaflow, now: Nanoseconds): Megaflow {
+    if (answer.dependencies.unforeseeable || this.#limits.megaflows === 0) return answer
+    const alike = answer.mask.find(answer.key)
+    if (alike !== undefined && this.#holds(alike)) return alike
+    this.#keep(answer, now)
+    return answer
+  }
+
+  #answer(entrance: Entrance, key: FlowKey, now: Nanoseconds, ask: Ask): Megaflow {
+    const witness = this.#witness
+    const { count } = this.changes
+    const translation = ask(witness, key)
+    const dependencies = witness.taken()
+    for (const effect of translation.effects)
+      if (effect.type === 'learn_address') dependencies.addresses.push(addressName(effect.vlan, effect.mac))
+    const mask = entrance.megaflows.maskOf(translation.consulted)
+    return new Megaflow({ entrance, key: copyOfWords(key), mask, translation, dependencies }, count, now)
+  }
+
+  #keep(megaflow: Megaflow, now: Nanoseconds): void {
+    this.#sweep(now)
+    if (this.#size >= Math.min(this.#limits.megaflows, LIMITS.megaflows)) this.#evict()
+    do this.#lastNumber = (this.#lastNumber % 0x7fffffff) + 1
+    while (this.#kept[this.#lastNumber & (PLACES - 1)] !== undefined)
+    const place = this.#lastNumber & (PLACES - 1)
+    while (this.#kept.length <= place) this.#kept.push(undefined)
+    this.#kept[place] = megaflow
+    megaflow.number = this.#lastNumber
+    megaflow.mask.add(megaflow)
+    this.#size++
+    if (megaflow.mask.isBlind && megaflow.entrance.isPlain) megaflow.entrance.only = megaflow
+  }
+
+  #remember(megaflow: Megaflow, key: FlowKey, arena: FrameArena, frame: FrameHandle): void {
+    const { entrance, number, mask } = megaflow
+    if (megaflow.seesTcp) megaflow.tcpFlags |= key[Word.tcpFlags]
+    if (!entrance.isPlain || number === 0) return
+    const at = arena.offset[frame]
+    const shape = shapeOf(arena.view, at, arena.length[frame])
+    if (shape !== NO_SHAPE) entrance.microflows(shape).insert(arena.view, at, number, mask)
+  }
+
+  /** Some that are idle go. */
+  #sweep(now: Nanoseconds): void {
+    for (let looked = 0; looked < SWEEP; looked++) {
+      const megaflow = this.#next()
+      if (megaflow !== undefined && now - megaflow.usedAt >= MAX_IDLE) this.#drop(megaflow)
+    }
+  }
+
+  /** Of some, the one that was not used for longest goes. */
+  #evict(): void {
+    let idlest: Megaflow | undefined
+    for (let looked = 0; looked < SEARCH || idlest === undefined; looked++) {
+      const megaflow = this.#next()
+      if (megaflow !== undefined && (idlest === undefined || megaflow.usedAt < idlest.usedAt)) idlest = megaflow
+    }
+    this.statistics.evicted++
+    this.#drop(idlest)
+  }
+
+  #next(): Megaflow | undefined {
+    this.#hand = this.#hand + 1 < this.#kept.length ? this.#hand + 1 : 0
+    return this.#kept[this.#hand]
+  }
+
+  #drop(megaflow: Megaflow): void {
+    if (megaflow.isNews) tellOf(megaflow)
+    this.#kept[megaflow.number & (PLACES - 1)] = undefined
+    megaflow.number = 0
+    megaflow.mask.remove(megaflow)
+    if (megaflow.entrance.only === megaflow) megaflow.entrance.only = undefined
+    this.#size--
+  }
+}
+
+function entryOf<Entry>(map: Map<number, Map<number, Entry>>, key: number): Map<number, Entry> {
+  let entry = map.get(key)
+  if (entry === undefined) map.set(key, (entry = new Map<number, Entry>()))
+  return entry
+}
+
+/** Adds what the megaflow has counted since it was last told. */
+function tellOf(megaflow: Megaflow): void {
+  const packets = megaflow.packets - megaflow.toldPackets
+  const bytes = megaflow.bytes - megaflow.toldBytes
+  megaflow.toldPackets = megaflow.packets
+  megaflow.toldBytes = megaflow.bytes
+  megaflow.isNews = false
+  for (const flow of megaflow.hits) {
+    flow.packets += packets
+    flow.bytes += bytes
+    if (megaflow.usedAt > flow.usedAt) flow.usedAt = megaflow.usedAt
+  }
+  for (const { table, flow } of megaflow.dependencies.lookups) {
+    table.lookups += packets
+    if (flow !== undefined) table.matched += packets
+  }
+  countInGroups(megaflow.effects, packets, bytes)
+}

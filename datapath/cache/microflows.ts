@@ -1,0 +1,167 @@
+// The exact-match cache: which megaflow frames of one shape (frame-shape.ts) go by that come in by one way.
+//
+// What is compared is not the whole header but the bits that any megaflow of this way consulted: the union of their masks. A port
+// whose flows look at nothing but in_port has one entry, whatever comes; one that looks at 5-tuples has one for each. So what
+// a published exact-match cache keeps in 100,000 entries is often one here, and a hit is one probe in any case.
+//
+//   slot:  | megaflow's number, 0 where empty | when it was used last | the union's words of the frame … |
+//
+// A frame's words are read where they stand, four octets at a time, in the machine's byte order. Four neighbouring slots make a
+// set; in a full set the one that was used least lately gives way, so a flood of new flows does not drive out those that
+// are in use. When a megaflow's mask has bits that the union has not, the union grows and all slots are emptied: that happens
+// once for each kind of mask.
+
+import { SHAPED_BYTES, markBytes } from './frame-shape.ts'
+import { finished, mixed } from './hash.ts'
+import type { MegaflowMask } from './megaflows.ts'
+
+/** Slots at first; how many make a set. */
+const FEWEST = 1 << 8
+const WAYS = 4
+
+const NUMBER = 0
+const USED = 1
+const HEAD = 2
+
+/** The words of the frame that was looked up last. */
+const words = new Int32Array(SHAPED_BYTES)
+
+export class Microflows {
+  hits = 0
+  readonly #shape: number
+  readonly #mostSlots: number
+  readonly #covered = new Set<MegaflowMask>()
+  /** Bits of a frame that the union has. */
+  readonly #bits = new Uint8Array(SHAPED_BYTES + 3)
+  /** Where each of the union's words is read, and what of it. */
+  #places = new Int32Array(0)
+  #masks = new Int32Array(0)
+  #stride = HEAD
+  #slots: Int32Array
+  #lastSlot: number
+  #size = 0
+  /** Goes up as slots are filled. */
+  #age = 0
+
+  /** At most `mostSlots`: a power of two, four or more. */
+  constructor(shape: number, mostSlots: number) {
+    this.#shape = shape
+    this.#mostSlots = mostSlots
+    this.#lastSlot = Math.min(FEWEST, mostSlots) - 1
+    this.#slots = new Int32Array(HEAD * (this.#lastSlot + 1))
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** The number of the megaflow that the frame at `at` goes by; 0 where it is not known. */
+  find(view: DataView, at: number): number {
+    const slots = this.#slots
+    const first = this.#hash(view, at) & this.#lastSlot
+    for (let way = 0; way < WAYS; way++) {
+      const slot = (first ^ way) * this.#stride
+      if (slots[slot + NUMBER] === 0 || !this.#isAt(slot)) continue
+      slots[slot + USED] = this.#age
+      return slots[slot + NUMBER]
+    }
+    return 0
+  }
+
+  /** Remembers that frames like the one at `at` go by the megaflow of this number and mask. */
+  insert(view: DataView, at: number, number: number, mask: MegaflowMask): void {
+    if (!this.#covered.has(mask)) this.#cover(mask)
+    if (2 * this.#size > this.#lastSlot && this.#lastSlot + 1 < this.#mostSlots && this.#masks.length > 0) this.#grow()
+    this.#put(this.#hash(view, at), number)
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#covered.clear()
+    this.#bits.fill(0)
+    this.#layOut()
+  }
+
+  #isAt(slot: number): boolean {
+    const slots = this.#slots
+    const count = this.#masks.length
+    for (let index = 0; index < count; index++) if (slots[slot + HEAD + index] !== words[index]) return false
+    return true
+  }
+
+  /** Leaves the frame's words in `words`. */
+  #hash(view: DataView, at: number): number {
+    const places = this.#places
+    const masks = this.#masks
+    let hash = 0
+    for (let index = 0; index < masks.length; index++) {
+      const word = view.getInt32(at + places[index], true) & masks[index]
+      words[index] = word
+      hash = mixed(hash, word)
+    }
+    return finished(hash)
+  }
+
+  /** Puts what is in `words` into its set. */
+  #put(hash: number, number: number): void {
+    const slots = this.#slots
+    const first = hash & this.#lastSlot
+    let place = -1
+    for (let way = 0; way < WAYS; way++) {
+      const slot = (first ^ way) * this.#stride
+      if (slots[slot + NUMBER] !== 0 && this.#isAt(slot)) {
+        slots[slot + NUMBER] = number
+        return
+      }
+      if (place < 0 || this.#isWorthLess(slot, place)) place = slot
+    }
+    if (slots[place + NUMBER] === 0) this.#size++
+    this.#age = (this.#age + 1) | 0
+    slots[place + NUMBER] = number
+    slots[place + USED] = this.#age
+    slots.set(words.subarray(0, this.#masks.length), place + HEAD)
+  }
+
+  #isWorthLess(slot: number, other: number): boolean {
+    const slots = this.#slots
+    if (slots[other + NUMBER] === 0) return false
+    return slots[slot + NUMBER] === 0 || this.#age - slots[slot + USED] > this.#age - slots[other + USED]
+  }
+
+  #cover(mask: MegaflowMask): void {
+    this.#covered.add(mask)
+    const before = this.#bits.slice()
+    for (const word of mask.words) markBytes(this.#shape, word, mask.bits[word], this.#bits)
+    if (before.some((octet, at) => octet !== this.#bits[at])) this.#layOut()
+  }
+
+  /** The union is another: works out which words to read, and starts anew. */
+  #layOut(): void {
+    const bits = new DataView(this.#bits.buffer)
+    const places: number[] = []
+    for (let at = 0; at < SHAPED_BYTES; at++) {
+      if (this.#bits[at] === 0) continue
+      places.push(at)
+      at += 3
+    }
+    this.#places = Int32Array.from(places)
+    this.#masks = Int32Array.from(places, (at) => bits.getInt32(at, true))
+    this.#stride = HEAD + places.length
+    this.#slots = new Int32Array(this.#stride * (this.#lastSlot + 1))
+    this.#size = 0
+  }
+
+  #grow(): void {
+    const old = this.#slots
+    this.#lastSlot = 2 * this.#lastSlot + 1
+    this.#slots = new Int32Array(2 * old.length)
+    this.#size = 0
+    const count = this.#masks.length
+    for (let slot = 0; slot < old.length; slot += this.#stride) {
+      if (old[slot + NUMBER] === 0) continue
+      let hash = 0
+      for (let index = 0; index < count; index++) hash = mixed(hash, (words[index] = old[slot + HEAD + index]))
+      this.#put(finished(hash), old[slot + NUMBER])
+    }
+  }
+}

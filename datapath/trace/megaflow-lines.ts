@@ -1,0 +1,28 @@
+// The flow cache for people: `dpctl/dump-flows`.
+
+import type { Nanoseconds } from '../../runtime/clock.ts'
+import { SECOND } from '../../runtime/clock.ts'
+import type { FlowCache } from '../cache/flow-cache.ts'
+import type { Megaflow } from '../cache/megaflows.ts'
+import { maskOf } from './megaflow-mask.ts'
+import { formatActions } from './odp-actions.ts'
+import { formatOdpFlow } from './odp-flow.ts'
+
+/** A line for each megaflow, the idlest first, in the layout of `ovs-appctl dpctl/dump-flows`. */
+export const formatMegaflows = (cache: FlowCache, now: Nanoseconds): string[] =>
+  cache.megaflows(now).map((megaflow) => formatMegaflow(megaflow, cache, now))
+
+function formatMegaflow(megaflow: Megaflow, cache: FlowCache, now: Nanoseconds): string {
+  const { key, mask, entrance, packets, bytes, usedAt, tcpFlags, actions } = megaflow
+  const recirculation = entrance.recirculation
+  const match = formatOdpFlow(key, maskOf(key, mask.bits, recirculation > 0), recirculation, entrance.bare)
+  const used = `${((now - usedAt) / SECOND).toFixed(3).replace(/\.?0+$/, '') || '0'}s`
+  const seen = tcpFlags === 0 ? '' : `, flags:${formatTcpFlags(tcpFlags)}`
+  const done = formatActions(actions, { key, recirculation: (frozen) => cache.whereThawed(frozen).recirculation })
+  return `${match}, packets:${packets}, bytes:${bytes}, used:${used}${seen}, actions:${done}`
+}
+
+const TCP_FLAGS = ['F', 'S', 'R', 'P', '.', 'U', 'E', 'C']
+
+/** As tcpdump does: `S.` for SYN and ACK. */
+const formatTcpFlags = (flags: number) => TCP_FLAGS.filter((_, bit) => (flags >> bit) & 1).join('')

@@ -1,0 +1,144 @@
+// The law of the flow cache: with it or without, with room for all or for next to nothing, frames meet the same fate, and every
+// counter is the same. Pipelines of every kind, which change while frames pass; each from a seed. To try more:
+//
+//   CASES=1000 FRAMES=1000 npx vitest run --project unit tests/datapath/cache/equivalence.test.ts
+
+import { expect, test } from 'vitest'
+import { ChangeRefused, applyChanges } from '../../../datapath/control/handlers/changes.ts'
+import type { BundledMessage, PortConfig } from '../../../protocols/control/messages.ts'
+import { vxlanFrame } from '../../../protocols/packet/compose.ts'
+import { ALL_TABLES } from '../../../protocols/control/messages.ts'
+import type { Random } from '../../../runtime/random.ts'
+import { seeded } from '../../../runtime/random.ts'
+import { livelyChange } from '../../support/lively-changes.ts'
+import { chance, pick } from '../../support/random-flows.ts'
+import { damagedFrame, randomFrame } from '../../support/random-frames.ts'
+import type { TestSwitch } from '../../support/test-switch.ts'
+import { flowMod, testSwitch } from '../../support/test-switch.ts'
+
+const CASES = Number(process.env['CASES'] ?? 40)
+const FRAMES = Number(process.env['FRAMES'] ?? 250)
+const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
+
+const PORTS: Partial<PortConfig>[] = [
+  { vlanMode: 'access', tag: 10 },
+  { vlanMode: 'trunk' },
+  { vlanMode: 'trunk', trunks: [10, 20] },
+  { type: 'tunnel', tunnel: { localIp: 1, remoteIp: 'flow', key: 'flow', tos: 'inherit', ttl: 'inherit' } },
+  { vlanMode: 'dot1q-tunnel', tag: 20 },
+  { mtu: 60, maxRate: 1e6 },
+]
+
+const CACHES = {
+  off: { megaflows: 0 },
+  tiny: { megaflows: 3, microflows: 4 },
+  small: { megaflows: 40, microflows: 16 },
+  on: {},
+}
+
+let found = 0
+
+test.each(Array.from({ length: CASES }, (_, index) => FIRST + index))(
+  'with the cache or without, frames meet the same fate (seed %i)',
+  async (seed) => {
+    const random = seeded(seed)
+    const sides = Object.values(CACHES).map((cache) => testSwitch(PORTS, { maxFlows: 300, cache }))
+    for (let made = random.below(80); made >= 0; made--) changeAll(random, sides)
+    if (chance(random, 0.5)) for (const { sw } of sides) sw.tables.applyBundle([normal])
+    const frames = Array.from({ length: 4 + random.below(20) }, () => anyFrame(random))
+    for (let round = 0; round < FRAMES; round++) {
+      await disturb(random, sides)
+      const frame = chance(random, 0.1) ? anyFrame(random) : pick(random, frames)
+      const port = pick(random, [1, 1, 1, 2, 3, 5])
+      const [expected, ...others] = sides.map((side) => fateOf(side, frame, port))
+      for (const other of others) expect(other).toEqual(expected)
+      if (round % 50 === 49) compareState(sides)
+    }
+    compareState(sides)
+    const { only, microflow, megaflow } = sides.at(-1)!.sw.cache.statistics
+    found += only + microflow + megaflow
+    for (const { sw } of sides) sw.close()
+  },
+)
+
+test('of these frames, the cache knew many', () => {
+  expect(found).toBeGreaterThan((CASES * FRAMES) / 4)
+})
+
+const normal = flowMod({
+  priority: 1,
+  instructions: { apply: [{ type: 'output', port: 0xfffffffa }], clear: false, write: [] },
+})
+
+interface AnyFrame {
+  bytes: Uint8Array
+  tunnelled: boolean
+}
+
+function anyFrame(random: Random): AnyFrame {
+  const bytes = chance(random, 0.85) ? randomFrame(random) : damagedFrame(random)
+  return chance(random, 0.2) ? { bytes: encapsulated(random, bytes), tunnelled: true } : { bytes, tunnelled: false }
+}
+
+const encapsulated = (random: Random, inner: Uint8Array): Uint8Array =>
+  vxlanFrame({
+    ethSrc: 1n,
+    ethDst: 2n,
+    ipSrc: 2 + random.below(2),
+    ipDst: 1,
+    srcPort: 50_000,
+    vni: pick(random, [1, 2, 5001]),
+    inner,
+  })
+
+function fateOf({ sw, arena, heard, messages }: TestSwitch, { bytes, tunnelled }: AnyFrame, port: number): unknown {
+  const frame = arena.allocateFrom(bytes)
+  if (tunnelled) sw.receiveTunnelled([frame], 1)
+  else sw.receive([frame], 1, port)
+  return { heard: heard(), messages: messages.splice(0) }
+}
+
+/** Time passes, and now and then flows, groups, meters, ports and links change. */
+async function disturb(random: Random, sides: readonly TestSwitch[]): Promise<void> {
+  if (chance(random, 0.15)) changeAll(random, sides)
+  const port = `p${1 + random.below(PORTS.length)}`
+  const kind = random.below(100)
+  if (kind < 2) for (const { sw } of sides) sw.ports.setLink(port, !sw.ports.byName(port)!.linkUp)
+  if (kind === 2) {
+    const tag = pick(random, [10, 20, 30])
+    for (const { sw } of sides) sw.ports.modify({ ...sw.ports.byName('p1')!.config, tag })
+  }
+  if (kind === 3) {
+    const fragments = pick(random, ['normal', 'drop', 'nx-match'] as const)
+    for (const { sw } of sides) sw.fragments = fragments
+  }
+  const pause = pick(random, [0, 0, 0, 1e6, 1e9, 1e10, chance(random, 0.1) ? 301e9 : 0])
+  for (const { clock } of sides) await clock.run(clock.now() + pause)
+}
+
+function changeAll(random: Random, sides: readonly TestSwitch[]): void {
+  const change: BundledMessage = livelyChange(random)
+  for (const { sw } of sides) {
+    try {
+      applyChanges(sw, [change])
+    } catch (error) {
+      if (!(error instanceof ChangeRefused)) throw error
+    }
+  }
+}
+
+function compareState(sides: readonly TestSwitch[]): void {
+  const [expected, ...others] = sides.map(stateOf)
+  for (const other of others) expect(other).toEqual(expected)
+}
+
+const stateOf = ({ sw, clock }: TestSwitch) => ({
+  flows: [...sw.tables.statistics({ table: ALL_TABLES, match: [], cookie: 0n, cookieMask: 0n })],
+  tables: sw.tables.tableStatistics(),
+  groups: sw.groups.statistics(undefined, clock.now(), () => 0),
+  ports: sw.ports.statistics(),
+  addresses: sw.macTable.entries(clock.now()).map(({ vlan, mac, port, usedAt }) => ({ vlan, mac, port, usedAt })),
+  meters: sw.meters.statistics(clock.now(), () => 0),
+  samples: [...sw.samples],
+  drops: sw.drops,
+})
