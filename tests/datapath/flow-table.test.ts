@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Action, FlowMod, Instructions } from '../../protocols/control/messages.ts'
 import { ALL_TABLES, ReservedPort } from '../../protocols/control/messages.ts'
-import { KEY_WORDS, Word } from '../../protocols/fields.ts'
 import type { FieldMatch } from '../../protocols/match.ts'
 import { SECOND } from '../../runtime/clock.ts'
 import { flowMod, testTables } from '../support/test-tables.ts'
@@ -254,15 +253,6 @@ test('statistics tell what a filter selects', () => {
     [1n, 0n, 0n],
     [2n, 0n, 0n],
   ])
-})
-
-test('tables count what was looked up, and what was found', () => {
-  const { tables } = tablesWith({ table: 3, match: [from(1n)] })
-  const key = new Uint32Array(KEY_WORDS)
-  tables.table(3).lookup(key, new Uint32Array(KEY_WORDS))
-  key[Word.inPort] = 1
-  tables.table(3).lookup(key, new Uint32Array(KEY_WORDS))
-  expect(tables.tableStatistics()[3]).toEqual({ table: 3, active: 1, lookups: 2n, matched: 1n })
 })
 
 const learning = (table: number, cookie: bigint): Action => ({

@@ -330,6 +330,7 @@ test('an observer hears of every turn, in order and depth', () => {
     '0 group',
     '1 bucket 1/0',
     '1 output',
+    'copy ends',
     '0 instructions',
     '1 table 2 true',
     '1 note',

@@ -229,3 +229,17 @@ test.each([1, 2, 3, 4, 5, 6])(
     }
   },
 )
+
+test('tables count what frames looked up, and what they found, however often the answer was known', () => {
+  const { sw, receive } = testSwitch([{}, {}])
+  const goto = { apply: [], clear: false, write: [], gotoTable: 3 }
+  sw.tables.applyBundle([
+    flowMod({ match: [{ field: 'in_port', value: 1n }], instructions: goto }),
+    flowMod({ table: 3, match: [{ field: 'in_port', value: 2n }] }),
+  ])
+  for (let sent = 0; sent < 5; sent++) receive(new Uint8Array(60), 1)
+  receive(new Uint8Array(60), 2)
+  const [first, , , third] = sw.tables.tableStatistics()
+  expect(first).toMatchObject({ lookups: 6n, matched: 5n })
+  expect(third).toMatchObject({ active: 1, lookups: 5n, matched: 0n })
+})

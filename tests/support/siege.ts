@@ -138,7 +138,8 @@ export class Siege {
   /** Full tables would let nothing new in. */
   #startAfresh(): void {
     const { device } = this.device
-    for (const group of device.groups) applyChanges(device, [{ type: 'groupMod', command: 'delete', ...group.spec }])
+    for (const { spec } of device.groups)
+      applyChanges(device, [{ type: 'groupMod', command: 'delete', ...spec, buckets: [] }])
     applyChanges(device, [flowMod({ command: 'delete', table: ALL_TABLES })])
   }
 
