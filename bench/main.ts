@@ -1,22 +1,28 @@
-// npm run bench [-- --json FILE] [-- NAME…]: measures, prints a table, and writes the rows.
+// npm run bench [-- --json FILE] [--rules FILE…] [-- NAME…]: measures, prints a table, and writes the rows.
 
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
 import type { Row } from './measure.ts'
+import { classifierRows } from './classifier.ts'
 import { controlRows } from './control.ts'
 import { replayRows } from './replay.ts'
 import { startupRows } from './startup.ts'
 import { switchRows } from './switch.ts'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'string' }, rules: { type: 'string', multiple: true } },
+})
 
 const BENCHES: Readonly<Record<string, () => Promise<Row[]>>> = {
   switch: switchRows,
   replay: replayRows,
   control: controlRows,
   startup: startupRows,
+  classifier: () => classifierRows(values.rules),
 }
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'string' } } })
 const unknown = positionals.filter((name) => !(name in BENCHES))
 if (unknown.length > 0) {
   process.stderr.write(`bench: no bench '${unknown[0]}'; there is ${Object.keys(BENCHES).join(', ')}\n`)

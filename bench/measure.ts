@@ -28,3 +28,10 @@ export async function secondsOf(work: () => void | Promise<void>): Promise<numbe
   await work()
   return Number(process.hrtime.bigint() - start) / 1e9
 }
+
+/** Bytes of heap and array buffers after a collection, where Node lets us ask for one. */
+export function heapInUse(): number {
+  globalThis.gc?.()
+  const { heapUsed, arrayBuffers } = process.memoryUsage()
+  return heapUsed + arrayBuffers
+}

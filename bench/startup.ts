@@ -3,7 +3,7 @@
 import { Lab } from '../lab/lab.ts'
 import { VirtualClock } from '../runtime/virtual-clock.ts'
 import { shapeTopology } from '../topologies/shapes.ts'
-import { measure, secondsOf, type Row } from './measure.ts'
+import { heapInUse, measure, secondsOf, type Row } from './measure.ts'
 
 const SHAPE = 'leaf-spine,2,10'
 const OPTIONS = { hostsPerLeaf: 10, vmsPerHost: 10, networks: 10 } as const
@@ -28,11 +28,4 @@ export async function startupRows(): Promise<Row[]> {
     rows.push({ name: `memory of that`, unit: 'MB', ours: memory / 1e6, min: memory / 1e6, max: memory / 1e6, runs: 1 })
   }
   return rows
-}
-
-/** Bytes of heap and array buffers after a collection, where Node lets us ask for one. */
-function heapInUse(): number {
-  globalThis.gc?.()
-  const { heapUsed, arrayBuffers } = process.memoryUsage()
-  return heapUsed + arrayBuffers
 }
