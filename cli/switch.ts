@@ -7,6 +7,7 @@ import { ENDPOINT_SYNTAX, formatEndpoint, parseEndpoint } from '../runtime/endpo
 import { seeded } from '../runtime/random.ts'
 import type { TlsFiles } from '../runtime/sockets.ts'
 import { dial } from '../runtime/sockets.ts'
+import { wallStopwatch } from '../runtime/stopwatch.ts'
 import { WallClock } from '../runtime/wall-clock.ts'
 import { questionCommands } from './questions.ts'
 import { onSignals } from './signals.ts'
@@ -152,6 +153,7 @@ async function start(flags: Flags, clock: WallClock): Promise<Vswitchd> {
     listeners: flags.listen,
     snoopListeners: flags.snoop,
     failMode: flags.failMode,
+    stopwatch: wallStopwatch,
     dial,
     prepare: (device) => {
       device.connections.sequenceChecks = flags.tcpSeqCheck

@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import type { Api } from '../controller/api/api.ts'
 import { onSignals } from './signals.ts'
 import { version } from './version.ts'
+import { wallStopwatch } from '../runtime/stopwatch.ts'
 import { WallClock } from '../runtime/wall-clock.ts'
 import { loadTopology } from '../topologies/load.ts'
 import type { Topology } from '../topologies/topology.ts'
@@ -66,7 +67,7 @@ async function serve(
   const log = (line: string) => {
     if (!quiet) process.stderr.write(`signalbox: ${line}\n`)
   }
-  const lab = await Lab.start(topology, { clock, seed: from, log })
+  const lab = await Lab.start(topology, { clock, seed: from, stopwatch: wallStopwatch, log })
   return buildServer(lab.controller, {
     version,
     apply: (changed) => lab.apply(changed),

@@ -7,18 +7,17 @@
 
 import type { Clock, Nanoseconds } from '../runtime/clock.ts'
 import type { Random } from '../runtime/random.ts'
+import type { Stopwatch } from '../runtime/stopwatch.ts'
 import { seeded } from '../runtime/random.ts'
 import type { Action, FragmentHandling, Message, PortConfig, RemovalReason } from '../protocols/control/messages.ts'
-import { CtState, FIELDS, KEY_WORDS, Word } from '../protocols/fields.ts'
-import type { Match } from '../protocols/match.ts'
-import { EtherType } from '../protocols/match.ts'
+import { KEY_WORDS, Word } from '../protocols/fields.ts'
 import type { DropReason } from './drops.ts'
 import { DROP_REASONS } from './drops.ts'
 import { beginFrame, endFrame, isSpent, spend } from './pipeline/effort.ts'
 import type { Flow } from './flow.ts'
 import { statisticsOf } from './flow.ts'
 import type { FlowKey } from './flow-key.ts'
-import { ETHERNET_HEADER_SIZE, extractKey, readField } from './flow-key.ts'
+import { ETHERNET_HEADER_SIZE, extractKey } from './flow-key.ts'
 import { ConnectionTracker } from './conntrack/connection-tracker.ts'
 import type { Tracked } from './conntrack/tracker.ts'
 import { FlowTables } from './flow-tables.ts'
@@ -31,12 +30,14 @@ import type { Megaflow } from './cache/megaflows.ts'
 import type { MacEntry } from './mac-table.ts'
 import { MacTable } from './mac-table.ts'
 import { MeterTable } from './meters.ts'
+import { metadataMatch } from './packet-in-match.ts'
 import { payloadLength } from './payload-length.ts'
 import type { Effect } from './pipeline/effects.ts'
 import { bringAbout } from './pipeline/effects.ts'
 import type { Frozen } from './pipeline/freeze.ts'
 import { thawKey } from './pipeline/freeze.ts'
 import { resume, translate, translateActions } from './pipeline/pipeline.ts'
+import type { Translation } from './pipeline/translation.ts'
 import type { PipelineContext } from './pipeline/walk.ts'
 import type { Port } from './ports.ts'
 import { PortTable } from './ports.ts'
@@ -50,6 +51,7 @@ import type {
   TunnelOutput,
 } from './run-actions.ts'
 import { runActions } from './run-actions.ts'
+import { StageTimes } from './stage-times.ts'
 import { NotReceived, encapsulate, outer } from './tunnels.ts'
 import { VXLAN_PORT } from '../protocols/packet/vxlan.ts'
 
@@ -73,6 +75,8 @@ export interface SwitchOptions {
   maxFlows?: number
   /** How much is kept of what the pipeline has answered. */
   cache?: Partial<FlowCacheLimits>
+  /** Times the stages of some frames. */
+  stopwatch?: Stopwatch
 }
 
 /** What the world outside hears of a switch. */
@@ -93,6 +97,8 @@ export interface DropPlace {
   flow?: Flow
 }
 
+type Question = (context: PipelineContext, now: Nanoseconds) => Translation
+
 export class Switch {
   readonly name: string
   readonly host: string
@@ -102,6 +108,7 @@ export class Switch {
   readonly ports: PortTable
   readonly tables: FlowTables
   readonly cache: FlowCache
+  readonly stageTimes: StageTimes
   readonly groups: GroupTable
   readonly meters = new MeterTable()
   readonly connections: ConnectionTracker
@@ -135,6 +142,7 @@ export class Switch {
     events,
     maxFlows = 1_000_000,
     cache = {},
+    stopwatch,
   }: SwitchOptions) {
     this.name = name
     this.host = host
@@ -142,6 +150,7 @@ export class Switch {
     this.arena = arena
     this.clock = clock
     this.#events = events
+    this.stageTimes = new StageTimes(stopwatch)
     this.ports = new PortTable({
       arena,
       clock,
@@ -204,13 +213,17 @@ export class Switch {
     const ingress = this.ports.byNumber(port)
     const entrance = this.cache.atPort(port)
     this.macTable.expire(this.clock.now())
+    const timed = this.stageTimes.countVector(count)
+    if (timed) this.#startTimed(frames, count, ingress, entrance)
     for (let index = 0; index < count; index++)
       if (this.#admit(frames[index], ingress)) this.#forward(frames[index], port, entrance)
+    if (timed) this.stageTimes.stop()
   }
 
   /** VXLAN frames from the host's own network stack: they come in at the tunnel ports that take them. */
   receiveTunnelled(frames: ArrayLike<FrameHandle>, count: number): void {
     this.macTable.expire(this.clock.now())
+    this.stageTimes.countVector(count)
     for (let index = 0; index < count; index++) this.#receiveFromTunnel(frames[index])
   }
 
@@ -234,6 +247,17 @@ export class Switch {
   /** Stops what it does of its own accord: no flow expires any more. */
   close(): void {
     this.tables.close()
+  }
+
+  /** Apart from `receive`, which is to make no closure. */
+  #startTimed(frames: ArrayLike<FrameHandle>, count: number, ingress: Port | undefined, entrance: Entrance): void {
+    const { cache, arena } = this
+    this.stageTimes.start(count, () => {
+      const { only, microflow } = cache.statistics
+      for (let index = 0; index < count; index++)
+        if (this.#refusal(frames[index], ingress) === undefined) cache.recall(entrance, arena, frames[index])
+      Object.assign(cache.statistics, { only, microflow })
+    })
   }
 
   #receiveFromTunnel(frame: FrameHandle): void {
@@ -279,18 +303,35 @@ export class Switch {
 
   /** The longer way: by the frame's key. */
   #find(frame: FrameHandle, port: number, entrance: Entrance, tunnel?: typeof outer): Megaflow {
-    const { arena, cache } = this
+    const { arena } = this
     const key = this.#key
+    const start = this.#startTime()
     extractKey(arena, frame, port, key)
     if (tunnel !== undefined) {
       key[Word.tunnelId + 1] = tunnel.vni
       key[Word.tunnelSource] = tunnel.source
       key[Word.tunnelDestination] = tunnel.destination
     }
-    const known = cache.find(entrance, key, arena, frame)
-    if (known !== undefined) return known
+    const known = this.#lookUp(frame, entrance, start)
+    return known ?? this.#ask(frame, entrance, (context, now) => translate(context, this.#key, now))
+  }
+
+  #lookUp(frame: FrameHandle, entrance: Entrance, start: Nanoseconds): Megaflow | undefined {
+    const known = this.cache.find(entrance, this.#key, this.arena, frame)
+    if (this.stageTimes.running) this.stageTimes.foundSince(start)
+    return known
+  }
+
+  #ask(frame: FrameHandle, entrance: Entrance, ask: Question): Megaflow {
+    const start = this.#startTime()
     const now = this.clock.now()
-    return cache.ask(entrance, key, arena, frame, now, (context) => translate(context, key, now))
+    const answer = this.cache.ask(entrance, this.#key, this.arena, frame, now, (context) => ask(context, now))
+    if (this.stageTimes.running) this.stageTimes.askedSince(start)
+    return answer
+  }
+
+  #startTime(): Nanoseconds {
+    return this.stageTimes.running ? this.stageTimes.now() : 0
   }
 
   #carryOut(frame: FrameHandle, megaflow: Megaflow, tracked?: Tracked): void {
@@ -322,14 +363,17 @@ export class Switch {
   }
 
   #resumed(frame: FrameHandle, frozen: Frozen): Megaflow {
-    const { cache, arena } = this
+    const { cache } = this
     const key = this.#key
-    const now = this.clock.now()
-    const ask = (context: PipelineContext) => resume(context, frozen, key, now)
+    const ask: Question = (context, now) => resume(context, frozen, key, now)
     // What a controller sends is frozen once, and comes back no more.
-    if (frozen.isPacketOut) return cache.once(key, now, ask)
+    if (frozen.isPacketOut) {
+      const now = this.clock.now()
+      return cache.once(key, now, (context) => ask(context, now))
+    }
+    cache.statistics.recirculated++
     const entrance = cache.whereThawed(frozen)
-    return cache.find(entrance, key, arena, frame) ?? cache.ask(entrance, key, arena, frame, now, ask)
+    return this.#lookUp(frame, entrance, this.#startTime()) ?? this.#ask(frame, entrance, ask)
   }
 
   #leave(frame: FrameHandle, output: Output, hits: readonly Flow[]): void {
@@ -444,32 +488,3 @@ function countReceived({ counters }: Port, length: number, refused: boolean): vo
 
 const movesVlan = (before: PortConfig, after: PortConfig) =>
   before.tag !== after.tag || before.vlanMode !== after.vlanMode || before.trunks?.join() !== after.trunks?.join()
-
-/** As in Open vSwitch, the action set is none of a controller's business. */
-const UNTOLD = /^(in_phy_port|actset_output|x+reg)/
-
-/** The pipeline's own fields, each once. */
-const METADATA_FIELDS = FIELDS.filter(({ word, name }) => word < Word.ethernetDestination && !UNTOLD.test(name))
-
-/**
- * What a packet-in tells beside the frame: in_port, and of the pipeline's other fields those that are not 0. Open vSwitch says
- * beside a connection's state which kind of frame it goes by, and the connection's whole tuple where the state has one of three bits.
- */
-function metadataMatch(key: FlowKey): Match {
-  const state = key[Word.ctState]
-  const etherType = key[Word.etherType]
-  const hasTuple = (state & HAS_TUPLE) !== 0 && key[Word.ctProtocol] !== 0
-  const tuple = hasTuple ? (etherType === EtherType.Ipv4 ? TUPLE4 : TUPLE6) : undefined
-  const told = METADATA_FIELDS.map((field) => ({ field: field.name, value: readField(key, field) })).filter(
-    ({ field, value }) => (TUPLE.test(field) ? tuple?.test(field) : field === 'in_port' || value !== 0n),
-  )
-  return state === 0 ? told : [...told, { field: 'eth_type', value: BigInt(etherType) }]
-}
-
-/** Open vSwitch's `is_ct_valid` (lib/flow.h): an error about a connection, in its original direction, has none of these. */
-const HAS_TUPLE = CtState.New | CtState.Established | CtState.Reply
-
-/** The connection's own tuple. */
-const TUPLE = /^ct_(nw|ipv6|tp)_/
-const TUPLE4 = /^ct_(nw|tp)_/
-const TUPLE6 = /^ct_(ipv6|nw_proto|tp)/

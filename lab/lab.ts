@@ -10,6 +10,7 @@ import type { Flow } from '../datapath/flow.ts'
 import { FrameArena, type FrameHandle } from '../datapath/frames.ts'
 import { MICROSECOND, MILLISECOND, type Clock, type Nanoseconds } from '../runtime/clock.ts'
 import { seeded } from '../runtime/random.ts'
+import type { Stopwatch } from '../runtime/stopwatch.ts'
 import { memoryChannelPair, type Channel } from '../runtime/transport.ts'
 import { VirtualClock } from '../runtime/virtual-clock.ts'
 import type { FailureTarget } from '../topologies/scenario.ts'
@@ -25,6 +26,8 @@ const CONTROL_LATENCY = 50 * MICROSECOND
 export interface LabOptions {
   clock: Clock
   seed: number
+  /** Times the stages of some frames. */
+  stopwatch?: Stopwatch
   observer?: LabObserver
   log?: (line: string) => void
 }
@@ -60,7 +63,14 @@ export class Lab {
     this.clock = options.clock
     this.#observer = options.observer ?? {}
     this.judge = new Judge(topology, new Surroundings(topology, (vm) => this.network.hostOf(vm)))
-    const world = { arena: this.#arena, clock: options.clock, random: seeded(options.seed), trail: this.#trail }
+    const { clock, stopwatch } = options
+    const world = {
+      arena: this.#arena,
+      clock,
+      random: seeded(options.seed),
+      trail: this.#trail,
+      ...(stopwatch && { stopwatch }),
+    }
     this.network = new EmulatedNetwork(topology, world, {
       sent: (nic, frame) => this.#sent(nic, frame),
       heard: (nic, frame) => this.#heard(nic, frame),

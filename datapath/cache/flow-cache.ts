@@ -63,6 +63,11 @@ export interface CacheStatistics {
   microflow: number
   megaflow: number
   miss: number
+  /** Of all these, those that were read anew where the pipeline had left off. */
+  recirculated: number
+  /** Masks that were asked for megaflows that were found, and in vain. */
+  probes: number
+  vainProbes: number
   /** Answers that a change made out of date. */
   outdated: number
   /** Answers that gave way to others. */
@@ -71,7 +76,17 @@ export interface CacheStatistics {
 
 export class FlowCache {
   readonly changes = new Changes()
-  readonly statistics: CacheStatistics = { only: 0, microflow: 0, megaflow: 0, miss: 0, outdated: 0, evicted: 0 }
+  readonly statistics: CacheStatistics = {
+    only: 0,
+    microflow: 0,
+    megaflow: 0,
+    miss: 0,
+    recirculated: 0,
+    probes: 0,
+    vainProbes: 0,
+    outdated: 0,
+    evicted: 0,
+  }
   readonly #limits: FlowCacheLimits
   readonly #witness: Witness
   readonly #ports = new Map<number, Entrance>()
@@ -96,6 +111,16 @@ export class FlowCache {
   /** Megaflows kept. */
   get size(): number {
     return this.#size
+  }
+
+  /** Megaflows kept at most. */
+  get limit(): number {
+    return Math.min(this.#limits.megaflows, LIMITS.megaflows)
+  }
+
+  /** Those that megaflows are kept of. */
+  entrances(): Entrance[] {
+    return [...new Set(this.#kept.filter((megaflow) => megaflow !== undefined).map(({ entrance }) => entrance))]
   }
 
   /** Where frames come in at a port. */
@@ -156,9 +181,14 @@ export class FlowCache {
 
   /** The megaflow for this key, which is that of the frame, if there is one. Its answer holds. */
   find(entrance: Entrance, key: FlowKey, arena: FrameArena, frame: FrameHandle): Megaflow | undefined {
-    const megaflow = entrance.megaflows.find(key)
-    if (megaflow === undefined || !this.#holds(megaflow)) return undefined
+    const { megaflows } = entrance
+    const megaflow = megaflows.find(key)
+    if (megaflow === undefined || !this.#holds(megaflow)) {
+      this.statistics.vainProbes += megaflows.probes
+      return undefined
+    }
     this.statistics.megaflow++
+    this.statistics.probes += megaflows.probes
     this.#remember(megaflow, key, arena, frame)
     return megaflow
   }
@@ -238,7 +268,7 @@ export class FlowCache {
 
   #keep(megaflow: Megaflow, now: Nanoseconds): void {
     this.#sweep(now)
-    if (this.#size >= Math.min(this.#limits.megaflows, LIMITS.megaflows)) this.#evict()
+    if (this.#size >= this.limit) this.#evict()
     do this.#lastNumber = (this.#lastNumber % 0x7fffffff) + 1
     while (this.#kept[this.#lastNumber & (PLACES - 1)] !== undefined)
     const place = this.#lastNumber & (PLACES - 1)

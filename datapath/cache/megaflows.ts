@@ -161,6 +161,8 @@ export class Megaflows implements Iterable<MegaflowMask> {
   /** By hits. */
   #ranked: MegaflowMask[] = []
   #lookups = 0
+  /** Masks that the last look-up asked. */
+  probes = 0
 
   get masks(): number {
     return this.#ranked.length
@@ -178,8 +180,10 @@ export class Megaflows implements Iterable<MegaflowMask> {
       const found = ranked[index].find(key)
       if (found === undefined) continue
       ranked[index].hits++
+      this.probes = index + 1
       return found
     }
+    this.probes = probes
     return undefined
   }
 

@@ -7,6 +7,7 @@
 import { announcesVlan } from '../../protocols/packet/vlan.ts'
 import type { Clock, Nanoseconds } from '../../runtime/clock.ts'
 import type { Random } from '../../runtime/random.ts'
+import type { Stopwatch } from '../../runtime/stopwatch.ts'
 import type { Link, Topology } from '../../topologies/topology.ts'
 import type { DropReason } from '../drops.ts'
 import type { FrameArena, FrameHandle } from '../frames.ts'
@@ -27,6 +28,8 @@ export interface World {
   clock: Clock
   random: Random
   trail: Trail
+  /** Times the stages of some frames. */
+  stopwatch?: Stopwatch
 }
 
 /** Of the longest path to be expected: from leaf to leaf of a tree of depth four. */

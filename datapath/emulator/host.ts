@@ -77,13 +77,14 @@ export class Host {
   }
 
   #makeBridge(name: string, datapathId: bigint): Bridge {
-    const { arena, clock, trail } = this.#world
+    const { arena, clock, trail, stopwatch } = this.#world
     const made: Switch = new Switch({
       name,
       host: this.name,
       datapathId,
       arena,
       clock,
+      ...(stopwatch && { stopwatch }),
       events: {
         transmit: (port, frame) => this.#transmit(port, frame),
         drop: (frame, reason, at) => this.#events.drop(frame, reason, name, at.flow),

@@ -11,6 +11,7 @@ import { openWire } from '../../runtime/datagrams.ts'
 import type { Endpoint } from '../../runtime/endpoint.ts'
 import { formatEndpoint } from '../../runtime/endpoint.ts'
 import type { Random } from '../../runtime/random.ts'
+import type { Stopwatch } from '../../runtime/stopwatch.ts'
 import type { Listener, TlsFiles } from '../../runtime/sockets.ts'
 import { listen } from '../../runtime/sockets.ts'
 import type { Channel } from '../../runtime/transport.ts'
@@ -52,6 +53,8 @@ export interface VswitchdOptions {
   snoopListeners: readonly Endpoint[]
   tls?: TlsFiles
   failMode: FailMode
+  /** Times the stages of some frames. */
+  stopwatch?: Stopwatch
   /** How controllers are reached. */
   dial: Dial
   /** Called once the ports are there, before the first frame and the first controller. */
@@ -81,7 +84,7 @@ export class Vswitchd {
   #stopped = false
 
   private constructor(options: VswitchdOptions) {
-    const { name, datapathId, clock, random } = options
+    const { name, datapathId, clock, random, stopwatch } = options
     this.#options = options
     this.device = new Switch({
       name,
@@ -90,6 +93,7 @@ export class Vswitchd {
       arena: this.#arena,
       clock,
       random,
+      ...(stopwatch && { stopwatch }),
       events: {
         transmit: (port, frame) => this.#transmit(port, frame),
         drop: () => {},
