@@ -42,6 +42,21 @@ export const questionCommands = (): Command[] => [
   question('dpctl-dump-flows', 'what it remembers of its answers (megaflows)')
     .option('-m, --more', 'for those who are used to it: nothing is left out anyway')
     .action((target: string, flags: TlsFlags) => ask(target, flags, 'dpctl/dump-flows')),
+  question('dpctl-show', 'its look-ups and its cache')
+    .option('-s, --statistics', 'and the counters of its ports')
+    .action((target: string, flags: TlsFlags & { statistics?: true }) =>
+      ask(target, flags, 'dpctl/show', flags.statistics ? ['-s'] : []),
+    ),
+  question('perf', 'how fast it is: hits of each cache, time per stage, frames that come at once')
+    .option('--no-histograms', 'without the sizes of vectors')
+    .action((target: string, flags: TlsFlags & { histograms: boolean }) =>
+      ask(target, flags, 'dpif-netdev/pmd-perf-show', flags.histograms ? [] : ['-nh']),
+    ),
+  question('stats', 'how often each of its caches has known the answer')
+    .option('--clear', 'count from now on, here and for perf')
+    .action((target: string, flags: TlsFlags & { clear?: true }) =>
+      ask(target, flags, `dpif-netdev/pmd-stats-${flags.clear ? 'clear' : 'show'}`),
+    ),
 ]
 
 const TRACE_EXAMPLES = `

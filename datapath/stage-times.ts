@@ -47,8 +47,9 @@ export class StageTimes {
 
   /** A vector comes in: whether it is one to be timed. */
   countVector(frames: number): boolean {
-    this.vectors[frames < 2 ? 0 : Math.min(32 - Math.clz32(frames - 1), VECTOR_SIZES.length - 1)]++
-    if (this.#stopwatch === undefined || this.running || --this.#untilNext > 0 || frames === 0) return false
+    if (frames === 0) return false
+    this.vectors[Math.min(32 - Math.clz32(frames - 1), VECTOR_SIZES.length - 1)]++
+    if (this.#stopwatch === undefined || this.running || --this.#untilNext > 0) return false
     this.#untilNext = PERIOD
     return true
   }

@@ -13,11 +13,13 @@ import { parseTraceWords } from '../trace/request.ts'
 import { formatTrace, traceFrame } from '../trace/trace.ts'
 import { conntrackCommands } from './conntrack-commands.ts'
 import { requireDatapath } from './datapath-words.ts'
+import { performanceCommands } from './performance-commands.ts'
 import type { UnixctlCommand } from './unixctl.ts'
 
 export function commandsOf(device: Switch): ReadonlyMap<string, UnixctlCommand> {
   const commands: Record<string, UnixctlCommand> = {
     ...conntrackCommands(device),
+    ...performanceCommands(device),
     'dpctl/dump-flows': {
       usage: '[-m] [dp]',
       run: (words) => {

@@ -21,7 +21,10 @@ export interface TestSwitch {
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 
-export function testSwitch(ports: Partial<PortConfig>[] = [], options: Pick<SwitchOptions, 'maxFlows' | 'cache'> = {}): TestSwitch {
+export function testSwitch(
+  ports: Partial<PortConfig>[] = [],
+  options: Pick<SwitchOptions, 'maxFlows' | 'cache' | 'stopwatch'> = {},
+): TestSwitch {
   const arena = new FrameArena()
   const clock = new VirtualClock()
   const messages: Message[] = []
