@@ -51,7 +51,7 @@ test('each frame is counted where its answer came from', () => {
       'h1/br-int:',
       '  lookups: hit:5 missed:3 lost:0',
       '  flows: 3',
-      '  masks: hit:2 total:2 hit/pkt:0.25',
+      '  masks: hit:2 total:3 hit/pkt:0.25',
       '  cache: hit:4 hit-rate:50.00%',
       '  port 1: p1 (uplink)',
       '  port 2: p2 (uplink)',
