@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { FrameArena } from '../../datapath/frames.ts'
 import { popVlan, pushVlan } from '../../datapath/rewrite.ts'
 
-test.each([60, 1918, 1500, 16254])('a frame of %i bytes grows past its head-room and back', (length) => {
+test.each([60, 1500, 1982, 16254])('a frame of %i bytes grows past its head-room and back', (length) => {
   const arena = new FrameArena()
   const bytes = Uint8Array.from({ length }, (_, at) => (at * 7) & 255).fill(0, 12, 14)
   const neighbour = arena.allocateFrom(bytes)
@@ -15,5 +15,19 @@ test.each([60, 1918, 1500, 16254])('a frame of %i bytes grows past its head-room
     expect(arena.read(one)).toEqual(bytes)
     arena.release(one)
   }
+  expect(arena.live).toBe(0)
+})
+
+test('frames of any length are copied in from words, and touch no neighbour', () => {
+  const arena = new FrameArena()
+  const source = Uint8Array.from({ length: 1 << 18 }, (_, at) => (at * 31 + (at >> 8)) & 255)
+  const words = new Int32Array(source.buffer)
+  const lengths = [...Array.from({ length: 100 }, (_, length) => length), 1500, 1982, 1983, 16_254, 16_255, 130_942]
+  const start = (index: number) => 4 * index + 2
+  const frames = lengths.map((length, index) => arena.copyIn(words, start(index), length))
+  for (const [index, frame] of frames.entries())
+    expect(Buffer.compare(arena.read(frame), source.subarray(start(index), start(index) + lengths[index]!))).toBe(0)
+  expect(arena.live).toBe(frames.length)
+  for (const frame of frames) arena.release(frame)
   expect(arena.live).toBe(0)
 })
