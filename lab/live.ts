@@ -12,6 +12,7 @@ import { SECOND } from '../runtime/clock.ts'
 import { findNic } from '../topologies/lookup.ts'
 import type { Nic, Topology } from '../topologies/topology.ts'
 import { DURATION_EXPECTED, DURATION_PATTERN, parseDuration } from '../topologies/units.ts'
+import { cacheRoutes } from './inspection/cache-routes.ts'
 import type { Lab } from './lab.ts'
 import { sharesNetwork } from './sharing.ts'
 import { traceRoutes } from './trace/routes.ts'
@@ -60,6 +61,7 @@ export function liveRoutes(api: Api, lab: Lab): void {
   linkRoute(api, lab, 'down')
   linkRoute(api, lab, 'up')
   traceRoutes(api, lab)
+  cacheRoutes(api, lab)
 }
 
 function pingRoutes(api: Api, lab: Lab): void {

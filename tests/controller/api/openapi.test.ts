@@ -42,6 +42,7 @@ const ROUTES = [
   'POST /pingall',
   'POST /links/down',
   'POST /links/up',
+  'GET /switches/{host}/{bridge}/cache',
   'GET /trace',
   'POST /trace',
 ]
