@@ -38,6 +38,10 @@ export interface Port {
   readonly flags: PortFlags
   readonly counters: PortCounters
   readonly madeAt: Nanoseconds
+  /** Every Ethernet frame may come in. */
+  readonly admitsAll: boolean
+  /** Every frame leaves at once. */
+  readonly passesAll: boolean
 }
 
 /** Whether frames can pass: what fast failover goes by. */
@@ -68,6 +72,8 @@ interface MutablePort extends Port {
   vlan: VlanPolicy | undefined
   linkUp: boolean
   flags: PortFlags
+  admitsAll: boolean
+  passesAll: boolean
   /** Where its frames wait, where it has queues or a rate. */
   queues: PortQueues | undefined
   /** Frames kept in state `hold`, in order: first those that another switch kept before, then this port's own. */
@@ -325,6 +331,10 @@ export class PortTable {
   }
 
   #changed(reason: 'add' | 'modify' | 'delete', port: MutablePort, before?: PortConfig): void {
+    const isLiving = isLive(port) && reason !== 'delete'
+    port.admitsAll = isLiving && port.flags.noReceive !== true
+    port.passesAll =
+      isLiving && port.flags.noForward !== true && port.config.mtu === undefined && port.queues === undefined
     const { tunnel } = port.config
     if (reason === 'delete' || tunnel === undefined) this.tunnels.remove(port.number)
     else this.tunnels.add(port.number, tunnel)
@@ -401,6 +411,8 @@ function makePort(config: PortConfig, madeAt: Nanoseconds): MutablePort {
     linkUp: true,
     flags: {},
     madeAt,
+    admitsAll: false,
+    passesAll: false,
     queues: undefined,
     counters: {
       receivedPackets: 0,

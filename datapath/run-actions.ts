@@ -62,103 +62,97 @@ export function runActions(
   surroundings: Surroundings,
   tracked?: Tracked,
 ): void {
-  new Run(surroundings, hits).run(frame, actions, 0, tracked ? { tracked, results: [] } : NOTHING_FOUND, 0)
+  run(surroundings, hits, frame, actions, 0, tracked ? { tracked, results: [] } : NOTHING_FOUND, 0)
 }
 
-class Run {
-  readonly #surroundings: Surroundings
-  readonly #hits: readonly Flow[]
-
-  constructor(surroundings: Surroundings, hits: readonly Flow[]) {
-    this.#surroundings = surroundings
-    this.#hits = hits
-  }
-
-  /**
-   * Does the actions from `start` on. Gives how many copies have left, gone on or been ended by a meter, of which `copies` before. A
-   * clone that did none of it ends in silence.
-   */
-  run(
-    frame: FrameHandle,
-    actions: readonly DatapathAction[],
-    start: number,
-    findings: Findings,
-    copies: number,
-  ): number {
-    const { arena, sink } = this.#surroundings
-    for (let index = start; index < actions.length; index++) {
-      const action = actions[index]
-      const isLast = index === actions.length - 1
-      switch (action.type) {
-        case 'output':
-        case 'tunnel_output':
-          copies++
-          this.#leave(isLast ? frame : arena.clone(frame), action)
-          if (isLast) return copies
-          break
-        case 'clone':
-          copies = this.run(isLast ? frame : arena.clone(frame), action.actions, 0, findings, copies)
-          if (isLast) return copies
-          break
-        case 'meter':
-          if (!this.#passes(frame, action.meter)) return copies + 1
-          break
-        case 'ct': {
-          const frames = this.#surroundings.tracker.track(arena, frame, action.request, findings.tracked)
-          // A piece of a datagram is kept until the others have come; then all go on, each on its own.
-          if (frames.length !== 1) {
-            for (const { frame: one, ...tracked } of frames)
-              copies = this.run(one, actions, index + 1, { ...findings, tracked }, copies)
-            return copies
-          }
-          const [{ frame: same, ...tracked }] = frames
-          frame = same
-          findings = { ...findings, tracked }
-          break
-        }
-        case 'ct_clear':
-        case 'check_length':
-          findings = withFinding(findings, action, arena.length[frame])
-          break
-        case 'recirculate':
-          if (isTooDeep(action.frozen)) sink.end(frame, 'recirculation_too_deep', this.#hits.at(-1))
-          else sink.recirculate(frame, action.frozen, findings)
-          return copies + 1
-        case 'drop':
-          if (copies > 0) break
-          sink.end(frame, action.reason, action.flow)
+/**
+ * Does the actions from `start` on. Gives how many copies have left, gone on or been ended by a meter, of which `copies` before. A
+ * clone that did none of it ends in silence.
+ */
+function run(
+  surroundings: Surroundings,
+  hits: readonly Flow[],
+  frame: FrameHandle,
+  actions: readonly DatapathAction[],
+  start: number,
+  findings: Findings,
+  copies: number,
+): number {
+  const { arena, sink } = surroundings
+  for (let index = start; index < actions.length; index++) {
+    const action = actions[index]
+    const isLast = index === actions.length - 1
+    switch (action.type) {
+      case 'output':
+      case 'tunnel_output':
+        copies++
+        leave(surroundings, hits, isLast ? frame : arena.clone(frame), action)
+        if (isLast) return copies
+        break
+      case 'clone':
+        copies = run(surroundings, hits, isLast ? frame : arena.clone(frame), action.actions, 0, findings, copies)
+        if (isLast) return copies
+        break
+      case 'meter':
+        if (!passes(surroundings, hits, frame, action.meter)) return copies + 1
+        break
+      case 'ct': {
+        const frames = surroundings.tracker.track(arena, frame, action.request, findings.tracked)
+        // A piece of a datagram is kept until the others have come; then all go on, each on its own.
+        if (frames.length !== 1) {
+          for (const { frame: one, ...tracked } of frames)
+            copies = run(surroundings, hits, one, actions, index + 1, { ...findings, tracked }, copies)
           return copies
-        default:
-          this.#do(frame, action)
+        }
+        const [{ frame: same, ...tracked }] = frames
+        frame = same
+        findings = { ...findings, tracked }
+        break
       }
+      case 'ct_clear':
+      case 'check_length':
+        findings = withFinding(findings, action, arena.length[frame])
+        break
+      case 'recirculate':
+        if (isTooDeep(action.frozen)) sink.end(frame, 'recirculation_too_deep', hits.at(-1))
+        else sink.recirculate(frame, action.frozen, findings)
+        return copies + 1
+      case 'drop':
+        if (copies > 0) break
+        sink.end(frame, action.reason, action.flow)
+        return copies
+      default:
+        doTo(frame, action, surroundings)
     }
-    arena.release(frame)
-    return copies
   }
+  arena.release(frame)
+  return copies
+}
 
-  /** What neither ends the frame nor makes another of it. */
-  #do(frame: FrameHandle, action: ControllerAction | SampleAction | Rewrite): void {
-    const { arena, sink } = this.#surroundings
-    if (action.type === 'controller') sink.toController(frame, action)
-    else if (action.type === 'sample') sink.sample(frame, action)
-    else rewrite(arena, frame, action)
-  }
+/** What neither ends the frame nor makes another of it. */
+function doTo(
+  frame: FrameHandle,
+  action: ControllerAction | SampleAction | Rewrite,
+  { arena, sink }: Surroundings,
+): void {
+  if (action.type === 'controller') sink.toController(frame, action)
+  else if (action.type === 'sample') sink.sample(frame, action)
+  else rewrite(arena, frame, action)
+}
 
-  #leave(frame: FrameHandle, action: Output): void {
-    const { arena, sink } = this.#surroundings
-    const surplus = arena.length[frame] - (action.maxLength ?? Infinity)
-    if (surplus > 0) arena.length[frame] -= surplus
-    sink.leave(frame, action, this.#hits)
-  }
+function leave({ arena, sink }: Surroundings, hits: readonly Flow[], frame: FrameHandle, action: Output): void {
+  const { maxLength } = action
+  if (maxLength !== undefined && arena.length[frame] > maxLength) arena.length[frame] = maxLength
+  sink.leave(frame, action, hits)
+}
 
-  #passes(frame: FrameHandle, meter: number): boolean {
-    const { arena, meters, clock, sink } = this.#surroundings
-    const dscp = innerTos(arena, frame) >> 2
-    const verdict = meters.allow(meter, arena.length[frame] * 8, clock.now(), dscp)
-    if (verdict === MeterVerdict.Drop) sink.end(frame, 'rate_limited', this.#hits.at(-1))
-    else if (verdict >= 0) applySet(arena, frame, Word.trafficClass, verdict << 2, 0xfc)
-    return verdict !== MeterVerdict.Drop
-  }
+function passes(surroundings: Surroundings, hits: readonly Flow[], frame: FrameHandle, meter: number): boolean {
+  const { arena, meters, clock, sink } = surroundings
+  const dscp = innerTos(arena, frame) >> 2
+  const verdict = meters.allow(meter, arena.length[frame] * 8, clock.now(), dscp)
+  if (verdict === MeterVerdict.Drop) sink.end(frame, 'rate_limited', hits.at(-1))
+  else if (verdict >= 0) applySet(arena, frame, Word.trafficClass, verdict << 2, 0xfc)
+  return verdict !== MeterVerdict.Drop
 }
 
 function withFinding(

@@ -1,10 +1,8 @@
 // What a frame costs, stage by stage, in real nanoseconds (Open vSwitch tells cycles: lib/dpif-netdev-perf.c), and how many frames come
 // at once.
 //
-// A stage of the fast path is over sooner than a clock can be read, so nothing is timed frame by frame there. Of one vector in
-// 64 the look-ups by bytes are done twice beforehand, for nothing but their time: once as they find the caches of the processor,
-// and once more. Then the vector goes its way, timed as a whole: what that took beyond look-ups in warm caches is what the other
-// stages took. The longer way is timed where it is taken. Without a stopwatch nothing is timed at all.
+// One vector in 64 is timed: its look-ups by bytes, what becomes of its frames, and where the longer way is taken, that. Without
+// a stopwatch nothing is timed at all.
 
 import type { Nanoseconds } from '../runtime/clock.ts'
 import type { Stopwatch } from '../runtime/stopwatch.ts'
@@ -45,27 +43,21 @@ export class StageTimes {
     this.#stopwatch = stopwatch
   }
 
-  /** A vector comes in: whether it is one to be timed. */
-  countVector(frames: number): boolean {
+  /** A vector comes in: whether it is one to be timed, which is then under way. */
+  startVector(frames: number): boolean {
     if (frames === 0) return false
     this.vectors[Math.min(32 - Math.clz32(frames - 1), VECTOR_SIZES.length - 1)]++
     if (this.#stopwatch === undefined || this.running || --this.#untilNext > 0) return false
     this.#untilNext = PERIOD
-    return true
-  }
-
-  /** The vector starts; `recall` looks its frames up, and changes nothing. */
-  start(frames: number, recall: () => void): void {
-    const start = this.now()
-    recall()
-    const cold = this.now()
-    recall()
-    const warm = this.now()
-    this.totals.recall += cold - start
-    this.totals.all += cold - start - (warm - cold)
     this.#frames = frames
     this.running = true
     this.#startedAt = this.now()
+    return true
+  }
+
+  /** Its frames have been looked up by their bytes. */
+  recalled(): void {
+    this.totals.recall += this.now() - this.#startedAt
   }
 
   stop(): void {

@@ -13,7 +13,7 @@ import type { Action, FragmentHandling, Message, PortConfig, RemovalReason } fro
 import { KEY_WORDS, Word } from '../protocols/fields.ts'
 import type { DropReason } from './drops.ts'
 import { DROP_REASONS } from './drops.ts'
-import { beginFrame, endFrame, isSpent, spend } from './pipeline/effort.ts'
+import { beginFrames, endFrames, isSpent, nextFrame, spend } from './pipeline/effort.ts'
 import type { Flow } from './flow.ts'
 import { statisticsOf } from './flow.ts'
 import type { FlowKey } from './flow-key.ts'
@@ -23,7 +23,7 @@ import type { Tracked } from './conntrack/tracker.ts'
 import { FlowTables } from './flow-tables.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
 import { GroupTable } from './groups.ts'
-import { FlowCache } from './cache/flow-cache.ts'
+import { FlowCache, Found, VECTOR } from './cache/flow-cache.ts'
 import type { FlowCacheLimits } from './cache/flow-cache.ts'
 import type { Entrance } from './cache/entrance.ts'
 import type { Megaflow } from './cache/megaflows.ts'
@@ -124,6 +124,8 @@ export class Switch {
 
   readonly #events: SwitchEvents
   readonly #key: FlowKey = new Uint32Array(KEY_WORDS)
+  readonly #found = new Found()
+  readonly #one = [0]
   readonly #sink: ActionSink
   readonly #surroundings: Surroundings
   readonly #random: Random
@@ -212,19 +214,57 @@ export class Switch {
   receive(frames: ArrayLike<FrameHandle>, count: number, port: number): void {
     const ingress = this.ports.byNumber(port)
     const entrance = this.cache.atPort(port)
-    this.macTable.expire(this.clock.now())
-    const timed = this.stageTimes.countVector(count)
-    if (timed) this.#startTimed(frames, count, ingress, entrance)
-    for (let index = 0; index < count; index++)
-      if (this.#admit(frames[index], ingress)) this.#forward(frames[index], port, entrance)
-    if (timed) this.stageTimes.stop()
+    const now = this.#begin()
+    // Who comes back while it is under way must leave what it has found alone.
+    const found = this.#nesting === 1 ? this.#found : new Found()
+    try {
+      for (let start = 0; start < count; start += VECTOR) {
+        const vector = count <= VECTOR ? frames : Array.prototype.slice.call(frames, start, start + VECTOR)
+        found.count = Math.min(VECTOR, count - start)
+        const timed = this.stageTimes.startVector(found.count)
+        this.cache.recall(entrance, this.arena, vector, found)
+        if (timed) this.stageTimes.recalled()
+        this.#receiveVector(vector, found, ingress, port, entrance, now)
+        if (timed) this.stageTimes.stop()
+      }
+    } finally {
+      this.#end()
+    }
+  }
+
+  #receiveVector(
+    frames: ArrayLike<FrameHandle>,
+    found: Found,
+    ingress: Port | undefined,
+    port: number,
+    entrance: Entrance,
+    now: Nanoseconds,
+  ): void {
+    const { cache, arena } = this
+    const { count } = found
+    for (let index = 0; index < count; index++) {
+      const frame = frames[index]
+      if (!this.#admit(frame, ingress)) continue
+      nextFrame()
+      const known = this.#mayGoOn ? cache.answerTo(found, index, arena, frame) : undefined
+      if (known !== undefined) this.#carryOut(frame, known, now)
+      else this.#forward(frame, port, entrance, now)
+    }
   }
 
   /** VXLAN frames from the host's own network stack: they come in at the tunnel ports that take them. */
   receiveTunnelled(frames: ArrayLike<FrameHandle>, count: number): void {
-    this.macTable.expire(this.clock.now())
-    this.stageTimes.countVector(count)
-    for (let index = 0; index < count; index++) this.#receiveFromTunnel(frames[index])
+    const now = this.#begin()
+    try {
+      const timed = this.stageTimes.startVector(count)
+      for (let index = 0; index < count; index++) {
+        nextFrame()
+        this.#receiveFromTunnel(frames[index], now)
+      }
+      if (timed) this.stageTimes.stop()
+    } finally {
+      this.#end()
+    }
   }
 
   /** A frame that the controller sends, as though it had come in at `inPort`. Takes ownership. */
@@ -232,15 +272,13 @@ export class Switch {
     if (this.arena.length[frame] < ETHERNET_HEADER_SIZE) return this.#drop(frame, 'malformed')
     const key = this.#key
     extractKey(this.arena, frame, inPort, key)
-    const now = this.clock.now()
-    beginFrame()
+    const now = this.#begin()
+    nextFrame()
     try {
-      this.#carryOut(
-        frame,
-        this.cache.once(key, now, (context) => translateActions(context, key, actions, now)),
-      )
+      const answer = this.cache.once(key, now, (context) => translateActions(context, key, actions, now))
+      this.#carryOut(frame, answer, now)
     } finally {
-      endFrame()
+      this.#end()
     }
   }
 
@@ -249,27 +287,42 @@ export class Switch {
     this.tables.close()
   }
 
-  /** Apart from `receive`, which is to make no closure. */
-  #startTimed(frames: ArrayLike<FrameHandle>, count: number, ingress: Port | undefined, entrance: Entrance): void {
-    const { cache, arena } = this
-    this.stageTimes.start(count, () => {
-      const { only, microflow } = cache.statistics
-      for (let index = 0; index < count; index++)
-        if (this.#refusal(frames[index], ingress) === undefined) cache.recall(entrance, arena, frames[index])
-      Object.assign(cache.statistics, { only, microflow })
-    })
+  /** Frames are about to be dealt with: gives the time at which. */
+  #begin(): Nanoseconds {
+    const now = this.clock.now()
+    this.macTable.expire(now)
+    this.#nesting++
+    beginFrames()
+    return now
   }
 
-  #receiveFromTunnel(frame: FrameHandle): void {
+  #end(): void {
+    endFrames()
+    this.#nesting--
+  }
+
+  #receiveFromTunnel(frame: FrameHandle, now: Nanoseconds): void {
     const number = this.ports.tunnels.receive(this.arena, frame)
     if (number < 0) return this.#drop(frame, number === NotReceived.Unknown ? 'unknown_tunnel' : 'invalid_tunnel')
     if (!this.#admit(frame, this.ports.byNumber(number))) return
-    const { vni, source, destination } = outer
-    this.#forward(frame, number, this.cache.atTunnel(number, vni, source, destination), outer)
+    const { cache, arena } = this
+    const entrance = cache.atTunnel(number, outer.vni, outer.source, outer.destination)
+    const found = this.#nesting === 1 ? this.#found : new Found()
+    this.#one[0] = frame
+    found.count = 1
+    cache.recall(entrance, arena, this.#one, found)
+    const known = this.#mayGoOn ? cache.answerTo(found, 0, arena, frame) : undefined
+    if (known !== undefined) this.#carryOut(frame, known, now)
+    else this.#forward(frame, number, entrance, now, outer)
   }
 
   /** Counts the frame; false where it may not come in and was dropped. */
   #admit(frame: FrameHandle, port: Port | undefined): boolean {
+    if (port?.admitsAll && this.arena.length[frame] >= ETHERNET_HEADER_SIZE) {
+      port.counters.receivedPackets++
+      port.counters.receivedBytes += this.arena.length[frame]
+      return true
+    }
     const reason = this.#refusal(frame, port)
     if (port) countReceived(port, this.arena.length[frame], reason !== undefined)
     if (reason !== undefined) this.#drop(frame, reason, port)
@@ -285,20 +338,14 @@ export class Switch {
   }
 
   /** Patch ports hand a frame on at once, so where bridges are joined in a ring it comes back before this has ended. */
-  #forward(frame: FrameHandle, port: number, entrance: Entrance, tunnel?: typeof outer): void {
-    if (this.#nesting > MAX_RETURNS_NESTED) return this.#drop(frame, 'recursion_too_deep')
-    this.#nesting++
-    beginFrame()
-    try {
-      if (isSpent()) this.#drop(frame, 'too_many_resubmit')
-      else {
-        const known = this.cache.recall(entrance, this.arena, frame)
-        this.#carryOut(frame, known ?? this.#find(frame, port, entrance, tunnel))
-      }
-    } finally {
-      endFrame()
-      this.#nesting--
-    }
+  get #mayGoOn(): boolean {
+    return this.#nesting <= MAX_RETURNS_NESTED + 1 && !isSpent()
+  }
+
+  #forward(frame: FrameHandle, port: number, entrance: Entrance, now: Nanoseconds, tunnel?: typeof outer): void {
+    if (this.#nesting > MAX_RETURNS_NESTED + 1) return this.#drop(frame, 'recursion_too_deep')
+    if (isSpent()) return this.#drop(frame, 'too_many_resubmit')
+    this.#carryOut(frame, this.#find(frame, port, entrance, tunnel), now)
   }
 
   /** The longer way: by the frame's key. */
@@ -334,12 +381,20 @@ export class Switch {
     return this.stageTimes.running ? this.stageTimes.now() : 0
   }
 
-  #carryOut(frame: FrameHandle, megaflow: Megaflow, tracked?: Tracked): void {
+  #carryOut(frame: FrameHandle, megaflow: Megaflow, now: Nanoseconds, tracked?: Tracked): void {
     spend(megaflow.effort)
-    const now = this.clock.now()
     this.cache.count(megaflow, this.arena.length[frame], now)
     if (megaflow.effects.length > 0) this.#bringAbout(megaflow, now)
+    if (megaflow.exit !== undefined) return this.#letOut(frame, megaflow, megaflow.exit)
     runActions(frame, megaflow.actions, megaflow.hits, this.#surroundings, tracked)
+  }
+
+  #letOut(frame: FrameHandle, megaflow: Megaflow, exit: Output): void {
+    const port = (megaflow.exitPort ??= this.ports.byNumber(exit.port))
+    if (port === undefined || !port.passesAll || this.arena.packetType[frame] !== 0)
+      return this.#leave(frame, exit, megaflow.hits)
+    this.#events.output?.(frame, port, exit.flow, megaflow.hits)
+    this.#transmit(frame, port)
   }
 
   #bringAbout(megaflow: Megaflow, now: Nanoseconds): void {
@@ -349,7 +404,7 @@ export class Switch {
       megaflow.refreshes = learnedFrom(effects, this.macTable, now)
       return
     }
-    for (const entry of refreshes) this.macTable.refresh(entry, now)
+    for (let index = 0; index < refreshes.length; index++) this.macTable.refresh(refreshes[index], now)
     if (lasting.length > 0) bringAbout(lasting, this, now)
   }
 
@@ -359,7 +414,7 @@ export class Switch {
     const key = this.#key
     extractKey(this.arena, frame, frozen.metadata[Word.inPort], key)
     thawKey(frozen, key, tracked, results)
-    this.#carryOut(frame, this.#resumed(frame, frozen), tracked)
+    this.#carryOut(frame, this.#resumed(frame, frozen), this.clock.now(), tracked)
   }
 
   #resumed(frame: FrameHandle, frozen: Frozen): Megaflow {

@@ -74,6 +74,16 @@ export interface CacheStatistics {
   evicted: number
 }
 
+/** Frames that are looked up together, at most. */
+export const VECTOR = 256
+
+/** What was found for the first `count` frames of a vector. */
+export class Found {
+  count = 0
+  readonly numbers = new Int32Array(VECTOR)
+  readonly shapes = new Int8Array(VECTOR)
+}
+
 export class FlowCache {
   readonly changes = new Changes()
   readonly statistics: CacheStatistics = {
@@ -156,26 +166,43 @@ export class FlowCache {
     return entrance
   }
 
-  /** The megaflow that the frame goes by, if one is found without its key. Its answer holds. */
-  recall(entrance: Entrance, arena: FrameArena, frame: FrameHandle): Megaflow | undefined {
-    if (entrance.only !== undefined) {
-      const { only } = entrance
-      if (this.#holds(only)) {
-        this.statistics.only++
-        return only
-      }
-      entrance.only = undefined
+  /**
+   * Looks for what is known of frames without their keys: puts into `found` the number of the megaflow that each goes by, 0 where
+   * there is none. In two steps, each for all frames before the next: the machine does a short loop in far less time.
+   */
+  recall(entrance: Entrance, arena: FrameArena, frames: ArrayLike<FrameHandle>, found: Found): void {
+    const { count, numbers, shapes } = found
+    if (entrance.only !== undefined && this.#holds(entrance.only)) {
+      numbers.fill(entrance.only.number, 0, count)
+      shapes.fill(NO_SHAPE, 0, count)
+      return
     }
-    const { view } = arena
-    const at = arena.offset[frame]
-    const shape = shapeOf(view, at, arena.length[frame])
-    if (shape === NO_SHAPE) return undefined
-    const number = entrance.microflows(shape).find(view, at)
-    if (number === 0) return undefined
+    const { view, offset, length } = arena
+    for (let index = 0; index < count; index++) {
+      const frame = frames[index]
+      shapes[index] = shapeOf(view, offset[frame], length[frame])
+    }
+    for (let start = 0; start < count;) {
+      const shape = shapes[start]
+      let end = start + 1
+      while (end < count && shapes[end] === shape) end++
+      if (shape === NO_SHAPE) numbers.fill(0, start, end)
+      else entrance.microflows(shape).findAll(arena, frames, start, end, numbers)
+      start = end
+    }
+  }
+
+  /** The megaflow of the frame at `index`, if its answer holds. */
+  answerTo(found: Found, index: number, arena: FrameArena, frame: FrameHandle): Megaflow | undefined {
+    const number = found.numbers[index]
     const megaflow = this.#kept[number & (PLACES - 1)]
     if (megaflow === undefined || megaflow.number !== number || !this.#holds(megaflow)) return undefined
-    this.statistics.microflow++
-    if (megaflow.seesTcp) megaflow.tcpFlags |= tcpFlagsOf(view, at, shape)
+    const shape = found.shapes[index]
+    if (shape === NO_SHAPE) this.statistics.only++
+    else {
+      this.statistics.microflow++
+      if (megaflow.seesTcp) megaflow.tcpFlags |= tcpFlagsOf(arena.view, arena.offset[frame], shape)
+    }
     return megaflow
   }
 

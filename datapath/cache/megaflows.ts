@@ -13,6 +13,7 @@ import type { DatapathAction } from '../datapath-actions.ts'
 import type { FlowKey } from '../flow-key.ts'
 import type { Flow } from '../flow.ts'
 import type { MacEntry } from '../mac-table.ts'
+import type { Port } from '../ports.ts'
 import type { Effect } from '../pipeline/effects.ts'
 import type { Translation } from '../pipeline/translation.ts'
 import { mixed } from './hash.ts'
@@ -108,6 +109,10 @@ export class Megaflow {
   refreshes: MacEntry[] | undefined
   /** What it takes to carry it out once more, as the pipeline would account for it (effort.ts). */
   readonly effort: number
+  /** Where all that is done to a frame is to let it out: by this. */
+  readonly exit: Extract<DatapathAction, { type: 'output' }> | undefined
+  /** And there, once the switch has looked. */
+  exitPort: Port | undefined
   /** Its frames are TCP, as far as is known. */
   readonly seesTcp: boolean
   /** As of which change (changes.ts) the answer holds. */
@@ -135,10 +140,16 @@ export class Megaflow {
     this.effects = effects
     this.lasting = effects.length === 0 ? NONE : effects.filter((effect) => isLasting(effect))
     this.effort = effort + size
+    this.exit = soleExit(actions)
     this.seesTcp = mask.bits[Word.protocol] !== 0 && key[Word.protocol] === IpProtocol.Tcp
     this.asOf = asOf
     this.usedAt = now
   }
+}
+
+function soleExit([action, ...others]: readonly DatapathAction[]): Megaflow['exit'] {
+  if (action?.type !== 'output' || others.length > 0 || action.maxLength !== undefined) return undefined
+  return action
 }
 
 export interface MegaflowParts {

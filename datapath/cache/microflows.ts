@@ -11,6 +11,7 @@
 // are in use. When a megaflow's mask has bits that the union has not, the union grows and all slots are emptied: that happens
 // once for each kind of mask.
 
+import type { FrameArena, FrameHandle } from '../frames.ts'
 import { SHAPED_BYTES, markBytes } from './frame-shape.ts'
 import { finished, mixed } from './hash.ts'
 import type { MegaflowMask } from './megaflows.ts'
@@ -18,10 +19,15 @@ import type { MegaflowMask } from './megaflows.ts'
 /** Slots at first; how many make a set. */
 const FEWEST = 1 << 8
 const WAYS = 4
+/** Words of most unions, and of the narrowest: those that a smaller one has not compare nothing. */
+const FEW = 4
 
 const NUMBER = 0
 const USED = 1
 const HEAD = 2
+
+/** Behind the bits of a frame there are none. */
+const NO_BITS = SHAPED_BYTES + 4
 
 /** The words of the frame that was looked up last. */
 const words = new Int32Array(SHAPED_BYTES)
@@ -32,11 +38,11 @@ export class Microflows {
   readonly #mostSlots: number
   readonly #covered = new Set<MegaflowMask>()
   /** Bits of a frame that the union has. */
-  readonly #bits = new Uint8Array(SHAPED_BYTES + 3)
+  readonly #bits = new Uint8Array(SHAPED_BYTES + 8)
   /** Where each of the union's words is read, and what of it. */
-  #places = new Int32Array(0)
-  #masks = new Int32Array(0)
-  #stride = HEAD
+  #places = new Int32Array(FEW)
+  #masks = new Int32Array(FEW)
+  #stride = HEAD + FEW
   #slots: Int32Array
   #lastSlot: number
   #size = 0
@@ -48,15 +54,57 @@ export class Microflows {
     this.#shape = shape
     this.#mostSlots = mostSlots
     this.#lastSlot = Math.min(FEWEST, mostSlots) - 1
-    this.#slots = new Int32Array(HEAD * (this.#lastSlot + 1))
+    this.#slots = new Int32Array(this.#stride * (this.#lastSlot + 1))
   }
 
   get size(): number {
     return this.#size
   }
 
-  /** The number of the megaflow that the frame at `at` goes by; 0 where it is not known. */
-  find(view: DataView, at: number): number {
+  /**
+   * Puts the numbers of the megaflows that the frames from `start` to `end` go by into `numbers`, 0 for what is not known. All
+   * frames are of this shape.
+   */
+  findAll(arena: FrameArena, frames: ArrayLike<FrameHandle>, start: number, end: number, numbers: Int32Array): void {
+    if (this.#masks.length === FEW) return this.#findAllOfFew(arena, frames, start, end, numbers)
+    const { view, offset } = arena
+    for (let index = start; index < end; index++) numbers[index] = this.#find(view, offset[frames[index]])
+  }
+
+  /** The same as `#find` for a union of four words, without a loop for words. */
+  #findAllOfFew(
+    { view, offset }: FrameArena,
+    frames: ArrayLike<FrameHandle>,
+    start: number,
+    end: number,
+    numbers: Int32Array,
+  ): void {
+    const slots = this.#slots
+    const lastSlot = this.#lastSlot
+    const age = this.#age
+    const [place0, place1, place2, place3] = this.#places
+    const [mask0, mask1, mask2, mask3] = this.#masks
+    for (let index = start; index < end; index++) {
+      const at = offset[frames[index]]
+      const a = view.getInt32(at + place0, true) & mask0
+      const b = view.getInt32(at + place1, true) & mask1
+      const c = view.getInt32(at + place2, true) & mask2
+      const d = view.getInt32(at + place3, true) & mask3
+      const first = finished(mixed(mixed(mixed(mixed(0, a), b), c), d)) & lastSlot
+      let number = 0
+      for (let way = 0; way < WAYS; way++) {
+        const slot = (first ^ way) * (HEAD + FEW)
+        if (slots[slot + 2] !== a || slots[slot + 3] !== b || slots[slot + 4] !== c || slots[slot + 5] !== d) continue
+        number = slots[slot + NUMBER]
+        if (number === 0) continue
+        if (slots[slot + USED] !== age) slots[slot + USED] = age
+        break
+      }
+      numbers[index] = number
+    }
+  }
+
+  #find(view: DataView, at: number): number {
     const slots = this.#slots
     const first = this.#hash(view, at) & this.#lastSlot
     for (let way = 0; way < WAYS; way++) {
@@ -71,7 +119,7 @@ export class Microflows {
   /** Remembers that frames like the one at `at` go by the megaflow of this number and mask. */
   insert(view: DataView, at: number, number: number, mask: MegaflowMask): void {
     if (!this.#covered.has(mask)) this.#cover(mask)
-    if (2 * this.#size > this.#lastSlot && this.#lastSlot + 1 < this.#mostSlots && this.#masks.length > 0) this.#grow()
+    if (2 * this.#size > this.#lastSlot && this.#lastSlot + 1 < this.#mostSlots) this.#grow()
     this.#put(this.#hash(view, at), number)
   }
 
@@ -144,9 +192,10 @@ export class Microflows {
       places.push(at)
       at += 3
     }
-    this.#places = Int32Array.from(places)
-    this.#masks = Int32Array.from(places, (at) => bits.getInt32(at, true))
-    this.#stride = HEAD + places.length
+    const width = Math.max(places.length, FEW)
+    this.#places = Int32Array.from({ length: width }, (_, index) => places[index] ?? 0)
+    this.#masks = Int32Array.from({ length: width }, (_, index) => bits.getInt32(places[index] ?? NO_BITS, true))
+    this.#stride = HEAD + width
     this.#slots = new Int32Array(this.#stride * (this.#lastSlot + 1))
     this.#size = 0
   }

@@ -12,13 +12,18 @@ export const COST_OF_COPY = 8
 let nesting = 0
 let spent = 0
 
-/** A frame comes in: one that was sent by another of the account is on the same. */
-export function beginFrame(): void {
-  if (nesting++ === 0) spent = 0
+/** Frames come in: those that were sent by a frame under way are on its account, of the others each has its own. */
+export function beginFrames(): void {
+  nesting++
 }
 
-export function endFrame(): void {
+export function endFrames(): void {
   nesting--
+}
+
+/** The next of them. */
+export function nextFrame(): void {
+  if (nesting === 1) spent = 0
 }
 
 export function spend(effort: number): void {

@@ -9,7 +9,7 @@ import { KEY_WORDS, Word } from '../../protocols/fields.ts'
 import type { Tracked, Tracker, TrackRequest } from '../conntrack/tracker.ts'
 import type { DatapathAction } from '../datapath-actions.ts'
 import type { DropReason } from '../drops.ts'
-import { beginFrame, endFrame, spend } from '../pipeline/effort.ts'
+import { beginFrames, endFrames, nextFrame, spend } from '../pipeline/effort.ts'
 import type { Flow } from '../flow.ts'
 import type { FlowKey } from '../flow-key.ts'
 import { extractKey } from '../flow-key.ts'
@@ -90,11 +90,12 @@ const FAILURES: Partial<Record<DropReason, string>> = {
 const MAX_STEPS = 4096
 
 export function traceFrame(device: Switch, request: TraceRequest): Trace {
-  beginFrame()
+  beginFrames()
+  nextFrame()
   try {
     return new Tracing(device, request).run(request)
   } finally {
-    endFrame()
+    endFrames()
   }
 }
 
