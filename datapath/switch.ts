@@ -30,8 +30,8 @@ import type { Megaflow } from './cache/megaflows.ts'
 import type { MacEntry } from './mac-table.ts'
 import { MacTable } from './mac-table.ts'
 import { MeterTable } from './meters.ts'
-import { metadataMatch } from './packet-in-match.ts'
-import { payloadLength } from './payload-length.ts'
+import { packetInOf } from './packet-in.ts'
+import { obstacle, refusal } from './passage.ts'
 import type { Effect } from './pipeline/effects.ts'
 import { bringAbout } from './pipeline/effects.ts'
 import type { Frozen } from './pipeline/freeze.ts'
@@ -41,21 +41,10 @@ import type { Translation } from './pipeline/translation.ts'
 import type { PipelineContext } from './pipeline/walk.ts'
 import type { Port } from './ports.ts'
 import { PortTable } from './ports.ts'
-import type {
-  ActionSink,
-  ControllerAction,
-  Findings,
-  Output,
-  SampleAction,
-  Surroundings,
-  TunnelOutput,
-} from './run-actions.ts'
 import { runActions } from './run-actions.ts'
 import { StageTimes } from './stage-times.ts'
-import { NotReceived, encapsulate, outer } from './tunnels.ts'
-import { VXLAN_PORT } from '../protocols/packet/vxlan.ts'
+import { NotReceived, outer } from './tunnels.ts'
 
-const DEFAULT_TTL = 64
 /** A sample action's probability of one. */
 const CERTAIN = 0xffff
 
@@ -183,7 +172,7 @@ export class Switch {
       leave: (frame, output, hits) => this.#leave(frame, output, hits),
       end: (frame, reason, flow) => this.#drop(frame, reason, undefined, flow),
       recirculate: (frame, frozen, findings) => this.#goOn(frame, frozen, findings),
-      toController: (frame, action) => this.#packetIn(frame, action),
+      toController: (frame, action) => this.#events.message(packetInOf(this.arena.read(frame), action)),
       sample: (_frame, action) => this.#sample(action),
     }
     this.#surroundings = { arena, clock, meters: this.meters, tracker: this.connections, sink: this.#sink }
@@ -323,18 +312,10 @@ export class Switch {
       port.counters.receivedBytes += this.arena.length[frame]
       return true
     }
-    const reason = this.#refusal(frame, port)
+    const reason = refusal(this.arena, frame, port)
     if (port) countReceived(port, this.arena.length[frame], reason !== undefined)
     if (reason !== undefined) this.#drop(frame, reason, port)
     return reason === undefined
-  }
-
-  #refusal(frame: FrameHandle, port: Port | undefined): DropReason | undefined {
-    if (port === undefined) return 'unknown_port'
-    if (port.config.state !== 'open') return 'inactive_binding'
-    if (!port.linkUp || port.flags.down) return 'link_down'
-    if (port.flags.noReceive) return 'no_recv'
-    return this.arena.length[frame] < ETHERNET_HEADER_SIZE ? 'malformed' : undefined
   }
 
   /** Patch ports hand a frame on at once, so where bridges are joined in a ring it comes back before this has ended. */
@@ -434,7 +415,7 @@ export class Switch {
   #leave(frame: FrameHandle, output: Output, hits: readonly Flow[]): void {
     const port = this.ports.byNumber(output.port)
     if (port === undefined) return this.#drop(frame, 'unknown_port', undefined, output.flow)
-    const reason = this.#obstacle(frame, port, output)
+    const reason = obstacle(this.arena, frame, port, output)
     if (reason !== undefined) return this.#dropAtPort(frame, reason, port, output.flow)
     const holds = port.config.state === 'hold'
     if (holds && !this.ports.hold(port, frame)) return this.#dropAtPort(frame, 'hold_overflow', port, output.flow)
@@ -442,29 +423,6 @@ export class Switch {
       return this.#dropAtPort(frame, 'queue_full', port, output.flow)
     this.#events.output?.(frame, port, output.flow, hits)
     if (!holds) this.ports.enqueue(port, frame, output.queue)
-  }
-
-  /** Why the frame can not leave through the port; where it can, it has its outer headers. */
-  #obstacle(frame: FrameHandle, port: Port, output: Output): DropReason | undefined {
-    if (port.config.state === 'closed') return 'inactive_binding'
-    if (!port.linkUp || port.flags.down) return 'link_down'
-    if (port.flags.noForward) return 'no_fwd'
-    if (this.arena.packetType[frame] !== 0) return 'no_ethernet_header'
-    if (port.config.mtu !== undefined && payloadLength(this.arena, frame) > port.config.mtu) return 'mtu_exceeded'
-    const fits = output.type === 'output' || this.#encapsulate(frame, port, output)
-    return fits ? undefined : 'mtu_exceeded'
-  }
-
-  #encapsulate(frame: FrameHandle, port: Port, output: TunnelOutput): boolean {
-    const { tunnel } = port.config
-    return encapsulate(this.arena, frame, {
-      localIp: output.source === 0 ? (tunnel?.localIp ?? 0) : output.source,
-      remoteIp: output.destination,
-      vni: Number(output.tunnelId & 0xffffffn),
-      destinationPort: tunnel?.destinationPort ?? VXLAN_PORT,
-      ttl: tunnel?.ttl ?? DEFAULT_TTL,
-      tos: tunnel?.tos ?? 0,
-    })
   }
 
   #transmit(frame: FrameHandle, port: Port): void {
@@ -485,27 +443,6 @@ export class Switch {
     if (flow !== undefined) at.flow = flow
     this.#events.drop(frame, reason, at)
     this.arena.release(frame)
-  }
-
-  /**
-   * The frame goes up whole, whatever length was asked for: none of it is kept here, and without a buffer a controller could
-   * not ask for the rest (OpenFlow 1.3 §6.1.2). Open vSwitch does the same.
-   */
-  #packetIn(frame: FrameHandle, action: ControllerAction): void {
-    const { reason, table, cookie, controllerId, userdata, key } = action
-    const bytes = this.arena.read(frame)
-    this.#events.message({
-      type: 'packetIn',
-      reason,
-      table,
-      cookie,
-      inPort: key[Word.inPort],
-      totalLength: bytes.length,
-      match: metadataMatch(key),
-      frame: bytes.slice(),
-      ...(controllerId !== undefined && { controllerId }),
-      ...(userdata && { userdata }),
-    })
   }
 
   #sample({ probability, observationPoint }: SampleAction): void {
