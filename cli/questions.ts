@@ -79,6 +79,6 @@ const question = (verb: string, summary: string): Command =>
 const asked = (target: string, flags: TlsFlags, method: string, words: readonly string[] = []): Promise<string> =>
   askSwitch({ target, method, words, tls: tlsFilesOf(flags) })
 
-async function ask(...question: Parameters<typeof asked>): Promise<void> {
-  process.stdout.write(await asked(...question))
+async function ask(...words: Parameters<typeof asked>): Promise<void> {
+  process.stdout.write(await asked(...words))
 }

@@ -42,6 +42,8 @@ export function bringAbout(effects: readonly Effect[], context: EffectContext, n
       case 'fin_timeout':
         context.tables.shortenTimeouts(effect.flow, effect.idleTimeout, effect.hardTimeout)
         break
+      case 'group':
+        break
     }
   }
 }

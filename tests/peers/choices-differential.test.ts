@@ -175,7 +175,7 @@ function wrongShares(chosen: readonly number[], weights: readonly number[], coar
     const count = chosen.filter((port) => port === EXITS[index]).length
     const deviation = Math.sqrt(chosen.length * share * (1 - share))
     const allowed = weight === 0 ? 0 : DEVIATIONS * deviation + coarseness * chosen.length
-    return Math.abs(count - share * chosen.length) <= allowed ? [] : [`bucket ${index} of ${weights}: ${count}`]
+    return Math.abs(count - share * chosen.length) <= allowed ? [] : [`bucket ${index} of ${weights.join()}: ${count}`]
   })
   return [...lost, ...wrong]
 }

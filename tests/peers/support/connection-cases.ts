@@ -232,7 +232,7 @@ function carrier({ family, ip }: Draft, helper: string | undefined): string {
 function gateway(draft: Draft): void {
   const { zone, ip } = draft
   const snat = draft.nat('src')
-  const before = draft.chance(0.3) ? `${draft.ct(zone, 'nat', 'table=1')}` : 'resubmit(,1)'
+  const before = draft.chance(0.3) ? draft.ct(zone, 'nat', 'table=1') : 'resubmit(,1)'
   draft.flow(0, 10, `${ip},in_port=1`, before)
   if (draft.chance(0.5)) draft.flow(1, 10, `${ip},in_port=1`, draft.commit(zone, snat, 'table=2'))
   else draft.flow(1, 10, `${ip},in_port=1`, `${draft.commit(zone, snat)},${draft.onwards()}`)
