@@ -1,88 +1,161 @@
+// What is to run, by (instant, order of scheduling). Much of what a frame brings about is due at once, behind all that is due
+// already: it waits in a line. What is due later waits in a binary heap, whose keys lie in typed arrays: nothing is followed
+// to compare two of them.
+
 import type { Nanoseconds, Timer } from './clock.ts'
 
-export interface Task extends Timer {
-  readonly at: Nanoseconds
-  readonly order: number
-  readonly wakesPromises: boolean
+export class Task implements Timer {
   /** Undefined once cancelled. */
   run: (() => void | Promise<void>) | undefined
+  readonly wakesPromises: boolean
+
+  constructor(run: () => void | Promise<void>, wakesPromises: boolean) {
+    this.run = run
+    this.wakesPromises = wakesPromises
+  }
+
+  cancel(): void {
+    this.run = undefined
+  }
 }
 
-/** True where `a` runs before `b`: earlier instant first, then first come, first served. */
-const before = (a: Task, b: Task) => a.at < b.at || (a.at === b.at && a.order < b.order)
+/** Places in line and heap at first; a power of two. */
+const PLACES = 64
 
-/** What is to run, by (instant, order of scheduling): a binary heap. */
 export class TaskQueue {
-  #order = 0
-  #heap: Task[] = []
+  #now: Nanoseconds = 0
+  /** A ring. What is in it is due at `#now`, and was scheduled after all that the heap has for that instant. */
+  #line: (Task | undefined)[] = Array.from({ length: PLACES }, () => undefined)
+  #head = 0
+  #waiting = 0
+
+  #size = 0
+  #scheduled = 0
+  #instants = new Float64Array(PLACES)
+  #orders = new Float64Array(PLACES)
+  #tasks: Task[] = []
+
+  /** The instant of the task that was taken out last, or passed to since. */
+  get now(): Nanoseconds {
+    return this.#now
+  }
 
   /** The instant of the next task, or Infinity where there is none. */
   get next(): Nanoseconds {
     this.#discardCancelled()
-    return this.#heap[0]?.at ?? Infinity
+    if (this.#waiting > 0) return this.#now
+    return this.#size > 0 ? this.#instants[0]! : Infinity
   }
 
+  /** `at` is not before `now`. */
   push(at: Nanoseconds, run: () => void | Promise<void>, wakesPromises: boolean): Timer {
-    const task: Task = {
-      at,
-      order: this.#order++,
-      wakesPromises,
-      run,
-      cancel() {
-        this.run = undefined
-      },
-    }
-    this.#siftUp(task)
+    const task = new Task(run, wakesPromises)
+    if (at === this.#now) this.#append(task)
+    else this.#insert(at, task)
     return task
   }
 
   /** Takes out the next task, where it is due at `until`. */
   popUpTo(until: Nanoseconds): Task | undefined {
     this.#discardCancelled()
-    const first = this.#heap[0]
-    return first !== undefined && first.at <= until ? this.#pop() : undefined
+    const first = this.#size > 0 ? this.#instants[0]! : Infinity
+    if (this.#waiting > 0 && first > this.#now) return this.#now <= until ? this.#shift() : undefined
+    if (this.#size === 0 || first > until) return undefined
+    this.#now = first
+    return this.#pop()
+  }
+
+  /** Goes on to `instant`, where no task falls before it or on it. */
+  pass(instant: Nanoseconds): boolean {
+    if (this.next <= instant) return false
+    this.#now = instant
+    return true
   }
 
   clear(): void {
-    this.#heap = []
+    while (this.#waiting > 0) this.#shift()
+    this.#size = 0
+    this.#tasks = []
   }
 
   #discardCancelled(): void {
-    while (this.#heap.length > 0 && this.#heap[0]!.run === undefined) this.#pop()
+    while (this.#size > 0 && this.#tasks[0]!.run === undefined) this.#pop()
+    while (this.#waiting > 0 && this.#line[this.#head]!.run === undefined) this.#shift()
   }
 
-  #siftUp(task: Task): void {
-    const heap = this.#heap
-    let at = heap.length
-    heap.push(task)
+  #append(task: Task): void {
+    const places = this.#line.length
+    if (this.#waiting === places) {
+      const ahead = this.#line.splice(0, this.#head)
+      this.#line.push(...ahead, ...Array.from({ length: places }, () => undefined))
+      this.#head = 0
+    }
+    this.#line[(this.#head + this.#waiting++) & (this.#line.length - 1)] = task
+  }
+
+  #shift(): Task {
+    const task = this.#line[this.#head]!
+    this.#line[this.#head] = undefined
+    this.#head = (this.#head + 1) & (this.#line.length - 1)
+    this.#waiting--
+    return task
+  }
+
+  #insert(instant: Nanoseconds, task: Task): void {
+    if (this.#size === this.#instants.length) this.#double()
+    const order = this.#scheduled++
+    let at = this.#size++
     while (at > 0) {
       const parent = (at - 1) >> 1
-      if (!before(task, heap[parent]!)) break
-      heap[at] = heap[parent]!
+      if (!this.#isAfter(parent, instant, order)) break
+      this.#move(parent, at)
       at = parent
     }
-    heap[at] = task
+    this.#put(at, instant, order, task)
   }
 
   #pop(): Task {
-    const heap = this.#heap
-    const first = heap[0]!
-    const last = heap.pop()!
-    if (heap.length > 0) this.#siftDown(last)
-    return first
-  }
-
-  #siftDown(task: Task): void {
-    const heap = this.#heap
+    const first = this.#tasks[0]!
+    const last = --this.#size
+    const task = this.#tasks.pop()!
+    if (last === 0) return first
+    const instant = this.#instants[last]!
+    const order = this.#orders[last]!
     let at = 0
     for (;;) {
       let child = 2 * at + 1
-      if (child >= heap.length) break
-      if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++
-      if (!before(heap[child]!, task)) break
-      heap[at] = heap[child]!
+      if (child >= last) break
+      if (child + 1 < last && this.#isAfter(child, this.#instants[child + 1]!, this.#orders[child + 1]!)) child++
+      if (this.#isAfter(child, instant, order)) break
+      this.#move(child, at)
       at = child
     }
-    heap[at] = task
+    this.#put(at, instant, order, task)
+    return first
+  }
+
+  /** Whether what stands at `at` runs after a task of this instant and order. */
+  #isAfter(at: number, instant: Nanoseconds, order: number): boolean {
+    const other = this.#instants[at]!
+    return other > instant || (other === instant && this.#orders[at]! > order)
+  }
+
+  #move(from: number, to: number): void {
+    this.#put(to, this.#instants[from]!, this.#orders[from]!, this.#tasks[from]!)
+  }
+
+  #put(at: number, instant: Nanoseconds, order: number, task: Task): void {
+    this.#instants[at] = instant
+    this.#orders[at] = order
+    this.#tasks[at] = task
+  }
+
+  #double(): void {
+    const instants = new Float64Array(2 * this.#size)
+    instants.set(this.#instants)
+    this.#instants = instants
+    const orders = new Float64Array(2 * this.#size)
+    orders.set(this.#orders)
+    this.#orders = orders
   }
 }

@@ -8,6 +8,8 @@ const promisesSettled = () => new Promise<void>((resolve) => setImmediate(resolv
 export class VirtualClock implements Clock {
   #now: Nanoseconds = 0
   readonly #queue = new TaskQueue()
+  /** Up to when it is being run. */
+  #until: Nanoseconds = 0
 
   now(): Nanoseconds {
     return this.#now
@@ -29,6 +31,16 @@ export class VirtualClock implements Clock {
   /** As `schedule`, for work of the world outside (reading a file): time stands still until the promise has settled. */
   scheduleOutside(at: Nanoseconds, task: () => Promise<void>): Timer {
     return this.#push(at, task, true)
+  }
+
+  /**
+   * For a task that has more to do at a later instant, where nothing else falls before: lets time pass to there. False, and no
+   * time passes, where something does, or the run ends before.
+   */
+  pass(instant: Nanoseconds): boolean {
+    if (instant > this.#until || !this.#queue.pass(instant)) return false
+    this.#now = instant
+    return true
   }
 
   /** Runs all tasks up to and including the instant `until`, then stands at `until`. */
@@ -54,10 +66,11 @@ export class VirtualClock implements Clock {
 
   async #runWhile(wanted: () => boolean, until: Nanoseconds): Promise<void> {
     await promisesSettled()
+    this.#until = until
     while (wanted()) {
       const task = this.#queue.popUpTo(until)
       if (task === undefined) return
-      this.#now = task.at
+      this.#now = this.#queue.now
       const outside = task.run?.()
       if (outside !== undefined) await outside
       if (task.wakesPromises) await promisesSettled()

@@ -85,7 +85,7 @@ export class WallClock implements Clock {
       const now = this.#elapsed()
       const task = this.#queue.popUpTo(now)
       if (task === undefined) return
-      this.#now = task.at
+      this.#now = this.#queue.now
       void task.run?.()
       if (task.wakesPromises || now > turnEnds) return
     }

@@ -4,6 +4,7 @@
 // As in IEEE 802.1aq, a frame is learned against the edge where it entered the fabric, not against a port, so a
 // failed link changes the path and forgets no address. Tunnel endpoints are known from the start: their addresses are the hosts' own.
 
+import { parseIpv4 } from '../../protocols/address.ts'
 import { announcesVlan } from '../../protocols/packet/vlan.ts'
 import type { Clock, Nanoseconds } from '../../runtime/clock.ts'
 import type { Random } from '../../runtime/random.ts'
@@ -11,14 +12,15 @@ import type { Stopwatch } from '../../runtime/stopwatch.ts'
 import type { Link, Topology } from '../../topologies/topology.ts'
 import type { DropReason } from '../drops.ts'
 import type { FrameArena, FrameHandle } from '../frames.ts'
+import { AddressBook } from './address-book.ts'
 import { LinkDirection } from './link.ts'
 import { Paths } from './paths.ts'
 import type { Trail } from './trail.ts'
-import { vtepMac } from './vtep.ts'
+import { isVtep, vtepNumber } from './vtep.ts'
 
 export interface FabricEvents {
-  /** The frames have reached the host's network card. */
-  receive(host: string, frames: readonly FrameHandle[]): void
+  /** The first `count` frames have reached the host's network card. The list is good for this call. */
+  receive(host: string, frames: ArrayLike<FrameHandle>, count: number): void
   /** The frame, or a copy that never came to be, ends at `place`: a fabric switch or a link. It is not the receiver's. */
   drop(frame: FrameHandle, reason: DropReason, place: string): void
 }
@@ -35,57 +37,73 @@ export interface World {
 /** Of the longest path to be expected: from leaf to leaf of a tree of depth four. */
 const LINKS_ON_A_PATH = 8
 
-/** A MAC address as a number of 48 bits. */
-type Mac = number
-
 const linkName = (a: string, b: string) => `${a} - ${b}`
+
+/** A host's network card, or a switch between hosts. */
+interface Node {
+  name: string
+  /** Its number as a host; -1 for a switch. */
+  host: number
+  /** Where to, by the name of the next node, in the order of the topology. */
+  directions: Map<string, LinkDirection>
+  /** Of a switch: behind which host an address was last seen. */
+  learned: AddressBook
+  /** By host: the first links of all shortest paths there, as far as they were asked for since the paths changed. */
+  towards: (LinkDirection[] | undefined)[]
+  /** The same of the spanning tree. */
+  branches: Branch[] | undefined
+}
+
+interface Branch {
+  to: Node
+  direction: LinkDirection
+}
 
 export class Fabric {
   readonly #world: World
   readonly #events: FabricEvents
-  readonly #hosts: ReadonlySet<string>
+  readonly #hosts: string[]
+  readonly #nodes = new Map<string, Node>()
   readonly #paths: Paths
-  /** By the node that sends, then the one that receives. */
-  readonly #directions = new Map<string, Map<string, LinkDirection>>()
-  /** By fabric switch, then VLAN: address -> host behind which it was last seen. */
-  readonly #learned = new Map<string, Map<number, Map<Mac, string>>>()
-  readonly #vteps: ReadonlyMap<Mac, string>
-  /** By frame handle: the host at which the frame entered. */
-  readonly #edge: string[] = []
+  /** Hosts by the last three octets of their tunnel endpoint's address. */
+  readonly #vteps: ReadonlyMap<number, number>
+  /** By frame handle: the number of the host at which the frame entered. */
+  readonly #edge: number[] = []
   /** By frame handle: the generation of the paths on which its copies were last sent out. */
   readonly #generation: number[] = []
 
   constructor(topology: Topology, world: World, events: FabricEvents) {
     this.#world = world
     this.#events = events
-    this.#hosts = new Set(topology.hosts.map(({ name }) => name))
-    this.#paths = new Paths([...this.#hosts], topology.fabric)
+    this.#hosts = topology.hosts.map(({ name }) => name)
+    this.#paths = new Paths(this.#hosts, topology.fabric)
     this.#vteps = new Map(
-      topology.hosts.flatMap(({ name, vtep }) => (vtep === undefined ? [] : [[Number(vtepMac(vtep)), name]])),
+      topology.hosts.flatMap(({ vtep }, index) => (vtep === undefined ? [] : [[vtepNumber(parseIpv4(vtep)), index]])),
     )
-    for (const { name } of topology.fabric.switches) this.#learned.set(name, new Map())
+    this.#hosts.forEach((name, index) => this.#nodes.set(name, makeNode(name, index)))
+    for (const { name } of topology.fabric.switches) this.#nodes.set(name, makeNode(name, -1))
     for (const link of topology.fabric.links) this.#lay(link)
   }
 
   /** How long a frame that is on its way now may still be: as many links as paths have, each as slow as the slowest. */
   get crossingTime(): Nanoseconds {
-    const links = [...this.#directions.values()].flatMap((directions) => [...directions.values()])
+    const links = [...this.#nodes.values()].flatMap(({ directions }) => [...directions.values()])
     return LINKS_ON_A_PATH * Math.max(0, ...links.map((link) => link.crossingTime))
   }
 
   /** A frame leaves a host's network card. */
   send(host: string, frame: FrameHandle): void {
-    this.#edge[frame] = host
+    // One that is no longer in the topology has no way to anywhere.
+    const node = this.#nodes.get(host) ?? makeNode(host, -1)
+    this.#edge[frame] = node.host
     this.#generation[frame] = this.#paths.generation
-    this.#forward(host, frame, undefined)
+    this.#forward(node, frame, undefined)
   }
 
   /** The hosts that a frame sent by `host` would come to, as far as anybody knows now. Nothing is sent, and nothing learned. */
   reach(host: string, frame: FrameHandle): string[] {
-    const { arena } = this.#world
-    const destination = macAt(arena, arena.offset[frame]!)
-    const known = isGroup(destination) ? undefined : this.#whereIs(host, frame, destination)
-    const wanted = known === undefined ? [...this.#hosts] : [known]
+    const known = this.#isGroup(frame) ? -1 : this.#whereIs(this.#nodes.get(host) ?? makeNode(host, -1), frame)
+    const wanted = known === -1 ? this.#hosts : [this.#hosts[known]!]
     return wanted.filter((other) => other !== host && this.#paths.nextHops(host, other).length > 0)
   }
 
@@ -100,10 +118,14 @@ export class Fabric {
   }
 
   #setUp(a: string, b: string, up: boolean): boolean {
-    const directions = [this.#directions.get(a)?.get(b), this.#directions.get(b)?.get(a)]
+    const directions = [this.#nodes.get(a)?.directions.get(b), this.#nodes.get(b)?.directions.get(a)]
     if (directions[0] === undefined) return false
     for (const direction of directions) if (direction!.up !== up) direction![up ? 'heal' : 'fail']()
     this.#paths[up ? 'heal' : 'fail'](a, b)
+    for (const node of this.#nodes.values()) {
+      node.towards.length = 0
+      node.branches = undefined
+    }
     return true
   }
 
@@ -114,76 +136,108 @@ export class Fabric {
       [b, a],
     ] as const) {
       const world = { ...this.#world, random: this.#world.random.fork(linkName(from, to)) }
+      const [source, target] = [this.#node(from), this.#node(to)]
       const direction = new LinkDirection(link, world, {
-        arrive: (frames) => this.#arrive(to, frames, from),
+        arrive:
+          target.host === -1
+            ? (frames, count) => this.#arrive(target, frames, count, source)
+            : (frames, count) => this.#events.receive(to, frames, count),
         drop: (frame, reason) => this.#events.drop(frame, reason, linkName(from, to)),
       })
-      if (!this.#directions.has(from)) this.#directions.set(from, new Map())
-      this.#directions.get(from)!.set(to, direction)
+      source.directions.set(to, direction)
     }
   }
 
-  #arrive(node: string, frames: readonly FrameHandle[], from: string): void {
-    if (this.#hosts.has(node)) return this.#events.receive(node, frames)
-    for (const frame of frames) {
-      this.#world.trail.add(frame, node)
+  #node(name: string): Node {
+    const node = this.#nodes.get(name)
+    if (node === undefined) throw new Error(`no node '${name}' in the fabric`)
+    return node
+  }
+
+  #arrive(node: Node, frames: ArrayLike<FrameHandle>, count: number, from: Node): void {
+    for (let index = 0; index < count; index++) {
+      const frame = frames[index]!
+      this.#world.trail.add(frame, node.name)
       this.#learn(node, frame)
       this.#forward(node, frame, from)
     }
   }
 
-  #forward(node: string, frame: FrameHandle, from: string | undefined): void {
+  #forward(node: Node, frame: FrameHandle, from: Node | undefined): void {
     const { arena } = this.#world
-    if (arena.length[frame]! < 14) return this.#drop(frame, 'malformed', node)
-    const destination = macAt(arena, arena.offset[frame]!)
-    const host = isGroup(destination) ? undefined : this.#whereIs(node, frame, destination)
-    if (host === undefined) return this.#flood(node, frame, from)
-    const hops = this.#paths.nextHops(node, host)
-    if (hops.length === 0) return this.#drop(frame, host === node ? 'no_recipient' : 'no_route', node)
-    this.#transmit(node, hops.length === 1 ? hops[0]! : hops[flowHash(arena, frame) % hops.length]!, frame)
+    if (arena.length[frame]! < 14) return this.#drop(frame, 'malformed', node.name)
+    const host = this.#isGroup(frame) ? -1 : this.#whereIs(node, frame)
+    if (host === -1) return this.#flood(node, frame, from)
+    const hops = node.towards[host] ?? this.#hopsTo(node, host)
+    if (hops.length === 0) return this.#drop(frame, host === node.host ? 'no_recipient' : 'no_route', node.name)
+    const choice = hops.length === 1 ? 0 : flowHash(arena, frame) % hops.length
+    hops[choice]!.send(frame)
   }
 
-  /** A host asks the first switch it is attached to: the card itself knows nothing. */
-  #whereIs(node: string, frame: FrameHandle, destination: Mac): string | undefined {
-    const known = this.#vteps.get(destination)
-    if (known !== undefined) return known
-    const tables = this.#learned.get(node) ?? this.#learned.get([...this.#paths.treeNeighbours(node)][0] ?? '')
-    return tables?.get(vlanOf(this.#world.arena, frame))?.get(destination)
+  #hopsTo(node: Node, host: number): LinkDirection[] {
+    const names = this.#paths.nextHops(node.name, this.#hosts[host]!)
+    return (node.towards[host] = names.map((next) => node.directions.get(next)!))
   }
 
-  #learn(node: string, frame: FrameHandle): void {
+  #branchesOf(node: Node): Branch[] {
+    const names = [...this.#paths.treeNeighbours(node.name)]
+    return (node.branches ??= names.map((next) => ({
+      to: this.#node(next),
+      direction: node.directions.get(next)!,
+    })))
+  }
+
+  #isGroup(frame: FrameHandle): boolean {
+    const { view, offset } = this.#world.arena
+    return (view.getUint8(offset[frame]!) & 1) === 1
+  }
+
+  /**
+   * The number of the host behind which the frame's destination is, or -1. A host asks the first switch it is attached to: the
+   * card itself knows nothing.
+   */
+  #whereIs(node: Node, frame: FrameHandle): number {
     const { arena } = this.#world
-    const source = macAt(arena, arena.offset[frame]! + 6)
-    if (isGroup(source) || this.#vteps.has(source)) return
-    const tables = this.#learned.get(node)!
-    const vlan = vlanOf(arena, frame)
-    let addresses = tables.get(vlan)
-    if (addresses === undefined) tables.set(vlan, (addresses = new Map()))
-    addresses.set(source, this.#edge[frame]!)
+    const start = arena.offset[frame]!
+    const high = arena.view.getUint16(start)
+    const low = arena.view.getUint32(start + 2)
+    const endpoint = this.#vtepAt(high, low)
+    if (endpoint !== -1) return endpoint
+    const asked = node.host === -1 ? node : this.#branchesOf(node)[0]?.to
+    return asked === undefined ? -1 : asked.learned.find(vlanOf(arena, frame), high, low)
+  }
+
+  #vtepAt(high: number, low: number): number {
+    return isVtep(high, low) ? (this.#vteps.get(low & 0xffffff) ?? -1) : -1
+  }
+
+  #learn(node: Node, frame: FrameHandle): void {
+    const { arena } = this.#world
+    const start = arena.offset[frame]!
+    const high = arena.view.getUint16(start + 6)
+    const low = arena.view.getUint32(start + 8)
+    if ((high & 0x100) !== 0 || this.#vtepAt(high, low) !== -1) return
+    node.learned.learn(vlanOf(arena, frame), high, low, this.#edge[frame]!)
   }
 
   /**
    * Where failures keep some hosts from being reached at all, that is a drop too, once, beside the copies that leave; so it is
    * where the tree has changed under a frame, which may then miss a branch.
    */
-  #flood(node: string, frame: FrameHandle, from: string | undefined): void {
+  #flood(node: Node, frame: FrameHandle, from: Node | undefined): void {
     const { arena } = this.#world
-    const out = [...this.#paths.treeNeighbours(node)].filter((next) => next !== from)
+    const out = this.#branchesOf(node).filter(({ to }) => to !== from)
     const { generation } = this.#paths
-    const mayMiss = from === undefined ? !this.#paths.floodsToAll(node) : this.#generation[frame] !== generation
+    const mayMiss = from === undefined ? !this.#paths.floodsToAll(node.name) : this.#generation[frame] !== generation
     if (out.length === 0)
-      return this.#drop(frame, from === undefined ? 'link_down' : mayMiss ? 'no_route' : 'no_recipient', node)
-    if (mayMiss) this.#events.drop(frame, 'no_route', node)
-    out.forEach((next, index) => {
+      return this.#drop(frame, from === undefined ? 'link_down' : mayMiss ? 'no_route' : 'no_recipient', node.name)
+    if (mayMiss) this.#events.drop(frame, 'no_route', node.name)
+    out.forEach(({ direction }, index) => {
       const copy = index < out.length - 1 ? arena.clone(frame) : frame
       this.#edge[copy] = this.#edge[frame]!
       this.#generation[copy] = generation
-      this.#transmit(node, next, copy)
+      direction.send(copy)
     })
-  }
-
-  #transmit(from: string, to: string, frame: FrameHandle): void {
-    this.#directions.get(from)!.get(to)!.send(frame)
   }
 
   #drop(frame: FrameHandle, reason: DropReason, place: string): void {
@@ -192,9 +246,14 @@ export class Fabric {
   }
 }
 
-const isGroup = (mac: Mac) => Math.floor(mac / 2 ** 40) % 2 === 1
-
-const macAt = (arena: FrameArena, at: number): Mac => arena.view.getUint16(at) * 2 ** 32 + arena.view.getUint32(at + 2)
+const makeNode = (name: string, host: number): Node => ({
+  name,
+  host,
+  directions: new Map(),
+  learned: new AddressBook(),
+  towards: [],
+  branches: undefined,
+})
 
 /** VLAN id of the outer 802.1Q or 802.1ad tag, 0 where there is none. */
 function vlanOf(arena: FrameArena, frame: FrameHandle): number {

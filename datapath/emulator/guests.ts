@@ -33,6 +33,8 @@ export interface GuestEvents {
 
 export class Guests {
   readonly #guests = new Map<string, GuestState>()
+  /** By vNIC: what was found in `#guests` since a guest came or went last. */
+  readonly #owners = new Map<string, GuestState | undefined>()
   readonly #arena: FrameArena
   readonly #events: GuestEvents
 
@@ -42,13 +44,16 @@ export class Guests {
   }
 
   add(vm: string, host: string): void {
-    if (!this.#guests.has(vm)) this.#guests.set(vm, { host, paused: false, toSend: [], toHear: [] })
+    if (this.#guests.has(vm)) return
+    this.#guests.set(vm, { host, paused: false, toSend: [], toHear: [] })
+    this.#owners.clear()
   }
 
   /** What the guest had still to hear or say ends with it. */
   remove(vm: string): void {
     const guest = this.#guests.get(vm)
     this.#guests.delete(vm)
+    this.#owners.clear()
     if (guest !== undefined) this.#empty(guest, 'inactive_binding')
   }
 
@@ -79,7 +84,7 @@ export class Guests {
 
   /** The guest says something, now or when it runs again. */
   send(nic: string, frame: FrameHandle): void {
-    const guest = this.#guests.get(vmOf(nic))
+    const guest = this.#ownerOf(nic)
     if (guest === undefined) this.#events.unsaid(nic, nic, frame, 'inactive_binding')
     else if (guest.paused) guest.toSend.push({ nic, frame })
     else this.#events.send(guest.host, nic, frame)
@@ -87,7 +92,7 @@ export class Guests {
 
   /** A frame came out of the vNIC's port on `host`. A paused guest finds it in its ring when it runs again. */
   receive(host: string, nic: string, frame: FrameHandle): void {
-    const guest = this.#guests.get(vmOf(nic))
+    const guest = this.#ownerOf(nic)
     if (guest === undefined || (guest.host !== host && !guest.paused))
       return this.#events.unheard(host, frame, 'inactive_binding')
     if (guest.paused) guest.toHear.push({ nic, frame })
@@ -119,6 +124,12 @@ export class Guests {
   #empty({ host, toHear, toSend }: GuestState, reason: DropReason): void {
     for (const { frame } of toHear.splice(0)) this.#events.unheard(host, frame, reason)
     for (const { nic, frame } of toSend.splice(0)) this.#events.unsaid(host, nic, frame, reason)
+  }
+
+  #ownerOf(nic: string): GuestState | undefined {
+    let guest = this.#owners.get(nic)
+    if (guest === undefined) this.#owners.set(nic, (guest = this.#guests.get(vmOf(nic))))
+    return guest
   }
 
   #get(vm: string): GuestState {

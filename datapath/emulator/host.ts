@@ -1,6 +1,6 @@
 // One host: its bridges, the patch cables between them, and the network card that uplink and tunnels share.
 
-import { formatIpv4 } from '../../protocols/address.ts'
+import { parseIpv4 } from '../../protocols/address.ts'
 import type { Message } from '../../protocols/control/messages.ts'
 import { switchName, type Host as HostSpec } from '../../topologies/topology.ts'
 import { Agent } from '../control/agent.ts'
@@ -10,7 +10,7 @@ import type { FrameHandle } from '../frames.ts'
 import type { Port } from '../ports.ts'
 import { Switch } from '../switch.ts'
 import type { World } from './fabric.ts'
-import { vtepMac } from './vtep.ts'
+import { VTEP_HIGH, vtepLow } from './vtep.ts'
 
 /** OpenFlow number of the integration bridge's uplink; it is there before any controller speaks. */
 export const UPLINK_PORT = 1
@@ -31,38 +31,64 @@ export interface Bridge {
   agent: Agent
 }
 
+/** A list for one frame, read before anything else can be written to it. */
+const single = new Int32Array(1)
+
 export class Host {
   readonly name: string
   /** By switch name, `h1/br-int` first. */
   readonly bridges = new Map<string, Bridge>()
   readonly #world: World
   readonly #events: HostEvents
+  readonly #switches: Switch[]
   readonly #integration: Switch
-  readonly #vtepMac: bigint | undefined
+  /** Of its own tunnel endpoint's MAC address, the last four octets. */
+  readonly #vtepLow: number | undefined
+  #tunnelled = new Int32Array(64)
+  #plain = new Int32Array(64)
 
   constructor(spec: HostSpec, firstDatapathId: bigint, world: World, events: HostEvents) {
     this.name = spec.name
     this.#world = world
     this.#events = events
-    this.#vtepMac = spec.vtep === undefined ? undefined : vtepMac(spec.vtep)
+    this.#vtepLow = spec.vtep === undefined ? undefined : vtepLow(parseIpv4(spec.vtep))
     spec.bridges.forEach((bridge, index) => {
       const name = switchName(spec, bridge)
       this.bridges.set(name, this.#makeBridge(name, firstDatapathId + BigInt(index)))
     })
+    this.#switches = [...this.bridges.values()].map((bridge) => bridge.switch)
     this.#integration = this.bridges.get(switchName(spec, spec.bridges[0]!))!.switch
     this.#integration.ports.add({ number: UPLINK_PORT, name: 'uplink', type: 'uplink', state: 'open' })
   }
 
   /** Frames from the fabric: tunnelled ones for this host's endpoint are unpacked, the others come in at the uplink. */
-  receive(frames: readonly FrameHandle[]): void {
-    const tunnelled: FrameHandle[] = []
-    const plain: FrameHandle[] = []
-    for (const frame of frames) {
-      if (this.#isForVtep(frame)) tunnelled.push(frame)
-      else plain.push(frame)
+  receive(frames: ArrayLike<FrameHandle>, count: number): void {
+    if (count > this.#plain.length) {
+      this.#tunnelled = new Int32Array(2 * count)
+      this.#plain = new Int32Array(2 * count)
     }
-    if (tunnelled.length > 0) this.#integration.receiveTunnelled(tunnelled, tunnelled.length)
-    if (plain.length > 0) this.#integration.receive(plain, plain.length, UPLINK_PORT)
+    const [tunnelled, plain] = [this.#tunnelled, this.#plain]
+    let tunnelledCount = 0
+    let plainCount = 0
+    for (let index = 0; index < count; index++) {
+      const frame = frames[index]!
+      if (this.#isForVtep(frame)) tunnelled[tunnelledCount++] = frame
+      else plain[plainCount++] = frame
+    }
+    if (tunnelledCount > 0) this.#integration.receiveTunnelled(tunnelled, tunnelledCount)
+    if (plainCount > 0) this.#integration.receive(plain, plainCount, UPLINK_PORT)
+  }
+
+  /** A frame that a guest sends. Takes ownership, unless false is returned: no bridge has the vNIC's port. */
+  enter(nic: string, frame: FrameHandle): boolean {
+    for (const bridge of this.#switches) {
+      const port = bridge.ports.byName(nic)
+      if (port === undefined) continue
+      single[0] = frame
+      bridge.receive(single, 1, port.number)
+      return true
+    }
+    return false
   }
 
   /** The frames that its ports keep are lost. */
@@ -117,35 +143,32 @@ export class Host {
     const other = peer && this.bridges.get(peer.switch)?.switch
     const otherPort = peer && other?.ports.byName(peer.port)
     if (other === undefined || otherPort === undefined) return this.#drop(frame, 'link_down')
-    other.receive([frame], 1, otherPort.config.number)
+    single[0] = frame
+    other.receive(single, 1, otherPort.config.number)
   }
 
   /** The tunnel wrote the outer IP header; which MAC addresses lead there is the host's to know. */
   #sendTunnelled(frame: FrameHandle): void {
-    const { arena } = this.#world
-    if (this.#vtepMac === undefined) return this.#drop(frame, 'unknown_tunnel')
-    const start = arena.offset[frame]!
-    const destination = vtepMac(formatIpv4(arena.view.getUint32(start + 30)))
-    writeMac(arena.view, start, destination)
-    writeMac(arena.view, start + 6, this.#vtepMac)
+    const { view, offset } = this.#world.arena
+    if (this.#vtepLow === undefined) return this.#drop(frame, 'unknown_tunnel')
+    const start = offset[frame]!
+    view.setUint16(start, VTEP_HIGH)
+    view.setUint32(start + 2, vtepLow(view.getUint32(start + 30)))
+    view.setUint16(start + 6, VTEP_HIGH)
+    view.setUint32(start + 8, this.#vtepLow)
     this.#events.uplink(this.name, frame)
   }
 
   #isForVtep(frame: FrameHandle): boolean {
-    if (this.#vtepMac === undefined) return false
+    if (this.#vtepLow === undefined) return false
     const { view, offset, length } = this.#world.arena
     const start = offset[frame]!
     if (length[frame]! < 42) return false
-    const toMe =
-      view.getUint16(start) === Number(this.#vtepMac >> 32n) &&
-      view.getUint32(start + 2) === Number(this.#vtepMac & 0xffffffffn)
+    if (view.getUint16(start) !== VTEP_HIGH || view.getUint32(start + 2) !== this.#vtepLow) return false
     const headerLength = (view.getUint8(start + 14) & 0x0f) * 4
     const isUdp = view.getUint16(start + 12) === 0x0800 && view.getUint8(start + 23) === 17
     return (
-      toMe &&
-      isUdp &&
-      length[frame]! >= 14 + headerLength + 8 &&
-      view.getUint16(start + 14 + headerLength + 2) === VXLAN_PORT
+      isUdp && length[frame]! >= 14 + headerLength + 8 && view.getUint16(start + 14 + headerLength + 2) === VXLAN_PORT
     )
   }
 
@@ -153,9 +176,4 @@ export class Host {
     this.#events.drop(frame, reason, this.name)
     this.#world.arena.release(frame)
   }
-}
-
-function writeMac(view: DataView, at: number, mac: bigint): void {
-  view.setUint16(at, Number(mac >> 32n))
-  view.setUint32(at + 2, Number(mac & 0xffffffffn))
 }

@@ -7,17 +7,13 @@ import type { Link } from '../../topologies/topology.ts'
 import type { DropReason } from '../drops.ts'
 import type { FrameArena, FrameHandle } from '../frames.ts'
 import { payloadLength } from '../payload-length.ts'
+import { InstantRing } from './instant-ring.ts'
 
 export interface LinkEvents {
-  /** The frames have arrived at the far end, which owns them now. */
-  arrive(frames: readonly FrameHandle[]): void
+  /** The first `count` frames have arrived at the far end, which owns them now. The list is good for this call. */
+  arrive(frames: ArrayLike<FrameHandle>, count: number): void
   /** The frame ends on the link; it is released when this returns. */
   drop(frame: FrameHandle, reason: DropReason): void
-}
-
-interface OnTheWay {
-  frame: FrameHandle
-  arrivesAt: Nanoseconds
 }
 
 /** One direction of a link. */
@@ -26,14 +22,17 @@ export class LinkDirection {
   /** When the last bit accepted so far has left. */
   #busyUntil: Nanoseconds = 0
   #lastArrival: Nanoseconds = 0
-  /** Departure times of the frames that wait for the wire, oldest first. */
-  #departures: Nanoseconds[] = []
-  #onTheWay: OnTheWay[] = []
+  /** The frames that wait for the wire, by when they leave it; noted where there is a bandwidth to wait for. */
+  readonly #departures = new InstantRing()
+  /** By when they arrive. */
+  readonly #onTheWay = new InstantRing()
+  #arrived = new Int32Array(64)
   readonly #link: Link
   readonly #arena: FrameArena
   readonly #clock: Clock
   readonly #random: Random
   readonly #events: LinkEvents
+  readonly #wake = () => this.#arrive()
 
   constructor(link: Link, world: { arena: FrameArena; clock: Clock; random: Random }, events: LinkEvents) {
     this.#link = link
@@ -58,17 +57,16 @@ export class LinkDirection {
     const reason = this.#refusal(frame)
     if (reason !== undefined) return this.#drop(frame, reason)
     const arrivesAt = this.#arrival(frame)
-    if (this.#onTheWay.length === 0) this.#wakeAt(arrivesAt)
-    this.#onTheWay.push({ frame, arrivesAt })
+    if (this.#onTheWay.size === 0) this.#clock.schedule(arrivesAt, this.#wake)
+    this.#onTheWay.push(frame, arrivesAt)
   }
 
   /** Cuts the cable: what is on it is lost, and so is all that is sent until `heal`. */
   fail(): void {
     this.#up = false
-    const lost = this.#onTheWay
-    this.#onTheWay = []
-    this.#departures = []
-    for (const { frame } of lost) this.#drop(frame, 'link_down')
+    const lost = this.#onTheWay.takeAll()
+    this.#departures.takeAll()
+    for (const frame of lost) this.#drop(frame, 'link_down')
   }
 
   heal(): void {
@@ -85,11 +83,11 @@ export class LinkDirection {
   }
 
   #waiting(): number {
+    const departures = this.#departures
+    if (departures.size === 0) return 0
     const now = this.#clock.now()
-    let gone = 0
-    while (gone < this.#departures.length && this.#departures[gone]! <= now) gone++
-    if (gone > 0) this.#departures.splice(0, gone)
-    return this.#departures.length
+    while (departures.first <= now) departures.shift()
+    return departures.size
   }
 
   /** Works out when the frame's last bit is at the far end; frames never overtake each other. */
@@ -99,27 +97,33 @@ export class LinkDirection {
     const bits = this.#arena.length[frame]! * 8
     const left = bandwidth === undefined ? start : start + Math.ceil((bits * SECOND) / bandwidth)
     this.#busyUntil = left
-    if (bandwidth !== undefined) this.#departures.push(left)
+    if (bandwidth !== undefined) this.#departures.push(frame, left)
     const late = jitter > 0 ? this.#random.below(jitter + 1) : 0
     this.#lastArrival = Math.max(this.#lastArrival, left + delay + late)
     return this.#lastArrival
   }
 
-  #wakeAt(instant: Nanoseconds): void {
-    this.#clock.schedule(instant, () => this.#arrive())
-  }
-
+  /** All that is due arrives in one; frames that the far end sends meanwhile go the other way. */
   #arrive(): void {
     const now = this.#clock.now()
-    const due = this.#onTheWay.findIndex(({ arrivesAt }) => arrivesAt > now)
-    const arrived = this.#onTheWay.splice(0, due === -1 ? this.#onTheWay.length : due)
-    const next = this.#onTheWay[0]
-    if (next !== undefined) this.#wakeAt(next.arrivesAt)
-    if (arrived.length > 0) this.#events.arrive(arrived.map(({ frame }) => frame))
+    const onTheWay = this.#onTheWay
+    let count = 0
+    while (onTheWay.first <= now) {
+      if (count === this.#arrived.length) this.#arrived = doubled(this.#arrived)
+      this.#arrived[count++] = onTheWay.shift()
+    }
+    if (onTheWay.size > 0) this.#clock.schedule(onTheWay.first, this.#wake)
+    if (count > 0) this.#events.arrive(this.#arrived, count)
   }
 
   #drop(frame: FrameHandle, reason: DropReason): void {
     this.#events.drop(frame, reason)
     this.#arena.release(frame)
   }
+}
+
+function doubled(frames: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(frames.length * 2)
+  larger.set(frames)
+  return larger
 }

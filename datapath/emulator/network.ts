@@ -160,7 +160,7 @@ export class EmulatedNetwork {
 
   #makeFabric(): Fabric {
     return new Fabric(this.#topology, this.#world, {
-      receive: (host, frames) => this.#arriveAtHost(host, frames),
+      receive: (host, frames, count) => this.#arriveAtHost(host, frames, count),
       drop: (frame, reason, place) => this.#events.dropped(frame, reason, place),
     })
   }
@@ -202,11 +202,7 @@ export class EmulatedNetwork {
     this.#events.sent(nic, frame)
     const host = this.#hosts.get(hostName)
     if (host === undefined || this.#failedHosts.has(hostName)) return this.#drop(frame, 'link_down', hostName)
-    for (const { switch: bridge } of host.bridges.values()) {
-      const port = bridge.ports.byName(nic)
-      if (port !== undefined) return bridge.receive([frame], 1, port.config.number)
-    }
-    this.#drop(frame, 'inactive_binding', hostName)
+    if (!host.enter(nic, frame)) this.#drop(frame, 'inactive_binding', hostName)
   }
 
   #hear(nic: string, frame: FrameHandle): void {
@@ -220,14 +216,14 @@ export class EmulatedNetwork {
     this.#fabric.send(host, frame)
   }
 
-  #arriveAtHost(name: string, frames: readonly FrameHandle[]): void {
+  #arriveAtHost(name: string, frames: ArrayLike<FrameHandle>, count: number): void {
     const host = this.#hosts.get(name)
     if (host === undefined || this.#failedHosts.has(name)) {
-      for (const frame of frames) this.#drop(frame, 'link_down', name)
+      for (let index = 0; index < count; index++) this.#drop(frames[index]!, 'link_down', name)
       return
     }
-    for (const frame of frames) this.#events.uplink(name, 'in', frame)
-    host.receive(frames)
+    for (let index = 0; index < count; index++) this.#events.uplink(name, 'in', frames[index]!)
+    host.receive(frames, count)
   }
 
   #drop(frame: FrameHandle, reason: DropReason, place: string): void {

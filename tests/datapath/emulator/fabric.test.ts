@@ -21,8 +21,8 @@ function running(shape: string, options: Parameters<typeof shapeTopology>[1] = {
     topology,
     { clock, arena, trail, random: seeded(1) },
     {
-      receive(host, frames) {
-        for (const frame of frames) {
+      receive(host, frames, count) {
+        for (const frame of Array.from(frames).slice(0, count)) {
           heard.push({
             host,
             path: trail

@@ -17,8 +17,8 @@ function laid(link: Partial<Link>, seed = 1) {
     { ...IDEAL, ...link },
     { arena, clock, random: seeded(seed) },
     {
-      arrive(frames) {
-        for (const frame of frames) {
+      arrive(frames, count) {
+        for (const frame of Array.from(frames).slice(0, count)) {
           arrived.push({ id: arena.id[frame]!, at: clock.now() })
           arena.release(frame)
         }
