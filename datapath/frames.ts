@@ -18,6 +18,12 @@ export const MAX_FRAME_LENGTH = SLOT_SIZES[2] - HEADROOM
 /** A frame's place in its arena: an index, dense and reused. */
 export type FrameHandle = number
 
+/** Told of the copies of frames that have an identity. */
+export interface CopyWatch {
+  copied(id: number): void
+  gone(id: number): void
+}
+
 /** Handles that are free, the one that came last on top. */
 class FreeList {
   #handles = new Int32Array(256)
@@ -45,6 +51,7 @@ class FreeList {
 }
 
 export class FrameArena {
+  watch: CopyWatch | undefined
   /** The memory of all frames. Replaced when it grows: do not keep it over an `allocate` or `clone`. */
   bytes = new Uint8Array(INITIAL_BYTES)
   /** Big-endian access to `bytes`; replaced with it. */
@@ -129,6 +136,7 @@ export class FrameArena {
     this.id[copy] = this.id[frame]!
     this.trail[copy] = this.trail[frame]!
     this.packetType[copy] = this.packetType[frame]!
+    if (this.watch !== undefined && this.id[copy] !== 0) this.watch.copied(this.id[copy]!)
     return copy
   }
 
@@ -136,6 +144,7 @@ export class FrameArena {
     const slotClass = this.#slotClass[frame]!
     if (slotClass === 0) this.#small.push(frame)
     else this.#free[slotClass]!.push(frame)
+    if (this.watch !== undefined && this.id[frame] !== 0) this.watch.gone(this.id[frame]!)
   }
 
   /** The frame's bytes, valid until the next `allocate` or `clone`. */

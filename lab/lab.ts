@@ -17,7 +17,9 @@ import type { FailureTarget } from '../topologies/scenario.ts'
 import type { Topology } from '../topologies/topology.ts'
 import { dropName } from './drop-names.ts'
 import { Judge, type Hearing } from './judge/judge.ts'
+import type { Origin } from './judge/open-records.ts'
 import { Surroundings } from './judge/surroundings.ts'
+import { copyBytes } from '../protocols/bytes.ts'
 import { Digest } from './recorder.ts'
 
 /** How long a control message takes from controller to switch. */
@@ -53,7 +55,9 @@ export class Lab {
   readonly #observer: LabObserver
   readonly #channels = new Map<string, Channel>()
   /** Of frames that have not entered yet: their guest may be paused. */
-  readonly #sources = new Map<number, string>()
+  readonly #origins = new Map<number, Origin>()
+  /** Of the frame that is entering now. */
+  readonly #origin = { id: 0, source: '', number: 0, made: false }
   /** What has been made to fail and has not been mended. */
   readonly #broken = new Set<string>()
   #nextFrame = 1
@@ -71,6 +75,7 @@ export class Lab {
       trail: this.#trail,
       ...(stopwatch && { stopwatch }),
     }
+    this.#arena.watch = this.judge
     this.network = new EmulatedNetwork(topology, world, {
       sent: (nic, frame) => this.#sent(nic, frame),
       heard: (nic, frame) => this.#heard(nic, frame),
@@ -107,11 +112,22 @@ export class Lab {
     return this.clock instanceof VirtualClock ? this.clock.runUntil(work) : work
   }
 
-  /** A guest sends a frame; `source` says to people where it is from. */
-  inject(nic: string, bytes: Uint8Array, source: string): void {
+  /**
+   * A guest sends a frame, the bytes from `start` to `end`; `source` and `number` say to people where it is from. They are
+   * kept aside only where the guest is paused.
+   */
+  inject(nic: string, bytes: Uint8Array, source: string, number = 0, start = 0, end = bytes.length): void {
     const id = this.#nextFrame++
-    this.#sources.set(id, source)
-    this.#send(nic, id, bytes)
+    const origin = this.#origin
+    origin.id = id
+    origin.source = source
+    origin.number = number
+    const frame = this.#arena.allocate(end - start)
+    copyBytes(bytes, start, end, this.#arena.bytes, this.#arena.offset[frame]!)
+    this.#arena.id[frame] = id
+    this.network.send(nic, frame)
+    if (origin.id === id) this.#origins.set(id, { source, number, made: false })
+    origin.id = 0
   }
 
   /** Frames on their way now, those that are held somewhere left out. */
@@ -205,22 +221,37 @@ export class Lab {
   }
 
   #sent(nic: string, frame: FrameHandle): void {
+    const { bytes, offset, length } = this.#arena
     const id = this.#arena.id[frame]!
-    const bytes = this.#arena.read(frame)
-    this.judge.sent(id, nic, this.clock.now(), bytes, this.#sources.get(id) ?? 'ping', this.pinger.owns(id))
-    this.#sources.delete(id)
-    this.#observer.sent?.(this.clock.now(), nic, id, bytes)
+    const start = offset[frame]!
+    const at = this.clock.now()
+    this.judge.sent(id, nic, at, bytes, this.#originOf(id), start, start + length[frame]!)
+    this.#observer.sent?.(at, nic, id, this.#arena.read(frame))
+  }
+
+  #originOf(id: number): Origin {
+    const now = this.#origin
+    if (now.id === id) {
+      now.id = 0
+      return now
+    }
+    const origin = this.#origins.get(id) ?? { source: 'ping', number: 0, made: this.pinger.owns(id) }
+    this.#origins.delete(id)
+    return origin
   }
 
   #heard(nic: string, frame: FrameHandle): void {
+    const { bytes, offset, length } = this.#arena
     const id = this.#arena.id[frame]!
-    const bytes = this.#arena.read(frame)
-    this.digest.delivery(this.clock.now(), nic, bytes)
+    const start = offset[frame]!
+    const end = start + length[frame]!
+    const at = this.clock.now()
+    this.digest.delivery(at, nic, bytes, start, end)
     const witnesses = this.judge.leaks.length
-    const hearing = this.judge.heard(id, nic, this.clock.now(), bytes)
+    const hearing = this.judge.heard(id, nic, at, bytes, start, end)
     if (this.judge.leaks.length > witnesses) this.leakPaths.push(this.#trail.of(frame))
-    this.#observer.heard?.(this.clock.now(), nic, id, bytes, hearing, () => this.#trail.of(frame))
-    if (this.pinger.owns(id)) this.pinger.hear(nic, id, bytes)
+    this.#observer.heard?.(at, nic, id, this.#arena.read(frame), hearing, () => this.#trail.of(frame))
+    if (this.pinger.owns(id)) this.pinger.hear(nic, id, this.#arena.read(frame))
   }
 
   #dropped(frame: FrameHandle, reason: DropReason, place: string, flow: Flow | undefined): void {

@@ -1,32 +1,65 @@
 // Writes down what happens, as it happens: the digest of the run, and on request a capture for Wireshark.
 
 import { createHash } from 'node:crypto'
+import { copyBytes } from '../protocols/bytes.ts'
 import { PcapngWriter } from '../protocols/capture/pcapng-writer.ts'
 import type { Nanoseconds } from '../runtime/clock.ts'
+
+/** Bytes that are gathered before they are hashed: a call for each entry costs more than the hashing. */
+const GATHERED = 1 << 16
 
 /** SHA-256 over (nanosecond, port, bytes or drop name) of every delivery and drop, in order. */
 export class Digest {
   readonly #hash = createHash('sha256')
-  readonly #head = Buffer.alloc(8)
+  readonly #gathered = Buffer.alloc(GATHERED)
+  #size = 0
+  /** UTF-8 of names of ports, places and drops; there are not many. */
+  readonly #texts = new Map<string, Uint8Array>()
 
-  delivery(at: Nanoseconds, port: string, bytes: Uint8Array): void {
+  /** The frame's bytes are those from `start` to `end`. */
+  delivery(at: Nanoseconds, port: string, bytes: Uint8Array, start = 0, end = bytes.length): void {
     this.#entry(at, port)
-    this.#hash.update(bytes)
+    this.#add(bytes, start, end)
   }
 
   drop(at: Nanoseconds, place: string, reason: string): void {
     this.#entry(at, place)
-    this.#hash.update(reason)
+    this.#addText(reason)
   }
 
   value(): string {
+    this.#flush()
     return `sha256:${this.#hash.copy().digest('hex')}`
   }
 
   #entry(at: Nanoseconds, port: string): void {
-    this.#head.writeBigUInt64BE(BigInt(at))
-    this.#hash.update(this.#head)
-    this.#hash.update(port)
+    if (this.#size + 8 > GATHERED) this.#flush()
+    this.#gathered.writeUInt32BE(Math.floor(at / 2 ** 32), this.#size)
+    this.#gathered.writeUInt32BE(at % 2 ** 32, this.#size + 4)
+    this.#size += 8
+    this.#addText(port)
+  }
+
+  #addText(text: string): void {
+    let bytes = this.#texts.get(text)
+    if (bytes === undefined) this.#texts.set(text, (bytes = Buffer.from(text)))
+    this.#add(bytes, 0, bytes.length)
+  }
+
+  #add(bytes: Uint8Array, start: number, end: number): void {
+    const length = end - start
+    if (this.#size + length > GATHERED) this.#flush()
+    if (length > GATHERED) {
+      this.#hash.update(bytes.subarray(start, end))
+      return
+    }
+    copyBytes(bytes, start, end, this.#gathered, this.#size)
+    this.#size += length
+  }
+
+  #flush(): void {
+    this.#hash.update(this.#gathered.subarray(0, this.#size))
+    this.#size = 0
   }
 }
 

@@ -145,7 +145,7 @@ class Run {
       return this.#unmapped(`link type ${LINK_TYPES[linkType] ?? linkType}, not Ethernet`)
     if (frame.bytes.length > MAX_FRAME_LENGTH) return this.#unmapped(`longer than ${MAX_FRAME_LENGTH} bytes`)
     if ('unmapped' in entry) return this.#unmapped(entry.unmapped)
-    this.#lab.inject(entry.nic, entry.untag ? untagged(frame.bytes) : frame.bytes, `${capture}#${frame.number}`)
+    this.#lab.inject(entry.nic, entry.untag ? untagged(frame.bytes) : frame.bytes, capture, frame.number)
   }
 
   #unmapped(source: string): void {

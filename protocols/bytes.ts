@@ -11,6 +11,15 @@ export const bytesOf = (view: DataView): Uint8Array => new Uint8Array(view.buffe
 /** A copy of the bytes from `from` up to `to`. */
 export const copyOf = (view: DataView, from: number, to: number): Uint8Array => bytesOf(view).slice(from, to)
 
+/** Up to so many bytes, copying one by one is quicker than making a view of them. */
+const SHORT = 200
+
+/** Copies the bytes of `source` from `start` to `end` to where `at` is in `target`. */
+export function copyBytes(source: Uint8Array, start: number, end: number, target: Uint8Array, at: number): void {
+  if (end - start > SHORT) target.set(source.subarray(start, end), at)
+  else for (let from = start; from < end; from++) target[at++] = source[from]!
+}
+
 /** @throws Malformed where fewer than `size` bytes stand between `at` and `end`. */
 export function requireBytes(protocol: string, part: string, at: number, end: number, size: number): void {
   const found = Math.max(0, end - at)

@@ -1,5 +1,5 @@
 // Holds what happened to each frame against the law. It is told what enters, what is heard and what is dropped, and keeps an
-// open record of each frame until nothing more is to come of it.
+// open record of each frame until nothing more is to come of it: until its last copy is gone, where somebody tells of copies.
 
 import type { Nanoseconds } from '../../runtime/clock.ts'
 import { SECOND } from '../../runtime/clock.ts'
@@ -7,39 +7,16 @@ import type { FailureTarget } from '../../topologies/scenario.ts'
 import type { Topology } from '../../topologies/topology.ts'
 import type { FrameCounts } from '../verdict.ts'
 import { Law, type Ruling } from './law.ts'
-import { look, type Sight } from './sight.ts'
+import { NewestFrames } from './newest-frames.ts'
+import { OpenRecords, type Origin, type Record } from './open-records.ts'
+import { SightBook, type Seen } from './sight-book.ts'
+import type { Sight } from './sight.ts'
 import type { Surroundings } from './surroundings.ts'
 
 /** A frame whose fate is settled is forgotten after this much time; a second copy later than that counts as doubled all the same. */
 const SETTLED_AFTER = 5 * SECOND
 /** Witnesses kept of each kind; all are counted. */
 const WITNESSES = 20
-
-interface Record {
-  id: number
-  /** Where the frame is from, for people: `web.pcapng#47`. */
-  source: string
-  at: Nanoseconds
-  nic: string
-  made: boolean
-  ruling: Ruling
-  flow: number
-  heardBy: string[]
-  answered: boolean
-  drops: Drop[]
-  /** The sender's host when it sent. */
-  from: string | undefined
-  /** Of those who must hear it: whom no path led to since. */
-  cutOff: string[]
-  bytes: Uint8Array
-}
-
-interface Drop {
-  reason: string
-  place: string
-  /** Who need not hear the frame for it. */
-  excuses: 'all' | readonly string[]
-}
 
 export interface Witness {
   id: number
@@ -105,10 +82,12 @@ export class Judge {
   readonly crossings = new Map<string, LeakWitness>()
   #law: Law
   readonly #surroundings: Surroundings
-  readonly #open = new Map<number, Record>()
-  readonly #pairs = new Map<string, PairTally>()
-  /** By receiver and flow: the newest frame heard. */
-  readonly #newest = new Map<string, number>()
+  readonly #open = new OpenRecords()
+  readonly #sights = new SightBook()
+  /** By sender, then receiver. */
+  readonly #pairs = new Map<string, Map<string, Pair>>()
+  #pairCount = 0
+  readonly #newest = new NewestFrames()
 
   constructor(topology: Topology, surroundings: Surroundings) {
     this.#law = new Law(topology)
@@ -124,7 +103,7 @@ export class Judge {
   /** The scenario breaks a link or a host: those whom no path leads to any more need not hear what is on its way. */
   break(target: FailureTarget): void {
     this.#surroundings.break(target)
-    for (const record of this.#open.values()) this.#noteCutOff(record)
+    for (const record of this.#open) this.#noteCutOff(record)
   }
 
   mend(target: FailureTarget): void {
@@ -136,38 +115,38 @@ export class Judge {
     this.frames.unmapped++
   }
 
-  /** A frame enters. `source` says to people where it is from; `made` that it is none of theirs. */
-  sent(id: number, nic: string, at: Nanoseconds, bytes: Uint8Array, source: string, made: boolean): void {
-    const seen = look(bytes)
-    const ruling = seen === undefined ? MALFORMED : this.#law.judge(nic, seen)
+  /** A frame enters: one copy of it. Its bytes are those from `start` to `end`, and can be read during the call. */
+  sent(
+    id: number,
+    nic: string,
+    at: Nanoseconds,
+    bytes: Uint8Array,
+    { source, number, made }: Origin,
+    start = 0,
+    end = bytes.length,
+  ): void {
+    const seen = this.#sights.look(bytes, start, end)
+    const record = this.#open.open(id, seen === undefined ? MALFORMED : this.#rulingOn(nic, seen))
+    record.source = source
+    record.number = number
+    record.made = made
+    record.at = at
+    record.nic = nic
+    record.from = this.#surroundings.hostOf(nic)
+    record.flow = seen?.sight.flow ?? 0
+    record.keepBytes(bytes, start, end)
     this.#count(made).injected++
-    const record: Record = {
-      id,
-      source,
-      at,
-      nic,
-      made,
-      ruling,
-      from: this.#surroundings.hostOf(nic),
-      cutOff: [],
-      flow: seen?.flow ?? 0,
-      heardBy: [],
-      answered: false,
-      drops: [],
-      bytes: bytes.slice(),
-    }
     this.#noteCutOff(record)
-    this.#open.set(id, record)
     this.#settleOlderThan(at - SETTLED_AFTER)
   }
 
-  heard(id: number, nic: string, at: Nanoseconds, bytes: Uint8Array): Hearing {
-    const record = this.#open.get(id)
+  heard(id: number, nic: string, at: Nanoseconds, bytes: Uint8Array, start = 0, end = bytes.length): Hearing {
+    const record = this.#open.find(id)
     if (record === undefined) {
       if (id !== 0) this.frames.duplicated++
       return id === 0 ? 'unknown' : 'duplicated'
     }
-    const seen = look(bytes)
+    const seen = this.#sights.look(bytes, start, end)?.sight
     if (nic === record.nic && isAnswer(record, seen)) {
       record.answered = true
       return 'answered'
@@ -176,28 +155,57 @@ export class Judge {
     return this.#delivered(record, nic, at, seen)
   }
 
+  /** There is one copy more of the frame. */
+  copied(id: number): void {
+    const record = this.#open.find(id)
+    if (record !== undefined) record.copies++
+  }
+
+  /** There is one copy less. After the last, nothing more comes of the frame, and it is settled; but what is still owed stays open. */
+  gone(id: number): void {
+    const record = this.#open.find(id)
+    if (record === undefined || --record.copies > 0 || record.isKept) return
+    if (isLost(record)) return
+    this.#settle(record, false)
+    this.#open.close(record)
+  }
+
   /** A copy of the frame ended. `reason` is a drop's name, or the policy's or user's own name for it. */
   dropped(id: number, reason: string, place: string): void {
-    const record = this.#open.get(id)
+    const record = this.#open.find(id)
     if (record === undefined) return
     record.drops.push({ reason, place, excuses: this.#excusedBy(record, reason, place) })
   }
 
   pair(from: string, to: string): PairTally {
-    const key = `${from} ${to}`
-    let tally = this.#pairs.get(key)
-    if (tally === undefined) this.#pairs.set(key, (tally = { sent: 0, heard: 0, lost: 0, duplicated: 0, reached: 0 }))
-    return tally
+    return this.#pair(from, to)
   }
 
   /** Settles all that is open. `held` are the frames kept somewhere at the end. */
   finish(held: ReadonlySet<number>): void {
-    for (const record of this.#open.values()) this.#settle(record, held.has(record.id))
+    for (const record of this.#open) this.#settle(record, held.has(record.id))
     this.#open.clear()
   }
 
   #count(made: boolean): FrameCounts {
     return made ? this.made : this.frames
+  }
+
+  #pair(from: string, to: string): Pair {
+    let receivers = this.#pairs.get(from)
+    if (receivers === undefined) this.#pairs.set(from, (receivers = new Map()))
+    let pair = receivers.get(to)
+    if (pair === undefined) receivers.set(to, (pair = newPair(++this.#pairCount)))
+    return pair
+  }
+
+  #rulingOn(nic: string, seen: Seen): Ruling {
+    if (seen.ruling === undefined || seen.nic !== nic || seen.law !== this.#law) {
+      seen.nic = nic
+      seen.law = this.#law
+      seen.ruling = this.#law.judge(nic, seen.sight)
+    }
+    return seen.ruling
   }
 
   #entitled({ ruling, nic: sender }: Record, nic: string, seen: Sight | undefined): boolean {
@@ -208,29 +216,23 @@ export class Judge {
 
   #delivered(record: Record, nic: string, at: Nanoseconds, seen: Sight | undefined): Hearing {
     const counts = this.#count(record.made)
-    this.pair(record.nic, nic).reached++
+    const pair = this.#pair(record.nic, nic)
+    pair.reached++
     if (record.heardBy.includes(nic)) {
       counts.duplicated++
-      this.pair(record.nic, nic).duplicated++
+      pair.duplicated++
       this.mishaps.push({ kind: 'duplicated', at, nics: [record.nic, nic] })
       return 'duplicated'
     }
     record.heardBy.push(nic)
-    this.#checkOrder(record, nic)
+    if (!this.#newest.note(pair.number, record.flow, record.id)) counts.reordered++
     if (record.ruling.dscp !== undefined && seen?.ip?.dscp !== record.ruling.dscp) counts.unmarked++
     return 'delivered'
   }
 
-  #checkOrder(record: Record, nic: string): void {
-    const key = `${record.nic} ${nic} ${record.flow}`
-    const newest = this.#newest.get(key) ?? 0
-    if (record.id < newest) this.#count(record.made).reordered++
-    else this.#newest.set(key, record.id)
-  }
-
   #leaked(record: Record, to: string, at: Nanoseconds, seen: Sight | undefined): Hearing {
     this.#count(record.made).leaked++
-    this.pair(record.nic, to).reached++
+    this.#pair(record.nic, to).reached++
     this.mishaps.push({ kind: 'leaked', at, nics: [record.nic, to] })
     const leak = { ...witness(record), at, to, toNetwork: seen && this.#law.networkAt(to, seen) }
     const crossing = `${leak.fromNetwork ?? ''} ${leak.toNetwork ?? ''}`
@@ -257,23 +259,25 @@ export class Judge {
   }
 
   #settleOlderThan(instant: Nanoseconds): void {
-    for (const record of this.#open.values()) {
-      if (record.at > instant) return
+    for (;;) {
+      const record = this.#open.oldest
+      if (record === undefined || record.at > instant) return
       // What is still owed may be held somewhere; it stays open to the end.
-      if (fateOf(record, false) === 'lost') continue
-      this.#settle(record, false)
-      this.#open.delete(record.id)
+      if (isLost(record)) this.#open.setAside(record)
+      else {
+        this.#settle(record, false)
+        this.#open.close(record)
+      }
     }
   }
 
   #settle(record: Record, held: boolean): void {
     const counts = this.#count(record.made)
     const fate = fateOf(record, held)
-    const missed = missing(record)
     for (const nic of fate === 'answered' ? record.heardBy : record.ruling.must) {
-      const tally = this.pair(record.nic, nic)
+      const tally = this.#pair(record.nic, nic)
       tally.sent++
-      if (!missed.includes(nic)) tally.heard++
+      if (record.heardBy.includes(nic) || !record.ruling.must.includes(nic)) tally.heard++
       else if (fate === 'lost' && isOwed(record, nic)) tally.lost++
     }
     if (typeof fate === 'object') counts.dropped[fate.dropped] = (counts.dropped[fate.dropped] ?? 0) + 1
@@ -281,7 +285,7 @@ export class Judge {
     if (fate === 'lost')
       this.#noteLoss(
         record,
-        missed.filter((nic) => isOwed(record, nic)),
+        missing(record).filter((nic) => isOwed(record, nic)),
       )
   }
 
@@ -300,17 +304,33 @@ export class Judge {
 
 const MALFORMED: Ruling = { network: undefined, must: [], may: [], excuses: ['malformed'], limited: [] }
 
+/** A tally, and the number of the pair. */
+interface Pair extends PairTally {
+  number: number
+}
+
+const newPair = (number: number): Pair => ({ number, sent: 0, heard: 0, lost: 0, duplicated: 0, reached: 0 })
+
 const missing = ({ ruling, heardBy }: Record) => ruling.must.filter((nic) => !heardBy.includes(nic))
 
 /** Nothing excuses that the vNIC has not heard the frame. */
 const isOwed = ({ drops, cutOff }: Record, nic: string): boolean =>
   !cutOff.includes(nic) && !drops.some(({ excuses }) => excuses === 'all' || excuses.includes(nic))
 
+const isLost = (record: Record): boolean => !isComplete(record) && fateOf(record, false) === 'lost'
+
+/** Somebody heard it, and all who must. */
+function isComplete({ ruling: { must }, heardBy }: Record): boolean {
+  if (heardBy.length === 0) return false
+  for (let index = 0; index < must.length; index++) if (!heardBy.includes(must[index]!)) return false
+  return true
+}
+
 /** How the frame ended, exactly one way: DESIGN §7. */
 function fateOf(record: Record, held: boolean): 'delivered' | 'answered' | 'held' | 'lost' | { dropped: string } {
-  const { drops, heardBy, answered, cutOff } = record
+  if (isComplete(record)) return 'delivered'
+  const { drops, answered, cutOff } = record
   const missed = missing(record)
-  if (missed.length === 0 && heardBy.length > 0) return 'delivered'
   if (answered) return 'answered'
   if (missed.some((nic) => isOwed(record, nic))) return held ? 'held' : 'lost'
   if (held && missed.length === 0) return 'held'
@@ -327,7 +347,7 @@ function isAnswer(record: Record, seen: Sight | undefined): boolean {
 
 const witness = (record: Record): Witness => ({
   id: record.id,
-  source: record.source,
+  source: record.number === 0 ? record.source : `${record.source}#${record.number}`,
   at: record.at,
   from: record.nic,
   fromNetwork: record.ruling.network,

@@ -5,6 +5,8 @@ import type { Topology } from '../../topologies/topology.ts'
 
 export class Surroundings {
   readonly #hostOf: (vm: string) => string | undefined
+  /** By vNIC that was asked for. */
+  readonly #vmOf = new Map<string, string>()
   #topology: Topology
   readonly #brokenHosts = new Set<string>()
   /** Both directions, as the emulator names the places on a link. */
@@ -19,7 +21,9 @@ export class Surroundings {
 
   /** The host on which the vNIC's guest is now. */
   hostOf(nic: string): string | undefined {
-    return this.#hostOf(nic.slice(0, nic.indexOf(':')))
+    let vm = this.#vmOf.get(nic)
+    if (vm === undefined) this.#vmOf.set(nic, (vm = nic.slice(0, nic.indexOf(':'))))
+    return this.#hostOf(vm)
   }
 
   amend(topology: Topology): void {

@@ -53,7 +53,8 @@ beforeEach(() => {
 })
 
 /** Frame `id` from a to b, at nanosecond `id`. */
-const send = (id: number, bytes = frame(1, 2)) => judge.sent(id, 'a:eth0', id, bytes, 'test', false)
+const send = (id: number, bytes = frame(1, 2)) =>
+  judge.sent(id, 'a:eth0', id, bytes, { source: 'test', number: 0, made: false })
 const hear = (id: number, who = 'b', bytes = frame(1, 2)) => judge.heard(id, `${who}:eth0`, id, bytes)
 const finish = (held: number[] = []) => {
   judge.finish(new Set(held))
@@ -219,7 +220,11 @@ test.each([1, 2, 3])('every frame ends exactly once, whatever happens to it (see
   const random = seeded(seed)
   const reasons = ['user_flow', 'link_loss', 'rate_limited', 'port_security']
   for (let id = 1; id <= 2000; id++) {
-    judge.sent(id, 'a:eth0', id * (SECOND / 50), frame(1, random.below(6)), 'test', random.below(4) === 0)
+    judge.sent(id, 'a:eth0', id * (SECOND / 50), frame(1, random.below(6)), {
+      source: 'test',
+      number: 0,
+      made: random.below(4) === 0,
+    })
     for (let event = random.below(4); event > 0; event--) {
       const earlier = 1 + random.below(id)
       if (random.below(2) === 0) hear(earlier, 'abcd'[random.below(4)], frame(1, random.below(6)))

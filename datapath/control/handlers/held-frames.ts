@@ -39,6 +39,8 @@ function requirePort(device: Switch, name: string): void {
 
 function takeOut(arena: FrameArena, frame: FrameHandle): HeldFrame {
   const held = { id: BigInt(arena.id[frame]!), bytes: arena.read(frame).slice() }
+  // It is not gone: whoever counts its copies counts the one in the message.
+  arena.id[frame] = 0
   arena.release(frame)
   return held
 }
