@@ -7,8 +7,8 @@
 //   slot:  | megaflow's number, 0 where empty | when it was used last | the union's words of the frame … |
 //
 // A frame's words are read where they stand, four octets at a time, in the machine's byte order. Four neighbouring slots make a
-// set; in a full set the one that was used least lately gives way, so a flood of new flows does not drive out those that
-// are in use. When a megaflow's mask has bits that the union has not, the union grows and all slots are emptied: that happens
+// set, and an entry may be in either of two sets: in the second where the first was full. Where both are, the one of the eight
+// that was used least lately gives way, so a flood of new flows does not drive out those that are in use. When a megaflow's mask has bits that the union has not, the union grows and all slots are emptied: that happens
 // once for each kind of mask.
 
 import type { FrameArena, FrameHandle } from '../frames.ts'
@@ -19,6 +19,8 @@ import type { MegaflowMask } from './megaflows.ts'
 /** Slots at first; how many make a set. */
 const FEWEST = 1 << 8
 const WAYS = 4
+/** Where an entry may be: in its first set, and in its second. */
+const CHOICES = 2 * WAYS
 /** Words of most unions, and of the narrowest: those that a smaller one has not compare nothing. */
 const FEW = 4
 
@@ -90,10 +92,10 @@ export class Microflows {
       const b = view.getInt32(at + place1, true) & mask1
       const c = view.getInt32(at + place2, true) & mask2
       const d = view.getInt32(at + place3, true) & mask3
-      const first = finished(mixed(mixed(mixed(mixed(0, a), b), c), d)) & lastSlot
+      const hash = finished(mixed(mixed(mixed(mixed(0, a), b), c), d))
       let number = 0
-      for (let way = 0; way < WAYS; way++) {
-        const slot = (first ^ way) * (HEAD + FEW)
+      for (let choice = 0; choice < CHOICES; choice++) {
+        const slot = (slotOf(hash, choice) & lastSlot) * (HEAD + FEW)
         if (slots[slot + 2] !== a || slots[slot + 3] !== b || slots[slot + 4] !== c || slots[slot + 5] !== d) continue
         number = slots[slot + NUMBER]
         if (number === 0) continue
@@ -106,9 +108,9 @@ export class Microflows {
 
   #find(view: DataView, at: number): number {
     const slots = this.#slots
-    const first = this.#hash(view, at) & this.#lastSlot
-    for (let way = 0; way < WAYS; way++) {
-      const slot = (first ^ way) * this.#stride
+    const hash = this.#hash(view, at)
+    for (let choice = 0; choice < CHOICES; choice++) {
+      const slot = (slotOf(hash, choice) & this.#lastSlot) * this.#stride
       if (slots[slot + NUMBER] === 0 || !this.#isAt(slot)) continue
       slots[slot + USED] = this.#age
       return slots[slot + NUMBER]
@@ -150,13 +152,12 @@ export class Microflows {
     return finished(hash)
   }
 
-  /** Puts what is in `words` into its set. */
+  /** Puts what is in `words` into one of its sets. */
   #put(hash: number, number: number): void {
     const slots = this.#slots
-    const first = hash & this.#lastSlot
     let place = -1
-    for (let way = 0; way < WAYS; way++) {
-      const slot = (first ^ way) * this.#stride
+    for (let choice = 0; choice < CHOICES; choice++) {
+      const slot = (slotOf(hash, choice) & this.#lastSlot) * this.#stride
       if (slots[slot + NUMBER] !== 0 && this.#isAt(slot)) {
         slots[slot + NUMBER] = number
         return
@@ -213,4 +214,10 @@ export class Microflows {
       this.#put(finished(hash), old[slot + NUMBER])
     }
   }
+}
+
+/** The slot of an entry's choice, before it is cut to as many bits as there are: its first set's four, then its second set's. */
+function slotOf(hash: number, choice: number): number {
+  const set = choice < WAYS ? hash : (hash << 16) | (hash >>> 16)
+  return set ^ (choice & (WAYS - 1))
 }
