@@ -27,7 +27,7 @@ export interface Bucket {
 export interface SelectionMethod {
   method: 'hash' | 'dp_hash'
   parameter: bigint
-  /** Of `hash`: the fields it goes by, masked; none means the five-tuple. */
+  /** Of `hash`: the fields it goes by, the value of each being the bits that count; none means the five-tuple. */
   fields: FieldMatch[]
 }
 

@@ -135,7 +135,7 @@ function readCommandBucket(piece: Piece, command: GroupCommand): Exclude<GroupMo
   return parseSmall(piece, ReservedGroup.Max)
 }
 
-/** `ip_src,tcp_dst=0xff`: what is given is a mask. */
+/** `ip_src,tcp_dst=0xff`: what is given is a mask; where none is, all bits count. */
 function readHashFields(piece: Piece): FieldMatch[] {
   const parts = words(piece).map((word): FieldMatch => {
     const field = word.key.text === 'nw_tos' ? fieldOf('ip_dscp') : fieldNamed(word.key.text)
@@ -146,10 +146,10 @@ function readHashFields(piece: Piece): FieldMatch[] {
       )
       throw new FlowSyntaxError(word.key.column, `unknown field '${word.key.text}'`, 'a field to hash', meant)
     }
-    if (word.value === undefined || word.value.text === '') return { field: field.name, value: 0n }
+    if (word.value === undefined || word.value.text === '') return { field: field.name, value: field.ones }
     const { value, mask } = parseMasked({ ...field, maskable: true }, word.value, {})
     if (mask !== undefined) throw new FlowSyntaxError(word.value.column, 'a mask has no mask', 'FIELD=MASK')
-    return value === field.ones ? { field: field.name, value: 0n } : { field: field.name, value: 0n, mask: value }
+    return { field: field.name, value }
   })
   return FIELDS.flatMap(({ name }) => parts.findLast((part) => part.field === name) ?? [])
 }

@@ -41,9 +41,9 @@ function selectionText({ method, parameter, fields }: SelectionMethod, options: 
   ]
 }
 
-function hashField({ field, mask }: FieldMatch, options: FlowTextOptions): string {
-  const name = actionName(field)
-  return mask === undefined ? name : `${name}=${formatInAction(fieldOf(field), { value: mask }, options)}`
+function hashField({ field: name, value }: FieldMatch, options: FlowTextOptions): string {
+  const field = fieldOf(name)
+  return value === field.ones ? actionName(name) : `${actionName(name)}=${formatInAction(field, { value }, options)}`
 }
 
 /** Open vSwitch lists fields to hash in the order of its own table (openvswitch/meta-flow.h), which is not that of a match. */

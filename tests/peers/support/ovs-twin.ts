@@ -4,9 +4,6 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FlowSpec, GroupMod, PortConfig } from '../../../protocols/control/messages.ts'
 import { ReservedPort } from '../../../protocols/control/messages.ts'
-import { formatIpv4, formatIpv6, formatMac } from '../../../protocols/address.ts'
-import type { FieldName } from '../../../protocols/fields.ts'
-import { fieldOf } from '../../../protocols/fields.ts'
 import { printFlow } from '../../../protocols/flow-text/print.ts'
 import { printGroup } from '../../../protocols/flow-text/print-groups.ts'
 import { daemonCommand } from './daemon-command.ts'
@@ -121,18 +118,7 @@ export class OvsTwin {
 function groupLine(group: GroupMod): string {
   if (group.command === 'remove_bucket')
     return `remove_bucket group_id=${group.group},command_bucket_id=${group.bucket}`
-  // What is printed of a group tells no masks.
-  const fields = group.selection?.fields.map(({ field, value }) => maskedName(field, value)) ?? []
-  const line = printGroup(group).replace(/,fields(\(.*?\)|=\w+)/, `,fields(${fields.join(',')})`)
-  return `${group.command} ${line}`
-}
-
-function maskedName(name: FieldName, mask: bigint): string {
-  const { format, ones } = fieldOf(name)
-  if (mask === ones) return name
-  if (format === 'mac') return `${name}=${formatMac(mask)}`
-  if (format === 'ipv4') return `${name}=${formatIpv4(Number(mask))}`
-  return format === 'ipv6' ? `${name}=${formatIpv6(mask)}` : `${name}=0x${mask.toString(16)}`
+  return `${group.command} ${printGroup(group)}`
 }
 
 function portWords(name: string, { vlanMode, tag, trunks = [], cvlans = [] }: VlanSettings): string[] {
