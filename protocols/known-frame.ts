@@ -6,7 +6,7 @@ import { APPLICATION_GATEWAYS } from './control/messages.ts'
 import type { Field, FieldName } from './fields.ts'
 import { CtState, fieldOf } from './fields.ts'
 import type { FieldMatch, Match } from './match.ts'
-import { EtherType, missingPrerequisite } from './match.ts'
+import { EtherType, IpProtocol, missingPrerequisite } from './match.ts'
 
 export interface KnownFrame {
   readonly match: Match
@@ -81,10 +81,13 @@ export const isAlwaysAsked = ({ type }: Action): boolean => type === 'ct' || typ
 /** A gateway goes by its protocol: FTP's is TCP, TFTP's UDP. What the tracker calls invalid is no connection to be committed. */
 function lackingToTrack({ alg, commit }: CtAction, { match }: KnownFrame): string | undefined {
   if (commit && match.some(isInvalid)) return 'a ct_state without +inv'
-  if (alg === APPLICATION_GATEWAYS.ftp) return missingPrerequisite(fieldOf('tcp_src'), match)
-  if (alg === APPLICATION_GATEWAYS.tftp) return missingPrerequisite(fieldOf('udp_src'), match)
+  if (alg === APPLICATION_GATEWAYS.ftp && !isOf(IpProtocol.Tcp, match)) return 'tcp'
+  if (alg === APPLICATION_GATEWAYS.tftp && !isOf(IpProtocol.Udp, match)) return 'udp'
   return missingPrerequisite(fieldOf('nw_proto'), match)
 }
+
+const isOf = (protocol: number, match: Match) =>
+  match.some(({ field, value }) => field === 'nw_proto' && Number(value) === protocol)
 
 const isInvalid = (part: FieldMatch) => part.field === 'ct_state' && (Number(part.value) & CtState.Invalid) !== 0
 
