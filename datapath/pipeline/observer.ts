@@ -2,6 +2,7 @@ import type { Action } from '../../protocols/control/messages.ts'
 import type { Flow } from '../flow.ts'
 import type { FlowKey } from '../flow-key.ts'
 import type { Group, GroupBucket } from '../groups.ts'
+import type { ActionSet } from './action-set.ts'
 import type { Frozen } from './freeze.ts'
 
 /** Told of every turn that a frame takes, in order. `depth` is in how many lists of actions it stands: those of flows and of buckets. */
@@ -11,7 +12,7 @@ export interface TranslationObserver {
   /** About to be done. */
   action(action: Action, depth: number): void
   /** Behind the actions of `flow`, its other instructions come next: clear, write, writeMetadata, gotoTable. */
-  instructions(flow: Flow, depth: number): void
+  instructions(flow: Flow, depth: number, actionSet: ActionSet | undefined): void
   /** The actions of the bucket come next, in the order of an action set. */
   bucket(group: Group, bucket: GroupBucket, depth: number): void
   /** What the action set has come to, in its order, is done next. */

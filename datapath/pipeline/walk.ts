@@ -309,7 +309,7 @@ export class Walk {
       this.readAnew()
       return true
     }
-    this.observer?.instructions(flow, current.depth)
+    this.observer?.instructions(flow, current.depth, this.#actionSet)
     this.#write(flow)
     if (gotoTable === undefined) return false
     const port = this.frame.key[Word.inPort]

@@ -13,6 +13,7 @@ import type { FlowKey } from '../flow-key.ts'
 import { readField } from '../flow-key.ts'
 import type { FlowTables } from '../flow-tables.ts'
 import type { Group, GroupBucket } from '../groups.ts'
+import type { ActionSet } from '../pipeline/action-set.ts'
 import { actionSetInOrder, stepsWritten } from '../pipeline/action-set.ts'
 import type { Frozen } from '../pipeline/freeze.ts'
 import type { TranslationObserver } from '../pipeline/observer.ts'
@@ -50,7 +51,6 @@ export class TraceRecorder implements TranslationObserver {
   #lists: TraceNode[][] = []
   #key: FlowKey | undefined
   #finalKey: FlowKey | undefined
-  #actionSet: Step[] = []
   /** A field whose value is told once it has been written. */
   #written: { to: Subfield; depth: number } | undefined
   /** An action set under way beside other lists: how many of its actions are to come, and where lines go afterwards. */
@@ -64,8 +64,7 @@ export class TraceRecorder implements TranslationObserver {
     this.root.push(thaw)
     const under = (text: string) => thaw.under.push(node('place', text))
     if (frozen.table !== undefined) under(`Resuming from table ${frozen.table}`)
-    this.#actionSet = stepsWritten(frozen.actionSet)
-    const restored = actionSetInOrder(this.#actionSet)
+    const restored = actionSetInOrder(stepsWritten(frozen.actionSet))
     if (restored.length > 0) under(`Restoring action set: ${printActions(restored.map(actionOf))}`)
     const rest = frozen.lists.flatMap(({ steps, next }) => steps.slice(next)).map(actionOf)
     if (rest.length > 0) under(`Restoring actions: ${printActions(rest)}`)
@@ -80,7 +79,6 @@ export class TraceRecorder implements TranslationObserver {
   goOnFrom(frozen: Frozen): void {
     const at = this.frozenAt.get(frozen)
     if (at !== undefined) this.#lists = [...at.lists]
-    this.#actionSet = stepsWritten(frozen.actionSet)
   }
 
   table(table: number, flow: Flow | undefined, key: FlowKey, depth: number): void {
@@ -108,7 +106,7 @@ export class TraceRecorder implements TranslationObserver {
     if (to !== undefined) this.#written = { to, depth }
   }
 
-  instructions(flow: Flow, depth: number): void {
+  instructions(flow: Flow, depth: number, actionSet: ActionSet | undefined): void {
     this.#flush()
     this.#leaveSet(depth)
     const { clear, write, writeMetadata, gotoTable } = flow.spec.instructions
@@ -116,13 +114,12 @@ export class TraceRecorder implements TranslationObserver {
       this.#add(depth, node('action', printInstructions({ apply: [], clear: false, write: [], ...part })))
     if (clear) {
       say({ clear })
-      this.#sayActionSet('was', depth)
-      this.#actionSet = []
+      this.#sayActionSet('was', stepsWritten(actionSet), depth)
     }
     if (write.length > 0) {
       say({ write })
-      this.#actionSet.push(...flow.write)
-      this.#sayActionSet('is', depth)
+      const before = clear ? [] : stepsWritten(actionSet)
+      this.#sayActionSet('is', [...before, ...flow.write], depth)
     }
     if (writeMetadata !== undefined) say({ writeMetadata })
     if (gotoTable !== undefined) say({ gotoTable })
@@ -144,7 +141,6 @@ export class TraceRecorder implements TranslationObserver {
     const found = node('place', '--. Executing action set:')
     const list = this.#list(depth)
     list.push(found)
-    this.#actionSet = []
     this.#setUnderWay = { left: actions.length, depth, list }
     this.#lists[depth] = found.under
   }
@@ -231,8 +227,8 @@ export class TraceRecorder implements TranslationObserver {
     for (const text of inner) this.#add(depth, node('action', text))
   }
 
-  #sayActionSet(verb: 'is' | 'was', depth: number): void {
-    const steps = actionSetInOrder(this.#actionSet)
+  #sayActionSet(verb: 'is' | 'was', written: readonly Step[], depth: number): void {
+    const steps = actionSetInOrder(written)
     const text = steps.length === 0 ? `${verb} empty` : `${verb}: ${printActions(steps.map(actionOf))}`
     this.#add(depth, node('detail', `action set ${text}`))
   }
