@@ -92,6 +92,9 @@ export class ConnectionTracker implements Tracker {
     this.fragments = new Reassembly(clock, released && ((frame) => released(frame, 'fragment_timeout')))
   }
 
+  /** What is made of TCP and UDP from or to port 0: invalid, or, where nobody has said any ports, as of any other. */
+  portZero: 'allowed' | 'wrong' = 'wrong'
+
   /** Off: TCP segments outside the windows are taken for valid, too. */
   get sequenceChecks(): boolean {
     return this.#tcp.sequenceChecks
@@ -183,7 +186,7 @@ export class ConnectionTracker implements Tracker {
     const seen = before?.seen
     if (before && seen instanceof Sighting && this.#isCurrent(seen, request))
       return this.#trackAgain(arena, frame, request, before.words, seen)
-    if (!readPacket(arena, frame)) return { words: invalid(zone) }
+    if (!readPacket(arena, frame, this.portZero)) return { words: invalid(zone) }
     this.#zone = zone
     // What another zone has found does not count here.
     this.#state = before && before.words[At.zone] === zone ? before.words[At.state] : 0
@@ -214,7 +217,7 @@ export class ConnectionTracker implements Tracker {
     const words = before.slice()
     const { entry, reply, related } = seen
     this.#state = words[At.state]
-    if (request.nat && readPacket(arena, frame)) this.#translate(arena, frame, entry, reply, related)
+    if (request.nat && readPacket(arena, frame, this.portZero)) this.#translate(arena, frame, entry, reply, related)
     words[At.state] = this.#state
     mark(entry.connection, request)
     writeMarks(words, entry.connection)

@@ -43,8 +43,8 @@ export const packet: Packet = {
   quotedTransport: 0,
 }
 
-/** Reads the frame into `packet`. False for what is no whole and right IP packet, a fragment included. */
-export function readPacket(arena: FrameArena, frame: FrameHandle): boolean {
+/** Reads the frame into `packet`. False for what is no whole and right IP packet, a fragment included; for port 0 unless it is `allowed`. */
+export function readPacket(arena: FrameArena, frame: FrameHandle, portZero: 'allowed' | 'wrong'): boolean {
   const layout = locate(arena, frame)
   packet.related = false
   packet.network = layout.network
@@ -57,7 +57,7 @@ export function readPacket(arena: FrameArena, frame: FrameHandle): boolean {
   if (packet.transport === 0) return false
   const headerIsRight =
     packet.family === 6 || internetChecksum(arena.bytes, packet.network, packet.transport - packet.network) === 0
-  return headerIsRight && transportIsRight(arena) && readTransport(arena.view)
+  return headerIsRight && transportIsRight(arena) && readTransport(arena.view) && (portZero === 'allowed' || hasPorts())
 }
 
 /** Reads addresses and protocol; gives where the transport header begins, 0 where the header is short or of a fragment. */
@@ -133,7 +133,7 @@ function readTransport(view: DataView): boolean {
 
 const isIcmp = () => packet.protocol === (packet.family === 4 ? IpProtocol.Icmp : IpProtocol.Icmpv6)
 
-/** Protocols without ports that we know keep 0. Port 0 is nobody's. */
+/** Protocols without ports that we know keep 0. */
 function readPorts(view: DataView, at: number, end: number, tcpSize: number): boolean {
   packet.icmpType = 0
   packet.sourcePort = 0
@@ -142,6 +142,12 @@ function readPorts(view: DataView, at: number, end: number, tcpSize: number): bo
   if (end - at < (packet.protocol === IpProtocol.Tcp ? tcpSize : UDP_SIZE)) return false
   packet.sourcePort = view.getUint16(at)
   packet.destinationPort = view.getUint16(at + 2)
+  return true
+}
+
+/** Port 0 is nobody's. */
+function hasPorts(): boolean {
+  if (packet.protocol !== IpProtocol.Tcp && packet.protocol !== IpProtocol.Udp) return true
   return packet.sourcePort !== 0 && packet.destinationPort !== 0
 }
 

@@ -280,9 +280,10 @@ class Tracing {
   }
 }
 
-/** Knows the switch's connections. Where the flags are nobody's word, so are the sequence numbers. */
-function shadowOf({ connections }: Switch, { anyTcpFlags = false }: TraceRequest): Tracker {
+/** Knows the switch's connections. Where the flags are nobody's word, so are the sequence numbers; and without a frame a port of 0. */
+function shadowOf({ connections }: Switch, { frame, anyTcpFlags = false }: TraceRequest): Tracker {
   const shadow = connections.shadow()
+  if (frame === undefined || anyTcpFlags) shadow.portZero = 'allowed'
   if (!anyTcpFlags) return shadow
   shadow.sequenceChecks = false
   return acknowledging(shadow)

@@ -110,6 +110,23 @@ describe('a trace', () => {
     expect(asked('nw_src=0.0.0.2,nw_dst=0.0.0.1,tp_src=80,tp_dst=5')).toContain('ct_state=est|rpl|trk')
   })
 
+  test.each(['tcp', 'udp', 'tcp6', 'udp6'])(
+    'takes a flow of %s without ports for a connection that begins',
+    (protocol) => {
+      const ours = testSwitch(PORTS)
+      const flows = [
+        'ip actions=ct(commit,zone=5,table=1)',
+        'ipv6 actions=ct(commit,table=1)',
+        'table=1 actions=output:2',
+      ]
+      ours.sw.tables.applyBundle(flows.map((flow) => flowMod(parseFlow(flow))))
+      const asked = (...words: string[]) => formatTrace(traceFrame(ours.sw, parseTraceWords(ours.sw, words)))
+      expect(asked(`in_port=1,${protocol}`)).toContain('resume conntrack with ct_state=new|trk')
+      const frame = tcpFrame({ ethSrc: 1n, ethDst: 2n, ipSrc: 1, ipDst: 2, srcPort: 0, dstPort: 80, flags: 0x02 })
+      expect(asked('in_port=1', Buffer.from(frame).toString('hex'))).toContain('ct_state=inv|trk')
+    },
+  )
+
   test.each(['--ct-next', '-x', 'in_port=1,nonsense=2', 'in_port=1 zz'])('refuses %s', (words) => {
     const { sw } = testSwitch(PORTS)
     expect(() => parseTraceWords(sw, words.split(' '))).toThrow(/\S/)
