@@ -170,6 +170,7 @@ const TABLE = {
   NXBAC_MUST_BE_ZERO: { type: ErrorType.Experimenter, code: 11, experimenter: NICIRA },
   NXFMFC_INVALID_TLV_FIELD: { type: ErrorType.Experimenter, code: 37, experimenter: NICIRA },
   NXBAC_BAD_HEADER_TYPE: { type: ErrorType.Experimenter, code: 39, experimenter: NICIRA },
+  NXBAC_UNKNOWN_ED_PROP: { type: ErrorType.Experimenter, code: 40, experimenter: NICIRA },
   NXBAC_BAD_CONJUNCTION: { type: ErrorType.Experimenter, code: 15, experimenter: NICIRA },
   OFPMOFC_MONITOR_EXISTS: { type: ErrorType.Experimenter, code: 6, experimenter: NICIRA },
   OFPMOFC_UNKNOWN_MONITOR: { type: ErrorType.Experimenter, code: 8, experimenter: NICIRA },

@@ -193,13 +193,13 @@ function decodeEncap(body: ByteReader): Action {
   const header = (['ethernet', 'mpls', 'mpls_mc'] as const).find((name) => PACKET_TYPES[name] === packetType)
   if (header === undefined)
     throw new Refused('NXBAC_BAD_HEADER_TYPE', '', `packet type 0x${packetType.toString(16)} can not be put on`)
-  if (body.remaining > 0) throw badArgument('encap takes no properties but for NSH')
+  if (body.remaining > 0) throw new Refused('NXBAC_UNKNOWN_ED_PROP', '', 'encap takes no properties but for NSH')
   return { type: 'encap', header }
 }
 
 function decodeDecap(body: ByteReader): Action {
   body.skip(2)
   const packetType = body.u32()
-  if (body.remaining > 0) throw badArgument('decap takes no properties')
+  if (body.remaining > 0) throw new Refused('NXBAC_UNKNOWN_ED_PROP', '', 'decap takes no properties')
   return packetType === NEXT_PROTOCOL ? { type: 'decap' } : { type: 'decap', packetType }
 }
