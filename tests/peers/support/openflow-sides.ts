@@ -133,6 +133,8 @@ export class OpenFlowSides {
     const ours = this.#ours.takeRemovals()
     for (let waited = 0; this.#wire.removals.length < ours.length && waited < PATIENCE; waited += POLL) {
       await new Promise((resolve) => setTimeout(resolve, POLL))
+      // It may have looked in the very moment before time passed.
+      if (waited % LOOK_AGAIN === 0) await this.#twin.command('revalidator/wait')
       await this.#wire.rest()
     }
     return { ours, theirs: this.#wire.removals.splice(0) }
@@ -167,6 +169,7 @@ const SWEEP = 500
 /** Milliseconds that it has to tell of a flow that is gone. */
 const PATIENCE = 2000
 const POLL = 5
+const LOOK_AGAIN = 100
 
 async function stoppedTwin(ports: number): Promise<OvsTwin> {
   const twin = await OvsTwin.start({ ports, caches: false })
