@@ -1,7 +1,10 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { tcpFrame } from '../../protocols/packet/compose.ts'
 import { ended, firstLine, runHere, startCli } from '../support/run-cli.ts'
 
 let folder = ''
@@ -81,3 +84,56 @@ test('switch run has what its files and options say, answers, and ends when told
   child.kill('SIGTERM')
   expect(await end).toMatchObject({ code: 0, stderr: '' })
 })
+
+test('a running switch is asked over its sockets about a frame that it has forwarded', async () => {
+  const [sender, receiver] = await Promise.all([boundSocket(), boundSocket()])
+  const socket = join(folder, 'switch.sock')
+  const flows = written('flows.txt', 'tcp actions=ct(commit,zone=5),NORMAL\n')
+  const port = (name: string, remote: number) => ['--port', `${name}=dgram:127.0.0.1:0,127.0.0.1:${remote}`]
+  const ports = [...port('p1@1', sender.address().port), ...port('p2@2', receiver.address().port)]
+  const listen = ['--listen', `punix:${socket}`, '--listen', 'ptcp:0:127.0.0.1']
+  const child = startCli('switch', 'run', '--json', '--name', 'br7', '--flows', flows, ...listen, ...ports)
+  const end = ended(child)
+  const up = JSON.parse(await firstLine(child)) as { listen: string[]; ports: { local: string }[] }
+  const [, tcpPort] = /^ptcp:(\d+)/.exec(up.listen[1]!)!
+  const frame = tcpFrame({
+    ethSrc: 0x20000000001n,
+    ethDst: 0x20000000002n,
+    ipSrc: 1,
+    ipDst: 2,
+    srcPort: 9,
+    dstPort: 80,
+    flags: 2,
+  })
+  sender.send(frame, Number(up.ports[0]!.local.split(':')[1]), '127.0.0.1')
+  const [forwarded] = (await once(receiver, 'message')) as [Buffer]
+  expect(forwarded.equals(frame)).toBe(true)
+
+  for (const target of [`unix:${socket}`, `tcp:127.0.0.1:${tcpPort}`]) {
+    const asked = async (verb: string, ...words: string[]) => (await runHere('switch', verb, target, ...words)).stdout
+    expect(await asked('show')).toMatch(/flows:1, groups:0\n[^]* 2\(p2\): addr:/)
+    expect(await asked('fdb')).toMatch(/\n +1 +0 +02:00:00:00:00:01 +\d+\n$/)
+    const connection = /^tcp,orig=\(src=0\.0\.0\.1,dst=0\.0\.0\.2,sport=9,dport=80\),.*,zone=5,.*state=SYN_SENT/
+    expect(await asked('dump-conntrack')).toMatch(connection)
+    expect(await asked('dump-conntrack', '5')).toMatch(connection)
+    expect(await asked('dump-conntrack', 'zone=6')).toBe('')
+    expect(await asked('dpctl-dump-flows')).toMatch(/in_port\(1\).*, packets:1, .*actions:ct\(commit,zone=5\),2,/)
+    const traced = await asked('trace', 'br7', 'in_port=2,tcp,dl_dst=02:00:00:00:00:01')
+    expect(traced).toContain(' 0. tcp, priority 32768\n    ct(commit,zone=5)\n')
+    expect(traced).toContain('forwarding to learned port')
+    expect(traced).toMatch(/Datapath actions: ct\(commit,zone=5\),1\n/)
+    const wrong = await runHere('switch', 'trace', target, 'br8', 'in_port=2,tcp')
+    expect(wrong).toMatchObject({ code: 2, stderr: 'signalbox: br8: unknown bridge; this is br7\n' })
+  }
+  child.kill('SIGTERM')
+  expect(await end).toMatchObject({ code: 0, stderr: '' })
+  sender.close()
+  receiver.close()
+})
+
+async function boundSocket() {
+  const socket = createSocket('udp4')
+  socket.bind(0, '127.0.0.1')
+  await once(socket, 'listening')
+  return socket
+}
