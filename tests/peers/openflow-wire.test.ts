@@ -218,6 +218,7 @@ const UNSAID: readonly MessageType[] = [
   'tableMod',
   'roleRequest',
   'roleReply',
+  'roleStatus',
   'asyncConfigRequest',
   'asyncConfigReply',
   'setAsyncConfig',
