@@ -2,12 +2,16 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
+    // Of two processors vitest would leave one idle.
+    maxWorkers: '100%',
     projects: [
       {
         test: {
           name: 'unit',
           include: ['tests/**/*.test.ts'],
           exclude: ['tests/peers/**'],
+          // Each worker loads, and compiles, what is under test once and not once a file.
+          isolate: false,
           testTimeout: 30_000,
         },
       },

@@ -1,7 +1,7 @@
 // The judge does not look at flows. So the controller's apps are broken here, one at a time and each in its own way, and every
 // time the verdict has to turn.
 
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Table } from '../../controller/tables.ts'
 import { replay } from '../../lab/replay.ts'
 import type { Action, FlowSpec } from '../../protocols/control/messages.ts'
@@ -9,6 +9,10 @@ import { parseTopology } from '../../topologies/load.ts'
 import type { Scenario, Step } from '../../topologies/scenario.ts'
 
 type AppFile = 'classifier' | 'egress' | 'flooding' | 'forwarding' | 'neighbours' | 'port-security' | 'qos'
+
+// Test files share their modules: those already there were loaded with whole apps, and those of here are not for others.
+vi.hoisted(() => vi.resetModules())
+afterAll(() => vi.resetModules())
 
 const broken = vi.hoisted(() => ({ file: '', how: (flows: unknown[]): unknown[] => flows }))
 
