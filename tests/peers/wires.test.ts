@@ -3,16 +3,19 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Action } from '../../protocols/control/messages.ts'
+import { encodeOpenFlow } from '../../protocols/openflow/codec.ts'
 import { OpenFlowConnection } from '../../protocols/openflow/connection.ts'
 import { seeded } from '../../runtime/random.ts'
 import { formatEndpoint } from '../../runtime/endpoint.ts'
 import { listen } from '../../runtime/sockets.ts'
+import { HELLO } from '../support/openflow-ends.ts'
 import { randomBytes } from '../support/random-frames.ts'
 import { flowMod } from '../support/test-switch.ts'
 import { ovsInstalled } from './support/ovs.ts'
@@ -25,9 +28,12 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
 const CONNECTIONS = 2000
-/** Their actions take 3 KiB each on the wire, so all of them more than 64 MiB. */
-const FLOWS = 25_000
-const OUTPUTS = Array.from({ length: 200 }, () => '1').join()
+/** Their actions take nearly 64 KiB each on the wire, so all of them more than 64 MiB. */
+const FLOWS = 1100
+const OUTPUTS = Array.from({ length: 3900 }, (): Action => ({ type: 'output', port: 1 }))
+const PRINTED = OUTPUTS.map(() => 'output:1').join()
+/** Where a flow-mod has it. */
+const PRIORITY = 30
 
 /** A controller that the switch dials. */
 async function controller() {
@@ -51,6 +57,34 @@ function snoop(bridge: string) {
   return copied
 }
 
+/** A flow of each priority, with the same actions: written once, since there are millions of them. */
+function flowsOf(priorities: readonly number[]): Uint8Array[] {
+  const instructions = { apply: OUTPUTS, clear: false, write: [] }
+  const one = Buffer.concat(encodeOpenFlow({ xid: 2, message: flowMod({ match: [], instructions }) }))
+  return priorities.map((priority) => {
+    const bytes = Buffer.from(one)
+    bytes.writeUInt16BE(priority, PRIORITY)
+    return bytes
+  })
+}
+
+/** Sends the switch messages, and waits until it has done what they ask. */
+async function tell(target: string, messages: readonly Uint8Array[]): Promise<void> {
+  const socket = await opened(target)
+  const reply = Buffer.concat(encodeOpenFlow({ xid: 2, message: { type: 'barrierReply' } }))
+  let said = Buffer.alloc(0)
+  const done = new Promise<void>((resolve) => {
+    socket.on('data', (bytes) => {
+      said = Buffer.concat([said, bytes])
+      if (said.includes(reply)) resolve()
+    })
+  })
+  const barrier = encodeOpenFlow({ xid: 2, message: { type: 'barrierRequest' } })
+  for (const bytes of [HELLO, ...messages, ...barrier]) socket.write(bytes)
+  await done
+  socket.destroy()
+}
+
 async function until(holds: () => boolean, what: () => string): Promise<void> {
   for (let wait = 0; wait < 1000 && !holds(); wait++) await new Promise((resolve) => setTimeout(resolve, 20))
   if (!holds()) throw new Error(what())
@@ -65,13 +99,14 @@ async function opened(target: string): Promise<Socket> {
 
 describe.skipIf(!ovsInstalled())('a switch alone', () => {
   test('gives ovs-ofctl a dump of more than 64 MiB, whole', async () => {
-    const file = join(folder, 'flows')
-    const lines = Array.from({ length: FLOWS }, (_, index) => `priority=${index},actions=${OUTPUTS}`)
-    writeFileSync(file, lines.join('\n'))
-    const running = await RunningSwitch.start({ ports: 1, words: ['--flows', file] })
+    const priorities = Array.from({ length: FLOWS }, (_, index) => index)
+    const running = await RunningSwitch.start({ ports: 1 })
+    await tell(running.target, flowsOf(priorities))
     const text = await running.ofctl('dump-flows', '--no-stats')
-    const priorities = [...text.matchAll(/priority=(\d+)/g)].map(([, priority]) => Number(priority))
-    expect(priorities.toSorted((a, b) => a - b)).toEqual(lines.map((_, index) => index))
+    const dumped = text.split('\n').filter((line) => line.includes('priority='))
+    const whole = dumped.filter((line) => line.endsWith(` actions=${PRINTED}`))
+    const found = whole.map((line) => Number(/priority=(\d+)/.exec(line)?.[1]))
+    expect(found.toSorted((a, b) => a - b)).toEqual(priorities)
     expect(await running.stop()).toBe('')
   })
 
