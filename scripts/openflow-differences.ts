@@ -96,6 +96,18 @@ export const DIFFERENCES: readonly (readonly [string, string, string, string])[]
     'it is a mistake whatever flows there are (§6.4)',
   ],
   [
+    'Group commands 3 and 5, which OpenFlow 1.5 inserts and removes buckets by',
+    'followed, but for the bucket meant, which has no place: all go, or NXBRC_UNENCODABLE_ERROR',
+    'OFPGMFC_BAD_COMMAND',
+    'OpenFlow 1.3 has no such commands (§7.3.4.2)',
+  ],
+  [
+    'NXT_GROUP_MOD: buckets by id, selection_method',
+    'OFPBRC_BAD_EXP_TYPE on OpenFlow 1.3',
+    'taken',
+    'there is no other way to say them on 1.3',
+  ],
+  [
     'A flow that takes the place of a known one and goes, all while a flow monitor is paused',
     'not told',
     'told as deleted',

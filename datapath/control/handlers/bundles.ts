@@ -73,6 +73,7 @@ export class Bundles {
     if (command === 'open') return this.#begin(bundle, flags)
     const opened = this.#opened(bundle)
     if (command === 'close') return this.#close(bundle, opened, flags)
+    if (command === 'commit') this.#checkFlags(bundle, opened, flags)
     this.#forget(bundle, opened)
     if (command === 'commit') this.#commit(opened, refuse)
   }
