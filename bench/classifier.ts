@@ -9,7 +9,8 @@ import { KEY_WORDS } from '../protocols/fields.ts'
 import { seeded } from '../runtime/random.ts'
 import { generateRules, readRules, setHeader, type Kind, type RuleSet } from './classifier-rules.ts'
 import { TupleSpace } from './classifier-tuple-space.ts'
-import { heapInUse, measure, secondsOf, type Row } from './measure.ts'
+import type { Bench } from './bench.ts'
+import { heapInUse, measure, rowOf, secondsOf, type Row } from './measure.ts'
 
 const KINDS: readonly Kind[] = ['acl', 'fw', 'ipc']
 const SIZES = [1000, 10_000, 100_000]
@@ -24,12 +25,18 @@ interface LooksUp {
 }
 
 /** `files`: rule sets of ClassBench's format to measure beside the made ones. */
-export async function classifierRows(files: readonly string[] = []): Promise<Row[]> {
-  const rows: Row[] = []
-  for (const file of files) rows.push(...(await rowsOf(readRules(file, HEADERS))))
-  for (const kind of KINDS) for (const size of SIZES) rows.push(...(await rowsOf(generateRules(kind, size, HEADERS))))
-  return rows
+export function classifierBenches(files: readonly string[]): Bench[] {
+  const read = files.map((file) => benchOf(file, () => readRules(file, HEADERS)))
+  const made = KINDS.flatMap((kind) =>
+    SIZES.map((size) => benchOf(`${kind}, ${size.toLocaleString('en-US')}`, () => generateRules(kind, size, HEADERS))),
+  )
+  return [...read, ...made]
 }
+
+const benchOf = (name: string, set: () => RuleSet): Bench => ({
+  name: `classifier: ${name} flows`,
+  rows: () => rowsOf(set()),
+})
 
 async function rowsOf(set: RuleSet): Promise<Row[]> {
   const name = `classifier: ${set.name}`
@@ -40,29 +47,20 @@ async function rowsOf(set: RuleSet): Promise<Row[]> {
   const tuples = new TupleSpace(set.flows)
   const rows = [
     await measure(name, 'look-ups/s', RUNS, () => lookups(trie, set, HEADERS)),
-    single('… in tuple space', 'look-ups/s', await lookups(tuples, set, FEWER)),
-    await measure('… changes', 'changes/s', RUNS, () => changes(trie, set)),
-    single('… memory', 'bytes/flow', bytes),
+    rowOf(`${name} in tuple space`, 'look-ups/s', [await lookups(tuples, set, FEWER)]),
+    await measure(`${name}, changes`, 'changes/s', RUNS, () => changes(trie, set)),
+    rowOf(`${name}, memory`, 'bytes/flow', [bytes]),
   ]
   const of = (classifier: LooksUp, count: number, scheme = '') => {
     const { megaflows, masks } = megaflowsOf(classifier, set, count)
-    const what = `… ${count.toLocaleString('en-US')} headers${scheme}`
-    rows.push(single(what, 'megaflows', megaflows), single(what, 'masks', masks))
+    const what = `${name}, ${count.toLocaleString('en-US')} headers${scheme}`
+    rows.push(rowOf(what, 'megaflows', [megaflows]), rowOf(what, 'masks', [masks]))
   }
   of(trie, HEADERS)
   of(trie, FEWER)
   of(tuples, FEWER, ' in tuple space')
   return rows
 }
-
-const single = (name: string, unit: string, figure: number): Row => ({
-  name,
-  unit,
-  ours: figure,
-  min: figure,
-  max: figure,
-  runs: 1,
-})
 
 async function lookups(classifier: LooksUp, set: RuleSet, count: number): Promise<number> {
   const key = new Uint32Array(KEY_WORDS)

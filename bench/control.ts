@@ -8,18 +8,23 @@ import type { FlowMod } from '../protocols/control/messages.ts'
 import { parseFlow } from '../protocols/flow-text/parse.ts'
 import { VirtualClock } from '../runtime/virtual-clock.ts'
 import { memoryChannelPair } from '../runtime/transport.ts'
+import type { Bench } from './bench.ts'
 import { measure, secondsOf, type Row } from './measure.ts'
 
 const FLOWS = 50_000
 
-export async function controlRows(): Promise<Row[]> {
+const NAME = 'control: flow mods, to the barrier'
+
+export const controlBenches: readonly Bench[] = [{ name: NAME, rows: controlRows }]
+
+async function controlRows(): Promise<Row[]> {
   const flows = Array.from({ length: FLOWS }, (_, index): FlowMod => {
     const flow = parseFlow(
       `table=20,priority=100,reg0=${index & 15},dl_dst=02:00:00:00:${hex(index >> 8)}:${hex(index & 255)},actions=output:2`,
     )
     return { type: 'flowMod', command: 'add', cookieMask: 0n, ...flow }
   })
-  return [await measure('control: flow mods, to the barrier', 'messages/s', 5, () => push(flows))]
+  return [await measure(NAME, 'messages/s', 5, () => push(flows))]
 }
 
 async function push(flows: FlowMod[]): Promise<number> {

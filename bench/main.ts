@@ -1,45 +1,109 @@
-// npm run bench [-- --json FILE] [--rules FILE…] [-- NAME…]: measures, prints a table, and writes the rows.
+// npm run bench: measures, prints a table, and writes the rows.
 
 import { writeFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
-import Table from 'cli-table3'
-import type { Row } from './measure.ts'
-import { classifierRows } from './classifier.ts'
-import { controlRows } from './control.ts'
-import { replayRows } from './replay.ts'
-import { startupRows } from './startup.ts'
-import { switchRows } from './switch.ts'
+import type { Bench, Conditions } from './bench.ts'
+import { classifierBenches } from './classifier.ts'
+import { controlBenches } from './control.ts'
+import { heapBenches, latencyBenches, memoryBenches, rateBenches } from './fast-path/benches.ts'
+import { whyNoOvs } from './fast-path/ovs-dpdk.ts'
+import { chooseCores } from './fast-path/processor.ts'
+import { rowOf, type Row } from './measure.ts'
+import { Misused, parseOptions, selected, type Options } from './options.ts'
+import { replayBenches } from './replay.ts'
+import { jsonOf, tableOf } from './report.ts'
+import { startupBenches } from './startup.ts'
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { json: { type: 'string' }, rules: { type: 'string', multiple: true } },
-})
+const HELP = `Usage: npm run bench -- [options] [GROUP...]
 
-const BENCHES: Readonly<Record<string, () => Promise<Row[]>>> = {
-  switch: switchRows,
-  replay: replayRows,
-  control: controlRows,
-  startup: startupRows,
-  classifier: () => classifierRows(values.rules),
+Measures, prints a table, and writes its rows. Without GROUP, every group: switch (frames through one switch), latency, heap, memory,
+startup, control, replay, classifier.
+
+Options:
+  --against ovs  measure Open vSwitch with DPDK beside our switch, in turn with it (Debian's openvswitch-switch-dpdk; root)
+  --json FILE    write { "rows": [{ "name", "unit", "ours", "peer", "ratio", "min", "max", ... }] }
+  --only ROW     measure only what has ROW in its name; may be given more than once
+  --rules FILE   rules of ClassBench's format for the classifier, beside those made by chance; may be given more than once
+  --list         print the names of what there is to measure, and measure nothing
+  -h, --help     print this
+
+Exit codes: 0 measured; 1 something could not be measured; 2 the options are wrong; 3 Open vSwitch with DPDK can not run here.
+`
+const FAILED = 1
+const WRONG_OPTIONS = 2
+const NO_PEER = 3
+
+process.exitCode = await main(process.argv.slice(2))
+
+async function main(words: readonly string[]): Promise<number> {
+  try {
+    const options = parseOptions(words)
+    return await carryOut(options)
+  } catch (error) {
+    if (!(error instanceof Misused)) throw error
+    process.stderr.write(`bench: ${error.message}; see --help\n`)
+    return WRONG_OPTIONS
+  }
 }
 
-const unknown = positionals.filter((name) => !(name in BENCHES))
-if (unknown.length > 0) {
-  process.stderr.write(`bench: no bench '${unknown[0]}'; there is ${Object.keys(BENCHES).join(', ')}\n`)
-  process.exit(2)
+async function carryOut(options: Options): Promise<number> {
+  const benches = selected(groups(options), options)
+  if (options.help) return print(HELP)
+  if (options.list) return print(benches.map(({ name }) => `${name}\n`).join(''))
+  const obstacle = options.against === 'ovs' ? whyNoOvs() : undefined
+  if (obstacle !== undefined) {
+    process.stderr.write(`bench: ${obstacle}\n`)
+    return NO_PEER
+  }
+  return measureAll(benches, options)
 }
 
-const rows: Row[] = []
-for (const [name, bench] of Object.entries(BENCHES)) {
-  if (positionals.length === 0 || positionals.includes(name)) rows.push(...(await bench()))
+function groups({ rules }: Options): Record<string, readonly Bench[]> {
+  return {
+    switch: rateBenches,
+    latency: latencyBenches,
+    heap: heapBenches,
+    memory: memoryBenches,
+    startup: startupBenches,
+    control: controlBenches,
+    replay: replayBenches,
+    classifier: classifierBenches(rules),
+  }
 }
 
-const table = new Table({ head: ['what', 'unit', 'median', 'min', 'max', 'runs'], style: { head: [] } })
-for (const { name, unit, ours, min, max, runs } of rows)
-  table.push([name, unit, ...[ours, min, max].map(readable), runs])
-process.stdout.write(`${table.toString()}\n`)
-if (values.json !== undefined) writeFileSync(values.json, JSON.stringify({ rows }, null, 2) + '\n')
+async function measureAll(benches: readonly Bench[], { against, json }: Options): Promise<number> {
+  const ending = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort())
+  const conditions: Conditions = {
+    cores: chooseCores(),
+    signal: ending.signal,
+    calibration: [],
+    ...(against && { against }),
+  }
+  const rows: Row[] = []
+  let failed = 0
+  for (const bench of benches) {
+    if (ending.signal.aborted) break
+    progress(bench.name)
+    try {
+      rows.push(...(await bench.rows(conditions)))
+    } catch (error) {
+      failed++
+      process.stderr.write(`bench: ${bench.name}: ${error instanceof Error ? error.message : String(error)}\n`)
+    }
+  }
+  if (conditions.calibration.length > 0)
+    rows.push(rowOf('calibration: a loop that touches no memory', 'M rounds/s', conditions.calibration))
+  print(`${tableOf(rows)}\n`)
+  if (json !== undefined) writeFileSync(json, jsonOf(rows))
+  return failed > 0 || ending.signal.aborted ? FAILED : 0
+}
 
-function readable(value: number): string {
-  return value >= 1000 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(3)
+/** For who watches; what is written into a file is the table alone. */
+function progress(name: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`${name} …\n`)
+}
+
+function print(text: string): number {
+  process.stdout.write(text)
+  return 0
 }

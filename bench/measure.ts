@@ -1,3 +1,4 @@
+/** A figure of the table, and what it was made from. */
 export interface Row {
   name: string
   unit: string
@@ -6,6 +7,31 @@ export interface Row {
   min: number
   max: number
   runs: number
+  /** What another switch does in the same run; absent where only ours was measured. */
+  peer?: Spread
+}
+
+export interface Spread {
+  median: number
+  min: number
+  max: number
+}
+
+/** A row of the figures of several runs, in any order; with those of a peer, of its runs in between. */
+export function rowOf(name: string, unit: string, figures: readonly number[], peer: readonly number[] = []): Row {
+  const { median, min, max } = spreadOf(figures)
+  const row: Row = { name, unit, ours: median, min, max, runs: figures.length }
+  return peer.length === 0 ? row : { ...row, peer: spreadOf(peer) }
+}
+
+/** @throws RangeError where there is no figure. */
+export function spreadOf(figures: readonly number[]): Spread {
+  if (figures.length === 0) throw new RangeError('there is no median of nothing')
+  const sorted = [...figures].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  const upper = sorted[middle]!
+  const median = sorted.length % 2 === 1 ? upper : (sorted[middle - 1]! + upper) / 2
+  return { median, min: sorted[0]!, max: sorted.at(-1)! }
 }
 
 /** Runs `once` `runs` times after one warm-up; it returns the figure of its run. */
@@ -18,8 +44,7 @@ export async function measure(
   await once()
   const figures: number[] = []
   for (let run = 0; run < runs; run++) figures.push(await once())
-  figures.sort((a, b) => a - b)
-  return { name, unit, ours: figures[Math.floor(runs / 2)]!, min: figures[0]!, max: figures.at(-1)!, runs }
+  return rowOf(name, unit, figures)
 }
 
 /** Seconds that `work` takes. */

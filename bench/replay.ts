@@ -7,18 +7,16 @@ import { parseIpv4, parseMac } from '../protocols/address.ts'
 import { udpFrame } from '../protocols/packet/compose.ts'
 import { VirtualClock } from '../runtime/virtual-clock.ts'
 import { shapeTopology } from '../topologies/shapes.ts'
-import { measure, secondsOf, type Row } from './measure.ts'
+import type { Bench } from './bench.ts'
+import { measure, secondsOf } from './measure.ts'
 
 const FRAMES = 50_000
 const BATCH = 1000
 
-export async function replayRows(): Promise<Row[]> {
-  const rows: Row[] = []
-  for (const type of ['vlan', 'vxlan'] as const) {
-    rows.push(await measure(`replay: ${type} between two hosts on a leaf-spine`, 'frames/s', 3, () => run(type)))
-  }
-  return rows
-}
+export const replayBenches: readonly Bench[] = (['vlan', 'vxlan'] as const).map((type) => {
+  const name = `replay: ${type} between two hosts on a leaf-spine`
+  return { name, rows: async () => [await measure(name, 'frames/s', 3, () => run(type))] }
+})
 
 async function run(type: 'vlan' | 'vxlan'): Promise<number> {
   const topology = shapeTopology('leaf-spine,2,2', { networks: 1, type })

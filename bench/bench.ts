@@ -1,0 +1,26 @@
+// What a bench is: a name to choose it by, and the rows of the table that it makes.
+
+import type { Row } from './measure.ts'
+
+export interface Bench {
+  name: string
+  rows: (conditions: Conditions) => Promise<Row[]>
+}
+
+/** What holds for all benches of one run. */
+export interface Conditions {
+  /** Which other switch is measured beside ours, in turn with it. */
+  against?: 'ovs'
+  cores: Cores
+  /** Aborted when the run is broken off: what was started is to end. */
+  signal: AbortSignal
+  /** What `calibrate` said at several times of the run. */
+  calibration: number[]
+}
+
+export interface Cores {
+  /** That of the measured thread. */
+  measured: number
+  /** Of all else. */
+  other: number
+}

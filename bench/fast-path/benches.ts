@@ -1,0 +1,97 @@
+// The fast path of one switch, fed from memory: what it forwards, beside Open vSwitch with DPDK where that is asked for.
+
+import type { Bench, Conditions } from '../bench.ts'
+import { rowOf, type Row } from '../measure.ts'
+import { FeederProcess } from './feeder-process.ts'
+import { OvsDpdk } from './ovs-dpdk.ts'
+import { PIPELINES, type Pipeline } from './pipelines.ts'
+import { makeTraffic } from './traffic.ts'
+
+const TURNS = 5
+const TURN_SECONDS = 1
+const MILLION = 1e6
+
+export const rateBenches: readonly Bench[] = PIPELINES.map((pipeline) => ({
+  name: pipeline.name,
+  rows: async (conditions) => [await rateRow(pipeline, conditions)],
+}))
+
+/** What a vector of 256 takes of a frame's time at most: by median and percentiles. */
+export const latencyBenches: readonly Bench[] = chosen(() => true).map(({ name }) => ({
+  name: `latency of a vector: ${name}`,
+  rows: async (conditions) => {
+    const percentiles = await found(name, 'latency', conditions)
+    return ['median', '99 %', '99.9 %'].map((share, index) =>
+      rowOf(`latency of a vector of 256: ${name}, ${share}`, 'us', [percentiles[index]!]),
+    )
+  },
+}))
+
+/** What each of 10 M frames takes of the heap. */
+export const heapBenches: readonly Bench[] = chosen(({ filling }) => filling !== true).map(({ name }) => ({
+  name: `heap: ${name}`,
+  rows: async (conditions) => {
+    const [taken, kept] = await found(name, 'allocation', conditions)
+    return [
+      rowOf(`heap taken by 10 M frames: ${name}`, 'bytes/frame', [taken!]),
+      rowOf(`heap kept by 10 M frames: ${name}`, 'bytes/frame', [kept! / 10e6]),
+    ]
+  },
+}))
+
+/** Bytes for each flow of the tables and each megaflow. */
+export const memoryBenches: readonly Bench[] = chosen(({ traffic }) => traffic.tuples > 1000).map(({ name }) => ({
+  name: `memory: ${name}`,
+  rows: async (conditions) => {
+    const [flow, megaflow] = await found(name, 'memory', conditions)
+    return [
+      rowOf(`memory: ${name}, flow of a table`, 'bytes', [flow!]),
+      rowOf(`memory: ${name}, megaflow with what finds it`, 'bytes', [megaflow!]),
+    ]
+  },
+}))
+
+function chosen(suits: (pipeline: Pipeline) => boolean): Pipeline[] {
+  return PIPELINES.filter(suits)
+}
+
+/** What our switch finds out about itself, in a process of its own, after it has warmed up. */
+async function found(pipeline: string, question: 'latency' | 'allocation' | 'memory', conditions: Conditions) {
+  const feeder = new FeederProcess(pipeline, conditions)
+  try {
+    await feeder.ask('warm')
+    return await feeder.ask(question)
+  } finally {
+    feeder.stop()
+  }
+}
+
+async function rateRow(pipeline: Pipeline, conditions: Conditions): Promise<Row> {
+  const feeder = new FeederProcess(pipeline.name, conditions)
+  let ovs: OvsDpdk | undefined
+  try {
+    const [calibration] = await feeder.ask('calibration')
+    conditions.calibration.push(calibration!)
+    if (conditions.against === 'ovs') {
+      ovs = await OvsDpdk.start(pipeline, makeTraffic(pipeline.traffic), conditions)
+      if (pipeline.settling !== undefined) await ovs.settle(pipeline.settling)
+    }
+    await feeder.ask('warm')
+    const [ours, theirs] = await takeTurns(pipeline, feeder, ovs)
+    return rowOf(pipeline.name, 'Mpps', ours, theirs)
+  } finally {
+    feeder.stop()
+    await ovs?.stop()
+  }
+}
+
+async function takeTurns(pipeline: Pipeline, feeder: FeederProcess, ovs?: OvsDpdk): Promise<[number[], number[]]> {
+  const ours: number[] = []
+  const theirs: number[] = []
+  for (let turn = 0; turn < TURNS; turn++) {
+    const [rate] = await feeder.ask('turn')
+    ours.push(rate! / MILLION)
+    if (ovs) theirs.push((await ovs.rate(TURN_SECONDS, { anew: pipeline.filling === true })) / MILLION)
+  }
+  return [ours, theirs]
+}

@@ -1,0 +1,45 @@
+// The rows, for people and for programs.
+
+import Table from 'cli-table3'
+import type { Row } from './measure.ts'
+
+export function tableOf(rows: readonly Row[]): string {
+  const beside = rows.some(({ peer }) => peer !== undefined)
+  const others = beside ? ['Open vSwitch', 'min', 'max', 'ratio'] : []
+  const table = new Table({
+    head: ['what', 'unit', 'ours', 'min', 'max', ...others, 'runs'],
+    style: { head: [], border: [] },
+  })
+  for (const row of rows) {
+    const { name, unit, ours, min, max, peer, runs } = row
+    const figures = [ours, min, max].map(readable)
+    const theirs = peer === undefined ? ['', '', '', ''] : [peer.median, peer.min, peer.max].map(readable)
+    if (peer !== undefined) theirs.push(readable(ours / peer.median))
+    table.push([name, unit, ...figures, ...(beside ? theirs : []), runs])
+  }
+  return table.toString()
+}
+
+/**
+ * `ours` and `peer` are medians, `ratio` is ours divided by the peer's; `min` and `max` are ours. Of a row that has no peer,
+ * `peer` and `ratio` are null.
+ */
+export function jsonOf(rows: readonly Row[]): string {
+  const plain = rows.map(({ name, unit, ours, min, max, peer, runs }) => ({
+    name,
+    unit,
+    ours,
+    peer: peer?.median ?? null,
+    ratio: peer === undefined ? null : ours / peer.median,
+    min,
+    max,
+    peerMin: peer?.min ?? null,
+    peerMax: peer?.max ?? null,
+    runs,
+  }))
+  return JSON.stringify({ rows: plain }, null, 2) + '\n'
+}
+
+function readable(value: number): string {
+  return value >= 1000 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(3)
+}
