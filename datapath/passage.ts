@@ -7,7 +7,7 @@ import type { FrameArena, FrameHandle } from './frames.ts'
 import { payloadLength } from './payload-length.ts'
 import type { Port } from './ports.ts'
 import type { Output, TunnelOutput } from './run-actions.ts'
-import { encapsulate } from './tunnels.ts'
+import { OuterHeaders } from './tunnels/outer-headers.ts'
 
 const DEFAULT_TTL = 64
 
@@ -30,9 +30,12 @@ export function obstacle(arena: FrameArena, frame: FrameHandle, port: Port, outp
   return output.type === 'output' || enterTunnel(arena, frame, port, output) ? undefined : 'mtu_exceeded'
 }
 
-function enterTunnel(arena: FrameArena, frame: FrameHandle, { config }: Port, output: TunnelOutput): boolean {
-  const { tunnel } = config
-  return encapsulate(arena, frame, {
+const enterTunnel = (arena: FrameArena, frame: FrameHandle, port: Port, output: TunnelOutput): boolean =>
+  outerHeaders(port, output).putOnto(arena, frame)
+
+/** What the port puts in front of frames that leave so. */
+export function outerHeaders({ config: { tunnel } }: Port, output: TunnelOutput): OuterHeaders {
+  return new OuterHeaders({
     localIp: output.source === 0 ? (tunnel?.localIp ?? 0) : output.source,
     remoteIp: output.destination,
     vni: Number(output.tunnelId & 0xffffffn),

@@ -8,7 +8,7 @@ import { addressesCovered, Covered, write16, write32 } from './rewrite/bits.ts'
 import { hasEthernet } from './rewrite/ethernet-header.ts'
 import { closeGap, hasRoom, openGap } from './rewrite/gap.ts'
 import type { Layout } from './rewrite/layout.ts'
-import { locate } from './rewrite/layout.ts'
+import { isTagged, locate } from './rewrite/layout.ts'
 import { setLabelWord } from './rewrite/mpls.ts'
 import { setNeighbourWord } from './rewrite/neighbour-discovery.ts'
 import { setServiceId } from './rewrite/pbb.ts'
@@ -64,8 +64,7 @@ export function pushVlan(arena: FrameArena, frame: FrameHandle, etherType: numbe
 
 /** Takes the outer tag off; a frame without one stays as it is. */
 export function popVlan(arena: FrameArena, frame: FrameHandle): void {
-  const { tag } = locate(arena, frame)
-  if (tag !== 0) closeGap(arena, frame, ETHERNET_ADDRESSES, TAG_SIZE)
+  if (isTagged(arena, frame)) closeGap(arena, frame, ETHERNET_ADDRESSES, TAG_SIZE)
 }
 
 function setEthernetWord(layout: Layout, at: number, word: number, value: number, mask: number): void {

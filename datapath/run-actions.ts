@@ -12,6 +12,7 @@ import { MeterVerdict } from './meters.ts'
 import type { Frozen, ResultBit } from './pipeline/freeze.ts'
 import { isTooDeep } from './pipeline/freeze.ts'
 import { applySet } from './rewrite.ts'
+import { locate } from './rewrite/layout.ts'
 import type { Rewrite } from './run-rewrites.ts'
 import { rewrite } from './run-rewrites.ts'
 import { innerTos } from './tunnels/inner.ts'
@@ -148,7 +149,7 @@ function leave({ arena, sink }: Surroundings, hits: readonly Flow[], frame: Fram
 
 function passes(surroundings: Surroundings, hits: readonly Flow[], frame: FrameHandle, meter: number): boolean {
   const { arena, meters, clock, sink } = surroundings
-  const dscp = innerTos(arena, frame) >> 2
+  const dscp = innerTos(locate(arena, frame)) >> 2
   const verdict = meters.allow(meter, arena.length[frame] * 8, clock.now(), dscp)
   if (verdict === MeterVerdict.Drop) sink.end(frame, 'rate_limited', hits.at(-1))
   else if (verdict >= 0) applySet(arena, frame, Word.trafficClass, verdict << 2, 0xfc)

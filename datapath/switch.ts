@@ -23,10 +23,11 @@ import type { Tracked } from './conntrack/tracker.ts'
 import { FlowTables } from './flow-tables.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
 import { GroupTable } from './groups.ts'
-import { FlowCache, Found, VECTOR } from './cache/flow-cache.ts'
+import { FlowCache, VECTOR, Vector } from './cache/flow-cache.ts'
 import type { FlowCacheLimits } from './cache/flow-cache.ts'
 import type { Entrance } from './cache/entrance.ts'
-import type { Megaflow } from './cache/megaflows.ts'
+import type { Megaflow } from './cache/megaflow.ts'
+import { Mark } from './cache/records.ts'
 import type { MacEntry } from './mac-table.ts'
 import { MacTable } from './mac-table.ts'
 import { MeterTable } from './meters.ts'
@@ -114,8 +115,7 @@ export class Switch {
 
   readonly #events: SwitchEvents
   readonly #key: FlowKey = new Uint32Array(KEY_WORDS)
-  readonly #found = new Found()
-  readonly #one = [0]
+  readonly #vector = new Vector()
   readonly #sink: ActionSink
   readonly #surroundings: Surroundings
   readonly #random: Random
@@ -202,59 +202,70 @@ export class Switch {
 
   /** Frames that come in at a port. They are the switch's from here on; each copy leaves or is dropped exactly once. */
   receive(frames: ArrayLike<FrameHandle>, count: number, port: number): void {
-    const ingress = this.ports.byNumber(port)
     const entrance = this.cache.atPort(port)
     const now = this.#begin()
-    // Who comes back while it is under way must leave what it has found alone.
-    const found = this.#nesting === 1 ? this.#found : new Found()
+    const vector = this.#freeVector
     try {
       for (let start = 0; start < count; start += VECTOR) {
-        const vector = count <= VECTOR ? frames : Array.prototype.slice.call(frames, start, start + VECTOR)
-        found.count = Math.min(VECTOR, count - start)
-        const timed = this.stageTimes.startVector(found.count)
-        this.cache.recall(entrance, this.arena, vector, found)
-        if (timed) this.stageTimes.recalled()
-        this.#receiveVector(vector, found, ingress, port, entrance, now)
-        if (timed) this.stageTimes.stop()
+        vector.count = Math.min(VECTOR, count - start)
+        for (let index = 0; index < vector.count; index++) vector.frames[index] = frames[start + index]
+        this.#receiveVector(vector, port, entrance, now)
       }
     } finally {
       this.#end()
-    }
-  }
-
-  #receiveVector(
-    frames: ArrayLike<FrameHandle>,
-    found: Found,
-    ingress: Port | undefined,
-    port: number,
-    entrance: Entrance,
-    now: Nanoseconds,
-  ): void {
-    const { cache, arena } = this
-    const { count } = found
-    for (let index = 0; index < count; index++) {
-      const frame = frames[index]
-      if (!this.#admit(frame, ingress)) continue
-      nextFrame()
-      const known = this.#mayGoOn ? cache.answerTo(found, index, arena, frame) : undefined
-      if (known !== undefined) this.#carryOut(frame, known, now)
-      else this.#forward(frame, port, entrance, now)
     }
   }
 
   /** VXLAN frames from the host's own network stack: they come in at the tunnel ports that take them. */
   receiveTunnelled(frames: ArrayLike<FrameHandle>, count: number): void {
+    const { cache, arena } = this
     const now = this.#begin()
+    const vector = this.#freeVector
+    let current: Entrance | undefined
+    vector.count = 0
     try {
-      const timed = this.stageTimes.startVector(count)
       for (let index = 0; index < count; index++) {
-        nextFrame()
-        this.#receiveFromTunnel(frames[index], now)
+        const frame = frames[index]
+        const port = this.ports.tunnels.receive(arena, frame)
+        if (port < 0) {
+          this.#drop(frame, port === NotReceived.Unknown ? 'unknown_tunnel' : 'invalid_tunnel')
+          continue
+        }
+        const entrance = cache.atTunnel(port, outer.vni, outer.source, outer.destination)
+        if (current !== undefined && (entrance !== current || vector.count === VECTOR)) {
+          this.#receiveVector(vector, current.tunnel!.port, current, now)
+          vector.count = 0
+        }
+        current = entrance
+        vector.frames[vector.count++] = frame
       }
-      if (timed) this.stageTimes.stop()
+      if (current !== undefined) this.#receiveVector(vector, current.tunnel!.port, current, now)
     } finally {
       this.#end()
     }
+  }
+
+  /** Who comes back while it is under way must leave what it has found alone. */
+  get #freeVector(): Vector {
+    return this.#nesting === 1 ? this.#vector : new Vector()
+  }
+
+  #receiveVector(vector: Vector, port: number, entrance: Entrance, now: Nanoseconds): void {
+    const { cache, arena } = this
+    const { frames, count } = vector
+    const ingress = this.ports.byNumber(port)
+    const isTimed = this.stageTimes.startVector(count)
+    cache.recall(entrance, arena, vector)
+    if (isTimed) this.stageTimes.recalled()
+    for (let index = 0; index < count; index++) {
+      const frame = frames[index]
+      if (!this.#admit(frame, ingress)) continue
+      nextFrame()
+      const place = this.#mayGoOn ? cache.answerTo(vector, index, arena) : 0
+      if (place === 0) this.#forward(frame, port, entrance, now)
+      else if (!this.#letOut(frame, place, now)) this.#carryOut(frame, cache.at(place), now)
+    }
+    if (isTimed) this.stageTimes.stop()
   }
 
   /** A frame that the controller sends, as though it had come in at `inPort`. Takes ownership. */
@@ -265,7 +276,7 @@ export class Switch {
     const now = this.#begin()
     nextFrame()
     try {
-      const answer = this.cache.once(key, now, (context) => translateActions(context, key, actions, now))
+      const answer = this.cache.once(key, (context) => translateActions(context, key, actions, now))
       this.#carryOut(frame, answer, now)
     } finally {
       this.#end()
@@ -291,21 +302,6 @@ export class Switch {
     this.#nesting--
   }
 
-  #receiveFromTunnel(frame: FrameHandle, now: Nanoseconds): void {
-    const number = this.ports.tunnels.receive(this.arena, frame)
-    if (number < 0) return this.#drop(frame, number === NotReceived.Unknown ? 'unknown_tunnel' : 'invalid_tunnel')
-    if (!this.#admit(frame, this.ports.byNumber(number))) return
-    const { cache, arena } = this
-    const entrance = cache.atTunnel(number, outer.vni, outer.source, outer.destination)
-    const found = this.#nesting === 1 ? this.#found : new Found()
-    this.#one[0] = frame
-    found.count = 1
-    cache.recall(entrance, arena, this.#one, found)
-    const known = this.#mayGoOn ? cache.answerTo(found, 0, arena, frame) : undefined
-    if (known !== undefined) this.#carryOut(frame, known, now)
-    else this.#forward(frame, number, entrance, now, outer)
-  }
-
   /** Counts the frame; false where it may not come in and was dropped. */
   #admit(frame: FrameHandle, port: Port | undefined): boolean {
     if (port?.admitsAll && this.arena.length[frame] >= ETHERNET_HEADER_SIZE) {
@@ -324,18 +320,19 @@ export class Switch {
     return this.#nesting <= MAX_RETURNS_NESTED + 1 && !isSpent()
   }
 
-  #forward(frame: FrameHandle, port: number, entrance: Entrance, now: Nanoseconds, tunnel?: typeof outer): void {
+  #forward(frame: FrameHandle, port: number, entrance: Entrance, now: Nanoseconds): void {
     if (this.#nesting > MAX_RETURNS_NESTED + 1) return this.#drop(frame, 'recursion_too_deep')
     if (isSpent()) return this.#drop(frame, 'too_many_resubmit')
-    this.#carryOut(frame, this.#find(frame, port, entrance, tunnel), now)
+    this.#carryOut(frame, this.#find(frame, port, entrance), now)
   }
 
   /** The longer way: by the frame's key. */
-  #find(frame: FrameHandle, port: number, entrance: Entrance, tunnel?: typeof outer): Megaflow {
+  #find(frame: FrameHandle, port: number, entrance: Entrance): Megaflow {
     const { arena } = this
     const key = this.#key
     const start = this.#startTime()
     extractKey(arena, frame, port, key)
+    const { tunnel } = entrance
     if (tunnel !== undefined) {
       key[Word.tunnelId + 1] = tunnel.vni
       key[Word.tunnelSource] = tunnel.source
@@ -363,20 +360,32 @@ export class Switch {
     return this.stageTimes.running ? this.stageTimes.now() : 0
   }
 
+  /** Does what is done to frames of the megaflow that is kept there, where that is little. False, with nothing done, where it is more. */
+  #letOut(frame: FrameHandle, place: number, now: Nanoseconds): boolean {
+    const { cache, arena } = this
+    const { records } = cache
+    const exit = cache.exitAt(place)
+    const port = exit?.portFor(arena, frame, cache.changes.count, this.ports)
+    if (port === undefined) return false
+    spend(records.effort(place))
+    cache.countAt(place, arena.length[frame], now)
+    if (records.has(place, Mark.Effects)) this.#bringAbout(cache.at(place), now)
+    exit!.prepare(arena, frame)
+    if (this.#events.output) this.#tellOfOutput(frame, port, cache.at(place))
+    this.#transmit(frame, port)
+    return true
+  }
+
+  #tellOfOutput(frame: FrameHandle, port: Port, { actions, hits }: Megaflow): void {
+    const output = actions.at(-1)
+    this.#events.output?.(frame, port, output && 'flow' in output ? output.flow : undefined, hits)
+  }
+
   #carryOut(frame: FrameHandle, megaflow: Megaflow, now: Nanoseconds, tracked?: Tracked): void {
     spend(megaflow.effort)
     this.cache.count(megaflow, this.arena.length[frame], now)
     if (megaflow.effects.length > 0) this.#bringAbout(megaflow, now)
-    if (megaflow.exit !== undefined) return this.#letOut(frame, megaflow, megaflow.exit)
     runActions(frame, megaflow.actions, megaflow.hits, this.#surroundings, tracked)
-  }
-
-  #letOut(frame: FrameHandle, megaflow: Megaflow, exit: Output): void {
-    const port = (megaflow.exitPort ??= this.ports.byNumber(exit.port))
-    if (port === undefined || !port.passesAll || this.arena.packetType[frame] !== 0)
-      return this.#leave(frame, exit, megaflow.hits)
-    this.#events.output?.(frame, port, exit.flow, megaflow.hits)
-    this.#transmit(frame, port)
   }
 
   #bringAbout(megaflow: Megaflow, now: Nanoseconds): void {
@@ -406,7 +415,7 @@ export class Switch {
     // What a controller sends is frozen once, and comes back no more.
     if (frozen.isPacketOut) {
       const now = this.clock.now()
-      return cache.once(key, now, (context) => ask(context, now))
+      return cache.once(key, (context) => ask(context, now))
     }
     cache.statistics.recirculated++
     const entrance = cache.whereThawed(frozen)

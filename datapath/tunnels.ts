@@ -1,89 +1,19 @@
-// VXLAN (RFC 7348) over IPv4: the outer headers of a tunnel port's frames, and which port takes what comes in. An IPv6
+// VXLAN (RFC 7348) over IPv4: what comes out of tunnels, and at which port. How frames go in: tunnels/outer-headers.ts. An IPv6
 // underlay is not supported.
-//
-//   | Ethernet 14 | IPv4 20 | UDP 8 | VXLAN 8 | inner Ethernet frame …
 
-import { foldSum, internetChecksum, onesSum, pseudoHeaderSum4 } from '../protocols/checksum.ts'
+import { foldSum, onesSum, pseudoHeaderSum4 } from '../protocols/checksum.ts'
 import type { TunnelOptions } from '../protocols/control/messages.ts'
 import { Word } from '../protocols/fields.ts'
 import { EtherType, IpProtocol } from '../protocols/match.ts'
-import { vxlanHasVni, VXLAN_HEADER_SIZE, VXLAN_PORT, vxlanVni, writeVxlan } from '../protocols/packet/vxlan.ts'
+import { vxlanHasVni, VXLAN_HEADER_SIZE, VXLAN_PORT, vxlanVni } from '../protocols/packet/vxlan.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
 import { applySet } from './rewrite.ts'
+import { locate } from './rewrite/layout.ts'
 import { combinedEcn, ECN_MASK } from './tunnels/ecn.ts'
-import { sourcePortFor } from './tunnels/entropy.ts'
-import { innerTos, innerTtl } from './tunnels/inner.ts'
+import { innerTos } from './tunnels/inner.ts'
+import { IPV4, IPV4_SIZE, UDP, UDP_SIZE } from './tunnels/outer-headers.ts'
 
-const ETHERNET_SIZE = 14
-const IPV4_SIZE = 20
-const UDP_SIZE = 8
-const IPV4 = ETHERNET_SIZE
-const UDP = IPV4 + IPV4_SIZE
-const VXLAN = UDP + UDP_SIZE
-/** What encapsulation adds to a frame. */
-export const VXLAN_OVERHEAD = VXLAN + VXLAN_HEADER_SIZE
-
-const LONGEST_IPV4_PACKET = 65535
-const DEFAULT_TTL = 64
-const DO_NOT_FRAGMENT = 0x4000
 const FRAGMENT_BITS = 0x3fff
-
-export interface Encapsulation {
-  /** 32-bit numbers. */
-  localIp: number
-  remoteIp: number
-  vni: number
-  destinationPort: number
-  /** `inherit`: the inner packet's; 64 for what is no IP. */
-  ttl: number | 'inherit'
-  /** DSCP in the upper six bits; `inherit`: the inner packet's, 0 for what is no IP. The ECN bits are always the inner packet's. */
-  tos: number | 'inherit'
-}
-
-/**
- * Puts the outer headers in front of the frame. Both outer MAC addresses are left zero: which of them lead to the remote
- * endpoint is for the host's own network stack to fill in. False, with the frame untouched, where it is too long for IPv4.
- */
-export function encapsulate(arena: FrameArena, frame: FrameHandle, options: Encapsulation): boolean {
-  const packetSize = arena.length[frame]! + VXLAN_OVERHEAD - ETHERNET_SIZE
-  if (packetSize > LONGEST_IPV4_PACKET) return false
-  const tos = Math.max(innerTos(arena, frame), 0)
-  const ttl = options.ttl === 'inherit' ? innerTtl(arena, frame, DEFAULT_TTL) : options.ttl
-  const sourcePort = sourcePortFor(arena, frame)
-  const dscp = (options.tos === 'inherit' ? tos : options.tos) & ~ECN_MASK
-  arena.grow(frame, VXLAN_OVERHEAD)
-  const start = arena.offset[frame]!
-  arena.bytes.fill(0, start, start + VXLAN_OVERHEAD)
-  arena.view.setUint16(start + ETHERNET_SIZE - 2, EtherType.Ipv4)
-  writeIpv4(arena, start + IPV4, packetSize, dscp | (tos & ECN_MASK), ttl, options.localIp, options.remoteIp)
-  arena.view.setUint16(start + UDP, sourcePort)
-  arena.view.setUint16(start + UDP + 2, options.destinationPort)
-  arena.view.setUint16(start + UDP + 4, packetSize - IPV4_SIZE)
-  writeVxlan(options.vni, arena.view, start + VXLAN)
-  return true
-}
-
-/** Over zeroed bytes. Identification 0 is right for a packet that may not be fragmented (RFC 6864 §4.1). */
-function writeIpv4(
-  arena: FrameArena,
-  at: number,
-  size: number,
-  tos: number,
-  ttl: number,
-  source: number,
-  destination: number,
-): void {
-  const view = arena.view
-  view.setUint8(at, 0x45)
-  view.setUint8(at + 1, tos)
-  view.setUint16(at + 2, size)
-  view.setUint16(at + 6, DO_NOT_FRAGMENT)
-  view.setUint8(at + 8, ttl)
-  view.setUint8(at + 9, IpProtocol.Udp)
-  view.setUint32(at + 12, source)
-  view.setUint32(at + 16, destination)
-  view.setUint16(at + 10, internetChecksum(arena.bytes, at, IPV4_SIZE))
-}
 
 /** What `decapsulate` says: taken off, not VXLAN to one of `ports` at all (the frame is untouched), or VXLAN that is to be dropped. */
 export const Decapsulation = { Done: 0, NotTunnelled: 1, Invalid: 2 } as const
@@ -156,9 +86,10 @@ function readOuter(view: DataView, ip: number, udp: number): void {
   outer.ttl = view.getUint8(ip + 8)
 }
 
-/** False where the frame must be dropped. */
+/** False where the frame must be dropped. An outer header without a mark leaves the inner packet's as it is. */
 function combineEcn(arena: FrameArena, frame: FrameHandle): boolean {
-  const inner = innerTos(arena, frame)
+  if ((outer.tos & ECN_MASK) === 0) return true
+  const inner = innerTos(locate(arena, frame))
   if (inner < 0) return true
   const ecn = combinedEcn(inner & ECN_MASK, outer.tos & ECN_MASK)
   if (ecn < 0) return false
@@ -184,6 +115,8 @@ export class TunnelTable {
   /** UDP ports that are listened at. */
   #listening = new Set<number>()
   readonly #isListening = (port: number) => this.#listening.has(port)
+  /** What `find` was asked last, and found: frames of one tunnel come together. */
+  readonly #last = { vni: -1, remote: 0, local: 0, destinationPort: 0, port: 0 }
 
   /** Adds or replaces the tunnel of a port. False where another port has just the same tunnel. */
   add(port: number, options: TunnelOptions): boolean {
@@ -194,6 +127,7 @@ export class TunnelTable {
     const tunnels = this.#byRemote.get(remoteIp) ?? []
     this.#byRemote.set(remoteIp, [...tunnels, { port, localIp, key, destinationPort }])
     this.#listening.add(destinationPort)
+    this.#last.vni = -1
     return true
   }
 
@@ -207,6 +141,7 @@ export class TunnelTable {
     const options = this.#options.get(port)
     if (options === undefined) return
     this.#options.delete(port)
+    this.#last.vni = -1
     const left = this.#byRemote.get(options.remoteIp)!.filter((tunnel) => tunnel.port !== port)
     if (left.length > 0) this.#byRemote.set(options.remoteIp, left)
     else this.#byRemote.delete(options.remoteIp)
@@ -218,6 +153,17 @@ export class TunnelTable {
    * an exact remote endpoint before `flow`. NotReceived.Unknown where none does.
    */
   find(vni: number, remote: number, local: number, destinationPort: number): number {
+    const last = this.#last
+    const isLast = last.vni === vni && last.remote === remote && last.local === local
+    if (isLast && last.destinationPort === destinationPort) return last.port
+    last.vni = vni
+    last.remote = remote
+    last.local = local
+    last.destinationPort = destinationPort
+    return (last.port = this.#search(vni, remote, local, destinationPort))
+  }
+
+  #search(vni: number, remote: number, local: number, destinationPort: number): number {
     let port = this.#among(remote, vni, local, destinationPort)
     if (port < 0) port = this.#among('flow', vni, local, destinationPort)
     if (port < 0) port = this.#among(remote, 'flow', local, destinationPort)

@@ -6,7 +6,7 @@ import { Word } from '../../protocols/fields.ts'
 import type { Flow } from '../flow.ts'
 import type { FlowKey } from '../flow-key.ts'
 import { addressName } from './dependencies.ts'
-import type { Megaflow } from './megaflows.ts'
+import type { Megaflow } from './megaflow.ts'
 
 export type Change =
   /** It has come or gone, or has other actions. */
@@ -17,7 +17,7 @@ export type Change =
   | { type: 'address'; vlan: number; mac: number }
   | { type: 'everything' }
 
-type Answered = Pick<Megaflow, 'dependencies' | 'key' | 'mask' | 'asOf'>
+type Answered = Pick<Megaflow, 'dependencies' | 'key' | 'mask'>
 
 /** Changes that are remembered. An answer that is older is not worth the comparisons. */
 const REMEMBERED = 512
@@ -31,10 +31,10 @@ export class Changes {
     this.#last[this.count++ % REMEMBERED] = change
   }
 
-  /** Whether the megaflow's answer may be another now, for any of its frames. */
-  touch(megaflow: Answered): boolean {
-    if (this.count - megaflow.asOf > REMEMBERED) return true
-    for (let index = megaflow.asOf; index < this.count; index++)
+  /** Whether the megaflow's answer, which held as of that change, may be another now, for any of its frames. */
+  touch(megaflow: Answered, asOf: number): boolean {
+    if (this.count - asOf > REMEMBERED) return true
+    for (let index = asOf; index < this.count; index++)
       if (touches(this.#last[index % REMEMBERED], megaflow)) return true
     return false
   }

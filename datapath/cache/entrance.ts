@@ -1,5 +1,5 @@
 import { SHAPES } from './frame-shape.ts'
-import type { Megaflow } from './megaflows.ts'
+import type { Megaflow } from './megaflow.ts'
 import { Megaflows } from './megaflows.ts'
 import { Microflows } from './microflows.ts'
 
@@ -7,6 +7,15 @@ export interface EntranceOptions {
   recirculation?: number
   bare?: boolean
   mostMicroflows?: number
+  tunnel?: Tunnelled
+}
+
+/** Out of which tunnel frames come, and at which port. Addresses are 32-bit numbers. */
+export interface Tunnelled {
+  port: number
+  vni: number
+  source: number
+  destination: number
 }
 
 /**
@@ -26,14 +35,16 @@ export class Entrance {
   readonly recirculation: number
   /** Frames have no Ethernet header. */
   readonly bare: boolean
+  readonly tunnel: Tunnelled | undefined
   readonly #mostMicroflows: number
   readonly #microflows: (Microflows | undefined)[] = new Array<undefined>(SHAPES).fill(undefined)
 
   /** From outside where `recirculation` is 0. */
-  constructor({ recirculation = 0, bare = false, mostMicroflows = 0 }: EntranceOptions) {
+  constructor({ recirculation = 0, bare = false, mostMicroflows = 0, tunnel }: EntranceOptions) {
     this.isPlain = recirculation === 0
     this.recirculation = recirculation
     this.bare = bare
+    this.tunnel = tunnel
     this.#mostMicroflows = mostMicroflows
   }
 

@@ -10,9 +10,10 @@
 //
 // - A microflow is some 40 bytes in one Int32Array for each entrance and shape of frame: a megaflow's number, when it was used,
 //   and the bytes compared. Nothing else is touched to find it, and no key is made.
-// - A megaflow is an object: it is met once for each frame, behind a number, and holds what the frame needs next, together.
-//   Its number is never used again, so a microflow that outlives its megaflow finds nothing there.
-// - Counters are kept with the megaflow alone, and told to flows, tables, groups and the MAC table when somebody asks for them
+// - What every frame needs of its megaflow is in 64 bytes, too: its record (records.ts), with the way out that it shares with others
+//   (exits.ts). The megaflow itself is an object, and met where there is more to do. Its number is never used again, so a
+//   microflow that outlives its megaflow finds nothing there.
+// - Counters are kept in the record alone, and told to flows, tables, groups and the MAC table when somebody asks for them
 //   (`tell`): a frame that meets five flows is counted once.
 // - Nothing here is emptied when something changes. A megaflow knows as of which change its answer holds, and is held
 //   against the changes since when its next frame comes (changes.ts).
@@ -25,15 +26,18 @@ import { Word } from '../../protocols/fields.ts'
 import type { FlowKey } from '../flow-key.ts'
 import type { FrameArena, FrameHandle } from '../frames.ts'
 import { copyOfWords } from '../key-words.ts'
-import { countInGroups } from '../pipeline/effects.ts'
 import type { Frozen } from '../pipeline/freeze.ts'
 import type { Translation } from '../pipeline/translation.ts'
 import type { PipelineContext } from '../pipeline/walk.ts'
 import { Changes } from './changes.ts'
 import { Witness, addressName } from './dependencies.ts'
 import { Entrance } from './entrance.ts'
+import type { Tunnelled } from './entrance.ts'
+import type { Exit } from './exits.ts'
+import { Exits } from './exits.ts'
 import { NO_SHAPE, shapeOf, tcpFlagsOf } from './frame-shape.ts'
-import { Megaflow } from './megaflows.ts'
+import { Megaflow } from './megaflow.ts'
+import { Mark, Records } from './records.ts'
 
 export interface FlowCacheLimits {
   /** Megaflows kept at most, up to 200,000; with 0, every frame is taken to the pipeline. */
@@ -46,7 +50,7 @@ const LIMITS: FlowCacheLimits = { megaflows: 200_000, microflows: 1 << 20 }
 
 /** Open vSwitch's `max-idle`: what was not used for so long may go. */
 export const MAX_IDLE: Nanoseconds = 10 * SECOND
-/** Places for megaflows: more than there may be, so that one is soon found. */
+/** Places for megaflows: more than there may be, so that one is soon found. Place 0 stands for none. */
 const PLACES = 1 << 18
 /** Places looked at for idle megaflows when one is added, and when there is no room. */
 const SWEEP = 4
@@ -77,11 +81,21 @@ export interface CacheStatistics {
 /** Frames that are looked up together, at most. */
 export const VECTOR = 256
 
-/** What was found for the first `count` frames of a vector. */
-export class Found {
+/** Frames that came by one way, and what was found for them. */
+export class Vector {
   count = 0
+  readonly frames = new Int32Array(VECTOR)
+  /** Of the megaflow that each goes by; 0 where none is known. */
   readonly numbers = new Int32Array(VECTOR)
   readonly shapes = new Int8Array(VECTOR)
+}
+
+/** What a megaflow has been used for. */
+export interface Uses {
+  packets: number
+  bytes: number
+  usedAt: Nanoseconds
+  tcpFlags: number
 }
 
 export class FlowCache {
@@ -102,10 +116,14 @@ export class FlowCache {
   readonly #ports = new Map<number, Entrance>()
   readonly #tunnels = new Map<number, Map<number, Map<number, Entrance>>>()
   #tunnelCount = 0
+  /** Frames of one tunnel come together. */
+  #lastTunnel: Entrance | undefined
   readonly #thawed = new WeakMap<Frozen, Entrance>()
   #recirculations = 0
-  /** Megaflows by the last bits of their number. */
-  readonly #kept: (Megaflow | undefined)[] = []
+  /** Megaflows by place: the last bits of their number. */
+  readonly #kept: (Megaflow | undefined)[] = [undefined]
+  readonly records = new Records()
+  readonly #exits = new Exits()
   #size = 0
   #lastNumber = 0
   /** The place that is looked at next for one that is idle. */
@@ -144,17 +162,9 @@ export class FlowCache {
 
   /** Where frames come in at a tunnel port out of the tunnel with these outer headers. */
   atTunnel(port: number, vni: number, source: number, destination: number): Entrance {
-    const bySource = entryOf(this.#tunnels, port * 2 ** 24 + vni)
-    const byDestination = entryOf(bySource, source)
-    const known = byDestination.get(destination)
-    if (known !== undefined) return known
-    if (this.#tunnelCount++ === MOST_TUNNELS) {
-      this.#tunnels.clear()
-      this.#tunnelCount = 0
-    }
-    const entrance = new Entrance({ mostMicroflows: this.#limits.microflows })
-    byDestination.set(destination, entrance)
-    return entrance
+    const last = this.#lastTunnel?.tunnel
+    const isLast = last?.port === port && last.vni === vni && last.source === source && last.destination === destination
+    return isLast ? this.#lastTunnel! : (this.#lastTunnel = this.#tunnelOf({ port, vni, source, destination }))
   }
 
   /** Where frames are read anew that were frozen so. */
@@ -167,11 +177,11 @@ export class FlowCache {
   }
 
   /**
-   * Looks for what is known of frames without their keys: puts into `found` the number of the megaflow that each goes by, 0 where
-   * there is none. In two steps, each for all frames before the next: the machine does a short loop in far less time.
+   * Looks for what is known of a vector's frames without their keys, and puts the numbers of their megaflows into it. In two steps, each
+   * for all frames before the next: the machine does a short loop in far less time, and waits for memory once for many.
    */
-  recall(entrance: Entrance, arena: FrameArena, frames: ArrayLike<FrameHandle>, found: Found): void {
-    const { count, numbers, shapes } = found
+  recall(entrance: Entrance, arena: FrameArena, vector: Vector): void {
+    const { count, frames, numbers, shapes } = vector
     if (entrance.only !== undefined && this.#holds(entrance.only)) {
       numbers.fill(entrance.only.number, 0, count)
       shapes.fill(NO_SHAPE, 0, count)
@@ -192,18 +202,31 @@ export class FlowCache {
     }
   }
 
-  /** The megaflow of the frame at `index`, if its answer holds. */
-  answerTo(found: Found, index: number, arena: FrameArena, frame: FrameHandle): Megaflow | undefined {
-    const number = found.numbers[index]
-    const megaflow = this.#kept[number & (PLACES - 1)]
-    if (megaflow === undefined || megaflow.number !== number || !this.#holds(megaflow)) return undefined
-    const shape = found.shapes[index]
+  /** Where the megaflow of the frame at `index` is kept, if its answer holds; else 0. */
+  answerTo({ frames, numbers, shapes }: Vector, index: number, arena: FrameArena): number {
+    const number = numbers[index]
+    const place = number & (PLACES - 1)
+    const { records } = this
+    if (number === 0 || records.number(place) !== number) return 0
+    if (records.asOf(place) !== this.changes.count && !this.#stillHolds(this.at(place))) return 0
+    const shape = shapes[index]
     if (shape === NO_SHAPE) this.statistics.only++
     else {
       this.statistics.microflow++
-      if (megaflow.seesTcp) megaflow.tcpFlags |= tcpFlagsOf(arena.view, arena.offset[frame], shape)
+      if (records.has(place, Mark.Tcp))
+        records.addTcpFlags(place, tcpFlagsOf(arena.view, arena.offset[frames[index]], shape))
     }
-    return megaflow
+    return place
+  }
+
+  /** The megaflow that is kept there. */
+  at(place: number): Megaflow {
+    return this.#kept[place]!
+  }
+
+  /** What the megaflow there comes to, where that is so little. */
+  exitAt(place: number): Exit | undefined {
+    return this.#exits.at(this.records.exit(place))
   }
 
   /** The megaflow for this key, which is that of the frame, if there is one. Its answer holds. */
@@ -223,24 +246,25 @@ export class FlowCache {
   /** Asks the pipeline what becomes of the frame with this key, and keeps the answer if it is good for more than one frame. */
   ask(entrance: Entrance, key: FlowKey, arena: FrameArena, frame: FrameHandle, now: Nanoseconds, ask: Ask): Megaflow {
     this.statistics.miss++
-    const megaflow = this.#keptOf(this.#answer(entrance, key, now, ask), now)
+    const megaflow = this.#keptOf(this.#answer(entrance, key, ask), now)
     this.#remember(megaflow, key, arena, frame)
     return megaflow
   }
 
   /** An answer for one frame. */
-  once(key: FlowKey, now: Nanoseconds, ask: Ask): Megaflow {
-    return this.#answer(new Entrance({}), key, now, ask)
+  once(key: FlowKey, ask: Ask): Megaflow {
+    return this.#answer(new Entrance({}), key, ask)
   }
 
   /** Counts a frame of the megaflow. */
   count(megaflow: Megaflow, length: number, now: Nanoseconds): void {
-    megaflow.packets++
-    megaflow.bytes += length
-    megaflow.usedAt = now
-    if (megaflow.isNews) return
-    megaflow.isNews = true
-    this.#news.push(megaflow)
+    if (megaflow.number === 0) megaflow.tell(1, length, now)
+    else this.countAt(megaflow.number & (PLACES - 1), length, now)
+  }
+
+  /** Counts a frame of the megaflow that is kept there. */
+  countAt(place: number, length: number, now: Nanoseconds): void {
+    if (this.records.count(place, length, now)) this.#news.push(this.at(place))
   }
 
   /** Brings in what was counted: to be called before counters of flows, tables or groups are read or any of them changes. */
@@ -248,28 +272,56 @@ export class FlowCache {
     if (this.#news.length === 0) return
     const news = this.#news
     this.#news = []
-    for (const megaflow of news) if (megaflow.isNews) tellOf(megaflow)
+    for (const megaflow of news) if (megaflow.number !== 0) this.#tellOf(megaflow)
   }
 
   /** Those that are not idle, the one that was not used for longest first. */
   megaflows(now: Nanoseconds): Megaflow[] {
     return this.#kept
       .filter((megaflow) => megaflow !== undefined)
-      .filter(({ usedAt }) => now - usedAt < MAX_IDLE)
-      .sort((a, b) => a.usedAt - b.usedAt)
+      .filter((megaflow) => now - this.usesOf(megaflow).usedAt < MAX_IDLE)
+      .sort((a, b) => this.usesOf(a).usedAt - this.usesOf(b).usedAt)
+  }
+
+  /** Of a megaflow that is kept. */
+  usesOf({ number }: Megaflow): Uses {
+    const { records } = this
+    const place = number & (PLACES - 1)
+    return {
+      packets: records.packets(place),
+      bytes: records.bytes(place),
+      usedAt: records.usedAt(place),
+      tcpFlags: records.tcpFlags(place),
+    }
+  }
+
+  #tunnelOf(tunnel: Tunnelled): Entrance {
+    if (this.#tunnelCount === MOST_TUNNELS) {
+      this.#tunnels.clear()
+      this.#tunnelCount = 0
+    }
+    const bySource = entryOf(this.#tunnels, tunnel.port * 2 ** 24 + tunnel.vni)
+    const byDestination = entryOf(bySource, tunnel.source)
+    let entrance = byDestination.get(tunnel.destination)
+    if (entrance !== undefined) return entrance
+    entrance = new Entrance({ mostMicroflows: this.#limits.microflows, tunnel })
+    byDestination.set(tunnel.destination, entrance)
+    this.#tunnelCount++
+    return entrance
   }
 
   #holds(megaflow: Megaflow): boolean {
-    return megaflow.asOf === this.changes.count || this.#stillHolds(megaflow)
+    return this.records.asOf(megaflow.number & (PLACES - 1)) === this.changes.count || this.#stillHolds(megaflow)
   }
 
   #stillHolds(megaflow: Megaflow): boolean {
-    if (this.changes.touch(megaflow)) {
+    const place = megaflow.number & (PLACES - 1)
+    if (this.changes.touch(megaflow, this.records.asOf(place))) {
       this.statistics.outdated++
       this.#drop(megaflow)
       return false
     }
-    megaflow.asOf = this.changes.count
+    this.records.setAsOf(place, this.changes.count)
     return true
   }
 
@@ -282,35 +334,52 @@ export class FlowCache {
     return answer
   }
 
-  #answer(entrance: Entrance, key: FlowKey, now: Nanoseconds, ask: Ask): Megaflow {
+  #answer(entrance: Entrance, key: FlowKey, ask: Ask): Megaflow {
     const witness = this.#witness
-    const { count } = this.changes
+    const asOf = this.changes.count
     const translation = ask(witness, key)
     const dependencies = witness.taken()
     for (const effect of translation.effects)
       if (effect.type === 'learn_address') dependencies.addresses.push(addressName(effect.vlan, effect.mac))
     const mask = entrance.megaflows.maskOf(translation.consulted)
-    return new Megaflow({ entrance, key: copyOfWords(key), mask, translation, dependencies }, count, now)
+    return new Megaflow({ entrance, key: copyOfWords(key), mask, translation, dependencies, asOf })
   }
 
   #keep(megaflow: Megaflow, now: Nanoseconds): void {
     this.#sweep(now)
     if (this.#size >= this.limit) this.#evict()
-    do this.#lastNumber = (this.#lastNumber % 0x7fffffff) + 1
-    while (this.#kept[this.#lastNumber & (PLACES - 1)] !== undefined)
-    const place = this.#lastNumber & (PLACES - 1)
+    const number = this.#nextNumber()
+    const place = number & (PLACES - 1)
     while (this.#kept.length <= place) this.#kept.push(undefined)
     this.#kept[place] = megaflow
-    megaflow.number = this.#lastNumber
+    megaflow.number = number
+    const exit = this.#exits.of(megaflow.actions)
+    this.records.put(
+      place,
+      { number, exit, effort: megaflow.effort, marks: marksOf(megaflow) },
+      megaflow.answeredAsOf,
+      now,
+    )
     megaflow.mask.add(megaflow)
     this.#size++
     if (megaflow.mask.isBlind && megaflow.entrance.isPlain) megaflow.entrance.only = megaflow
   }
 
+  /** One whose place is free. */
+  #nextNumber(): number {
+    let place
+    do {
+      this.#lastNumber = (this.#lastNumber % 0x7fffffff) + 1
+      place = this.#lastNumber & (PLACES - 1)
+    } while (place === 0 || this.#kept[place] !== undefined)
+    return this.#lastNumber
+  }
+
   #remember(megaflow: Megaflow, key: FlowKey, arena: FrameArena, frame: FrameHandle): void {
     const { entrance, number, mask } = megaflow
-    if (megaflow.seesTcp) megaflow.tcpFlags |= key[Word.tcpFlags]
-    if (!entrance.isPlain || number === 0) return
+    if (number === 0) return
+    if (megaflow.seesTcp) this.records.addTcpFlags(number & (PLACES - 1), key[Word.tcpFlags])
+    if (!entrance.isPlain) return
     const at = arena.offset[frame]
     const shape = shapeOf(arena.view, at, arena.length[frame])
     if (shape !== NO_SHAPE) entrance.microflows(shape).insert(arena.view, at, number, mask)
@@ -319,58 +388,51 @@ export class FlowCache {
   /** Some that are idle go. */
   #sweep(now: Nanoseconds): void {
     for (let looked = 0; looked < SWEEP; looked++) {
-      const megaflow = this.#next()
-      if (megaflow !== undefined && now - megaflow.usedAt >= MAX_IDLE) this.#drop(megaflow)
+      const place = this.#nextPlace()
+      if (place !== 0 && now - this.records.usedAt(place) >= MAX_IDLE) this.#drop(this.at(place))
     }
   }
 
   /** Of some, the one that was not used for longest goes. */
   #evict(): void {
-    let idlest: Megaflow | undefined
-    for (let looked = 0; looked < SEARCH || idlest === undefined; looked++) {
-      const megaflow = this.#next()
-      if (megaflow !== undefined && (idlest === undefined || megaflow.usedAt < idlest.usedAt)) idlest = megaflow
+    let idlest = 0
+    for (let looked = 0; looked < SEARCH || idlest === 0; looked++) {
+      const place = this.#nextPlace()
+      if (place !== 0 && (idlest === 0 || this.records.usedAt(place) < this.records.usedAt(idlest))) idlest = place
     }
     this.statistics.evicted++
-    this.#drop(idlest)
+    this.#drop(this.at(idlest))
   }
 
-  #next(): Megaflow | undefined {
+  /** The place that is looked at next; 0 where nothing is kept in it. */
+  #nextPlace(): number {
     this.#hand = this.#hand + 1 < this.#kept.length ? this.#hand + 1 : 0
-    return this.#kept[this.#hand]
+    return this.records.number(this.#hand) === 0 ? 0 : this.#hand
   }
 
   #drop(megaflow: Megaflow): void {
-    if (megaflow.isNews) tellOf(megaflow)
-    this.#kept[megaflow.number & (PLACES - 1)] = undefined
+    const place = megaflow.number & (PLACES - 1)
+    this.#tellOf(megaflow)
+    this.#exits.release(this.records.exit(place))
+    this.records.remove(place)
+    this.#kept[place] = undefined
     megaflow.number = 0
     megaflow.mask.remove(megaflow)
     if (megaflow.entrance.only === megaflow) megaflow.entrance.only = undefined
     this.#size--
   }
+
+  #tellOf(megaflow: Megaflow): void {
+    const { packets, bytes, usedAt } = this.usesOf(megaflow)
+    megaflow.tellUpTo(packets, bytes, usedAt)
+    this.records.told(megaflow.number & (PLACES - 1))
+  }
 }
+
+const marksOf = ({ effects, seesTcp }: Megaflow) => (effects.length > 0 ? Mark.Effects : 0) | (seesTcp ? Mark.Tcp : 0)
 
 function entryOf<Entry>(map: Map<number, Map<number, Entry>>, key: number): Map<number, Entry> {
   let entry = map.get(key)
   if (entry === undefined) map.set(key, (entry = new Map<number, Entry>()))
   return entry
-}
-
-/** Adds what the megaflow has counted since it was last told. */
-function tellOf(megaflow: Megaflow): void {
-  const packets = megaflow.packets - megaflow.toldPackets
-  const bytes = megaflow.bytes - megaflow.toldBytes
-  megaflow.toldPackets = megaflow.packets
-  megaflow.toldBytes = megaflow.bytes
-  megaflow.isNews = false
-  for (const flow of megaflow.hits) {
-    flow.packets += packets
-    flow.bytes += bytes
-    if (megaflow.usedAt > flow.usedAt) flow.usedAt = megaflow.usedAt
-  }
-  for (const { table, flow } of megaflow.dependencies.lookups) {
-    table.lookups += packets
-    if (flow !== undefined) table.matched += packets
-  }
-  countInGroups(megaflow.effects, packets, bytes)
 }

@@ -6,19 +6,10 @@
 // number of masks: headers made up to give rise to many masks (Csikor et al., "Tuple Space Explosion", CoNEXT 2019) make
 // it no slower than that. What it does not find the pipeline is asked again.
 
-import type { Nanoseconds } from '../../runtime/clock.ts'
 import { KEY_WORDS, Word } from '../../protocols/fields.ts'
-import { IpProtocol } from '../../protocols/match.ts'
-import type { DatapathAction } from '../datapath-actions.ts'
 import type { FlowKey } from '../flow-key.ts'
-import type { Flow } from '../flow.ts'
-import type { MacEntry } from '../mac-table.ts'
-import type { Port } from '../ports.ts'
-import type { Effect } from '../pipeline/effects.ts'
-import type { Translation } from '../pipeline/translation.ts'
 import { mixed } from './hash.ts'
-import type { Dependencies } from './dependencies.ts'
-import type { Entrance } from './entrance.ts'
+import type { Megaflow } from './megaflow.ts'
 
 /** Masks that a look-up asks. */
 const MOST_PROBES = 24
@@ -88,82 +79,6 @@ export class MegaflowMask {
     return true
   }
 }
-
-type LastingEffect = Extract<Effect, { type: 'learn_flow' | 'fin_timeout' }>
-
-/** What the pipeline answered, for whom it is good, and what it has been used for. */
-export class Megaflow {
-  /** Positive; 0 where it is not kept. */
-  number = 0
-  readonly entrance: Entrance
-  /** Of the first frame. */
-  readonly key: FlowKey
-  readonly mask: MegaflowMask
-  readonly dependencies: Dependencies
-  readonly actions: readonly DatapathAction[]
-  readonly hits: readonly Flow[]
-  readonly effects: readonly Effect[]
-  /** Those that every frame brings about; the others are counted (`tell`), or keep an address in mind (`refreshes`). */
-  readonly lasting: readonly LastingEffect[]
-  /** Addresses that its frames are from. */
-  refreshes: MacEntry[] | undefined
-  /** What it takes to carry it out once more, as the pipeline would account for it (effort.ts). */
-  readonly effort: number
-  /** Where all that is done to a frame is to let it out: by this. */
-  readonly exit: Extract<DatapathAction, { type: 'output' }> | undefined
-  /** And there, once the switch has looked. */
-  exitPort: Port | undefined
-  /** Its frames are TCP, as far as is known. */
-  readonly seesTcp: boolean
-  /** As of which change (changes.ts) the answer holds. */
-  asOf: number
-  packets = 0
-  bytes = 0
-  usedAt: Nanoseconds
-  tcpFlags = 0
-  /** What its flows, tables and groups have been told of already. */
-  toldPackets = 0
-  toldBytes = 0
-  /** There is something to tell. */
-  isNews = false
-  /** Another one of the same mask and hash. */
-  next: Megaflow | undefined
-
-  constructor({ entrance, key, mask, translation, dependencies }: MegaflowParts, asOf: number, now: Nanoseconds) {
-    const { actions, hits, effects, effort, size } = translation
-    this.entrance = entrance
-    this.key = key
-    this.mask = mask
-    this.dependencies = dependencies
-    this.actions = actions
-    this.hits = hits
-    this.effects = effects
-    this.lasting = effects.length === 0 ? NONE : effects.filter((effect) => isLasting(effect))
-    this.effort = effort + size
-    this.exit = soleExit(actions)
-    this.seesTcp = mask.bits[Word.protocol] !== 0 && key[Word.protocol] === IpProtocol.Tcp
-    this.asOf = asOf
-    this.usedAt = now
-  }
-}
-
-function soleExit([action, ...others]: readonly DatapathAction[]): Megaflow['exit'] {
-  if (action?.type !== 'output' || others.length > 0 || action.maxLength !== undefined) return undefined
-  return action
-}
-
-export interface MegaflowParts {
-  entrance: Entrance
-  key: FlowKey
-  mask: MegaflowMask
-  translation: Translation
-  dependencies: Dependencies
-}
-
-const NONE: readonly LastingEffect[] = []
-
-const isLasting = (effect: Effect): effect is LastingEffect =>
-  effect.type === 'learn_flow' || effect.type === 'fin_timeout'
 
 /** The megaflows of one entrance. */
 export class Megaflows implements Iterable<MegaflowMask> {

@@ -138,6 +138,12 @@ function clear(end: number): void {
   layout.routed = false
 }
 
+/** Whether the frame has a VLAN tag: the same as a `tag` that `locate` finds, in less time. */
+export const isTagged = ({ view, offset, length, packetType }: FrameArena, frame: FrameHandle): boolean =>
+  packetType[frame] === 0 &&
+  length[frame] >= ADDRESSES + TAG_SIZE + 2 &&
+  announcesVlan(view.getUint16(offset[frame] + ADDRESSES))
+
 /** Gives the offset of the type behind at most two tags. */
 function passTags(view: DataView, at: number, end: number): number {
   if (at + TAG_SIZE + 2 > end || !announcesVlan(view.getUint16(at))) return at

@@ -3,7 +3,7 @@
 import type { Nanoseconds } from '../../runtime/clock.ts'
 import { SECOND } from '../../runtime/clock.ts'
 import type { FlowCache } from '../cache/flow-cache.ts'
-import type { Megaflow } from '../cache/megaflows.ts'
+import type { Megaflow } from '../cache/megaflow.ts'
 import { maskOf } from './megaflow-mask.ts'
 import { formatActions } from './odp-actions.ts'
 import { formatOdpFlow } from './odp-flow.ts'
@@ -13,7 +13,8 @@ export const formatMegaflows = (cache: FlowCache, now: Nanoseconds): string[] =>
   cache.megaflows(now).map((megaflow) => formatMegaflow(megaflow, cache, now))
 
 function formatMegaflow(megaflow: Megaflow, cache: FlowCache, now: Nanoseconds): string {
-  const { key, mask, entrance, packets, bytes, usedAt, tcpFlags, actions } = megaflow
+  const { key, mask, entrance, actions } = megaflow
+  const { packets, bytes, usedAt, tcpFlags } = cache.usesOf(megaflow)
   const recirculation = entrance.recirculation
   const match = formatOdpFlow(key, maskOf(key, mask.bits, recirculation > 0), recirculation, entrance.bare)
   const used = `${((now - usedAt) / SECOND).toFixed(3).replace(/\.?0+$/, '') || '0'}s`

@@ -2,20 +2,18 @@
 // load while each flow keeps to one of them.
 
 import { EtherType, IpProtocol } from '../../protocols/match.ts'
-import type { FrameArena, FrameHandle } from '../frames.ts'
 import type { Layout } from '../rewrite/layout.ts'
-import { locate } from '../rewrite/layout.ts'
 
 /** Linux's ephemeral ports, from which Open vSwitch takes them too. */
 const FIRST_PORT = 32768
 const PORTS = 61000 - FIRST_PORT
 
-/** A port that depends on the inner flow alone: its addresses and ports, or its MAC addresses and type where it is not IP. */
-export function sourcePortFor(arena: FrameArena, frame: FrameHandle): number {
-  const layout = locate(arena, frame)
-  const hash = finished(hashOf(layout, arena.offset[frame]!, arena.length[frame]!))
-  return FIRST_PORT + Math.floor((hash / 0x100000000) * PORTS)
-}
+/**
+ * A port that depends on the inner flow alone: its addresses and ports, or its MAC addresses and type where it is not IP. The
+ * inner frame is of `length` bytes and begins at `start`.
+ */
+export const sourcePortFor = (layout: Layout, start: number, length: number): number =>
+  FIRST_PORT + Math.floor((finished(hashOf(layout, start, length)) / 0x100000000) * PORTS)
 
 function hashOf(layout: Layout, start: number, length: number): number {
   if (layout.network === 0 || !isIp(layout)) return hashEthernet(layout, start, length)

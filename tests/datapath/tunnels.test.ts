@@ -1,16 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { FrameArena } from '../../datapath/frames.ts'
 import type { FrameHandle } from '../../datapath/frames.ts'
-import type { Encapsulation } from '../../datapath/tunnels.ts'
-import {
-  Decapsulation,
-  decapsulate,
-  encapsulate,
-  NotReceived,
-  outer,
-  TunnelTable,
-  VXLAN_OVERHEAD,
-} from '../../datapath/tunnels.ts'
+import { Decapsulation, decapsulate, NotReceived, outer, TunnelTable } from '../../datapath/tunnels.ts'
+import type { Encapsulation } from '../../datapath/tunnels/outer-headers.ts'
+import { encapsulate, VXLAN_OVERHEAD } from '../../datapath/tunnels/outer-headers.ts'
 import type { TunnelOptions } from '../../protocols/control/messages.ts'
 import { dissect } from '../../protocols/packet/packet.ts'
 import { arpRequest, tcpFrame, udpFrame, vxlanFrame } from '../../protocols/packet/compose.ts'

@@ -1,0 +1,121 @@
+// Ways out. Most answers of the pipeline come to this: let the frame out at a port, with a tag on or off or a field set before. All megaflows
+// that do the same share one exit, which holds what it takes ready for use: the port itself, and the tunnel's outer headers.
+
+import type { DatapathAction } from '../datapath-actions.ts'
+import type { FrameArena, FrameHandle } from '../frames.ts'
+import { outerHeaders } from '../passage.ts'
+import type { Port } from '../ports.ts'
+import type { Output } from '../run-actions.ts'
+import type { Rewrite } from '../run-rewrites.ts'
+import { rewrite } from '../run-rewrites.ts'
+import type { OuterHeaders } from '../tunnels/outer-headers.ts'
+
+/** What leaves all an Ethernet frame is, and makes it longer by a tag at most. */
+type PlainRewrite = Extract<Rewrite, { type: 'set' | 'push_vlan' | 'pop_vlan' }>
+
+/** Frames that are longer take the longer way. Behind rewrites and outer headers they must fit into IPv4. */
+const LONGEST = 60_000
+/** Tags are pushed at most. */
+const MOST_REWRITES = 16
+
+export class Exit {
+  /** Frames may go; `head` goes in front of them where there is one. */
+  port: Port | undefined
+  readonly key: string
+  readonly #output: Output
+  readonly #rewrites: readonly PlainRewrite[]
+  #head: OuterHeaders | undefined
+  /** As of which change `port` and `#head` are known. */
+  #asOf = -1
+  /** Megaflows that go by it. */
+  uses = 0
+
+  constructor(key: string, output: Output, rewrites: readonly PlainRewrite[]) {
+    this.key = key
+    this.#output = output
+    this.#rewrites = rewrites
+  }
+
+  /** The port, where all that stands between this frame and its leaving at once is `rewrite`. */
+  portFor(arena: FrameArena, frame: FrameHandle, change: number, ports: PortsByNumber): Port | undefined {
+    if (this.#asOf !== change) this.#look(change, ports)
+    return arena.packetType[frame] === 0 && arena.length[frame] <= LONGEST ? this.port : undefined
+  }
+
+  /** Makes the frame what leaves. */
+  prepare(arena: FrameArena, frame: FrameHandle): void {
+    const rewrites = this.#rewrites
+    for (let index = 0; index < rewrites.length; index++) rewrite(arena, frame, rewrites[index])
+    this.#head?.putOnto(arena, frame)
+  }
+
+  #look(change: number, ports: PortsByNumber): void {
+    const output = this.#output
+    const port = ports.byNumber(output.port)
+    this.#asOf = change
+    this.port = port?.passesAll ? port : undefined
+    this.#head = port && output.type === 'tunnel_output' ? outerHeaders(port, output) : undefined
+  }
+}
+
+interface PortsByNumber {
+  byNumber(number: number): Port | undefined
+}
+
+/** All exits in use, by number from 1 on; 0 stands for none. */
+export class Exits {
+  readonly #byKey = new Map<string, number>()
+  readonly #exits: (Exit | undefined)[] = [undefined]
+  readonly #free: number[] = []
+
+  /** The exit that these actions come to, which is then in use once more. 0 where they are more than an exit. */
+  of(actions: readonly DatapathAction[]): number {
+    const output = actions.at(-1)
+    if (!isOutput(output) || output.maxLength !== undefined || actions.length > MOST_REWRITES) return 0
+    const rewrites = actions.slice(0, -1)
+    if (!rewrites.every(isPlain)) return 0
+    const key = [keyOf(output), ...rewrites.map(keyOf)].join()
+    let number = this.#byKey.get(key)
+    if (number === undefined) {
+      number = this.#free.pop() ?? this.#exits.length
+      this.#exits[number] = new Exit(key, output, rewrites)
+      this.#byKey.set(key, number)
+    }
+    this.#exits[number]!.uses++
+    return number
+  }
+
+  at(number: number): Exit | undefined {
+    return this.#exits[number]
+  }
+
+  /** A megaflow uses it no longer. */
+  release(number: number): void {
+    const exit = this.#exits[number]
+    if (exit === undefined || --exit.uses > 0) return
+    this.#byKey.delete(exit.key)
+    this.#exits[number] = undefined
+    this.#free.push(number)
+  }
+}
+
+const isOutput = (action: DatapathAction | undefined): action is Output =>
+  action?.type === 'output' || action?.type === 'tunnel_output'
+
+const isPlain = (action: DatapathAction): action is PlainRewrite =>
+  action.type === 'set' || action.type === 'push_vlan' || action.type === 'pop_vlan'
+
+function keyOf(action: Output | PlainRewrite): string {
+  switch (action.type) {
+    case 'output':
+      return `output ${action.port} ${action.queue}`
+    case 'tunnel_output':
+      return `tunnel ${action.port} ${action.queue} ${action.tunnelId} ${action.source} ${action.destination}`
+    case 'set':
+      return `set ${action.word} ${action.value} ${action.mask}`
+    case 'push_vlan':
+      return `push ${action.etherType} ${action.tci}`
+    case 'pop_vlan':
+      return 'pop'
+  }
+}
