@@ -6,7 +6,7 @@ import { coresOf } from '../../bench/fast-path/processor.ts'
 import { exactRules } from '../../bench/fast-path/rules.ts'
 import { FRAME_SIZE, makeTraffic, pcapOf, type Traffic } from '../../bench/fast-path/traffic.ts'
 import { readCapture } from '../../protocols/capture/capture.ts'
-import { VXLAN_OVERHEAD } from '../../datapath/tunnels.ts'
+import { VXLAN_OVERHEAD } from '../../datapath/tunnels/outer-headers.ts'
 import { hex } from '../support/pipeline-bench.ts'
 
 const FLOWS = 600
