@@ -22,10 +22,11 @@ const NO_FLOWS: readonly Flow[] = []
 export class Trail {
   readonly #arena: FrameArena
   #next = 0
-  readonly #previous = new Int32Array(HOPS)
-  readonly #nodes = new Array<string>(HOPS).fill('')
-  readonly #flows = new Array<Flow | undefined>(HOPS).fill(undefined)
-  readonly #hits = Array.from({ length: HOPS }, () => NO_FLOWS)
+  // By slot; they grow to HOPS as frames pass, for there are many networks that never see so many.
+  readonly #previous: number[] = []
+  readonly #nodes: string[] = []
+  readonly #flows: (Flow | undefined)[] = []
+  readonly #hits: (readonly Flow[])[] = []
 
   constructor(arena: FrameArena) {
     this.#arena = arena
