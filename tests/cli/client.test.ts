@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { ask, startLiveLab, type LiveLab } from '../support/live-lab.ts'
-import { runCli, runHere } from '../support/run-cli.ts'
+import { runHere, runReading } from '../support/run-cli.ts'
 
 let live: LiveLab
 let url: string
@@ -46,7 +46,7 @@ describe('flow', () => {
       '',
     ])
     const input = 'priority=1,tcp,actions=drop\npriority=2,tcp,actions=drop\n'
-    const added = await runCli(['flow', 'add-all', 'h1', '-', '--api', url], input)
+    const added = await runReading(input, 'flow', 'add-all', 'h1', '-', '--api', url)
     expect(added).toMatchObject({ code: 0, stdout: 'added 2 flows\n' })
   })
 

@@ -169,17 +169,19 @@ describe('outputs', () => {
 })
 
 describe('multipath and bundle', () => {
-  const link = (algorithm: string, links: number, srcPort: number, argument = 0) => {
-    const flow = bench(`actions=multipath(symmetric_l3l4+udp,5,${algorithm},${links},${argument},NXM_NX_REG0[])`)
-    return Number(readField(translate(flow.context, keyOf(udp({ srcPort })), 0).key, fieldOf('reg0')))
+  const linksOf = (algorithm: string, links: number) => {
+    const flow = bench(`actions=multipath(symmetric_l3l4+udp,5,${algorithm},${links},0,NXM_NX_REG0[])`)
+    return (srcPort: number) =>
+      Number(readField(translate(flow.context, keyOf(udp({ srcPort })), 0).key, fieldOf('reg0')))
   }
 
   test.each(['modulo_n', 'hash_threshold', 'hrw', 'iter_hash'])(
     '%s spreads flows evenly over all links',
     (algorithm) => {
+      const linkOf = linksOf(algorithm, 5)
       const counts = new Map<number, number>()
       for (let flow = 0; flow < 1500; flow++) {
-        const chosen = link(algorithm, 5, flow)
+        const chosen = linkOf(flow)
         counts.set(chosen, (counts.get(chosen) ?? 0) + 1)
       }
       expect([...counts.keys()].sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4])
@@ -192,7 +194,8 @@ describe('multipath and bundle', () => {
     ['hrw', 5],
     ['iter_hash', 5],
   ])('%s moves few flows when a link is added', (algorithm, share) => {
-    const moved = Array.from({ length: 400 }, (_, flow) => link(algorithm, 5, flow) !== link(algorithm, 6, flow))
+    const [before, after] = [linksOf(algorithm, 5), linksOf(algorithm, 6)]
+    const moved = Array.from({ length: 400 }, (_, flow) => before(flow) !== after(flow))
     expect(moved.filter(Boolean).length / 400).toBeLessThan(1.6 / share)
   })
 

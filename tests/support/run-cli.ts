@@ -1,6 +1,7 @@
 // The command line, as a process of its own and within the test's.
 
 import { spawn, type ChildProcess } from 'node:child_process'
+import { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { vi } from 'vitest'
 import { signalbox } from '../../cli/program.ts'
@@ -16,11 +17,7 @@ export interface Ended {
 export const startCli = (...args: string[]): ChildProcess =>
   spawn(process.execPath, ['--import', 'tsx', 'cli/main.ts', ...args], { cwd: ROOT, stdio: 'pipe' })
 
-export function runCli(args: readonly string[], input = ''): Promise<Ended> {
-  const child = startCli(...args)
-  child.stdin!.end(input)
-  return ended(child)
-}
+export const runCli = (...args: string[]): Promise<Ended> => ended(startCli(...args))
 
 /** What the process has printed when it has ended. */
 export async function ended(child: ChildProcess): Promise<Ended> {
@@ -43,7 +40,7 @@ export function firstLine(child: ChildProcess): Promise<string> {
   })
 }
 
-/** As `runCli`, without the cost of a process; for verbs that read no standard input. */
+/** As `runCli`, without the cost of a process; for verbs that read no standard input, and do not stay. */
 export async function runHere(...args: string[]): Promise<Ended> {
   const stdout: string[] = []
   const stderr: string[] = []
@@ -54,6 +51,16 @@ export async function runHere(...args: string[]): Promise<Ended> {
   } finally {
     process.exitCode = undefined
     for (const spy of spies) spy.mockRestore()
+  }
+}
+
+/** As `runHere`, with `input` as standard input. */
+export async function runReading(input: string, ...args: string[]): Promise<Ended> {
+  const spy = vi.spyOn(process, 'stdin', 'get').mockReturnValue(Readable.from([input]) as typeof process.stdin)
+  try {
+    return await runHere(...args)
+  } finally {
+    spy.mockRestore()
   }
 }
 

@@ -1,6 +1,5 @@
 // The examples that are shipped, from file to verdict: recorded traffic through the whole of controller and network.
 
-import { execFileSync, spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,6 +7,7 @@ import { describe, expect, test } from 'vitest'
 import { replay } from '../../lab/replay.ts'
 import type { FrameCounts, Verdict } from '../../lab/verdict.ts'
 import { loadScenarioOrTopology } from '../../topologies/load.ts'
+import { runCli, runHere } from '../support/run-cli.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const folder = join(root, 'topologies/examples')
@@ -80,15 +80,8 @@ describe('the migration under load', () => {
 
   test('has the same digest in a process of its own', async () => {
     const { digest } = await verdictOf(MIGRATION)
-    const output = execFileSync(
-      process.execPath,
-      ['--import', 'tsx', 'cli/main.ts', 'replay', '--json', join(folder, MIGRATION)],
-      {
-        cwd: root,
-        encoding: 'utf8',
-      },
-    )
-    expect((JSON.parse(output) as Verdict).digest).toBe(digest)
+    const { stdout } = await runCli('replay', '--json', join(folder, MIGRATION))
+    expect((JSON.parse(stdout) as Verdict).digest).toBe(digest)
   })
 })
 
@@ -113,16 +106,9 @@ describe('the leak on purpose', () => {
     expect(new Set(leaks.map(({ to }) => to))).toEqual(new Set(['db2:eth0']))
   })
 
-  test('says so to people, and exits with 1', () => {
-    const { stdout, status } = spawnSync(
-      process.execPath,
-      ['--import', 'tsx', 'cli/main.ts', 'replay', join(folder, LEAK)],
-      {
-        cwd: root,
-        encoding: 'utf8',
-      },
-    )
-    expect(status).toBe(1)
+  test('says so to people, and exits with 1', async () => {
+    const { stdout, code } = await runHere('replay', join(folder, LEAK))
+    expect(code).toBe(1)
     for (const part of ['web1:eth0', 'db2:eth0', 'h2/br-int', 'dl_dst=02:00:00:00:0a:02'])
       expect(stdout).toContain(part)
   })
