@@ -2,7 +2,7 @@
 // asked over the channel to its parent (feeder-process.ts), and nothing meanwhile.
 
 import { FedSwitch } from './fed-switch.ts'
-import { allocated, latencies, memoryUse } from './findings.ts'
+import { heapTaken, latencies, memoryUse } from './findings.ts'
 import { pipelineNamed } from './pipelines.ts'
 import { calibrate, ownTime } from './processor.ts'
 import { makeTraffic } from './traffic.ts'
@@ -12,6 +12,8 @@ export type Question = 'warm' | 'turn' | 'latency' | 'allocation' | 'memory' | '
 
 const WARM_SECONDS = 2
 const TURN_SECONDS = 1
+/** Whose heap is measured. */
+const FRAMES = 10_000_000
 
 const pipeline = pipelineNamed(process.argv[2] ?? '')
 const traffic = makeTraffic(pipeline.traffic)
@@ -27,7 +29,7 @@ const ANSWERS: Readonly<Record<Question, () => number[]>> = {
   },
   turn: () => [pipeline.filling ? fillOnce() : fed.rate(TURN_SECONDS)],
   latency: () => latencies(fed),
-  allocation: () => allocated(fed),
+  allocation: () => [heapTaken(fed, FRAMES)],
   memory: () => memoryUse(pipeline, traffic),
   calibration: () => [calibrate()],
 }

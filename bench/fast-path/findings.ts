@@ -6,8 +6,7 @@ import type { Pipeline } from './pipelines.ts'
 import type { Traffic } from './traffic.ts'
 
 const TIMED_VECTORS = 40_000
-const FRAMES = 10_000_000
-/** Few enough that what they make is all still there. */
+/** Frames between collections: few enough that what they make is all still there. */
 const SLICE = 200 * VECTOR
 
 /** Microseconds that a vector takes: the median, the 99th and the 99.9th percentile. */
@@ -22,17 +21,16 @@ export function latencies(fed: FedSwitch): number[] {
   return [0.5, 0.99, 0.999].map((share) => times[Math.floor(share * TIMED_VECTORS)]!)
 }
 
-/** Of 10 M frames: bytes of heap that they took on their way for each of them, and bytes that stayed in use after them all. */
-export function allocated(fed: FedSwitch): number[] {
-  const before = heapInUse()
+/** Bytes of heap that each of so many frames takes on its way, whether they are garbage afterwards or stay. */
+export function heapTaken(fed: FedSwitch, frames: number, collect: (() => void) | undefined = globalThis.gc): number {
   let taken = 0
-  for (let frames = 0; frames < FRAMES; frames += SLICE) {
-    globalThis.gc?.()
-    const start = process.memoryUsage().heapUsed
+  for (let done = 0; done < frames; done += SLICE) {
+    collect?.()
+    const before = process.memoryUsage().heapUsed
     fed.feed(SLICE / VECTOR)
-    taken += process.memoryUsage().heapUsed - start
+    taken += process.memoryUsage().heapUsed - before
   }
-  return [taken / FRAMES, heapInUse() - before]
+  return taken / frames
 }
 
 /** Bytes for each flow of the tables, and for each megaflow with what finds it. */

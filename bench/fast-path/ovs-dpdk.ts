@@ -30,6 +30,7 @@ const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema'
 const DPDK_DIRECTORY = '/run/dpdk'
 const DRIVERS = ['librte_net_pcap.so', 'librte_net_null.so', 'librte_mempool_ring.so', 'librte_bus_vdev.so']
 const PATIENCE_MS = 30_000
+const MOST_MEGAFLOWS = 400_000
 /** For the processor's caches after a pause. */
 const WARM_MS = 100
 /** Some are still on their way. */
@@ -108,11 +109,12 @@ export class OvsDpdk {
     return sent / (after.time - before.time)
   }
 
-  /** Lets it fill its caches: until hardly a frame is new to them, but no longer than so many seconds. */
-  async settle(mostSeconds: number): Promise<void> {
+  /** Lets it fill its caches: until hardly a frame is new to them. False where it has not come so far after so many seconds. */
+  async settle(mostSeconds: number): Promise<boolean> {
     await this.#stepForward()
     let before = await this.#reading()
-    for (let [second, calm] = [0, 0]; second < mostSeconds && calm < CALM_SECONDS; second++) {
+    let calm = 0
+    for (let second = 0; second < mostSeconds && calm < CALM_SECONDS; second++) {
       await sleep(1000)
       const now = await this.#reading()
       const isCalm = now.missed - before.missed < (now.received - before.received) * CALM
@@ -120,6 +122,7 @@ export class OvsDpdk {
       before = now
     }
     await this.#stepBack()
+    return calm === CALM_SECONDS
   }
 
   async stop(): Promise<void> {
@@ -148,7 +151,7 @@ export class OvsDpdk {
       `pmd-cpu-mask=0x${(2 ** measured).toString(16)}`,
       `dpdk-lcore-mask=0x${(2 ** other).toString(16)}`,
       'max-idle=600000',
-      'flow-limit=400000',
+      `flow-limit=${MOST_MEGAFLOWS}`,
     ]
     await this.#vsctl('--no-wait', 'set', 'Open_vSwitch', '.', ...settings.map((setting) => `other_config:${setting}`))
     const alone = ['--net', 'taskset', '-c', String(other)]
@@ -199,6 +202,8 @@ export class OvsDpdk {
     await this.#setFlows('br0', flows())
     if (tunnel === 'in') await this.#setFlows(TUNNEL_BRIDGE, ['in_port=LOCAL,actions=output:2'])
     if (learned) await this.#ask('fdb/add', 'br0', 'p1', String(ACCESS_VLAN), formatMac(RECEIVER))
+    // What it raises in steps of 1,000 megaflows, two a second, until it has room for them all.
+    await this.#ask('upcall/set-flow-limit', String(MOST_MEGAFLOWS))
     await this.#emptyCaches()
   }
 
