@@ -50,8 +50,9 @@ export function checkFlowFilter(filter: Pick<FlowFilter, 'table' | 'match' | 'ou
  * @throws Refused `path` is where the list stands in its message.
  */
 export function checkActions(actions: readonly Action[], match: Match, context: CheckContext, path: string): void {
-  const isAnyFrame = context.packetOut || context.bucket
-  checkList(actions, { context, path, frame: isAnyFrame ? undefined : knownOf(match), depth: 0 })
+  const { packetOut, bucket } = context
+  const frame = packetOut === undefined ? (bucket ? undefined : knownOf(match)) : packetOut.frame
+  checkList(actions, { context, path, frame, depth: 0 })
   checkGroups(actions, context, path)
 }
 

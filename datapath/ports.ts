@@ -59,8 +59,8 @@ export interface PortCounters {
 
 /** What a change of ports brings about, told to the switch. */
 export interface PortEvents {
-  /** `before` is the configuration that a modified port had. */
-  changed(reason: 'add' | 'modify' | 'delete', port: Port, before?: PortConfig): void
+  /** `before` is the configuration that a modified port had, `by` the controller that has had its flags changed. */
+  changed(reason: 'add' | 'modify' | 'delete', port: Port, before?: PortConfig, by?: object): void
   /** Hands over a frame that was kept. */
   transmit(port: Port, frame: FrameHandle): void
   /** A frame that was kept will not leave. The receiver of this owns it. */
@@ -186,16 +186,18 @@ export class PortTable {
   }
 
   /**
-   * Forbids the port things, or allows them again; what `flags` leaves out stays.
+   * Forbids the port things, or allows them again; what `flags` leaves out stays. That the link has gone or come with it is news
+   * even to `by`, who asked for it.
    * @throws Refused where there is no such port.
    */
-  setFlags(number: number, flags: PortFlags): void {
+  setFlags(number: number, flags: PortFlags, by?: object): void {
     const port = this.#byNumber.get(number)
     if (port === undefined) throw new Refused('OFPPMFC_BAD_PORT', 'port', `there is no port ${number}`)
     const known = port.flags
     if (PORT_FLAGS.every((flag) => flags[flag] === undefined || flags[flag] === (known[flag] ?? false))) return
     port.flags = { ...known, ...flags }
-    this.#changed('modify', port, port.config)
+    const movesLink = port.linkUp && (port.flags.down === true) !== (known.down === true)
+    this.#changed('modify', port, port.config, movesLink ? undefined : by)
   }
 
   /** Whether the queue of the port has room for one more frame. */
@@ -330,7 +332,7 @@ export class PortTable {
     }
   }
 
-  #changed(reason: 'add' | 'modify' | 'delete', port: MutablePort, before?: PortConfig): void {
+  #changed(reason: 'add' | 'modify' | 'delete', port: MutablePort, before?: PortConfig, by?: object): void {
     const isLiving = isLive(port) && reason !== 'delete'
     port.admitsAll = isLiving && port.flags.noReceive !== true
     port.passesAll =
@@ -338,7 +340,7 @@ export class PortTable {
     const { tunnel } = port.config
     if (reason === 'delete' || tunnel === undefined) this.tunnels.remove(port.number)
     else this.tunnels.add(port.number, tunnel)
-    this.#events.changed(reason, port, before)
+    this.#events.changed(reason, port, before, by)
   }
 
   #settle(port: MutablePort): void {

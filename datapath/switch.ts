@@ -78,8 +78,8 @@ export interface SwitchEvents {
   drop(frame: FrameHandle, reason: DropReason, at: DropPlace): void
   /** Called when a copy is about to leave through the port, or is held there: which flow sent it, and which flows it met on its way. */
   output?(frame: FrameHandle, port: Port, flow: Flow | undefined, hits: readonly Flow[]): void
-  /** For the controllers: packetIn, flowRemoved, portStatus. */
-  message(message: Message): void
+  /** For the controllers: packetIn, flowRemoved, portStatus. Not for `by`, who asked for what it tells of. */
+  message(message: Message, by?: object): void
 }
 
 export interface DropPlace {
@@ -148,7 +148,7 @@ export class Switch {
       clock,
       datapathId,
       events: {
-        changed: (reason, port, before) => this.#portChanged(reason, port, before),
+        changed: (...change) => this.#portChanged(...change),
         transmit: (port, frame) => this.#transmit(frame, port),
         discard: (port, frame, reason) => this.#dropAtPort(frame, reason, port),
       },
@@ -271,6 +271,7 @@ export class Switch {
   /** A frame that the controller sends, as though it had come in at `inPort`. Takes ownership. */
   inject(frame: FrameHandle, inPort: number, actions: readonly Action[]): void {
     if (this.arena.length[frame] < ETHERNET_HEADER_SIZE) return this.#drop(frame, 'malformed')
+    if (this.ports.byNumber(inPort)?.flags.noReceive) return this.#drop(frame, 'no_recv')
     const key = this.#key
     extractKey(this.arena, frame, inPort, key)
     const now = this.#begin()
@@ -466,11 +467,11 @@ export class Switch {
   }
 
   /** What was learned of a port holds no longer when the port goes, closes or moves to another VLAN. */
-  #portChanged(reason: 'add' | 'modify' | 'delete', port: Port, before: PortConfig | undefined): void {
+  #portChanged(reason: 'add' | 'modify' | 'delete', port: Port, before?: PortConfig, by?: object): void {
     const closed = port.config.state === 'closed' && before?.state !== 'closed'
     this.cache.changes.note({ type: 'port', port: port.number })
     if (reason === 'delete' || closed || (before && movesVlan(before, port.config))) this.macTable.flush(port.number)
-    this.#events.message({ type: 'portStatus', reason, port: this.ports.describe(port) })
+    this.#events.message({ type: 'portStatus', reason, port: this.ports.describe(port) }, by)
   }
 }
 

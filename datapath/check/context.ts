@@ -18,8 +18,9 @@ export interface CheckContext {
    * Absent, as in OpenFlow 1.0: they do nothing to a frame that does not have it.
    */
   consistent?: true
-  /** Actions of a packet-out, or of a group's bucket: which frame they meet shows when it is there. */
-  packetOut?: true
+  /** Actions of a packet-out, and the frame that they are for; undefined where nothing is to be refused for what it lacks. */
+  packetOut?: { readonly frame: KnownFrame | undefined }
+  /** Actions of a group's bucket: which frame they meet shows when it is there. */
   bucket?: true
 }
 

@@ -50,8 +50,8 @@ export class Agent {
     return this.#sessions.get(conversation)?.role
   }
 
-  /** Tells the controllers what they hear of: packetIn, flowRemoved, portStatus. */
-  publish(message: Message): void {
-    for (const session of this.#sessions.values()) if (!session.tell(message)) this.lostPacketIns++
+  /** Tells the controllers what they hear of, but for `by`: packetIn, flowRemoved, portStatus. */
+  publish(message: Message, by?: object): void {
+    for (const session of this.#sessions.values()) if (session !== by && !session.tell(message)) this.lostPacketIns++
   }
 }

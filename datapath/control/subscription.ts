@@ -23,9 +23,16 @@ const ALL: Subscription = {
   secondary: SECONDARY,
 }
 
-/** What Open vSwitch begins with on OpenFlow 1.3 (lib/ofp-util.c): an expired TTL has to be asked for. */
+/**
+ * What Open vSwitch begins with on OpenFlow 1.3 (lib/ofp-util.c): an expired TTL has to be asked for, and so has what became of
+ * flows by reasons that came with OpenFlow 1.4.
+ */
 const AS_OPEN_VSWITCH: Subscription = {
-  primary: { ...ALL.primary, packetIn: PACKET_IN_REASONS.filter((reason) => reason !== 'invalid_ttl') },
+  primary: {
+    ...ALL.primary,
+    packetIn: PACKET_IN_REASONS.filter((reason) => reason !== 'invalid_ttl'),
+    flowRemoved: ['idle_timeout', 'hard_timeout', 'delete', 'group_delete'],
+  },
   secondary: SECONDARY,
 }
 

@@ -1,7 +1,6 @@
 // One host: its bridges, the patch cables between them, and the network card that uplink and tunnels share.
 
 import { parseIpv4 } from '../../protocols/address.ts'
-import type { Message } from '../../protocols/control/messages.ts'
 import { switchName, type Host as HostSpec } from '../../topologies/topology.ts'
 import { Agent } from '../control/agent.ts'
 import type { DropReason } from '../drops.ts'
@@ -115,7 +114,7 @@ export class Host {
         transmit: (port, frame) => this.#transmit(port, frame),
         drop: (frame, reason, at) => this.#events.drop(frame, reason, name, at.flow),
         output: (frame, _port, flow, hits) => trail.add(frame, name, flow, hits),
-        message: (message: Message) => agent.publish(message),
+        message: (message, by) => agent.publish(message, by),
       },
     })
     const agent = new Agent(made)

@@ -97,7 +97,7 @@ export class Vswitchd {
       events: {
         transmit: (port, frame) => this.#transmit(port, frame),
         drop: () => {},
-        message: (message: Message) => this.#publish(message),
+        message: (message, by) => this.#publish(message, by),
       },
     })
     this.#agent = new Agent(this.device)
@@ -185,9 +185,9 @@ export class Vswitchd {
   }
 
   /** Says so the first time that a packet-in is lost, and whenever twice as many are. */
-  #publish(message: Message): void {
+  #publish(message: Message, by?: object): void {
     const before = this.#agent.lostPacketIns
-    this.#agent.publish(message)
+    this.#agent.publish(message, by)
     const lost = this.#agent.lostPacketIns
     if (Math.clz32(lost) < Math.clz32(before))
       this.#options.log(`${lost} packet-ins lost: a controller does not read them`)

@@ -364,7 +364,7 @@ describe('as OpenFlow 1.3', () => {
 test('of a packet-out and a bucket, what the frame has shows when it is there; all else is asked', () => {
   const check = (context: CheckContext, ...actions: Action[]) =>
     refusalOf(() => checkActions(actions, [], context, 'actions'))
-  for (const context of [{ ...there, packetOut: true } as const, { ...there, bucket: true } as const]) {
+  for (const context of [{ ...there, packetOut: { frame: undefined } } as const, { ...there, bucket: true } as const]) {
     expect(check(context, { type: 'pop_vlan' }, set('nw_src', 1), ct({ commit: true }), note)).toBeUndefined()
     expect(check(context, note, set('eth_type', 1))).toEqual({
       code: 'OFPBAC_BAD_SET_ARGUMENT',

@@ -52,7 +52,7 @@ export function controlledSwitch(options: { maxFlows?: number } = {}): Controlle
         arena.release(frame)
       },
       drop: (_frame, reason) => void drops.push(reason),
-      message: (message) => agent.publish(message),
+      message: (message, by) => agent.publish(message, by),
     },
     ...options,
   })

@@ -14,6 +14,8 @@ export interface TestSwitch {
   arena: FrameArena
   clock: VirtualClock
   messages: Message[]
+  /** Of each of these, the controller that asked for what it tells of. */
+  askedBy: Map<Message, object>
   /** Takes what was heard since it was last asked: port number and bytes in hexadecimal, or the reason of a drop. */
   heard(): string[]
   receive(bytes: Uint8Array, port: number): string[]
@@ -28,6 +30,7 @@ export function testSwitch(
   const arena = new FrameArena()
   const clock = new VirtualClock()
   const messages: Message[] = []
+  const askedBy = new Map<Message, object>()
   let log: string[] = []
   const sw = new Switch({
     name: 'h1/br-int',
@@ -43,7 +46,10 @@ export function testSwitch(
       drop(_frame, reason, at) {
         log.push(at.port ? `drop ${reason} at ${at.port.number}` : `drop ${reason}`)
       },
-      message: (message) => void messages.push(message),
+      message(message, by) {
+        messages.push(message)
+        if (by !== undefined) askedBy.set(message, by)
+      },
     },
     ...options,
   })
@@ -58,6 +64,7 @@ export function testSwitch(
     arena,
     clock,
     messages,
+    askedBy,
     heard,
     receive(bytes, port) {
       sw.receive([arena.allocateFrom(bytes)], 1, port)

@@ -54,7 +54,7 @@ class Plan {
   /** Of each flow mod: its place among the changes. */
   readonly #places: number[] = []
   /** What comes last, in order: it can not fail. */
-  readonly #afterwards: (() => void)[] = []
+  readonly #afterwards: ((by: ChangedBy | undefined) => void)[] = []
 
   constructor(device: Switch, changes: readonly BundledMessage[], dialect: Dialect) {
     this.#device = device
@@ -83,7 +83,7 @@ class Plan {
     for (const meter of this.#meters.delete()) tables.deleteUsingMeter(meter)
     for (const group of this.#groups.delete()) tables.deleteUsingGroup(group)
     this.#ports.carryOut()
-    for (const step of this.#afterwards) step()
+    for (const step of this.#afterwards) step(by)
   }
 
   #add(change: BundledMessage, index: number): void {
@@ -109,10 +109,10 @@ class Plan {
         return this.#ports.add(change)
       case 'portFlagsMod':
         checkPortFlags(device, change)
-        this.#afterwards.push(() => device.ports.setFlags(change.port, change.flags))
+        this.#afterwards.push((by) => device.ports.setFlags(change.port, change.flags, by?.owner))
         return
       case 'packetOut':
-        checkPacketOut(change, this.#known)
+        checkPacketOut(device, change, this.#known)
         this.#afterwards.push(() => packetOut(device, change))
     }
   }

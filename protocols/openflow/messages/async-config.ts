@@ -55,7 +55,7 @@ const readMasks = (reader: ByteReader): Masks => [
 ]
 
 /** What is sent where nobody has said otherwise: all to a primary but expired TTLs, and of ports to a secondary. */
-const DEFAULTS: Masks = [0b011, 0, 0b111, 0b111, 0b111111, 0]
+const DEFAULTS: Masks = [0b011, 0, 0b111, 0b111, 0b1111, 0]
 
 /** OpenFlow 1.4's properties, secondary before primary; those that are absent stand for the default. */
 function readMaskProperties(reader: ByteReader): Masks {

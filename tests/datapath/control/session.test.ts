@@ -1,8 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import type { Message, Role } from '../../../protocols/control/messages.ts'
-import { udpFrame } from '../../../protocols/packet/compose.ts'
+import { Agent } from '../../../datapath/control/agent.ts'
+import type { Action, Message, Role } from '../../../protocols/control/messages.ts'
+import { ReservedPort } from '../../../protocols/control/messages.ts'
+import { arpRequest, udpFrame } from '../../../protocols/packet/compose.ts'
+import { decodeOpenFlow, encodeOpenFlow } from '../../../protocols/openflow/codec.ts'
+import { OpenFlowConnection } from '../../../protocols/openflow/connection.ts'
+import { HELLO, RawChannel } from '../../support/openflow-ends.ts'
 import { controlledSwitch } from '../../support/controlled-switch.ts'
-import { flowMod, portConfig } from '../../support/test-switch.ts'
+import { flowMod, portConfig, testSwitch } from '../../support/test-switch.ts'
 
 const FRAME = udpFrame({
   ethSrc: 1n,
@@ -123,6 +128,33 @@ describe('each of several controllers', () => {
     expect(device.drops.malformed).toBe(3)
   })
 
+  test('sends no frame from a port that receives none', async () => {
+    const { first, sent, device } = await twoControllers()
+    device.ports.setFlags(1, { noReceive: true })
+    for (const inPort of [1, ReservedPort.Controller])
+      first.send({ type: 'packetOut', inPort, actions: [{ type: 'output', port: 1 }], frame: FRAME })
+    await first.barrier()
+    expect(first.errors()).toEqual([])
+    expect(sent).toHaveLength(1)
+    expect(device.drops.no_recv).toBe(1)
+  })
+
+  test('hears what others change of ports, and of its own changes that a link has gone', async () => {
+    const { first, second, device } = await twoControllers()
+    const port = device.ports.byNumber(1)
+    const mac = port === undefined ? 0n : device.ports.macOf(port)
+    const heard = () => [first, second].map((one) => one.of('portStatus').length)
+    const before = heard()
+    first.send({ type: 'portFlagsMod', port: 1, mac, flags: { noFlood: true } })
+    await first.barrier()
+    await second.barrier()
+    expect(heard()).toEqual(before.map((count, index) => count + index))
+    second.send({ type: 'portFlagsMod', port: 1, mac, flags: { down: true } })
+    await second.barrier()
+    await first.barrier()
+    expect(heard()).toEqual(before.map((count, index) => count + 1 + index))
+  })
+
   test('no secondary hears of packets, until it asks', async () => {
     const { first, second, receive } = await twoControllers()
     first.send(
@@ -152,4 +184,27 @@ test('a group that would come back to itself is a loop, the first time too', asy
   await first.barrier()
   expect(first.errors()).toEqual([{ code: 'OFPGMFC_LOOP', field: 'buckets', xid }])
   expect(device.groups.size).toBe(0)
+})
+
+test('on OpenFlow, the actions of a packet-out must suit its frame', () => {
+  const { sw } = testSwitch([{ number: 1 }])
+  const channel = new RawChannel()
+  new Agent(sw).converse(new OpenFlowConnection(channel), 'openflow')
+  channel.onData(HELLO)
+  channel.sent.splice(0)
+  const refusals = (frame: Uint8Array, ...actions: Action[]) => {
+    const message: Message = { type: 'packetOut', inPort: 1, actions: [...actions, { type: 'output', port: 1 }], frame }
+    for (const bytes of encodeOpenFlow({ xid: 7, message })) channel.onData(bytes)
+    return channel.sent.splice(0).map((bytes) => decodeOpenFlow(bytes).message)
+  }
+  const inconsistent = [{ type: 'error', code: 'OFPBAC_MATCH_INCONSISTENT' }]
+  const arp = arpRequest({ ethSrc: 1n, ipSrc: 1, ipDst: 2 })
+  const tagged = Uint8Array.from([...FRAME.subarray(0, 12), 0x81, 0, 0, 5, ...FRAME.subarray(12)])
+  expect(refusals(arp, { type: 'dec_ttl' })).toMatchObject(inconsistent)
+  expect(refusals(FRAME, { type: 'dec_ttl' })).toEqual([])
+  expect(refusals(FRAME, { type: 'set_field', field: 'tcp_dst', value: 1n })).toMatchObject(inconsistent)
+  expect(refusals(FRAME, { type: 'set_field', field: 'udp_dst', value: 1n })).toEqual([])
+  expect(refusals(FRAME, { type: 'pop_vlan' })).toMatchObject(inconsistent)
+  expect(refusals(tagged, { type: 'pop_vlan' }, { type: 'dec_ttl' })).toEqual([])
+  expect(refusals(tagged, { type: 'pop_vlan' }, { type: 'pop_vlan' })).toMatchObject(inconsistent)
 })
