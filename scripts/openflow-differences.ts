@@ -119,6 +119,31 @@ export const DIFFERENCES: readonly (readonly [string, string, string, string])[]
     'go at once',
     'a virtual clock is exact',
   ],
+  [
+    'An idle timeout of a flow that takes the place of a known one',
+    'runs from the last frame of that one',
+    'runs from when it came',
+    'the known one is cleared, its duration included (§6.4)',
+  ],
+  ['A flow that makes room for another', 'flow monitors hear nothing of it', 'told as deleted', 'it is gone'],
+  [
+    'Cookie and table of a packet-in from the action set',
+    'those of the outermost list of actions, none for a packet-out',
+    'those of the flow that wrote it',
+    'that flow caused it (§7.4.1)',
+  ],
+  [
+    'A flow monitor whose number is taken',
+    'an error of type 0xb0c2 and no transaction id',
+    'OFPMOFC_MONITOR_EXISTS, as it says on OpenFlow 1.0',
+    'a reply belongs to its request (§7.1.1)',
+  ],
+  [
+    'Frames for a port that receives none',
+    'count for the flow that would have been met',
+    'met no flow',
+    'the port drops them (§7.2.1)',
+  ],
   ['goto_table:255', 'taken', 'OFPBIC_BAD_TABLE_ID', 'there is no table 255 (§7.1.1)'],
   [
     'A message with several faults',
@@ -204,7 +229,12 @@ export const DIFFERENCES: readonly (readonly [string, string, string, string])[]
     'OFPBRC_BAD_TABLE_ID, OFPFMFC_BAD_TABLE_ID, OFPTMFC_BAD_TABLE',
     'there are 254 tables (§7.1.1)',
   ],
-  ['Port-status of a port that goes down', 'two messages', 'one, of both changes', 'it is one change'],
+  [
+    'Port-status of a port that comes, goes down or comes up',
+    'two messages, of which the first may be half of it',
+    'one',
+    'it is one change',
+  ],
   ['Queue 0', 'listed on every port', 'listed on ports that have queues', 'others have none'],
   [
     'NXST_FLOW_MONITOR, NXT group descriptions',

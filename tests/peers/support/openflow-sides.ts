@@ -15,7 +15,7 @@ import type { Nanoseconds } from '../../../runtime/clock.ts'
 import { MILLISECOND } from '../../../runtime/clock.ts'
 import { HELLO, RawChannel } from '../../support/openflow-ends.ts'
 import type { TestSwitch } from '../../support/test-switch.ts'
-import { testSwitch } from '../../support/test-switch.ts'
+import { portConfig, testSwitch } from '../../support/test-switch.ts'
 import { OvsTwin } from './ovs-twin.ts'
 
 /** What a switch has said in answer to something: messages, and copies of frames that left (`2: 0102…`). */
@@ -31,7 +31,12 @@ export interface Sides<T> {
 
 /** One of several controllers: what it hears until both have done what it asks. */
 export interface Controller {
+  /** Sends both the same bytes: whole messages. */
   ask(messages: readonly Uint8Array[]): Promise<Sides<Uint8Array[]>>
+  /** Sends each bytes of its own. */
+  askEach(messages: Sides<readonly Uint8Array[]>): Promise<Sides<Uint8Array[]>>
+  /** Flows that either has told it to be gone since this was last asked. */
+  removals(): Promise<Sides<Uint8Array[]>>
 }
 
 /** The whole frame of a table miss, and packet-ins with all that the pipeline knows. */
@@ -108,17 +113,50 @@ export class OpenFlowSides {
 
   /** The link of a port goes up or down on both; what they say of it is not kept. */
   async setLink(port: number, up: boolean): Promise<void> {
+    await this.moveLink(port, up)
+    await this.ask([])
+  }
+
+  /** The link of a port goes up or down on both. */
+  async moveLink(port: number, up: boolean): Promise<void> {
     await this.#twin.setLink(port, up)
-    await this.#wire.ask([])
     this.#ours.setLink(port, up)
   }
 
-  /** Another controller of both, until they are made as new. */
+  /** Another port for both, beyond those that they began with. */
+  async addPort(port: number): Promise<void> {
+    await this.#twin.addPort(port)
+    this.#ours.addPort(port)
+  }
+
+  /** Takes one away again that was added. */
+  async removePort(port: number): Promise<void> {
+    await this.#twin.removePort(port)
+    this.#ours.removePort(port)
+  }
+
+  /** From now on the table has room for so many flows; in place of refusing more it lets others go. None: for any number. */
+  async limitTable(table: number, flows: number | undefined): Promise<void> {
+    await this.#twin.limitTable(table, flows)
+    this.#ours.limitTable(table, flows)
+  }
+
+  /** Another controller of both, until they are made as new; it wants to hear what the first does. */
   async join(): Promise<Controller> {
     const wire = await BridgeWire.to(this.#twin.management)
     this.#joined.push(wire)
     const ours = this.#ours.join()
-    return { ask: async (messages) => ({ ours: ours.ask(messages), theirs: await wire.ask(messages) }) }
+    const askEach: Controller['askEach'] = async (messages) => ({
+      ours: ours.ask(messages.ours),
+      theirs: await wire.ask(messages.theirs),
+    })
+    const controller: Controller = {
+      ask: (messages) => askEach({ ours: messages, theirs: messages }),
+      askEach,
+      removals: () => this.#removalsOf(wire, ours.takeRemovals()),
+    }
+    await controller.ask(GREETING.flatMap(bytesFor))
+    return controller
   }
 
   /** Lets time pass on both; from half a second up, flows whose time is up go. */
@@ -129,15 +167,18 @@ export class OpenFlowSides {
   }
 
   /** Flows that either has told to be gone since this was last asked. Open vSwitch tells in a while, and in any order. */
-  async removals(): Promise<Sides<Uint8Array[]>> {
-    const ours = this.#ours.takeRemovals()
-    for (let waited = 0; this.#wire.removals.length < ours.length && waited < PATIENCE; waited += POLL) {
+  removals(): Promise<Sides<Uint8Array[]>> {
+    return this.#removalsOf(this.#wire, this.#ours.takeRemovals())
+  }
+
+  async #removalsOf(wire: BridgeWire, ours: Uint8Array[]): Promise<Sides<Uint8Array[]>> {
+    for (let waited = 0; wire.removals.length < ours.length && waited < PATIENCE; waited += POLL) {
       await new Promise((resolve) => setTimeout(resolve, POLL))
       // It may have looked in the very moment before time passed.
       if (waited % LOOK_AGAIN === 0) await this.#twin.command('revalidator/wait')
-      await this.#wire.rest()
+      await wire.rest()
     }
-    return { ours, theirs: this.#wire.removals.splice(0) }
+    return { ours, theirs: wire.removals.splice(0) }
   }
 
   /** Lets the frame come in on both. */
@@ -216,16 +257,18 @@ class OurSide {
   }
 
   /** Another controller: gives what it has heard after it has asked something. */
-  join(): { ask(messages: readonly Uint8Array[]): Uint8Array[] } {
+  join() {
     const channel = this.#dial()
-    const ask = (messages: readonly Uint8Array[]) => {
-      for (const message of messages) {
-        channel.onData(message)
-        this.#publish()
-      }
-      return channel.sent.splice(0)
+    return {
+      ask: (messages: readonly Uint8Array[]) => {
+        for (const message of messages) {
+          channel.onData(message)
+          this.#publish()
+        }
+        return taken(channel, (message) => !isRemoval(message))
+      },
+      takeRemovals: () => taken(channel, isRemoval),
     }
-    return { ask }
   }
 
   ask(messages: readonly Uint8Array[]): Answer {
@@ -238,7 +281,22 @@ class OurSide {
 
   setLink(port: number, up: boolean): void {
     this.#switch.sw.ports.setLink(`p${port}`, up)
-    this.ask([])
+    this.#publish()
+  }
+
+  addPort(number: number): void {
+    this.#switch.sw.ports.add(portConfig({ number }))
+    this.#publish()
+  }
+
+  removePort(number: number): void {
+    this.#switch.sw.ports.remove(`p${number}`)
+    this.#publish()
+  }
+
+  limitTable(table: number, flows: number | undefined): void {
+    this.#switch.sw.tables.configure({ table, eviction: flows !== undefined, maxFlows: flows ?? ANY_NUMBER })
+    this.#publish()
   }
 
   receive(bytes: Uint8Array, port: number): Answer {
@@ -257,29 +315,34 @@ class OurSide {
   }
 
   #publish(): void {
-    for (const message of this.#switch.messages.splice(0)) this.#agent.publish(message)
+    const { messages, askedBy } = this.#switch
+    for (const message of messages.splice(0)) this.#agent.publish(message, askedBy.get(message))
+    askedBy.clear()
   }
 
   /** Flows that it has told to be gone since this was last asked. */
   takeRemovals(): Uint8Array[] {
     this.#publish()
-    return this.#take(isRemoval)
-  }
-
-  #take(wanted: (message: Uint8Array) => boolean): Uint8Array[] {
-    const sent = this.#channel.sent.splice(0)
-    this.#channel.sent.push(...sent.filter((message) => !wanted(message)))
-    return sent.filter(wanted)
+    return taken(this.#channel, isRemoval)
   }
 
   #answer(heard: string[]): Answer {
     this.#publish()
     return {
-      messages: this.#take((message) => !isRemoval(message)),
+      messages: taken(this.#channel, (message) => !isRemoval(message)),
       copies: byPort(heard.filter((line) => !line.startsWith('drop'))),
     }
   }
 }
+
+/** Takes what was sent over the channel and is wanted. */
+function taken(channel: RawChannel, wanted: (message: Uint8Array) => boolean): Uint8Array[] {
+  const sent = channel.sent.splice(0)
+  channel.sent.push(...sent.filter((message) => !wanted(message)))
+  return sent.filter(wanted)
+}
+
+const ANY_NUMBER = 1_000_000
 
 /** Copies that left, in the order of the ports and then of leaving. */
 export const byPort = (copies: readonly string[]): string[] =>

@@ -1,6 +1,6 @@
 // One bridge of a real Open vSwitch with the ports that a test switch has, to be asked the same questions.
 
-import { writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FlowSpec, GroupMod, PortConfig } from '../../../protocols/control/messages.ts'
 import { ReservedPort } from '../../../protocols/control/messages.ts'
@@ -102,6 +102,25 @@ export class OvsTwin {
   async setLink(port: number, up: boolean): Promise<void> {
     await this.command('netdev-dummy/set-admin-state', portName(port), up ? 'up' : 'down')
     await this.command('version')
+  }
+
+  async addPort(number: number): Promise<void> {
+    this.#sent.set(number, new GrowingCapture(await this.#ovs.addPort(BRIDGE, portName(number), number)))
+    await this.command('version')
+  }
+
+  async removePort(number: number): Promise<void> {
+    await this.#ovs.vsctl('del-port', BRIDGE, portName(number))
+    this.#sent.get(number)?.close()
+    this.#sent.delete(number)
+    rmSync(join(this.#ovs.directory, `${portName(number)}.pcap`))
+  }
+
+  /** So many flows, and for more of them others go; none for any number. */
+  async limitTable(table: number, flows: number | undefined): Promise<void> {
+    const limit = ['--id=@it', 'create', 'Flow_Table', `flow_limit=${flows}`, 'overflow_policy=evict']
+    const words = flows === undefined ? [] : [...limit, '--', 'set', 'bridge', BRIDGE, `flow_tables:${table}=@it`]
+    await this.#ovs.vsctl(...(words.length > 0 ? ['--', ...words] : ['clear', 'bridge', BRIDGE, 'flow_tables']))
   }
 
   /** What has left since this was last asked. */
