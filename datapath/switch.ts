@@ -115,7 +115,8 @@ export class Switch {
 
   readonly #events: SwitchEvents
   readonly #key: FlowKey = new Uint32Array(KEY_WORDS)
-  readonly #vector = new Vector()
+  /** By how deeply frames are nested: who comes back while it is under way must leave what it has found alone. */
+  readonly #vectors: Vector[] = []
   readonly #sink: ActionSink
   readonly #surroundings: Surroundings
   readonly #random: Random
@@ -245,9 +246,8 @@ export class Switch {
     }
   }
 
-  /** Who comes back while it is under way must leave what it has found alone. */
   get #freeVector(): Vector {
-    return this.#nesting === 1 ? this.#vector : new Vector()
+    return (this.#vectors[this.#nesting] ??= new Vector())
   }
 
   #receiveVector(vector: Vector, port: number, entrance: Entrance, now: Nanoseconds): void {

@@ -48,9 +48,9 @@ test.each(Array.from({ length: CASES }, (_, index) => FIRST + index))(
     const frames = Array.from({ length: 4 + random.below(20) }, () => anyFrame(random))
     for (let round = 0; round < FRAMES; round++) {
       await disturb(random, sides)
-      const frame = chance(random, 0.1) ? anyFrame(random) : pick(random, frames)
+      const vector = someFrames(random, frames)
       const port = pick(random, [1, 1, 1, 2, 3, 5])
-      const [expected, ...others] = sides.map((side) => fateOf(side, frame, port))
+      const [expected, ...others] = sides.map((side) => fateOf(side, vector, port))
       for (const other of others) expect(other).toEqual(expected)
       if (round % 50 === 49) compareState(sides)
     }
@@ -91,10 +91,17 @@ const encapsulated = (random: Random, inner: Uint8Array): Uint8Array =>
     inner,
   })
 
-function fateOf({ sw, arena, heard, messages }: TestSwitch, { bytes, tunnelled }: AnyFrame, port: number): unknown {
-  const frame = arena.allocateFrom(bytes)
-  if (tunnelled) sw.receiveTunnelled([frame], 1)
-  else sw.receive([frame], 1, port)
+/** One frame, or some that come together: out of tunnels or not, all alike. */
+function someFrames(random: Random, frames: readonly AnyFrame[]): AnyFrame[] {
+  const count = chance(random, 0.9) ? 1 : 2 + random.below(30)
+  const chosen = Array.from({ length: count }, () => (chance(random, 0.1) ? anyFrame(random) : pick(random, frames)))
+  return chosen.filter(({ tunnelled }) => tunnelled === chosen[0]!.tunnelled)
+}
+
+function fateOf({ sw, arena, heard, messages }: TestSwitch, vector: readonly AnyFrame[], port: number): unknown {
+  const frames = vector.map(({ bytes }) => arena.allocateFrom(bytes))
+  if (vector[0]!.tunnelled) sw.receiveTunnelled(frames, frames.length)
+  else sw.receive(frames, frames.length, port)
   return { heard: heard(), messages: messages.splice(0) }
 }
 
