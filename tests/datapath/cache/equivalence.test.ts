@@ -59,6 +59,8 @@ test.each(Array.from({ length: CASES }, (_, index) => FIRST + index))(
     found += only + microflow + megaflow
     for (const { sw } of sides) sw.close()
   },
+  // Now and then flows send each frame on and on, as far as they may.
+  600_000,
 )
 
 test('of these frames, the cache knew many', () => {
