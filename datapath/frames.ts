@@ -68,6 +68,8 @@ export class FrameArena {
   id = new Float64Array(1024)
   /** By handle: the last entry of the frame's trail (see emulator/trail.ts); -1 where it has none. */
   trail = new Int32Array(1024)
+  /** By handle: when the frame got where it is, as far as somebody tells; 0 for a fresh one. */
+  instant = new Float64Array(1024)
   /** By handle: 0 for a frame that begins with an Ethernet header; else the ethertype of what it begins with, its header off. */
   packetType = new Uint16Array(1024)
 
@@ -94,6 +96,7 @@ export class FrameArena {
     this.length[handle] = length
     this.id[handle] = 0
     this.trail[handle] = -1
+    this.instant[handle] = 0
     this.packetType[handle] = 0
     return handle
   }
@@ -129,13 +132,14 @@ export class FrameArena {
     return handle
   }
 
-  /** A second frame of the same bytes, identity, trail and packet type. */
+  /** A second frame of the same bytes, identity, trail, instant and packet type. */
   clone(frame: FrameHandle): FrameHandle {
     const copy = this.allocate(this.length[frame]!)
     const start = this.offset[frame]!
     this.bytes.copyWithin(this.offset[copy]!, start, start + this.length[frame]!)
     this.id[copy] = this.id[frame]!
     this.trail[copy] = this.trail[frame]!
+    this.instant[copy] = this.instant[frame]!
     this.packetType[copy] = this.packetType[frame]!
     if (this.watch !== undefined && this.id[copy] !== 0) this.watch.copied(this.id[copy]!)
     return copy
@@ -231,6 +235,7 @@ export class FrameArena {
     this.length = grown(new Uint32Array(count), this.length)
     this.id = grown(new Float64Array(count), this.id)
     this.trail = grown(new Int32Array(count), this.trail)
+    this.instant = grown(new Float64Array(count), this.instant)
     this.packetType = grown(new Uint16Array(count), this.packetType)
     this.#slotStart = grown(new Uint32Array(count), this.#slotStart)
     this.#slotClass = grown(new Uint8Array(count), this.#slotClass)

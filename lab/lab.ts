@@ -3,12 +3,13 @@
 import { Controller } from '../controller/controller.ts'
 import { Conflict, type ControllerEvent, type MigrationStatus } from '../controller/model.ts'
 import type { DropReason } from '../datapath/drops.ts'
+import { Agenda } from '../datapath/emulator/agenda.ts'
 import { EmulatedNetwork } from '../datapath/emulator/network.ts'
 import { Pinger } from '../datapath/emulator/ping.ts'
 import { Trail, type Hop } from '../datapath/emulator/trail.ts'
 import type { Flow } from '../datapath/flow.ts'
 import { FrameArena, type FrameHandle } from '../datapath/frames.ts'
-import { MICROSECOND, MILLISECOND, type Clock, type Nanoseconds } from '../runtime/clock.ts'
+import { MICROSECOND, MILLISECOND, type DrivingClock, type Nanoseconds } from '../runtime/clock.ts'
 import { seeded } from '../runtime/random.ts'
 import type { Stopwatch } from '../runtime/stopwatch.ts'
 import { memoryChannelPair, type Channel } from '../runtime/transport.ts'
@@ -26,7 +27,7 @@ import { Digest } from './recorder.ts'
 const CONTROL_LATENCY = 50 * MICROSECOND
 
 export interface LabOptions {
-  clock: Clock
+  clock: DrivingClock
   seed: number
   /** Times the stages of some frames. */
   stopwatch?: Stopwatch
@@ -42,7 +43,7 @@ export interface LabObserver {
 }
 
 export class Lab {
-  readonly clock: Clock
+  readonly clock: DrivingClock
   readonly controller: Controller
   readonly network: EmulatedNetwork
   readonly judge: Judge
@@ -73,6 +74,7 @@ export class Lab {
       clock,
       random: seeded(options.seed),
       trail: this.#trail,
+      agenda: new Agenda(clock),
       ...(stopwatch && { stopwatch }),
     }
     this.#arena.watch = this.judge

@@ -12,6 +12,17 @@ export interface Timer {
   cancel(): void
 }
 
+/** Has events of its own, more than a clock could hold one by one. */
+export interface Machine {
+  /** The instant of its next event, or Infinity where there is none. */
+  readonly next: Nanoseconds
+  /**
+   * Lets its next event happen, and where it can, those after it that fall before `horizon`: until then nothing else is due.
+   * Gives the instant of the last one.
+   */
+  run(horizon: Nanoseconds): Nanoseconds
+}
+
 export interface Clock {
   /** Nanoseconds since this clock's start. Never goes back. */
   now(): Nanoseconds
@@ -27,6 +38,15 @@ export interface Clock {
    * goes on to the next task, so that asynchronous code runs at the instant at which it was woken.
    */
   scheduleAsync(at: Nanoseconds, task: () => void): Timer
+}
+
+/** A clock that machines can be put on. */
+export interface DrivingClock extends Clock {
+  /**
+   * Runs the events of `machine` in their time; on a virtual clock, after all tasks of their instant. What is returned is to be
+   * called when its next event has come closer.
+   */
+  drive(machine: Machine): () => void
 }
 
 /** Resolves `span` nanoseconds from now. */

@@ -1,4 +1,4 @@
-import type { Clock, Nanoseconds, Timer } from './clock.ts'
+import type { DrivingClock, Machine, Nanoseconds, Timer } from './clock.ts'
 import { MILLISECOND } from './clock.ts'
 import { TaskQueue } from './task-queue.ts'
 
@@ -10,7 +10,7 @@ const TURN = 5 * MILLISECOND
  * which it was scheduled, and none overtakes another: where the machine is late, time here waits for it. So what runs on
  * this clock keeps its order, as on a virtual one.
  */
-export class WallClock implements Clock {
+export class WallClock implements DrivingClock {
   readonly #start = process.hrtime.bigint()
   readonly #queue = new TaskQueue()
   #now: Nanoseconds = 0
@@ -31,6 +31,22 @@ export class WallClock implements Clock {
 
   scheduleAsync(at: Nanoseconds, task: () => void): Timer {
     return this.#push(at, task, true)
+  }
+
+  drive(machine: Machine): () => void {
+    let wokenAt: Nanoseconds = Infinity
+    let timer: Timer | undefined
+    const attend = () => {
+      if (machine.next >= wokenAt) return
+      timer?.cancel()
+      wokenAt = machine.next
+      timer = this.schedule(wokenAt, () => {
+        wokenAt = Infinity
+        machine.run(this.#now + 1)
+        attend()
+      })
+    }
+    return attend
   }
 
   /** Nothing that is scheduled will run any more. */

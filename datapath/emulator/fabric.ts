@@ -13,6 +13,7 @@ import type { Link, Topology } from '../../topologies/topology.ts'
 import type { DropReason } from '../drops.ts'
 import type { FrameArena, FrameHandle } from '../frames.ts'
 import { AddressBook } from './address-book.ts'
+import type { Agenda } from './agenda.ts'
 import { LinkDirection } from './link.ts'
 import { Paths } from './paths.ts'
 import type { Trail } from './trail.ts'
@@ -30,6 +31,8 @@ export interface World {
   clock: Clock
   random: Random
   trail: Trail
+  /** What frames on links wait for. */
+  agenda: Agenda
   /** Times the stages of some frames. */
   stopwatch?: Stopwatch
 }

@@ -7,6 +7,7 @@ import type { Link } from '../../topologies/topology.ts'
 import type { DropReason } from '../drops.ts'
 import type { FrameArena, FrameHandle } from '../frames.ts'
 import { payloadLength } from '../payload-length.ts'
+import type { Agenda } from './agenda.ts'
 import { InstantRing } from './instant-ring.ts'
 
 export interface LinkEvents {
@@ -26,20 +27,31 @@ export class LinkDirection {
   readonly #departures = new InstantRing()
   /** By when they arrive. */
   readonly #onTheWay = new InstantRing()
+  /** Taken off, to be delivered. */
   #arrived = new Int32Array(64)
+  #arrivedCount = 0
+  /** The agenda knows that there are frames, or were. */
+  #isExpected = false
   readonly #link: Link
   readonly #arena: FrameArena
   readonly #clock: Clock
   readonly #random: Random
   readonly #events: LinkEvents
-  readonly #wake = () => this.#arrive()
+  readonly #agenda: Agenda
+  readonly #number: number
 
-  constructor(link: Link, world: { arena: FrameArena; clock: Clock; random: Random }, events: LinkEvents) {
+  constructor(
+    link: Link,
+    world: { arena: FrameArena; clock: Clock; random: Random; agenda: Agenda },
+    events: LinkEvents,
+  ) {
     this.#link = link
     this.#arena = world.arena
     this.#clock = world.clock
     this.#random = world.random
     this.#events = events
+    this.#agenda = world.agenda
+    this.#number = this.#agenda.enrol(this)
   }
 
   get up(): boolean {
@@ -52,13 +64,38 @@ export class LinkDirection {
     return waits + this.#link.delay + this.#link.jitter
   }
 
-  /** Takes the frame: it will arrive, or be dropped by name. */
+  get first(): Nanoseconds {
+    return this.#onTheWay.first
+  }
+
+  /** Takes the frame, now or at its own instant where that is later: it will arrive, or be dropped by name. */
   send(frame: FrameHandle): void {
-    const reason = this.#refusal(frame)
+    const now = Math.max(this.#clock.now(), this.#arena.instant[frame]!)
+    const reason = this.#refusal(frame, now)
     if (reason !== undefined) return this.#drop(frame, reason)
-    const arrivesAt = this.#arrival(frame)
-    if (this.#onTheWay.size === 0) this.#clock.schedule(arrivesAt, this.#wake)
+    const arrivesAt = this.#arrival(frame, now)
     this.#onTheWay.push(frame, arrivesAt)
+    if (this.#isExpected) return
+    this.#isExpected = true
+    this.#agenda.expect(this.#number, arrivesAt)
+  }
+
+  take(instant: Nanoseconds): void {
+    const onTheWay = this.#onTheWay
+    let count = 0
+    while (onTheWay.first === instant) {
+      if (count === this.#arrived.length) this.#arrived = doubled(this.#arrived)
+      const frame = onTheWay.shift()
+      this.#arena.instant[frame] = instant
+      this.#arrived[count++] = frame
+    }
+    this.#arrivedCount = count
+    this.#isExpected = onTheWay.size > 0
+  }
+
+  /** All that was taken off arrives in one; frames that the far end sends meanwhile go the other way. */
+  deliver(): void {
+    if (this.#arrivedCount > 0) this.#events.arrive(this.#arrived, this.#arrivedCount)
   }
 
   /** Cuts the cable: what is on it is lost, and so is all that is sent until `heal`. */
@@ -74,26 +111,24 @@ export class LinkDirection {
     this.#busyUntil = this.#clock.now()
   }
 
-  #refusal(frame: FrameHandle): DropReason | undefined {
+  #refusal(frame: FrameHandle, now: Nanoseconds): DropReason | undefined {
     if (!this.#up) return 'link_down'
     if (payloadLength(this.#arena, frame) > this.#link.mtu) return 'mtu_exceeded'
-    if (this.#waiting() >= this.#link.queue) return 'queue_full'
+    if (this.#waiting(now) >= this.#link.queue) return 'queue_full'
     if (this.#link.loss > 0 && this.#random.fraction() < this.#link.loss) return 'link_loss'
     return undefined
   }
 
-  #waiting(): number {
+  #waiting(now: Nanoseconds): number {
     const departures = this.#departures
-    if (departures.size === 0) return 0
-    const now = this.#clock.now()
     while (departures.first <= now) departures.shift()
     return departures.size
   }
 
   /** Works out when the frame's last bit is at the far end; frames never overtake each other. */
-  #arrival(frame: FrameHandle): Nanoseconds {
+  #arrival(frame: FrameHandle, now: Nanoseconds): Nanoseconds {
     const { bandwidth, delay, jitter } = this.#link
-    const start = Math.max(this.#clock.now(), this.#busyUntil)
+    const start = Math.max(now, this.#busyUntil)
     const bits = this.#arena.length[frame]! * 8
     const left = bandwidth === undefined ? start : start + Math.ceil((bits * SECOND) / bandwidth)
     this.#busyUntil = left
@@ -101,19 +136,6 @@ export class LinkDirection {
     const late = jitter > 0 ? this.#random.below(jitter + 1) : 0
     this.#lastArrival = Math.max(this.#lastArrival, left + delay + late)
     return this.#lastArrival
-  }
-
-  /** All that is due arrives in one; frames that the far end sends meanwhile go the other way. */
-  #arrive(): void {
-    const now = this.#clock.now()
-    const onTheWay = this.#onTheWay
-    let count = 0
-    while (onTheWay.first <= now) {
-      if (count === this.#arrived.length) this.#arrived = doubled(this.#arrived)
-      this.#arrived[count++] = onTheWay.shift()
-    }
-    if (onTheWay.size > 0) this.#clock.schedule(onTheWay.first, this.#wake)
-    if (count > 0) this.#events.arrive(this.#arrived, count)
   }
 
   #drop(frame: FrameHandle, reason: DropReason): void {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { Agenda } from '../../../datapath/emulator/agenda.ts'
 import { Fabric } from '../../../datapath/emulator/fabric.ts'
 import { Trail } from '../../../datapath/emulator/trail.ts'
 import { FrameArena } from '../../../datapath/frames.ts'
@@ -19,7 +20,7 @@ function running(shape: string, options: Parameters<typeof shapeTopology>[1] = {
   const drops: string[] = []
   const fabric = new Fabric(
     topology,
-    { clock, arena, trail, random: seeded(1) },
+    { clock, arena, trail, random: seeded(1), agenda: new Agenda(clock) },
     {
       receive(host, frames, count) {
         for (const frame of Array.from(frames).slice(0, count)) {

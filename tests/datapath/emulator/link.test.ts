@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { Agenda } from '../../../datapath/emulator/agenda.ts'
 import { LinkDirection } from '../../../datapath/emulator/link.ts'
 import { FrameArena } from '../../../datapath/frames.ts'
 import { MICROSECOND, MILLISECOND } from '../../../runtime/clock.ts'
@@ -15,7 +16,7 @@ function laid(link: Partial<Link>, seed = 1) {
   const dropped: { id: number; reason: string }[] = []
   const direction = new LinkDirection(
     { ...IDEAL, ...link },
-    { arena, clock, random: seeded(seed) },
+    { arena, clock, random: seeded(seed), agenda: new Agenda(clock) },
     {
       arrive(frames, count) {
         for (const frame of Array.from(frames).slice(0, count)) {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { Agenda } from '../../../datapath/emulator/agenda.ts'
 import { EmulatedNetwork } from '../../../datapath/emulator/network.ts'
 import { Trail } from '../../../datapath/emulator/trail.ts'
 import { FrameArena } from '../../../datapath/frames.ts'
@@ -29,7 +30,7 @@ function running() {
   const log: string[] = []
   const network = new EmulatedNetwork(
     BASE,
-    { clock, arena, trail, random: seeded(1) },
+    { clock, arena, trail, random: seeded(1), agenda: new Agenda(clock) },
     {
       sent: (nic, frame) => log.push(`${arena.id[frame]} sent by ${nic}`),
       heard: (nic, frame) => log.push(`${arena.id[frame]} heard by ${nic}`),
