@@ -47,6 +47,9 @@ import { runActions } from './run-actions.ts'
 import { StageTimes } from './stage-times.ts'
 import { NotReceived, outer } from './tunnels.ts'
 
+/** Frames are at instants of their own. */
+const OWN_INSTANT = -1
+
 /** A sample action's probability of one. */
 const CERTAIN = 0xffff
 
@@ -78,6 +81,8 @@ export interface SwitchEvents {
   drop(frame: FrameHandle, reason: DropReason, at: DropPlace): void
   /** Called when a copy is about to leave through the port, or is held there: which flow sent it, and which flows it met on its way. */
   output?(frame: FrameHandle, port: Port, flow: Flow | undefined, hits: readonly Flow[]): void
+  /** What becomes of the frame is more than to be changed, counted and let out as others of its kind were. */
+  stirred?(frame: FrameHandle): void
   /** For the controllers: packetIn, flowRemoved, portStatus. Not for `by`, who asked for what it tells of. */
   message(message: Message, by?: object): void
 }
@@ -201,10 +206,13 @@ export class Switch {
     this.cache.changes.note({ type: 'everything' })
   }
 
-  /** Frames that come in at a port. They are the switch's from here on; each copy leaves or is dropped exactly once. */
-  receive(frames: ArrayLike<FrameHandle>, count: number, port: number): void {
+  /**
+   * Frames that come in at a port, now or, where they are out of step with the clock, each at its own instant. They are the switch's
+   * from here on; each copy leaves or is dropped exactly once.
+   */
+  receive(frames: ArrayLike<FrameHandle>, count: number, port: number, outOfStep = false): void {
     const entrance = this.cache.atPort(port)
-    const now = this.#begin()
+    const now = this.#begin(outOfStep)
     const vector = this.#freeVector
     try {
       for (let start = 0; start < count; start += VECTOR) {
@@ -218,9 +226,9 @@ export class Switch {
   }
 
   /** VXLAN frames from the host's own network stack: they come in at the tunnel ports that take them. */
-  receiveTunnelled(frames: ArrayLike<FrameHandle>, count: number): void {
+  receiveTunnelled(frames: ArrayLike<FrameHandle>, count: number, outOfStep = false): void {
     const { cache, arena } = this
-    const now = this.#begin()
+    const now = this.#begin(outOfStep)
     const vector = this.#freeVector
     let current: Entrance | undefined
     vector.count = 0
@@ -262,8 +270,9 @@ export class Switch {
       if (!this.#admit(frame, ingress)) continue
       nextFrame()
       const place = this.#mayGoOn ? cache.answerTo(vector, index, arena) : 0
-      if (place === 0) this.#forward(frame, port, entrance, now)
-      else if (!this.#letOut(frame, place, now)) this.#carryOut(frame, cache.at(place), now)
+      const at = now === OWN_INSTANT ? arena.instant[frame] : now
+      if (place === 0) this.#forward(frame, port, entrance, at)
+      else if (!this.#letOut(frame, place, at)) this.#carryOut(frame, cache.at(place), at)
     }
     if (isTimed) this.stageTimes.stop()
   }
@@ -289,13 +298,13 @@ export class Switch {
     this.tables.close()
   }
 
-  /** Frames are about to be dealt with: gives the time at which. */
-  #begin(): Nanoseconds {
+  /** Frames are about to be dealt with: gives the time at which, or OWN_INSTANT. */
+  #begin(outOfStep = false): Nanoseconds {
     const now = this.clock.now()
     this.macTable.expire(now)
     this.#nesting++
     beginFrames()
-    return now
+    return outOfStep ? OWN_INSTANT : now
   }
 
   #end(): void {
@@ -370,6 +379,7 @@ export class Switch {
     if (port === undefined) return false
     spend(records.effort(place))
     cache.countAt(place, arena.length[frame], now)
+    if (this.#events.stirred !== undefined && !cache.at(place).isSteady) this.#events.stirred(frame)
     if (records.has(place, Mark.Effects)) this.#bringAbout(cache.at(place), now)
     exit!.prepare(arena, frame)
     if (this.#events.output) this.#tellOfOutput(frame, port, cache.at(place))
@@ -385,6 +395,7 @@ export class Switch {
   #carryOut(frame: FrameHandle, megaflow: Megaflow, now: Nanoseconds, tracked?: Tracked): void {
     spend(megaflow.effort)
     this.cache.count(megaflow, this.arena.length[frame], now)
+    if (!megaflow.isSteady) this.#events.stirred?.(frame)
     if (megaflow.effects.length > 0) this.#bringAbout(megaflow, now)
     runActions(frame, megaflow.actions, megaflow.hits, this.#surroundings, tracked)
   }

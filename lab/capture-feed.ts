@@ -11,6 +11,18 @@ export interface FeedOptions {
   /** 2 plays in half the time. */
   speed: number
   enter(frame: CapturedFrame): void
+  /** As many frames go in together as may; none where there is no company to go in. */
+  party?(): FeedParty | undefined
+}
+
+/** Frames that go in together. */
+export interface FeedParty {
+  readonly size: number
+  readonly isFull: boolean
+  /** False where it can not go with the others. `at` is not before that of the last. */
+  take(frame: CapturedFrame, at: Nanoseconds): boolean
+  /** They go in, and all that comes of it before `until` is done. */
+  setOut(until: Nanoseconds): void
 }
 
 export class CaptureFeed {
@@ -57,9 +69,10 @@ export class CaptureFeed {
   #pump(): void {
     const { clock } = this.#options
     while (this.#position < this.#batch.length) {
+      if (this.#enterTogether()) continue
       const frame = this.#batch[this.#position]!
       const due = this.#dueTime(frame.timestamp)
-      if (due > clock.now()) {
+      if (due > clock.now() && !clock.pass(due)) {
         clock.schedule(due, () => this.#pump())
         return
       }
@@ -68,6 +81,27 @@ export class CaptureFeed {
       this.#options.enter(frame)
     }
     this.#scheduleRead(clock.now())
+  }
+
+  /** Lets in what can go together before anything else is due. False where that is nothing. */
+  #enterTogether(): boolean {
+    const party = this.#options.party?.()
+    if (party === undefined) return false
+    const { clock } = this.#options
+    const { horizon } = clock
+    let last = clock.now()
+    let next = last
+    for (; this.#position < this.#batch.length; this.#position++) {
+      const frame = this.#batch[this.#position]!
+      next = Math.max(last, this.#dueTime(frame.timestamp))
+      if (next >= horizon || party.isFull || !party.take(frame, next)) break
+      last = next
+    }
+    if (party.size === 0) return false
+    this.#frames += party.size
+    party.setOut(Math.min(next, horizon))
+    clock.pass(last)
+    return true
   }
 
   #dueTime(timestamp: bigint): Nanoseconds {

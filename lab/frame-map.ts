@@ -33,22 +33,27 @@ export function frameMapper(map: FrameMap, topology: Topology): Mapper {
 
 const nicsOf = (topology: Topology): Nic[] => topology.vms.flatMap((vm) => vm.nics)
 
+const TOO_SHORT: Entry = { unmapped: 'shorter than an Ethernet header' }
+
 function bySight(find: (seen: Sight) => Entry): Mapper {
   return (frame) => {
     const seen = look(frame.bytes)
-    return seen === undefined ? { unmapped: 'shorter than an Ethernet header' } : find(seen)
+    return seen === undefined ? TOO_SHORT : find(seen)
   }
 }
 
 function bySourceMac(topology: Topology): Mapper {
-  const owners = new Map<number, string>()
-  for (const nic of nicsOf(topology)) {
-    for (const mac of [nic.mac, ...nic.trunks.map((subport) => subport.mac)]) owners.set(Number(parseMac(mac)), nic.id)
+  const owners = new Map<number, Entry>()
+  for (const { id, mac, trunks } of nicsOf(topology)) {
+    const entry = { nic: id }
+    for (const one of [mac, ...trunks.map((subport) => subport.mac)]) owners.set(Number(parseMac(one)), entry)
   }
-  return bySight(({ source }) => {
-    const nic = owners.get(source)
-    return nic === undefined ? { unmapped: formatMac(BigInt(source)) } : { nic }
-  })
+  return ({ bytes }) => {
+    if (bytes.length < 14) return TOO_SHORT
+    let source = 0
+    for (let at = 6; at < 12; at++) source = source * 256 + bytes[at]!
+    return owners.get(source) ?? { unmapped: formatMac(BigInt(source)) }
+  }
 }
 
 function bySourceIp(topology: Topology): Mapper {

@@ -17,8 +17,10 @@ import { VirtualClock } from '../runtime/virtual-clock.ts'
 import type { FailureTarget } from '../topologies/scenario.ts'
 import type { Topology } from '../topologies/topology.ts'
 import { dropName } from './drop-names.ts'
+import { Party } from './party.ts'
 import { Judge, type Hearing } from './judge/judge.ts'
 import type { Origin } from './judge/open-records.ts'
+import { SteadyKinds } from './judge/steady-kinds.ts'
 import { Surroundings } from './judge/surroundings.ts'
 import { copyBytes } from '../protocols/bytes.ts'
 import { Digest } from './recorder.ts'
@@ -33,6 +35,8 @@ export interface LabOptions {
   stopwatch?: Stopwatch
   observer?: LabObserver
   log?: (line: string) => void
+  /** Frames that are captured may go in company, where nobody can tell (emulator/company.ts). */
+  inCompany?: boolean
 }
 
 /** Sees every frame at the edges; for captures and progress. Bytes can be read during the call and not after it. */
@@ -63,6 +67,7 @@ export class Lab {
   readonly #broken = new Set<string>()
   #nextFrame = 1
   #controllerDown = false
+  readonly #party: Party
 
   private constructor(topology: Topology, options: LabOptions) {
     this.clock = options.clock
@@ -78,12 +83,28 @@ export class Lab {
       ...(stopwatch && { stopwatch }),
     }
     this.#arena.watch = this.judge
+    // Observers are told of frames in the order in which hosts deal with them.
+    if (options.inCompany && options.observer === undefined)
+      this.judge.steadyKinds = new SteadyKinds(
+        () => this.network.changes,
+        () => this.#arena.live,
+      )
     this.network = new EmulatedNetwork(topology, world, {
       sent: (nic, frame) => this.#sent(nic, frame),
       heard: (nic, frame) => this.#heard(nic, frame),
-      uplink: (host, direction, frame) =>
-        this.#observer.uplink?.(this.clock.now(), host, direction, this.#arena.read(frame)),
+      uplink: (host, direction, frame) => {
+        if (direction === 'out') this.judge.left(this.#arena.id[frame]!)
+        this.#observer.uplink?.(this.clock.now(), host, direction, this.#arena.read(frame))
+      },
+      stirred: (frame) => this.judge.stirred(this.#arena.id[frame]!),
+      mayGoTogether: () => this.judge.steadyKinds?.areAll ?? false,
       dropped: (frame, reason, place, flow) => this.#dropped(frame, reason, place, flow),
+    })
+    this.#party = new Party({
+      arena: this.#arena,
+      judge: this.judge,
+      network: this.network,
+      nextId: () => this.#nextFrame++,
     })
     this.pinger = new Pinger({
       clock: options.clock,
@@ -130,6 +151,13 @@ export class Lab {
     this.network.send(nic, frame)
     if (origin.id === id) this.#origins.set(id, { source, number, made: false })
     origin.id = 0
+  }
+
+  /** A party for frames that go in company; undefined where there is none to go in now. */
+  party(): Party | undefined {
+    if (this.judge.steadyKinds?.areAll !== true) return undefined
+    this.#party.clear()
+    return this.#party
   }
 
   /** Frames on their way now, those that are held somewhere left out. */
@@ -231,6 +259,11 @@ export class Lab {
     this.#observer.sent?.(at, nic, id, this.#arena.read(frame))
   }
 
+  /** Frames in company are at instants of their own. */
+  #instantOf(frame: FrameHandle): Nanoseconds {
+    return Math.max(this.clock.now(), this.#arena.instant[frame]!)
+  }
+
   #originOf(id: number): Origin {
     const now = this.#origin
     if (now.id === id) {
@@ -247,7 +280,7 @@ export class Lab {
     const id = this.#arena.id[frame]!
     const start = offset[frame]!
     const end = start + length[frame]!
-    const at = this.clock.now()
+    const at = this.#instantOf(frame)
     this.digest.delivery(at, nic, bytes, start, end)
     const witnesses = this.judge.leaks.length
     const hearing = this.judge.heard(id, nic, at, bytes, start, end)
@@ -259,7 +292,7 @@ export class Lab {
   #dropped(frame: FrameHandle, reason: DropReason, place: string, flow: Flow | undefined): void {
     const name = dropName(reason, flow)
     const id = this.#arena.id[frame]!
-    this.digest.drop(this.clock.now(), place, name)
+    this.digest.drop(this.#instantOf(frame), place, name)
     this.judge.dropped(id, name, place)
     if (this.pinger.owns(id)) this.pinger.dropped(id, name, place)
   }

@@ -15,10 +15,10 @@ import type { Scenario, Step, TimelineEntry } from '../topologies/scenario.ts'
 import { Conflict, SwitchRefused } from '../controller/model.ts'
 import { formatDuration } from '../topologies/units.ts'
 import { MAX_FRAME_LENGTH } from '../datapath/frames.ts'
-import { CaptureFeed } from './capture-feed.ts'
+import { CaptureFeed, type FeedOptions, type FeedParty } from './capture-feed.ts'
 import { applyFlow } from './flow-step.ts'
 import { frameFrom } from './frame-text.ts'
-import { frameMapper, type Entry } from './frame-map.ts'
+import { frameMapper, type Entry, type Mapper } from './frame-map.ts'
 import { Lab, type LabObserver } from './lab.ts'
 import { sharesNetwork } from './sharing.ts'
 import { untagged } from './untagged.ts'
@@ -38,6 +38,8 @@ export interface ReplayOptions {
   /** Called now and then with the frames that have gone in so far. */
   progress?: (frames: number) => void
   log?: (line: string) => void
+  /** Each frame goes alone, as the slow twin of those that go in company. */
+  frameByFrame?: boolean
 }
 
 export interface ReplayResult {
@@ -50,7 +52,8 @@ export interface ReplayResult {
 export async function replay(scenario: Scenario, options: ReplayOptions = {}): Promise<ReplayResult> {
   const seed = options.seed ?? scenario.seed
   const clock = new VirtualClock()
-  const lab = await Lab.start(scenario.topology, { clock, seed, ...pick(options) })
+  const inCompany = options.frameByFrame !== true
+  const lab = await Lab.start(scenario.topology, { clock, seed, inCompany, ...pick(options) })
   const run = new Run(scenario, lab, clock, options)
   await clock.runUntil(run.play())
   await quiesce(lab, clock)
@@ -128,18 +131,50 @@ class Run {
     const source = readCapture(createReadStream(path, { highWaterMark: 1 << 20 }))
     const map = frameMapper(step.map, this.#scenario.topology)
     const name = basename(step.capture)
-    const enter = (frame: CapturedFrame) => this.#enter(frame, map(frame), name)
+    const options: FeedOptions = {
+      clock: this.#clock,
+      start,
+      speed: step.speed,
+      enter: (frame) => this.#enter(frame, map(frame), name),
+      party: () => this.#party(map, name),
+    }
     try {
-      await new CaptureFeed(source, { clock: this.#clock, start, speed: step.speed, enter }).play()
+      await new CaptureFeed(source, options).play()
     } catch (damage) {
       if (!(damage instanceof CaptureDamaged)) throw damage
       this.log.damaged.push(`${step.capture}: ${damage.message}`)
     }
   }
 
-  #enter(frame: CapturedFrame, entry: Entry, capture: string): void {
+  #party(map: Mapper, capture: string): FeedParty | undefined {
+    const party = this.#lab.party()
+    if (party === undefined) return undefined
+    return {
+      get size() {
+        return party.size
+      },
+      get isFull() {
+        return party.isFull
+      },
+      take: (frame, at) => {
+        if (frame.linkType !== LINK_TYPE_ETHERNET || frame.bytes.length > MAX_FRAME_LENGTH) return false
+        const entry = map(frame)
+        if ('unmapped' in entry) return false
+        const bytes = entry.untag ? untagged(frame.bytes) : frame.bytes
+        return party.take(entry.nic, bytes, at, capture, frame.number) && this.#count()
+      },
+      setOut: (until) => party.setOut(until),
+    }
+  }
+
+  #count(): true {
     this.#frames++
     if (this.#frames % 1024 === 0) this.#options.progress?.(this.#frames)
+    return true
+  }
+
+  #enter(frame: CapturedFrame, entry: Entry, capture: string): void {
+    this.#count()
     const { linkType } = frame
     if (linkType !== LINK_TYPE_ETHERNET)
       return this.#unmapped(`link type ${LINK_TYPES[linkType] ?? linkType}, not Ethernet`)

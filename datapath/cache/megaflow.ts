@@ -44,6 +44,8 @@ export class Megaflow {
   readonly effort: number
   /** Its frames are TCP, as far as is known. */
   readonly seesTcp: boolean
+  /** Its frames leave no trace but in counters, and what becomes of them depends on none. */
+  readonly isSteady: boolean
   /** As of which change it was answered. */
   readonly answeredAsOf: number
   /** What its flows, tables and groups have been told of already. */
@@ -64,6 +66,11 @@ export class Megaflow {
     this.lasting = effects.length === 0 ? NONE : effects.filter((effect) => isLasting(effect))
     this.effort = effort + size
     this.seesTcp = mask.bits[Word.protocol] !== 0 && key[Word.protocol] === IpProtocol.Tcp
+    this.isSteady =
+      effects.length === 0 &&
+      dependencies.addresses.length === 0 &&
+      !dependencies.unforeseeable &&
+      !actions.some(({ type }) => UNSTEADY.has(type))
     this.answeredAsOf = asOf
   }
 
@@ -90,6 +97,18 @@ export class Megaflow {
 }
 
 const NONE: readonly LastingEffect[] = []
+
+/** Actions that ask more than the frame, or tell somebody of it. */
+const UNSTEADY: ReadonlySet<DatapathAction['type']> = new Set([
+  'meter',
+  'clone',
+  'ct',
+  'ct_clear',
+  'check_length',
+  'recirculate',
+  'sample',
+  'controller',
+])
 
 const isLasting = (effect: Effect): effect is LastingEffect =>
   effect.type === 'learn_flow' || effect.type === 'fin_timeout'

@@ -16,14 +16,18 @@ export class AddressBook {
     return this.#high[at] === key ? this.#hosts[at]! : -1
   }
 
-  learn(vlan: number, high: number, low: number, host: number): void {
+  /** False where that was known. */
+  learn(vlan: number, high: number, low: number, host: number): boolean {
     const key = (vlan << 16) | high
     const at = this.#place(key, low | 0)
+    const isKnown = this.#high[at] === key
+    if (isKnown && this.#hosts[at] === host) return false
     this.#hosts[at] = host
-    if (this.#high[at] === key) return
+    if (isKnown) return true
     this.#high[at] = key
     this.#low[at] = low
     if (++this.#size * ROOM > this.#high.length) this.#double()
+    return true
   }
 
   /** Where the key stands, or would. */

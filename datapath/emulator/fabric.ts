@@ -63,6 +63,8 @@ interface Branch {
 }
 
 export class Fabric {
+  /** Goes up with everything that may change where frames go. */
+  changes = 0
   readonly #world: World
   readonly #events: FabricEvents
   readonly #hosts: string[]
@@ -125,6 +127,7 @@ export class Fabric {
     if (directions[0] === undefined) return false
     for (const direction of directions) if (direction!.up !== up) direction![up ? 'heal' : 'fail']()
     this.#paths[up ? 'heal' : 'fail'](a, b)
+    this.changes++
     for (const node of this.#nodes.values()) {
       node.towards.length = 0
       node.branches = undefined
@@ -220,7 +223,7 @@ export class Fabric {
     const high = arena.view.getUint16(start + 6)
     const low = arena.view.getUint32(start + 8)
     if ((high & 0x100) !== 0 || this.#vtepAt(high, low) !== -1) return
-    node.learned.learn(vlanOf(arena, frame), high, low, this.#edge[frame]!)
+    if (node.learned.learn(vlanOf(arena, frame), high, low, this.#edge[frame]!)) this.changes++
   }
 
   /**

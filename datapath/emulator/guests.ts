@@ -32,6 +32,8 @@ export interface GuestEvents {
 }
 
 export class Guests {
+  /** Goes up with everything that may change what becomes of frames. */
+  changes = 0
   readonly #guests = new Map<string, GuestState>()
   /** By vNIC: what was found in `#guests` since a guest came or went last. */
   readonly #owners = new Map<string, GuestState | undefined>()
@@ -45,6 +47,7 @@ export class Guests {
 
   add(vm: string, host: string): void {
     if (this.#guests.has(vm)) return
+    this.changes++
     this.#guests.set(vm, { host, paused: false, toSend: [], toHear: [] })
     this.#owners.clear()
   }
@@ -52,6 +55,7 @@ export class Guests {
   /** What the guest had still to hear or say ends with it. */
   remove(vm: string): void {
     const guest = this.#guests.get(vm)
+    this.changes++
     this.#guests.delete(vm)
     this.#owners.clear()
     if (guest !== undefined) this.#empty(guest, 'inactive_binding')
@@ -69,6 +73,7 @@ export class Guests {
   transfer(vm: string, host: string): boolean {
     const guest = this.#get(vm)
     if (guest.destination === undefined && guest.host === host) return false
+    this.changes++
     guest.paused = true
     guest.destination = host
     return true
@@ -100,6 +105,7 @@ export class Guests {
   }
 
   pause(vm: string): void {
+    this.changes++
     this.#get(vm).paused = true
   }
 
@@ -107,6 +113,7 @@ export class Guests {
   resume(vm: string, host: string): void {
     const guest = this.#guests.get(vm)
     if (guest === undefined) return
+    this.changes++
     guest.host = host
     guest.paused = false
     guest.destination = undefined

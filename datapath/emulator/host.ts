@@ -5,6 +5,7 @@ import { switchName, type Host as HostSpec } from '../../topologies/topology.ts'
 import { Agent } from '../control/agent.ts'
 import type { DropReason } from '../drops.ts'
 import type { Flow } from '../flow.ts'
+import { VECTOR } from '../cache/flow-cache.ts'
 import type { FrameHandle } from '../frames.ts'
 import type { Port } from '../ports.ts'
 import { Switch } from '../switch.ts'
@@ -21,6 +22,8 @@ export interface HostEvents {
   vnic(host: string, nic: string, frame: FrameHandle): void
   /** A frame leaves the network card. The receiver owns it. */
   uplink(host: string, frame: FrameHandle): void
+  /** See SwitchEvents. */
+  stirred(frame: FrameHandle): void
   /** A frame ends at `place`; it is released afterwards. */
   drop(frame: FrameHandle, reason: DropReason, place: string, flow?: Flow): void
 }
@@ -28,6 +31,15 @@ export interface HostEvents {
 export interface Bridge {
   switch: Switch
   agent: Agent
+}
+
+/** Where a vNIC's frames come in, and those that are to. */
+export interface Dock {
+  host: Host
+  bridge: Switch
+  port: number
+  frames: Int32Array
+  count: number
 }
 
 /** A list for one frame, read before anything else can be written to it. */
@@ -43,8 +55,13 @@ export class Host {
   readonly #integration: Switch
   /** Of its own tunnel endpoint's MAC address, the last four octets. */
   readonly #vtepLow: number | undefined
-  #tunnelled = new Int32Array(64)
-  #plain = new Int32Array(64)
+  #tunnelled = new Int32Array(VECTOR)
+  #plain = new Int32Array(VECTOR)
+  /** Frames from the fabric that are dealt with together, later. */
+  readonly #kept = new Int32Array(VECTOR)
+  #keptCount = 0
+  /** Frames are at instants of their own now, not at the clock's. */
+  #outOfStep = false
 
   constructor(spec: HostSpec, firstDatapathId: bigint, world: World, events: HostEvents) {
     this.name = spec.name
@@ -74,8 +91,41 @@ export class Host {
       if (this.#isForVtep(frame)) tunnelled[tunnelledCount++] = frame
       else plain[plainCount++] = frame
     }
-    if (tunnelledCount > 0) this.#integration.receiveTunnelled(tunnelled, tunnelledCount)
-    if (plainCount > 0) this.#integration.receive(plain, plainCount, UPLINK_PORT)
+    if (tunnelledCount > 0) this.#integration.receiveTunnelled(tunnelled, tunnelledCount, this.#outOfStep)
+    if (plainCount > 0) this.#integration.receive(plain, plainCount, UPLINK_PORT, this.#outOfStep)
+  }
+
+  /** The same for a frame at its own instant, by and by. True where it is the first to be kept. */
+  keep(frame: FrameHandle): boolean {
+    if (this.#keptCount === VECTOR) this.receiveKept()
+    this.#kept[this.#keptCount++] = frame
+    return this.#keptCount === 1
+  }
+
+  receiveKept(): void {
+    const count = this.#keptCount
+    this.#keptCount = 0
+    this.#outOfStep = true
+    this.receive(this.#kept, count)
+    this.#outOfStep = false
+  }
+
+  /** Where frames of the vNIC come in, if it has a port. */
+  dockOf(nic: string): Dock | undefined {
+    for (const bridge of this.#switches) {
+      const port = bridge.ports.byName(nic)
+      if (port !== undefined) return { host: this, bridge, port: port.number, frames: new Int32Array(VECTOR), count: 0 }
+    }
+    return undefined
+  }
+
+  /** Frames that guests have sent, each at its own instant. */
+  enterTogether(dock: Dock): void {
+    const { count } = dock
+    dock.count = 0
+    this.#outOfStep = true
+    dock.bridge.receive(dock.frames, count, dock.port, true)
+    this.#outOfStep = false
   }
 
   /** A frame that a guest sends. Takes ownership, unless false is returned: no bridge has the vNIC's port. */
@@ -113,7 +163,11 @@ export class Host {
       events: {
         transmit: (port, frame) => this.#transmit(port, frame),
         drop: (frame, reason, at) => this.#events.drop(frame, reason, name, at.flow),
-        output: (frame, _port, flow, hits) => trail.add(frame, name, flow, hits),
+        output: (frame, port, flow, hits) => {
+          if (!port.passesAll) this.#events.stirred(frame)
+          trail.add(frame, name, flow, hits)
+        },
+        stirred: (frame) => this.#events.stirred(frame),
         message: (message, by) => agent.publish(message, by),
       },
     })
@@ -143,7 +197,7 @@ export class Host {
     const otherPort = peer && other?.ports.byName(peer.port)
     if (other === undefined || otherPort === undefined) return this.#drop(frame, 'link_down')
     single[0] = frame
-    other.receive(single, 1, otherPort.config.number)
+    other.receive(single, 1, otherPort.config.number, this.#outOfStep)
   }
 
   /** The tunnel wrote the outer IP header; which MAC addresses lead there is the host's to know. */

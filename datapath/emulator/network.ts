@@ -8,9 +8,10 @@ import type { DropReason } from '../drops.ts'
 import type { Flow } from '../flow.ts'
 import type { FrameHandle } from '../frames.ts'
 import type { Switch } from '../switch.ts'
+import { Company } from './company.ts'
 import { Fabric, type World } from './fabric.ts'
 import { Guests } from './guests.ts'
-import { Host, type Bridge } from './host.ts'
+import { Host, type Bridge, type Dock } from './host.ts'
 
 /** What may be watched. Frames can be read during the call and not after it. */
 export interface NetworkEvents {
@@ -21,6 +22,10 @@ export interface NetworkEvents {
   /** A frame leaves a host for the fabric, or comes in from it. */
   uplink(host: string, direction: 'out' | 'in', frame: FrameHandle): void
   dropped(frame: FrameHandle, reason: DropReason, place: string, flow?: Flow): void
+  /** See SwitchEvents. */
+  stirred?(frame: FrameHandle): void
+  /** Whether all frames on their way now may go in company (company.ts). */
+  mayGoTogether?(): boolean
 }
 
 /** What `update` did: switches that have come and gone, and guests that are paused until somebody resumes them at `host`. */
@@ -40,6 +45,16 @@ export class EmulatedNetwork {
   #topology: Topology
   #fabric: Fabric
   #nextDatapathId = 1n
+  #switches: Switch[] = []
+  #changes = 0
+  readonly #company: Company
+  #together = false
+  /** Where frames of a vNIC come in, as of `#docksAsOf` changes. */
+  readonly #docks = new Map<string, Dock>()
+  #docksAsOf = 0
+  readonly #docksInUse: Dock[] = []
+  /** Hosts that keep frames for later. */
+  readonly #keepers: Host[] = []
 
   constructor(topology: Topology, world: World, events: NetworkEvents) {
     this.#world = world
@@ -55,7 +70,16 @@ export class EmulatedNetwork {
       },
     })
     this.#fabric = this.#makeFabric()
+    this.#company = new Company(world.arena, (nic, frame) => this.#hear(nic, frame))
+    world.agenda.convoy = { begin: () => this.#begin(), end: () => this.#end() }
     this.#populate()
+  }
+
+  /** Goes up with everything that may change what becomes of frames. */
+  get changes(): number {
+    let changes = this.#changes + this.#fabric.changes + this.#guests.changes
+    for (let index = 0; index < this.#switches.length; index++) changes += this.#switches[index]!.cache.changes.count
+    return changes
   }
 
   /** Every switch by name, in the order of the topology. */
@@ -83,6 +107,26 @@ export class EmulatedNetwork {
   /** A guest sends `frame`, at once or when it runs again. The network owns the frame from here on. */
   send(nic: string, frame: FrameHandle): void {
     this.#guests.send(nic, frame)
+  }
+
+  /**
+   * Guests send frames in company, by instant: each at its own (`arena.instant`), the vNIC of the first is the first of `nics`. All
+   * that comes of it before `until` is done; what is still on links then, later. `sent` is told of none of it.
+   */
+  sendTogether(nics: readonly string[], frames: ArrayLike<FrameHandle>, count: number, until: Nanoseconds): void {
+    this.#together = true
+    const { changes } = this
+    if (changes !== this.#docksAsOf) this.#docks.clear()
+    this.#docksAsOf = changes
+    for (let index = 0; index < count; index++) this.#dock(nics[index]!, frames[index]!)
+    for (const dock of this.#docksInUse.splice(0)) dock.host.enterTogether(dock)
+    const { agenda, arena } = this.#world
+    this.#company.forEachLeaving((host, frame) => {
+      agenda.runBefore(arena.instant[frame]!)
+      this.#fabric.send(host, frame)
+    })
+    agenda.runBefore(until)
+    this.#end()
   }
 
   /** How long a frame that is on its way now may still be. */
@@ -134,12 +178,14 @@ export class EmulatedNetwork {
 
   /** The host loses its power: its guests stop and its switches fall silent, until `healHost`. What they kept is lost. */
   failHost(name: string): void {
+    this.#changes++
     this.#failedHosts.add(name)
     this.#hosts.get(name)?.discardHeld()
     this.#guests.failHost(name)
   }
 
   healHost(name: string): void {
+    this.#changes++
     this.#failedHosts.delete(name)
   }
 
@@ -161,11 +207,16 @@ export class EmulatedNetwork {
   #makeFabric(): Fabric {
     return new Fabric(this.#topology, this.#world, {
       receive: (host, frames, count) => this.#arriveAtHost(host, frames, count),
-      drop: (frame, reason, place) => this.#events.dropped(frame, reason, place),
+      drop: (frame, reason, place) => {
+        if (this.#together) this.#catchUp(this.#world.arena.instant[frame]!)
+        this.#events.dropped(frame, reason, place)
+      },
     })
   }
 
   #removeHost(name: string): void {
+    for (const { switch: bridge } of this.#hosts.get(name)!.bridges.values())
+      this.#changes += bridge.cache.changes.count
     this.#hosts.get(name)!.close()
     this.#hosts.delete(name)
   }
@@ -186,13 +237,19 @@ export class EmulatedNetwork {
     for (const spec of this.#topology.hosts) {
       if (this.#hosts.has(spec.name)) continue
       const host = new Host(spec, this.#nextDatapathId, this.#world, {
-        vnic: (at, nic, frame) => this.#guests.receive(at, nic, frame),
+        vnic: (at, nic, frame) => {
+          if (this.#together) this.#company.hear(nic, frame)
+          else this.#guests.receive(at, nic, frame)
+        },
+        stirred: (frame) => this.#events.stirred?.(frame),
         uplink: (from, frame) => this.#leaveHost(from, frame),
         drop: (frame, reason, place, flow) => this.#events.dropped(frame, reason, place, flow),
       })
       this.#nextDatapathId += BigInt(spec.bridges.length)
       this.#hosts.set(spec.name, host)
     }
+    this.#changes++
+    this.#switches = [...this.switches().values()].map((bridge) => bridge.switch)
     const wanted = new Set(this.#topology.vms.map(({ name }) => name))
     for (const vm of this.#guests.names()) if (!wanted.has(vm)) this.#guests.remove(vm)
     for (const vm of this.#topology.vms) this.#guests.add(vm.name, vm.host)
@@ -211,6 +268,7 @@ export class EmulatedNetwork {
   }
 
   #leaveHost(host: string, frame: FrameHandle): void {
+    if (this.#together) return this.#company.leave(host, frame)
     if (this.#failedHosts.has(host)) return this.#drop(frame, 'link_down', host)
     this.#events.uplink(host, 'out', frame)
     this.#fabric.send(host, frame)
@@ -222,8 +280,47 @@ export class EmulatedNetwork {
       for (let index = 0; index < count; index++) this.#drop(frames[index]!, 'link_down', name)
       return
     }
+    if (this.#together) return this.#keep(host, frames, count)
     for (let index = 0; index < count; index++) this.#events.uplink(name, 'in', frames[index]!)
     host.receive(frames, count)
+  }
+
+  #dock(nic: string, frame: FrameHandle): void {
+    const dock = this.#docks.get(nic) ?? this.#findDock(nic)
+    if (dock.count === 0) this.#docksInUse.push(dock)
+    dock.frames[dock.count++] = frame
+    this.#company.send(frame)
+  }
+
+  #findDock(nic: string): Dock {
+    const host = this.#guests.hostOf(nic.slice(0, nic.indexOf(':')))
+    const dock = host === undefined ? undefined : this.#hosts.get(host)?.dockOf(nic)
+    if (dock === undefined) throw new Error(`no port for '${nic}'`)
+    this.#docks.set(nic, dock)
+    return dock
+  }
+
+  #keep(host: Host, frames: ArrayLike<FrameHandle>, count: number): void {
+    for (let index = 0; index < count; index++) {
+      this.#company.arrive(frames[index]!)
+      if (host.keep(frames[index]!)) this.#keepers.push(host)
+    }
+  }
+
+  #begin(): boolean {
+    this.#together = this.#events.mayGoTogether?.() ?? false
+    return this.#together
+  }
+
+  #end(): void {
+    this.#catchUp(Infinity)
+    this.#together = false
+  }
+
+  /** Hosts deal with what they have kept; all is told that was heard up to this instant. */
+  #catchUp(until: Nanoseconds): void {
+    for (const host of this.#keepers.splice(0)) host.receiveKept()
+    this.#company.tell(until)
   }
 
   #drop(frame: FrameHandle, reason: DropReason, place: string): void {

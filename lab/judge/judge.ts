@@ -11,6 +11,7 @@ import { NewestFrames } from './newest-frames.ts'
 import { OpenRecords, type Origin, type Record } from './open-records.ts'
 import { SightBook, type Seen } from './sight-book.ts'
 import type { Sight } from './sight.ts'
+import type { SteadyKinds } from './steady-kinds.ts'
 import type { Surroundings } from './surroundings.ts'
 
 /** A frame whose fate is settled is forgotten after this much time; a second copy later than that counts as doubled all the same. */
@@ -82,6 +83,8 @@ export class Judge {
   readonly crossings = new Map<string, LeakWitness>()
   #law: Law
   readonly #surroundings: Surroundings
+  /** Kept where somebody wants frames of steady kinds to go in company. */
+  steadyKinds: SteadyKinds | undefined
   readonly #open = new OpenRecords()
   readonly #sights = new SightBook()
   /** By sender, then receiver. */
@@ -121,11 +124,52 @@ export class Judge {
     nic: string,
     at: Nanoseconds,
     bytes: Uint8Array,
-    { source, number, made }: Origin,
+    origin: Origin,
     start = 0,
     end = bytes.length,
   ): void {
+    const asOf = this.steadyKinds?.now() ?? -1
     const seen = this.#sights.look(bytes, start, end)
+    const isSteady = seen !== undefined && this.#isSteady(seen, nic)
+    const record = this.#opened(id, nic, at, bytes, origin, start, end, seen)
+    if (isSteady) record.steadyAs = this.steadyKinds?.enter() ?? -1
+    else record.asOf = asOf
+  }
+
+  /** What is known of frames of the kind, if they are steady when this vNIC sends them. */
+  steadyKindOf(nic: string, bytes: Uint8Array, start: number, end: number): Seen | undefined {
+    const seen = this.#sights.look(bytes, start, end)
+    return seen !== undefined && this.#isSteady(seen, nic) ? seen : undefined
+  }
+
+  #isSteady(seen: Seen, nic: string): boolean {
+    return seen.law === this.#law && this.steadyKinds?.has(seen, nic) === true
+  }
+
+  /** A frame of a steady kind enters. */
+  sentSteady(
+    id: number,
+    at: Nanoseconds,
+    bytes: Uint8Array,
+    origin: Origin,
+    start: number,
+    end: number,
+    seen: Seen,
+  ): void {
+    const record = this.#opened(id, seen.nic, at, bytes, origin, start, end, seen)
+    record.steadyAs = this.steadyKinds?.enter() ?? -1
+  }
+
+  #opened(
+    id: number,
+    nic: string,
+    at: Nanoseconds,
+    bytes: Uint8Array,
+    { source, number, made }: Origin,
+    start: number,
+    end: number,
+    seen: Seen | undefined,
+  ): Record {
     const record = this.#open.open(id, seen === undefined ? MALFORMED : this.#rulingOn(nic, seen))
     record.source = source
     record.number = number
@@ -134,10 +178,12 @@ export class Judge {
     record.nic = nic
     record.from = this.#surroundings.hostOf(nic)
     record.flow = seen?.sight.flow ?? 0
+    record.seen = seen
     record.keepBytes(bytes, start, end)
     this.#count(made).injected++
     this.#noteCutOff(record)
     this.#settleOlderThan(at - SETTLED_AFTER)
+    return record
   }
 
   heard(id: number, nic: string, at: Nanoseconds, bytes: Uint8Array, start = 0, end = bytes.length): Hearing {
@@ -148,7 +194,7 @@ export class Judge {
     }
     const seen = this.#sights.look(bytes, start, end)?.sight
     if (nic === record.nic && isAnswer(record, seen)) {
-      record.answered = true
+      record.answered = record.isStirred = true
       return 'answered'
     }
     if (!this.#entitled(record, nic, seen)) return this.#leaked(record, nic, at, seen)
@@ -158,14 +204,29 @@ export class Judge {
   /** There is one copy more of the frame. */
   copied(id: number): void {
     const record = this.#open.find(id)
-    if (record !== undefined) record.copies++
+    if (record === undefined) return
+    record.copies++
+    record.isStirred = true
+  }
+
+  /** Something became of the frame that depends on more than its kind, or that another could depend on. */
+  stirred(id: number): void {
+    const record = this.#open.find(id)
+    if (record !== undefined) record.isStirred = true
+  }
+
+  /** The frame goes out of a host. */
+  left(id: number): void {
+    const record = this.#open.find(id)
+    if (record !== undefined && ++record.exits > 1) record.isStirred = true
   }
 
   /** There is one copy less. After the last, nothing more comes of the frame, and it is settled; but what is still owed stays open. */
   gone(id: number): void {
     const record = this.#open.find(id)
-    if (record === undefined || --record.copies > 0 || record.isKept) return
-    if (isLost(record)) return
+    if (record === undefined || --record.copies > 0) return
+    this.#learnFrom(record)
+    if (record.isKept || isLost(record)) return
     this.#settle(record, false)
     this.#open.close(record)
   }
@@ -187,6 +248,13 @@ export class Judge {
     this.#open.clear()
   }
 
+  #learnFrom(record: Record): void {
+    if (this.steadyKinds === undefined) return
+    if (record.steadyAs >= 0) this.steadyKinds.gone(record.steadyAs)
+    else if (record.seen !== undefined && !record.isStirred && record.drops.length === 0 && isComplete(record))
+      this.steadyKinds.learn(record.seen, record.nic, record.asOf)
+  }
+
   #count(made: boolean): FrameCounts {
     return made ? this.made : this.frames
   }
@@ -203,6 +271,7 @@ export class Judge {
     if (seen.ruling === undefined || seen.nic !== nic || seen.law !== this.#law) {
       seen.nic = nic
       seen.law = this.#law
+      seen.steadyAs = -1
       seen.ruling = this.#law.judge(nic, seen.sight)
     }
     return seen.ruling
@@ -219,6 +288,7 @@ export class Judge {
     const pair = this.#pair(record.nic, nic)
     pair.reached++
     if (record.heardBy.includes(nic)) {
+      record.isStirred = true
       counts.duplicated++
       pair.duplicated++
       this.mishaps.push({ kind: 'duplicated', at, nics: [record.nic, nic] })
@@ -231,6 +301,7 @@ export class Judge {
   }
 
   #leaked(record: Record, to: string, at: Nanoseconds, seen: Sight | undefined): Hearing {
+    record.isStirred = true
     this.#count(record.made).leaked++
     this.#pair(record.nic, to).reached++
     this.mishaps.push({ kind: 'leaked', at, nics: [record.nic, to] })

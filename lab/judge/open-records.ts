@@ -4,6 +4,7 @@
 import { copyBytes } from '../../protocols/bytes.ts'
 import type { Nanoseconds } from '../../runtime/clock.ts'
 import type { Ruling } from './law.ts'
+import type { Seen } from './sight-book.ts'
 
 /** What a frame says of where it is from, for people: `web.pcapng#47` is number 47 of the source `web.pcapng`. */
 export interface Origin {
@@ -31,6 +32,14 @@ export class Record {
   nic = ''
   ruling: Ruling
   flow = 0
+  seen: Seen | undefined
+  /** The changes there had been when it was sent, where it is of a steady kind, and where it is not; -1 otherwise. */
+  steadyAs = -1
+  asOf = -1
+  /** Something became of it that it can not be steady for. */
+  isStirred = false
+  /** How often it went out of a host. */
+  exits = 0
   readonly heardBy: string[] = []
   answered = false
   readonly drops: Drop[] = []
@@ -70,6 +79,10 @@ export class Record {
     this.drops.length = 0
     this.cutOff.length = 0
     this.copies = 1
+    this.steadyAs = -1
+    this.asOf = -1
+    this.isStirred = false
+    this.exits = 0
   }
 }
 

@@ -1,6 +1,8 @@
 // Frames of one flow and length look alike to the judge: what was seen of one is kept for the next, with the ruling it got.
-// Kept are those of IPv4 with ports, whose looks depend on eight words; of any other frame each is looked at anew.
+// Kept are those of IPv4 with ports, by all of their headers that a flow could match, so that no switch can tell them apart; of
+// any other frame each is looked at anew.
 
+import { VXLAN_PORT } from '../../protocols/packet/vxlan.ts'
 import type { Law, Ruling } from './law.ts'
 import { look, type Sight } from './sight.ts'
 
@@ -10,18 +12,24 @@ export interface Seen {
   law: Law | undefined
   nic: string
   ruling: Ruling | undefined
+  /** See steady-kinds.ts; -1 where it is not. */
+  steadyAs: number
 }
 
-const WORDS = 8
+const WORDS = 10
 const FIRST_PLACES = 1 << 10
-const MOST_PLACES = 1 << 16
+const MOST_PLACES = 1 << 18
+const PROBES = 8
 const TAGGED = 1 << 30
+const UDP = 17
+const TCP = 6
 
 export class SightBook {
-  /** One place for each hash: of two flows that meet there, the later one stays. */
+  /** By hash, in one of a few places from there on: where all are taken, one of those gives way. */
   #seen: (Seen | undefined)[] = []
   #words = new Int32Array(0)
   #taken = 0
+  #turn = 0
   /** What the frame's looks depend on. */
   readonly #key = new Int32Array(WORDS)
   #view: DataView = new DataView(new ArrayBuffer(0))
@@ -33,17 +41,21 @@ export class SightBook {
   /** Looks at the frame in `bytes` from `start` to `end`; undefined where it has no whole Ethernet header. */
   look(bytes: Uint8Array, start: number, end: number): Seen | undefined {
     if (!this.#readKey(bytes, start, end)) return lookAnew(bytes, start, end)
-    const place = this.#place()
-    const known = this.#seen[place]
-    if (known !== undefined && this.#isAt(place)) return known
-    const seen = lookAnew(bytes, start, end)
-    if (seen !== undefined) this.#remember(place, seen)
-    return seen
+    const first = this.#firstPlace()
+    const mask = this.#seen.length - 1
+    for (let step = 0; step < PROBES; step++) {
+      const place = (first + step) & mask
+      const known = this.#seen[place]
+      if (known === undefined) return this.#remember(place, bytes, start, end)
+      if (this.#isAt(place)) return known
+    }
+    return this.#remember((first + (this.#turn++ % PROBES)) & mask, bytes, start, end)
   }
 
   /** False for a frame whose looks depend on more than the key. */
   #readKey(bytes: Uint8Array, start: number, end: number): boolean {
-    if (end - start < 42) return false
+    const length = end - start
+    if (length < 42) return false
     if (this.#view.buffer !== bytes.buffer) this.#view = new DataView(bytes.buffer)
     const view = this.#view
     const at = bytes.byteOffset + start
@@ -52,20 +64,27 @@ export class SightBook {
     // IPv4, a header of 20 bytes, no fragment.
     if (view.getUint16(network - 2) !== 0x0800 || view.getUint8(network) !== 0x45) return false
     const protocol = view.getUint8(network + 9)
-    if ((view.getUint16(network + 6) & 0x3fff) !== 0 || (protocol !== 17 && protocol !== 6)) return false
+    if ((view.getUint16(network + 6) & 0x3fff) !== 0 || (protocol !== UDP && protocol !== TCP)) return false
+    const room = at + length - network - 20
+    if (room < (protocol === TCP ? 20 : 8)) return false
+    // What is behind the headers of a tunnel's frame matters, too.
+    if (protocol === UDP && view.getUint16(network + 22) === VXLAN_PORT) return false
     const key = this.#key
     key[0] = view.getInt32(at)
     key[1] = view.getInt32(at + 4)
     key[2] = view.getInt32(at + 8)
     key[3] = (tagged ? view.getUint16(at + 14) << 16 : 0) | (view.getUint8(network + 1) << 8) | protocol
-    key[4] = (end - start) | (tagged ? TAGGED : 0)
+    key[4] = length | (tagged ? TAGGED : 0)
     key[5] = view.getInt32(network + 12)
     key[6] = view.getInt32(network + 16)
     key[7] = view.getInt32(network + 20)
+    key[8] = (view.getUint16(network + 2) << 16) | view.getUint8(network + 8)
+    // The length of a datagram, or the length of a TCP header and its flags.
+    key[9] = view.getUint16(network + (protocol === UDP ? 24 : 32))
     return true
   }
 
-  #place(): number {
+  #firstPlace(): number {
     const key = this.#key
     let hash = 0x811c9dc5
     for (let word = 0; word < WORDS; word++) hash = Math.imul(hash ^ key[word]!, 0x9e3779b1) ^ (hash >>> 15)
@@ -78,14 +97,14 @@ export class SightBook {
     return true
   }
 
-  #remember(place: number, seen: Seen): void {
-    if (this.#seen[place] === undefined && ++this.#taken * 2 > this.#seen.length && this.#seen.length < MOST_PLACES) {
-      this.#resize(this.#seen.length * 4)
-      place = this.#place()
-      this.#taken++
-    }
+  #remember(place: number, bytes: Uint8Array, start: number, end: number): Seen | undefined {
+    const seen = lookAnew(bytes, start, end)
+    if (seen === undefined) return undefined
+    if (this.#seen[place] === undefined) this.#taken++
     this.#seen[place] = seen
     this.#words.set(this.#key, place * WORDS)
+    if (this.#taken * 2 > this.#seen.length && this.#seen.length < MOST_PLACES) this.#resize(this.#seen.length * 4)
+    return seen
   }
 
   /** A larger book begins empty. */
@@ -98,5 +117,5 @@ export class SightBook {
 
 function lookAnew(bytes: Uint8Array, start: number, end: number): Seen | undefined {
   const sight = look(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end))
-  return sight && { sight, law: undefined, nic: '', ruling: undefined }
+  return sight && { sight, law: undefined, nic: '', ruling: undefined, steadyAs: -1 }
 }

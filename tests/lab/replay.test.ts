@@ -1,17 +1,54 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, expect, test } from 'vitest'
-import { replay } from '../../lab/replay.ts'
+import { afterAll, describe, expect, test, vi } from 'vitest'
+import type { ControllerEvent } from '../../controller/model.ts'
+import { Lab } from '../../lab/lab.ts'
+import { Party } from '../../lab/party.ts'
+import { replay, type ReplayOptions } from '../../lab/replay.ts'
+import { ALL_TABLES } from '../../protocols/control/messages.ts'
 import { seeded } from '../../runtime/random.ts'
+import type { Scenario } from '../../topologies/scenario.ts'
 import { randomScenario } from '../support/random-scenarios.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'replay-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-test.each([1, 2, 3, 4])('a replay is a pure function of scenario and seed (seed %i)', async (seed) => {
-  const scenario = randomScenario(seeded(seed), folder)
-  const [first, second] = [await replay(scenario), await replay(scenario)]
-  expect(first.verdict.frames.delivered).toBeGreaterThan(0)
-  expect(second).toEqual(first)
+const SEEDS = Array.from({ length: 24 }, (_, index) => index + 1)
+
+/** Verdict and digest, what the controller told of, and every counter of every switch. */
+async function outcome(scenario: Scenario, options: ReplayOptions) {
+  const start = Lab.start.bind(Lab)
+  const events: ControllerEvent[] = []
+  let lab: Lab | undefined
+  const watched = vi.spyOn(Lab, 'start').mockImplementation(async (...args) => {
+    lab = await start(...args)
+    lab.subscribe((event) => events.push(event))
+    return lab
+  })
+  const result = await replay(scenario, options)
+  watched.mockRestore()
+  const counters = [...lab!.network.switches()].map(([name, { switch: bridge }]) => ({
+    name,
+    ports: bridge.ports.statistics(),
+    flows: [...bridge.tables.statistics({ table: ALL_TABLES, match: [], cookie: 0n, cookieMask: 0n })],
+    tables: bridge.tables.tableStatistics(),
+    drops: bridge.drops,
+  }))
+  return { result, events, counters }
+}
+
+describe('frames in company come to what they come to alone', () => {
+  const taken = vi.spyOn(Party.prototype, 'take')
+  test.each(SEEDS)('seed %i', async (seed) => {
+    const scenario = randomScenario(seeded(seed), folder)
+    const together = await outcome(scenario, {})
+    const alone = await outcome(scenario, { frameByFrame: true })
+    expect(together.result.verdict.frames.delivered).toBeGreaterThan(0)
+    expect(together).toEqual(alone)
+  })
+  test('there were such frames', () => {
+    const together = taken.mock.results.filter(({ value }) => value === true)
+    expect(together.length).toBeGreaterThan(SEEDS.length * 50)
+  })
 })

@@ -12,7 +12,7 @@ import type { Scenario, Step, TimelineEntry } from '../../topologies/scenario.ts
 import { shapeTopology } from '../../topologies/shapes.ts'
 import type { Nic, Topology } from '../../topologies/topology.ts'
 
-const FRAMES = 600
+const FRAMES = 1000
 const SPAN = 20 * MILLISECOND
 
 const pick = <T>(random: Random, items: readonly T[]): T => items[random.below(items.length)]!
@@ -20,10 +20,12 @@ const chance = (random: Random, probability: number) => random.fraction() < prob
 
 /** Writes its captures into `folder`. */
 export function randomScenario(random: Random, folder: string): Scenario {
-  const topology = randomNetwork(random)
+  /** All frames are honest, to one guest each, and no policy holds any back. */
+  const isQuiet = chance(random, 0.7)
+  const topology = randomNetwork(random, isQuiet)
   const captures = ['first.pcap', 'second.pcapng'].slice(0, 1 + random.below(2))
   const timeline: TimelineEntry[] = captures.map((capture) => {
-    writeFileSync(join(folder, capture), randomCapture(random, topology, capture.endsWith('ng')))
+    writeFileSync(join(folder, capture), randomCapture(random, topology, isQuiet, capture.endsWith('ng')))
     const step: Step = { type: 'replay', capture, map: 'source-mac', speed: pick(random, [1, 1, 3]) }
     return { at: random.below(5) * MICROSECOND, step }
   })
@@ -38,7 +40,7 @@ export function randomScenario(random: Random, folder: string): Scenario {
   }
 }
 
-function randomNetwork(random: Random): Topology {
+function randomNetwork(random: Random, isQuiet: boolean): Topology {
   const shape = pick(random, ['single,3', 'linear,3', 'tree,2,2', 'leaf-spine,2,3'])
   const topology = shapeTopology(shape, {
     vmsPerHost: 2,
@@ -52,37 +54,42 @@ function randomNetwork(random: Random): Topology {
     if (chance(random, 0.2)) link.loss = random.fraction() / 10
     if (chance(random, 0.2)) link.queue = 5 + random.below(20)
   }
-  for (const { nics } of topology.vms) if (chance(random, 0.2)) nics[0]!.policy.egressRate = 1e7
+  for (const { nics } of topology.vms) if (!isQuiet && chance(random, 0.2)) nics[0]!.policy.egressRate = 1e7
   return topology
 }
 
-function randomCapture(random: Random, topology: Topology, isPcapng: boolean): Uint8Array {
+function randomCapture(random: Random, topology: Topology, isQuiet: boolean, isPcapng: boolean): Uint8Array {
   const parts: Uint8Array[] = []
   const sink = (bytes: Uint8Array) => void parts.push(bytes.slice())
   const pcapng = isPcapng ? new PcapngWriter(sink, { application: 'tests' }) : undefined
   const pcap = isPcapng ? undefined : new PcapWriter(sink)
   const id = pcapng?.addInterface('any')
+  const kinds: Uint8Array[] = []
   let at = 1_700_000_000_000_000_000n
   for (let frame = 0; frame < FRAMES; frame++) {
     // Often at the same instant, sometimes in haste, sometimes before the one ahead of it.
     if (chance(random, 0.7)) at += BigInt(random.below((2 * SPAN) / FRAMES) - (chance(random, 0.05) ? SPAN / 100 : 0))
-    const bytes = randomFrame(random, topology)
+    // Mostly one like others before.
+    if (kinds.length < 5 || chance(random, isQuiet ? 0.01 : 0.1)) kinds.push(randomFrame(random, topology, isQuiet))
+    const bytes = pick(random, kinds)
     pcapng?.write(id!, at, bytes)
     pcap?.write(at, bytes)
   }
   return Buffer.concat(parts)
 }
 
-function randomFrame(random: Random, topology: Topology): Uint8Array {
+function randomFrame(random: Random, topology: Topology, isQuiet: boolean): Uint8Array {
   const nics = topology.vms.flatMap((vm) => vm.nics)
-  const [from, to] = [pick(random, nics), pick(random, nics)]
-  if (chance(random, 0.02)) return Uint8Array.from({ length: random.below(20) }, () => random.below(256))
-  if (chance(random, 0.1)) return arpRequest({ ethSrc: parseMac(from.mac), ipSrc: ipOf(from), ipDst: ipOf(to) })
-  const ethDst = chance(random, 0.1) ? 0xffffffffffffn : parseMac(to.mac)
-  const ip = { ethSrc: parseMac(from.mac), ethDst, ipSrc: ipOf(chance(random, 0.05) ? to : from), ipDst: ipOf(to) }
+  const from = pick(random, nics)
+  const to = pick(random, isQuiet ? nics.filter(({ id }) => id !== from.id) : nics)
+  const unless = (probability: number) => !isQuiet && chance(random, probability)
+  if (unless(0.02)) return Uint8Array.from({ length: random.below(20) }, () => random.below(256))
+  if (unless(0.1)) return arpRequest({ ethSrc: parseMac(from.mac), ipSrc: ipOf(from), ipDst: ipOf(to) })
+  const ethDst = unless(0.1) ? 0xffffffffffffn : parseMac(to.mac)
+  const ip = { ethSrc: parseMac(from.mac), ethDst, ipSrc: ipOf(unless(0.05) ? to : from), ipDst: ipOf(to) }
   const payload = new Uint8Array(random.below(chance(random, 0.1) ? 1600 : 100))
   const ports = { srcPort: random.below(4), dstPort: 9, payload }
-  if (chance(random, 0.1)) return icmpEchoFrame({ ...ip, identifier: 1, sequence: 1 })
+  if (unless(0.1)) return icmpEchoFrame({ ...ip, identifier: 1, sequence: 1 })
   return chance(random, 0.5) ? udpFrame({ ...ip, ...ports }) : tcpFrame({ ...ip, ...ports })
 }
 
