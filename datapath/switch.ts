@@ -47,11 +47,10 @@ import { runActions } from './run-actions.ts'
 import { StageTimes } from './stage-times.ts'
 import { NotReceived, outer } from './tunnels.ts'
 
-/** Frames are at instants of their own. */
-const OWN_INSTANT = -1
-
 /** A sample action's probability of one. */
 const CERTAIN = 0xffff
+/** Said in the place of an instant where each frame has its own. */
+const OWN_INSTANT = -1
 
 /** How often one frame may come back by way of patch ports, each time while it is still under way: it has to fit the call stack. */
 const MAX_RETURNS_NESTED = 64
@@ -206,10 +205,7 @@ export class Switch {
     this.cache.changes.note({ type: 'everything' })
   }
 
-  /**
-   * Frames that come in at a port, now or, where they are out of step with the clock, each at its own instant. They are the switch's
-   * from here on; each copy leaves or is dropped exactly once.
-   */
+  /** Frames that come in at a port, now or each at its own instant. They are the switch's; each copy leaves or is dropped once. */
   receive(frames: ArrayLike<FrameHandle>, count: number, port: number, outOfStep = false): void {
     const entrance = this.cache.atPort(port)
     const now = this.#begin(outOfStep)
