@@ -1,27 +1,43 @@
 import { KEY_WORDS } from '../protocols/fields.ts'
 
-const ARRAYS_IN_BLOCK = 256
+/** Few, since one array that is kept keeps its block. */
+const ARRAYS_IN_BLOCK = 32
 const ARRAY_BYTES = KEY_WORDS * 4
 
-let block = new ArrayBuffer(0)
-let used = 0
-
 /**
- * As many words as a flow key has, all 0. They are cut from larger blocks: made alone, an array of this size is an allocation
- * outside the heap, which costs more than all else that is done with it.
+ * Where arrays of so many words are cut from larger blocks: made alone, an array of this size is an allocation outside the heap,
+ * which costs more than all else that is done with it.
  */
-export function freshWords(): Uint32Array<ArrayBuffer> {
-  if (used + ARRAY_BYTES > block.byteLength) {
-    block = new ArrayBuffer(ARRAYS_IN_BLOCK * ARRAY_BYTES)
-    used = 0
+class Blocks {
+  #block = new ArrayBuffer(0)
+  #used = 0
+
+  cut(): Uint32Array<ArrayBuffer> {
+    if (this.#used + ARRAY_BYTES > this.#block.byteLength) {
+      this.#block = new ArrayBuffer(ARRAYS_IN_BLOCK * ARRAY_BYTES)
+      this.#used = 0
+    }
+    const words = new Uint32Array(this.#block, this.#used, KEY_WORDS)
+    this.#used += ARRAY_BYTES
+    return words
   }
-  const words = new Uint32Array(block, used, KEY_WORDS)
-  used += ARRAY_BYTES
-  return words
 }
 
+const passing = new Blocks()
+const lasting = new Blocks()
+
+/** As many words as a flow key has, all 0. */
+export const freshWords = (): Uint32Array<ArrayBuffer> => passing.cut()
+
 export function copyOfWords(words: Uint32Array): Uint32Array<ArrayBuffer> {
-  const copy = freshWords()
+  const copy = passing.cut()
+  copy.set(words)
+  return copy
+}
+
+/** A copy that will be there longer than most: it stands among others of its kind. */
+export function lastingCopyOfWords(words: Uint32Array): Uint32Array<ArrayBuffer> {
+  const copy = lasting.cut()
   copy.set(words)
   return copy
 }

@@ -14,7 +14,10 @@ export interface MacEntry {
 export interface MacTableOptions {
   /** How long an address is believed without being seen: Open vSwitch's `mac-aging-time`. */
   ageing?: Nanoseconds
-  /** Addresses kept at most, `mac-table-size`; the one that was not seen for longest gives way. */
+  /**
+   * Addresses kept at most, `mac-table-size`. One of the port that has the most gives way, the one that was not seen for longest: who
+   * makes addresses up drives out his own (Open vSwitch's lib/mac-learning.c).
+   */
   capacity?: number
   /** Called whenever the answer of `lookup` for an address is another, other than by ageing. */
   changed?: (vlan: number, mac: number) => void
@@ -27,8 +30,10 @@ export class MacTable {
   readonly #changed: (vlan: number, mac: number) => void
   readonly #vlans = new Map<number, Map<number, MacEntry>>()
   readonly #entries = new Set<MacEntry>()
-  /** Those that give way first, the first of them last, as of some time ago: whoever was seen since has another order. */
-  #oldest: { entry: MacEntry; order: number }[] = []
+  /** How many are behind each port. */
+  readonly #behind = new Map<number, number>()
+  /** By port, those that give way first, the first of them last, as of some time ago: whoever was seen since has another order. */
+  readonly #oldest = new Map<number, { entry: MacEntry; order: number }[]>()
   #order = 0
   /** Nobody's time is up before this. */
   #nextExpiry = Infinity
@@ -48,9 +53,13 @@ export class MacTable {
       return true
     }
     const isNews = known.port !== port
-    known.port = port
     this.refresh(known, now)
-    if (isNews) this.#changed(vlan, mac)
+    if (isNews) {
+      this.#count(known.port, -1)
+      this.#count(port, 1)
+      known.port = port
+      this.#changed(vlan, mac)
+    }
     return isNews
   }
 
@@ -105,15 +114,41 @@ export class MacTable {
     this.#put(entry)
   }
 
-  /** A frame's address is noted without anybody being put in order; that is done here, for many evictions at once. */
   #evictOldest(): void {
-    while (this.#entries.size > 0) {
-      if (this.#oldest.length === 0)
-        this.#oldest = [...this.#entries]
-          .map((entry) => ({ entry, order: entry.order }))
-          .sort((a, b) => b.order - a.order)
-      const { entry, order } = this.#oldest.pop()!
-      if (entry.order === order && this.#entries.has(entry)) return this.#remove(entry)
+    const most = Math.max(...this.#behind.values())
+    let oldest: MacEntry | undefined
+    for (const [port, count] of this.#behind) {
+      if (count < most) continue
+      const entry = this.#oldestOf(port)
+      if (oldest === undefined || entry.order < oldest.order) oldest = entry
+    }
+    if (oldest !== undefined) this.#remove(oldest)
+  }
+
+  /** A frame's address is noted without anybody being put in order; that is done here, for many evictions at once. */
+  #oldestOf(port: number): MacEntry {
+    for (;;) {
+      let seen = this.#oldest.get(port)
+      if (seen === undefined || seen.length === 0) this.#oldest.set(port, (seen = this.#ordered(port)))
+      const { entry, order } = seen.at(-1)!
+      if (entry.order === order && entry.port === port && this.#entries.has(entry)) return entry
+      seen.pop()
+    }
+  }
+
+  #ordered(port: number): { entry: MacEntry; order: number }[] {
+    return [...this.#entries]
+      .filter((entry) => entry.port === port)
+      .map((entry) => ({ entry, order: entry.order }))
+      .sort((a, b) => b.order - a.order)
+  }
+
+  #count(port: number, difference: number): void {
+    const count = (this.#behind.get(port) ?? 0) + difference
+    if (count > 0) this.#behind.set(port, count)
+    else {
+      this.#behind.delete(port)
+      this.#oldest.delete(port)
     }
   }
 
@@ -122,6 +157,7 @@ export class MacTable {
     if (macs === undefined) this.#vlans.set(entry.vlan, (macs = new Map()))
     macs.set(entry.mac, entry)
     this.#entries.add(entry)
+    this.#count(entry.port, 1)
     this.#expireFrom(entry)
     this.#changed(entry.vlan, entry.mac)
   }
@@ -131,6 +167,7 @@ export class MacTable {
     macs.delete(entry.mac)
     if (macs.size === 0) this.#vlans.delete(entry.vlan)
     this.#entries.delete(entry)
+    this.#count(entry.port, -1)
     this.#changed(entry.vlan, entry.mac)
   }
 }

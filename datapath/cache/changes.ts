@@ -1,5 +1,6 @@
 // What has changed of late. A megaflow's answer holds as of one change; before it is given again, the changes since are held
-// against what it was made from. One that touches nothing of it costs some comparisons, once; one that does, the answer. So
+// against what it was made from: for ports, groups and addresses it is known when each changed last; of flows, the last ones are gone through.
+// A change that touches nothing of an answer costs some comparisons, once; one that does, the answer. So
 // nobody searches the cache when a flow comes or goes, and an answer is never given once it is out of date.
 
 import { Word } from '../../protocols/fields.ts'
@@ -19,43 +20,89 @@ export type Change =
 
 type Answered = Pick<Megaflow, 'dependencies' | 'key' | 'mask'>
 
-/** Changes that are remembered. An answer that is older is not worth the comparisons. */
+/** Flows that came or went which are remembered. An answer that is older is not worth the comparisons. */
 const REMEMBERED = 512
+/** Addresses and groups of which it is known when they changed last. */
+const MOST_STAMPS = 1 << 16
 
 export class Changes {
   /** How many there were. */
   count = 0
-  readonly #last: Change[] = []
+  /** Which of them was the last of its kind; of everything, of any port. */
+  #everything = 0
+  #anyPort = 0
+  readonly #ports = new Map<number, number>()
+  readonly #groups = new Map<number, number>()
+  readonly #addresses = new Map<number, number>()
+  readonly #tables = new Map<number, number>()
+  /** The last flows that changed, and when. */
+  readonly #flows: Flow[] = []
+  readonly #flowStamps: number[] = []
+  #flowCount = 0
 
   note(change: Change): void {
-    this.#last[this.count++ % REMEMBERED] = change
+    this.count++
+    switch (change.type) {
+      case 'flow':
+        return this.#noteFlow(change.flow)
+      case 'port':
+        this.#anyPort = this.count
+        return this.#stamp(this.#ports, change.port)
+      case 'group':
+        return this.#stamp(this.#groups, change.group)
+      case 'address':
+        return this.#stamp(this.#addresses, addressName(change.vlan, change.mac))
+      case 'everything':
+        this.#everything = this.count
+    }
   }
 
   /** Whether the megaflow's answer, which held as of that change, may be another now, for any of its frames. */
   touch(megaflow: Answered, asOf: number): boolean {
-    if (this.count - asOf > REMEMBERED) return true
-    for (let index = asOf; index < this.count; index++)
-      if (touches(this.#last[index % REMEMBERED], megaflow)) return true
-    return false
+    const { dependencies } = megaflow
+    return (
+      this.#everything > asOf ||
+      (dependencies.onAllPorts && this.#anyPort > asOf) ||
+      isAnyNewer(this.#ports, dependencies.ports, asOf) ||
+      isAnyNewer(this.#groups, dependencies.groups, asOf) ||
+      isAnyNewer(this.#addresses, dependencies.addresses, asOf) ||
+      this.#flowsTouch(megaflow, asOf)
+    )
+  }
+
+  #noteFlow(flow: Flow): void {
+    const place = this.#flowCount++ % REMEMBERED
+    this.#flows[place] = flow
+    this.#flowStamps[place] = this.count
+    this.#tables.set(flow.spec.table, this.count)
+  }
+
+  /** One by one they are as many as there have ever been; so now and then, everything is taken as changed. */
+  #stamp(stamps: Map<number, number>, name: number): void {
+    if (stamps.size >= MOST_STAMPS) {
+      stamps.clear()
+      this.#everything = this.count
+    }
+    stamps.set(name, this.count)
+  }
+
+  #flowsTouch(megaflow: Answered, asOf: number): boolean {
+    const lookups = megaflow.dependencies.lookups.filter(({ number }) => (this.#tables.get(number) ?? 0) > asOf)
+    if (lookups.length === 0) return false
+    const oldest = Math.max(0, this.#flowCount - REMEMBERED)
+    for (let index = this.#flowCount - 1; index >= oldest; index--) {
+      const place = index % REMEMBERED
+      if (this.#flowStamps[place] <= asOf) return false
+      const flow = this.#flows[place]
+      if (lookups.some(({ number, key }) => number === flow.spec.table && couldMeet(flow, key, megaflow))) return true
+    }
+    return oldest > 0
   }
 }
 
-function touches(change: Change, megaflow: Answered): boolean {
-  const { lookups, ports, onAllPorts, groups, addresses } = megaflow.dependencies
-  switch (change.type) {
-    case 'flow':
-      return lookups.some(
-        ({ number, key }) => number === change.flow.spec.table && couldMeet(change.flow, key, megaflow),
-      )
-    case 'port':
-      return onAllPorts || ports.includes(change.port)
-    case 'group':
-      return groups.includes(change.group)
-    case 'address':
-      return addresses.includes(addressName(change.vlan, change.mac))
-    case 'everything':
-      return true
-  }
+function isAnyNewer(stamps: ReadonlyMap<number, number>, names: readonly number[], asOf: number): boolean {
+  for (let index = 0; index < names.length; index++) if ((stamps.get(names[index]) ?? 0) > asOf) return true
+  return false
 }
 
 /**

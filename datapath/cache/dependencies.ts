@@ -2,12 +2,13 @@
 // that were asked about. The pipeline knows nothing of it: it is given these witnesses in the place of the switch's own tables.
 
 import type { FragmentHandling } from '../../protocols/control/messages.ts'
+import { KEY_WORDS } from '../../protocols/fields.ts'
 import type { Nanoseconds } from '../../runtime/clock.ts'
 import type { Flow } from '../flow.ts'
 import type { FlowKey } from '../flow-key.ts'
 import type { FlowTable } from '../flow-table.ts'
 import type { Group } from '../groups.ts'
-import { copyOfWords } from '../key-words.ts'
+import { lastingCopyOfWords } from '../key-words.ts'
 import type { PipelineContext } from '../pipeline/walk.ts'
 import type { Port } from '../ports.ts'
 
@@ -37,6 +38,7 @@ export const addressName = (vlan: number, mac: number): number => vlan * 2 ** 40
 /** The switch's own tables, watched while the pipeline uses them. */
 export class Witness implements PipelineContext {
   #noted = new Dependencies()
+  #lastCopy = new Uint32Array(KEY_WORDS)
   readonly #context: PipelineContext
   readonly #tables = new Map<number, Pick<FlowTable, 'lookup'>>()
 
@@ -49,6 +51,14 @@ export class Witness implements PipelineContext {
     const taken = this.#noted
     this.#noted = new Dependencies()
     return taken
+  }
+
+  /** A copy of the key: the last one, where it is the same. Most keys are looked up as they came. */
+  copyOf(key: FlowKey): FlowKey {
+    const last = this.#lastCopy
+    for (let word = 0; word < KEY_WORDS; word++)
+      if (key[word] !== last[word]) return (this.#lastCopy = lastingCopyOfWords(key))
+    return last
   }
 
   get fragments(): FragmentHandling {
@@ -98,7 +108,7 @@ export class Witness implements PipelineContext {
     const watched = {
       lookup: (key: FlowKey, consulted: Uint32Array) => {
         const flow = table.lookup(key, consulted)
-        this.#noted.lookups.push({ table, number, key: copyOfWords(key), flow })
+        this.#noted.lookups.push({ table, number, key: this.copyOf(key), flow })
         return flow
       },
     }

@@ -3,10 +3,15 @@ import type { Megaflow } from './megaflow.ts'
 import { Megaflows } from './megaflows.ts'
 import { Microflows } from './microflows.ts'
 
+/** As in FlowCacheLimits. */
+export interface EntranceLimits {
+  masks: number
+  microflows: number
+}
+
 export interface EntranceOptions {
   recirculation?: number
   bare?: boolean
-  mostMicroflows?: number
   tunnel?: Tunnelled
 }
 
@@ -23,7 +28,7 @@ export interface Tunnelled {
  * pipeline left off. Each has caches of its own (in Open vSwitch: a dpcls for each in_port).
  */
 export class Entrance {
-  readonly megaflows = new Megaflows()
+  readonly megaflows: Megaflows
   /** The megaflow that consulted nothing but the entrance: every frame goes by it. */
   only: Megaflow | undefined
   /**
@@ -40,12 +45,16 @@ export class Entrance {
   readonly #microflows: (Microflows | undefined)[] = new Array<undefined>(SHAPES).fill(undefined)
 
   /** From outside where `recirculation` is 0. */
-  constructor({ recirculation = 0, bare = false, mostMicroflows = 0, tunnel }: EntranceOptions) {
+  constructor(
+    { masks, microflows }: EntranceLimits,
+    { recirculation = 0, bare = false, tunnel }: EntranceOptions = {},
+  ) {
+    this.megaflows = new Megaflows(masks)
     this.isPlain = recirculation === 0
     this.recirculation = recirculation
     this.bare = bare
     this.tunnel = tunnel
-    this.#mostMicroflows = mostMicroflows
+    this.#mostMicroflows = microflows
   }
 
   /** The microflows of frames of this shape. */

@@ -15,6 +15,8 @@
 //   microflow that outlives its megaflow finds nothing there.
 // - Counters are kept in the record alone, and told to flows, tables, groups and the MAC table when somebody asks for them
 //   (`tell`): a frame that meets five flows is counted once.
+// - One frame makes a megaflow, and the second like it a microflow: those of which there is one alone, as in a scan or a flood, are not
+//   put beside what is in use. What each miss may cost is bounded (megaflows.ts), and so is all that is kept.
 // - Nothing here is emptied when something changes. A megaflow knows as of which change its answer holds, and is held
 //   against the changes since when its next frame comes (changes.ts).
 //
@@ -25,7 +27,6 @@ import { SECOND } from '../../runtime/clock.ts'
 import { Word } from '../../protocols/fields.ts'
 import type { FlowKey } from '../flow-key.ts'
 import type { FrameArena, FrameHandle } from '../frames.ts'
-import { copyOfWords } from '../key-words.ts'
 import type { Frozen } from '../pipeline/freeze.ts'
 import type { Translation } from '../pipeline/translation.ts'
 import type { PipelineContext } from '../pipeline/walk.ts'
@@ -42,19 +43,22 @@ import { Mark, Records } from './records.ts'
 export interface FlowCacheLimits {
   /** Megaflows kept at most, up to 200,000; with 0, every frame is taken to the pipeline. */
   megaflows: number
-  /** Slots for microflows of each entrance and shape. */
+  /** Slots for microflows of each entrance and shape: a power of two, four or more. */
   microflows: number
+  /** Masks of each entrance that are as wide as its answers allow. */
+  masks: number
 }
 
-const LIMITS: FlowCacheLimits = { megaflows: 200_000, microflows: 1 << 20 }
+const LIMITS: FlowCacheLimits = { megaflows: 200_000, microflows: 1 << 20, masks: 1024 }
 
 /** Open vSwitch's `max-idle`: what was not used for so long may go. */
 export const MAX_IDLE: Nanoseconds = 10 * SECOND
-/** Places for megaflows: more than there may be, so that one is soon found. Place 0 stands for none. */
-const PLACES = 1 << 18
-/** Places looked at for idle megaflows when one is added, and when there is no room. */
+/** Places looked at for idle megaflows when one is added. */
 const SWEEP = 4
-const SEARCH = 64
+/** Megaflows of which one goes when there is no room. */
+const CANDIDATES = 32
+/** Megaflows that may have something to tell before they are made to: those that are gone wait among them. */
+const MOST_NEWS = 1 << 18
 /** Tunnels whose frames have an entrance of their own. */
 const MOST_TUNNELS = 4096
 
@@ -120,6 +124,11 @@ export class FlowCache {
   #lastTunnel: Entrance | undefined
   readonly #thawed = new WeakMap<Frozen, Entrance>()
   #recirculations = 0
+  /**
+   * A power of two, less 1: there are more places than megaflows may be, so that a free one is soon found, and one that is not.
+   * Place 0 stands for none.
+   */
+  readonly #lastPlace: number
   /** Megaflows by place: the last bits of their number. */
   readonly #kept: (Megaflow | undefined)[] = [undefined]
   readonly records = new Records()
@@ -133,6 +142,7 @@ export class FlowCache {
 
   constructor(context: PipelineContext, limits: Partial<FlowCacheLimits> = {}) {
     this.#limits = { ...LIMITS, ...limits }
+    this.#lastPlace = 2 ** Math.ceil(Math.log2(1.25 * this.limit + 2)) - 1
     this.#witness = new Witness(context)
   }
 
@@ -155,7 +165,7 @@ export class FlowCache {
   atPort(port: number): Entrance {
     const known = this.#ports.get(port)
     if (known !== undefined) return known
-    const entrance = new Entrance({ mostMicroflows: this.#limits.microflows })
+    const entrance = new Entrance(this.#limits)
     this.#ports.set(port, entrance)
     return entrance
   }
@@ -171,7 +181,7 @@ export class FlowCache {
   whereThawed(frozen: Frozen): Entrance {
     let entrance = this.#thawed.get(frozen)
     if (entrance !== undefined) return entrance
-    entrance = new Entrance({ recirculation: ++this.#recirculations, bare: frozen.bare })
+    entrance = new Entrance(this.#limits, { recirculation: ++this.#recirculations, bare: frozen.bare })
     this.#thawed.set(frozen, entrance)
     return entrance
   }
@@ -205,7 +215,7 @@ export class FlowCache {
   /** Where the megaflow of the frame at `index` is kept, if its answer holds; else 0. */
   answerTo({ frames, numbers, shapes }: Vector, index: number, arena: FrameArena): number {
     const number = numbers[index]
-    const place = number & (PLACES - 1)
+    const place = number & this.#lastPlace
     const { records } = this
     if (number === 0 || records.number(place) !== number) return 0
     if (records.asOf(place) !== this.changes.count && !this.#stillHolds(this.at(place))) return 0
@@ -246,20 +256,28 @@ export class FlowCache {
   /** Asks the pipeline what becomes of the frame with this key, and keeps the answer if it is good for more than one frame. */
   ask(entrance: Entrance, key: FlowKey, arena: FrameArena, frame: FrameHandle, now: Nanoseconds, ask: Ask): Megaflow {
     this.statistics.miss++
-    const megaflow = this.#keptOf(this.#answer(entrance, key, ask), now)
-    this.#remember(megaflow, key, arena, frame)
-    return megaflow
+    const answer = this.#answer(entrance, key, ask)
+    if (answer.dependencies.unforeseeable || this.limit === 0) return answer
+    const alike = answer.mask.find(answer.key)
+    if (alike === undefined || !this.#holds(alike)) {
+      this.#keep(answer, now)
+      this.#noteTcpFlags(answer, key)
+      return answer
+    }
+    entrance.megaflows.promote(alike, this.records.packets(alike.number & this.#lastPlace))
+    this.#remember(alike, key, arena, frame)
+    return alike
   }
 
   /** An answer for one frame. */
   once(key: FlowKey, ask: Ask): Megaflow {
-    return this.#answer(new Entrance({}), key, ask)
+    return this.#answer(new Entrance(this.#limits), key, ask)
   }
 
   /** Counts a frame of the megaflow. */
   count(megaflow: Megaflow, length: number, now: Nanoseconds): void {
     if (megaflow.number === 0) megaflow.tell(1, length, now)
-    else this.countAt(megaflow.number & (PLACES - 1), length, now)
+    else this.countAt(megaflow.number & this.#lastPlace, length, now)
   }
 
   /** Counts a frame of the megaflow that is kept there. */
@@ -286,7 +304,7 @@ export class FlowCache {
   /** Of a megaflow that is kept. */
   usesOf({ number }: Megaflow): Uses {
     const { records } = this
-    const place = number & (PLACES - 1)
+    const place = number & this.#lastPlace
     return {
       packets: records.packets(place),
       bytes: records.bytes(place),
@@ -304,18 +322,18 @@ export class FlowCache {
     const byDestination = entryOf(bySource, tunnel.source)
     let entrance = byDestination.get(tunnel.destination)
     if (entrance !== undefined) return entrance
-    entrance = new Entrance({ mostMicroflows: this.#limits.microflows, tunnel })
+    entrance = new Entrance(this.#limits, { tunnel })
     byDestination.set(tunnel.destination, entrance)
     this.#tunnelCount++
     return entrance
   }
 
   #holds(megaflow: Megaflow): boolean {
-    return this.records.asOf(megaflow.number & (PLACES - 1)) === this.changes.count || this.#stillHolds(megaflow)
+    return this.records.asOf(megaflow.number & this.#lastPlace) === this.changes.count || this.#stillHolds(megaflow)
   }
 
   #stillHolds(megaflow: Megaflow): boolean {
-    const place = megaflow.number & (PLACES - 1)
+    const place = megaflow.number & this.#lastPlace
     if (this.changes.touch(megaflow, this.records.asOf(place))) {
       this.statistics.outdated++
       this.#drop(megaflow)
@@ -325,31 +343,24 @@ export class FlowCache {
     return true
   }
 
-  /** The answer, or one just like it that was not found under all the masks. */
-  #keptOf(answer: Megaflow, now: Nanoseconds): Megaflow {
-    if (answer.dependencies.unforeseeable || this.#limits.megaflows === 0) return answer
-    const alike = answer.mask.find(answer.key)
-    if (alike !== undefined && this.#holds(alike)) return alike
-    this.#keep(answer, now)
-    return answer
-  }
-
   #answer(entrance: Entrance, key: FlowKey, ask: Ask): Megaflow {
     const witness = this.#witness
     const asOf = this.changes.count
+    const seen = witness.copyOf(key)
     const translation = ask(witness, key)
     const dependencies = witness.taken()
     for (const effect of translation.effects)
       if (effect.type === 'learn_address') dependencies.addresses.push(addressName(effect.vlan, effect.mac))
     const mask = entrance.megaflows.maskOf(translation.consulted)
-    return new Megaflow({ entrance, key: copyOfWords(key), mask, translation, dependencies, asOf })
+    return new Megaflow({ entrance, key: seen, mask, translation, dependencies, asOf })
   }
 
   #keep(megaflow: Megaflow, now: Nanoseconds): void {
     this.#sweep(now)
+    if (this.#news.length >= MOST_NEWS) this.tell()
     if (this.#size >= this.limit) this.#evict()
     const number = this.#nextNumber()
-    const place = number & (PLACES - 1)
+    const place = number & this.#lastPlace
     while (this.#kept.length <= place) this.#kept.push(undefined)
     this.#kept[place] = megaflow
     megaflow.number = number
@@ -370,19 +381,23 @@ export class FlowCache {
     let place
     do {
       this.#lastNumber = (this.#lastNumber % 0x7fffffff) + 1
-      place = this.#lastNumber & (PLACES - 1)
+      place = this.#lastNumber & this.#lastPlace
     } while (place === 0 || this.#kept[place] !== undefined)
     return this.#lastNumber
   }
 
+  /** A megaflow that was there has met one more frame: the next like that is to find it by its bytes. */
   #remember(megaflow: Megaflow, key: FlowKey, arena: FrameArena, frame: FrameHandle): void {
     const { entrance, number, mask } = megaflow
-    if (number === 0) return
-    if (megaflow.seesTcp) this.records.addTcpFlags(number & (PLACES - 1), key[Word.tcpFlags])
+    this.#noteTcpFlags(megaflow, key)
     if (!entrance.isPlain) return
     const at = arena.offset[frame]
     const shape = shapeOf(arena.view, at, arena.length[frame])
     if (shape !== NO_SHAPE) entrance.microflows(shape).insert(arena.view, at, number, mask)
+  }
+
+  #noteTcpFlags({ number, seesTcp }: Megaflow, key: FlowKey): void {
+    if (seesTcp) this.records.addTcpFlags(number & this.#lastPlace, key[Word.tcpFlags])
   }
 
   /** Some that are idle go. */
@@ -395,13 +410,21 @@ export class FlowCache {
 
   /** Of some, the one that was not used for longest goes. */
   #evict(): void {
-    let idlest = 0
-    for (let looked = 0; looked < SEARCH || idlest === 0; looked++) {
-      const place = this.#nextPlace()
-      if (place !== 0 && (idlest === 0 || this.records.usedAt(place) < this.records.usedAt(idlest))) idlest = place
+    let idlest = this.#nextKept()
+    for (let seen = 1; seen < CANDIDATES; seen++) {
+      const place = this.#nextKept()
+      if (this.records.usedAt(place) < this.records.usedAt(idlest)) idlest = place
     }
     this.statistics.evicted++
     this.#drop(this.at(idlest))
+  }
+
+  /** To be called where there are any. */
+  #nextKept(): number {
+    let place
+    do place = this.#nextPlace()
+    while (place === 0)
+    return place
   }
 
   /** The place that is looked at next; 0 where nothing is kept in it. */
@@ -411,7 +434,7 @@ export class FlowCache {
   }
 
   #drop(megaflow: Megaflow): void {
-    const place = megaflow.number & (PLACES - 1)
+    const place = megaflow.number & this.#lastPlace
     this.#tellOf(megaflow)
     this.#exits.release(this.records.exit(place))
     this.records.remove(place)
@@ -425,7 +448,7 @@ export class FlowCache {
   #tellOf(megaflow: Megaflow): void {
     const { packets, bytes, usedAt } = this.usesOf(megaflow)
     megaflow.tellUpTo(packets, bytes, usedAt)
-    this.records.told(megaflow.number & (PLACES - 1))
+    this.records.told(megaflow.number & this.#lastPlace)
   }
 }
 

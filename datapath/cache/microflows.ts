@@ -11,6 +11,7 @@
 // that was used least lately gives way, so a flood of new flows does not drive out those that are in use. When a megaflow's mask has bits that the union has not, the union grows and all slots are emptied: that happens
 // once for each kind of mask.
 
+import { KEY_WORDS } from '../../protocols/fields.ts'
 import type { FrameArena, FrameHandle } from '../frames.ts'
 import { SHAPED_BYTES, markBytes } from './frame-shape.ts'
 import { finished, mixed } from './hash.ts'
@@ -38,7 +39,8 @@ export class Microflows {
   hits = 0
   readonly #shape: number
   readonly #mostSlots: number
-  readonly #covered = new Set<MegaflowMask>()
+  /** Bits of the flow key that the union has. */
+  readonly #covered = new Uint32Array(KEY_WORDS)
   /** Bits of a frame that the union has. */
   readonly #bits = new Uint8Array(SHAPED_BYTES + 8)
   /** Where each of the union's words is read, and what of it. */
@@ -120,16 +122,9 @@ export class Microflows {
 
   /** Remembers that frames like the one at `at` go by the megaflow of this number and mask. */
   insert(view: DataView, at: number, number: number, mask: MegaflowMask): void {
-    if (!this.#covered.has(mask)) this.#cover(mask)
+    if (!this.#covers(mask)) this.#cover(mask)
     if (2 * this.#size > this.#lastSlot && this.#lastSlot + 1 < this.#mostSlots) this.#grow()
     this.#put(this.#hash(view, at), number)
-  }
-
-  /** Forgets everything. */
-  clear(): void {
-    this.#covered.clear()
-    this.#bits.fill(0)
-    this.#layOut()
   }
 
   #isAt(slot: number): boolean {
@@ -177,10 +172,19 @@ export class Microflows {
     return slots[slot + NUMBER] === 0 || this.#age - slots[slot + USED] > this.#age - slots[other + USED]
   }
 
+  #covers(mask: MegaflowMask): boolean {
+    return mask.words.every((word) => (mask.bits[word] & ~this.#covered[word]) === 0)
+  }
+
+  /** A word that had too few bits before is taken whole: it would grow bit by bit if somebody wanted it to. */
   #cover(mask: MegaflowMask): void {
-    this.#covered.add(mask)
     const before = this.#bits.slice()
-    for (const word of mask.words) markBytes(this.#shape, word, mask.bits[word], this.#bits)
+    for (const word of mask.words) {
+      const known = this.#covered[word]
+      const bits = known === 0 || (mask.bits[word] & ~known) === 0 ? mask.bits[word] : 0xffffffff
+      this.#covered[word] |= bits
+      markBytes(this.#shape, word, bits, this.#bits)
+    }
     if (before.some((octet, at) => octet !== this.#bits[at])) this.#layOut()
   }
 

@@ -5,8 +5,9 @@
 
 import { expect, test } from 'vitest'
 import { ChangeRefused, applyChanges } from '../../../datapath/control/handlers/changes.ts'
+import type { Port } from '../../../datapath/ports.ts'
 import type { BundledMessage, PortConfig } from '../../../protocols/control/messages.ts'
-import { vxlanFrame } from '../../../protocols/packet/compose.ts'
+import { udpFrame, vxlanFrame } from '../../../protocols/packet/compose.ts'
 import { ALL_TABLES } from '../../../protocols/control/messages.ts'
 import type { Random } from '../../../runtime/random.ts'
 import { seeded } from '../../../runtime/random.ts'
@@ -14,7 +15,7 @@ import { livelyChange } from '../../support/lively-changes.ts'
 import { chance, pick } from '../../support/random-flows.ts'
 import { damagedFrame, randomFrame } from '../../support/random-frames.ts'
 import type { TestSwitch } from '../../support/test-switch.ts'
-import { flowMod, testSwitch } from '../../support/test-switch.ts'
+import { flowMod, portConfig, testSwitch } from '../../support/test-switch.ts'
 
 const CASES = Number(process.env['CASES'] ?? 40)
 const FRAMES = Number(process.env['FRAMES'] ?? 250)
@@ -29,10 +30,13 @@ const PORTS: Partial<PortConfig>[] = [
   { mtu: 60, maxRate: 1e6 },
 ]
 
+/** What a port may be when it comes back: there is one tunnel to an endpoint. */
+const OTHER_PORTS = PORTS.filter(({ type }) => type !== 'tunnel')
+
 const CACHES = {
   off: { megaflows: 0 },
-  tiny: { megaflows: 3, microflows: 4 },
-  small: { megaflows: 40, microflows: 16 },
+  tiny: { megaflows: 3, microflows: 4, masks: 1 },
+  small: { megaflows: 40, microflows: 16, masks: 4 },
   on: {},
 }
 
@@ -82,6 +86,19 @@ function anyFrame(random: Random): AnyFrame {
   return chance(random, 0.2) ? { bytes: encapsulated(random, bytes), tunnelled: true } : { bytes, tunnelled: false }
 }
 
+/** One of many that have little in common, so that each has an answer of its own, and many have a mask of their own. */
+const scanningFrame = (random: Random): AnyFrame => ({
+  bytes: udpFrame({
+    ethSrc: BigInt(2 * random.below(2 ** 32)),
+    ethDst: BigInt(random.below(2 ** 32)),
+    ipSrc: random.below(2 ** 32),
+    ipDst: random.below(2 ** 32),
+    srcPort: random.below(2 ** 16),
+    dstPort: random.below(2 ** 16),
+  }),
+  tunnelled: false,
+})
+
 const encapsulated = (random: Random, inner: Uint8Array): Uint8Array =>
   vxlanFrame({
     ethSrc: 1n,
@@ -93,8 +110,9 @@ const encapsulated = (random: Random, inner: Uint8Array): Uint8Array =>
     inner,
   })
 
-/** One frame, or some that come together: out of tunnels or not, all alike. */
+/** One frame, or some that come together: out of tunnels or not, all alike. Now and then, those of an attacker. */
 function someFrames(random: Random, frames: readonly AnyFrame[]): AnyFrame[] {
+  if (chance(random, 0.01)) return Array.from({ length: 30 }, () => scanningFrame(random))
   const count = chance(random, 0.9) ? 1 : 2 + random.below(30)
   const chosen = Array.from({ length: count }, () => (chance(random, 0.1) ? anyFrame(random) : pick(random, frames)))
   return chosen.filter(({ tunnelled }) => tunnelled === chosen[0]!.tunnelled)
@@ -110,12 +128,17 @@ function fateOf({ sw, arena, heard, messages }: TestSwitch, vector: readonly Any
 /** Time passes, and now and then flows, groups, meters, ports and links change. */
 async function disturb(random: Random, sides: readonly TestSwitch[]): Promise<void> {
   if (chance(random, 0.15)) changeAll(random, sides)
-  const port = `p${1 + random.below(PORTS.length)}`
+  const number = 1 + random.below(PORTS.length)
   const kind = random.below(100)
-  if (kind < 2) for (const { sw } of sides) sw.ports.setLink(port, !sw.ports.byName(port)!.linkUp)
+  if (kind < 2) changePort(sides, number, ({ sw }, { config, linkUp }) => sw.ports.setLink(config.name, !linkUp))
   if (kind === 2) {
     const tag = pick(random, [10, 20, 30])
-    for (const { sw } of sides) sw.ports.modify({ ...sw.ports.byName('p1')!.config, tag })
+    changePort(sides, 1, ({ sw }, { config }) => sw.ports.modify({ ...config, tag }))
+  }
+  if (kind === 4) changePort(sides, number, ({ sw }, { config }) => sw.ports.remove(config.name))
+  if (kind === 5 || kind === 6) {
+    const config = portConfig({ number, ...pick(random, [PORTS[number - 1], ...OTHER_PORTS]) })
+    for (const { sw } of sides) if (sw.ports.byNumber(number) === undefined) sw.ports.add(config)
   }
   if (kind === 3) {
     const fragments = pick(random, ['normal', 'drop', 'nx-match'] as const)
@@ -123,6 +146,18 @@ async function disturb(random: Random, sides: readonly TestSwitch[]): Promise<vo
   }
   const pause = pick(random, [0, 0, 0, 1e6, 1e9, 1e10, chance(random, 0.1) ? 301e9 : 0])
   for (const { clock } of sides) await clock.run(clock.now() + pause)
+}
+
+/** Where it is there. */
+function changePort(
+  sides: readonly TestSwitch[],
+  number: number,
+  change: (side: TestSwitch, port: Port) => void,
+): void {
+  for (const side of sides) {
+    const port = side.sw.ports.byNumber(number)
+    if (port !== undefined) change(side, port)
+  }
 }
 
 function changeAll(random: Random, sides: readonly TestSwitch[]): void {

@@ -1,0 +1,117 @@
+// What an attacker's frames may cost, and what they may not do to flows that are there: counted, not timed.
+
+import { expect, test } from 'vitest'
+import { MOST_PROBES } from '../../../datapath/cache/megaflows.ts'
+import type { FlowCacheLimits } from '../../../datapath/cache/flow-cache.ts'
+import { KEY_WORDS } from '../../../protocols/fields.ts'
+import { parseFlow } from '../../../protocols/flow-text/parse.ts'
+import type { PortOptions } from '../../../protocols/packet/compose.ts'
+import { udpFrame } from '../../../protocols/packet/compose.ts'
+import type { Random } from '../../../runtime/random.ts'
+import { seeded } from '../../../runtime/random.ts'
+import { flowMod, testSwitch } from '../../support/test-switch.ts'
+
+const ALICE = 0x020000000001n
+const BOB = 0x020000000002n
+const ESTABLISHED = 50
+const ATTACK = 4000
+
+/** Some are let through and all others dropped: as many kinds of answers as there are ways not to be one of them. */
+const ALLOW_SOME = [
+  'priority=400,udp,tp_dst=80,actions=2',
+  'priority=300,udp,nw_src=10.0.0.1,actions=2',
+  'priority=200,udp,tp_src=12345,actions=2',
+  'priority=100,udp,nw_dst=10.2.0.7,actions=2',
+  'priority=0,actions=drop',
+]
+
+const anyTuple = (random: Random) => ({
+  ipSrc: random.below(2 ** 32),
+  ipDst: random.below(2 ** 32),
+  srcPort: random.below(2 ** 16),
+  dstPort: random.below(2 ** 16),
+})
+
+function underAttack(flows: readonly string[], cache: Partial<FlowCacheLimits> = {}) {
+  const made = testSwitch([{}, {}], { cache })
+  const { sw, arena, clock } = made
+  sw.tables.applyBundle(flows.map((flow) => flowMod(parseFlow(flow))))
+  const receive = (frame: Partial<PortOptions>, port = 1) => {
+    const bytes = udpFrame({ ethSrc: ALICE, ethDst: BOB, ipSrc: 1, ipDst: 2, srcPort: 3, dstPort: 4, ...frame })
+    sw.receive([arena.allocateFrom(bytes)], 1, port)
+  }
+  const established = (flow: number) => receive({ ipSrc: 0x0a010000 + flow, ipDst: 0x0a020001, dstPort: 80 })
+  const introduce = () => {
+    for (let frame = 0; frame < 3 * ESTABLISHED; frame++) established(frame % ESTABLISHED)
+  }
+  /** So many frames of attackers, and established ones between them; gives where the answers to these came from. */
+  const attack = async (frames: number, next: () => void) => {
+    const answers = { microflow: 0, megaflow: 0, miss: 0 }
+    for (let frame = 0; frame < frames; frame++) {
+      await clock.run(clock.now() + 1000)
+      next()
+      const before = { ...sw.cache.statistics }
+      established(frame % ESTABLISHED)
+      for (const where of ['microflow', 'megaflow', 'miss'] as const)
+        answers[where] += sw.cache.statistics[where] - before[where]
+    }
+    return answers
+  }
+  return { ...made, receive, introduce, attack }
+}
+
+test('random headers make no more masks than there may be, and no look-up asks more of them than it may', () => {
+  const random = seeded(1)
+  const masks = 100
+  const { sw, receive } = underAttack(ALLOW_SOME, { masks })
+  for (let frame = 0; frame < ATTACK; frame++) {
+    const before = { ...sw.cache.statistics }
+    receive(anyTuple(random))
+    const { probes, vainProbes } = sw.cache.statistics
+    expect(probes + vainProbes - before.probes - before.vainProbes).toBeLessThanOrEqual(MOST_PROBES)
+  }
+  const [entrance] = sw.cache.entrances()
+  expect(entrance!.megaflows.masks).toBeGreaterThan(masks)
+  expect(entrance!.megaflows.masks).toBeLessThan(masks + KEY_WORDS)
+})
+
+test.each([1024, 10])('random headers do not send established flows to the pipeline, with %i masks', async (masks) => {
+  const random = seeded(2)
+  const { introduce, attack, receive } = underAttack(ALLOW_SOME, { masks })
+  introduce()
+  const { microflow, megaflow, miss } = await attack(ATTACK, () => receive(anyTuple(random)))
+  // When bits of headers are to be compared that were not before, microflows are made anew.
+  expect(megaflow).toBeLessThan(5 * ESTABLISHED)
+  expect({ microflow, miss }).toEqual({ microflow: ATTACK - megaflow, miss: 0 })
+  const later = await attack(ATTACK, () => receive(anyTuple(random)))
+  expect(later).toEqual({ microflow: ATTACK, megaflow: 0, miss: 0 })
+})
+
+test('frames of which there is one alone get no microflow, and their megaflows are those that give way', async () => {
+  let source = 0x0b000000
+  const exact = Array.from({ length: 2 * ATTACK }, (_, index) => source + index).map(
+    (address) => `priority=5,ip,nw_src=${[24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join('.')},actions=2`,
+  )
+  const { sw, introduce, attack, receive } = underAttack([...exact, 'priority=1,actions=2'], { megaflows: 500 })
+  introduce()
+  const [entrance] = sw.cache.entrances()
+  const sizes = () => entrance!.allMicroflows().map(({ size }) => size)
+  const before = sizes()
+  const { miss } = await attack(2 * ATTACK, () => receive({ ipSrc: source++ }))
+  expect(miss).toBe(0)
+  expect(sw.cache.statistics.evicted).toBeGreaterThan(ATTACK)
+  expect(sw.cache.size).toBe(500)
+  expect(sizes()).toEqual(before)
+})
+
+test('made-up addresses drive out one another, not those that were learned of others', async () => {
+  const { sw, attack, introduce, receive, heard } = underAttack(['actions=normal'], { megaflows: 1000 })
+  receive({ ethSrc: BOB, ethDst: ALICE }, 2)
+  introduce()
+  const others = 20_000
+  let mac = 0x040000000000n
+  const { miss } = await attack(others, () => receive({ ethSrc: mac++ }))
+  expect(miss).toBe(0)
+  expect(heard().filter((copy) => copy.startsWith('1:'))).toHaveLength(1)
+  expect(sw.macTable.lookup(0, Number(BOB), 0)).toBe(2)
+})
