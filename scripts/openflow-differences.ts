@@ -213,15 +213,9 @@ export const DIFFERENCES: readonly (readonly [string, string, string, string])[]
   ],
   [
     'Who dials the listen port',
-    'is told nothing unasked until it sets miss_send_len',
-    'is told of packets and ports at once, miss_send_len 128',
+    'is told nothing unasked until it sets miss_send_len; as a secondary, too, sets how fragments are seen',
+    'is told of packets and ports at once, miss_send_len 128; as a secondary sets nothing of the switch',
     'it is a controller like the others',
-  ],
-  [
-    'ovs-ofctl snoop',
-    'a socket of its own repeats what is said to controllers',
-    'not there: on the listen port it prints what the switch says itself',
-    '--listen is for controllers',
   ],
   [
     'Tables 254 and 255 named in a message',

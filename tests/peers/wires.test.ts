@@ -11,15 +11,13 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Action } from '../../protocols/control/messages.ts'
 import { encodeOpenFlow } from '../../protocols/openflow/codec.ts'
-import { OpenFlowConnection } from '../../protocols/openflow/connection.ts'
 import { seeded } from '../../runtime/random.ts'
-import { formatEndpoint } from '../../runtime/endpoint.ts'
-import { listen } from '../../runtime/sockets.ts'
 import { HELLO } from '../support/openflow-ends.ts'
 import { randomBytes } from '../support/random-frames.ts'
 import { flowMod } from '../support/test-switch.ts'
 import { ovsInstalled } from './support/ovs.ts'
 import { RunningSwitch } from './support/switch-run.ts'
+import { waitingController } from './support/waiting-controller.ts'
 
 let folder = ''
 beforeEach(() => {
@@ -34,18 +32,6 @@ const OUTPUTS = Array.from({ length: 3900 }, (): Action => ({ type: 'output', po
 const PRINTED = OUTPUTS.map(() => 'output:1').join()
 /** Where a flow-mod has it. */
 const PRIORITY = 30
-
-/** A controller that the switch dials. */
-async function controller() {
-  let take: (connection: OpenFlowConnection) => void = () => {}
-  const dialled = new Promise<OpenFlowConnection>((resolve) => (take = resolve))
-  const at = { kind: 'tcp', passive: true, host: '127.0.0.1', port: 0 } as const
-  const listener = await listen(at, undefined, (channel) => {
-    const connection = new OpenFlowConnection(channel)
-    connection.onAgreed = () => take(connection)
-  })
-  return { target: formatEndpoint({ ...listener.endpoint, passive: false }), dialled, close: () => listener.close() }
-}
 
 /** `ovs-ofctl snoop`, as it finds a bridge of this name in its run directory. */
 function snoop(bridge: string) {
@@ -111,7 +97,7 @@ describe.skipIf(!ovsInstalled())('a switch alone', () => {
   })
 
   test('lets ovs-ofctl snoop on its controller', async () => {
-    const { target, dialled, close } = await controller()
+    const { target, dialled, close } = await waitingController()
     const words = ['--controller', target, '--snoop', `punix:${join(folder, 'br0.snoop')}`]
     const running = await RunningSwitch.start({ ports: 1, words })
     const connection = await dialled
