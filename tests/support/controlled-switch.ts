@@ -2,6 +2,7 @@
 
 import { Agent } from '../../datapath/control/agent.ts'
 import { FrameArena } from '../../datapath/frames.ts'
+import type { SwitchOptions } from '../../datapath/switch.ts'
 import { Switch } from '../../datapath/switch.ts'
 import { Connection } from '../../protocols/control/connection.ts'
 import type { Message, MessageOf, MessageType } from '../../protocols/control/messages.ts'
@@ -35,7 +36,7 @@ export interface ControlledSwitch {
   controller(): TestController
 }
 
-export function controlledSwitch(options: { maxFlows?: number } = {}): ControlledSwitch {
+export function controlledSwitch(options: Pick<SwitchOptions, 'maxFlows' | 'cache'> = {}): ControlledSwitch {
   const arena = new FrameArena()
   const clock = new VirtualClock()
   const sent: string[] = []

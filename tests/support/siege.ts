@@ -26,11 +26,15 @@ import { MESSAGE_TYPES, randomMessageOf } from './random-messages.ts'
 import { flowMod, portConfig } from './test-switch.ts'
 
 const MAX_FLOWS = 400
+/** So few are full soon: what is kept of answers is not to be taken for what leaks. */
+const MAX_MEGAFLOWS = 2000
 const PORTS = 6
 /** Messages between two barriers. */
 const BATCH = 20
 /** Frames after each batch. */
 const FRAMES = 4
+/** Copies of the frames of a batch. */
+const STORM = 5000
 const BARRIER_XID = 0xfeedbeef
 
 /** How a dialect looks on the wire. */
@@ -103,7 +107,7 @@ export class Siege {
   constructor(random: Random, dialect: Dialect) {
     this.#random = random
     this.#wire = WIRES[dialect](random)
-    this.device = controlledSwitch({ maxFlows: MAX_FLOWS })
+    this.device = controlledSwitch({ maxFlows: MAX_FLOWS, cache: { megaflows: MAX_MEGAFLOWS } })
     for (let number = 1; number <= PORTS; number++) this.device.device.ports.add(portConfig({ number }))
   }
 
@@ -120,9 +124,10 @@ export class Siege {
     await this.#settle()
     if (this.#channel !== undefined && isOutOfStep) channel.close()
     else if (this.#channel !== undefined && this.#barriers === before) throw new Error('a barrier was not answered')
+    const { ends } = this.outcome
     this.#frames()
     await this.#settle()
-    if (chance(random, 0.01)) this.#startAfresh()
+    if (chance(random, 0.01) || this.outcome.ends - ends > STORM) this.#startAfresh()
   }
 
   /** Ends all that goes on by itself, and gives back all frames that are kept. */
@@ -135,7 +140,7 @@ export class Siege {
     device.ports.discardHeld('link_down')
   }
 
-  /** Full tables would let nothing new in. */
+  /** Full tables would let nothing new in, and what multiplies frames would do nothing else from then on. */
   #startAfresh(): void {
     const { device } = this.device
     for (const { spec } of device.groups)
