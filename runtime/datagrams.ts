@@ -22,7 +22,7 @@ export interface DatagramWire {
   close(): Promise<void>
 }
 
-/** Receives at `local`, from `remote` alone, and sends there. Rejects where `local` can not be had. */
+/** Receives at `local`, from `remote` alone, and sends there. Rejects where `local` can not be had, or `remote` is no place. */
 export async function openWire(
   local: DatagramAddress,
   remote: DatagramAddress,
@@ -34,8 +34,13 @@ export async function openWire(
   socket.on('message', (bytes) => received(bytes))
   // Nobody there yet (ICMP port unreachable): the next frame may find somebody.
   socket.on('error', () => {})
-  await connect(socket, remote)
-  socket.setRecvBufferSize(LARGEST_BACKLOG)
+  try {
+    await connect(socket, remote)
+    socket.setRecvBufferSize(LARGEST_BACKLOG)
+  } catch (error) {
+    socket.close()
+    throw error
+  }
   return {
     local: { host: local.host, port: socket.address().port },
     send: (bytes) => {

@@ -138,3 +138,12 @@ test('a wire carries a frame in a datagram, from its own other end only', async 
   expect(frames).toEqual(['frame'])
   await Promise.all([here, there, stranger].map((wire) => wire.close()))
 })
+
+test('a wire whose other end can not be reached leaves nothing open', async () => {
+  const host = '127.0.0.1'
+  const probe = await openWire({ host, port: 0 }, { host, port: 9 }, () => {})
+  await probe.close()
+  await expect(openWire(probe.local, { host: '::1', port: 9 }, () => {})).rejects.toThrow(/EINVAL/)
+  const again = await openWire(probe.local, { host, port: 9 }, () => {})
+  await again.close()
+})
