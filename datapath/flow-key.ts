@@ -350,7 +350,8 @@ export function readField(key: FlowKey, field: Field): bigint {
   if (field.bits <= 32) return BigInt(key[field.word] >>> field.shift) & field.ones
   let value = 0n
   for (let index = 0; index < fieldWords(field); index++) value = (value << 32n) | BigInt(key[field.word + index])
-  return value
+  // Masks fill whole words.
+  return value & field.ones
 }
 
 /** Writes the bits of `mask`, all of the field's where absent, and leaves the others. */

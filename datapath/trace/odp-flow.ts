@@ -30,7 +30,7 @@ class OdpWriter {
   /** `name=value/mask`; nothing where no bit counts. */
   part(name: string, field: FieldName, format: Format, formatMask: Format = format): string[] {
     const row = fieldOf(field)
-    const mask = readField(this.#mask, row) & row.ones
+    const mask = readField(this.#mask, row)
     if (mask === 0n) return []
     const value = format(readField(this.#key, row) & mask)
     return [`${name}=${value}${mask === row.ones ? '' : `/${formatMask(mask)}`}`]

@@ -127,6 +127,13 @@ describe('a trace', () => {
     },
   )
 
+  test('masks addresses by as many bits as they have', () => {
+    const { sw } = testSwitch(PORTS)
+    sw.tables.applyBundle([flowMod(parseFlow('actions=NORMAL'))])
+    const text = formatTrace(traceFrame(sw, parseTraceWords(sw, ['in_port=1,dl_dst=02:00:00:00:00:09'])))
+    expect(text).toMatch(/^Megaflow: .*dl_dst=02:00:00:00:00:09(,|$)/m)
+  })
+
   test.each(['--ct-next', '-x', 'in_port=1,nonsense=2', 'in_port=1 zz'])('refuses %s', (words) => {
     const { sw } = testSwitch(PORTS)
     expect(() => parseTraceWords(sw, words.split(' '))).toThrow(/\S/)
