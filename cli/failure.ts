@@ -41,15 +41,19 @@ function sentence(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const { code, path } = error as NodeJS.ErrnoException
   const known = code === undefined ? undefined : SYSTEM_ERRORS[code]
-  if (path !== undefined && (code === 'ENOENT' || code === 'ENOTDIR')) return `${path}: ${missingPart(path) ?? known}`
+  if (path !== undefined && isMissing(code, path)) return `${path}: ${missingPart(path) ?? known}`
   if (known !== undefined) return path === undefined ? known : `${path}: ${known}`
   const isOurs = error.name !== 'TypeError' && error.name !== 'ReferenceError' && error.name !== 'RangeError'
   return isOurs || process.env['SIGNALBOX_DEBUG'] === undefined ? error.message : (error.stack ?? error.message)
 }
 
-/** What is not there, or is no folder, on the way to a file; undefined where all the folders are there. */
+/** Where a socket can not be made for want of a folder, the system says that it is not permitted. */
+const isMissing = (code: string | undefined, path: string): boolean =>
+  code === 'ENOENT' || code === 'ENOTDIR' || (code === 'EACCES' && path.startsWith('punix:'))
+
+/** What is not there, or is no folder, on the way to a file or socket; undefined where all the folders are there. */
 function missingPart(path: string): string | undefined {
-  const folder = dirname(resolve(path))
+  const folder = dirname(resolve(path.replace(/^p?unix:/, '')))
   if (!existsSync(folder)) return `no such folder: ${folder}`
   return statSync(folder).isDirectory() ? undefined : `${folder} is a file; a folder was expected`
 }

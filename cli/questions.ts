@@ -16,15 +16,10 @@ export const questionCommands = (): Command[] => [
       '<words...>',
       'FLOW, or FLOW FRAME: what is known beside a frame, in_port at least, and its hexadecimal digits',
     )
-    .option(
-      '--ct-next <state>',
-      'what the connection tracker says, as trk,est; what it knows where absent',
-      collect,
-      [],
-    )
+    .option('--ct-next <state>', 'what the connection tracker says, as trk,est; what it knows where absent', collect)
     .addHelpText('after', TRACE_EXAMPLES)
-    .action((target: string, words: string[], flags: TlsFlags & { ctNext: string[] }) =>
-      ask(target, flags, 'ofproto/trace', [...flags.ctNext.flatMap((state) => ['--ct-next', state]), ...words]),
+    .action((target: string, words: string[], flags: TlsFlags & { ctNext?: string[] }) =>
+      ask(target, flags, 'ofproto/trace', [...(flags.ctNext ?? []).flatMap((state) => ['--ct-next', state]), ...words]),
     ),
   question('fdb', 'which address it learned behind which port').action((target: string, flags: TlsFlags) =>
     ask(target, flags, 'fdb/show'),
@@ -65,7 +60,7 @@ Examples:
   signalbox switch trace tcp:127.0.0.1:6653 in_port=1,tcp --ct-next trk,est
   signalbox switch trace tcp:127.0.0.1:6653 in_port=1 ffffffffffff0200000000010800...`
 
-const collect = (text: string, before: string[]): string[] => [...before, text]
+const collect = (text: string, before: string[] = []): string[] => [...before, text]
 
 const question = (verb: string, summary: string): Command =>
   withTlsOptions(
@@ -73,7 +68,7 @@ const question = (verb: string, summary: string): Command =>
       .summary(summary)
       .description(`Asks a running switch for ${summary}.`)
       .argument('<target>', TARGET),
-    'ssl:',
+    'ssl',
   )
 
 const asked = (target: string, flags: TlsFlags, method: string, words: readonly string[] = []): Promise<string> =>

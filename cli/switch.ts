@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import type { FailMode, Vswitchd, WiredPort } from '../datapath/vswitchd/vswitchd.ts'
 import type { TableConfig } from '../protocols/control/messages.ts'
 import type { Endpoint } from '../runtime/endpoint.ts'
-import { ENDPOINT_SYNTAX, formatEndpoint, parseEndpoint } from '../runtime/endpoint.ts'
+import { DIAL_SYNTAX, formatEndpoint, LISTEN_SYNTAX, parseEndpoint } from '../runtime/endpoint.ts'
 import { seeded } from '../runtime/random.ts'
 import type { TlsFiles } from '../runtime/sockets.ts'
 import { dial } from '../runtime/sockets.ts'
@@ -53,13 +53,9 @@ function runCommand(): Command {
       // Help writes a default as JSON, which knows no bigint.
       new Option('--datapath-id <hex>', '16 hexadecimal digits').default(1n, '0000000000000001').argParser(datapathId),
     )
-    .addOption(repeatable('--controller <target>', `a controller to dial: ${ENDPOINT_SYNTAX}`, endpoint(false)))
+    .addOption(repeatable('--controller <target>', `a controller to dial: ${DIAL_SYNTAX}`, endpoint(false)))
     .addOption(
-      repeatable(
-        '--listen <target>',
-        'where controllers and questions come in, such as ptcp:6653:127.0.0.1',
-        endpoint(true),
-      ),
+      repeatable('--listen <target>', `where controllers and questions come in: ${LISTEN_SYNTAX}`, endpoint(true)),
     )
     .addOption(
       repeatable(
@@ -78,7 +74,7 @@ function runCommand(): Command {
     .option('--flows <file>', 'flows to begin with, in the syntax of ovs-ofctl add-flows')
     .option('--groups <file>', 'groups to begin with, in the syntax of ovs-ofctl add-groups')
     .option('--meters <file>', 'meters to begin with, in the syntax of ovs-ofctl add-meter, one a line')
-  return withTlsOptions(command, 'ssl: and pssl:')
+  return withTlsOptions(command, 'ssl and pssl')
     .option('--no-tcp-seq-check', 'let the connection tracker take TCP segments outside the window')
     .option('--seed <number>', 'seed of what is free to choose', seed, 1)
     .option('--json', 'say as JSON when all is ready, and where')
@@ -96,8 +92,8 @@ function endpoint(passive: boolean): (text: string) => Endpoint {
   return (text) => {
     const parsed = wordsOf(() => parseEndpoint(text))
     if (parsed.passive === passive) return parsed
-    const other = passive ? 'is a place to dial; use --controller' : 'is a place to listen; use --listen'
-    throw new InvalidArgumentError(`'${text}' ${other}`)
+    const [given, wanted] = passive ? ['dial', LISTEN_SYNTAX] : ['listen', DIAL_SYNTAX]
+    throw new InvalidArgumentError(`It is a place to ${given}; expected ${wanted}.`)
   }
 }
 

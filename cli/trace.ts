@@ -25,8 +25,8 @@ interface Flags extends TlsFlags {
   flows?: string
   groups?: string
   meters?: string
-  port: string[]
-  ctNext: string[]
+  port?: string[]
+  ctNext?: string[]
   json?: true
 }
 
@@ -58,15 +58,10 @@ export function traceCommand(): Command {
     .option('--flows <file>', 'trace through a switch of just these flows, in the syntax of ovs-ofctl add-flows')
     .option('--groups <file>', 'groups beside the flows, in the syntax of ovs-ofctl add-groups')
     .option('--meters <file>', 'meters beside the flows, in the syntax of ovs-ofctl add-meter, one a line')
-    .option('--port <name@number>', 'a port of that switch; 1 to 4 where none is given', collect, [])
-    .option(
-      '--ct-next <state>',
-      'what the connection tracker says, as trk,est; what it knows where absent',
-      collect,
-      [],
-    )
+    .option('--port <name@number>', 'a port of that switch; 1 to 4 where none is given', collect)
+    .option('--ct-next <state>', 'what the connection tracker says, as trk,est; what it knows where absent', collect)
     .option('--json', 'print JSON')
-  return withTlsOptions(command, 'an ssl: SWITCH').addHelpText('after', EXAMPLES).action(run)
+  return withTlsOptions(command, 'an ssl SWITCH').addHelpText('after', EXAMPLES).action(run)
 }
 
 function portNumber(text: string): number {
@@ -75,7 +70,7 @@ function portNumber(text: string): number {
   return number
 }
 
-const collect = (text: string, before: string[]): string[] => [...before, text]
+const collect = (text: string, before: string[] = []): string[] => [...before, text]
 
 /** What the options are for; others would do nothing. */
 const MEANT_FOR = {
@@ -101,30 +96,29 @@ async function run(words: string[], flags: Flags): Promise<void> {
 
 /** @throws Error an option that says nothing of such a trace */
 function expectOptions(flags: Flags, meant: readonly (keyof Flags)[], way: string): void {
-  const given = Object.entries(flags).filter(([, value]) => !(Array.isArray(value) && value.length === 0))
-  const wrong = given.find(([name]) => !meant.some((one) => one === name))
+  const wrong = Object.keys(flags).find((name) => !meant.some((one) => one === name))
   if (wrong === undefined) return
-  const option = wrong[0].replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
-  throw new Error(`--${option} goes not with ${way}`)
+  const option = wrong.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+  throw new Error(`--${option} is of no use with ${way}`)
 }
 
 function expectWords(words: string[], expected: string[]): string[] {
   if (words.length === expected.length) return words
-  throw new Error(`expected ${expected.join(' and ')}, got ${words.length} words; a flow is one word, without spaces`)
+  throw new Error(`expected ${expected.join(' and ')}, got ${words.length}; a flow is one word, without spaces`)
 }
 
-const statesOf = ({ ctNext }: Flags) => (ctNext.length === 0 ? undefined : ctNext.map(parseConnectionState))
+const statesOf = ({ ctNext }: Flags) => ctNext?.map(parseConnectionState)
 
 async function traceRunning(target: string, flow: string, flags: Flags): Promise<void> {
   const frame = await frameIn(flow, flags)
-  const options = flags.ctNext.flatMap((state) => ['--ct-next', state])
+  const options = (flags.ctNext ?? []).flatMap((state) => ['--ct-next', state])
   const asked = frame === undefined ? [flow] : [`in_port=${flags.inPort ?? 1}`, Buffer.from(frame).toString('hex')]
   const question = { target, method: 'ofproto/trace', words: [...options, ...asked], tls: tlsFilesOf(flags) }
   process.stdout.write(await askSwitch(question))
 }
 
 async function traceFile(file: string, flow: string, flags: Flags): Promise<void> {
-  const device = switchOf(flags.port)
+  const device = switchOf(flags.port ?? [])
   if (flags.meters !== undefined) applyFile(device, 'meter', flags.meters, readFileSync(flags.meters, 'utf8'))
   if (flags.groups !== undefined) applyFile(device, 'group', flags.groups, readFileSync(flags.groups, 'utf8'))
   applyFile(device, 'flow', file, readFileSync(file, 'utf8'))
@@ -188,7 +182,7 @@ async function frameIn(word: string, { inPort }: Flags): Promise<Uint8Array | un
   const inCapture = /^(.+\.(?:pcap|pcapng|cap))#(\d+)$/.exec(word)
   if (inCapture !== null) return frameOfCapture(inCapture[1]!, Number(inCapture[2]))
   if (/^[0-9a-fA-F]{28,}$/.test(word)) return bytesFrom(word)
-  if (inPort !== undefined) throw new Error(`--in-port is of a frame; a flow names it: in_port=${inPort},${word}`)
+  if (inPort !== undefined) throw new Error(`--in-port is for a frame; a flow says it itself: in_port=${inPort}`)
   return undefined
 }
 

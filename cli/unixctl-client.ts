@@ -1,4 +1,5 @@
-import { parseEndpoint } from '../runtime/endpoint.ts'
+import type { Endpoint } from '../runtime/endpoint.ts'
+import { DIAL_SYNTAX, parseEndpoint } from '../runtime/endpoint.ts'
 import type { TlsFiles } from '../runtime/sockets.ts'
 import { dial } from '../runtime/sockets.ts'
 import type { Channel } from '../runtime/transport.ts'
@@ -23,10 +24,10 @@ export interface Question {
  */
 export async function askSwitch({ target, method, words, tls }: Question): Promise<string> {
   const endpoint = parseEndpoint(target)
-  if (endpoint.passive) throw new Error(`'${target}' is a place to listen; expected tcp:, ssl: or unix:`)
+  if (endpoint.passive) throw new Error(`'${target}' is a place to listen; expected ${DIAL_SYNTAX}`)
   if (endpoint.kind === 'ssl' && tls === undefined)
     throw new Error('ssl: needs --private-key, --certificate and --ca-cert')
-  const channel = await dial(endpoint, tls, AbortSignal.timeout(PATIENCE))
+  const channel = await dialled(endpoint, target, tls)
   try {
     const reply = answerOn(channel, target)
     channel.send(Buffer.from(JSON.stringify({ id: 0, method, params: words })))
@@ -34,6 +35,16 @@ export async function askSwitch({ target, method, words, tls }: Question): Promi
   } finally {
     channel.onClose = () => {}
     channel.close()
+  }
+}
+
+/** What the system refuses is told with the place, as of a file. */
+async function dialled(endpoint: Endpoint, target: string, tls: TlsFiles | undefined): Promise<Channel> {
+  try {
+    return await dial(endpoint, tls, AbortSignal.timeout(PATIENCE))
+  } catch (error) {
+    if (error instanceof Error && !('path' in error)) Object.assign(error, { path: target })
+    throw error
   }
 }
 

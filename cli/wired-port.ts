@@ -1,5 +1,6 @@
 // `--port` of `switch run`: NAME[@NUMBER]=dgram:LOCAL_HOST:PORT,REMOTE_HOST:PORT[;ATTRIBUTE=VALUE]…
 
+import { isIP } from 'node:net'
 import { InvalidArgumentError } from 'commander'
 import type { WiredPort } from '../datapath/vswitchd/vswitchd.ts'
 import { parseMac } from '../protocols/address.ts'
@@ -53,7 +54,10 @@ function portOf(text: string): WiredPort {
   const config: Config = { name: found[1]!, number }
   for (const attribute of attributes) readAttribute(config, attribute)
   checkQueues(config)
-  return { config, local: address(found[3]!), remote: address(found[4]!) }
+  const [local, remote] = [address(found[3]!), address(found[4]!)]
+  const families = [local, remote].map(({ host }) => isIP(host)).filter((family) => family !== 0)
+  if (new Set(families).size > 1) throw new Error('both ends of a port have to be of IPv4, or both of IPv6')
+  return { config, local, remote }
 }
 
 function readAttribute(config: Config, attribute: string): void {

@@ -12,13 +12,14 @@ export type Endpoint =
 /** IANA's number for OpenFlow; Open vSwitch's default too. */
 export const OPENFLOW_PORT = 6653
 
-export const ENDPOINT_SYNTAX =
-  'tcp:HOST[:PORT], ssl:HOST[:PORT], unix:FILE, or to listen ptcp:[PORT][:HOST], pssl:[PORT][:HOST], punix:FILE'
+export const DIAL_SYNTAX = 'tcp:HOST[:PORT], ssl:HOST[:PORT], unix:FILE'
+export const LISTEN_SYNTAX = 'ptcp:[PORT][:HOST], pssl:[PORT][:HOST], punix:FILE'
 
 /** @throws Error a text of another form, with the forms that there are. */
 export function parseEndpoint(text: string): Endpoint {
   const method = /^(p?)(tcp|ssl|unix):(.*)$/.exec(text)
-  if (method === null) throw new Error(`'${text}' names no connection; expected ${ENDPOINT_SYNTAX}`)
+  if (method === null)
+    throw new Error(`'${text}' names no connection; expected ${DIAL_SYNTAX}, or to listen ${LISTEN_SYNTAX}`)
   const [, p, kind, rest] = method as unknown as [string, string, 'tcp' | 'ssl' | 'unix', string]
   const passive = p === 'p'
   if (kind === 'unix') {
