@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs'
 import type { Bench, Conditions } from './bench.ts'
 import { classifierBenches } from './classifier.ts'
 import { controlBenches } from './control.ts'
-import { heapBenches, latencyBenches, memoryBenches, rateBenches } from './fast-path/benches.ts'
+import { memoryBenches, rateBenches, vectorBenches } from './fast-path/benches.ts'
 import { whyNoOvs } from './fast-path/ovs-dpdk.ts'
 import { chooseCores } from './fast-path/processor.ts'
 import { rowOf, type Row } from './measure.ts'
@@ -15,8 +15,8 @@ import { startupBenches } from './startup.ts'
 
 const HELP = `Usage: npm run bench -- [options] [GROUP...]
 
-Measures, prints a table, and writes its rows. Without GROUP, every group: switch (frames through one switch), latency, heap, memory,
-startup, control, replay, classifier.
+Measures, prints a table, and writes its rows. Without GROUP, every group: switch (frames a second through one switch), memory,
+startup, vectors (their latency, and the heap they take), control, replay, classifier.
 
 Options:
   --against ovs  measure Open vSwitch with DPDK beside our switch, in turn with it (Debian's openvswitch-switch-dpdk; root)
@@ -62,10 +62,9 @@ async function carryOut(options: Options): Promise<number> {
 function groups({ rules }: Options): Record<string, readonly Bench[]> {
   return {
     switch: rateBenches,
-    latency: latencyBenches,
-    heap: heapBenches,
     memory: memoryBenches,
     startup: startupBenches,
+    vectors: vectorBenches,
     control: controlBenches,
     replay: replayBenches,
     classifier: classifierBenches(rules),

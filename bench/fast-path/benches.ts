@@ -2,6 +2,8 @@
 
 import type { Bench, Conditions } from '../bench.ts'
 import { rowOf, type Row } from '../measure.ts'
+import { VECTOR } from './fed-switch.ts'
+import type { Question } from './feeder.ts'
 import { FeederProcess } from './feeder-process.ts'
 import { OvsDpdk } from './ovs-dpdk.ts'
 import { PIPELINES, type Pipeline } from './pipelines.ts'
@@ -18,46 +20,48 @@ export const rateBenches: readonly Bench[] = PIPELINES.map((pipeline) => ({
   rows: async (conditions) => [await rateRow(pipeline, conditions)],
 }))
 
-/** What a vector takes: the longest that a frame waits for the others of its vector. */
-export const latencyBenches: readonly Bench[] = KEPT.map(({ name }) => ({
-  name: `latency of a vector: ${name}`,
+/** What a vector takes, the longest that a frame waits for the others of its vector; and what each of 10 M frames takes of the heap. */
+export const vectorBenches: readonly Bench[] = KEPT.filter(isTypical).map(({ name }) => ({
+  name: `vectors: ${name}`,
   rows: async (conditions) => {
-    const percentiles = await found(name, 'latency', conditions)
-    return ['median', '99 %', '99.9 %'].map((share, index) =>
-      rowOf(`latency of a vector of 256: ${name}, ${share}`, 'us', [percentiles[index]!]),
-    )
+    const [median, most, nearlyAll, heap] = await found(name, ['latency', 'heap'], conditions)
+    const latency = `latency of a vector of ${VECTOR}: ${name}`
+    return [
+      rowOf(`${latency}, median`, 'us', [median!]),
+      rowOf(`${latency}, 99 %`, 'us', [most!]),
+      rowOf(`${latency}, 99.9 %`, 'us', [nearlyAll!]),
+      rowOf(`heap taken by 10 M frames: ${name}`, 'bytes/frame', [heap!]),
+    ]
   },
 }))
 
-/** What each of 10 M frames takes of the heap. */
-export const heapBenches: readonly Bench[] = KEPT.map(({ name }) => ({
-  name: `heap: ${name}`,
-  rows: async (conditions) => {
-    const [taken] = await found(name, 'allocation', conditions)
-    return [rowOf(`heap taken by 10 M frames: ${name}`, 'bytes/frame', [taken!])]
-  },
-}))
-
-/** Bytes for each flow of the tables and each megaflow. */
+/** Bytes for each flow of the tables, and for each that the frames are of. */
 export const memoryBenches: readonly Bench[] = KEPT.filter(({ settling }) => settling !== undefined).map(
   ({ name }) => ({
     name: `memory: ${name}`,
     rows: async (conditions) => {
-      const [flow, megaflow] = await found(name, 'memory', conditions)
+      const [flow, tuple] = await found(name, ['memory'], conditions)
       return [
-        rowOf(`memory: ${name}, flow of a table`, 'bytes', [flow!]),
-        rowOf(`memory: ${name}, megaflow with what finds it`, 'bytes', [megaflow!]),
+        rowOf(`memory: ${name}, a flow of the table`, 'bytes', [flow!]),
+        rowOf(`memory: ${name}, the caches, for each 5-tuple`, 'bytes', [tuple!]),
       ]
     },
   }),
 )
 
+/** One number of flows for each kind of pipeline. */
+function isTypical({ name, traffic, settling }: Pipeline): boolean {
+  return traffic.tuples === 1000 || settling !== undefined || name.startsWith('in_port -> output, 1 ')
+}
+
 /** What our switch finds out about itself, in a process of its own, after it has warmed up. */
-async function found(pipeline: string, question: 'latency' | 'allocation' | 'memory', conditions: Conditions) {
+async function found(pipeline: string, questions: readonly Question[], conditions: Conditions): Promise<number[]> {
   const feeder = new FeederProcess(pipeline, conditions)
   try {
     await feeder.ask('warm')
-    return await feeder.ask(question)
+    const answers: number[] = []
+    for (const question of questions) answers.push(...(await feeder.ask(question)))
+    return answers
   } finally {
     feeder.stop()
   }

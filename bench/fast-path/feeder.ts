@@ -8,7 +8,7 @@ import { calibrate, ownTime } from './processor.ts'
 import { makeTraffic } from './traffic.ts'
 
 /** Each is answered with numbers. */
-export type Question = 'warm' | 'turn' | 'latency' | 'allocation' | 'memory' | 'calibration'
+export type Question = 'warm' | 'turn' | 'latency' | 'heap' | 'memory' | 'calibration'
 
 const WARM_SECONDS = 2
 const TURN_SECONDS = 1
@@ -29,7 +29,7 @@ const ANSWERS: Readonly<Record<Question, () => number[]>> = {
   },
   turn: () => [pipeline.filling ? fillOnce() : fed.rate(TURN_SECONDS)],
   latency: () => latencies(fed),
-  allocation: () => [heapTaken(fed, FRAMES)],
+  heap: () => [heapTaken(fed, FRAMES)],
   memory: () => memoryUse(pipeline, traffic),
   calibration: () => [calibrate()],
 }

@@ -33,13 +33,11 @@ export function heapTaken(fed: FedSwitch, frames: number, collect: (() => void) 
   return taken / frames
 }
 
-/** Bytes for each flow of the tables, and for each megaflow with what finds it. */
+/** Bytes for each flow of the tables, and what the caches take for each 5-tuple of the frames. */
 export function memoryUse(pipeline: Pipeline, traffic: Traffic): number[] {
   const empty = heapInUse()
   const fed = new FedSwitch(pipeline, traffic)
   const filled = heapInUse()
   fed.feedAll()
-  const { tables, cache } = fed.bridge
-  const [flows, megaflows] = [[...tables].length, cache.size]
-  return [(filled - empty) / flows, (heapInUse() - filled) / megaflows]
+  return [(filled - empty) / [...fed.bridge.tables].length, (heapInUse() - filled) / traffic.frames]
 }
