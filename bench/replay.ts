@@ -1,64 +1,101 @@
-// The whole way, verdict accounting on: vNIC, encapsulation, leaf, spine, leaf, decapsulation, vNIC.
+// The whole way, verdict accounting on: a capture's frames between two vNICs, by encapsulation, leaf, spine, leaf and
+// decapsulation. The capture is a file, and the time is that from its first byte to the verdict.
 
-import { CaptureFeed } from '../lab/capture-feed.ts'
-import { Lab } from '../lab/lab.ts'
-import type { CapturedFrame } from '../protocols/capture/capture.ts'
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { replay } from '../lab/replay.ts'
 import { parseIpv4, parseMac } from '../protocols/address.ts'
+import { PcapWriter } from '../protocols/capture/pcap-writer.ts'
 import { udpFrame } from '../protocols/packet/compose.ts'
-import { VirtualClock } from '../runtime/virtual-clock.ts'
+import { MICROSECOND } from '../runtime/clock.ts'
+import type { Scenario } from '../topologies/scenario.ts'
 import { shapeTopology } from '../topologies/shapes.ts'
+import type { Topology } from '../topologies/topology.ts'
 import type { Bench } from './bench.ts'
 import { measure, secondsOf } from './measure.ts'
 
-const FRAMES = 50_000
-const BATCH = 1000
+const FRAMES = 500_000
+const FLOWS = 1000
+const REPETITIONS = 3
 
-export const replayBenches: readonly Bench[] = (['vlan', 'vxlan'] as const).map((type) => {
-  const name = `replay: ${type} between two hosts on a leaf-spine`
-  return { name, rows: async () => [await measure(name, 'frames/s', 3, () => run(type))] }
-})
-
-async function run(type: 'vlan' | 'vxlan'): Promise<number> {
-  const topology = shapeTopology('leaf-spine,2,2', { networks: 1, type })
-  const clock = new VirtualClock()
-  const lab = await Lab.start(topology, { clock, seed: 1 })
-  const [from, to] = topology.vms.map((vm) => vm.nics[0]!)
-  const bytes = udpFrame({
-    ethSrc: parseMac(from!.mac),
-    ethDst: parseMac(to!.mac),
-    ipSrc: parseIpv4(from!.addresses[0]!),
-    ipDst: parseIpv4(to!.addresses[0]!),
-    srcPort: 1000,
-    dstPort: 9,
-    payload: new Uint8Array(18),
-  })
-  const feed = new CaptureFeed(capture(bytes), {
-    clock,
-    start: clock.now(),
-    speed: 1,
-    enter: (frame) => lab.inject(from!.id, frame.bytes, 'bench'),
-  })
-  const seconds = await secondsOf(async () => {
-    await clock.runUntil(feed.play())
-    await clock.run(clock.now() + 1e9)
-  })
-  lab.judge.finish(new Set())
-  if (lab.judge.frames.delivered !== FRAMES)
-    throw new Error(`only ${lab.judge.frames.delivered} of ${FRAMES} frames arrived`)
-  return FRAMES / seconds
+interface Kind {
+  name: string
+  type: 'vlan' | 'vxlan'
+  /** Links take time, more or less of it, and so much at once. */
+  realLinks?: true
+  frameByFrame?: true
 }
 
-/** One frame a microsecond. */
-async function* capture(bytes: Uint8Array): AsyncGenerator<CapturedFrame[]> {
-  for (let first = 0; first < FRAMES; first += BATCH) {
-    yield Array.from({ length: BATCH }, (_, index): CapturedFrame => ({
-      timestamp: BigInt((first + index) * 1000),
-      interfaceId: 0,
-      linkType: 1,
-      originalLength: bytes.length,
-      bytes,
-      number: first + index + 1,
-      offset: 0,
-    }))
+const KINDS: readonly Kind[] = [
+  { name: 'vlan between two hosts on a leaf-spine', type: 'vlan' },
+  { name: 'vxlan between two hosts on a leaf-spine', type: 'vxlan' },
+  { name: 'vxlan between two hosts, frame by frame', type: 'vxlan', frameByFrame: true },
+  { name: 'vxlan between two hosts, links of 10 Gbit/s, 5 us, 1 us of jitter', type: 'vxlan', realLinks: true },
+]
+
+export const replayBenches: readonly Bench[] = KINDS.map((kind) => {
+  const name = `replay: ${kind.name}`
+  return { name, rows: async () => [await measure(name, 'frames/s', REPETITIONS, () => run(kind))] }
+})
+
+async function run({ type, realLinks, frameByFrame }: Kind): Promise<number> {
+  const topology = shapeTopology('leaf-spine,2,2', { networks: 1, type })
+  if (realLinks)
+    for (const link of topology.fabric.links)
+      Object.assign(link, { bandwidth: 1e10, delay: 5 * MICROSECOND, jitter: MICROSECOND })
+  const folder = mkdtempSync(join(tmpdir(), 'signalbox-bench-'))
+  try {
+    writeCapture(join(folder, 'frames.pcap'), topology)
+    let delivered = 0
+    const seconds = await secondsOf(async () => {
+      const { verdict } = await replay(scenario(topology, folder), frameByFrame ? { frameByFrame } : {})
+      delivered = verdict.frames.delivered
+    })
+    if (delivered !== FRAMES) throw new Error(`only ${delivered} of ${FRAMES} frames arrived`)
+    return FRAMES / seconds
+  } finally {
+    rmSync(folder, { recursive: true })
   }
+}
+
+const scenario = (topology: Topology, folder: string): Scenario => ({
+  name: 'bench',
+  topology,
+  folder,
+  seed: 1,
+  timeline: [{ at: 0, step: { type: 'replay', capture: 'frames.pcap', map: 'source-mac', speed: 1 } }],
+  expect: [],
+})
+
+/** One frame a microsecond, half of the flows each way. */
+function writeCapture(path: string, topology: Topology): void {
+  const nics = topology.vms.map((vm) => vm.nics[0]!)
+  const frames = Array.from({ length: FLOWS }, (_, flow) => {
+    const [from, to] = flow % 2 === 0 ? nics : nics.toReversed()
+    return udpFrame({
+      ethSrc: parseMac(from!.mac),
+      ethDst: parseMac(to!.mac),
+      ipSrc: parseIpv4(from!.addresses[0]!),
+      ipDst: parseIpv4(to!.addresses[0]!),
+      srcPort: 1000 + flow,
+      dstPort: 9,
+      payload: new Uint8Array(18),
+    })
+  })
+  const file = openSync(path, 'w')
+  const block = Buffer.alloc(1 << 20)
+  let size = 0
+  const flush = () => {
+    writeSync(file, block, 0, size)
+    size = 0
+  }
+  const writer = new PcapWriter((record) => {
+    if (size + record.length > block.length) flush()
+    block.set(record, size)
+    size += record.length
+  })
+  for (let frame = 0; frame < FRAMES; frame++) writer.write(BigInt(frame * 1000), frames[frame % FLOWS]!)
+  flush()
+  closeSync(file)
 }

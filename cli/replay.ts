@@ -61,7 +61,7 @@ async function run(file: string, captures: string[], flags: Flags): Promise<void
     ...(flags.seed !== undefined && { seed: flags.seed }),
     ...(flags.lenient && { lenient: true }),
     ...(pcap && { observer: pcapObserver((bytes) => pcap.write(bytes)) }),
-    progress: (frames) => progress.update(frames),
+    progress: (frames, share) => progress.update(frames, share),
   }
   const finish = () => {
     progress.stop()

@@ -1,6 +1,6 @@
 // Runs a scenario from start to verdict, on virtual time.
 
-import { createReadStream } from 'node:fs'
+import { createReadStream, statSync } from 'node:fs'
 import { basename, isAbsolute, join } from 'node:path'
 import {
   CaptureDamaged,
@@ -27,6 +27,8 @@ import type { RunLog } from './run-log.ts'
 import type { Verdict } from './verdict.ts'
 import { findNic } from '../topologies/lookup.ts'
 
+/** Progress is told every so many frames. */
+const PROGRESS_PERIOD = 8192
 /** How long after the last step frames may still be on their way. */
 const PATIENCE = 10 * SECOND
 
@@ -35,8 +37,8 @@ export interface ReplayOptions {
   /** Goes on with what is whole of a damaged capture. */
   lenient?: boolean
   observer?: LabObserver
-  /** Called now and then with the frames that have gone in so far. */
-  progress?: (frames: number) => void
+  /** Called now and then with the frames that have gone in so far, and how much that is of all captures, from 0 to 1. */
+  progress?: (frames: number, share: number) => void
   log?: (line: string) => void
   /** Each frame goes alone, as the slow twin of those that go in company. */
   frameByFrame?: boolean
@@ -78,6 +80,8 @@ class Run {
   readonly #clock: VirtualClock
   readonly #options: ReplayOptions
   #frames = 0
+  /** In bytes. */
+  readonly #captures: { read: number; size: number }[] = []
 
   constructor(scenario: Scenario, lab: Lab, clock: VirtualClock, options: ReplayOptions) {
     this.#scenario = scenario
@@ -128,6 +132,8 @@ class Run {
 
   async #replay(step: Extract<Step, { type: 'replay' }>, start: Nanoseconds): Promise<void> {
     const path = isAbsolute(step.capture) ? step.capture : join(this.#scenario.folder, step.capture)
+    const progress = { read: 0, size: statSync(path, { throwIfNoEntry: false })?.size ?? 0 }
+    this.#captures.push(progress)
     const source = readCapture(createReadStream(path, { highWaterMark: 1 << 20 }))
     const map = frameMapper(step.map, this.#scenario.topology)
     const name = basename(step.capture)
@@ -135,8 +141,11 @@ class Run {
       clock: this.#clock,
       start,
       speed: step.speed,
-      enter: (frame) => this.#enter(frame, map(frame), name),
-      party: () => this.#party(map, name),
+      enter: (frame) => {
+        progress.read = frame.offset
+        this.#enter(frame, map(frame), name)
+      },
+      party: () => this.#party(map, name, progress),
     }
     try {
       await new CaptureFeed(source, options).play()
@@ -146,7 +155,7 @@ class Run {
     }
   }
 
-  #party(map: Mapper, capture: string): FeedParty | undefined {
+  #party(map: Mapper, capture: string, progress: { read: number }): FeedParty | undefined {
     const party = this.#lab.party()
     if (party === undefined) return undefined
     return {
@@ -160,6 +169,7 @@ class Run {
         if (frame.linkType !== LINK_TYPE_ETHERNET || frame.bytes.length > MAX_FRAME_LENGTH) return false
         const entry = map(frame)
         if ('unmapped' in entry) return false
+        progress.read = frame.offset
         const bytes = entry.untag ? untagged(frame.bytes) : frame.bytes
         return party.take(entry.nic, bytes, at, capture, frame.number) && this.#count()
       },
@@ -169,7 +179,7 @@ class Run {
 
   #count(): true {
     this.#frames++
-    if (this.#frames % 1024 === 0) this.#options.progress?.(this.#frames)
+    if (this.#frames % PROGRESS_PERIOD === 0) this.#options.progress?.(this.#frames, this.#share())
     return true
   }
 
@@ -181,6 +191,17 @@ class Run {
     if (frame.bytes.length > MAX_FRAME_LENGTH) return this.#unmapped(`longer than ${MAX_FRAME_LENGTH} bytes`)
     if ('unmapped' in entry) return this.#unmapped(entry.unmapped)
     this.#lab.inject(entry.nic, entry.untag ? untagged(frame.bytes) : frame.bytes, capture, frame.number)
+  }
+
+  /** Of the bytes of all captures, how many have been read. */
+  #share(): number {
+    let read = 0
+    let size = 0
+    for (const capture of this.#captures) {
+      read += capture.read
+      size += capture.size
+    }
+    return size === 0 ? 0 : read / size
   }
 
   #unmapped(source: string): void {

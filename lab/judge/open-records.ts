@@ -74,10 +74,11 @@ export class Record {
 
   /** As new. */
   clear(): void {
-    this.heardBy.length = 0
+    // Making an empty list empty takes its time, too.
+    if (this.heardBy.length > 0) this.heardBy.length = 0
+    if (this.drops.length > 0) this.drops.length = 0
+    if (this.cutOff.length > 0) this.cutOff.length = 0
     this.answered = false
-    this.drops.length = 0
-    this.cutOff.length = 0
     this.copies = 1
     this.steadyAs = -1
     this.asOf = -1
