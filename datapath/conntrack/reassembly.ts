@@ -7,7 +7,7 @@ import type { Clock, Nanoseconds, Timer } from '../../runtime/clock.ts'
 import { SECOND } from '../../runtime/clock.ts'
 import type { FrameArena, FrameHandle } from '../frames.ts'
 import type { Layout } from '../rewrite/layout.ts'
-import { locate } from '../rewrite/layout.ts'
+import { FRAGMENT, extensionSize, isExtension, locate } from '../rewrite/layout.ts'
 import type { Tracked } from './tracker.ts'
 
 const TIMEOUT = 15 * SECOND
@@ -16,6 +16,7 @@ const MAX_IPV4_HEADER = 60
 const IPV6_SIZE = 40
 const MORE_FRAGMENTS = 0x2000
 const OFFSET = 0x1fff
+const IPV6_OFFSET = 0xfff8
 
 /** A fragment that waits. Offsets count from the frame's first byte. */
 interface Piece {
@@ -191,7 +192,7 @@ function readFragment6(layout: Layout): Omit<Fragment, 'network'> | undefined {
   const header = fragmentHeader(layout)
   if (header === 0) return undefined
   const flags = view.getUint16(header + 2)
-  const first = flags & 0xfff8
+  const first = flags & IPV6_OFFSET
   const payload = header + 8
   return {
     family: 6,
@@ -203,20 +204,19 @@ function readFragment6(layout: Layout): Omit<Fragment, 'network'> | undefined {
   }
 }
 
-/** RFC 8200 §4.1: what may stand before the fragment header. `locate` has seen that it is there. */
+/** The last fragment header: others before it are of whole packets (RFC 6946). 0 where there is none. `locate` has seen the chain. */
 function fragmentHeader({ view, network, end }: Layout): number {
-  const FRAGMENT = 44
-  const AUTHENTICATION = 51
-  let protocol = view.getUint8(network + 6)
+  let kind = view.getUint8(network + 6)
   let at = network + IPV6_SIZE
-  while (protocol !== FRAGMENT) {
-    if (end - at < 8) return 0
-    const length = view.getUint8(at + 1)
-    const size = protocol === AUTHENTICATION ? (length + 2) * 4 : (length + 1) * 8
-    protocol = view.getUint8(at)
+  let header = 0
+  while (isExtension(kind) && end - at >= 8) {
+    if (kind === FRAGMENT) header = at
+    if (header !== 0 && (view.getUint16(header + 2) & IPV6_OFFSET) !== 0) break
+    const size = extensionSize(kind, view.getUint8(at + 1))
+    kind = view.getUint8(at)
     at += size
   }
-  return end - at < 8 ? 0 : at
+  return header
 }
 
 /** Whether an end of the fragment lies in one that is here already. */

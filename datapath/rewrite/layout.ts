@@ -195,7 +195,7 @@ function locateIpv4(view: DataView, at: number, end: number): void {
 const IPV6_SIZE = 40
 const HOP_BY_HOP = 0
 const ROUTING = 43
-const FRAGMENT = 44
+export const FRAGMENT = 44
 const AUTHENTICATION = 51
 const DESTINATION_OPTIONS = 60
 
@@ -227,7 +227,7 @@ function passExtensions(view: DataView, at: number): number {
   }
 }
 
-const isExtension = (kind: number) =>
+export const isExtension = (kind: number) =>
   kind === HOP_BY_HOP ||
   kind === ROUTING ||
   kind === FRAGMENT ||
@@ -235,7 +235,7 @@ const isExtension = (kind: number) =>
   kind === DESTINATION_OPTIONS
 
 /** RFC 8200 §4.3–4.6, and RFC 4302 §2.2, which counts otherwise. */
-function extensionSize(kind: number, length: number): number {
+export function extensionSize(kind: number, length: number): number {
   if (kind === FRAGMENT) return 8
   return kind === AUTHENTICATION ? (length + 2) * 4 : (length + 1) * 8
 }

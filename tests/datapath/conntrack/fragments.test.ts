@@ -56,6 +56,25 @@ test('of IPv6, too', () => {
   expect(there.map(({ bytes }) => bytes)).toEqual(fragments(other))
 })
 
+test('of IPv6 behind the fragment header of a whole packet', () => {
+  const HEADERS = 14 + 40
+  const behind = (bytes: Uint8Array) => {
+    const atomic = [bytes[14 + 6]!, 0, 0, 0, 0, 0, 0, 5]
+    const frame = Uint8Array.from([...bytes.subarray(0, HEADERS), ...atomic, ...bytes.subarray(HEADERS)])
+    const view = new DataView(frame.buffer)
+    view.setUint16(14 + 4, view.getUint16(14 + 4) + atomic.length)
+    view.setUint8(14 + 6, 44)
+    return frame
+  }
+  const [ipSrc, ipDst] = [0xfd000000000000000000000000000001n, 0xfd010000000000000000000000000001n]
+  const fragments = fragments6(udpFrame({ ...THERE, ipSrc, ipDst, payload }), 1400, 99).map(behind)
+  const bench = new Bench()
+  const answers = fragments.map((bytes) => bench.all(bytes, { commit: true }))
+  expect(answers.map(({ length }) => length)).toEqual([0, 0, 3])
+  expect(states(answers.flat())).toEqual(Array(3).fill('+new+trk'))
+  expect(answers.flat().map(({ bytes }) => bytes)).toEqual(fragments)
+})
+
 test('datagrams of other zones, hosts and identifications are others', () => {
   const bench = new Bench()
   const [first, second, third] = pieces() as [Uint8Array, Uint8Array, Uint8Array]
