@@ -29,6 +29,30 @@ export const DIFFERENCES: readonly (readonly [string, string, string, string])[]
     'an action set is carried out once (§5.10)',
   ],
   [
+    'exit in a table that check_pkt_larger has gone on to',
+    'nothing is done of what came behind check_pkt_larger',
+    'ends the actions: what came before is done',
+    'as it does everywhere else',
+  ],
+  [
+    'A label pushed onto a frame that had three VLAN tags',
+    'stands in the middle of the third',
+    'stands behind the tags',
+    'the frame is to be read by others',
+  ],
+  [
+    'The length of an IEEE 802.3 frame that has a label for one bucket or clone',
+    'forgotten: the type is 0x05ff',
+    'kept',
+    'the frame that goes on is the frame that was there',
+  ],
+  [
+    'output(port,max_len) behind headers pushed and a clone or bucket that sends nothing',
+    'headers count beyond max_len',
+    'headers count for max_len',
+    'the copy has so many octets',
+  ],
+  [
     'Counters of what comes behind check_pkt_larger',
     'count the frame for both answers',
     'count it once',
@@ -65,7 +89,7 @@ export const DIFFERENCES: readonly (readonly [string, string, string, string])[]
     'the specification says so (§7.4.4.3)',
   ],
   [
-    'Bits beyond the end of a field for the result of a learn, a value and mask of an odd length, a reason to go up that there is none of',
+    'Bits beyond the end of a field for the result of a learn, a value and mask of an odd length, a reason to go up, an algorithm or members of a bundle_load that there is none of',
     'taken',
     'OFPBAC_BAD_SET_LEN, OFPBAC_BAD_ARGUMENT',
     'they mean nothing',

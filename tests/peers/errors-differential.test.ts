@@ -93,6 +93,18 @@ const PARTINGS: readonly Parting[] = [
     ours: /^OFPFMFC_BAD_TABLE_ID$/,
     theirs: /^OFPB/,
   },
+  {
+    why: 'several faults: a field that is matched twice is found first there',
+    message: /^040e/,
+    ours: /^OFPBAC_/,
+    theirs: /^OFPBMC_DUP_FIELD$/,
+  },
+  {
+    why: 'a bundle_load whose algorithm or kind of members there is none of',
+    message: /00002320000d/,
+    ours: /^OFPBAC_BAD_ARGUMENT$/,
+    theirs: /^nothing$|^OFPBAC_MATCH_INCONSISTENT$/,
+  },
   { why: 'a third tag', message: /001100088/, ours: NOTHING, theirs: /^OFPBAC_BAD_TAG$/ },
 ]
 
