@@ -212,9 +212,9 @@ export const DIFFERENCES: readonly (readonly [string, string, string, string])[]
     'RFC 5508 and RFC 4787 ask for it',
   ],
   [
-    'A translated TCP connection that opens anew',
-    'finds its port taken until the next sweep',
-    'has it at once',
+    'A TCP connection that opens anew, and is translated or in a zone with a limit',
+    'finds its port, or its place in the zone, taken until the next sweep',
+    'has them at once',
     'the old connection is gone',
   ],
   [

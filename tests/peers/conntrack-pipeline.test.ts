@@ -181,9 +181,12 @@ class Conversation {
     this.#same({ ours: this.#choices.ours.lines(ours), theirs: expected }, this.#story)
   }
 
-  /** Whether this may begin a translated TCP connection anew, which finds its port taken in Open vSwitch until the next sweep. */
+  /**
+   * Whether this may begin a TCP connection anew that is translated, or in a zone with a limit: until the next sweep Open vSwitch
+   * takes the old one's port, and its place in the zone, for taken.
+   */
   async #reopens({ bytes }: Saying): Promise<boolean> {
-    if (!this.#case.translates) return false
+    if (!this.#case.translates && this.#case.limit === undefined) return false
     const isV4 = bytes[12] === 0x08
     if (bytes[isV4 ? 23 : 20] !== IpProtocol.Tcp) return false
     const flags = bytes[isV4 ? 47 : 67] ?? 0
