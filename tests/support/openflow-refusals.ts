@@ -66,6 +66,11 @@ export const ACTION_REFUSALS: Refusal[] = [
   ['resubmit with padding', 'ffff 0010 00002320 000e fff8 03 000001', 'OFPBAC_BAD_ARGUMENT'],
   ['a conjunction of one', 'ffff 0010 00002320 0022 00 01 00000001', 'NXBAC_BAD_CONJUNCTION'],
   ['an encap of something else', 'ffff 0010 00002320 002e 0000 00010800', 'NXBAC_BAD_HEADER_TYPE'],
+  [
+    'a learn without the field for its result',
+    'ffff 0028 00002320 002d 0000 0000 0000 0000000000000000 0004 01 00 0000 0000 00000000 0000 0000',
+    'OFPBMC_BAD_LEN',
+  ],
   ['a decap with a property', 'ffff 0018 00002320 002f 0000 0000fffe 0000000000000000', 'NXBAC_UNKNOWN_ED_PROP'],
   ['a frame cut to nothing', 'ffff 0010 00002320 0027 0001 0000000d', 'OFPBAC_BAD_ARGUMENT'],
   ['a nat of ports without address', 'ffff 0018 00002320 0024 0000 0001 0010 0400 000000000000', 'OFPBAC_BAD_ARGUMENT'],

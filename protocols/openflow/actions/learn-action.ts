@@ -21,6 +21,8 @@ const SOURCE_VALUE = 1 << 13
 const TARGET_SHIFT = 11
 /** A header and an offset. */
 const SUBFIELD_SIZE = 6
+/** Of a field, without an experimenter. */
+const HEADER_SIZE = 4
 /** NX_LEARN_DST_*, in order. */
 const TARGETS = ['match', 'load', 'output'] as const
 
@@ -70,6 +72,8 @@ function decodeLimit(body: ByteReader, writesResult: boolean): { limit: number; 
   const pad = body.u16()
   if (!writesResult && offset !== 0) throw badArgument('a place for a result, and none is wanted')
   if (pad !== 0) throw new Refused('NXBAC_MUST_BE_ZERO', '', 'reserved bytes are not zero')
+  if (writesResult && body.remaining < HEADER_SIZE)
+    throw new Refused('OFPBMC_BAD_LEN', 'result', 'the field for the result is cut short')
   return { limit, result: writesResult ? { result: targetOf(readLongHeader(body), offset, 1) } : {} }
 }
 
