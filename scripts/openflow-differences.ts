@@ -89,7 +89,7 @@ export const DIFFERENCES: readonly (readonly [string, string, string, string])[]
     'the specification says so (§7.4.4.3)',
   ],
   [
-    'Bits beyond the end of a field for the result of a learn, a value and mask of an odd length, a reason to go up, an algorithm or members of a bundle_load that there is none of',
+    'Bits beyond the end of a field for the result of a learn, a value and mask of an odd length, a reason to go up, an MPLS traffic class, an algorithm or members of a bundle_load that there is none of',
     'taken',
     'OFPBAC_BAD_SET_LEN, OFPBAC_BAD_ARGUMENT',
     'they mean nothing',
@@ -167,6 +167,13 @@ export const DIFFERENCES: readonly (readonly [string, string, string, string])[]
     'count for the flow that would have been met',
     'met no flow',
     'the port drops them (§7.2.1)',
+  ],
+  ['dp_hash and recirc_id in a match', 'OFPBRC_EPERM', 'OFPBMC_BAD_FIELD', 'both keep them to themselves'],
+  [
+    'controller(pause)',
+    'the packet waits in the switch until NXT_RESUME',
+    'OFPTFFC_BAD_TYPE',
+    'no packet is kept in this switch',
   ],
   ['goto_table:255', 'taken', 'OFPBIC_BAD_TABLE_ID', 'there is no table 255 (§7.1.1)'],
   [

@@ -59,7 +59,7 @@ const PARTINGS: readonly Parting[] = [
   },
   {
     why: 'actions and tunnel fields that only Open vSwitch has',
-    message: /ffff....00002320(00ff|0016|0030)|0009(0008|0010)|000a(0008|0010)|0001(4[68]|d[01]|d[a-f])/,
+    message: /ffff....00002320(00ff|0016|0030)|0009(0008|0010)|000a(0008|0010)|0001(4[6-9]|d[01]|d[a-f])/,
     ours: /^OFPBAC_BAD_(EXP_)?TYPE$|^OFPBMC_BAD_FIELD$/,
     theirs: /./,
   },
@@ -76,10 +76,10 @@ const PARTINGS: readonly Parting[] = [
     theirs: /^OFPBMC_BAD_LEN$/,
   },
   {
-    why: 'what means nothing: table 255, reasons and parts of fields that there are none of',
-    message: /00010008ff|00002320(0014|0021|002d)/,
+    why: 'what means nothing: table 255, traffic classes, reasons and parts of fields that there are none of',
+    message: /00010008ff|000e0008|00002320(0014|0021|002d)/,
     ours: /^OFPBIC_BAD_TABLE_ID$|^OFPBAC_BAD_(ARGUMENT|SET_LEN)$/,
-    theirs: /^nothing$|^OFPBAC_BAD_(LEN|OUT_GROUP)$/,
+    theirs: /^nothing$|^OFPBAC_(BAD_(LEN|OUT_GROUP)|MATCH_INCONSISTENT)$/,
   },
   {
     why: 'several faults: a match that contradicts itself is found first there',
@@ -105,6 +105,19 @@ const PARTINGS: readonly Parting[] = [
     ours: /^OFPBAC_BAD_ARGUMENT$/,
     theirs: /^nothing$|^OFPBAC_MATCH_INCONSISTENT$/,
   },
+  {
+    why: 'a packet that waits for its controller',
+    message: /000023200025/,
+    ours: /^OFPTFFC_BAD_TYPE$/,
+    theirs: /^nothing$/,
+  },
+  {
+    why: 'a modify that selects no flow',
+    message: /^040e.{46}0[12]/,
+    ours: /^OFPBAC_BAD_OUT_GROUP$|^OFPMMFC_INVALID_METER$/,
+    theirs: NOTHING,
+  },
+  { why: 'group commands of OpenFlow 1.5', message: /^040f.{12}000[35]/, ours: /^OFPGMFC_BAD_COMMAND$/, theirs: /./ },
   { why: 'a third tag', message: /001100088/, ours: NOTHING, theirs: /^OFPBAC_BAD_TAG$/ },
 ]
 
