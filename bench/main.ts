@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs'
 import type { Bench, Conditions } from './bench.ts'
 import { classifierBenches } from './classifier.ts'
 import { controlBenches } from './control.ts'
-import { memoryBenches, rateBenches, vectorBenches } from './fast-path/benches.ts'
+import { attackBenches, memoryBenches, rateBenches, vectorBenches } from './fast-path/benches.ts'
 import { whyNoOvs } from './fast-path/ovs-dpdk.ts'
 import { chooseCores } from './fast-path/processor.ts'
 import { rowOf, type Row } from './measure.ts'
@@ -63,6 +63,7 @@ function groups({ rules }: Options): Record<string, readonly Bench[]> {
   return {
     switch: rateBenches,
     memory: memoryBenches,
+    attack: attackBenches,
     startup: startupBenches,
     vectors: vectorBenches,
     control: controlBenches,

@@ -6,7 +6,7 @@ import { VECTOR } from './fed-switch.ts'
 import type { Question } from './feeder.ts'
 import { FeederProcess } from './feeder-process.ts'
 import { OvsDpdk } from './ovs-dpdk.ts'
-import { PIPELINES, type Pipeline } from './pipelines.ts'
+import { ATTACKS, PIPELINES, type Pipeline } from './pipelines.ts'
 import { makeTraffic } from './traffic.ts'
 
 const TURNS = 5
@@ -53,6 +53,19 @@ export const memoryBenches: readonly Bench[] = KEPT.filter(({ settling }) => set
 function isTypical({ name, traffic, settling }: Pipeline): boolean {
   return traffic.tuples === 1000 || settling !== undefined || name.startsWith('in_port -> output, 1 ')
 }
+
+/** What established flows keep of their rate while somebody sends frames that are made to cost much. */
+export const attackBenches: readonly Bench[] = ATTACKS.map(({ name }) => ({
+  name: `under attack: ${name}`,
+  rows: async (conditions) => {
+    const kept = await found(name, ['attack'], conditions)
+    const shares = (which: number) => kept.filter((_, index) => index % 2 === which).map((share) => 100 * share)
+    return [
+      rowOf(`established flows under ${name}: 10,000 frames a second, with their time`, '% of rate', shares(0)),
+      rowOf(`established flows under ${name}: one frame in a hundred, without their time`, '% of rate', shares(1)),
+    ]
+  },
+}))
 
 /** What our switch finds out about itself, in a process of its own, after it has warmed up. */
 async function found(pipeline: string, questions: readonly Question[], conditions: Conditions): Promise<number[]> {

@@ -7,6 +7,7 @@ import type { FlowMod, PortConfig } from '../../protocols/control/messages.ts'
 import { parseFlow } from '../../protocols/flow-text/parse.ts'
 import { udpFrame } from '../../protocols/packet/compose.ts'
 import type { Clock, Nanoseconds } from '../../runtime/clock.ts'
+import type { Attacker } from './attacker.ts'
 import { ACCESS_VLAN, type Pipeline } from './pipelines.ts'
 import { ownTime } from './processor.ts'
 import { LOCAL_VTEP, makeTraffic, RECEIVER, REMOTE_VTEP, SENDER, VNI, type Traffic } from './traffic.ts'
@@ -70,6 +71,13 @@ export class FedSwitch {
   /** Feeds frames one after the other, from the first again after the last. */
   feed(vectors: number): void {
     for (let vector = 0; vector < vectors; vector++) this.#feedVector(VECTOR)
+  }
+
+  /** Lets an attacker send so many frames, at most a vector. */
+  feedFrom(attacker: Attacker, count: number): void {
+    for (let index = 0; index < count; index++) this.#vector[index] = attacker.next(this.#arena)
+    this.bridge.receive(this.#vector, count, 1)
+    this.#clock.time += VECTOR_TIME
   }
 
   /** Each of the frames once. */

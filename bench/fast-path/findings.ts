@@ -1,8 +1,10 @@
 // What is measured of our switch alone.
 
 import { heapInUse } from '../measure.ts'
+import type { Attacker } from './attacker.ts'
 import { FedSwitch, VECTOR } from './fed-switch.ts'
 import type { Pipeline } from './pipelines.ts'
+import { ownTime } from './processor.ts'
 import type { Traffic } from './traffic.ts'
 
 const TIMED_VECTORS = 40_000
@@ -40,4 +42,46 @@ export function memoryUse(pipeline: Pipeline, traffic: Traffic): number[] {
   const filled = heapInUse()
   fed.feedAll()
   return [(filled - empty) / [...fed.bridge.tables].length, (heapInUse() - filled) / traffic.frames]
+}
+
+/** Frames a second from an attacker: ten times what Csikor et al. bring Open vSwitch down with. */
+const ATTACK_RATE = 10_000
+const RATED_VECTORS = 20_000
+
+/** The share of its rate that the traffic keeps while an attacker sends at ATTACK_RATE, with all the time that his frames take. */
+export function keptAtRate(fed: FedSwitch, attacker: Attacker): number {
+  const alone = rateBeside(fed, attacker, 0)
+  return rateBeside(fed, attacker, ATTACK_RATE) / alone
+}
+
+/** Frames of the traffic for each second of processor time, while so many of the attacker are due in each. */
+function rateBeside(fed: FedSwitch, attacker: Attacker, attackRate: number): number {
+  const start = ownTime()
+  let sent = 0
+  for (let vector = 0; vector < RATED_VECTORS; vector++) {
+    fed.feed(1)
+    const frames = Math.min(VECTOR, Math.floor((ownTime() - start) * attackRate) - sent)
+    if (frames > 0) fed.feedFrom(attacker, frames)
+    sent += Math.max(0, frames)
+  }
+  return (RATED_VECTORS * VECTOR) / (ownTime() - start)
+}
+
+/** The same while so many frames of the attacker come before each vector of the traffic, by the time that its own vectors take. */
+export function keptApart(fed: FedSwitch, attacker: Attacker, frames: number): number {
+  const vectors = 4000
+  const alone = medianTime(fed, vectors, () => {})
+  const attacked = medianTime(fed, vectors, () => fed.feedFrom(attacker, frames))
+  return alone / attacked
+}
+
+function medianTime(fed: FedSwitch, vectors: number, before: () => void): number {
+  const times = new Float64Array(vectors)
+  for (let index = 0; index < vectors; index++) {
+    before()
+    const start = performance.now()
+    fed.feed(1)
+    times[index] = performance.now() - start
+  }
+  return times.sort()[vectors >> 1]!
 }

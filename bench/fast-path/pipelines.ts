@@ -1,7 +1,8 @@
 // The pipelines that are measured, each with its traffic: told to both switches in the same words.
 
-import { exactRules, hitAcl, missedAcl } from './rules.ts'
-import type { TrafficOptions } from './traffic.ts'
+import type { Random } from '../../runtime/random.ts'
+import { allowSome, exactRules, hitAcl, missedAcl } from './rules.ts'
+import type { TrafficOptions, Tuple } from './traffic.ts'
 
 export interface Pipeline {
   name: string
@@ -16,6 +17,11 @@ export interface Pipeline {
   filling?: true
   /** Seconds that the peer gets at most to fill its caches before it is measured. */
   settling?: number
+}
+
+/** Somebody sends frames that are made to cost much, no two alike, beside the traffic. */
+export interface Attack extends Pipeline {
+  frame: (random: Random) => Tuple
 }
 
 export const ACCESS_VLAN = 100
@@ -67,8 +73,40 @@ export const PIPELINES: readonly Pipeline[] = [
   },
 ]
 
+export const ATTACKS: readonly Attack[] = [
+  {
+    // Csikor et al., "Tuple Space Explosion", CoNEXT 2019: random headers, and as many masks as there are ways not to match.
+    name: 'tuple-space explosion',
+    traffic: THOUSAND,
+    flows: allowSome,
+    frame: (random) => ({
+      ipSrc: random.below(2 ** 32),
+      ipDst: random.below(2 ** 32),
+      srcPort: random.below(2 ** 16),
+      dstPort: random.below(2 ** 16),
+    }),
+  },
+  {
+    name: 'a flood of new flows',
+    traffic: THOUSAND,
+    flows: () => hitAcl(1000),
+    frame: (random) => ({
+      ipSrc: 0x0a010000 + random.below(2 ** 16),
+      ipDst: 0x0a020000 + random.below(2 ** 16),
+      srcPort: random.below(2 ** 16),
+      dstPort: 1 + random.below(200),
+    }),
+  },
+]
+
+export function attackOf(pipeline: Pipeline): Attack {
+  const attack = ATTACKS.find(({ name }) => name === pipeline.name)
+  if (attack === undefined) throw new RangeError(`nobody attacks '${pipeline.name}'`)
+  return attack
+}
+
 export function pipelineNamed(name: string): Pipeline {
-  const pipeline = PIPELINES.find((candidate) => candidate.name === name)
+  const pipeline = [...PIPELINES, ...ATTACKS].find((candidate) => candidate.name === name)
   if (pipeline === undefined) throw new RangeError(`there is no pipeline '${name}'`)
   return pipeline
 }

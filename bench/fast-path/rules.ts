@@ -38,6 +38,15 @@ export function hitAcl(count: number): string[] {
   return [...Array.from({ length: count }, (_, index) => rule(index)), REST]
 }
 
+/** The traffic and some others are let through, all else is dropped. */
+export const allowSome = (): string[] => [
+  'priority=500,in_port=1,udp,nw_src=10.1.0.0/16,actions=output:2',
+  'priority=400,in_port=1,udp,tp_dst=443,actions=output:2',
+  'priority=300,in_port=1,udp,tp_src=12345,actions=output:2',
+  'priority=200,in_port=1,udp,nw_dst=10.9.9.9,actions=output:2',
+  'priority=0,actions=drop',
+]
+
 /** One rule for each of the first `count` 5-tuples. */
 export function exactRules(count: number): string[] {
   return Array.from({ length: count }, (_, flow) => {

@@ -39,8 +39,16 @@ export interface Traffic {
   frames: number
 }
 
+/** What flows differ in. Addresses are 32-bit numbers. */
+export interface Tuple {
+  ipSrc: number
+  ipDst: number
+  srcPort: number
+  dstPort: number
+}
+
 /** A flow's 5-tuple. */
-export const tupleOf = (flow: number) => ({
+export const tupleOf = (flow: number): Tuple => ({
   ipSrc: 0x0a010000 | (flow & 0xffff),
   ipDst: 0x0a020000 | ((flow >> 4) & 0xffff),
   srcPort: 1024 + ((flow * 7) % 50_000),
