@@ -175,6 +175,12 @@ export const DIFFERENCES: readonly (readonly [string, string, string, string])[]
     'OFPTFFC_BAD_TYPE',
     'no packet is kept in this switch',
   ],
+  [
+    'Table-features that ask for a change',
+    'code 10 of the vendor 0x2320',
+    'OFPTFFC_EPERM',
+    'the specification has the code (ofp_table_features_failed_code)',
+  ],
   ['goto_table:255', 'taken', 'OFPBIC_BAD_TABLE_ID', 'there is no table 255 (§7.1.1)'],
   [
     'A message with several faults',

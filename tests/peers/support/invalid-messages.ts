@@ -19,6 +19,12 @@ const NO_MATCH = '0001000400000000'
 /** An ofp_match with these fields. */
 const match = (fields: string) => `0001${u16(4 + size(fields))}${fields}${zero((8 - ((4 + size(fields)) % 8)) % 8)}`
 
+interface TableFeaturesParts {
+  table?: number
+  properties?: string
+  length?: number
+}
+
 interface FlowModParts {
   command?: number
   table?: number
@@ -68,6 +74,8 @@ const packetOut = (buffer: number, inPort: number, actions: string, frame = zero
 const multipart = (type: number, body = '') => message(18, u16(type) + zero(6) + body)
 const flowRequest = (table: number, outPort = NONE, fields = NO_MATCH) =>
   multipart(1, u8(table) + zero(3) + u32(outPort) + u32(NONE) + zero(4) + zero(16) + fields)
+const tableFeatures = ({ table = 0, properties = '', length = 64 + size(properties) }: TableFeaturesParts) =>
+  multipart(12, u16(length) + u8(table) + zero(5) + zero(56) + properties)
 const role = (code: number, generation: number) => message(24, u32(code) + zero(4) + u32(0) + u32(generation))
 const bundle = (number: number, type: number, flags = 1) =>
   message(4, `4f4e4600${u32(2300)}${u32(number)}${u16(type)}${u16(flags)}`)
@@ -110,6 +118,9 @@ export const INVALID_MESSAGES: readonly (readonly [string, string])[] = [
   ['queue statistics of a port that there is none of', multipart(5, u32(99) + u32(NONE))],
   ['queue statistics of a queue that there is none of', multipart(5, u32(1) + u32(99))],
   ['the queues of a port that there is none of', message(22, u32(99) + zero(4))],
+  ['features of a table, of another length than theirs', tableFeatures({ length: 65 })],
+  ['features of a table that there is none of', tableFeatures({ table: 255 })],
+  ['features of a table with a property that there is none of', tableFeatures({ properties: `00090004${zero(4)}` })],
   ['statistics of meter 0', multipart(9, u32(0) + zero(4))],
   ['statistics of a meter that there is none of', multipart(9, u32(99) + zero(4))],
   ['the configuration of a meter that there is none of', multipart(10, u32(99) + zero(4))],
