@@ -107,6 +107,9 @@ function transportKind(view: DataView, protocol: number, at: number, size: numbe
 
 const isNeighbourDiscovery = (type: number) => type === 135 || type === 136
 
+/** Whether frames of the shape are untagged IPv4 with the ports of TCP, UDP or SCTP. */
+export const hasPlainPorts = (shape: number): boolean => shape === Kind.tcp4 || shape === Kind.ports4
+
 /** The TCP flags of a frame of the shape; 0 where it is no TCP. */
 export function tcpFlagsOf(view: DataView, at: number, shape: number): number {
   const tagged = shape >= KINDS

@@ -13,7 +13,15 @@ const PORTS = 61000 - FIRST_PORT
  * inner frame is of `length` bytes and begins at `start`.
  */
 export const sourcePortFor = (layout: Layout, start: number, length: number): number =>
-  FIRST_PORT + Math.floor((finished(hashOf(layout, start, length)) / 0x100000000) * PORTS)
+  portOf(hashOf(layout, start, length))
+
+/** The same for an IPv4 header without options, with TCP, UDP or SCTP behind it. */
+export function sourcePortOfPlain(view: DataView, ip: number): number {
+  const addresses = mixed(mixed(mixed(0, view.getUint8(ip + 9)), view.getUint32(ip + 12)), view.getUint32(ip + 16))
+  return portOf(mixed(addresses, view.getUint32(ip + 20)))
+}
+
+const portOf = (hash: number) => FIRST_PORT + Math.floor((finished(hash) / 0x100000000) * PORTS)
 
 function hashOf(layout: Layout, start: number, length: number): number {
   if (layout.network === 0 || !isIp(layout)) return hashEthernet(layout, start, length)

@@ -6,10 +6,11 @@
 import { foldSum, onesSum } from '../../protocols/checksum.ts'
 import { EtherType, IpProtocol } from '../../protocols/match.ts'
 import { VXLAN_HEADER_SIZE, writeVxlan } from '../../protocols/packet/vxlan.ts'
+import { hasPlainPorts, shapeOf } from '../cache/frame-shape.ts'
 import type { FrameArena, FrameHandle } from '../frames.ts'
 import { locate } from '../rewrite/layout.ts'
 import { ECN_MASK } from './ecn.ts'
-import { sourcePortFor } from './entropy.ts'
+import { sourcePortFor, sourcePortOfPlain } from './entropy.ts'
 import { innerTos, innerTtl } from './inner.ts'
 
 export const IPV4 = 14
@@ -70,15 +71,15 @@ export class OuterHeaders {
     const packetSize = arena.length[frame] + VXLAN_OVERHEAD - IPV4
     if (packetSize > LONGEST_IPV4_PACKET) return false
     const { ttl, tos } = this.#options
-    const layout = locate(arena, frame)
-    const carriedTos = Math.max(innerTos(layout), 0)
-    const outerTos = ((tos === 'inherit' ? carriedTos : tos) & ~ECN_MASK) | (carriedTos & ECN_MASK)
-    const outerTtl = ttl === 'inherit' ? innerTtl(layout, DEFAULT_TTL) : ttl
-    const sourcePort = sourcePortFor(layout, arena.offset[frame], arena.length[frame])
+    readInner(arena, frame)
+    const outerTos = ((tos === 'inherit' ? inner.tos : tos) & ~ECN_MASK) | (inner.tos & ECN_MASK)
+    const outerTtl = ttl === 'inherit' ? inner.ttl : ttl
+    const { sourcePort } = inner
     arena.grow(frame, VXLAN_OVERHEAD)
-    this.#write(arena.view, arena.offset[frame])
     const { view } = arena
-    const ip = arena.offset[frame] + IPV4
+    const start = arena.offset[frame]
+    this.#write(view, start)
+    const ip = start + IPV4
     view.setUint8(ip + 1, outerTos)
     view.setUint16(ip + 2, packetSize)
     view.setUint8(ip + 8, outerTtl)
@@ -93,6 +94,27 @@ export class OuterHeaders {
     for (let word = 0; word < WORDS; word++) view.setInt32(at + 4 * word, words[word])
     view.setUint16(at + 4 * WORDS, this.#lastBytes)
   }
+}
+
+/** What outer headers take from the frame that was looked at last. One object, for speed. */
+const inner = { tos: 0, ttl: 0, sourcePort: 0 }
+
+function readInner(arena: FrameArena, frame: FrameHandle): void {
+  const { view } = arena
+  const start = arena.offset[frame]
+  const length = arena.length[frame]
+  if (arena.packetType[frame] === 0 && hasPlainPorts(shapeOf(view, start, length))) {
+    // Most frames, and the same for them as below.
+    const ip = start + IPV4
+    inner.tos = view.getUint8(ip + 1)
+    inner.ttl = view.getUint8(ip + 8)
+    inner.sourcePort = sourcePortOfPlain(view, ip)
+    return
+  }
+  const layout = locate(arena, frame)
+  inner.tos = Math.max(innerTos(layout), 0)
+  inner.ttl = innerTtl(layout, DEFAULT_TTL)
+  inner.sourcePort = sourcePortFor(layout, start, length)
 }
 
 /** Puts such headers in front of one frame. */

@@ -3,6 +3,8 @@ import { FrameArena } from '../../datapath/frames.ts'
 import type { FrameHandle } from '../../datapath/frames.ts'
 import { Decapsulation, decapsulate, NotReceived, outer, TunnelTable } from '../../datapath/tunnels.ts'
 import type { Encapsulation } from '../../datapath/tunnels/outer-headers.ts'
+import { locate } from '../../datapath/rewrite/layout.ts'
+import { sourcePortFor } from '../../datapath/tunnels/entropy.ts'
 import { encapsulate, VXLAN_OVERHEAD } from '../../datapath/tunnels/outer-headers.ts'
 import type { TunnelOptions } from '../../protocols/control/messages.ts'
 import { dissect } from '../../protocols/packet/packet.ts'
@@ -120,6 +122,19 @@ describe('the source port', () => {
       seen.add(port)
     }
     expect(seen.size).toBeGreaterThan(1800)
+  })
+
+  test('is the same, whichever way the frame is read', () => {
+    const random = seeded(1)
+    const ports: [number, number][] = []
+    for (let round = 0; round < 2000; round++) {
+      const frame = arena.allocateFrom(randomFrame(random))
+      const expected = sourcePortFor(locate(arena, frame), arena.offset[frame]!, arena.length[frame]!)
+      expect(encapsulate(arena, frame, OPTIONS)).toBe(true)
+      ports.push([sourcePort(frame), expected])
+      arena.release(frame)
+    }
+    expect(ports.filter(([port, expected]) => port !== expected)).toEqual([])
   })
 
   test('is the same for all fragments of a datagram', () => {
