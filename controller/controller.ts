@@ -5,6 +5,7 @@ import { SwitchAway } from './southbound/remote-switch.ts'
 import type { FlowFilter, FlowSpec, FlowStatistics, PortStatistics } from '../protocols/control/messages.ts'
 import type { Clock, Nanoseconds } from '../runtime/clock.ts'
 import type { Channel } from '../runtime/transport.ts'
+import { fullSwitchName } from '../topologies/lookup.ts'
 import type { Topology } from '../topologies/topology.ts'
 import { Learner } from './learner.ts'
 import { Migrations } from './migration/migrations.ts'
@@ -270,8 +271,7 @@ export class Controller {
 
   /** `h1` means the integration bridge of h1. */
   #resolve(name: string): string {
-    const host = this.topology.hosts.find((one) => one.name === name)
-    const full = host === undefined ? name : `${name}/${host.bridges[0]!.name}`
+    const full = fullSwitchName(this.topology, name)
     if (!this.#fleet.names.includes(full)) throw new NotFound('switch', name, this.#fleet.names)
     return full
   }

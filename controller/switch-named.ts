@@ -1,3 +1,4 @@
+import { fullSwitchName } from '../topologies/lookup.ts'
 import type { Controller } from './controller.ts'
 import { NotFound, type SwitchStatus } from './model.ts'
 
@@ -7,7 +8,8 @@ import { NotFound, type SwitchStatus } from './model.ts'
  */
 export function switchNamed(controller: Controller, name: string): SwitchStatus {
   const switches = controller.switches()
-  const found = switches.find((status) => status.name === name) ?? switches.find(({ host }) => host === name)
+  const full = fullSwitchName(controller.topology, name)
+  const found = switches.find((status) => status.name === full)
   if (found === undefined)
     throw new NotFound(
       'switch',

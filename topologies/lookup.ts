@@ -3,6 +3,7 @@
 import { InvalidField } from '../protocols/errors.ts'
 import { nearest, oneOf } from './did-you-mean.ts'
 import type { Bridge, Host, Nic, Topology } from './topology.ts'
+import { switchName } from './topology.ts'
 
 /** A switch by its place: the bridge of a host. */
 export interface SwitchPlace {
@@ -57,6 +58,12 @@ export function resolveSwitch(topology: Topology, name: string): SwitchPlace {
   const host = findHost(topology, hostName)
   if (bridgeName.length === 0) return { host, bridge: integrationBridge(host) }
   return { host, bridge: find(`bridge on ${hostName}`, host.bridges, bridgeName.join('/')) }
+}
+
+/** `h1` as the name of its integration bridge, `h1/br-int`; any other name as it is, known or not. */
+export function fullSwitchName({ hosts }: Topology, name: string): string {
+  const host = hosts.find((one) => one.name === name)
+  return host === undefined ? name : switchName(host, integrationBridge(host))
 }
 
 /** Every network the vNIC is in: its own first, then those behind its tags. */

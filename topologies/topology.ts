@@ -111,5 +111,5 @@ export interface PortPolicy {
 /** Bytes that VXLAN adds to a guest's Ethernet payload: inner Ethernet 14, VXLAN 8, UDP 8, IPv4 20. */
 export const VXLAN_OVERHEAD = 50
 
-/** The switch a name means: `h1/br-int`, or `h1` for its integration bridge. */
+/** As `h1/br-int`. */
 export const switchName = (host: Host, bridge: Bridge): string => `${host.name}/${bridge.name}`
