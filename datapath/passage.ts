@@ -20,6 +20,13 @@ export function refusal(arena: FrameArena, frame: FrameHandle, port: Port | unde
   return arena.length[frame] < ETHERNET_HEADER_SIZE ? 'malformed' : undefined
 }
 
+/** Counts a frame that has come in at the port, or was refused there. */
+export function countReceived({ counters }: Port, length: number, refused: boolean): void {
+  counters.receivedPackets++
+  counters.receivedBytes += length
+  if (refused) counters.receivedDropped++
+}
+
 /** Why the frame can not leave through the port; where it can, it has its outer headers. */
 export function obstacle(arena: FrameArena, frame: FrameHandle, port: Port, output: Output): DropReason | undefined {
   if (port.config.state === 'closed') return 'inactive_binding'

@@ -32,7 +32,7 @@ import type { MacEntry } from './mac-table.ts'
 import { MacTable } from './mac-table.ts'
 import { MeterTable } from './meters.ts'
 import { packetInOf } from './packet-in.ts'
-import { obstacle, refusal } from './passage.ts'
+import { countReceived, obstacle, refusal } from './passage.ts'
 import type { Effect } from './pipeline/effects.ts'
 import { bringAbout } from './pipeline/effects.ts'
 import type { Frozen } from './pipeline/freeze.ts'
@@ -298,6 +298,7 @@ export class Switch {
   #begin(outOfStep = false): Nanoseconds {
     const now = this.clock.now()
     this.macTable.expire(now)
+    this.cache.sweep(now)
     this.#nesting++
     beginFrames()
     return outOfStep ? OWN_INSTANT : now
@@ -477,6 +478,7 @@ export class Switch {
   #portChanged(reason: 'add' | 'modify' | 'delete', port: Port, before?: PortConfig, by?: object): void {
     const closed = port.config.state === 'closed' && before?.state !== 'closed'
     this.cache.changes.note({ type: 'port', port: port.number })
+    if (reason === 'delete') this.cache.forgetPort(port.number)
     if (reason === 'delete' || closed || (before && movesVlan(before, port.config))) this.macTable.flush(port.number)
     this.#events.message({ type: 'portStatus', reason, port: this.ports.describe(port) }, by)
   }
@@ -488,12 +490,6 @@ function learnedFrom(effects: readonly Effect[], macTable: MacTable, now: Nanose
     .filter((effect) => effect.type === 'learn_address')
     .map(({ vlan, mac }) => macTable.find(vlan, mac, now))
     .filter((entry) => entry !== undefined)
-}
-
-function countReceived({ counters }: Port, length: number, refused: boolean): void {
-  counters.receivedPackets++
-  counters.receivedBytes += length
-  if (refused) counters.receivedDropped++
 }
 
 const movesVlan = (before: PortConfig, after: PortConfig) =>

@@ -53,11 +53,11 @@ const LIMITS: FlowCacheLimits = { megaflows: 200_000, microflows: 1 << 20, masks
 
 /** Open vSwitch's `max-idle`: what was not used for so long may go. */
 export const MAX_IDLE: Nanoseconds = 10 * SECOND
-/** Places looked at for idle megaflows when one is added. */
+/** Places looked at for idle megaflows when one is added, and when frames come. */
 const SWEEP = 4
 /** Megaflows of which one goes when there is no room. */
 const CANDIDATES = 32
-/** Megaflows that may have something to tell before they are made to: those that are gone wait among them. */
+/** Numbers of megaflows that may have something to tell before they are made to: those that are gone wait among them. */
 const MOST_NEWS = 1 << 18
 /** Tunnels whose frames have an entrance of their own. */
 const MOST_TUNNELS = 4096
@@ -137,8 +137,8 @@ export class FlowCache {
   #lastNumber = 0
   /** The place that is looked at next for one that is idle. */
   #hand = 0
-  /** Megaflows that have something to tell. */
-  #news: Megaflow[] = []
+  /** Numbers of megaflows that have something to tell. */
+  #news: number[] = []
 
   constructor(context: PipelineContext, limits: Partial<FlowCacheLimits> = {}) {
     this.#limits = { ...LIMITS, ...limits }
@@ -168,6 +168,13 @@ export class FlowCache {
     const entrance = new Entrance(this.#limits)
     this.#ports.set(port, entrance)
     return entrance
+  }
+
+  /** Forgets the ways in at a port that is gone; what was answered there goes when it is idle. */
+  forgetPort(port: number): void {
+    this.#ports.delete(port)
+    for (const key of this.#tunnels.keys()) if (Math.floor(key / 2 ** 24) === port) this.#tunnels.delete(key)
+    this.#lastTunnel = undefined
   }
 
   /** Where frames come in at a tunnel port out of the tunnel with these outer headers. */
@@ -282,7 +289,7 @@ export class FlowCache {
 
   /** Counts a frame of the megaflow that is kept there. */
   countAt(place: number, length: number, now: Nanoseconds): void {
-    if (this.records.count(place, length, now)) this.#news.push(this.at(place))
+    if (this.records.count(place, length, now)) this.#news.push(this.records.number(place))
   }
 
   /** Brings in what was counted: to be called before counters of flows, tables or groups are read or any of them changes. */
@@ -290,7 +297,10 @@ export class FlowCache {
     if (this.#news.length === 0) return
     const news = this.#news
     this.#news = []
-    for (const megaflow of news) if (megaflow.number !== 0) this.#tellOf(megaflow)
+    for (const number of news) {
+      const place = number & this.#lastPlace
+      if (this.records.number(place) === number) this.#tellOf(this.at(place))
+    }
   }
 
   /** Those that are not idle, the one that was not used for longest first. */
@@ -356,7 +366,7 @@ export class FlowCache {
   }
 
   #keep(megaflow: Megaflow, now: Nanoseconds): void {
-    this.#sweep(now)
+    this.sweep(now)
     if (this.#news.length >= MOST_NEWS) this.tell()
     if (this.#size >= this.limit) this.#evict()
     const number = this.#nextNumber()
@@ -400,8 +410,8 @@ export class FlowCache {
     if (seesTcp) this.records.addTcpFlags(number & this.#lastPlace, key[Word.tcpFlags])
   }
 
-  /** Some that are idle go. */
-  #sweep(now: Nanoseconds): void {
+  /** Some that are idle go: to be called now and then. */
+  sweep(now: Nanoseconds): void {
     for (let looked = 0; looked < SWEEP; looked++) {
       const place = this.#nextPlace()
       if (place !== 0 && now - this.records.usedAt(place) >= MAX_IDLE) this.#drop(this.at(place))

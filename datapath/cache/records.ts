@@ -101,12 +101,12 @@ export class Records {
     this.#ints[place * INTS + TCP_FLAGS] |= flags
   }
 
-  /** Counts a frame. Whether that is the first thing to tell. */
+  /** Counts a frame; they may come out of the order of their instants. Whether that is the first thing to tell. */
   count(place: number, length: number, now: Nanoseconds): boolean {
     const floats = this.#floats
     floats[place * FLOATS + PACKETS]++
     floats[place * FLOATS + BYTES] += length
-    floats[place * FLOATS + USED_AT] = now
+    if (now > floats[place * FLOATS + USED_AT]) floats[place * FLOATS + USED_AT] = now
     const marks = this.#ints[place * INTS + MARKS]
     if ((marks & Mark.News) !== 0) return false
     this.#ints[place * INTS + MARKS] = marks | Mark.News
