@@ -209,7 +209,7 @@ export const DIFFERENCES: readonly (readonly [string, string, string, string])[]
   [
     'ct(alg=ftp), ct(alg=tftp)',
     'expects the connections that are spoken of, translates their addresses, and names the helper in dump-conntrack',
-    'tracked as any connection, with a warning',
+    'tracked as any connection; `switch run` warns of flows that have it',
     'application gateways are outside this switch',
   ],
   [

@@ -22,7 +22,7 @@ const MESSAGE_REMARKS: Partial<Record<MessageType, Remark>> = {
 }
 
 const ACTION_REMARKS: Partial<Record<Action['type'], Remark>> = {
-  ct: { support: 'partly', why: 'alg is taken with a warning and not acted upon' },
+  ct: { support: 'partly', why: 'alg is taken and not acted upon; `switch run` warns of flows that have it' },
   sample: { support: 'partly', why: 'counted by observation point; nothing is exported' },
 }
 

@@ -22,6 +22,7 @@ import { FrameArena, MAX_FRAME_LENGTH } from '../frames.ts'
 import type { Port } from '../ports.ts'
 import { Switch } from '../switch.ts'
 import { commandsOf } from './commands.ts'
+import { gatewayWarning } from './gateway-warning.ts'
 import { greet } from './listener.ts'
 import { converseProbed, PROBE_INTERVAL } from './probe.ts'
 import { Reconnect } from './reconnect.ts'
@@ -99,6 +100,10 @@ export class Vswitchd {
         drop: () => {},
         message: (message, by) => this.#publish(message, by),
       },
+    })
+    this.device.tables.listen((changes) => {
+      const warning = gatewayWarning(changes)
+      if (warning !== undefined) options.log(warning)
     })
     this.#agent = new Agent(this.device)
     this.#snoops = new Snoops((controller) => this.#agent.roleOf(controller))

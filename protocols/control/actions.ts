@@ -133,7 +133,7 @@ export interface CtAction {
   zone: number | Subfield
   /** Where the frame goes on, tracked; absent: nowhere, and what follows sees it untracked. */
   table?: number
-  /** `APPLICATION_GATEWAYS`, or 0 for none. Taken with a warning, and not acted upon. */
+  /** `APPLICATION_GATEWAYS`, or 0 for none. Taken and not acted upon; a switch that runs alone warns of flows that have it. */
   alg: number
   /** `exec(…)` on ct_mark and ct_label, and `nat`. */
   actions: Action[]
