@@ -1,12 +1,14 @@
 import { SHAPES } from './frame-shape.ts'
 import type { Megaflow } from './megaflow.ts'
 import { Megaflows } from './megaflows.ts'
+import type { SlotBudget } from './microflows.ts'
 import { Microflows } from './microflows.ts'
 
-/** As in FlowCacheLimits. */
 export interface EntranceLimits {
+  /** As in FlowCacheLimits. */
   masks: number
-  microflows: number
+  /** Of the switch. */
+  slots: SlotBudget
 }
 
 export interface EntranceOptions {
@@ -41,25 +43,27 @@ export class Entrance {
   /** Frames have no Ethernet header. */
   readonly bare: boolean
   readonly tunnel: Tunnelled | undefined
-  readonly #mostMicroflows: number
+  readonly #slots: SlotBudget
   readonly #microflows: (Microflows | undefined)[] = new Array<undefined>(SHAPES).fill(undefined)
 
   /** From outside where `recirculation` is 0. */
-  constructor(
-    { masks, microflows }: EntranceLimits,
-    { recirculation = 0, bare = false, tunnel }: EntranceOptions = {},
-  ) {
+  constructor({ masks, slots }: EntranceLimits, { recirculation = 0, bare = false, tunnel }: EntranceOptions = {}) {
     this.megaflows = new Megaflows(masks)
     this.isPlain = recirculation === 0
     this.recirculation = recirculation
     this.bare = bare
     this.tunnel = tunnel
-    this.#mostMicroflows = microflows
+    this.#slots = slots
   }
 
   /** The microflows of frames of this shape. */
   microflows(shape: number): Microflows {
-    return (this.#microflows[shape] ??= new Microflows(shape, this.#mostMicroflows))
+    return (this.#microflows[shape] ??= new Microflows(shape, this.#slots))
+  }
+
+  /** Nobody comes this way any more. */
+  close(): void {
+    for (const microflows of this.allMicroflows()) microflows.release()
   }
 
   /** Those there are. */

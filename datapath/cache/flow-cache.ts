@@ -33,17 +33,18 @@ import type { PipelineContext } from '../pipeline/walk.ts'
 import { Changes } from './changes.ts'
 import { Witness, addressName } from './dependencies.ts'
 import { Entrance } from './entrance.ts'
-import type { Tunnelled } from './entrance.ts'
+import type { EntranceLimits, Tunnelled } from './entrance.ts'
 import type { Exit } from './exits.ts'
 import { Exits } from './exits.ts'
 import { NO_SHAPE, shapeOf, tcpFlagsOf } from './frame-shape.ts'
 import { Megaflow } from './megaflow.ts'
+import { SlotBudget } from './microflows.ts'
 import { Mark, Records } from './records.ts'
 
 export interface FlowCacheLimits {
   /** Megaflows kept at most, up to 200,000; with 0, every frame is taken to the pipeline. */
   megaflows: number
-  /** Slots for microflows of each entrance and shape: a power of two, four or more. */
+  /** Slots for microflows, beside the first few of each entrance and shape: a power of two, four or more. */
   microflows: number
   /** Masks of each entrance that are as wide as its answers allow. */
   masks: number
@@ -102,6 +103,9 @@ export interface Uses {
   tcpFlags: number
 }
 
+/** And then by destination. */
+type TunnelsBySource = Map<number, Map<number, Entrance>>
+
 export class FlowCache {
   readonly changes = new Changes()
   readonly statistics: CacheStatistics = {
@@ -116,9 +120,11 @@ export class FlowCache {
     evicted: 0,
   }
   readonly #limits: FlowCacheLimits
+  readonly #entranceLimits: EntranceLimits
   readonly #witness: Witness
   readonly #ports = new Map<number, Entrance>()
-  readonly #tunnels = new Map<number, Map<number, Map<number, Entrance>>>()
+  /** By port and VNI. */
+  readonly #tunnels = new Map<number, TunnelsBySource>()
   #tunnelCount = 0
   /** Frames of one tunnel come together. */
   #lastTunnel: Entrance | undefined
@@ -142,6 +148,7 @@ export class FlowCache {
 
   constructor(context: PipelineContext, limits: Partial<FlowCacheLimits> = {}) {
     this.#limits = { ...LIMITS, ...limits }
+    this.#entranceLimits = { masks: this.#limits.masks, slots: new SlotBudget(this.#limits.microflows) }
     this.#lastPlace = 2 ** Math.ceil(Math.log2(1.25 * this.limit + 2)) - 1
     this.#witness = new Witness(context)
   }
@@ -165,16 +172,17 @@ export class FlowCache {
   atPort(port: number): Entrance {
     const known = this.#ports.get(port)
     if (known !== undefined) return known
-    const entrance = new Entrance(this.#limits)
+    const entrance = new Entrance(this.#entranceLimits)
     this.#ports.set(port, entrance)
     return entrance
   }
 
   /** Forgets the ways in at a port that is gone; what was answered there goes when it is idle. */
   forgetPort(port: number): void {
+    this.#ports.get(port)?.close()
     this.#ports.delete(port)
-    for (const key of this.#tunnels.keys()) if (Math.floor(key / 2 ** 24) === port) this.#tunnels.delete(key)
-    this.#lastTunnel = undefined
+    for (const [key, bySource] of this.#tunnels)
+      if (Math.floor(key / 2 ** 24) === port) this.#forgetTunnels(key, bySource)
   }
 
   /** Where frames come in at a tunnel port out of the tunnel with these outer headers. */
@@ -188,7 +196,7 @@ export class FlowCache {
   whereThawed(frozen: Frozen): Entrance {
     let entrance = this.#thawed.get(frozen)
     if (entrance !== undefined) return entrance
-    entrance = new Entrance(this.#limits, { recirculation: ++this.#recirculations, bare: frozen.bare })
+    entrance = new Entrance(this.#entranceLimits, { recirculation: ++this.#recirculations, bare: frozen.bare })
     this.#thawed.set(frozen, entrance)
     return entrance
   }
@@ -278,7 +286,7 @@ export class FlowCache {
 
   /** An answer for one frame. */
   once(key: FlowKey, ask: Ask): Megaflow {
-    return this.#answer(new Entrance(this.#limits), key, ask)
+    return this.#answer(new Entrance(this.#entranceLimits), key, ask)
   }
 
   /** Counts a frame of the megaflow. */
@@ -323,16 +331,24 @@ export class FlowCache {
     }
   }
 
+  #forgetTunnels(key: number, bySource: TunnelsBySource): void {
+    for (const byDestination of bySource.values()) {
+      for (const entrance of byDestination.values()) entrance.close()
+      this.#tunnelCount -= byDestination.size
+    }
+    this.#tunnels.delete(key)
+    this.#lastTunnel = undefined
+  }
+
   #tunnelOf(tunnel: Tunnelled): Entrance {
     if (this.#tunnelCount === MOST_TUNNELS) {
-      this.#tunnels.clear()
-      this.#tunnelCount = 0
+      for (const [key, bySource] of this.#tunnels) this.#forgetTunnels(key, bySource)
     }
     const bySource = entryOf(this.#tunnels, tunnel.port * 2 ** 24 + tunnel.vni)
     const byDestination = entryOf(bySource, tunnel.source)
     let entrance = byDestination.get(tunnel.destination)
     if (entrance !== undefined) return entrance
-    entrance = new Entrance(this.#limits, { tunnel })
+    entrance = new Entrance(this.#entranceLimits, { tunnel })
     byDestination.set(tunnel.destination, entrance)
     this.#tunnelCount++
     return entrance

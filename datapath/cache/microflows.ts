@@ -35,10 +35,33 @@ const NO_BITS = SHAPED_BYTES + 4
 /** The words of the frame that was looked up last. */
 const words = new Int32Array(SHAPED_BYTES)
 
+/** Slots that the microflows of a switch may take, beside the first few of each. */
+export class SlotBudget {
+  readonly first: number
+  #left: number
+
+  /** A power of two, four or more. */
+  constructor(slots: number) {
+    this.first = Math.min(FEWEST, slots)
+    this.#left = slots - this.first
+  }
+
+  /** Whether there were so many. */
+  take(slots: number): boolean {
+    if (slots > this.#left) return false
+    this.#left -= slots
+    return true
+  }
+
+  giveBack(slots: number): void {
+    this.#left += slots
+  }
+}
+
 export class Microflows {
   hits = 0
   readonly #shape: number
-  readonly #mostSlots: number
+  readonly #budget: SlotBudget
   /** Bits of the flow key that the union has. */
   readonly #covered = new Uint32Array(KEY_WORDS)
   /** Bits of a frame that the union has. */
@@ -53,16 +76,20 @@ export class Microflows {
   /** Goes up as slots are filled. */
   #age = 0
 
-  /** At most `mostSlots`: a power of two, four or more. */
-  constructor(shape: number, mostSlots: number) {
+  constructor(shape: number, budget: SlotBudget) {
     this.#shape = shape
-    this.#mostSlots = mostSlots
-    this.#lastSlot = Math.min(FEWEST, mostSlots) - 1
+    this.#budget = budget
+    this.#lastSlot = budget.first - 1
     this.#slots = new Int32Array(this.#stride * (this.#lastSlot + 1))
   }
 
   get size(): number {
     return this.#size
+  }
+
+  /** They are not used any more: others may have their slots. */
+  release(): void {
+    this.#budget.giveBack(this.#lastSlot + 1 - this.#budget.first)
   }
 
   /**
@@ -123,7 +150,7 @@ export class Microflows {
   /** Remembers that frames like the one at `at` go by the megaflow of this number and mask. */
   insert(view: DataView, at: number, number: number, mask: MegaflowMask): void {
     if (!this.#covers(mask)) this.#cover(mask)
-    if (2 * this.#size > this.#lastSlot && this.#lastSlot + 1 < this.#mostSlots) this.#grow()
+    if (2 * this.#size > this.#lastSlot && this.#budget.take(this.#lastSlot + 1)) this.#grow()
     this.#put(this.#hash(view, at), number)
   }
 

@@ -52,3 +52,21 @@ test('a port of an old number is another port: nothing of the one that is gone i
   expect(receive(frameTo(0), 1)).toHaveLength(1)
   expect(sw.cache.statistics.miss).toBe(2)
 })
+
+test('all microflows of a switch together have so many slots, beside the first 256 of each port', () => {
+  const ports = [1, 2, 3, 4]
+  const { sw, receive } = testSwitch(
+    ports.map(() => ({})),
+    { cache: { microflows: 1024 } },
+  )
+  sw.tables.applyBundle([flowMod(parseFlow('udp,tp_dst=1000,actions=2'))])
+  const kept = () => sw.cache.entrances().flatMap((entrance) => entrance.allMicroflows().map(({ size }) => size))
+  const total = () => kept().reduce((sum, size) => sum + size, 0)
+  for (const port of [...ports, ...ports, ...ports])
+    for (let flow = 0; flow < 2000; flow++) receive(frameTo(flow), port)
+  expect(total()).toBeGreaterThan(1024)
+  expect(total()).toBeLessThanOrEqual(1024 + 3 * 256)
+  for (const port of [1, 2, 3]) sw.ports.remove(`p${port}`)
+  for (let flow = 0; flow < 4000; flow++) receive(frameTo(flow % 2000), 4)
+  expect(kept().at(-1)).toBeGreaterThan(700)
+})
