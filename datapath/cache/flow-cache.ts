@@ -28,6 +28,7 @@ import { Word } from '../../protocols/fields.ts'
 import type { FlowKey } from '../flow-key.ts'
 import type { FrameArena, FrameHandle } from '../frames.ts'
 import type { Frozen } from '../pipeline/freeze.ts'
+import { stateOf } from '../pipeline/freeze.ts'
 import type { Translation } from '../pipeline/translation.ts'
 import type { PipelineContext } from '../pipeline/walk.ts'
 import { Changes } from './changes.ts'
@@ -60,6 +61,8 @@ const SWEEP = 4
 const CANDIDATES = 32
 /** Numbers of megaflows that may have something to tell before they are made to: those that are gone wait among them. */
 const MOST_NEWS = 1 << 18
+/** States in which frames are read anew that are known to be alike. */
+const MOST_STATES = 4096
 /** Tunnels whose frames have an entrance of their own. */
 const MOST_TUNNELS = 4096
 
@@ -129,6 +132,8 @@ export class FlowCache {
   /** Frames of one tunnel come together. */
   #lastTunnel: Entrance | undefined
   readonly #thawed = new WeakMap<Frozen, Entrance>()
+  /** The same for states that are alike: of each first megaflow one, were it not for this. */
+  readonly #thawedAlike = new Map<string, Entrance>()
   #recirculations = 0
   /**
    * A power of two, less 1: there are more places than megaflows may be, so that a free one is soon found, and one that is not.
@@ -196,8 +201,13 @@ export class FlowCache {
   whereThawed(frozen: Frozen): Entrance {
     let entrance = this.#thawed.get(frozen)
     if (entrance !== undefined) return entrance
-    entrance = new Entrance(this.#entranceLimits, { recirculation: ++this.#recirculations, bare: frozen.bare })
+    const state = stateOf(frozen)
+    entrance = state === undefined ? undefined : this.#thawedAlike.get(state)
+    entrance ??= new Entrance(this.#entranceLimits, { recirculation: ++this.#recirculations, bare: frozen.bare })
     this.#thawed.set(frozen, entrance)
+    if (state === undefined) return entrance
+    if (this.#thawedAlike.size === MOST_STATES) this.#thawedAlike.clear()
+    this.#thawedAlike.set(state, entrance)
     return entrance
   }
 

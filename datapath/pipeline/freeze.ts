@@ -67,6 +67,14 @@ export interface ResultBit {
   value: boolean
 }
 
+/** All that there is in it, as text, where that is no more than a table to go on with: equal ones are the same to any frame. */
+export function stateOf({ table, lists, actionSet, stack, isPacketOut, ...state }: Frozen): string | undefined {
+  if (table === undefined || lists.length > 0 || actionSet !== undefined || stack !== undefined || isPacketOut)
+    return undefined
+  const { metadata, queue, bare, tracked, recirculations, measurements } = state
+  return [table, queue, bare, tracked, recirculations, measurements, ...metadata].join()
+}
+
 /** Gives a key that was read off the frame again what the pipeline knew beside it, and what was found out since. */
 export function thawKey(
   frozen: Frozen,
