@@ -21,7 +21,7 @@ export function sourcePortOfPlain(view: DataView, ip: number): number {
   return portOf(mixed(addresses, view.getUint32(ip + 20)))
 }
 
-const portOf = (hash: number) => FIRST_PORT + Math.floor((finished(hash) / 0x100000000) * PORTS)
+const portOf = (hash: number) => FIRST_PORT + Math.floor(((finished(hash) >>> 0) / 0x100000000) * PORTS)
 
 function hashOf(layout: Layout, start: number, length: number): number {
   if (layout.network === 0 || !isIp(layout)) return hashEthernet(layout, start, length)
@@ -59,5 +59,5 @@ function finished(hash: number): number {
   last = Math.imul(last, 0x85ebca6b)
   last ^= last >>> 13
   last = Math.imul(last, 0xc2b2ae35)
-  return (last ^ (last >>> 16)) >>> 0
+  return last ^ (last >>> 16)
 }
