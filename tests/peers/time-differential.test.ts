@@ -11,6 +11,7 @@ import { printFlow } from '../../protocols/flow-text/print.ts'
 import { decodeOpenFlow, encodeOpenFlow } from '../../protocols/openflow/codec.ts'
 import { MILLISECOND } from '../../runtime/clock.ts'
 import { seeded } from '../../runtime/random.ts'
+import { flowMod } from '../support/test-tables.ts'
 import type { Answer, Sides } from './support/openflow-sides.ts'
 import { OpenFlowSides, byPort, text, told } from './support/openflow-sides.ts'
 import { ovsInstalled } from './support/ovs.ts'
@@ -43,19 +44,7 @@ const FLOWS: Message = {
   type: 'flowStatisticsRequest',
   filter: { table: ALL_TABLES, match: [], cookie: 0n, cookieMask: 0n },
 }
-const DELETE_ALL: Message = {
-  type: 'flowMod',
-  command: 'delete',
-  table: ALL_TABLES,
-  match: [],
-  priority: 0,
-  cookie: 0n,
-  cookieMask: 0n,
-  idleTimeout: 0,
-  hardTimeout: 0,
-  flags: {},
-  instructions: { apply: [], clear: false, write: [] },
-}
+const DELETE_ALL = flowMod({ command: 'delete', table: ALL_TABLES, priority: 0 })
 const METERS: Message = { type: 'meterStatisticsRequest' }
 
 async function compared(sides: OpenFlowSides, steps: readonly Step[], question: Message): Promise<Sides<string[]>> {
