@@ -10,7 +10,7 @@ import type { Rewrite } from '../run-rewrites.ts'
 import { rewrite } from '../run-rewrites.ts'
 import type { OuterHeaders } from '../tunnels/outer-headers.ts'
 
-/** What leaves all an Ethernet frame is, and makes it longer by a tag at most. */
+/** Leaves an Ethernet frame one, and makes it longer by a tag at most. */
 type PlainRewrite = Extract<Rewrite, { type: 'set' | 'push_vlan' | 'pop_vlan' }>
 
 /** Frames that are longer take the longer way. Behind rewrites and outer headers they must fit into IPv4. */
@@ -19,7 +19,7 @@ const LONGEST = 60_000
 const MOST_REWRITES = 16
 
 export class Exit {
-  /** Frames may go; `head` goes in front of them where there is one. */
+  /** Where frames may leave at once. */
   port: Port | undefined
   readonly key: string
   readonly #output: Output
@@ -36,7 +36,7 @@ export class Exit {
     this.#rewrites = rewrites
   }
 
-  /** The port, where all that stands between this frame and its leaving at once is `rewrite`. */
+  /** The port, where all that stands between this frame and its leaving at once is `prepare`. */
   portFor(arena: FrameArena, frame: FrameHandle, change: number, ports: PortsByNumber): Port | undefined {
     if (this.#asOf !== change) this.#look(change, ports)
     return arena.packetType[frame] === 0 && arena.length[frame] <= LONGEST ? this.port : undefined

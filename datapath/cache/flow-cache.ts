@@ -323,10 +323,11 @@ export class FlowCache {
 
   /** Those that are not idle, the one that was not used for longest first. */
   megaflows(now: Nanoseconds): Megaflow[] {
+    const usedAt = ({ number }: Megaflow) => this.records.usedAt(number & this.#lastPlace)
     return this.#kept
       .filter((megaflow) => megaflow !== undefined)
-      .filter((megaflow) => now - this.usesOf(megaflow).usedAt < MAX_IDLE)
-      .sort((a, b) => this.usesOf(a).usedAt - this.usesOf(b).usedAt)
+      .filter((megaflow) => now - usedAt(megaflow) < MAX_IDLE)
+      .sort((a, b) => usedAt(a) - usedAt(b))
   }
 
   /** Of a megaflow that is kept. */
