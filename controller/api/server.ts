@@ -7,6 +7,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import Fastify from 'fastify'
 import type { Topology } from '../../topologies/topology.ts'
 import type { Controller } from '../controller.ts'
+import { decorateActor } from './actor.ts'
 import type { Api } from './api.ts'
 import { handleErrors, Problem } from './errors.ts'
 import { eventRoutes } from './events.ts'
@@ -40,6 +41,7 @@ export async function buildServer(controller: Controller, options: ServerOptions
     forceCloseConnections: true,
     exposeHeadRoutes: false,
   }).withTypeProvider<TypeBoxTypeProvider>()
+  decorateActor(api)
   compileSchemas(api)
   handleErrors(api, options.log ?? ((line) => process.stderr.write(`${line}\n`)))
   refuseForeignPages(api, options.hostNames)

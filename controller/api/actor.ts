@@ -1,0 +1,20 @@
+// Who asks. The name goes into the journal and the audit log.
+
+import type { FastifyRequest } from 'fastify'
+import type { Api } from './api.ts'
+
+/** Where the server asks nobody who they are, as on loopback. */
+export const LOCAL = 'local'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    actor: string
+  }
+}
+
+export function decorateActor(api: Api): void {
+  api.decorateRequest('actor', LOCAL)
+}
+
+/** Name of the token that the request carries; `local` where none is asked for. */
+export const actorOf = (request: FastifyRequest): string => request.actor
