@@ -5,7 +5,7 @@ import { SwitchAway } from './southbound/remote-switch.ts'
 import type { FlowFilter, FlowSpec, FlowStatistics, PortStatistics } from '../protocols/control/messages.ts'
 import type { Clock, Nanoseconds } from '../runtime/clock.ts'
 import type { Channel } from '../runtime/transport.ts'
-import { fullSwitchName } from '../topologies/lookup.ts'
+import { findHost, findNic, fullSwitchName } from '../topologies/lookup.ts'
 import type { Topology } from '../topologies/topology.ts'
 import { Learner } from './learner.ts'
 import { Migrations } from './migration/migrations.ts'
@@ -17,9 +17,14 @@ import { LearnedAddresses } from './network/learned.ts'
 import type { Intent, View } from './network/view.ts'
 import { buildView } from './network/view.ts'
 import { groupBy } from './network/grouping.ts'
+import { Hosts, type HostProcess } from './hosts/hosts.ts'
+import type { Wire, Wires } from './hosts/wires.ts'
+import { NO_WIRES, wireAt, withoutWire, withWire } from './hosts/wires.ts'
 import { Fleet } from './reconcile/fleet.ts'
 import { flowKey } from './reconcile/switch-state.ts'
-import { RemoteSwitch } from './southbound/remote-switch.ts'
+import { greet } from './southbound/greeting.ts'
+import { RemoteHost } from './southbound/remote-host.ts'
+import type { RemoteSwitch } from './southbound/remote-switch.ts'
 import { appOfCookie } from './tables.ts'
 import type { FlowsBySwitch } from './user-flows.ts'
 import { asAdded, asDesired, checkUserFlow, flowEvent, matchesFilter, withFlows, withoutFlows } from './user-flows.ts'
@@ -30,6 +35,10 @@ export interface ControllerOptions {
   log?: (line: string) => void
   /** How long frames may still be on their way to a migration's source after its peers have let go of it; 2 ms where absent. */
   drain?: () => Nanoseconds
+  /** Grows with every start: of two controllers, hosts listen to the one with the greater. 0 where absent. */
+  generationId?: bigint
+  /** Those that dial in and fall silent are let go of. For real sockets, whose other end may be gone without a word. */
+  probes?: boolean
 }
 
 const NOTHING: Topology = { name: '', hosts: [], fabric: { switches: [], links: [] }, networks: [], vms: [] }
@@ -38,6 +47,8 @@ export class Controller {
   readonly #clock: Clock
   readonly #log: (line: string) => void
   readonly #fleet = new Fleet()
+  readonly #hosts: Hosts
+  readonly #probes: boolean
   readonly #learner: Learner
   readonly #migrations: Migrations
   readonly #listeners = new Set<(event: ControllerEvent) => void>()
@@ -48,6 +59,7 @@ export class Controller {
   #intent: Intent = { topology: NOTHING, moves: new Map(), learned: new LearnedAddresses() }
   #view: View = buildView(this.#intent)
   #userFlows: FlowsBySwitch = new Map()
+  #wires: Wires = NO_WIRES
   #standings = new Map<string, string>()
   /** The last of the writes; one is done after the other. */
   #writes: Promise<unknown> = Promise.resolve()
@@ -55,7 +67,10 @@ export class Controller {
   constructor(options: ControllerOptions) {
     this.#clock = options.clock
     this.#log = options.log ?? (() => {})
+    this.#probes = options.probes ?? false
     this.#fleet.onStatus = (name) => this.#standingChanged(name)
+    this.#hosts = new Hosts(options.generationId ?? 0n, this.#log)
+    this.#hosts.onStatus = (host) => this.#hostChanged(host)
     const world = {
       fleet: this.#fleet,
       view: () => this.#view,
@@ -69,7 +84,7 @@ export class Controller {
     )
   }
 
-  /** A switch has dialled in. Its featuresReply says which. */
+  /** A switch has dialled in, or the process that runs a host. What it says first tells which. */
   accept(channel: Channel): void {
     const greeting = this.#welcome(channel).catch((error: unknown) => this.#log(`${channel.peer}: ${String(error)}`))
     this.#greetings.add(greeting)
@@ -91,6 +106,43 @@ export class Controller {
       await this.#greeted()
       await this.#fleet.push()
     })
+  }
+
+  /**
+   * Joins a vNIC to a wire, for as long as it is at `host`: that of its VM now where absent. Resolves when the host has it, or is away
+   * and will have it once it returns.
+   * @throws InvalidField, Conflict where the host can not have such a wire; all is as before then
+   */
+  attach(name: string, wire: string, host?: string): Promise<Wire> {
+    return this.#exclusively(async () => {
+      const at = { ...this.#wirePlace(name, host), wire }
+      const before = this.#wires
+      await this.#setWires(withWire(before, at), at.host)
+      const problem = this.#hosts.process(at.host)?.wires.find(({ vnic }) => vnic === at.nic)?.problem ?? ''
+      if (problem === '') return at
+      await this.#setWires(before, at.host)
+      throw new Conflict(`${at.host} can not join ${at.nic} to ${wire}: ${problem}`)
+    })
+  }
+
+  /** @throws InvalidField, NotFound where there is no wire */
+  detach(name: string, host?: string): Promise<Wire> {
+    return this.#exclusively(async () => {
+      const at = this.#wirePlace(name, host)
+      const wire = wireAt(this.#wires, at.nic, at.host)
+      if (wire === undefined) throw new NotFound('wire', `${at.nic} at ${at.host}`)
+      await this.#setWires(withoutWire(this.#wires, at.nic, at.host), at.host)
+      return wire
+    })
+  }
+
+  wires(): Wire[] {
+    return [...this.#wires.values()]
+  }
+
+  /** What runs the host, where it is a process of its own and connected. */
+  hostProcess(name: string): HostProcess | undefined {
+    return this.#hosts.process(name)
   }
 
   /** As applied, VMs at the hosts to which migrations took them. */
@@ -216,7 +268,12 @@ export class Controller {
   }
 
   async #welcome(channel: Channel): Promise<void> {
-    const remote = await RemoteSwitch.greet(channel, this.#clock)
+    const remote = await greet(channel, this.#clock, this.#probes)
+    if (remote instanceof RemoteHost) this.#hosts.connect(remote)
+    else await this.#welcomeSwitch(remote)
+  }
+
+  async #welcomeSwitch(remote: RemoteSwitch): Promise<void> {
     const { name } = remote
     remote.onClose = () => this.#fleet.disconnect(remote)
     remote.onNotice = (message) => {
@@ -247,6 +304,19 @@ export class Controller {
     this.#view = buildView(intent, this.#view)
     this.#intent = intent
     this.#fleet.desire(this.#view, this.#userFlows)
+    this.#hosts.desire(this.#view, this.#wires)
+  }
+
+  #wirePlace(name: string, host: string | undefined): { nic: string; host: string } {
+    const { id, vm } = findNic(this.topology, name)
+    const running = this.topology.vms.find((one) => one.name === vm)!.host
+    return { nic: id, host: host === undefined ? running : findHost(this.topology, host).name }
+  }
+
+  async #setWires(wires: Wires, host: string): Promise<void> {
+    this.#wires = wires
+    this.#hosts.desire(this.#view, wires)
+    await this.#hosts.settled(host)
   }
 
   #setFlows(flows: FlowsBySwitch): void {
@@ -289,6 +359,11 @@ export class Controller {
     if (this.#standings.get(name) === standing) return
     this.#standings.set(name, standing)
     this.#emit({ type: 'switch', switch: name, connected, inSync, ...(problem === undefined ? {} : { problem }) })
+  }
+
+  #hostChanged(host: string): void {
+    const connected = this.#hosts.process(host) !== undefined
+    this.#emit({ type: 'host', host, connected, wires: this.#hosts.process(host)?.wires ?? [] })
   }
 
   #emit(event: ControllerEvent): void {

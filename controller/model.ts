@@ -1,6 +1,6 @@
 // What the controller tells about itself: plain data for the API, the CLI and the lab.
 
-import type { FlowSpec, PortDescription } from '../protocols/control/messages.ts'
+import type { FlowSpec, PortDescription, WireStatus } from '../protocols/control/messages.ts'
 
 export interface SwitchStatus {
   /** `h1/br-int` */
@@ -68,6 +68,7 @@ export interface UserFlow {
 
 export type ControllerEvent =
   | { type: 'switch'; switch: string; connected: boolean; inSync: boolean; problem?: string }
+  | { type: 'host'; host: string; connected: boolean; wires: WireStatus[] }
   | { type: 'topology'; name: string }
   | { type: 'migration'; migration: MigrationStatus }
   | { type: 'flow'; switch: string; command: 'add' | 'delete' | 'removed'; flow: string }

@@ -11,16 +11,11 @@ import type {
   PortStatistics,
 } from '../../protocols/control/messages.ts'
 import { ALL_TABLES, ReservedPort } from '../../protocols/control/messages.ts'
-import { Connection, ConnectionClosed, ControlError } from '../../protocols/control/connection.ts'
+import type { Connection } from '../../protocols/control/connection.ts'
+import { ConnectionClosed, ControlError } from '../../protocols/control/connection.ts'
 import type { Clock } from '../../runtime/clock.ts'
-import { SECOND } from '../../runtime/clock.ts'
-import type { Channel } from '../../runtime/transport.ts'
 import { Conflict, SwitchRefused } from '../model.ts'
-
-const VERSION = 1
-
-/** A switch that does not answer for this long is as good as gone. */
-const PATIENCE = 30 * SECOND
+import { answered } from './patience.ts'
 
 /** The switch is not connected, or went while it was asked. */
 export class SwitchAway extends Conflict {
@@ -46,20 +41,12 @@ export class RemoteSwitch {
   /** Errors to messages that await no reply, by the message's xid. */
   #refusals = new Map<number, Refusal>()
 
-  private constructor(connection: Connection, clock: Clock, features: MessageOf<'featuresReply'>) {
+  constructor(connection: Connection, clock: Clock, features: MessageOf<'featuresReply'>) {
     this.#connection = connection
     this.#clock = clock
     this.features = features
     connection.onMessage = (message, xid) => this.#receive(message, xid)
     connection.onClose = () => this.onClose()
-  }
-
-  /** Greets whoever dialled in. Rejects with ConnectionClosed or ControlError. */
-  static async greet(channel: Channel, clock: Clock): Promise<RemoteSwitch> {
-    const connection = new Connection(channel)
-    connection.send({ type: 'hello', version: VERSION })
-    const features = await answered(clock, connection, connection.request({ type: 'featuresRequest' }))
-    return new RemoteSwitch(connection, clock, features)
   }
 
   get name(): string {
@@ -169,13 +156,3 @@ export class RemoteSwitch {
 
 /** The blamed message came inside a bundle; its sender knows it without. */
 const withoutPrefix = (field: string) => field.replace(/^message\./, '')
-
-/** The reply, or the end of a connection that gives none. */
-async function answered<T>(clock: Clock, connection: Connection, reply: Promise<T>): Promise<T> {
-  const timer = clock.scheduleAsync(clock.now() + PATIENCE, () => connection.close())
-  try {
-    return await reply
-  } finally {
-    timer.cancel()
-  }
-}

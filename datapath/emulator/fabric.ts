@@ -17,7 +17,7 @@ import type { Agenda } from './agenda.ts'
 import { LinkDirection } from './link.ts'
 import { Paths } from './paths.ts'
 import type { Trail } from './trail.ts'
-import { isVtep, vtepNumber } from './vtep.ts'
+import { isVtep, vtepNumber } from '../host/vtep.ts'
 
 export interface FabricEvents {
   /** The first `count` frames have reached the host's network card. The list is good for this call. */

@@ -1,9 +1,10 @@
 // START HERE: a topology, running. Hosts with their switches, the fabric between them, and guests at the vNICs, all on one clock.
 
+import { parseIpv4 } from '../../protocols/address.ts'
 import type { Nanoseconds } from '../../runtime/clock.ts'
 import type { Channel } from '../../runtime/transport.ts'
 import { relocated } from '../../topologies/relocation.ts'
-import type { Topology, Vm } from '../../topologies/topology.ts'
+import type { Host as HostTopology, Topology, Vm } from '../../topologies/topology.ts'
 import type { DropReason } from '../drops.ts'
 import type { Flow } from '../flow.ts'
 import type { FrameHandle } from '../frames.ts'
@@ -11,7 +12,7 @@ import type { Switch } from '../switch.ts'
 import { Company } from './company.ts'
 import { Fabric, type World } from './fabric.ts'
 import { Guests } from './guests.ts'
-import { Host, type Bridge, type Dock } from './host.ts'
+import { Host, type Bridge, type Dock, type HostSpec } from '../host/host.ts'
 
 /** What may be watched. Frames can be read during the call and not after it. */
 export interface NetworkEvents {
@@ -236,16 +237,16 @@ export class EmulatedNetwork {
   #populate(): void {
     for (const spec of this.#topology.hosts) {
       if (this.#hosts.has(spec.name)) continue
-      const host = new Host(spec, this.#nextDatapathId, this.#world, {
+      const host = new Host(this.#specOf(spec), this.#world, {
         vnic: (at, nic, frame) => {
           if (this.#together) this.#company.hear(nic, frame)
           else this.#guests.receive(at, nic, frame)
         },
         stirred: (frame) => this.#events.stirred?.(frame),
         uplink: (from, frame) => this.#leaveHost(from, frame),
+        underlay: (from, frame) => this.#leaveHost(from, frame),
         drop: (frame, reason, place, flow) => this.#events.dropped(frame, reason, place, flow),
       })
-      this.#nextDatapathId += BigInt(spec.bridges.length)
       this.#hosts.set(spec.name, host)
     }
     this.#changes++
@@ -253,6 +254,14 @@ export class EmulatedNetwork {
     const wanted = new Set(this.#topology.vms.map(({ name }) => name))
     for (const vm of this.#guests.names()) if (!wanted.has(vm)) this.#guests.remove(vm)
     for (const vm of this.#topology.vms) this.#guests.add(vm.name, vm.host)
+  }
+
+  #specOf({ name, vtep, bridges }: HostTopology): HostSpec {
+    return {
+      name,
+      ...(vtep !== undefined && { vtep: parseIpv4(vtep) }),
+      bridges: bridges.map((bridge) => ({ name: bridge.name, datapathId: this.#nextDatapathId++ })),
+    }
   }
 
   #enter(hostName: string, nic: string, frame: FrameHandle): void {

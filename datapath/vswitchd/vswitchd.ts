@@ -24,8 +24,8 @@ import { Switch } from '../switch.ts'
 import { commandsOf } from './commands.ts'
 import { gatewayWarning } from './gateway-warning.ts'
 import { greet } from './listener.ts'
-import { converseProbed, PROBE_INTERVAL } from './probe.ts'
-import { Reconnect } from './reconnect.ts'
+import { converseProbed, PROBE_INTERVAL } from '../../protocols/control/probe.ts'
+import { Reconnect } from '../control/reconnect.ts'
 import { Snoops } from './snoop.ts'
 import type { UnixctlCommand } from './unixctl.ts'
 import { serveUnixctl } from './unixctl.ts'
@@ -204,8 +204,9 @@ export class Vswitchd {
       clock,
       name: formatEndpoint(endpoint),
       dial: (signal) => dial(endpoint, tls, signal),
-      converse: (channel) => {
+      converse: (channel, agreed) => {
         const controller = this.#converse(channel)
+        controller.onAgreed = agreed
         this.#snoops.add(controller)
         return controller
       },

@@ -11,6 +11,7 @@ import { CONNECTION_MESSAGES } from './wire/connections.ts'
 import { FLOW_MESSAGES } from './wire/flows.ts'
 import { FRAME_MESSAGES } from './wire/frames.ts'
 import { GROUP_MESSAGES } from './wire/groups.ts'
+import { HOST_MESSAGES } from './wire/hosts.ts'
 import { METER_MESSAGES } from './wire/meters.ts'
 import { PORT_MESSAGES } from './wire/ports.ts'
 import { QUEUE_MESSAGES } from './wire/queues.ts'
@@ -31,6 +32,7 @@ const CODECS: Codecs<Exclude<MessageType, 'bundleAdd'>> = {
   ...METER_MESSAGES,
   ...BUNDLE_MESSAGES,
   ...CONNECTION_MESSAGES,
+  ...HOST_MESSAGES,
 }
 
 /** One codec for any type: the caller has the message, or the member of the envelope, that belongs to it. */

@@ -35,6 +35,7 @@ export const REPLIES = {
   meterFeaturesRequest: 'meterFeaturesReply',
   flowMonitorRequest: 'flowMonitorReply',
   heldFramesRequest: 'heldFramesReply',
+  hostConfig: 'hostStatus',
 } as const satisfies Partial<Record<MessageType, MessageType>>
 
 export type RequestType = keyof typeof REPLIES
@@ -85,6 +86,8 @@ const NOTICES: ReadonlySet<MessageType> = new Set<MessageType>([
   'flowMonitorReply',
   'flowMonitorPaused',
   'flowMonitorResumed',
+  'hostHello',
+  'hostStatus',
 ])
 
 /** A conversation in control.proto. */

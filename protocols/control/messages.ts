@@ -16,12 +16,14 @@ import type {
   TableStatistics,
 } from './flows.ts'
 import type { GroupMod, GroupSpec, GroupStatistics, MeterSpec, MeterStatistics } from './groups.ts'
+import type { HostConfig, HostHello, HostStatus } from './hosts.ts'
 import type { PortConfig, PortDescription, PortFlags, PortStatistics, QueueConfig, QueueStatistics } from './ports.ts'
 
 export * from './actions.ts'
 export * from './error-codes.ts'
 export * from './flows.ts'
 export * from './groups.ts'
+export * from './hosts.ts'
 export * from './ports.ts'
 
 export interface HeldFrame {
@@ -188,6 +190,9 @@ export type Message =
   | { type: 'heldFramesReply'; port: string; frames: HeldFrame[]; more: boolean }
   /** Sends `frames` out of the port, ahead of whatever it holds itself. */
   | { type: 'deliverFrames'; port: string; frames: HeldFrame[] }
+  | HostHello
+  | HostConfig
+  | HostStatus
 
 export interface BundleFlags {
   atomic?: boolean

@@ -29,6 +29,7 @@ import {
 import type { ErrorCode } from '../../protocols/control/messages.ts'
 import type { Random } from '../../runtime/random.ts'
 import type { RandomFlowOptions } from './random-flows.ts'
+import { HOST_MAKERS } from './random-host-messages.ts'
 import {
   chance,
   EVERYTHING,
@@ -348,6 +349,7 @@ const STATISTICS = {
 
 const MAKERS: Makers<MessageType> = {
   ...STATISTICS,
+  ...HOST_MAKERS,
   hello: (random) => ({
     type: 'hello',
     version: random.uint32(),

@@ -1,7 +1,7 @@
 // A switch whose controllers come and go, on the virtual clock: nothing here is a socket.
 
 import { afterEach, describe, expect, test } from 'vitest'
-import { Reconnect } from '../../../datapath/vswitchd/reconnect.ts'
+import { Reconnect } from '../../../datapath/control/reconnect.ts'
 import type { FailMode } from '../../../datapath/vswitchd/vswitchd.ts'
 import { Vswitchd } from '../../../datapath/vswitchd/vswitchd.ts'
 import { printFlow } from '../../../protocols/flow-text/print.ts'

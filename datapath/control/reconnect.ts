@@ -1,13 +1,19 @@
 // The connection to one controller, made again whenever it is lost: Open vSwitch's rconn (lib/rconn.c, lib/reconnect.c).
 
-import type { OpenFlowConnection } from '../../protocols/openflow/connection.ts'
+import type { Greeted } from '../../protocols/control/probe.ts'
+import { converseProbed } from '../../protocols/control/probe.ts'
 import type { Clock, Nanoseconds, Timer } from '../../runtime/clock.ts'
 import { SECOND } from '../../runtime/clock.ts'
 import type { Channel } from '../../runtime/transport.ts'
-import { converseProbed } from './probe.ts'
 
-const FIRST_BACKOFF = SECOND
-const LONGEST_BACKOFF = 8 * SECOND
+/** How long to wait after an attempt that failed; each time twice as long, up to the longest. */
+export interface Backoff {
+  first: Nanoseconds
+  longest: Nanoseconds
+}
+
+/** Open vSwitch's (lib/reconnect.h). */
+const BACKOFF: Backoff = { first: SECOND, longest: 8 * SECOND }
 /** How long an attempt may take. */
 const LONGEST_DIAL = 10 * SECOND
 
@@ -16,11 +22,12 @@ export interface ReconnectOptions {
   /** What people call the controller: `tcp:127.0.0.1:6653`. */
   name: string
   dial: (signal: AbortSignal) => Promise<Channel>
-  /** Begins to speak on a channel; to be called in the turn that gave it out. */
-  converse: (channel: Channel) => OpenFlowConnection
+  /** Begins to speak on a channel, in the turn that gave it out, and calls `agreed` once both ends have understood each other. */
+  converse: (channel: Channel, agreed: () => void) => Greeted
   /** Connected, or not any more. */
   changed: () => void
   log: (line: string) => void
+  backoff?: Backoff
 }
 
 export class Reconnect {
@@ -29,13 +36,18 @@ export class Reconnect {
   readonly #options: ReconnectOptions
   #stopped = false
   #attempt = new AbortController()
-  #backoff: Nanoseconds = FIRST_BACKOFF
+  #backoff: Nanoseconds
   #timer: Timer | undefined
-  #conversation: OpenFlowConnection | undefined
+  #conversation: Greeted | undefined
 
   constructor(options: ReconnectOptions) {
     this.#options = options
+    this.#backoff = this.#bounds.first
     void this.#connect()
+  }
+
+  get #bounds(): Backoff {
+    return this.#options.backoff ?? BACKOFF
   }
 
   /** Leaves the controller, for good. */
@@ -66,16 +78,17 @@ export class Reconnect {
 
   #begin(channel: Channel): void {
     const { clock, name, converse, changed, log } = this.#options
-    const conversation = converseProbed(channel, clock, converse, () => (this.#backoff = FIRST_BACKOFF))
+    const agreed = () => {
+      this.connected = true
+      log(`${name}: connected`)
+      changed()
+    }
+    const steady = () => (this.#backoff = this.#bounds.first)
+    const conversation = converseProbed(channel, clock, (one) => converse(one, agreed), steady)
     const before = conversation.onClose
     conversation.onClose = () => {
       before()
       this.#end()
-    }
-    conversation.onAgreed = () => {
-      this.connected = true
-      log(`${name}: connected`)
-      changed()
     }
     this.#conversation = conversation
   }
@@ -94,6 +107,6 @@ export class Reconnect {
   #retry(): void {
     const { clock } = this.#options
     this.#timer = clock.scheduleAsync(clock.now() + this.#backoff, () => void this.#connect())
-    this.#backoff = Math.min(2 * this.#backoff, LONGEST_BACKOFF)
+    this.#backoff = Math.min(2 * this.#backoff, this.#bounds.longest)
   }
 }

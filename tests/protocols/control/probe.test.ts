@@ -1,7 +1,7 @@
 // What is at the other end of a channel, on the virtual clock: one that answers, one that stops, one that never begins.
 
 import { expect, test } from 'vitest'
-import { converseProbed } from '../../../datapath/vswitchd/probe.ts'
+import { converseProbed } from '../../../protocols/control/probe.ts'
 import { OpenFlowConnection } from '../../../protocols/openflow/connection.ts'
 import { SECOND } from '../../../runtime/clock.ts'
 import { memoryChannelPair } from '../../../runtime/transport.ts'

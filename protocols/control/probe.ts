@@ -1,7 +1,7 @@
 // Whether a controller is still there, whoever dialled: silence is broken by an echo request, and by closing where that is not
 // answered (Open vSwitch's lib/reconnect.c).
 
-import type { Conversation } from '../../protocols/control/conversation.ts'
+import type { Conversation } from './conversation.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { SECOND } from '../../runtime/clock.ts'
 import type { Channel } from '../../runtime/transport.ts'

@@ -1,15 +1,14 @@
 // One host: its bridges, the patch cables between them, and the network card that uplink and tunnels share.
 
-import { parseIpv4 } from '../../protocols/address.ts'
-import { switchName, type Host as HostSpec } from '../../topologies/topology.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import type { Stopwatch } from '../../runtime/stopwatch.ts'
 import { Agent } from '../control/agent.ts'
 import type { DropReason } from '../drops.ts'
 import type { Flow } from '../flow.ts'
 import { VECTOR } from '../cache/flow-cache.ts'
-import type { FrameHandle } from '../frames.ts'
+import type { FrameArena, FrameHandle } from '../frames.ts'
 import type { Port } from '../ports.ts'
 import { Switch } from '../switch.ts'
-import type { World } from './fabric.ts'
 import { VTEP_HIGH, vtepLow } from './vtep.ts'
 
 /** OpenFlow number of the integration bridge's uplink; it is there before any controller speaks. */
@@ -17,11 +16,30 @@ export const UPLINK_PORT = 1
 
 const VXLAN_PORT = 4789
 
+export interface HostSpec {
+  name: string
+  /** IPv4 address of the tunnel endpoint, absent on hosts without overlays. */
+  vtep?: number
+  /** The first is the integration bridge: it has the uplink and the tunnel. */
+  bridges: readonly { name: string; datapathId: bigint }[]
+}
+
+export interface HostWorld {
+  arena: FrameArena
+  clock: Clock
+  /** Remembers where frames have been. */
+  trail?: { add(frame: FrameHandle, node: string, flow: Flow | undefined, hits: readonly Flow[]): void }
+  /** Times the stages of some frames. */
+  stopwatch?: Stopwatch
+}
+
 export interface HostEvents {
   /** A frame comes out of a vNIC's port: the guest hears it. The receiver owns it. */
   vnic(host: string, nic: string, frame: FrameHandle): void
   /** A frame leaves the network card. The receiver owns it. */
   uplink(host: string, frame: FrameHandle): void
+  /** One that leaves in a tunnel, its outer headers on. The receiver owns it. */
+  underlay(host: string, frame: FrameHandle): void
   /** See SwitchEvents. */
   stirred(frame: FrameHandle): void
   /** A frame ends at `place`; it is released afterwards. */
@@ -49,7 +67,7 @@ export class Host {
   readonly name: string
   /** By switch name, `h1/br-int` first. */
   readonly bridges = new Map<string, Bridge>()
-  readonly #world: World
+  readonly #world: HostWorld
   readonly #events: HostEvents
   readonly #switches: Switch[]
   readonly #integration: Switch
@@ -63,17 +81,17 @@ export class Host {
   /** Frames are at instants of their own now, not at the clock's. */
   #outOfStep = false
 
-  constructor(spec: HostSpec, firstDatapathId: bigint, world: World, events: HostEvents) {
+  constructor(spec: HostSpec, world: HostWorld, events: HostEvents) {
     this.name = spec.name
     this.#world = world
     this.#events = events
-    this.#vtepLow = spec.vtep === undefined ? undefined : vtepLow(parseIpv4(spec.vtep))
-    spec.bridges.forEach((bridge, index) => {
-      const name = switchName(spec, bridge)
-      this.bridges.set(name, this.#makeBridge(name, firstDatapathId + BigInt(index)))
-    })
+    this.#vtepLow = spec.vtep === undefined ? undefined : vtepLow(spec.vtep)
+    for (const bridge of spec.bridges) {
+      const name = `${spec.name}/${bridge.name}`
+      this.bridges.set(name, this.#makeBridge(name, bridge.datapathId))
+    }
     this.#switches = [...this.bridges.values()].map((bridge) => bridge.switch)
-    this.#integration = this.bridges.get(switchName(spec, spec.bridges[0]!))!.switch
+    this.#integration = this.#switches[0]!
     this.#integration.ports.add({ number: UPLINK_PORT, name: 'uplink', type: 'uplink', state: 'open' })
   }
 
@@ -91,8 +109,18 @@ export class Host {
       if (this.#isForVtep(frame)) tunnelled[tunnelledCount++] = frame
       else plain[plainCount++] = frame
     }
-    if (tunnelledCount > 0) this.#integration.receiveTunnelled(tunnelled, tunnelledCount, this.#outOfStep)
-    if (plainCount > 0) this.#integration.receive(plain, plainCount, UPLINK_PORT, this.#outOfStep)
+    if (tunnelledCount > 0) this.receiveTunnelled(tunnelled, tunnelledCount)
+    if (plainCount > 0) this.receivePlain(plain, plainCount)
+  }
+
+  /** Frames in their outer headers. */
+  receiveTunnelled(frames: ArrayLike<FrameHandle>, count: number): void {
+    this.#integration.receiveTunnelled(frames, count, this.#outOfStep)
+  }
+
+  /** Frames that come in at the uplink, whatever is in them. */
+  receivePlain(frames: ArrayLike<FrameHandle>, count: number): void {
+    this.#integration.receive(frames, count, UPLINK_PORT, this.#outOfStep)
   }
 
   /** The same for a frame at its own instant, by and by. True where it is the first to be kept. */
@@ -165,7 +193,7 @@ export class Host {
         drop: (frame, reason, at) => this.#events.drop(frame, reason, name, at.flow),
         output: (frame, port, flow, hits) => {
           if (!port.passesAll) this.#events.stirred(frame)
-          trail.add(frame, name, flow, hits)
+          trail?.add(frame, name, flow, hits)
         },
         stirred: (frame) => this.#events.stirred(frame),
         message: (message, by) => agent.publish(message, by),
@@ -209,7 +237,7 @@ export class Host {
     view.setUint32(start + 2, vtepLow(view.getUint32(start + 30)))
     view.setUint16(start + 6, VTEP_HIGH)
     view.setUint32(start + 8, this.#vtepLow)
-    this.#events.uplink(this.name, frame)
+    this.#events.underlay(this.name, frame)
   }
 
   #isForVtep(frame: FrameHandle): boolean {

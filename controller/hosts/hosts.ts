@@ -1,0 +1,88 @@
+// The processes that run hosts: who is there, and what each has been told to run.
+
+import { ConnectionClosed } from '../../protocols/control/connection.ts'
+import type { HostConfig, WireStatus } from '../../protocols/control/messages.ts'
+import type { View } from '../network/view.ts'
+import type { RemoteHost } from '../southbound/remote-host.ts'
+import { hostConfigOf } from './host-config.ts'
+import type { Wires } from './wires.ts'
+
+export interface HostProcess {
+  /** Where it dialled in from. */
+  peer: string
+  /** Why it can not run as it was told to. */
+  problem?: string
+  wires: WireStatus[]
+}
+
+interface Known {
+  remote: RemoteHost
+  /** What it was last told, as text to compare. */
+  told: string
+  /** Settles once it has answered all that it was told. */
+  answered: Promise<void>
+}
+
+export class Hosts {
+  /** Called when a host's standing may have changed. */
+  onStatus: (name: string) => void = () => {}
+  readonly #generationId: bigint
+  readonly #log: (line: string) => void
+  readonly #known = new Map<string, Known>()
+  #configOf: ((name: string) => HostConfig) | undefined
+
+  constructor(generationId: bigint, log: (line: string) => void) {
+    this.#generationId = generationId
+    this.#log = log
+  }
+
+  /** From now on hosts are to be like this; those that are there and concerned are told. */
+  desire(view: View, wires: Wires): void {
+    this.#configOf = (name) => hostConfigOf(view, name, wires, this.#generationId)
+    for (const name of this.#known.keys()) this.#tell(name)
+  }
+
+  /** Takes in a host that has said who it is; whoever was there under its name is let go. */
+  connect(remote: RemoteHost): void {
+    const { name, peer } = remote
+    const before = this.#known.get(name)?.remote
+    if (before !== undefined) this.#log(`${name} is at ${peer} now; the connection with ${before.peer} is closed`)
+    this.#known.set(name, { remote, told: '', answered: Promise.resolve() })
+    before?.close()
+    remote.onStatus = () => this.onStatus(name)
+    remote.onClose = () => {
+      if (this.#known.get(name)?.remote === remote) this.#known.delete(name)
+      this.onStatus(name)
+    }
+    this.#tell(name)
+    this.onStatus(name)
+  }
+
+  /** Undefined where it is away. */
+  process(name: string): HostProcess | undefined {
+    const remote = this.#known.get(name)?.remote
+    if (remote === undefined) return undefined
+    const { problem, wires } = remote.status
+    return { peer: remote.peer, wires, ...(problem !== '' && { problem }) }
+  }
+
+  /** Resolves when the host runs what it was told, has said why not, or is away. */
+  async settled(name: string): Promise<void> {
+    await this.#known.get(name)?.answered
+  }
+
+  #tell(name: string): void {
+    const known = this.#known.get(name)
+    const config = this.#configOf?.(name)
+    if (known === undefined || config === undefined) return
+    const told = textOf(config)
+    if (known.told === told) return
+    known.told = told
+    known.answered = known.remote.configure(config).catch((error: unknown) => {
+      if (!(error instanceof ConnectionClosed)) this.#log(`${name}: ${String(error)}`)
+    })
+  }
+}
+
+const textOf = (config: HostConfig): string =>
+  JSON.stringify(config, (_key, value: unknown) => (typeof value === 'bigint' ? value.toString() : value))
