@@ -109,27 +109,30 @@ export class FrameArena {
   }
 
   /**
-   * A frame with a copy of the `length` bytes of `source` that begin at byte `at`, which is 2 modulo 4, as frames stand here. It
-   * copies whole words: `set` would want an object for each frame, and takes longer than all else for a short one.
+   * Puts `count` frames into `frames`, each a copy of so many bytes of `source` as `lengths` says, from where `starts` says: at 2 modulo
+   * 4, as frames stand here. It copies whole words: `set` would want an object for each frame, and takes longer than all else for
+   * a short one.
    */
-  copyIn(source: Int32Array, at: number, length: number): FrameHandle {
-    const handle = this.allocate(length)
-    const { words } = this
-    const end = (at + length + 3) >> 2
-    let from = at >> 2
-    let to = this.offset[handle]! >> 2
-    for (; from + 8 <= end; from += 8, to += 8) {
-      words[to] = source[from]!
-      words[to + 1] = source[from + 1]!
-      words[to + 2] = source[from + 2]!
-      words[to + 3] = source[from + 3]!
-      words[to + 4] = source[from + 4]!
-      words[to + 5] = source[from + 5]!
-      words[to + 6] = source[from + 6]!
-      words[to + 7] = source[from + 7]!
+  copyInAll(source: Int32Array, starts: Int32Array, lengths: Int32Array, count: number, frames: Int32Array): void {
+    for (let index = 0; index < count; index++) frames[index] = this.allocate(lengths[index]!)
+    const { words, offset } = this
+    for (let index = 0; index < count; index++) {
+      const at = starts[index]!
+      const end = (at + lengths[index]! + 3) >> 2
+      let from = at >> 2
+      let to = offset[frames[index]!]! >> 2
+      for (; from + 8 <= end; from += 8, to += 8) {
+        words[to] = source[from]!
+        words[to + 1] = source[from + 1]!
+        words[to + 2] = source[from + 2]!
+        words[to + 3] = source[from + 3]!
+        words[to + 4] = source[from + 4]!
+        words[to + 5] = source[from + 5]!
+        words[to + 6] = source[from + 6]!
+        words[to + 7] = source[from + 7]!
+      }
+      while (from < end) words[to++] = source[from++]!
     }
-    while (from < end) words[to++] = source[from++]!
-    return handle
   }
 
   /** A second frame of the same bytes, identity, trail, instant and packet type. */
@@ -150,6 +153,11 @@ export class FrameArena {
     if (slotClass === 0) this.#small.push(frame)
     else this.#free[slotClass]!.push(frame)
     if (this.watch !== undefined && this.id[frame] !== 0) this.watch.gone(this.id[frame]!)
+  }
+
+  /** Releases the frames from `start` to `end`. */
+  releaseAll(frames: Int32Array, start: number, end: number): void {
+    for (let index = start; index < end; index++) this.release(frames[index]!)
   }
 
   /** The frame's bytes, valid until the next `allocate` or `clone`. */

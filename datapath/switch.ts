@@ -1,6 +1,7 @@
 // START HERE. A switch: frames come in at a port, and leave through others, go up to the controller, or end under a name.
 //
-//   receive -> flow-key.ts           what look-ups see of a frame
+//   receive -> fast-path.ts          whole vectors of frames of which the flow cache knows what becomes; for the others:
+//           -> flow-key.ts           what look-ups see of a frame
 //           -> pipeline/pipeline.ts  what becomes of it, table by table (flow-tables.ts, normal.ts)
 //           -> run-actions.ts        done to its bytes (rewrite.ts, tunnels.ts, meters.ts)
 //           -> a port (ports.ts) that lets it out, holds it, or is closed
@@ -20,14 +21,16 @@ import type { FlowKey } from './flow-key.ts'
 import { ETHERNET_HEADER_SIZE, extractKey } from './flow-key.ts'
 import { ConnectionTracker } from './conntrack/connection-tracker.ts'
 import type { Tracked } from './conntrack/tracker.ts'
+import type { LongerWay } from './fast-path.ts'
+import { FastPath, OWN_INSTANT } from './fast-path.ts'
 import { FlowTables } from './flow-tables.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
 import { GroupTable } from './groups.ts'
-import { FlowCache, VECTOR, Vector } from './cache/flow-cache.ts'
+import { FlowCache } from './cache/flow-cache.ts'
 import type { FlowCacheLimits } from './cache/flow-cache.ts'
 import type { Entrance } from './cache/entrance.ts'
 import type { Megaflow } from './cache/megaflow.ts'
-import { Mark } from './cache/records.ts'
+import { VECTOR, Vector } from './cache/vector.ts'
 import type { MacEntry } from './mac-table.ts'
 import { MacTable } from './mac-table.ts'
 import { MeterTable } from './meters.ts'
@@ -49,9 +52,6 @@ import { NotReceived, outer } from './tunnels.ts'
 
 /** A sample action's probability of one. */
 const CERTAIN = 0xffff
-/** Said in the place of an instant where each frame has its own. */
-const OWN_INSTANT = -1
-
 /** How often one frame may come back by way of patch ports, each time while it is still under way: it has to fit the call stack. */
 const MAX_RETURNS_NESTED = 64
 
@@ -76,6 +76,8 @@ export interface SwitchOptions {
 export interface SwitchEvents {
   /** A frame leaves through the port. The receiver owns it. */
   transmit(port: Port, frame: FrameHandle): void
+  /** The same for those from `start` to `end`, where somebody takes them together. `frames` holds until this returns. */
+  transmitAll?(port: Port, frames: Int32Array, start: number, end: number): void
   /** A copy of a frame ends here. The switch releases it afterwards. */
   drop(frame: FrameHandle, reason: DropReason, at: DropPlace): void
   /** Called when a copy is about to leave through the port, or is held there: which flow sent it, and which flows it met on its way. */
@@ -121,6 +123,7 @@ export class Switch {
   readonly #key: FlowKey = new Uint32Array(KEY_WORDS)
   /** By how deeply frames are nested: who comes back while it is under way must leave what it has found alone. */
   readonly #vectors: Vector[] = []
+  readonly #fastPath: FastPath
   readonly #sink: ActionSink
   readonly #surroundings: Surroundings
   readonly #random: Random
@@ -160,6 +163,7 @@ export class Switch {
     })
     this.connections = new ConnectionTracker({ clock, random, released: (frame, reason) => this.#drop(frame, reason) })
     this.cache = new FlowCache(this, cache)
+    this.#fastPath = this.#makeFastPath()
     const { changes } = this.cache
     const catchUp = () => this.cache.tell()
     this.macTable = new MacTable({ changed: (vlan, mac) => changes.note({ type: 'address', vlan, mac }) })
@@ -212,9 +216,8 @@ export class Switch {
     const vector = this.#freeVector
     try {
       for (let start = 0; start < count; start += VECTOR) {
-        vector.count = Math.min(VECTOR, count - start)
-        for (let index = 0; index < vector.count; index++) vector.frames[index] = frames[start + index]
-        this.#receiveVector(vector, port, entrance, now)
+        vector.take(frames, start, Math.min(VECTOR, count - start))
+        this.#fastPath.take(vector, port, entrance, now)
       }
     } finally {
       this.#end()
@@ -238,13 +241,13 @@ export class Switch {
         }
         const entrance = cache.atTunnel(port, outer.vni, outer.source, outer.destination)
         if (current !== undefined && (entrance !== current || vector.count === VECTOR)) {
-          this.#receiveVector(vector, current.tunnel!.port, current, now)
+          this.#fastPath.take(vector, current.tunnel!.port, current, now)
           vector.count = 0
         }
         current = entrance
         vector.frames[vector.count++] = frame
       }
-      if (current !== undefined) this.#receiveVector(vector, current.tunnel!.port, current, now)
+      if (current !== undefined) this.#fastPath.take(vector, current.tunnel!.port, current, now)
     } finally {
       this.#end()
     }
@@ -252,25 +255,6 @@ export class Switch {
 
   get #freeVector(): Vector {
     return (this.#vectors[this.#nesting] ??= new Vector())
-  }
-
-  #receiveVector(vector: Vector, port: number, entrance: Entrance, now: Nanoseconds): void {
-    const { cache, arena } = this
-    const { frames, count } = vector
-    const ingress = this.ports.byNumber(port)
-    const isTimed = this.stageTimes.startVector(count)
-    cache.recall(entrance, arena, vector)
-    if (isTimed) this.stageTimes.recalled()
-    for (let index = 0; index < count; index++) {
-      const frame = frames[index]
-      if (!this.#admit(frame, ingress)) continue
-      nextFrame()
-      const place = this.#mayGoOn ? cache.answerTo(vector, index, arena) : 0
-      const at = now === OWN_INSTANT ? arena.instant[frame] : now
-      if (place === 0) this.#forward(frame, port, entrance, at)
-      else if (!this.#letOut(frame, place, at)) this.#carryOut(frame, cache.at(place), at)
-    }
-    if (isTimed) this.stageTimes.stop()
   }
 
   /** A frame that the controller sends, as though it had come in at `inPort`. Takes ownership. */
@@ -294,6 +278,18 @@ export class Switch {
     this.tables.close()
   }
 
+  #makeFastPath(): FastPath {
+    const { arena, ports, cache, stageTimes } = this
+    const longerWay: LongerWay = {
+      mayGoOn: () => this.#mayGoOn,
+      admit: (frame, port) => this.#admit(frame, port),
+      forward: (frame, port, entrance, now) => this.#forward(frame, port, entrance, now),
+      act: (frame, megaflow, now) => this.#act(frame, megaflow, now),
+      bringAbout: (megaflow, now) => this.#bringAbout(megaflow, now),
+    }
+    return new FastPath({ arena, ports, cache, stageTimes, events: this.#events, longerWay })
+  }
+
   /** Frames are about to be dealt with: gives the time at which, or OWN_INSTANT. */
   #begin(outOfStep = false): Nanoseconds {
     const now = this.clock.now()
@@ -311,11 +307,6 @@ export class Switch {
 
   /** Counts the frame; false where it may not come in and was dropped. */
   #admit(frame: FrameHandle, port: Port | undefined): boolean {
-    if (port?.admitsAll && this.arena.length[frame] >= ETHERNET_HEADER_SIZE) {
-      port.counters.receivedPackets++
-      port.counters.receivedBytes += this.arena.length[frame]
-      return true
-    }
     const reason = refusal(this.arena, frame, port)
     if (port) countReceived(port, this.arena.length[frame], reason !== undefined)
     if (reason !== undefined) this.#drop(frame, reason, port)
@@ -367,31 +358,14 @@ export class Switch {
     return this.stageTimes.running ? this.stageTimes.now() : 0
   }
 
-  /** Does what is done to frames of the megaflow that is kept there, where that is little. False, with nothing done, where it is more. */
-  #letOut(frame: FrameHandle, place: number, now: Nanoseconds): boolean {
-    const { cache, arena } = this
-    const { records } = cache
-    const exit = cache.exitAt(place)
-    const port = exit?.portFor(arena, frame, cache.changes.count, this.ports)
-    if (port === undefined) return false
-    spend(records.effort(place))
-    cache.countAt(place, arena.length[frame], now)
-    if (this.#events.stirred !== undefined && !cache.at(place).isSteady) this.#events.stirred(frame)
-    if (records.has(place, Mark.Effects)) this.#bringAbout(cache.at(place), now)
-    exit!.prepare(arena, frame)
-    if (this.#events.output) this.#tellOfOutput(frame, port, cache.at(place))
-    this.#transmit(frame, port)
-    return true
-  }
-
-  #tellOfOutput(frame: FrameHandle, port: Port, { actions, hits }: Megaflow): void {
-    const output = actions.at(-1)
-    this.#events.output?.(frame, port, output && 'flow' in output ? output.flow : undefined, hits)
-  }
-
   #carryOut(frame: FrameHandle, megaflow: Megaflow, now: Nanoseconds, tracked?: Tracked): void {
-    spend(megaflow.effort)
     this.cache.count(megaflow, this.arena.length[frame], now)
+    this.#act(frame, megaflow, now, tracked)
+  }
+
+  /** Does what the pipeline said is to be done to a frame, which has been counted. */
+  #act(frame: FrameHandle, megaflow: Megaflow, now: Nanoseconds, tracked?: Tracked): void {
+    spend(megaflow.effort)
     if (!megaflow.isSteady) this.#events.stirred?.(frame)
     if (megaflow.effects.length > 0) this.#bringAbout(megaflow, now)
     runActions(frame, megaflow.actions, megaflow.hits, this.#surroundings, tracked)

@@ -1,4 +1,4 @@
-import { VECTOR } from '../datapath/cache/flow-cache.ts'
+import { VECTOR } from '../datapath/cache/vector.ts'
 import type { EmulatedNetwork } from '../datapath/emulator/network.ts'
 import type { FrameArena } from '../datapath/frames.ts'
 import { copyBytes } from '../protocols/bytes.ts'

@@ -16,6 +16,7 @@ export class Attacker {
   readonly #frame: Attack['frame']
   readonly #random: Random = seeded(9)
   readonly #template = makeTraffic({ tuples: 1 })
+  readonly #bytes = new Uint8Array(this.#template.words.buffer, this.#template.start, this.#template.length)
   readonly #view = new DataView(this.#template.words.buffer, this.#template.start)
 
   constructor({ frame }: Attack) {
@@ -24,11 +25,10 @@ export class Attacker {
 
   next(arena: FrameArena): FrameHandle {
     const { ipSrc, ipDst, srcPort, dstPort } = this.#frame(this.#random)
-    const { words, start, length } = this.#template
     this.#view.setUint32(SOURCE, ipSrc)
     this.#view.setUint32(DESTINATION, ipDst)
     this.#view.setUint16(SOURCE_PORT, srcPort)
     this.#view.setUint16(DESTINATION_PORT, dstPort)
-    return arena.copyIn(words, start, length)
+    return arena.allocateFrom(this.#bytes)
   }
 }

@@ -1,7 +1,7 @@
 // Our switch, fed from memory: frames lie in one buffer, and each is copied into the arena, as the peer's driver copies them into
 // its buffers. What leaves is counted and dropped.
 
-import { FrameArena, type FrameHandle } from '../../datapath/frames.ts'
+import { FrameArena } from '../../datapath/frames.ts'
 import { Switch } from '../../datapath/switch.ts'
 import type { FlowMod, PortConfig } from '../../protocols/control/messages.ts'
 import { parseFlow } from '../../protocols/flow-text/parse.ts'
@@ -42,14 +42,20 @@ export class FedSwitch {
   readonly #arena = new FrameArena()
   readonly #clock = new FeedClock()
   readonly #traffic: Traffic
-  readonly #tunnelled: boolean
-  readonly #vector: FrameHandle[] = new Array<FrameHandle>(VECTOR).fill(0)
+  /** Frames enter a tunnel, or come out of one. */
+  readonly #enters: boolean
+  readonly #leaves: boolean
+  readonly #vector = new Int32Array(VECTOR)
+  readonly #starts = new Int32Array(VECTOR)
+  readonly #lengths = new Int32Array(VECTOR)
   #next = 0
 
   constructor(pipeline: Pipeline, traffic = makeTraffic(pipeline.traffic)) {
     const arena = this.#arena
     this.#traffic = traffic
-    this.#tunnelled = pipeline.tunnel === 'out'
+    this.#enters = pipeline.tunnel === 'in'
+    this.#leaves = pipeline.tunnel === 'out'
+    this.#lengths.fill(traffic.length)
     this.bridge = new Switch({
       name: 'bench/br0',
       host: 'bench',
@@ -57,8 +63,8 @@ export class FedSwitch {
       arena,
       clock: this.#clock,
       events: {
-        transmit:
-          pipeline.tunnel === 'in' ? (_port, frame) => this.#sendTunnelled(frame) : (_port, frame) => this.#send(frame),
+        transmit: (_port, frame) => this.#send(Int32Array.of(frame), 0, 1),
+        transmitAll: (_port, frames, start, end) => this.#send(frames, start, end),
         drop: () => {},
         message: () => {},
       },
@@ -95,33 +101,36 @@ export class FedSwitch {
     return (this.sent - before) / (ownTime() - startTime)
   }
 
-  #send(frame: FrameHandle): void {
-    this.sent++
-    this.#arena.release(frame)
+  #send(frames: Int32Array, start: number, end: number): void {
+    if (this.#enters) this.#address(frames, start, end)
+    this.sent += end - start
+    this.#arena.releaseAll(frames, start, end)
   }
 
   /** Which MAC addresses lead to the tunnel's other end, the host's network stack knows: here as there, on the same core. */
-  #sendTunnelled(frame: FrameHandle): void {
+  #address(frames: Int32Array, start: number, end: number): void {
     const { view, offset } = this.#arena
-    const start = offset[frame]!
-    view.setUint16(start, REMOTE_HIGH)
-    view.setUint32(start + 2, REMOTE_LOW)
-    view.setUint16(start + 6, LOCAL_HIGH)
-    view.setUint32(start + 8, LOCAL_LOW)
-    this.#send(frame)
+    for (let index = start; index < end; index++) {
+      const at = offset[frames[index]!]!
+      view.setUint16(at, REMOTE_HIGH)
+      view.setUint32(at + 2, REMOTE_LOW)
+      view.setUint16(at + 6, LOCAL_HIGH)
+      view.setUint32(at + 8, LOCAL_LOW)
+    }
   }
 
   #feedVector(count: number): void {
-    const { words, start, stride, length, frames } = this.#traffic
-    const arena = this.#arena
+    const { words, start, stride, frames } = this.#traffic
     const vector = this.#vector
+    const starts = this.#starts
     let next = this.#next
     for (let index = 0; index < count; index++) {
-      vector[index] = arena.copyIn(words, start + next * stride, length)
+      starts[index] = start + next * stride
       next = next + 1 === frames ? 0 : next + 1
     }
     this.#next = next
-    if (this.#tunnelled) this.bridge.receiveTunnelled(vector, count)
+    this.#arena.copyInAll(words, starts, this.#lengths, count, vector)
+    if (this.#leaves) this.bridge.receiveTunnelled(vector, count)
     else this.bridge.receive(vector, count, 1)
     this.#clock.time += VECTOR_TIME
   }

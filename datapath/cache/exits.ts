@@ -2,30 +2,31 @@
 // that do the same share one exit, which holds what it takes ready for use: the port itself, and the tunnel's outer headers.
 
 import type { DatapathAction } from '../datapath-actions.ts'
-import type { FrameArena, FrameHandle } from '../frames.ts'
+import type { FrameArena } from '../frames.ts'
 import { outerHeaders } from '../passage.ts'
 import type { Port } from '../ports.ts'
 import type { Output } from '../run-actions.ts'
 import type { Rewrite } from '../run-rewrites.ts'
 import { rewrite } from '../run-rewrites.ts'
+import { popVlan, pushVlan } from '../rewrite.ts'
 import type { OuterHeaders } from '../tunnels/outer-headers.ts'
 
 /** Leaves an Ethernet frame one, and makes it longer by a tag at most. */
 type PlainRewrite = Extract<Rewrite, { type: 'set' | 'push_vlan' | 'pop_vlan' }>
 
-/** Frames that are longer take the longer way. Behind rewrites and outer headers they must fit into IPv4. */
-const LONGEST = 60_000
+/** Frames that are longer may not go by an exit. Behind rewrites and outer headers they must fit into IPv4. */
+export const LONGEST = 60_000
 /** Tags are pushed at most. */
 const MOST_REWRITES = 16
 
 export class Exit {
-  /** Where frames may leave at once. */
-  port: Port | undefined
   readonly key: string
   readonly #output: Output
   readonly #rewrites: readonly PlainRewrite[]
+  /** Where frames may leave at once. */
+  #port: Port | undefined
   #head: OuterHeaders | undefined
-  /** As of which change `port` and `#head` are known. */
+  /** As of which change the two are known. */
   #asOf = -1
   /** Megaflows that go by it. */
   uses = 0
@@ -36,25 +37,38 @@ export class Exit {
     this.#rewrites = rewrites
   }
 
-  /** The port, where all that stands between this frame and its leaving at once is `prepare`. */
-  portFor(arena: FrameArena, frame: FrameHandle, change: number, ports: PortsByNumber): Port | undefined {
+  /** As of this change, the port: where all that stands between frames and their leaving at once is `prepare`. */
+  portAsOf(change: number, ports: PortsByNumber): Port | undefined {
     if (this.#asOf !== change) this.#look(change, ports)
-    return arena.packetType[frame] === 0 && arena.length[frame] <= LONGEST ? this.port : undefined
+    return this.#port
   }
 
-  /** Makes the frame what leaves. */
-  prepare(arena: FrameArena, frame: FrameHandle): void {
+  /** Makes the frames from `start` to `end` what leaves. */
+  prepare(arena: FrameArena, frames: Int32Array, start: number, end: number): void {
     const rewrites = this.#rewrites
-    for (let index = 0; index < rewrites.length; index++) rewrite(arena, frame, rewrites[index])
-    this.#head?.putOnto(arena, frame)
+    for (let index = 0; index < rewrites.length; index++) rewriteAll(arena, frames, start, end, rewrites[index])
+    this.#head?.putOntoAll(arena, frames, start, end)
   }
 
   #look(change: number, ports: PortsByNumber): void {
     const output = this.#output
     const port = ports.byNumber(output.port)
     this.#asOf = change
-    this.port = port?.passesAll ? port : undefined
+    this.#port = port?.passesAll ? port : undefined
     this.#head = port && output.type === 'tunnel_output' ? outerHeaders(port, output) : undefined
+  }
+}
+
+function rewriteAll(arena: FrameArena, frames: Int32Array, start: number, end: number, action: PlainRewrite): void {
+  switch (action.type) {
+    case 'push_vlan':
+      for (let index = start; index < end; index++) pushVlan(arena, frames[index], action.etherType, action.tci)
+      return
+    case 'pop_vlan':
+      for (let index = start; index < end; index++) popVlan(arena, frames[index])
+      return
+    case 'set':
+      for (let index = start; index < end; index++) rewrite(arena, frames[index], action)
   }
 }
 

@@ -41,6 +41,7 @@ import { NO_SHAPE, shapeOf, tcpFlagsOf } from './frame-shape.ts'
 import { Megaflow } from './megaflow.ts'
 import { SlotBudget } from './microflows.ts'
 import { Mark, Records } from './records.ts'
+import type { Vector } from './vector.ts'
 
 export interface FlowCacheLimits {
   /** Megaflows kept at most, up to 200,000; with 0, every frame is taken to the pipeline. */
@@ -84,18 +85,6 @@ export interface CacheStatistics {
   outdated: number
   /** Answers that gave way to others. */
   evicted: number
-}
-
-/** Frames that are looked up together, at most. */
-export const VECTOR = 256
-
-/** Frames that came by one way, and what was found for them. */
-export class Vector {
-  count = 0
-  readonly frames = new Int32Array(VECTOR)
-  /** Of the megaflow that each goes by; 0 where none is known. */
-  readonly numbers = new Int32Array(VECTOR)
-  readonly shapes = new Int8Array(VECTOR)
 }
 
 /** What a megaflow has been used for. */
@@ -237,21 +226,25 @@ export class FlowCache {
     }
   }
 
-  /** Where the megaflow of the frame at `index` is kept, if its answer holds; else 0. */
-  answerTo({ frames, numbers, shapes }: Vector, index: number, arena: FrameArena): number {
-    const number = numbers[index]
+  /** Where the megaflow of this number is kept, if its answer holds; else 0. */
+  placeOf(number: number): number {
     const place = number & this.#lastPlace
     const { records } = this
     if (number === 0 || records.number(place) !== number) return 0
     if (records.asOf(place) !== this.changes.count && !this.#stillHolds(this.at(place))) return 0
-    const shape = shapes[index]
-    if (shape === NO_SHAPE) this.statistics.only++
-    else {
-      this.statistics.microflow++
-      if (records.has(place, Mark.Tcp))
-        records.addTcpFlags(place, tcpFlagsOf(arena.view, arena.offset[frames[index]], shape))
-    }
     return place
+  }
+
+  /** Counts the frames from `start` to `end`, which `recall` found to go by the megaflow that is kept there; the last came at `usedAt`. */
+  countRun(vector: Vector, start: number, end: number, place: number, arena: FrameArena, usedAt: Nanoseconds): void {
+    const { records, statistics } = this
+    const packets = end - start
+    if (vector.shapes[start] === NO_SHAPE) statistics.only += packets
+    else {
+      statistics.microflow += packets
+      if (records.has(place, Mark.Tcp)) this.#noteTcpFlagsOfRun(vector, start, end, place, arena)
+    }
+    this.#count(place, packets, vector.bytesOf(arena, start, end), usedAt)
   }
 
   /** The megaflow that is kept there. */
@@ -302,12 +295,7 @@ export class FlowCache {
   /** Counts a frame of the megaflow. */
   count(megaflow: Megaflow, length: number, now: Nanoseconds): void {
     if (megaflow.number === 0) megaflow.tell(1, length, now)
-    else this.countAt(megaflow.number & this.#lastPlace, length, now)
-  }
-
-  /** Counts a frame of the megaflow that is kept there. */
-  countAt(place: number, length: number, now: Nanoseconds): void {
-    if (this.records.count(place, length, now)) this.#news.push(this.records.number(place))
+    else this.#count(megaflow.number & this.#lastPlace, 1, length, now)
   }
 
   /** Brings in what was counted: to be called before counters of flows, tables or groups are read or any of them changes. */
@@ -437,6 +425,17 @@ export class FlowCache {
     if (seesTcp) this.records.addTcpFlags(number & this.#lastPlace, key[Word.tcpFlags])
   }
 
+  #noteTcpFlagsOfRun({ frames, shapes }: Vector, start: number, end: number, place: number, arena: FrameArena): void {
+    const { view, offset } = arena
+    let flags = 0
+    for (let index = start; index < end; index++) flags |= tcpFlagsOf(view, offset[frames[index]], shapes[index])
+    this.records.addTcpFlags(place, flags)
+  }
+
+  #count(place: number, packets: number, bytes: number, usedAt: Nanoseconds): void {
+    if (this.records.count(place, packets, bytes, usedAt)) this.#news.push(this.records.number(place))
+  }
+
   /** Some that are idle go: to be called now and then. */
   sweep(now: Nanoseconds): void {
     for (let looked = 0; looked < SWEEP; looked++) {
@@ -489,7 +488,8 @@ export class FlowCache {
   }
 }
 
-const marksOf = ({ effects, seesTcp }: Megaflow) => (effects.length > 0 ? Mark.Effects : 0) | (seesTcp ? Mark.Tcp : 0)
+const marksOf = ({ effects, lasting, seesTcp }: Megaflow) =>
+  (effects.length > 0 ? Mark.Effects : 0) | (lasting.length > 0 ? Mark.Lasting : 0) | (seesTcp ? Mark.Tcp : 0)
 
 function entryOf<Entry>(map: Map<number, Map<number, Entry>>, key: number): Map<number, Entry> {
   let entry = map.get(key)

@@ -26,6 +26,8 @@ export const Mark = {
   Effects: 2,
   /** They are TCP, as far as is known. */
   Tcp: 4,
+  /** What they bring about may change the answer for the next of them. */
+  Lasting: 8,
 } as const
 
 /** By place: a small integer from 1 on. Place 0 stands for none. */
@@ -101,12 +103,12 @@ export class Records {
     this.#ints[place * INTS + TCP_FLAGS] |= flags
   }
 
-  /** Counts a frame; they may come out of the order of their instants. Whether that is the first thing to tell. */
-  count(place: number, length: number, now: Nanoseconds): boolean {
+  /** Counts frames, the last of them at `usedAt`; they may come out of the order of their instants. Whether that is the first thing to tell. */
+  count(place: number, packets: number, bytes: number, usedAt: Nanoseconds): boolean {
     const floats = this.#floats
-    floats[place * FLOATS + PACKETS]++
-    floats[place * FLOATS + BYTES] += length
-    if (now > floats[place * FLOATS + USED_AT]) floats[place * FLOATS + USED_AT] = now
+    floats[place * FLOATS + PACKETS] += packets
+    floats[place * FLOATS + BYTES] += bytes
+    if (usedAt > floats[place * FLOATS + USED_AT]) floats[place * FLOATS + USED_AT] = usedAt
     const marks = this.#ints[place * INTS + MARKS]
     if ((marks & Mark.News) !== 0) return false
     this.#ints[place * INTS + MARKS] = marks | Mark.News

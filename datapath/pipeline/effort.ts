@@ -21,6 +21,9 @@ export function endFrames(): void {
   nesting--
 }
 
+/** Whether each frame that comes in has an account of its own. */
+export const isOutermost = (): boolean => nesting === 1
+
 /** The next of them. */
 export function nextFrame(): void {
   if (nesting === 1) spent = 0

@@ -89,6 +89,11 @@ export class OuterHeaders {
     return true
   }
 
+  /** The same for the frames from `start` to `end`. */
+  putOntoAll(arena: FrameArena, frames: Int32Array, start: number, end: number): void {
+    for (let index = start; index < end; index++) this.putOnto(arena, frames[index])
+  }
+
   #write(view: DataView, at: number): void {
     const words = this.#words
     for (let word = 0; word < WORDS; word++) view.setInt32(at + 4 * word, words[word])

@@ -24,10 +24,17 @@ test('frames of any length are copied in from words, and touch no neighbour', ()
   const words = new Int32Array(source.buffer)
   const lengths = [...Array.from({ length: 100 }, (_, length) => length), 1500, 1982, 1983, 16_254, 16_255, 130_942]
   const start = (index: number) => 4 * index + 2
-  const frames = lengths.map((length, index) => arena.copyIn(words, start(index), length))
+  const frames = new Int32Array(lengths.length)
+  arena.copyInAll(
+    words,
+    Int32Array.from(lengths, (_, index) => start(index)),
+    Int32Array.from(lengths),
+    lengths.length,
+    frames,
+  )
   for (const [index, frame] of frames.entries())
     expect(Buffer.compare(arena.read(frame), source.subarray(start(index), start(index) + lengths[index]!))).toBe(0)
   expect(arena.live).toBe(frames.length)
-  for (const frame of frames) arena.release(frame)
-  expect(arena.live).toBe(0)
+  arena.releaseAll(frames, 1, frames.length)
+  expect(arena.live).toBe(1)
 })

@@ -1,6 +1,8 @@
 // A switch whose outside world writes down what it hears.
 
+import type { FrameHandle } from '../../datapath/frames.ts'
 import { FrameArena } from '../../datapath/frames.ts'
+import type { Port } from '../../datapath/ports.ts'
 import type { SwitchOptions } from '../../datapath/switch.ts'
 import { Switch } from '../../datapath/switch.ts'
 import type { Message, PortConfig } from '../../protocols/control/messages.ts'
@@ -32,6 +34,10 @@ export function testSwitch(
   const messages: Message[] = []
   const askedBy = new Map<Message, object>()
   let log: string[] = []
+  const transmit = (port: Port, frame: FrameHandle) => {
+    log.push(`${port.number}: ${hex(arena.read(frame))}`)
+    arena.release(frame)
+  }
   const sw = new Switch({
     name: 'h1/br-int',
     host: 'h1',
@@ -39,10 +45,8 @@ export function testSwitch(
     arena,
     clock,
     events: {
-      transmit(port, frame) {
-        log.push(`${port.number}: ${hex(arena.read(frame))}`)
-        arena.release(frame)
-      },
+      transmit,
+      transmitAll: (port, frames, start, end) => frames.subarray(start, end).forEach((frame) => transmit(port, frame)),
       drop(_frame, reason, at) {
         log.push(at.port ? `drop ${reason} at ${at.port.number}` : `drop ${reason}`)
       },

@@ -1,0 +1,66 @@
+import type { FrameArena, FrameHandle } from '../frames.ts'
+
+/** Frames that are looked up together, at most. */
+export const VECTOR = 256
+
+/** Frames that came by one way, and what was found for them. */
+export class Vector {
+  count = 0
+  readonly frames = new Int32Array(VECTOR)
+  /** Of the megaflow that each goes by; 0 where none is known. */
+  readonly numbers = new Int32Array(VECTOR)
+  readonly shapes = new Int8Array(VECTOR)
+  /** Lengths in bytes: of all frames together, of the shortest and of the longest. */
+  bytes = 0
+  shortest = 0
+  longest = 0
+
+  /** Takes the frames in the place of those it had. */
+  take(frames: ArrayLike<FrameHandle>, start: number, count: number): void {
+    const own = this.frames
+    this.count = count
+    for (let index = 0; index < count; index++) own[index] = frames[start + index]
+  }
+
+  /** Finds out how long its frames are. */
+  measure({ length }: FrameArena): void {
+    const { frames, count } = this
+    let bytes = 0
+    let shortest = Infinity
+    let longest = 0
+    for (let index = 0; index < count; index++) {
+      const own = length[frames[index]]
+      bytes += own
+      if (own < shortest) shortest = own
+      if (own > longest) longest = own
+    }
+    this.bytes = bytes
+    this.shortest = shortest
+    this.longest = longest
+  }
+
+  /** Where those before `limit` end that go by the same megaflow as the one at `start`. */
+  endOfRun(start: number, limit: number): number {
+    const { numbers } = this
+    const number = numbers[start]
+    let end = start + 1
+    while (end < limit && numbers[end] === number) end++
+    return end
+  }
+
+  /** Bytes of the frames from `start` to `end`, as long as they are now. */
+  bytesOf({ length }: FrameArena, start: number, end: number): number {
+    const { frames } = this
+    let bytes = 0
+    for (let index = start; index < end; index++) bytes += length[frames[index]]
+    return bytes
+  }
+
+  /** The last instant at which any of the frames from `start` to `end` got here. */
+  lastInstant({ instant }: FrameArena, start: number, end: number): number {
+    const { frames } = this
+    let last = instant[frames[start]]
+    for (let index = start + 1; index < end; index++) last = Math.max(last, instant[frames[index]])
+    return last
+  }
+}
