@@ -3,7 +3,8 @@
 import type { Expectation, Scenario } from '../topologies/scenario.ts'
 import type { Topology } from '../topologies/topology.ts'
 import { findNic } from '../topologies/lookup.ts'
-import type { Judge, PairTally } from './judge/judge.ts'
+import type { Judge } from './judge/judge.ts'
+import type { PairTally } from './judge/pairs.ts'
 import type { Verdict } from './verdict.ts'
 
 type Held = Verdict['expectations'][number]

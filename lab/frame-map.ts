@@ -13,10 +13,21 @@ export type Entry =
   | { nic: string; /** Take the outer VLAN tag off first: it was the network's. */ untag?: boolean }
   | { unmapped: string }
 
-export type Mapper = (frame: CapturedFrame) => Entry
+export interface Mapper {
+  /** What alone an entry depends on: the frame's kind (judge/steady-kinds.ts), or its interface. */
+  by: 'kind' | 'interface'
+  entryOf: Find
+}
 
-/** A function that maps frames as `map` says. Where two vNICs would do, the one whose network carries the frame's tags wins. */
-export function frameMapper(map: FrameMap, topology: Topology): Mapper {
+type Find = (frame: CapturedFrame) => Entry
+
+/** Maps frames as `map` says. Where two vNICs would do, the one whose network carries the frame's tags wins. */
+export const frameMapper = (map: FrameMap, topology: Topology): Mapper => ({
+  by: map === 'pcapng-interface' ? 'interface' : 'kind',
+  entryOf: finder(map, topology),
+})
+
+function finder(map: FrameMap, topology: Topology): Find {
   switch (map) {
     case 'source-mac':
       return bySourceMac(topology)
@@ -35,14 +46,14 @@ const nicsOf = (topology: Topology): Nic[] => topology.vms.flatMap((vm) => vm.ni
 
 const TOO_SHORT: Entry = { unmapped: 'shorter than an Ethernet header' }
 
-function bySight(find: (seen: Sight) => Entry): Mapper {
+function bySight(find: (seen: Sight) => Entry): Find {
   return (frame) => {
     const seen = look(frame.bytes)
     return seen === undefined ? TOO_SHORT : find(seen)
   }
 }
 
-function bySourceMac(topology: Topology): Mapper {
+function bySourceMac(topology: Topology): Find {
   const owners = new Map<number, Entry>()
   for (const { id, mac, trunks } of nicsOf(topology)) {
     const entry = { nic: id }
@@ -56,7 +67,7 @@ function bySourceMac(topology: Topology): Mapper {
   }
 }
 
-function bySourceIp(topology: Topology): Mapper {
+function bySourceIp(topology: Topology): Find {
   const owners = new Map<string, string>()
   for (const nic of nicsOf(topology)) {
     const all = [...nic.addresses, ...nic.trunks.flatMap((subport) => subport.addresses)]
@@ -73,7 +84,7 @@ const comparable = (address: string) =>
   address.includes(':') ? parseIpv6(address).toString(16).padStart(32, '0') : address
 
 /** The vNIC of the source MAC in the VLAN network that the outer tag names; the tag is taken for the network's, not the guest's. */
-function byVlan(topology: Topology): Mapper {
+function byVlan(topology: Topology): Find {
   const networks = new Map(
     topology.networks.filter(({ type }) => type === 'vlan').map(({ segment, name }) => [segment, name]),
   )
@@ -95,7 +106,7 @@ function byVlan(topology: Topology): Mapper {
   }
 }
 
-function byInterface(topology: Topology): Mapper {
+function byInterface(topology: Topology): Find {
   const entries = new Map<string, Entry>()
   return ({ interfaceName, interfaceId }) => {
     const name = interfaceName ?? `interface ${interfaceId}`
@@ -113,7 +124,7 @@ function nicCalled(topology: Topology, name: string): Entry {
   }
 }
 
-function byFilters(filters: Readonly<Record<string, string>>, topology: Topology): Mapper {
+function byFilters(filters: Readonly<Record<string, string>>, topology: Topology): Find {
   const rules: { test: FrameTest; nic: string }[] = Object.entries(filters).map(([text, name]) => ({
     test: frameFilter(text),
     nic: findNic(topology, name).id,

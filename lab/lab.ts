@@ -16,7 +16,10 @@ import { memoryChannelPair, type Channel } from '../runtime/transport.ts'
 import { VirtualClock } from '../runtime/virtual-clock.ts'
 import type { FailureTarget } from '../topologies/scenario.ts'
 import type { Topology } from '../topologies/topology.ts'
+import type { FeedParty } from './capture-feed.ts'
+import { CaptureParty } from './capture-party.ts'
 import { dropName } from './drop-names.ts'
+import type { Mapper } from './frame-map.ts'
 import { Party } from './party.ts'
 import { Judge, type Hearing } from './judge/judge.ts'
 import type { Origin } from './judge/open-records.ts'
@@ -92,6 +95,7 @@ export class Lab {
     this.network = new EmulatedNetwork(topology, world, {
       sent: (nic, frame) => this.#sent(nic, frame),
       heard: (nic, frame) => this.#heard(nic, frame),
+      heardInCompany: (nic, frame) => this.#heardInCompany(nic, frame),
       uplink: (host, direction, frame) => {
         if (direction === 'out') this.judge.left(this.#arena.id[frame]!)
         this.#observer.uplink?.(this.clock.now(), host, direction, this.#arena.read(frame))
@@ -153,11 +157,15 @@ export class Lab {
     origin.id = 0
   }
 
-  /** A party for frames that go in company; undefined where there is none to go in now. */
-  party(): Party | undefined {
-    if (this.judge.steadyKinds?.areAll !== true) return undefined
-    this.#party.clear()
-    return this.#party
+  /** For frames of a capture: gives a party to go in, where there is one now. */
+  captureParty(mapper: Mapper, source: string, entered: (count: number) => void): () => FeedParty | undefined {
+    const { judge } = this
+    const party = new CaptureParty({ judge, party: this.#party, mapper, source, entered })
+    return () => {
+      if (judge.steadyKinds?.areAll !== true) return undefined
+      this.#party.clear()
+      return party
+    }
   }
 
   /** Frames on their way now, those that are held somewhere left out. */
@@ -275,13 +283,22 @@ export class Lab {
     return origin
   }
 
+  #heardInCompany(nic: string, frame: FrameHandle): void {
+    const arena = this.#arena
+    if (!this.judge.heardInCompany(arena.id[frame]!, nic)) return this.#heard(nic, frame)
+    const start = arena.offset[frame]!
+    this.digest.delivery(this.#instantOf(frame), nic, arena.view, start, start + arena.length[frame]!)
+    // Nobody follows it any more.
+    arena.id[frame] = 0
+  }
+
   #heard(nic: string, frame: FrameHandle): void {
     const { bytes, offset, length } = this.#arena
     const id = this.#arena.id[frame]!
     const start = offset[frame]!
     const end = start + length[frame]!
     const at = this.#instantOf(frame)
-    this.digest.delivery(at, nic, bytes, start, end)
+    this.digest.delivery(at, nic, this.#arena.view, start, end)
     const witnesses = this.judge.leaks.length
     const hearing = this.judge.heard(id, nic, at, bytes, start, end)
     if (this.judge.leaks.length > witnesses) this.leakPaths.push(this.#trail.of(frame))

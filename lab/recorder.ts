@@ -1,7 +1,7 @@
 // Writes down what happens, as it happens: the digest of the run, and on request a capture for Wireshark.
 
 import { createHash } from 'node:crypto'
-import { copyBytes } from '../protocols/bytes.ts'
+import { bytesOf, copyBetween, viewOf } from '../protocols/bytes.ts'
 import { PcapngWriter } from '../protocols/capture/pcapng-writer.ts'
 import type { Nanoseconds } from '../runtime/clock.ts'
 
@@ -11,13 +11,14 @@ const GATHERED = 1 << 16
 /** SHA-256 over (nanosecond, port, bytes or drop name) of every delivery and drop, in order. */
 export class Digest {
   readonly #hash = createHash('sha256')
-  readonly #gathered = Buffer.alloc(GATHERED)
+  readonly #gathered = new Uint8Array(GATHERED)
+  readonly #view = viewOf(this.#gathered)
   #size = 0
   /** UTF-8 of names of ports, places and drops; there are not many. */
-  readonly #texts = new Map<string, Uint8Array>()
+  readonly #texts = new Map<string, DataView>()
 
   /** The frame's bytes are those from `start` to `end`. */
-  delivery(at: Nanoseconds, port: string, bytes: Uint8Array, start = 0, end = bytes.length): void {
+  delivery(at: Nanoseconds, port: string, bytes: DataView, start: number, end: number): void {
     this.#entry(at, port)
     this.#add(bytes, start, end)
   }
@@ -34,26 +35,26 @@ export class Digest {
 
   #entry(at: Nanoseconds, port: string): void {
     if (this.#size + 8 > GATHERED) this.#flush()
-    this.#gathered.writeUInt32BE(Math.floor(at / 2 ** 32), this.#size)
-    this.#gathered.writeUInt32BE(at % 2 ** 32, this.#size + 4)
+    this.#view.setUint32(this.#size, Math.floor(at / 2 ** 32))
+    this.#view.setUint32(this.#size + 4, at)
     this.#size += 8
     this.#addText(port)
   }
 
   #addText(text: string): void {
     let bytes = this.#texts.get(text)
-    if (bytes === undefined) this.#texts.set(text, (bytes = Buffer.from(text)))
-    this.#add(bytes, 0, bytes.length)
+    if (bytes === undefined) this.#texts.set(text, (bytes = viewOf(Buffer.from(text))))
+    this.#add(bytes, 0, bytes.byteLength)
   }
 
-  #add(bytes: Uint8Array, start: number, end: number): void {
+  #add(bytes: DataView, start: number, end: number): void {
     const length = end - start
     if (this.#size + length > GATHERED) this.#flush()
     if (length > GATHERED) {
-      this.#hash.update(bytes.subarray(start, end))
+      this.#hash.update(bytesOf(bytes).subarray(start, end))
       return
     }
-    copyBytes(bytes, start, end, this.#gathered, this.#size)
+    copyBetween(bytes, start, end, this.#view, this.#size)
     this.#size += length
   }
 

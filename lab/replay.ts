@@ -15,10 +15,10 @@ import type { Scenario, Step, TimelineEntry } from '../topologies/scenario.ts'
 import { Conflict, SwitchRefused } from '../controller/model.ts'
 import { formatDuration } from '../topologies/units.ts'
 import { MAX_FRAME_LENGTH } from '../datapath/frames.ts'
-import { CaptureFeed, type FeedOptions, type FeedParty } from './capture-feed.ts'
+import { CaptureFeed, type FeedOptions } from './capture-feed.ts'
 import { applyFlow } from './flow-step.ts'
 import { frameFrom } from './frame-text.ts'
-import { frameMapper, type Entry, type Mapper } from './frame-map.ts'
+import { frameMapper, type Entry } from './frame-map.ts'
 import { Lab, type LabObserver } from './lab.ts'
 import { sharesNetwork } from './sharing.ts'
 import { untagged } from './untagged.ts'
@@ -135,17 +135,17 @@ class Run {
     const progress = { read: 0, size: statSync(path, { throwIfNoEntry: false })?.size ?? 0 }
     this.#captures.push(progress)
     const source = readCapture(createReadStream(path, { highWaterMark: 1 << 20 }))
-    const map = frameMapper(step.map, this.#scenario.topology)
+    const mapper = frameMapper(step.map, this.#scenario.topology)
     const name = basename(step.capture)
     const options: FeedOptions = {
       clock: this.#clock,
       start,
       speed: step.speed,
-      enter: (frame) => {
-        progress.read = frame.offset
-        this.#enter(frame, map(frame), name)
+      enter: (frame) => this.#enter(frame, mapper.entryOf(frame), name),
+      progress: (offset) => {
+        progress.read = offset
       },
-      party: () => this.#party(map, name, progress),
+      party: this.#lab.captureParty(mapper, name, (count) => this.#count(count)),
     }
     try {
       await new CaptureFeed(source, options).play()
@@ -155,36 +155,14 @@ class Run {
     }
   }
 
-  #party(map: Mapper, capture: string, progress: { read: number }): FeedParty | undefined {
-    const party = this.#lab.party()
-    if (party === undefined) return undefined
-    return {
-      get size() {
-        return party.size
-      },
-      get isFull() {
-        return party.isFull
-      },
-      take: (frame, at) => {
-        if (frame.linkType !== LINK_TYPE_ETHERNET || frame.bytes.length > MAX_FRAME_LENGTH) return false
-        const entry = map(frame)
-        if ('unmapped' in entry) return false
-        progress.read = frame.offset
-        const bytes = entry.untag ? untagged(frame.bytes) : frame.bytes
-        return party.take(entry.nic, bytes, at, capture, frame.number) && this.#count()
-      },
-      setOut: (until) => party.setOut(until),
-    }
-  }
-
-  #count(): true {
-    this.#frames++
-    if (this.#frames % PROGRESS_PERIOD === 0) this.#options.progress?.(this.#frames, this.#share())
-    return true
+  #count(frames: number): void {
+    const told = Math.floor(this.#frames / PROGRESS_PERIOD)
+    this.#frames += frames
+    if (Math.floor(this.#frames / PROGRESS_PERIOD) > told) this.#options.progress?.(this.#frames, this.#share())
   }
 
   #enter(frame: CapturedFrame, entry: Entry, capture: string): void {
-    this.#count()
+    this.#count(1)
     const { linkType } = frame
     if (linkType !== LINK_TYPE_ETHERNET)
       return this.#unmapped(`link type ${LINK_TYPES[linkType] ?? linkType}, not Ethernet`)

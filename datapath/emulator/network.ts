@@ -10,6 +10,7 @@ import type { Flow } from '../flow.ts'
 import type { FrameHandle } from '../frames.ts'
 import type { Switch } from '../switch.ts'
 import { Company } from './company.ts'
+import type { Course } from './course.ts'
 import { Fabric, type World } from './fabric.ts'
 import { Guests } from './guests.ts'
 import { Host, type Bridge, type Dock, type HostSpec } from '../host/host.ts'
@@ -20,6 +21,8 @@ export interface NetworkEvents {
   sent(nic: string, frame: FrameHandle): void
   /** A guest hears a frame. */
   heard(nic: string, frame: FrameHandle): void
+  /** The same of one that went in company (company.ts). */
+  heardInCompany?(nic: string, frame: FrameHandle): void
   /** A frame leaves a host for the fabric, or comes in from it. */
   uplink(host: string, direction: 'out' | 'in', frame: FrameHandle): void
   dropped(frame: FrameHandle, reason: DropReason, place: string, flow?: Flow): void
@@ -71,7 +74,7 @@ export class EmulatedNetwork {
       },
     })
     this.#fabric = this.#makeFabric()
-    this.#company = new Company(world.arena, (nic, frame) => this.#hear(nic, frame))
+    this.#company = new Company(world.arena, (nic, frame) => this.#hearInCompany(nic, frame))
     world.agenda.convoy = { begin: () => this.#begin(), end: () => this.#end() }
     this.#populate()
   }
@@ -111,15 +114,15 @@ export class EmulatedNetwork {
   }
 
   /**
-   * Guests send frames in company, by instant: each at its own (`arena.instant`), the vNIC of the first is the first of `nics`. All
-   * that comes of it before `until` is done; what is still on links then, later. `sent` is told of none of it.
+   * Guests send frames in company, by instant: each at its own (`arena.instant`), and the first on the first of `courses`. All that
+   * comes of it before `until` is done; what is still on links then, later. `sent` is told of none of it.
    */
-  sendTogether(nics: readonly string[], frames: ArrayLike<FrameHandle>, count: number, until: Nanoseconds): void {
+  sendTogether(courses: readonly Course[], frames: ArrayLike<FrameHandle>, count: number, until: Nanoseconds): void {
     this.#together = true
     const { changes } = this
     if (changes !== this.#docksAsOf) this.#docks.clear()
     this.#docksAsOf = changes
-    for (let index = 0; index < count; index++) this.#dock(nics[index]!, frames[index]!)
+    for (let index = 0; index < count; index++) this.#dock(courses[index]!, frames[index]!)
     for (const dock of this.#docksInUse.splice(0)) dock.host.enterTogether(dock)
     const { agenda, arena } = this.#world
     this.#company.forEachLeaving((host, frame) => {
@@ -276,6 +279,11 @@ export class EmulatedNetwork {
     this.#world.arena.release(frame)
   }
 
+  #hearInCompany(nic: string, frame: FrameHandle): void {
+    this.#events.heardInCompany?.(nic, frame)
+    this.#world.arena.release(frame)
+  }
+
   #leaveHost(host: string, frame: FrameHandle): void {
     if (this.#together) return this.#company.leave(host, frame)
     if (this.#failedHosts.has(host)) return this.#drop(frame, 'link_down', host)
@@ -294,8 +302,8 @@ export class EmulatedNetwork {
     host.receive(frames, count)
   }
 
-  #dock(nic: string, frame: FrameHandle): void {
-    const dock = this.#docks.get(nic) ?? this.#findDock(nic)
+  #dock(course: Course, frame: FrameHandle): void {
+    const dock = (course.dock ??= this.#docks.get(course.nic) ?? this.#findDock(course.nic))
     if (dock.count === 0) this.#docksInUse.push(dock)
     dock.frames[dock.count++] = frame
     this.#company.send(frame)

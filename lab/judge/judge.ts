@@ -11,7 +11,9 @@ import { NewestFrames } from './newest-frames.ts'
 import { OpenRecords, type Origin, type Record } from './open-records.ts'
 import { SightBook, type Seen } from './sight-book.ts'
 import type { Sight } from './sight.ts'
-import type { SteadyKinds } from './steady-kinds.ts'
+import { Pairs, type PairTally } from './pairs.ts'
+import { SteadyFrames, type Block } from './steady-frames.ts'
+import { SteadyKind, type SteadyKinds } from './steady-kinds.ts'
 import type { Surroundings } from './surroundings.ts'
 
 /** A frame whose fate is settled is forgotten after this much time; a second copy later than that counts as doubled all the same. */
@@ -37,16 +39,6 @@ export interface LossWitness extends Witness {
   missed: string[]
   reason: string
   place: string
-}
-
-/** What became of the frames from one vNIC to another that had to hear them. */
-export interface PairTally {
-  sent: number
-  heard: number
-  lost: number
-  duplicated: number
-  /** Frames that the receiver heard of this sender, had it to or not. */
-  reached: number
 }
 
 /** Something that happened to a VM's frames, for the report of its moves. */
@@ -86,10 +78,9 @@ export class Judge {
   /** Kept where somebody wants frames of steady kinds to go in company. */
   steadyKinds: SteadyKinds | undefined
   readonly #open = new OpenRecords()
+  readonly #steady = new SteadyFrames()
   readonly #sights = new SightBook()
-  /** By sender, then receiver. */
-  readonly #pairs = new Map<string, Map<string, Pair>>()
-  #pairCount = 0
+  readonly #pairs = new Pairs()
   readonly #newest = new NewestFrames()
 
   constructor(topology: Topology, surroundings: Surroundings) {
@@ -99,12 +90,14 @@ export class Judge {
 
   /** From here on the law is that of `topology`. Frames on their way are judged by the law they were sent under. */
   amend(topology: Topology): void {
+    this.#writeDownAll()
     this.#law = new Law(topology)
     this.#surroundings.amend(topology)
   }
 
   /** The scenario breaks a link or a host: those whom no path leads to any more need not hear what is on its way. */
   break(target: FailureTarget): void {
+    this.#writeDownAll()
     this.#surroundings.break(target)
     for (const record of this.#open) this.#noteCutOff(record)
   }
@@ -130,34 +123,61 @@ export class Judge {
   ): void {
     const asOf = this.steadyKinds?.now() ?? -1
     const seen = this.#sights.look(bytes, start, end)
-    const isSteady = seen !== undefined && this.#isSteady(seen, nic)
+    const isSteady = seen !== undefined && this.steadyKindOf(seen, nic) !== undefined
     const record = this.#opened(id, nic, at, bytes, origin, start, end, seen)
     if (isSteady) record.steadyAs = this.steadyKinds?.enter() ?? -1
     else record.asOf = asOf
   }
 
-  /** What is known of frames of the kind, if they are steady when this vNIC sends them. */
-  steadyKindOf(nic: string, bytes: Uint8Array, start: number, end: number): Seen | undefined {
-    const seen = this.#sights.look(bytes, start, end)
-    return seen !== undefined && this.#isSteady(seen, nic) ? seen : undefined
+  /** What is known of frames that look like this; undefined where it has no whole Ethernet header. */
+  look(bytes: Uint8Array, start: number, end: number): Seen | undefined {
+    return this.#sights.look(bytes, start, end)
   }
 
-  #isSteady(seen: Seen, nic: string): boolean {
-    return seen.law === this.#law && this.steadyKinds?.has(seen, nic) === true
+  /** The kind of such frames, if they are steady when this vNIC sends them. */
+  steadyKindOf({ law, steady }: Seen, nic: string): SteadyKind | undefined {
+    if (steady === undefined || law !== this.#law || steady.nic !== nic) return undefined
+    return this.steadyKinds?.has(steady) ? steady : undefined
   }
 
-  /** A frame of a steady kind enters. */
-  sentSteady(
+  /** A frame of a steady kind enters in company: number `number` of its block's source, the block's bytes from `start` to `end`. */
+  sentInCompany(
     id: number,
     at: Nanoseconds,
-    bytes: Uint8Array,
-    origin: Origin,
+    kind: SteadyKind,
+    block: Block,
+    number: number,
     start: number,
     end: number,
-    seen: Seen,
   ): void {
-    const record = this.#opened(id, seen.nic, at, bytes, origin, start, end, seen)
-    record.steadyAs = this.steadyKinds?.enter() ?? -1
+    this.steadyKinds?.enter()
+    this.frames.injected++
+    const frames = this.#steady
+    const place = frames.placeOf(id)
+    if (frames.ids[place] !== 0) this.#writeDown(place)
+    frames.add(id, at, kind, block, number, start, end)
+    if (this.#surroundings.anythingBroken) this.#noteCutOff(this.#writeDown(place))
+    this.#settleOlderThan(at - SETTLED_AFTER)
+  }
+
+  /** A frame in company is heard. True where that is all that comes of it; else it is to be told as of any other. */
+  heardInCompany(id: number, nic: string): boolean {
+    const frames = this.#steady
+    if (!frames.has(id)) return false
+    const place = frames.placeOf(id)
+    const { hearer, pair, flow, isDue, isUnmarked, asOf } = frames.kinds[place]!
+    if (hearer !== nic) return false
+    frames.remove(place)
+    pair.reached++
+    if (!this.#newest.note(pair.number, flow, id)) this.frames.reordered++
+    if (isUnmarked) this.frames.unmarked++
+    if (isDue) {
+      pair.sent++
+      pair.heard++
+    }
+    this.frames.delivered++
+    this.steadyKinds?.gone(asOf)
+    return true
   }
 
   #opened(
@@ -187,7 +207,7 @@ export class Judge {
   }
 
   heard(id: number, nic: string, at: Nanoseconds, bytes: Uint8Array, start = 0, end = bytes.length): Hearing {
-    const record = this.#open.find(id)
+    const record = this.#find(id)
     if (record === undefined) {
       if (id !== 0) this.frames.duplicated++
       return id === 0 ? 'unknown' : 'duplicated'
@@ -203,7 +223,7 @@ export class Judge {
 
   /** There is one copy more of the frame. */
   copied(id: number): void {
-    const record = this.#open.find(id)
+    const record = this.#find(id)
     if (record === undefined) return
     record.copies++
     record.isStirred = true
@@ -211,19 +231,19 @@ export class Judge {
 
   /** Something became of the frame that depends on more than its kind, or that another could depend on. */
   stirred(id: number): void {
-    const record = this.#open.find(id)
+    const record = this.#find(id)
     if (record !== undefined) record.isStirred = true
   }
 
   /** The frame goes out of a host. */
   left(id: number): void {
-    const record = this.#open.find(id)
+    const record = this.#find(id)
     if (record !== undefined && ++record.exits > 1) record.isStirred = true
   }
 
   /** There is one copy less. After the last, nothing more comes of the frame, and it is settled; but what is still owed stays open. */
   gone(id: number): void {
-    const record = this.#open.find(id)
+    const record = this.#find(id)
     if (record === undefined || --record.copies > 0) return
     this.#learnFrom(record)
     if (record.isKept || isLost(record)) return
@@ -233,17 +253,18 @@ export class Judge {
 
   /** A copy of the frame ended. `reason` is a drop's name, or the policy's or user's own name for it. */
   dropped(id: number, reason: string, place: string): void {
-    const record = this.#open.find(id)
+    const record = this.#find(id)
     if (record === undefined) return
     record.drops.push({ reason, place, excuses: this.#excusedBy(record, reason, place) })
   }
 
   pair(from: string, to: string): PairTally {
-    return this.#pair(from, to)
+    return this.#pairs.of(from, to)
   }
 
   /** Settles all that is open. `held` are the frames kept somewhere at the end. */
   finish(held: ReadonlySet<number>): void {
+    this.#writeDownAll()
     for (const record of this.#open) this.#settle(record, held.has(record.id))
     this.#open.clear()
   }
@@ -251,27 +272,52 @@ export class Judge {
   #learnFrom(record: Record): void {
     if (this.steadyKinds === undefined) return
     if (record.steadyAs >= 0) this.steadyKinds.gone(record.steadyAs)
-    else if (record.seen !== undefined && !record.isStirred && record.drops.length === 0 && isComplete(record))
-      this.steadyKinds.learn(record.seen, record.nic, record.asOf)
+    else if (!record.isStirred && record.drops.length === 0 && isComplete(record)) this.#learnKind(record)
+  }
+
+  /** Such a frame has gone its way: if nothing has changed since it was sent, so will others. */
+  #learnKind(record: Record): void {
+    const { seen, nic, asOf, heardBy } = record
+    if (seen?.nic !== nic || this.steadyKinds?.now() !== asOf) return
+    seen.steady = new SteadyKind(record, this.#pairs.of(nic, heardBy[0]!))
+  }
+
+  #find(id: number): Record | undefined {
+    return this.#steady.has(id) ? this.#writeDown(this.#steady.placeOf(id)) : this.#open.find(id)
+  }
+
+  /** Makes a record of a frame of a steady kind. */
+  #writeDown(place: number): Record {
+    const frames = this.#steady
+    const kind = frames.kinds[place]!
+    const { source, bytes } = frames.blocks[place]!
+    const record = this.#open.openLate(frames.ids[place]!, kind.ruling, frames.instants[place]!)
+    record.source = source
+    record.number = frames.numbers[place]!
+    record.made = false
+    record.nic = kind.nic
+    record.from = kind.from
+    record.flow = kind.flow
+    record.seen = undefined
+    record.steadyAs = kind.asOf
+    record.keepBytes(bytes, frames.starts[place]!, frames.ends[place]!)
+    frames.remove(place)
+    return record
+  }
+
+  #writeDownAll(): void {
+    for (let place = this.#steady.oldest; place >= 0; place = this.#steady.oldest) this.#writeDown(place)
   }
 
   #count(made: boolean): FrameCounts {
     return made ? this.made : this.frames
   }
 
-  #pair(from: string, to: string): Pair {
-    let receivers = this.#pairs.get(from)
-    if (receivers === undefined) this.#pairs.set(from, (receivers = new Map()))
-    let pair = receivers.get(to)
-    if (pair === undefined) receivers.set(to, (pair = newPair(++this.#pairCount)))
-    return pair
-  }
-
   #rulingOn(nic: string, seen: Seen): Ruling {
     if (seen.ruling === undefined || seen.nic !== nic || seen.law !== this.#law) {
       seen.nic = nic
       seen.law = this.#law
-      seen.steadyAs = -1
+      seen.steady = undefined
       seen.ruling = this.#law.judge(nic, seen.sight)
     }
     return seen.ruling
@@ -285,7 +331,7 @@ export class Judge {
 
   #delivered(record: Record, nic: string, at: Nanoseconds, seen: Sight | undefined): Hearing {
     const counts = this.#count(record.made)
-    const pair = this.#pair(record.nic, nic)
+    const pair = this.#pairs.of(record.nic, nic)
     pair.reached++
     if (record.heardBy.includes(nic)) {
       record.isStirred = true
@@ -296,14 +342,15 @@ export class Judge {
     }
     record.heardBy.push(nic)
     if (!this.#newest.note(pair.number, record.flow, record.id)) counts.reordered++
-    if (record.ruling.dscp !== undefined && seen?.ip?.dscp !== record.ruling.dscp) counts.unmarked++
+    record.isUnmarked = record.ruling.dscp !== undefined && seen?.ip?.dscp !== record.ruling.dscp
+    if (record.isUnmarked) counts.unmarked++
     return 'delivered'
   }
 
   #leaked(record: Record, to: string, at: Nanoseconds, seen: Sight | undefined): Hearing {
     record.isStirred = true
     this.#count(record.made).leaked++
-    this.#pair(record.nic, to).reached++
+    this.#pairs.of(record.nic, to).reached++
     this.mishaps.push({ kind: 'leaked', at, nics: [record.nic, to] })
     const leak = { ...witness(record), at, to, toNetwork: seen && this.#law.networkAt(to, seen) }
     const crossing = `${leak.fromNetwork ?? ''} ${leak.toNetwork ?? ''}`
@@ -330,6 +377,9 @@ export class Judge {
   }
 
   #settleOlderThan(instant: Nanoseconds): void {
+    const frames = this.#steady
+    for (let place = frames.oldest; place >= 0 && frames.instants[place]! <= instant; place = frames.oldest)
+      this.#writeDown(place)
     for (;;) {
       const record = this.#open.oldest
       if (record === undefined || record.at > instant) return
@@ -346,7 +396,7 @@ export class Judge {
     const counts = this.#count(record.made)
     const fate = fateOf(record, held)
     for (const nic of fate === 'answered' ? record.heardBy : record.ruling.must) {
-      const tally = this.#pair(record.nic, nic)
+      const tally = this.#pairs.of(record.nic, nic)
       tally.sent++
       if (record.heardBy.includes(nic) || !record.ruling.must.includes(nic)) tally.heard++
       else if (fate === 'lost' && isOwed(record, nic)) tally.lost++
@@ -374,13 +424,6 @@ export class Judge {
 }
 
 const MALFORMED: Ruling = { network: undefined, must: [], may: [], excuses: ['malformed'], limited: [] }
-
-/** A tally, and the number of the pair. */
-interface Pair extends PairTally {
-  number: number
-}
-
-const newPair = (number: number): Pair => ({ number, sent: 0, heard: 0, lost: 0, duplicated: 0, reached: 0 })
 
 const missing = ({ ruling, heardBy }: Record) => ruling.must.filter((nic) => !heardBy.includes(nic))
 

@@ -41,6 +41,8 @@ export class Record {
   /** How often it went out of a host. */
   exits = 0
   readonly heardBy: string[] = []
+  /** It was heard without the DSCP that it should have. */
+  isUnmarked = false
   answered = false
   readonly drops: Drop[] = []
   /** The sender's host when it sent. */
@@ -78,6 +80,7 @@ export class Record {
     if (this.heardBy.length > 0) this.heardBy.length = 0
     if (this.drops.length > 0) this.drops.length = 0
     if (this.cutOff.length > 0) this.cutOff.length = 0
+    this.isUnmarked = false
     this.answered = false
     this.copies = 1
     this.steadyAs = -1
@@ -90,10 +93,26 @@ export class Record {
 /** Frames whose identities are this far apart share a place; the later one goes into the map. */
 const PLACES = 1 << 12
 
+const wasSentAfter = (one: Record, other: Record): boolean =>
+  one.at > other.at || (one.at === other.at && one.id > other.id)
+
 /** Records in a row, each knowing its neighbours. */
 class List {
   first: Record | undefined
   last: Record | undefined
+
+  /** Puts it behind all that were sent before. */
+  insert(record: Record): void {
+    let before = this.last
+    while (before !== undefined && wasSentAfter(before, record)) before = before.before
+    const after = before === undefined ? this.first : before.after
+    record.before = before
+    record.after = after
+    if (before === undefined) this.first = record
+    else before.after = record
+    if (after === undefined) this.last = record
+    else after.before = record
+  }
 
   append(record: Record): void {
     record.before = this.last
@@ -127,18 +146,32 @@ export class OpenRecords {
 
   find(id: number): Record | undefined {
     const record = this.#places[id & (PLACES - 1)]
-    return record !== undefined && record.id === id ? record : this.#others.get(id)
+    if (record !== undefined && record.id === id) return record
+    return this.#others.size === 0 ? undefined : this.#others.get(id)
   }
 
   /** A record, as new, for a frame that was sent after all others and whose identity no other has. */
   open(id: number, ruling: Ruling): Record {
+    const record = this.#take(id, ruling)
+    this.#young.append(record)
+    return record
+  }
+
+  /** The same for one that was sent at `at`, maybe before others. */
+  openLate(id: number, ruling: Ruling, at: Nanoseconds): Record {
+    const record = this.#take(id, ruling)
+    record.at = at
+    this.#young.insert(record)
+    return record
+  }
+
+  #take(id: number, ruling: Ruling): Record {
     const record = this.#free.pop() ?? new Record(ruling)
     record.id = id
     record.ruling = ruling
     const place = id & (PLACES - 1)
     if (this.#places[place] === undefined) this.#places[place] = record
     else this.#others.set(id, record)
-    this.#young.append(record)
     return record
   }
 

@@ -3,8 +3,10 @@
 // any other frame each is looked at anew.
 
 import { VXLAN_PORT } from '../../protocols/packet/vxlan.ts'
+import type { Entry, Mapper } from '../frame-map.ts'
 import type { Law, Ruling } from './law.ts'
 import { look, type Sight } from './sight.ts'
+import type { SteadyKind } from './steady-kinds.ts'
 
 /** A look at a frame, and what the law said when a vNIC sent one like it. */
 export interface Seen {
@@ -12,8 +14,11 @@ export interface Seen {
   law: Law | undefined
   nic: string
   ruling: Ruling | undefined
-  /** See steady-kinds.ts; -1 where it is not. */
-  steadyAs: number
+  /** See steady-kinds.ts. */
+  steady: SteadyKind | undefined
+  /** Where `mapper` lets them in. */
+  mapper: Mapper | undefined
+  entry: Entry | undefined
 }
 
 const WORDS = 10
@@ -117,5 +122,6 @@ export class SightBook {
 
 function lookAnew(bytes: Uint8Array, start: number, end: number): Seen | undefined {
   const sight = look(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end))
-  return sight && { sight, law: undefined, nic: '', ruling: undefined, steadyAs: -1 }
+  if (sight === undefined) return undefined
+  return { sight, law: undefined, nic: '', ruling: undefined, steady: undefined, mapper: undefined, entry: undefined }
 }

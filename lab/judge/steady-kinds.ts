@@ -1,7 +1,38 @@
 // Kinds of frames of which one has gone its way with nothing changed since: it was heard by all who must hear it, as one copy, once,
 // and left no trace but in counters. The next of its kind goes the same way, so it may go in company (emulator/company.ts).
 
-import type { Seen } from './sight-book.ts'
+import { Course } from '../../datapath/emulator/course.ts'
+import type { Ruling } from './law.ts'
+import type { Record } from './open-records.ts'
+import type { Pair } from './pairs.ts'
+
+/** What is known of frames of one kind that one vNIC sends, as of so many changes: never used for any after. */
+export class SteadyKind extends Course {
+  readonly asOf: number
+  /** The host where its guest is. */
+  readonly from: string | undefined
+  readonly ruling: Ruling
+  readonly flow: number
+  /** The only one who hears them. */
+  readonly hearer: string
+  readonly pair: Pair
+  /** The hearer has to hear them. */
+  readonly isDue: boolean
+  /** They are heard without the DSCP that they should have. */
+  readonly isUnmarked: boolean
+
+  constructor({ asOf, nic, from, ruling, flow, heardBy, isUnmarked }: Record, pair: Pair) {
+    super(nic)
+    this.asOf = asOf
+    this.from = from
+    this.ruling = ruling
+    this.flow = flow
+    this.hearer = heardBy[0]!
+    this.pair = pair
+    this.isDue = ruling.must.length > 0
+    this.isUnmarked = isUnmarked
+  }
+}
 
 export class SteadyKinds {
   /** What has changed so far, as a number that goes up. */
@@ -34,8 +65,8 @@ export class SteadyKinds {
   }
 
   /** As of the last `now`. */
-  has(seen: Seen, nic: string): boolean {
-    return seen.steadyAs === this.#asOf && seen.nic === nic
+  has(kind: SteadyKind): boolean {
+    return kind.asOf === this.#asOf
   }
 
   /** One more is on its way. Gives what to say when it is gone. */
@@ -46,10 +77,5 @@ export class SteadyKinds {
 
   gone(enteredAs: number): void {
     if (enteredAs === this.#asOf) this.#onTheWay--
-  }
-
-  /** A frame of the kind that the vNIC sent has gone its way since `enteredAs`. */
-  learn(seen: Seen, nic: string, enteredAs: number): void {
-    if (this.now() === enteredAs && seen.nic === nic) seen.steadyAs = enteredAs
   }
 }

@@ -1,4 +1,4 @@
-import type { CapturedFrame } from './captured-frame.ts'
+import type { FrameBatch } from './frame-batch.ts'
 
 /** The record a parser could not read yet. */
 export interface AwaitedRecord {
@@ -16,11 +16,11 @@ export interface CaptureParser {
   readonly awaited: AwaitedRecord
 
   /**
-   * Appends to `frames` the frames of all whole records from `at` on, as views into `bytes`. Returns where the first
-   * record begins that is not whole. `offset` is the place of `bytes[0]` in the file.
+   * Appends to `frames`, which stand in `bytes`, those of all whole records from `at` on. Returns where the first record begins that
+   * is not whole. `offset` is the place of `bytes[0]` in the file.
    * @throws CaptureDamaged after the frames before the damage are in `frames`.
    */
-  parse(bytes: Uint8Array, at: number, offset: number, frames: CapturedFrame[]): number
+  parse(bytes: Uint8Array, at: number, offset: number, frames: FrameBatch): number
 }
 
 export const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)

@@ -1,31 +1,34 @@
 // START HERE: reads a capture of any supported format from a stream of bytes, in memory that does not grow with it.
 
 import { CaptureDamaged } from './capture-damaged.ts'
-import type { CapturedFrame } from './captured-frame.ts'
 import { FormatDetector } from './format-detector.ts'
+import { FrameBatch } from './frame-batch.ts'
 
 export { CaptureDamaged } from './capture-damaged.ts'
 export { LINK_TYPE_ETHERNET, LINK_TYPES } from './captured-frame.ts'
 export type { CapturedFrame } from './captured-frame.ts'
+export type { FrameBatch } from './frame-batch.ts'
 
 /** A chunk longer than this is taken in slices, so that a batch, too, stays small. */
 const SLICE = 1024 * 1024
 
 /**
- * The frames of a pcap or pcapng file, in batches of at least one. A batch's `bytes` are valid until the next is asked for.
+ * The frames of a pcap or pcapng file, in batches of at least one. A batch is valid until the next is asked for; its `bytes` stay, unless
+ * the source writes over its chunks.
  * @throws CaptureDamaged after every whole frame before the damage has been given out.
  */
-export async function* readCapture(
-  source: AsyncIterable<Uint8Array>,
-): AsyncGenerator<CapturedFrame[], void, undefined> {
+export async function* readCapture(source: AsyncIterable<Uint8Array>): AsyncGenerator<FrameBatch, void, undefined> {
   const stream = new RecordStream()
+  const { frames } = stream
   for await (const chunk of source) {
     for (let at = 0; at < chunk.length; at += SLICE) {
-      const frames: CapturedFrame[] = []
-      const damage = stream.push(chunk.subarray(at, at + SLICE), frames)
-      if (frames.length > 0) yield frames
-      if (damage !== undefined) throw damage
-      stream.keepRest()
+      const slice = chunk.subarray(at, at + SLICE)
+      for (const part of ['shared', 'whole'] as const) {
+        const damage = stream.read(part, slice)
+        if (frames.length > 0) yield frames
+        if (damage !== undefined) throw damage
+      }
+      stream.keepRest(slice)
     }
   }
   stream.end()
@@ -36,18 +39,24 @@ export async function* readCapture(
  * copied, and no more of the later chunk than it needs.
  */
 class RecordStream {
+  /** What was read last. */
+  readonly frames = new FrameBatch()
   readonly #parser = new FormatDetector()
   #carry = new Uint8Array(0)
   #carried = 0
-  #rest: Uint8Array = this.#carry
+  /** Of the chunk, what has been read. */
+  #used = 0
   /** Where in the file the first byte is that belongs to no record read so far. */
   #offset = 0
 
-  /** Appends the frames that `chunk` completes. Returns the damage it met after them, if any. */
-  push(chunk: Uint8Array, frames: CapturedFrame[]): CaptureDamaged | undefined {
+  /**
+   * Reads of a chunk the record that it shares with those before, then the records that are all in it. Returns the damage it met after
+   * them, if any.
+   */
+  read(part: 'shared' | 'whole', chunk: Uint8Array): CaptureDamaged | undefined {
     try {
-      const at = this.#completeCarried(chunk, frames)
-      this.#rest = this.#carried > 0 ? chunk.subarray(at) : this.#parseInPlace(chunk, at, frames)
+      if (part === 'shared') this.#completeCarried(chunk)
+      else this.#parseInPlace(chunk)
       return undefined
     } catch (error) {
       if (error instanceof CaptureDamaged) return error
@@ -55,12 +64,13 @@ class RecordStream {
     }
   }
 
-  /** Saves what is left of the last chunk. Overwrites the bytes of the frames read so far. */
-  keepRest(): void {
-    if (this.#rest.length === 0) return
-    this.#carry = withRoomFor(this.#parser.awaited.size, this.#carry, 0)
-    this.#carry.set(this.#rest)
-    this.#carried = this.#rest.length
+  /** Saves what is left of the chunk. */
+  keepRest(chunk: Uint8Array): void {
+    if (this.#used === chunk.length) return
+    const rest = chunk.subarray(this.#used)
+    this.#carry = withRoomFor(Math.max(this.#parser.awaited.size, rest.length), this.#carry, 0)
+    this.#carry.set(rest)
+    this.#carried = rest.length
   }
 
   /** @throws CaptureDamaged where the file ended inside a record. */
@@ -74,33 +84,38 @@ class RecordStream {
     throw new CaptureDamaged(this.#offset, this.#parser.framesRead, problem)
   }
 
-  /** Returns how many bytes of `chunk` the carried record took. */
-  #completeCarried(chunk: Uint8Array, frames: CapturedFrame[]): number {
-    let at = 0
-    while (this.#carried > 0 && at < chunk.length) {
+  #completeCarried(chunk: Uint8Array): void {
+    this.#used = 0
+    this.frames.begin(this.#carry, this.#parser.framesRead + 1)
+    while (this.#carried > 0 && this.#used < chunk.length) {
       const wanted = this.#parser.awaited.size
       this.#carry = withRoomFor(wanted, this.#carry, this.#carried)
-      const taken = chunk.subarray(at, at + wanted - this.#carried)
+      const taken = chunk.subarray(this.#used, this.#used + wanted - this.#carried)
       this.#carry.set(taken, this.#carried)
       this.#carried += taken.length
-      at += taken.length
-      if (this.#carried === wanted) this.#parseCarried(frames)
+      this.#used += taken.length
+      if (this.#carried === wanted) this.#parseCarried()
     }
-    return at
   }
 
   /** The parser takes the carried bytes as one record, or none of them and asks for more. */
-  #parseCarried(frames: CapturedFrame[]): void {
-    const used = this.#parser.parse(this.#carry.subarray(0, this.#carried), 0, this.#offset, frames)
+  #parseCarried(): void {
+    const bytes = this.#carry.subarray(0, this.#carried)
+    this.frames.begin(bytes, this.#parser.framesRead + 1)
+    const used = this.#parser.parse(bytes, 0, this.#offset, this.frames)
     if (used === 0) return
     this.#offset += used
     this.#carried = 0
+    // Its bytes stay for whoever was given the frame.
+    this.#carry = new Uint8Array(0)
   }
 
-  #parseInPlace(chunk: Uint8Array, at: number, frames: CapturedFrame[]): Uint8Array {
-    const used = this.#parser.parse(chunk, at, this.#offset - at, frames)
-    this.#offset += used - at
-    return chunk.subarray(used)
+  #parseInPlace(chunk: Uint8Array): void {
+    const at = this.#used
+    this.frames.begin(chunk, this.#parser.framesRead + 1)
+    if (this.#carried > 0) return
+    this.#used = this.#parser.parse(chunk, at, this.#offset - at, this.frames)
+    this.#offset += this.#used - at
   }
 }
 

@@ -1,7 +1,7 @@
 import { CaptureDamaged } from './capture-damaged.ts'
 import { viewOf } from './capture-parser.ts'
 import type { AwaitedRecord, CaptureParser } from './capture-parser.ts'
-import type { CapturedFrame } from './captured-frame.ts'
+import type { FrameBatch } from './frame-batch.ts'
 import { MAGIC_MICROSECONDS, MAGIC_NANOSECONDS } from './pcap-format.ts'
 import { PcapParser } from './pcap-parser.ts'
 import { SECTION_HEADER } from './pcapng-format.ts'
@@ -34,7 +34,7 @@ export class FormatDetector implements CaptureParser {
     return this.#parser?.awaited ?? this.#awaitedMagic
   }
 
-  parse(bytes: Uint8Array, at: number, offset: number, frames: CapturedFrame[]): number {
+  parse(bytes: Uint8Array, at: number, offset: number, frames: FrameBatch): number {
     if (this.#parser === undefined) {
       if (bytes.length - at < MAGIC_SIZE) return at
       this.#parser = parserFor(bytes.subarray(at, at + MAGIC_SIZE))

@@ -2,28 +2,24 @@ import { CaptureDamaged } from './capture-damaged.ts'
 import { viewOf } from './capture-parser.ts'
 import type { AwaitedRecord, CaptureParser } from './capture-parser.ts'
 import { MAX_FRAME_SIZE } from './captured-frame.ts'
-import type { CapturedFrame } from './captured-frame.ts'
+import type { FrameBatch, FrameInterface } from './frame-batch.ts'
 import * as pcap from './pcap-format.ts'
-
-const NANOSECONDS_PER_SECOND = 1_000_000_000n
 
 export class PcapParser implements CaptureParser {
   framesRead = 0
   awaited: AwaitedRecord = { what: 'the file header', size: pcap.FILE_HEADER_SIZE }
   #headerRead = false
-  #linkType = 0
+  /** The only one there is. */
+  readonly #interface: FrameInterface = { id: 0, name: undefined, linkType: 0 }
   readonly #littleEndian: boolean
   readonly #nanosecondsPerTick: number
-  // Neighbouring frames mostly share their second: its multiplication is done once.
-  #second = 0
-  #secondInNanoseconds = 0n
 
   constructor(littleEndian: boolean, resolution: 'us' | 'ns') {
     this.#littleEndian = littleEndian
     this.#nanosecondsPerTick = resolution === 'us' ? 1000 : 1
   }
 
-  parse(bytes: Uint8Array, at: number, offset: number, frames: CapturedFrame[]): number {
+  parse(bytes: Uint8Array, at: number, offset: number, frames: FrameBatch): number {
     const view = viewOf(bytes)
     if (!this.#headerRead) {
       if (bytes.length - at < pcap.FILE_HEADER_SIZE) return at
@@ -35,7 +31,7 @@ export class PcapParser implements CaptureParser {
       if (captured > MAX_FRAME_SIZE) throw this.#absurdLength(captured, offset + at)
       const size = pcap.RECORD_HEADER_SIZE + captured
       if (bytes.length - at < size) return this.#await(at, '', size)
-      frames.push(this.#readFrame(view, at, offset + at, captured))
+      this.#readFrame(view, at, offset + at, captured, frames)
       at += size
     }
     return this.#await(at, 'the header of ', pcap.RECORD_HEADER_SIZE)
@@ -46,32 +42,19 @@ export class PcapParser implements CaptureParser {
     const minor = view.getUint16(at + pcap.MINOR, this.#littleEndian)
     if (major !== 2 || minor !== 4)
       throw new CaptureDamaged(offset, 0, `is a pcap file of version ${major}.${minor}; expected version 2.4`)
-    this.#linkType = view.getUint32(at + pcap.LINK_TYPE, this.#littleEndian) & pcap.LINK_TYPE_BITS
+    this.#interface.linkType = view.getUint32(at + pcap.LINK_TYPE, this.#littleEndian) & pcap.LINK_TYPE_BITS
     this.#headerRead = true
   }
 
-  #readFrame(view: DataView, at: number, offset: number, captured: number): CapturedFrame {
+  #readFrame(view: DataView, at: number, offset: number, captured: number, frames: FrameBatch): void {
     const littleEndian = this.#littleEndian
-    return {
-      number: ++this.framesRead,
-      offset,
-      timestamp: this.#timestamp(
-        view.getUint32(at + pcap.SECONDS, littleEndian),
-        view.getUint32(at + pcap.FRACTION, littleEndian),
-      ),
-      interfaceId: 0,
-      linkType: this.#linkType,
-      originalLength: view.getUint32(at + pcap.ORIGINAL_LENGTH, littleEndian),
-      bytes: new Uint8Array(view.buffer, view.byteOffset + at + pcap.RECORD_HEADER_SIZE, captured),
-    }
-  }
-
-  #timestamp(seconds: number, fraction: number): bigint {
-    if (seconds !== this.#second) {
-      this.#second = seconds
-      this.#secondInNanoseconds = BigInt(seconds) * NANOSECONDS_PER_SECOND
-    }
-    return this.#secondInNanoseconds + BigInt(fraction * this.#nanosecondsPerTick)
+    const originalLength = view.getUint32(at + pcap.ORIGINAL_LENGTH, littleEndian)
+    this.framesRead++
+    frames.add(offset, at + pcap.RECORD_HEADER_SIZE, captured, originalLength, this.#interface)
+    frames.stamp(
+      view.getUint32(at + pcap.SECONDS, littleEndian),
+      view.getUint32(at + pcap.FRACTION, littleEndian) * this.#nanosecondsPerTick,
+    )
   }
 
   #await(at: number, part: string, size: number): number {

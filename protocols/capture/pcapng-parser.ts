@@ -2,16 +2,13 @@ import { CaptureDamaged } from './capture-damaged.ts'
 import { viewOf } from './capture-parser.ts'
 import type { AwaitedRecord, CaptureParser } from './capture-parser.ts'
 import { MAX_FRAME_SIZE } from './captured-frame.ts'
-import type { CapturedFrame } from './captured-frame.ts'
+import type { FrameBatch, FrameInterface } from './frame-batch.ts'
 import * as pcapng from './pcapng-format.ts'
 import { timeScale, toNanoseconds } from './pcapng-time.ts'
 import type { TimeScale } from './pcapng-time.ts'
 
 /** One interface of the current section. */
-interface Interface {
-  id: number
-  name: string | undefined
-  linkType: number
+interface Interface extends FrameInterface {
   snapLength: number
   time: TimeScale
 }
@@ -25,6 +22,8 @@ interface Block {
 }
 
 const MAX_INTERFACES = 65_536
+const MICROSECONDS_PER_SECOND = 1e6
+const NANOSECONDS_PER_SECOND = 1_000_000_000n
 
 export class PcapngParser implements CaptureParser {
   framesRead = 0
@@ -32,10 +31,9 @@ export class PcapngParser implements CaptureParser {
   #littleEndian = true
   #interfaces: Interface[] = []
   #interfacesBefore = 0
-  readonly #ticks = new DataView(new ArrayBuffer(8))
   readonly #text = new TextDecoder()
 
-  parse(bytes: Uint8Array, at: number, offset: number, frames: CapturedFrame[]): number {
+  parse(bytes: Uint8Array, at: number, offset: number, frames: FrameBatch): number {
     const view = viewOf(bytes)
     while (bytes.length - at >= pcapng.BLOCK_OVERHEAD) {
       const size = this.#blockSize(view, at, offset + at)
@@ -77,16 +75,16 @@ export class PcapngParser implements CaptureParser {
       )
   }
 
-  #readBlock(block: Block, frames: CapturedFrame[]): void {
+  #readBlock(block: Block, frames: FrameBatch): void {
     switch (block.view.getUint32(block.at, this.#littleEndian)) {
       case pcapng.ENHANCED_PACKET:
-        frames.push(this.#readPacket(block, this.#readUint32(block, pcapng.packet.interface)))
+        this.#readPacket(block, this.#readUint32(block, pcapng.packet.interface), frames)
         break
       case pcapng.PACKET:
-        frames.push(this.#readPacket(block, this.#readUint16(block, pcapng.packet.interface)))
+        this.#readPacket(block, this.#readUint16(block, pcapng.packet.interface), frames)
         break
       case pcapng.SIMPLE_PACKET:
-        frames.push(this.#readSimplePacket(block))
+        this.#readSimplePacket(block, frames)
         break
       case pcapng.INTERFACE_DESCRIPTION:
         this.#readInterface(block)
@@ -128,59 +126,50 @@ export class PcapngParser implements CaptureParser {
   }
 
   /** Enhanced and obsolete packet blocks differ in the width of the interface's number alone. */
-  #readPacket(block: Block, interfaceNumber: number): CapturedFrame {
+  #readPacket(block: Block, interfaceNumber: number, frames: FrameBatch): void {
     this.#needs(block, pcapng.packet.bytes, 'a packet block')
     const description = this.#interface(block, interfaceNumber)
     const captured = this.#readUint32(block, pcapng.packet.captured)
     this.#checkCaptured(block, captured, block.end - block.at - pcapng.packet.bytes)
-    const frame = this.#frame(block, description, pcapng.packet.bytes, captured)
-    frame.timestamp = this.#timestamp(block, description.time)
-    frame.originalLength = this.#readUint32(block, pcapng.packet.original)
     const options = block.at + pcapng.packet.bytes + pcapng.padded(captured)
-    if (options < block.end) this.#readComments(block, options, frame)
+    const comment = options < block.end ? this.#readComments(block, options) : undefined
+    const originalLength = this.#readUint32(block, pcapng.packet.original)
+    frames.add(block.offset, block.at + pcapng.packet.bytes, captured, originalLength, description)
+    this.#stamp(block, description.time, frames)
+    if (comment !== undefined) frames.comment(comment)
     this.framesRead++
-    return frame
   }
 
   /** It has no captured length: the interface's snap length says where the bytes were cut. */
-  #readSimplePacket(block: Block): CapturedFrame {
+  #readSimplePacket(block: Block, frames: FrameBatch): void {
     this.#needs(block, pcapng.simple.bytes, 'a simple packet block')
     const description = this.#interface(block, 0)
     const original = this.#readUint32(block, pcapng.simple.original)
     const captured = Math.min(original, description.snapLength || original)
     this.#checkCaptured(block, captured, block.end - block.at - pcapng.simple.bytes)
-    const frame = this.#frame(block, description, pcapng.simple.bytes, captured)
-    frame.originalLength = original
+    frames.add(block.offset, block.at + pcapng.simple.bytes, captured, original, description)
     this.framesRead++
-    return frame
   }
 
-  #frame(block: Block, { id, name, linkType }: Interface, bytesAt: number, captured: number): CapturedFrame {
-    const frame: CapturedFrame = {
-      number: this.framesRead + 1,
-      offset: block.offset,
-      timestamp: 0n,
-      interfaceId: id,
-      linkType,
-      originalLength: captured,
-      bytes: new Uint8Array(block.view.buffer, block.view.byteOffset + block.at + bytesAt, captured),
+  #stamp(block: Block, scale: TimeScale, frames: FrameBatch): void {
+    const high = this.#readUint32(block, pcapng.packet.timeHigh)
+    const low = this.#readUint32(block, pcapng.packet.timeLow)
+    const ticks = high * 2 ** 32 + low
+    if (scale.isPlainMicroseconds && ticks <= Number.MAX_SAFE_INTEGER) {
+      const seconds = Math.floor(ticks / MICROSECONDS_PER_SECOND)
+      frames.stamp(seconds, (ticks - seconds * MICROSECONDS_PER_SECOND) * 1000)
+      return
     }
-    if (name !== undefined) frame.interfaceName = name
-    return frame
+    const nanoseconds = toNanoseconds((BigInt(high) << 32n) | BigInt(low), scale)
+    frames.stamp(Number(nanoseconds / NANOSECONDS_PER_SECOND), Number(nanoseconds % NANOSECONDS_PER_SECOND))
   }
 
-  #timestamp(block: Block, scale: TimeScale): bigint {
-    this.#ticks.setUint32(0, this.#readUint32(block, pcapng.packet.timeHigh))
-    this.#ticks.setUint32(4, this.#readUint32(block, pcapng.packet.timeLow))
-    return toNanoseconds(this.#ticks.getBigUint64(0), scale)
-  }
-
-  #readComments(block: Block, at: number, frame: CapturedFrame): void {
+  #readComments(block: Block, at: number): string | undefined {
+    const comments: string[] = []
     this.#eachOption(block, at, (code, valueAt, length) => {
-      if (code !== pcapng.option.comment) return
-      const comment = this.#readText(block, valueAt, length)
-      frame.comment = frame.comment === undefined ? comment : `${frame.comment}\n${comment}`
+      if (code === pcapng.option.comment) comments.push(this.#readText(block, valueAt, length))
     })
+    return comments.length === 0 ? undefined : comments.join('\n')
   }
 
   #eachOption(block: Block, at: number, read: (code: number, at: number, length: number) => void): void {

@@ -3,6 +3,8 @@ export interface TimeScale {
   multiplier: bigint
   divisor: bigint
   offset: bigint
+  /** Ticks are microseconds since 1970, as mostly they are. */
+  isPlainMicroseconds: boolean
 }
 
 const DEFAULT_RESOLUTION = 6
@@ -15,9 +17,11 @@ const NANOSECONDS = 1_000_000_000n
 export function timeScale(resolution = DEFAULT_RESOLUTION, offsetSeconds = 0n): TimeScale {
   const exponent = resolution & 0x7f
   const offset = offsetSeconds * NANOSECONDS
-  if (resolution & 0x80) return { multiplier: NANOSECONDS, divisor: 1n << BigInt(exponent), offset }
-  if (exponent <= 9) return { multiplier: 10n ** BigInt(9 - exponent), divisor: 1n, offset }
-  return { multiplier: 1n, divisor: 10n ** BigInt(exponent - 9), offset }
+  const isPlainMicroseconds = resolution === DEFAULT_RESOLUTION && offset === 0n
+  const common = { offset, isPlainMicroseconds }
+  if (resolution & 0x80) return { multiplier: NANOSECONDS, divisor: 1n << BigInt(exponent), ...common }
+  if (exponent <= 9) return { multiplier: 10n ** BigInt(9 - exponent), divisor: 1n, ...common }
+  return { multiplier: 1n, divisor: 10n ** BigInt(exponent - 9), ...common }
 }
 
 export function toNanoseconds(ticks: bigint, scale: TimeScale): bigint {
