@@ -1,4 +1,4 @@
-import type { Dock } from './host.ts'
+import type { Dock } from '../host/host.ts'
 
 /** What frames of one kind have in common, as long as nothing changes: where a guest sends them, and which way they take. */
 export class Course {
