@@ -14,7 +14,7 @@ export interface FastPathCounts {
   megaflow: number
   /** Taken to the pipeline. */
   miss: number
-  /** Masks asked for the megaflows that were found, and in vain. */
+  /** Steps of look-ups for the megaflows that were found, and in vain. */
   probes: number
   vainProbes: number
   /** Megaflows that a change made out of date, and that gave way to others. */

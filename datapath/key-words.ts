@@ -23,21 +23,13 @@ class Blocks {
   }
 }
 
-const passing = new Blocks()
-const lasting = new Blocks()
+const blocks = new Blocks()
 
 /** As many words as a flow key has, all 0. */
-export const freshWords = (): Uint32Array<ArrayBuffer> => passing.cut()
+export const freshWords = (): Uint32Array<ArrayBuffer> => blocks.cut()
 
 export function copyOfWords(words: Uint32Array): Uint32Array<ArrayBuffer> {
-  const copy = passing.cut()
-  copy.set(words)
-  return copy
-}
-
-/** A copy that will be there longer than most: it stands among others of its kind. */
-export function lastingCopyOfWords(words: Uint32Array): Uint32Array<ArrayBuffer> {
-  const copy = lasting.cut()
+  const copy = blocks.cut()
   copy.set(words)
   return copy
 }

@@ -5,8 +5,8 @@
 
 import { Word } from '../../protocols/fields.ts'
 import type { Flow } from '../flow.ts'
-import type { FlowKey } from '../flow-key.ts'
-import { addressName } from './dependencies.ts'
+import type { TableLookup } from './dependencies.ts'
+import { WRITTEN, addressName } from './dependencies.ts'
 import type { Megaflow } from './megaflow.ts'
 
 export type Change =
@@ -18,7 +18,7 @@ export type Change =
   | { type: 'address'; vlan: number; mac: number }
   | { type: 'everything' }
 
-type Answered = Pick<Megaflow, 'dependencies' | 'key' | 'mask'>
+type Answered = Pick<Megaflow, 'dependencies' | 'values' | 'mask'>
 
 /** Flows that came or went which are remembered. An answer that is older is not worth the comparisons. */
 const REMEMBERED = 512
@@ -94,7 +94,7 @@ export class Changes {
       const place = index % REMEMBERED
       if (this.#flowStamps[place] <= asOf) return false
       const flow = this.#flows[place]
-      if (lookups.some(({ number, key }) => number === flow.spec.table && couldMeet(flow, key, megaflow))) return true
+      if (lookups.some((lookup) => lookup.number === flow.spec.table && couldMeet(flow, lookup, megaflow))) return true
     }
     return oldest > 0
   }
@@ -106,14 +106,23 @@ function isAnyNewer(stamps: ReadonlyMap<number, number>, names: readonly number[
 }
 
 /**
- * Whether the flow could match what was looked up, for some frame of the megaflow: `seen` is what it was for the first of them. All
- * have the bits of the mask in common, and what was written to the key since; of a conjunction's number nothing is known.
+ * Whether the flow could match what was looked up, for some frame of the megaflow. All have the bits of the mask in common, and
+ * what was written to the key since; of a conjunction's number nothing is known.
  */
-function couldMeet({ mask: { words, bits }, values }: Flow, seen: FlowKey, { key, mask }: Answered): boolean {
+function couldMeet({ mask: { words, bits }, values }: Flow, { written }: TableLookup, megaflow: Answered): boolean {
+  const { mask } = megaflow
   for (let index = 0; index < words.length; index++) {
     const word = words[index]
-    const common = mask.bits[word] | (seen[word] ^ key[word])
-    if (((seen[word] ^ values[index]) & bits[index] & common) !== 0 && word !== Word.conjunctionId) return false
+    if (word === Word.conjunctionId) continue
+    const place = mask.words.indexOf(word)
+    let common = place < 0 ? 0 : mask.bits[place]
+    let seen = place < 0 ? 0 : megaflow.values[place]
+    for (let at = 0; at < written.length; at += WRITTEN) {
+      if (written[at] !== word) continue
+      seen = written[at + 1]
+      common |= written[at + 2]
+    }
+    if (((seen ^ values[index]) & bits[index] & common) !== 0) return false
   }
   return true
 }

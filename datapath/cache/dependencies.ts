@@ -8,37 +8,59 @@ import type { Flow } from '../flow.ts'
 import type { FlowKey } from '../flow-key.ts'
 import type { FlowTable } from '../flow-table.ts'
 import type { Group } from '../groups.ts'
-import { lastingCopyOfWords } from '../key-words.ts'
+import type { Effect } from '../pipeline/effects.ts'
+import type { TranslationRoom } from '../pipeline/translation.ts'
 import type { PipelineContext } from '../pipeline/walk.ts'
 import type { Port } from '../ports.ts'
+import { exactly } from './megaflow.ts'
 
-/** A key that was looked up in a table, as it was then, and what was found. */
+/** A look-up in a table, and what was found. */
 export interface TableLookup {
   readonly table: FlowTable
   readonly number: number
-  readonly key: FlowKey
   readonly flow: Flow | undefined
+  /**
+   * Where the key was another than the frame's own: threes of a word, what was in it, and the bits of it that had been changed. Most
+   * are the same for many, and one array.
+   */
+  readonly written: readonly number[]
 }
 
-export class Dependencies {
-  readonly lookups: TableLookup[] = []
-  readonly ports: number[] = []
+/** How many numbers make up one word of `written`. */
+export const WRITTEN = 3
+
+export interface Dependencies {
+  readonly lookups: readonly TableLookup[]
+  readonly ports: readonly number[]
   /** Every port, and those that may come. */
-  onAllPorts = false
-  readonly groups: number[] = []
+  readonly onAllPorts: boolean
+  readonly groups: readonly number[]
   /** As `addressName` has them. */
-  readonly addresses: number[] = []
+  readonly addresses: readonly number[]
   /** Something that is not watched: the answer is good for one frame. */
-  unforeseeable = false
+  readonly unforeseeable: boolean
 }
 
 /** An address in a VLAN as one number, which two may share. */
 export const addressName = (vlan: number, mac: number): number => vlan * 2 ** 40 + mac
 
+/** Where what was written is gathered. */
+const WRITING = new Int32Array(WRITTEN * KEY_WORDS)
+
 /** The switch's own tables, watched while the pipeline uses them. */
 export class Witness implements PipelineContext {
-  #noted = new Dependencies()
-  #lastCopy = new Uint32Array(KEY_WORDS)
+  readonly room: TranslationRoom = { key: new Uint32Array(KEY_WORDS), consulted: new Uint32Array(KEY_WORDS) }
+  readonly #noted = {
+    lookups: [] as TableLookup[],
+    ports: [] as number[],
+    groups: [] as number[],
+    addresses: [] as number[],
+    onAllPorts: false,
+    unforeseeable: false,
+  }
+  /** That of the frame. */
+  #key: FlowKey = this.room.key
+  #lastWritten: readonly number[] = []
   readonly #context: PipelineContext
   readonly #tables = new Map<number, Pick<FlowTable, 'lookup'>>()
 
@@ -46,19 +68,27 @@ export class Witness implements PipelineContext {
     this.#context = context
   }
 
-  /** What was noted since this was asked last. */
-  taken(): Dependencies {
-    const taken = this.#noted
-    this.#noted = new Dependencies()
-    return taken
+  /** From here on it is about a frame with this key, which must not change meanwhile. */
+  begin(key: FlowKey): void {
+    const noted = this.#noted
+    this.#key = key
+    noted.lookups.length = noted.ports.length = noted.groups.length = noted.addresses.length = 0
+    noted.onAllPorts = noted.unforeseeable = false
   }
 
-  /** A copy of the key: the last one, where it is the same. Most keys are looked up as they came. */
-  copyOf(key: FlowKey): FlowKey {
-    const last = this.#lastCopy
-    for (let word = 0; word < KEY_WORDS; word++)
-      if (key[word] !== last[word]) return (this.#lastCopy = lastingCopyOfWords(key))
-    return last
+  /** What was noted since. */
+  noted(effects: readonly Effect[]): Dependencies {
+    const { lookups, ports, groups, addresses, onAllPorts, unforeseeable } = this.#noted
+    for (const effect of effects)
+      if (effect.type === 'learn_address') addresses.push(addressName(effect.vlan, effect.mac))
+    return {
+      lookups: exactly(lookups),
+      ports: exactly(ports),
+      groups: exactly(groups),
+      addresses: exactly(addresses),
+      onAllPorts,
+      unforeseeable,
+    }
   }
 
   get fragments(): FragmentHandling {
@@ -103,12 +133,27 @@ export class Witness implements PipelineContext {
     },
   }
 
+  #writtenTo(key: FlowKey): readonly number[] {
+    let count = 0
+    for (let word = 0; word < KEY_WORDS; word++) {
+      const changed = key[word] ^ this.#key[word]
+      if (changed === 0) continue
+      WRITING[count++] = word
+      WRITING[count++] = key[word] | 0
+      WRITING[count++] = changed
+    }
+    const last = this.#lastWritten
+    let same = count === last.length
+    for (let index = 0; same && index < count; index++) same = last[index] === WRITING[index]
+    return same ? last : (this.#lastWritten = [...WRITING.subarray(0, count)])
+  }
+
   #watch(number: number): Pick<FlowTable, 'lookup'> {
     const table = this.#context.tables.table(number) as FlowTable
     const watched = {
       lookup: (key: FlowKey, consulted: Uint32Array) => {
         const flow = table.lookup(key, consulted)
-        this.#noted.lookups.push({ table, number, key: this.copyOf(key), flow })
+        this.#noted.lookups.push({ table, number, flow, written: this.#writtenTo(key) })
         return flow
       },
     }

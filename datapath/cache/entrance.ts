@@ -6,7 +6,7 @@ import { Microflows } from './microflows.ts'
 
 export interface EntranceLimits {
   /** As in FlowCacheLimits. */
-  masks: number
+  steps: number
   /** Of the switch. */
   slots: SlotBudget
 }
@@ -47,8 +47,8 @@ export class Entrance {
   readonly #microflows: (Microflows | undefined)[] = new Array<undefined>(SHAPES).fill(undefined)
 
   /** From outside where `recirculation` is 0. */
-  constructor({ masks, slots }: EntranceLimits, { recirculation = 0, bare = false, tunnel }: EntranceOptions = {}) {
-    this.megaflows = new Megaflows(masks)
+  constructor({ steps, slots }: EntranceLimits, { recirculation = 0, bare = false, tunnel }: EntranceOptions = {}) {
+    this.megaflows = new Megaflows(steps)
     this.isPlain = recirculation === 0
     this.recirculation = recirculation
     this.bare = bare

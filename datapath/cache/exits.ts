@@ -20,7 +20,7 @@ export const LONGEST = 60_000
 const MOST_REWRITES = 16
 
 export class Exit {
-  readonly key: string
+  readonly key: string | number
   readonly #output: Output
   readonly #rewrites: readonly PlainRewrite[]
   /** Where frames may leave at once. */
@@ -31,7 +31,7 @@ export class Exit {
   /** Megaflows that go by it. */
   uses = 0
 
-  constructor(key: string, output: Output, rewrites: readonly PlainRewrite[]) {
+  constructor(key: string | number, output: Output, rewrites: readonly PlainRewrite[]) {
     this.key = key
     this.#output = output
     this.#rewrites = rewrites
@@ -78,7 +78,7 @@ interface PortsByNumber {
 
 /** All exits in use, by number from 1 on; 0 stands for none. */
 export class Exits {
-  readonly #byKey = new Map<string, number>()
+  readonly #byKey = new Map<string | number, number>()
   readonly #exits: (Exit | undefined)[] = [undefined]
   readonly #free: number[] = []
 
@@ -88,7 +88,9 @@ export class Exits {
     if (!isOutput(output) || output.maxLength !== undefined || actions.length > MOST_REWRITES) return 0
     const rewrites = actions.slice(0, -1)
     if (!rewrites.every(isPlain)) return 0
-    const key = [keyOf(output), ...rewrites.map(keyOf)].join()
+    // Most by far do no more than send, and a text for each would take longer than all else here.
+    const isBare = actions.length === 1 && output.type === 'output' && output.queue === 0
+    const key = isBare ? output.port : [keyOf(output), ...rewrites.map(keyOf)].join()
     let number = this.#byKey.get(key)
     if (number === undefined) {
       number = this.#free.pop() ?? this.#exits.length

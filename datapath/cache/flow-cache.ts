@@ -3,7 +3,7 @@
 //   a frame comes in by an Entrance (a port, a tunnel, or anew where the pipeline left off)
 //     -> only                what is asked where the flows of a port look at nothing but the port
 //     -> Microflows          by the bytes of its headers, the bits that any answer of this entrance depends on: one probe
-//     -> Megaflows           by its flow key, under the masks of the answers, those with the most hits first
+//     -> Megaflows           by its flow key: one walk down a trie of the bits that answers depend on
 //     -> the pipeline        and its answer becomes a megaflow
 //
 // What is packed where, and why:
@@ -32,15 +32,17 @@ import { stateOf } from '../pipeline/freeze.ts'
 import type { Translation } from '../pipeline/translation.ts'
 import type { PipelineContext } from '../pipeline/walk.ts'
 import { Changes } from './changes.ts'
-import { Witness, addressName } from './dependencies.ts'
+import { Witness } from './dependencies.ts'
 import { Entrance } from './entrance.ts'
 import type { EntranceLimits, Tunnelled } from './entrance.ts'
 import type { Exit } from './exits.ts'
 import { Exits } from './exits.ts'
 import { NO_SHAPE, shapeOf, tcpFlagsOf } from './frame-shape.ts'
+import { Keys } from './keys.ts'
 import { Megaflow } from './megaflow.ts'
 import { SlotBudget } from './microflows.ts'
 import { Mark, Records } from './records.ts'
+import { CacheStatistics } from './statistics.ts'
 import type { Vector } from './vector.ts'
 
 export interface FlowCacheLimits {
@@ -48,11 +50,11 @@ export interface FlowCacheLimits {
   megaflows: number
   /** Slots for microflows, beside the first few of each entrance and shape: a power of two, four or more. */
   microflows: number
-  /** Masks of each entrance that are as wide as its answers allow. */
-  masks: number
+  /** Steps that a look-up among megaflows takes at most. */
+  steps: number
 }
 
-const LIMITS: FlowCacheLimits = { megaflows: 200_000, microflows: 1 << 20, masks: 1024 }
+const LIMITS: FlowCacheLimits = { megaflows: 200_000, microflows: 1 << 20, steps: 256 }
 
 /** Open vSwitch's `max-idle`: what was not used for so long may go. */
 export const MAX_IDLE: Nanoseconds = 10 * SECOND
@@ -70,23 +72,6 @@ const MOST_TUNNELS = 4096
 /** Asks the pipeline. The context is to be used in the place of the switch's own. */
 export type Ask = (context: PipelineContext, key: FlowKey) => Translation
 
-/** Frames by where their answer came from, and answers that were given up. */
-export interface CacheStatistics {
-  only: number
-  microflow: number
-  megaflow: number
-  miss: number
-  /** Of all these, those that were read anew where the pipeline had left off. */
-  recirculated: number
-  /** Masks that were asked for megaflows that were found, and in vain. */
-  probes: number
-  vainProbes: number
-  /** Answers that a change made out of date. */
-  outdated: number
-  /** Answers that gave way to others. */
-  evicted: number
-}
-
 /** What a megaflow has been used for. */
 export interface Uses {
   packets: number
@@ -100,17 +85,7 @@ type TunnelsBySource = Map<number, Map<number, Entrance>>
 
 export class FlowCache {
   readonly changes = new Changes()
-  readonly statistics: CacheStatistics = {
-    only: 0,
-    microflow: 0,
-    megaflow: 0,
-    miss: 0,
-    recirculated: 0,
-    probes: 0,
-    vainProbes: 0,
-    outdated: 0,
-    evicted: 0,
-  }
+  readonly statistics = new CacheStatistics()
   readonly #limits: FlowCacheLimits
   readonly #entranceLimits: EntranceLimits
   readonly #witness: Witness
@@ -132,6 +107,8 @@ export class FlowCache {
   /** Megaflows by place: the last bits of their number. */
   readonly #kept: (Megaflow | undefined)[] = [undefined]
   readonly records = new Records()
+  /** Of the first frame of each, for people. */
+  readonly #keys = new Keys()
   readonly #exits = new Exits()
   #size = 0
   #lastNumber = 0
@@ -142,7 +119,7 @@ export class FlowCache {
 
   constructor(context: PipelineContext, limits: Partial<FlowCacheLimits> = {}) {
     this.#limits = { ...LIMITS, ...limits }
-    this.#entranceLimits = { masks: this.#limits.masks, slots: new SlotBudget(this.#limits.microflows) }
+    this.#entranceLimits = { steps: this.#limits.steps, slots: new SlotBudget(this.#limits.microflows) }
     this.#lastPlace = 2 ** Math.ceil(Math.log2(1.25 * this.limit + 2)) - 1
     this.#witness = new Witness(context)
   }
@@ -262,11 +239,11 @@ export class FlowCache {
     const { megaflows } = entrance
     const megaflow = megaflows.find(key)
     if (megaflow === undefined || !this.#holds(megaflow)) {
-      this.statistics.vainProbes += megaflows.probes
+      this.statistics.vainProbes += megaflows.steps
       return undefined
     }
     this.statistics.megaflow++
-    this.statistics.probes += megaflows.probes
+    this.statistics.probes += megaflows.steps
     this.#remember(megaflow, key, arena, frame)
     return megaflow
   }
@@ -276,13 +253,11 @@ export class FlowCache {
     this.statistics.miss++
     const answer = this.#answer(entrance, key, ask)
     if (answer.dependencies.unforeseeable || this.limit === 0) return answer
-    const alike = answer.mask.find(answer.key)
+    const alike = entrance.megaflows.findAlike(answer.mask, answer.values)
     if (alike === undefined || !this.#holds(alike)) {
-      this.#keep(answer, now)
-      this.#noteTcpFlags(answer, key)
+      this.#keep(answer, key, now)
       return answer
     }
-    entrance.megaflows.promote(alike, this.records.packets(alike.number & this.#lastPlace))
     this.#remember(alike, key, arena, frame)
     return alike
   }
@@ -316,6 +291,11 @@ export class FlowCache {
       .filter((megaflow) => megaflow !== undefined)
       .filter((megaflow) => now - usedAt(megaflow) < MAX_IDLE)
       .sort((a, b) => usedAt(a) - usedAt(b))
+  }
+
+  /** The key of its first frame, of a megaflow that is kept. */
+  keyOf({ number }: Megaflow): FlowKey {
+    return this.#keys.at(number & this.#lastPlace)
   }
 
   /** Of a megaflow that is kept. */
@@ -371,16 +351,14 @@ export class FlowCache {
   #answer(entrance: Entrance, key: FlowKey, ask: Ask): Megaflow {
     const witness = this.#witness
     const asOf = this.changes.count
-    const seen = witness.copyOf(key)
+    witness.begin(key)
     const translation = ask(witness, key)
-    const dependencies = witness.taken()
-    for (const effect of translation.effects)
-      if (effect.type === 'learn_address') dependencies.addresses.push(addressName(effect.vlan, effect.mac))
     const mask = entrance.megaflows.maskOf(translation.consulted)
-    return new Megaflow({ entrance, key: seen, mask, translation, dependencies, asOf })
+    const dependencies = witness.noted(translation.effects)
+    return new Megaflow({ entrance, mask, values: mask.valuesOf(key), translation, dependencies, asOf })
   }
 
-  #keep(megaflow: Megaflow, now: Nanoseconds): void {
+  #keep(megaflow: Megaflow, key: FlowKey, now: Nanoseconds): void {
     this.sweep(now)
     if (this.#news.length >= MOST_NEWS) this.tell()
     if (this.#size >= this.limit) this.#evict()
@@ -396,7 +374,9 @@ export class FlowCache {
       megaflow.answeredAsOf,
       now,
     )
-    megaflow.mask.add(megaflow)
+    this.#keys.put(place, key)
+    megaflow.entrance.megaflows.add(megaflow)
+    this.#noteTcpFlags(megaflow, key)
     this.#size++
     if (megaflow.mask.isBlind && megaflow.entrance.isPlain) megaflow.entrance.only = megaflow
   }
@@ -476,7 +456,7 @@ export class FlowCache {
     this.records.remove(place)
     this.#kept[place] = undefined
     megaflow.number = 0
-    megaflow.mask.remove(megaflow)
+    megaflow.entrance.megaflows.remove(megaflow)
     if (megaflow.entrance.only === megaflow) megaflow.entrance.only = undefined
     this.#size--
   }

@@ -2,7 +2,6 @@ import { Word } from '../../protocols/fields.ts'
 import { IpProtocol } from '../../protocols/match.ts'
 import type { Nanoseconds } from '../../runtime/clock.ts'
 import type { DatapathAction } from '../datapath-actions.ts'
-import type { FlowKey } from '../flow-key.ts'
 import type { Flow } from '../flow.ts'
 import type { MacEntry } from '../mac-table.ts'
 import type { Effect } from '../pipeline/effects.ts'
@@ -14,8 +13,9 @@ import type { MegaflowMask } from './megaflows.ts'
 
 export interface MegaflowParts {
   entrance: Entrance
-  key: FlowKey
   mask: MegaflowMask
+  /** What the first frame's key has of the mask's bits. */
+  values: readonly number[]
   translation: Translation
   dependencies: Dependencies
   /** As of which change (changes.ts) the answer is given. */
@@ -29,9 +29,8 @@ export class Megaflow {
   /** Positive; 0 where it is not kept. */
   number = 0
   readonly entrance: Entrance
-  /** Of the first frame. */
-  readonly key: FlowKey
   readonly mask: MegaflowMask
+  readonly values: readonly number[]
   readonly dependencies: Dependencies
   readonly actions: readonly DatapathAction[]
   readonly hits: readonly Flow[]
@@ -51,21 +50,19 @@ export class Megaflow {
   /** What its flows, tables and groups have been told of already. */
   #toldPackets = 0
   #toldBytes = 0
-  /** Another one of the same mask and hash. */
-  next: Megaflow | undefined
 
-  constructor({ entrance, key, mask, translation, dependencies, asOf }: MegaflowParts) {
+  constructor({ entrance, mask, values, translation, dependencies, asOf }: MegaflowParts) {
     const { actions, hits, effects, effort, size } = translation
     this.entrance = entrance
-    this.key = key
     this.mask = mask
+    this.values = values
     this.dependencies = dependencies
-    this.actions = actions
-    this.hits = hits
-    this.effects = effects
-    this.lasting = effects.length === 0 ? NONE : effects.filter((effect) => isLasting(effect))
+    this.actions = exactly(actions)
+    this.hits = exactly(hits)
+    this.effects = exactly(effects)
+    this.lasting = effects.length === 0 ? EMPTY : effects.filter((effect) => isLasting(effect))
     this.effort = effort + size
-    this.seesTcp = mask.bits[Word.protocol] !== 0 && key[Word.protocol] === IpProtocol.Tcp
+    this.seesTcp = values[mask.words.indexOf(Word.protocol)] === IpProtocol.Tcp
     this.isSteady =
       effects.length === 0 &&
       dependencies.addresses.length === 0 &&
@@ -96,7 +93,10 @@ export class Megaflow {
   }
 }
 
-const NONE: readonly LastingEffect[] = []
+const EMPTY: readonly never[] = []
+
+/** A list that grew has room for more: one that stays needs none. */
+export const exactly = <Item>(list: readonly Item[]): readonly Item[] => (list.length === 0 ? EMPTY : list.slice())
 
 /** Actions that ask more than the frame, or tell somebody of it. */
 const UNSTEADY: ReadonlySet<DatapathAction['type']> = new Set([

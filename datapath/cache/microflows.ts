@@ -200,15 +200,18 @@ export class Microflows {
   }
 
   #covers(mask: MegaflowMask): boolean {
-    return mask.words.every((word) => (mask.bits[word] & ~this.#covered[word]) === 0)
+    for (let index = 0; index < mask.words.length; index++)
+      if ((mask.bits[index] & ~this.#covered[mask.words[index]]) !== 0) return false
+    return true
   }
 
   /** A word that had too few bits before is taken whole: it would grow bit by bit if somebody wanted it to. */
   #cover(mask: MegaflowMask): void {
     const before = this.#bits.slice()
-    for (const word of mask.words) {
+    for (const [index, word] of mask.words.entries()) {
       const known = this.#covered[word]
-      const bits = known === 0 || (mask.bits[word] & ~known) === 0 ? mask.bits[word] : 0xffffffff
+      const wanted = mask.bits[index]
+      const bits = known === 0 || (wanted & ~known) === 0 ? wanted : 0xffffffff
       this.#covered[word] |= bits
       markBytes(this.#shape, word, bits, this.#bits)
     }

@@ -24,10 +24,11 @@
 //
 // Of several flows of one priority the first on the way answers, as Classifier.lookup has it: digits before *.
 //
+// Megaflows are kept in one, too (cache/megaflows.ts): they have no priorities, and any that the key meets will do (`any`).
+//
 // The nodes are numbers in one array, 32 bytes each; per flow there is its priority and the next lower one of the same match.
 
 import { FIELDS, KEY_WORDS } from '../../protocols/fields.ts'
-import type { Flow } from '../flow.ts'
 import type { FlowKey } from '../flow-key.ts'
 import type { CompactMatch } from '../packed-match.ts'
 import { meets, RANK, WORDS_IN_ORDER } from '../packed-match.ts'
@@ -60,7 +61,13 @@ const path = new Int32Array(POSITIONS)
 const LOG_ENTRY = 3
 const log = new Int32Array(LOG_ENTRY * 1024)
 
-export class TernaryTrie {
+/** What a trie is of: flows, or what else has a match. */
+export interface TrieEntry extends CompactMatch {
+  /** See Flow. */
+  readonly clauses?: unknown
+}
+
+export class TernaryTrie<Flow extends TrieEntry> {
   #nodes: Int32Array = NO_NODES
   #nodesEnd = NODE_SIZE
   /** Nodes given back: a chain through ZERO. */
@@ -75,6 +82,13 @@ export class TernaryTrie {
   #size = 0
   /** Nodes in `path`. */
   #depth = 0
+  /** That the last `any` took. */
+  steps = 0
+  readonly #priorityOf: (flow: Flow) => number
+
+  constructor(priorityOf: (flow: Flow) => number) {
+    this.#priorityOf = priorityOf
+  }
 
   get size(): number {
     return this.#size
@@ -151,6 +165,40 @@ export class TernaryTrie {
     }
   }
 
+  /**
+   * Some flow that `key` meets, whatever its priority. Undefined where it meets none, and where none is found within so many
+   * steps: nodes and flows that are looked at. `steps` says how many it took.
+   */
+  any(key: FlowKey, mostSteps: number): Flow | undefined {
+    const nodes = this.#nodes
+    let left = 0
+    let at = this.#root
+    let step = 0
+    for (; step < mostSteps; step++) {
+      if (at > 0) {
+        const word = nodes[at + WORD]
+        if (((key[word] ^ nodes[at + CHECK_VALUE]) & nodes[at + CHECK_MASK]) === 0) {
+          const bit = 0x80000000 >>> (nodes[at + POSITION] & 31)
+          const child = nodes[at + ((key[word] & bit) === 0 ? ZERO : ONE)]
+          const any = nodes[at + ANY]
+          if (child !== 0 && any !== 0) later[left++] = any
+          at = child === 0 ? any : child
+          if (at !== 0) continue
+        }
+      } else if (at < 0) {
+        const flow = this.#flows[~at]
+        if (flow !== undefined && meets(key, flow)) {
+          this.steps = step + 1
+          return flow
+        }
+      }
+      if (left === 0) break
+      at = later[--left]
+    }
+    this.steps = step
+    return undefined
+  }
+
   // ---- changes -----------------------------------------------------------------------------------------------------
 
   /** As Classifier.insert. */
@@ -175,7 +223,7 @@ export class TernaryTrie {
     }
     path[this.#depth++] = below
     this.#nodes[below + digitAt(flow, position)] = ~this.#take(flow, NONE)
-    const { priority } = flow.spec
+    const priority = this.#priorityOf(flow)
     for (let depth = 0; depth < this.#depth; depth++)
       if (this.#nodes[path[depth] + BEST] < priority) this.#nodes[path[depth] + BEST] = priority
     return undefined
@@ -217,14 +265,15 @@ export class TernaryTrie {
   below(flow: Flow): Flow | undefined {
     const leaf = this.#leafOf(flow)
     if (leaf === 0) return undefined
+    const priority = this.#priorityOf(flow)
     let id = ~leaf
-    while (id !== NONE && this.#priority[id] >= flow.spec.priority) id = this.#next[id]
+    while (id !== NONE && this.#priority[id] >= priority) id = this.#next[id]
     return id === NONE ? undefined : this.#flows[id]
   }
 
   /** Into the chain of its match, which hangs from the end of `path`. */
   #insertBeside(leaf: number, flow: Flow): Flow | undefined {
-    const { priority } = flow.spec
+    const priority = this.#priorityOf(flow)
     let before = NONE
     let id = ~leaf
     while (id !== NONE && this.#priority[id] > priority) {
@@ -344,7 +393,7 @@ export class TernaryTrie {
       }
     }
     this.#flows[id] = flow
-    this.#priority[id] = flow.spec.priority
+    this.#priority[id] = this.#priorityOf(flow)
     this.#next[id] = next
     this.#size++
     return id

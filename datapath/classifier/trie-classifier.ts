@@ -7,7 +7,7 @@ import { conjunctionsHeld } from './conjunctions.ts'
 import { TernaryTrie } from './ternary-trie.ts'
 
 export class TrieClassifier implements Classifier {
-  readonly #trie = new TernaryTrie()
+  readonly #trie = new TernaryTrie<Flow>((flow) => flow.spec.priority)
   /** Flows with clauses of conjunctive matches. Where there are none, nobody pays for them. */
   #conjunctive = 0
 

@@ -32,6 +32,12 @@ export interface Beginning {
 
 const PLAIN: Beginning = { queue: 0, bare: false }
 
+/** Room for a translation's words, which the next one that is given it overwrites. */
+export interface TranslationRoom {
+  readonly key: FlowKey
+  readonly consulted: Uint32Array
+}
+
 /** What a clone leaves untouched. */
 export interface BeforeClone {
   readonly key: FlowKey
@@ -71,7 +77,7 @@ export class Translation {
   /** The key as the actions so far have made it. Tags are read here and written by `setTags` or `write` only. */
   readonly key: FlowKey
   /** Bits of the key as it came in on which this translation depends. */
-  readonly consulted = freshWords()
+  readonly consulted: Uint32Array
   readonly actions: DatapathAction[] = []
   /** Flows that the frame met, in order. */
   readonly hits: Flow[] = []
@@ -104,9 +110,12 @@ export class Translation {
   #committedLabels: readonly number[] | undefined
   #noRecipient: { reason: DropReason; flow: Flow | undefined } | undefined
 
-  /** Works on a copy of `key`. */
-  constructor(key: FlowKey, { queue, bare }: Beginning = PLAIN) {
-    this.key = copyOfWords(key)
+  /** Works on a copy of `key`: in `room` where that is given, or its own. */
+  constructor(key: FlowKey, { queue, bare }: Beginning = PLAIN, room?: TranslationRoom) {
+    this.key = room?.key ?? freshWords()
+    this.key.set(key)
+    this.consulted = room?.consulted ?? freshWords()
+    this.consulted.fill(0)
     this.queue = queue
     this.bare = bare
     this.consulted[Word.inPort] = ALL_ONES

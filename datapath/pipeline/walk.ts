@@ -25,7 +25,7 @@ import type { TranslationObserver } from './observer.ts'
 import type { OutputContext } from './output.ts'
 import type { Step } from './steps.ts'
 import { actionOf, wordWrites } from './steps.ts'
-import type { BeforeClone } from './translation.ts'
+import type { BeforeClone, TranslationRoom } from './translation.ts'
 import { Translation } from './translation.ts'
 import { needsReading } from './unread.ts'
 
@@ -45,6 +45,8 @@ export interface PipelineContext extends OutputContext {
   readonly fragments: FragmentHandling
   /** A frame that table 0 does not take is forwarded normally. */
   readonly standalone: boolean
+  /** Where the words of an answer may be. */
+  readonly room?: TranslationRoom
 }
 
 export interface WalkOptions {
@@ -99,7 +101,7 @@ export class Walk {
     this.context = context
     this.now = now
     this.observer = observer
-    this.frame = new Translation(key, frozen)
+    this.frame = new Translation(key, frozen, context.room)
     this.#past = frozen ?? NO_PAST
     if (frozen === undefined) this.frame.key[Word.actionSetOutput] = UNSET
     this.#open('frame', undefined)

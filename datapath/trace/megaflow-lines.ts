@@ -13,10 +13,11 @@ export const formatMegaflows = (cache: FlowCache, now: Nanoseconds): string[] =>
   cache.megaflows(now).map((megaflow) => formatMegaflow(megaflow, cache, now))
 
 function formatMegaflow(megaflow: Megaflow, cache: FlowCache, now: Nanoseconds): string {
-  const { key, mask, entrance, actions } = megaflow
+  const { mask, entrance, actions } = megaflow
+  const key = cache.keyOf(megaflow)
   const { packets, bytes, usedAt, tcpFlags } = cache.usesOf(megaflow)
   const recirculation = entrance.recirculation
-  const match = formatOdpFlow(key, maskOf(key, mask.bits, recirculation > 0), recirculation, entrance.bare)
+  const match = formatOdpFlow(key, maskOf(key, mask.whole(), recirculation > 0), recirculation, entrance.bare)
   const used = `${((now - usedAt) / SECOND).toFixed(3).replace(/\.?0+$/, '') || '0'}s`
   const seen = tcpFlags === 0 ? '' : `, flags:${formatTcpFlags(tcpFlags)}`
   const done = formatActions(actions, { key, recirculation: (frozen) => cache.whereThawed(frozen).recirculation })

@@ -1,6 +1,7 @@
 // How well the fast path does, by the names and in the layouts of ovs-appctl(8): dpif-netdev(7)'s pmd-stats-show and
 // pmd-perf-show (lib/dpif-netdev-perf.c), dpctl/show, upcall/show. What Open vSwitch calls its simple match is here the answer
-// that goes by the port alone, and its exact-match cache (EMC) the microflows. Where it tells cycles, these are nanoseconds.
+// that goes by the port alone, and its exact-match cache (EMC) the microflows. Where it tells cycles, these are nanoseconds,
+// and where it counts masks (subtables) that look-ups asked, steps down the trie of megaflows.
 
 import { SECOND } from '../../runtime/clock.ts'
 import { formatPort } from '../../protocols/flow-text/ports.ts'

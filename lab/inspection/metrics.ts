@@ -51,7 +51,7 @@ const COUNTERS: readonly Metric[] = [
   },
   {
     name: 'ovs_dp_masks_hit_total',
-    help: 'Masks that look-ups by key have asked.',
+    help: 'Steps of look-ups by key, each of which would be a mask asked in a tuple space.',
     of: ({ counts }) => [[counts.probes + counts.vainProbes]],
   },
   {

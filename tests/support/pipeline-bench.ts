@@ -55,7 +55,7 @@ export class PipelineBench {
   readonly arena = new FrameArena()
   readonly clock = new VirtualClock()
   readonly meters = new MeterTable()
-  readonly context: Pick<Switch, keyof PipelineContext>
+  readonly context: Pick<Switch, Exclude<keyof PipelineContext, 'room'>>
   /** Of the frame that was received last. */
   translations: Translation[] = []
   packetIns: (ControllerAction & { frame: string })[] = []

@@ -35,8 +35,8 @@ const OTHER_PORTS = PORTS.filter(({ type }) => type !== 'tunnel')
 
 const CACHES = {
   off: { megaflows: 0 },
-  tiny: { megaflows: 3, microflows: 4, masks: 1 },
-  small: { megaflows: 40, microflows: 16, masks: 4 },
+  tiny: { megaflows: 3, microflows: 4, steps: 1 },
+  small: { megaflows: 40, microflows: 16, steps: 10 },
   on: {},
 }
 

@@ -51,7 +51,7 @@ test('each frame is counted where its answer came from', () => {
       'h1/br-int:',
       '  lookups: hit:5 missed:3 lost:0',
       '  flows: 3',
-      '  masks: hit:5 total:3 hit/pkt:0.63',
+      '  masks: hit:4 total:3 hit/pkt:0.50',
       '  cache: hit:2 hit-rate:25.00%',
       '  port 1: p1 (uplink)',
       '  port 2: p2 (uplink)',
