@@ -47,7 +47,9 @@ export function switchCommand(): Command {
 function runCommand(): Command {
   const command = new Command('run')
     .summary('run a switch')
-    .description('Runs a switch until Ctrl-C. Controllers are dialled, or listened for; ports are UDP sockets.')
+    .description(
+      'Runs a switch until Ctrl-C. Controllers are dialled, or listened for; ports are wires: UDP or TCP sockets, TAP devices, interfaces of Linux.',
+    )
     .option('--name <name>', 'name of the bridge', 'br0')
     .addOption(
       // Help writes a default as JSON, which knows no bigint.
@@ -185,8 +187,8 @@ function announce(daemon: Vswitchd, { json, quiet }: Flags): void {
   const { device } = daemon
   const listen = daemon.listeners.map(formatEndpoint)
   const ports = [...device.ports].flatMap((port) => {
-    const local = daemon.addressOf(port)
-    return local === undefined ? [] : [{ number: port.number, name: port.name, local: `${local.host}:${local.port}` }]
+    const wire = daemon.wireOf(port)
+    return wire === undefined ? [] : [{ number: port.number, name: port.name, wire: wire.name }]
   })
   const where = listen.length === 0 ? 'It listens nowhere' : `It listens at ${listen.join(', ')}`
   const words = `${device.name} is up: ${ports.length} ports, ${device.tables.size} flows. ${where}; Ctrl-C stops.`

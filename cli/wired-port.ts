@@ -1,19 +1,22 @@
-// `--port` of `switch run`: NAME[@NUMBER]=dgram:LOCAL_HOST:PORT,REMOTE_HOST:PORT[;ATTRIBUTE=VALUE]…
+// `--port` of `switch run`: NAME[@NUMBER]=WIRE[;ATTRIBUTE=VALUE]…
 
-import { isIP } from 'node:net'
 import { InvalidArgumentError } from 'commander'
 import type { WiredPort } from '../datapath/vswitchd/vswitchd.ts'
 import { parseMac } from '../protocols/address.ts'
 import type { QueueConfig, VlanMode } from '../protocols/control/messages.ts'
-import type { DatagramAddress } from '../runtime/datagrams.ts'
+import { parseWire, WIRE_FORMS } from '../runtime/wires/parse.ts'
 import { parseRate } from '../topologies/units.ts'
 
-export const PORT_SYNTAX = 'NAME[@NUMBER]=dgram:LOCAL_HOST:PORT,REMOTE_HOST:PORT[;ATTRIBUTE=VALUE]...'
+export const PORT_SYNTAX = 'NAME[@NUMBER]=WIRE[;ATTRIBUTE=VALUE]...'
 
 const VLAN_MODES: readonly VlanMode[] = ['access', 'trunk', 'native-tagged', 'native-untagged', 'dot1q-tunnel']
 
 /** Beneath the options of `switch run`. */
 export const PORT_HELP = `
+Wires (docs/attach.md shows them with virtual machines, namespaces and containers):
+${Object.values(WIRE_FORMS)
+  .map((form) => `  ${form}`)
+  .join('\n')}
 Attributes of a port, separated by semicolons:
   tag=VLAN, trunks=VLAN+VLAN, cvlans=VLAN+VLAN, vlan_mode=MODE
   mac=MAC, mtu=BYTES, max_rate=RATE
@@ -48,16 +51,13 @@ export function parseWiredPort(text: string): WiredPort {
 
 function portOf(text: string): WiredPort {
   const [head = '', ...attributes] = text.split(';')
-  const found = /^([^@=]+)(?:@(\d+))?=dgram:(.+),(.+)$/.exec(head)
+  const found = /^([^@=]+)(?:@(\d+))?=(.+)$/.exec(head)
   if (found === null) throw new Error(`'${head}' is no port; expected ${PORT_SYNTAX}`)
   const number = found[2] === undefined ? 0 : whole(found[2], 1, 0xfeff, 'the number')
   const config: Config = { name: found[1]!, number }
   for (const attribute of attributes) readAttribute(config, attribute)
   checkQueues(config)
-  const [local, remote] = [address(found[3]!), address(found[4]!)]
-  const families = [local, remote].map(({ host }) => isIP(host)).filter((family) => family !== 0)
-  if (new Set(families).size > 1) throw new Error('both ends of a port have to be of IPv4, or both of IPv6')
-  return { config, local, remote }
+  return { config, wire: parseWire(found[3]!) }
 }
 
 function readAttribute(config: Config, attribute: string): void {
@@ -91,12 +91,6 @@ function rate(text: string, name: string): number {
 function checkQueues({ queues = [] }: Config): void {
   const wrong = queues.find(({ minRate = 0, maxRate = Infinity }) => minRate > maxRate)
   if (wrong !== undefined) throw new Error(`queue.${wrong.queue}.min_rate is above queue.${wrong.queue}.max_rate`)
-}
-
-function address(text: string): DatagramAddress {
-  const found = /^(\[[^\]]+\]|[^:[\]]+):(\d+)$/.exec(text)
-  if (found === null) throw new Error(`'${text}' is no address; expected HOST:PORT, IPv6 in brackets`)
-  return { host: found[1]!.replace(/^\[|\]$/g, ''), port: whole(found[2]!, 0, 65535, 'the UDP port') }
 }
 
 function vlanMode(value: string): VlanMode {

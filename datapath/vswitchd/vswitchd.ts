@@ -1,4 +1,4 @@
-// START HERE. One switch alone, as ovs-vswitchd would run it: ports on UDP sockets, controllers that it dials, others that dial
+// START HERE. One switch alone, as ovs-vswitchd would run it: ports on wires to the world, controllers that it dials, others that dial
 // it, and a port that answers questions.
 
 import type { FlowMod, Message, PortConfig } from '../../protocols/control/messages.ts'
@@ -6,8 +6,6 @@ import { ReservedPort } from '../../protocols/control/messages.ts'
 import { OpenFlowConnection } from '../../protocols/openflow/connection.ts'
 import type { Clock, Timer } from '../../runtime/clock.ts'
 import { SECOND } from '../../runtime/clock.ts'
-import type { DatagramAddress, DatagramWire } from '../../runtime/datagrams.ts'
-import { openWire } from '../../runtime/datagrams.ts'
 import type { Endpoint } from '../../runtime/endpoint.ts'
 import { formatEndpoint } from '../../runtime/endpoint.ts'
 import type { Random } from '../../runtime/random.ts'
@@ -15,6 +13,9 @@ import type { Stopwatch } from '../../runtime/stopwatch.ts'
 import type { Listener, TlsFiles } from '../../runtime/sockets.ts'
 import { listen } from '../../runtime/sockets.ts'
 import type { Channel } from '../../runtime/transport.ts'
+import { openWire } from '../../runtime/wires/open.ts'
+import { formatWire } from '../../runtime/wires/parse.ts'
+import type { Wire, WireSpec } from '../../runtime/wires/wire.ts'
 import { Agent } from '../control/agent.ts'
 import { applyChanges } from '../control/handlers/changes.ts'
 import type { FrameHandle } from '../frames.ts'
@@ -38,8 +39,7 @@ export type Dial = (endpoint: Endpoint, tls: TlsFiles | undefined, signal: Abort
 /** A port, and where its frames come from and go to. */
 export interface WiredPort {
   config: Omit<PortConfig, 'type' | 'state'>
-  local: DatagramAddress
-  remote: DatagramAddress
+  wire: WireSpec
 }
 
 export interface VswitchdOptions {
@@ -72,7 +72,7 @@ export class Vswitchd {
   readonly #options: VswitchdOptions
   readonly #arena = new FrameArena()
   readonly #agent: Agent
-  readonly #wires = new Map<number, DatagramWire>()
+  readonly #wires = new Map<number, Wire>()
   readonly #listeners: Listener[] = []
   readonly #channels = new Set<Channel>()
   readonly #snoops: Snoops
@@ -127,9 +127,9 @@ export class Vswitchd {
     return this.#listeners.map(({ endpoint }) => endpoint)
   }
 
-  /** Where the port receives, its UDP port chosen. */
-  addressOf({ number }: Port): DatagramAddress | undefined {
-    return this.#wires.get(number)?.local
+  /** The wire at the port. */
+  wireOf({ number }: Port): Wire | undefined {
+    return this.#wires.get(number)
   }
 
   /** Controllers that it dialled and has. */
@@ -149,23 +149,24 @@ export class Vswitchd {
   async #open(): Promise<void> {
     const { name, ports, listeners, snoopListeners, controllers, failMode, prepare } = this.#options
     this.device.ports.add({ number: ReservedPort.Local, name, type: 'local', state: 'open' })
-    const numbers = ports.map(({ config }) => this.device.ports.add({ ...config, type: 'dgram', state: 'open' }).number)
+    const added = ports.map(({ config }) => this.device.ports.add({ ...config, type: 'dgram', state: 'open' }))
     prepare(this.device)
-    for (const [index, { local, remote }] of ports.entries()) {
-      const port = numbers[index]
-      this.#wires.set(
-        port,
-        await at(
-          placeOf(local, remote),
-          openWire(local, remote, (bytes) => this.#receive(bytes, port)),
-        ),
-      )
-    }
+    for (const [index, { wire }] of ports.entries()) await this.#attach(added[index], wire)
     for (const endpoint of listeners) await this.#listen(endpoint, (channel) => this.#accept(channel))
     for (const endpoint of snoopListeners) await this.#listen(endpoint, (channel) => this.#acceptSnooper(channel))
     this.device.standalone = failMode === 'standalone' && controllers.length === 0
     this.#controllers = controllers.map((endpoint) => this.#reconnect(endpoint))
     if (controllers.length > 0) this.#watchFailMode()
+  }
+
+  /** The port has a link for as long as somebody is at the other end of its wire. */
+  async #attach({ number, name }: Port, spec: WireSpec): Promise<void> {
+    const opening = openWire(spec, (bytes) => this.#receive(bytes, number), this.#options.log)
+    const wire = await at(formatWire(spec), opening)
+    this.#wires.set(number, wire)
+    const follow = () => this.device.ports.setLink(name, wire.connected)
+    wire.onLink = follow
+    follow()
   }
 
   async #listen(endpoint: Endpoint, accept: (channel: Channel) => void): Promise<void> {
@@ -285,9 +286,6 @@ const ALONE: FlowMod = {
   flags: {},
   instructions: { apply: [{ type: 'output', port: ReservedPort.Normal }], clear: false, write: [] },
 }
-
-const placeOf = (local: DatagramAddress, remote: DatagramAddress): string =>
-  `dgram:${local.host}:${local.port},${remote.host}:${remote.port}`
 
 /** What the system refuses is told with the place where it did so, as of a file. */
 async function at<T>(place: string, work: Promise<T>): Promise<T> {

@@ -21,7 +21,7 @@ const written = (name: string, content: string) => {
 
 describe('switch run refuses, with a sentence', () => {
   test.each([
-    [['--port', 'p1'], "'p1' is no port; expected NAME[@NUMBER]=dgram:"],
+    [['--port', 'p1'], "'p1' is no port; expected NAME[@NUMBER]=WIRE"],
     [['--port', 'p1=dgram:127.0.0.1:1,127.0.0.1:2;tag=5000'], "tag '5000'; expected 1 to 4094"],
     [['--port', 'p1=dgram:127.0.0.1:1,127.0.0.1:2;vlan_mode=tagged'], "vlan_mode 'tagged'; expected access"],
     [['--port', 'p1=dgram:127.0.0.1:1,127.0.0.1:2;speed=1'], "unknown attribute 'speed'; expected tag"],
@@ -35,7 +35,7 @@ describe('switch run refuses, with a sentence', () => {
     [['--controller', 'ptcp:1'], 'is a place to listen; expected tcp:'],
     [['--snoop', 'tcp:127.0.0.1:1'], 'is a place to dial; expected ptcp:'],
     [['--listen', 'punix:/nowhere/s.sock'], 'punix:/nowhere/s.sock: no such folder: /nowhere'],
-    [['--port', 'p1=dgram:127.0.0.1:0,[::1]:2'], 'both ends of a port'],
+    [['--port', 'p1=dgram:127.0.0.1:0,[::1]:2'], 'both ends of a wire'],
     [['--listen', 'pssl:0:127.0.0.1'], 'need --private-key, --certificate and --ca-cert'],
     [['--datapath-id', 'xyz'], 'expected up to 16 hexadecimal digits'],
     [['--fail-mode', 'open'], 'Allowed choices are secure, standalone'],
@@ -97,7 +97,7 @@ test('a running switch is asked over its sockets about a frame that it has forwa
   const listen = ['--listen', `punix:${socket}`, '--listen', 'ptcp:0:127.0.0.1']
   const child = startCli('switch', 'run', '--json', '--name', 'br7', '--flows', flows, ...listen, ...ports)
   const end = ended(child)
-  const up = JSON.parse(await firstLine(child)) as { listen: string[]; ports: { local: string }[] }
+  const up = JSON.parse(await firstLine(child)) as { listen: string[]; ports: { wire: string }[] }
   const [, tcpPort] = /^ptcp:(\d+)/.exec(up.listen[1]!)!
   const frame = tcpFrame({
     ethSrc: 0x20000000001n,
@@ -108,7 +108,7 @@ test('a running switch is asked over its sockets about a frame that it has forwa
     dstPort: 80,
     flags: 2,
   })
-  sender.send(frame, Number(up.ports[0]!.local.split(':')[1]), '127.0.0.1')
+  sender.send(frame, Number(/:(\d+),/.exec(up.ports[0]!.wire)?.[1]), '127.0.0.1')
   const [forwarded] = (await once(receiver, 'message')) as [Buffer]
   expect(forwarded.equals(frame)).toBe(true)
 

@@ -3,7 +3,6 @@ import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { openWire } from '../../runtime/datagrams.ts'
 import type { Endpoint } from '../../runtime/endpoint.ts'
 import type { Listener } from '../../runtime/sockets.ts'
 import { dial, listen } from '../../runtime/sockets.ts'
@@ -115,35 +114,4 @@ test('a socket file that a killed process left gives way', async () => {
   const listener = await listen({ kind: 'unix', passive: true, path }, undefined, () => {})
   expect(existsSync(path)).toBe(true)
   await listener.close()
-})
-
-test('a wire carries a frame in a datagram, from its own other end only', async () => {
-  const frames: string[] = []
-  let arrived = () => {}
-  const arrival = new Promise<void>((resolve) => (arrived = resolve))
-  const take = (bytes: Uint8Array) => {
-    frames.push(Buffer.from(bytes).toString())
-    arrived()
-  }
-  const host = '127.0.0.1'
-  const probe = await openWire({ host, port: 0 }, { host, port: 9 }, () => {})
-  const free = probe.local.port
-  await probe.close()
-  const here = await openWire({ host, port: 0 }, { host, port: free }, take)
-  const there = await openWire({ host, port: free }, here.local, () => {})
-  const stranger = await openWire({ host, port: 0 }, here.local, () => {})
-  expect(stranger.send(Buffer.from('stranger'))).toBe(true)
-  expect(there.send(Buffer.from('frame'))).toBe(true)
-  await arrival
-  expect(frames).toEqual(['frame'])
-  await Promise.all([here, there, stranger].map((wire) => wire.close()))
-})
-
-test('a wire whose other end can not be reached leaves nothing open', async () => {
-  const host = '127.0.0.1'
-  const probe = await openWire({ host, port: 0 }, { host, port: 9 }, () => {})
-  await probe.close()
-  await expect(openWire(probe.local, { host: '::1', port: 9 }, () => {})).rejects.toThrow(/EINVAL/)
-  const again = await openWire(probe.local, { host, port: 9 }, () => {})
-  await again.close()
 })

@@ -12,7 +12,7 @@ const HOST = '127.0.0.1'
 
 interface Announcement {
   listen: string[]
-  ports: { number: number; name: string; local: string }[]
+  ports: { number: number; name: string; wire: string }[]
 }
 
 export interface RunOptions {
@@ -42,7 +42,7 @@ export class RunningSwitch {
     )
     process.stderr?.on('data', (text: Buffer) => (this.said += text.toString()))
     this.#sockets = sockets
-    this.#addresses = ports.map(({ local }) => ({ host: HOST, port: Number(local.split(':')[1]) }))
+    this.#addresses = ports.map(({ wire }) => ({ host: HOST, port: Number(/:(\d+),/.exec(wire)?.[1]) }))
     sockets.forEach((socket, index) => {
       socket.on('message', (bytes) => this.#received.push(`${index + 1}: ${bytes.toString('hex')}`))
     })

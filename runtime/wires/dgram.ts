@@ -2,32 +2,17 @@
 
 import { createSocket, type Socket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
-
-export interface DatagramAddress {
-  host: string
-  port: number
-}
+import { formatWire } from './parse.ts'
+import type { DatagramAddress, DatagramSpec, Received, Wire } from './wire.ts'
 
 /** Bytes that wait to leave; above that frames are refused. */
 const LARGEST_BACKLOG = 4 << 20
 /** What fits into a UDP datagram, over IPv4 (RFC 768, RFC 791) and over IPv6 (RFC 8200). */
 const LONGEST_DATAGRAM = { udp4: 0xffff - 20 - 8, udp6: 0xffff - 8 } as const
 
-/** One end of a wire to the world outside. */
-export interface DatagramWire {
-  /** Where it receives, its port number chosen. */
-  readonly local: DatagramAddress
-  /** Queues a copy; false where too much waits already, or it is longer than a datagram. */
-  send(bytes: Uint8Array): boolean
-  close(): Promise<void>
-}
-
-/** Receives at `local`, from `remote` alone, and sends there. Rejects where `local` can not be had, or `remote` is no place. */
-export async function openWire(
-  local: DatagramAddress,
-  remote: DatagramAddress,
-  received: (bytes: Uint8Array) => void,
-): Promise<DatagramWire> {
+/** Receives at the local end, from the remote one alone, and sends there. Rejects where the remote one is no place. */
+export async function openDatagrams(spec: DatagramSpec, received: Received): Promise<Wire> {
+  const { local, remote } = spec
   const family = isIPv6(local.host) ? 'udp6' : 'udp4'
   const socket = createSocket(family)
   await bind(socket, local)
@@ -41,14 +26,21 @@ export async function openWire(
     socket.close()
     throw error
   }
+  let open = true
   return {
-    local: { host: local.host, port: socket.address().port },
+    name: formatWire({ kind: 'dgram', local: { host: local.host, port: socket.address().port }, remote }),
+    connected: true,
+    onLink: () => {},
     send: (bytes) => {
-      if (bytes.length > LONGEST_DATAGRAM[family] || socket.getSendQueueSize() > LARGEST_BACKLOG) return false
+      if (!open || bytes.length > LONGEST_DATAGRAM[family] || socket.getSendQueueSize() > LARGEST_BACKLOG) return false
       socket.send(bytes.slice())
       return true
     },
-    close: () => new Promise((resolve) => socket.close(() => resolve())),
+    close: () => {
+      if (!open) return Promise.resolve()
+      open = false
+      return new Promise((resolve) => socket.close(() => resolve()))
+    },
   }
 }
 
