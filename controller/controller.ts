@@ -23,6 +23,7 @@ import { NO_WIRES, wireAt, withoutWire, withWire } from './hosts/wires.ts'
 import { Fleet } from './reconcile/fleet.ts'
 import { flowKey } from './reconcile/switch-state.ts'
 import { greet } from './southbound/greeting.ts'
+import { checkIdentity } from './southbound/identity.ts'
 import { RemoteHost } from './southbound/remote-host.ts'
 import type { RemoteSwitch } from './southbound/remote-switch.ts'
 import { appOfCookie } from './tables.ts'
@@ -86,7 +87,11 @@ export class Controller {
 
   /** A switch has dialled in, or the process that runs a host. What it says first tells which. */
   accept(channel: Channel): void {
-    const greeting = this.#welcome(channel).catch((error: unknown) => this.#log(`${channel.peer}: ${String(error)}`))
+    const greeting = this.#welcome(channel).catch((error: unknown) =>
+      this.#log(`${channel.peer}: ${error instanceof Error ? error.message : String(error)}`),
+    )
+    // A stranger might say nothing: no write waits for it.
+    if (channel.known !== undefined) return
     this.#greetings.add(greeting)
     void greeting.then(() => this.#greetings.delete(greeting))
   }
@@ -269,6 +274,7 @@ export class Controller {
 
   async #welcome(channel: Channel): Promise<void> {
     const remote = await greet(channel, this.#clock, this.#probes)
+    checkIdentity(channel, remote instanceof RemoteHost ? [remote.name] : [remote.name, remote.features.host])
     if (remote instanceof RemoteHost) this.#hosts.connect(remote)
     else await this.#welcomeSwitch(remote)
   }

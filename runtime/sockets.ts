@@ -2,9 +2,12 @@
 
 import { readFileSync, rmSync } from 'node:fs'
 import { connect as connectTcp, createServer, type Server, type Socket } from 'node:net'
-import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls'
+import { connect as connectTls, createServer as createTlsServer, TLSSocket } from 'node:tls'
 import type { Endpoint } from './endpoint.ts'
 import { formatEndpoint } from './endpoint.ts'
+import type { NewcomerLimits } from './newcomers.ts'
+import { Newcomers } from './newcomers.ts'
+import { sparing } from './sparing-log.ts'
 import type { Channel } from './transport.ts'
 import { PILE } from './transport.ts'
 
@@ -24,9 +27,22 @@ const LARGEST_BACKLOG = 64 << 20
 const LINGER = 1000
 /** Milliseconds that a closed channel has for what still waits to leave. */
 const LONGEST_DRAIN = 30_000
+/** Milliseconds for a TLS handshake. */
+const LONGEST_HANDSHAKE = 10_000
+/** Connections of one listener; far more than there are hosts, and fewer than would use up the memory. */
+const MOST_CONNECTIONS = 16_384
+/** Connections that may wait to be taken; the system lowers it to what it allows itself. */
+const BACKLOG = 4096
+
+/** The common name; '' where the certificate has none, or several. */
+function nameOnCertificate(socket: TLSSocket): string {
+  const { subject } = socket.getPeerCertificate() as { subject?: { CN?: string | string[] } }
+  return typeof subject?.CN === 'string' ? subject.CN : ''
+}
 
 class SocketChannel implements Channel {
   readonly peer: string
+  readonly certificateName?: string
   onData: (bytes: Uint8Array) => void = () => {}
   onDrain: () => void = () => {}
   onClose: () => void = () => {}
@@ -36,6 +52,7 @@ class SocketChannel implements Channel {
   constructor(socket: Socket, peer: string) {
     this.#socket = socket
     this.peer = peer
+    if (socket instanceof TLSSocket) this.certificateName = nameOnCertificate(socket)
     socket.setNoDelay(true)
     socket.on('data', (bytes) => this.onData(bytes))
     socket.on('error', () => socket.destroy())
@@ -111,17 +128,31 @@ export interface Listener {
   close(): Promise<void>
 }
 
+export interface ListenOptions {
+  /** For those who have not said who they are; `Channel.known` tells of one that it has. Without, anybody may stay. */
+  newcomers?: NewcomerLimits
+  /** Told who was not let in, and why; so that strangers can not fill a log, ten lines a second at most. */
+  log?: (line: string) => void
+}
+
 /** Listens on `endpoint`. Rejects where that is not possible: the address in use, the file not writable. */
 export async function listen(
   endpoint: Endpoint,
   tls: TlsFiles | undefined,
   accepted: (channel: Channel) => void,
+  options: ListenOptions = {},
 ): Promise<Listener> {
-  const take = (socket: Socket) => accepted(new SocketChannel(socket, peerOf(endpoint, socket)))
-  const server =
-    endpoint.kind === 'ssl'
-      ? createTlsServer({ ...credentials(tls), requestCert: true, rejectUnauthorized: true }, take)
-      : createServer(take)
+  const log = sparing(options.log ?? (() => {}))
+  const newcomers = options.newcomers && new Newcomers(options.newcomers, log)
+  const take = (socket: Socket) => {
+    const channel: Channel = new SocketChannel(socket, peerOf(endpoint, socket))
+    if (newcomers !== undefined) channel.known = () => newcomers.known(socket)
+    accepted(channel)
+  }
+  const server = endpoint.kind === 'ssl' ? tlsServer(endpoint, tls, take, log) : createServer(take)
+  server.maxConnections = MOST_CONNECTIONS
+  server.on('drop', () => log(`${formatEndpoint(endpoint)}: no more than ${MOST_CONNECTIONS} connections are taken`))
+  newcomers?.watch(server)
   await bind(server, endpoint)
   // One connection that can not be taken, for want of descriptors, is no reason to end.
   server.on('error', () => {})
@@ -133,6 +164,39 @@ export async function listen(
   }
 }
 
+function tlsServer(
+  endpoint: Endpoint,
+  tls: TlsFiles | undefined,
+  take: (socket: Socket) => void,
+  log: (line: string) => void,
+): Server {
+  const options = { requestCert: true, rejectUnauthorized: true, handshakeTimeout: LONGEST_HANDSHAKE }
+  const server = createTlsServer({ ...credentials(tls), ...options }, take)
+  server.on('tlsClientError', (error, socket) => {
+    // Who leaves, or has been hung up on, in the middle of it is no news.
+    if (!socket.authorizationError && (error as NodeJS.ErrnoException).code === 'ECONNRESET') return
+    log(`${peerOf(endpoint, socket)}: refused: ${whyRefused(error, socket)}`)
+  })
+  return server
+}
+
+const REFUSALS: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  CERT_NOT_YET_VALID: 'its certificate is not valid yet',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is not of our authority',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is not of our authority',
+  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is not of our authority',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is not of our authority',
+  INVALID_PURPOSE: 'its certificate is not one for dialling',
+}
+
+/** Node destroys the socket of whom it refuses, and gives that as the error; the reason is kept beside it. */
+function whyRefused(error: NodeJS.ErrnoException, socket: TLSSocket): string {
+  // Declared as an Error; it is the code of one.
+  const code = (socket.authorizationError as unknown as string | null | undefined) ?? error.code ?? ''
+  return REFUSALS[code] ?? (socket.authorizationError ? `its certificate: ${code}` : error.message)
+}
+
 function bind(server: Server, endpoint: Endpoint): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
@@ -140,7 +204,7 @@ function bind(server: Server, endpoint: Endpoint): Promise<void> {
       server.off('error', reject)
       resolve()
     }
-    if (endpoint.kind !== 'unix') server.listen(endpoint.port, endpoint.host, ready)
+    if (endpoint.kind !== 'unix') server.listen(endpoint.port, endpoint.host, BACKLOG, ready)
     else removeStale(endpoint.path).then(() => server.listen(endpoint.path, ready), reject)
   })
 }

@@ -6,6 +6,8 @@ import type { Clock, Nanoseconds } from './clock.ts'
 export interface Channel {
   /** Who is at the other end, for messages to people. */
   readonly peer: string
+  /** Name in the certificate of the other end; undefined where it showed none, as without TLS. */
+  readonly certificateName?: string
   /** Bytes sent that have not left yet. */
   readonly backlog: number
   /** Queues a copy of `bytes`; does nothing once closed. */
@@ -15,6 +17,8 @@ export interface Channel {
   resume(): void
   /** Closes both directions. What was sent before still arrives. */
   close(): void
+  /** The other end has said who it is: it is no longer hung up on to make room for others, nor for saying nothing. */
+  known?(): void
   /** Set before the first byte can arrive, in the turn that gave out the channel. */
   onData: (bytes: Uint8Array) => void
   /** Called in a later turn, once all has left of what had piled up to PILE or more. */

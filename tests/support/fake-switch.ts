@@ -56,12 +56,17 @@ export class FakeSwitch {
 
   dial(controller: Controller): void {
     const [near, far] = memoryChannelPair(this.clock, { latency: LATENCY, names: [this.name, 'controller'] })
-    const connection = new Connection(near)
-    this.#channel = near
+    controller.accept(far)
+    this.speak(near)
+  }
+
+  /** Begins to speak with the controller at the other end. */
+  speak(channel: Channel): void {
+    const connection = new Connection(channel)
+    this.#channel = channel
     this.#connection = connection
     this.#bundles.clear()
     connection.onMessage = (message, xid) => this.#receive(connection, message, xid)
-    controller.accept(far)
     connection.send({ type: 'hello', version: 1 })
   }
 
