@@ -71,6 +71,11 @@ export class Agenda implements Machine {
     return last
   }
 
+  /** The same up to the instant, and at it. */
+  runUpTo(instant: Nanoseconds): void {
+    while (this.next <= instant) this.#step()
+  }
+
   #step(): Nanoseconds {
     const instant = this.#instants[0]!
     const number = this.#numbers[0]!

@@ -80,15 +80,14 @@ export class Company {
     this.#row.nics[this.#places[frame]!] = nic
   }
 
-  /** Gives those that were sent and have gone out of a host, by instant. */
-  forEachLeaving(take: (host: string, frame: FrameHandle) => void): void {
-    const { frames, exits, count } = this.#sent
-    for (let place = 0; place < count; place++) {
-      const host = exits[place]
-      this.#leaving = place
-      if (host !== undefined) take(host, frames[place]!)
-    }
-    this.#leaving = Infinity
+  /** Out of which host the frame in this place of those sent has gone, if out of any. */
+  exitOf(place: number): string | undefined {
+    return this.#sent.exits[place]
+  }
+
+  /** The frame in this place of those sent leaves its host now; Infinity: none does. */
+  set leaving(place: number) {
+    this.#leaving = place
   }
 
   /** Tells of all that were heard up to this instant, and before the next leaves. At one instant, those that no link has carried come first. */

@@ -17,6 +17,7 @@ import type { Agenda } from './agenda.ts'
 import { LinkDirection } from './link.ts'
 import { Paths } from './paths.ts'
 import type { Trail } from './trail.ts'
+import type { Way } from './way.ts'
 import { isVtep, vtepNumber } from '../host/vtep.ts'
 
 export interface FabricEvents {
@@ -39,6 +40,9 @@ export interface World {
 
 /** Of the longest path to be expected: from leaf to leaf of a tree of depth four. */
 const LINKS_ON_A_PATH = 8
+
+/** On a way that is remembered. */
+const MOST_LINKS = 32
 
 const linkName = (a: string, b: string) => `${a} - ${b}`
 
@@ -74,6 +78,12 @@ export class Fabric {
   readonly #vteps: ReadonlyMap<number, number>
   /** By frame handle: the number of the host at which the frame entered. */
   readonly #edge: number[] = []
+  /** By frame handle: the way that is known of it, and how many of its links are behind the frame. */
+  readonly #ways: (Way | undefined)[] = []
+  readonly #hops: number[] = []
+  /** By the names of their nodes, as of so many changes. */
+  readonly #known = new Map<string, Way>()
+  #knownAsOf = 0
   /** By frame handle: the generation of the paths on which its copies were last sent out. */
   readonly #generation: number[] = []
 
@@ -102,7 +112,58 @@ export class Fabric {
     const node = this.#nodes.get(host) ?? makeNode(host, -1)
     this.#edge[frame] = node.host
     this.#generation[frame] = this.#paths.generation
+    this.#ways[frame] = undefined
     this.#forward(node, frame, undefined)
+  }
+
+  /** The same for one whose way is known. */
+  sendAlong(way: Way, host: string, frame: FrameHandle): void {
+    if (way.asOf !== this.changes) return this.send(host, frame)
+    this.#edge[frame] = this.#nodes.get(host)!.host
+    this.#generation[frame] = this.#paths.generation
+    this.#ways[frame] = way
+    this.#hops[frame] = 0
+    way.links[0]!.send(frame)
+  }
+
+  /** The way of the frame if it left the host now, where it leads to one host and no switch learns anything by it. */
+  wayOf(host: string, frame: FrameHandle): Way | undefined {
+    const { length } = this.#world.arena
+    let node = this.#nodes.get(host)
+    if (node === undefined || length[frame]! < 14 || this.#isGroup(frame)) return undefined
+    const edge = node.host
+    const nodes = [node]
+    while (nodes.length === 1 || node.host === -1) {
+      const next = this.#nextOf(node, frame)
+      if (next === undefined || nodes.length > MOST_LINKS) return undefined
+      if (next.host === -1 && !this.#hasLearned(next, frame, edge)) return undefined
+      nodes.push(next)
+      node = next
+    }
+    return this.#wayThrough(nodes)
+  }
+
+  #wayThrough(nodes: readonly Node[]): Way {
+    if (this.#knownAsOf !== this.changes) this.#known.clear()
+    this.#knownAsOf = this.changes
+    const names = nodes.map(({ name }) => name)
+    const key = names.join(' ')
+    let way = this.#known.get(key)
+    if (way === undefined) {
+      const links = nodes.slice(1).map(({ name }, index) => nodes[index]!.directions.get(name)!)
+      const time = links.reduce((sum, link) => sum + link.plainTime, 0)
+      way = { links, to: names.at(-1)!, time, asOf: this.changes }
+      this.#known.set(key, way)
+    }
+    return way
+  }
+
+  /** Where the node sends the frame; undefined where that is nowhere, or everywhere. */
+  #nextOf(node: Node, frame: FrameHandle): Node | undefined {
+    const host = this.#whereIs(node, frame)
+    const link = host === -1 ? undefined : this.#hopTo(node, host, frame)
+    for (const [name, direction] of node.directions) if (direction === link) return this.#node(name)
+    return undefined
   }
 
   /** The hosts that a frame sent by `host` would come to, as far as anybody knows now. Nothing is sent, and nothing learned. */
@@ -164,6 +225,12 @@ export class Fabric {
     for (let index = 0; index < count; index++) {
       const frame = frames[index]!
       this.#world.trail.add(frame, node.name)
+      const way = this.#ways[frame]
+      if (way !== undefined && way.asOf === this.changes) {
+        way.links[++this.#hops[frame]!]!.send(frame)
+        continue
+      }
+      this.#ways[frame] = undefined
       this.#learn(node, frame)
       this.#forward(node, frame, from)
     }
@@ -174,10 +241,14 @@ export class Fabric {
     if (arena.length[frame]! < 14) return this.#drop(frame, 'malformed', node.name)
     const host = this.#isGroup(frame) ? -1 : this.#whereIs(node, frame)
     if (host === -1) return this.#flood(node, frame, from)
+    const link = this.#hopTo(node, host, frame)
+    if (link === undefined) return this.#drop(frame, host === node.host ? 'no_recipient' : 'no_route', node.name)
+    link.send(frame)
+  }
+
+  #hopTo(node: Node, host: number, frame: FrameHandle): LinkDirection | undefined {
     const hops = node.towards[host] ?? this.#hopsTo(node, host)
-    if (hops.length === 0) return this.#drop(frame, host === node.host ? 'no_recipient' : 'no_route', node.name)
-    const choice = hops.length === 1 ? 0 : flowHash(arena, frame) % hops.length
-    hops[choice]!.send(frame)
+    return hops.length < 2 ? hops[0] : hops[flowHash(this.#world.arena, frame) % hops.length]
   }
 
   #hopsTo(node: Node, host: number): LinkDirection[] {
@@ -217,12 +288,26 @@ export class Fabric {
     return isVtep(high, low) ? (this.#vteps.get(low & 0xffffff) ?? -1) : -1
   }
 
+  /** Whether an address is one that switches learn. */
+  #isLearned(high: number, low: number): boolean {
+    return (high & 0x100) === 0 && this.#vtepAt(high, low) === -1
+  }
+
+  /** Whether the switch knows all that it could learn by the frame. */
+  #hasLearned(node: Node, frame: FrameHandle, edge: number): boolean {
+    const { arena } = this.#world
+    const start = arena.offset[frame]!
+    const high = arena.view.getUint16(start + 6)
+    const low = arena.view.getUint32(start + 8)
+    return !this.#isLearned(high, low) || node.learned.find(vlanOf(arena, frame), high, low) === edge
+  }
+
   #learn(node: Node, frame: FrameHandle): void {
     const { arena } = this.#world
     const start = arena.offset[frame]!
     const high = arena.view.getUint16(start + 6)
     const low = arena.view.getUint32(start + 8)
-    if ((high & 0x100) !== 0 || this.#vtepAt(high, low) !== -1) return
+    if (!this.#isLearned(high, low)) return
     if (node.learned.learn(vlanOf(arena, frame), high, low, this.#edge[frame]!)) this.changes++
   }
 
@@ -242,6 +327,7 @@ export class Fabric {
       const copy = index < out.length - 1 ? arena.clone(frame) : frame
       this.#edge[copy] = this.#edge[frame]!
       this.#generation[copy] = generation
+      this.#ways[copy] = undefined
       direction.send(copy)
     })
   }

@@ -58,6 +58,12 @@ export class LinkDirection {
     return this.#up
   }
 
+  /** How long every frame takes, where there is nothing that makes a difference between them; else Infinity. */
+  get plainTime(): Nanoseconds {
+    const { bandwidth, delay, jitter, loss } = this.#link
+    return bandwidth === undefined && jitter === 0 && loss === 0 ? delay : Infinity
+  }
+
   /** How long a frame sent now may take to the far end. */
   get crossingTime(): Nanoseconds {
     const waits = Math.max(0, this.#busyUntil - this.#clock.now())

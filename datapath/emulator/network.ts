@@ -12,6 +12,7 @@ import type { Switch } from '../switch.ts'
 import { Company } from './company.ts'
 import type { Course } from './course.ts'
 import { Fabric, type World } from './fabric.ts'
+import { Flights } from './flights.ts'
 import { Guests } from './guests.ts'
 import { Host, type Bridge, type Dock, type HostSpec } from '../host/host.ts'
 
@@ -52,6 +53,7 @@ export class EmulatedNetwork {
   #switches: Switch[] = []
   #changes = 0
   readonly #company: Company
+  readonly #flights = new Flights()
   #together = false
   /** Where frames of a vNIC come in, as of `#docksAsOf` changes. */
   readonly #docks = new Map<string, Dock>()
@@ -124,13 +126,61 @@ export class EmulatedNetwork {
     this.#docksAsOf = changes
     for (let index = 0; index < count; index++) this.#dock(courses[index]!, frames[index]!)
     for (const dock of this.#docksInUse.splice(0)) dock.host.enterTogether(dock)
-    const { agenda, arena } = this.#world
-    this.#company.forEachLeaving((host, frame) => {
-      agenda.runBefore(arena.instant[frame]!)
-      this.#fabric.send(host, frame)
-    })
-    agenda.runBefore(until)
+    const flown = this.#fly(courses, frames, count, until)
+    this.#carry(courses, frames, flown, count)
+    this.#world.agenda.runBefore(until)
     this.#end()
+  }
+
+  /** Frames that have left a host are at another one at once, those that can; gives the place of the first that can not. */
+  #fly(courses: readonly Course[], frames: ArrayLike<FrameHandle>, count: number, until: Nanoseconds): number {
+    const { agenda, arena } = this.#world
+    const flights = this.#flights
+    if (agenda.next === Infinity) flights.landed()
+    const { latest } = flights
+    flights.begin()
+    for (let place = 0; place < count; place++) {
+      const host = this.#company.exitOf(place)
+      if (host === undefined) continue
+      const way = (courses[place]!.way ??= this.#fabric.wayOf(host, frames[place]!))
+      if (flights.add(arena.instant[frames[place]!]!, way, until)) continue
+      flights.disturb()
+      return 0
+    }
+    if (flights.inTime > 0) agenda.runUpTo(latest)
+    return this.#land(courses, frames, count)
+  }
+
+  #land(courses: readonly Course[], frames: ArrayLike<FrameHandle>, count: number): number {
+    const { arrivals, inTime } = this.#flights
+    let flown = 0
+    for (let place = 0; place < count; place++) {
+      if (this.#company.exitOf(place) === undefined) continue
+      if (flown === inTime) return place
+      const frame = frames[place]!
+      const course = courses[place]!
+      const host = (course.target ??= this.#hosts.get(course.way!.to)!)
+      this.#world.arena.instant[frame] = arrivals[flown++]!
+      this.#company.arrive(frame)
+      if (host.keep(frame)) this.#keepers.push(host)
+    }
+    return count
+  }
+
+  /** Frames from this place on that have left a host go onto the links, each at its instant. */
+  #carry(courses: readonly Course[], frames: ArrayLike<FrameHandle>, first: number, count: number): void {
+    const { agenda, arena } = this.#world
+    for (let place = first; place < count; place++) {
+      const host = this.#company.exitOf(place)
+      this.#company.leaving = place
+      if (host === undefined) continue
+      const frame = frames[place]!
+      const way = (courses[place]!.way ??= this.#fabric.wayOf(host, frame))
+      agenda.runBefore(arena.instant[frame]!)
+      if (way === undefined) this.#fabric.send(host, frame)
+      else this.#fabric.sendAlong(way, host, frame)
+    }
+    this.#company.leaving = Infinity
   }
 
   /** How long a frame that is on its way now may still be. */
@@ -288,6 +338,7 @@ export class EmulatedNetwork {
     if (this.#together) return this.#company.leave(host, frame)
     if (this.#failedHosts.has(host)) return this.#drop(frame, 'link_down', host)
     this.#events.uplink(host, 'out', frame)
+    this.#flights.disturb()
     this.#fabric.send(host, frame)
   }
 

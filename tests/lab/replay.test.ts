@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test, vi } from 'vitest'
 import type { ControllerEvent } from '../../controller/model.ts'
+import { Flights } from '../../datapath/emulator/flights.ts'
 import { Lab } from '../../lab/lab.ts'
 import { Party } from '../../lab/party.ts'
 import { replay, type ReplayOptions } from '../../lab/replay.ts'
@@ -40,6 +41,7 @@ async function outcome(scenario: Scenario, options: ReplayOptions) {
 
 describe('frames in company come to what they come to alone', () => {
   const taken = vi.spyOn(Party.prototype, 'take')
+  const flown = vi.spyOn(Flights.prototype, 'add')
   test.each(SEEDS)('seed %i', async (seed) => {
     const scenario = randomScenario(seeded(seed), folder)
     const together = await outcome(scenario, {})
@@ -49,5 +51,6 @@ describe('frames in company come to what they come to alone', () => {
   })
   test('there were such frames', () => {
     expect(taken.mock.calls.length).toBeGreaterThan(SEEDS.length * 50)
+    expect(flown.mock.results.filter(({ value }) => value === true).length).toBeGreaterThan(SEEDS.length * 10)
   })
 })
