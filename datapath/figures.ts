@@ -17,7 +17,8 @@ export interface FastPathCounts {
   /** Steps of look-ups for the megaflows that were found, and in vain. */
   probes: number
   vainProbes: number
-  /** Megaflows that a change made out of date, and that gave way to others. */
+  /** Megaflows that were asked for again after a change, those that it had made out of date, and those that gave way to others. */
+  revalidated: number
   outdated: number
   evicted: number
   /** Frames that have left through ports. */

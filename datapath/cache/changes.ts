@@ -1,7 +1,7 @@
 // What has changed of late. A megaflow's answer holds as of one change; before it is given again, the changes since are held
 // against what it was made from: for ports, groups and addresses it is known when each changed last; of flows, the last ones are gone through.
-// A change that touches nothing of an answer costs some comparisons, once; one that does, the answer. So
-// nobody searches the cache when a flow comes or goes, and an answer is never given once it is out of date.
+// A change that touches nothing of an answer costs some comparisons, once; one that might, a question to the pipeline, which then says
+// whether it did. So nobody searches the cache when a flow comes or goes, and an answer is never given once it is out of date.
 
 import { Word } from '../../protocols/fields.ts'
 import type { Flow } from '../flow.ts'
@@ -20,8 +20,8 @@ export type Change =
 
 type Answered = Pick<Megaflow, 'dependencies' | 'values' | 'mask'>
 
-/** Flows that came or went which are remembered. An answer that is older is not worth the comparisons. */
-const REMEMBERED = 512
+/** Flows that came or went which are remembered. To ask the pipeline takes less time than to go through more. */
+const REMEMBERED = 64
 /** Addresses and groups of which it is known when they changed last. */
 const MOST_STAMPS = 1 << 16
 

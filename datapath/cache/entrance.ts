@@ -1,3 +1,4 @@
+import type { Frozen } from '../pipeline/freeze.ts'
 import { SHAPES } from './frame-shape.ts'
 import type { Megaflow } from './megaflow.ts'
 import { Megaflows } from './megaflows.ts'
@@ -13,7 +14,8 @@ export interface EntranceLimits {
 
 export interface EntranceOptions {
   recirculation?: number
-  bare?: boolean
+  /** Where the pipeline left off. */
+  frozen?: Frozen
   tunnel?: Tunnelled
 }
 
@@ -42,16 +44,19 @@ export class Entrance {
   readonly recirculation: number
   /** Frames have no Ethernet header. */
   readonly bare: boolean
+  /** One of those that are alike. */
+  readonly frozen: Frozen | undefined
   readonly tunnel: Tunnelled | undefined
   readonly #slots: SlotBudget
   readonly #microflows: (Microflows | undefined)[] = new Array<undefined>(SHAPES).fill(undefined)
 
   /** From outside where `recirculation` is 0. */
-  constructor({ steps, slots }: EntranceLimits, { recirculation = 0, bare = false, tunnel }: EntranceOptions = {}) {
+  constructor({ steps, slots }: EntranceLimits, { recirculation = 0, frozen, tunnel }: EntranceOptions = {}) {
     this.megaflows = new Megaflows(steps)
     this.isPlain = recirculation === 0
     this.recirculation = recirculation
-    this.bare = bare
+    this.bare = frozen?.bare === true
+    this.frozen = frozen
     this.tunnel = tunnel
     this.#slots = slots
   }

@@ -18,7 +18,8 @@
 // - One frame makes a megaflow, and the second like it a microflow: those of which there is one alone, as in a scan or a flood, are not
 //   put beside what is in use. What each miss may cost is bounded (megaflows.ts), and so is all that is kept.
 // - Nothing here is emptied when something changes. A megaflow knows as of which change its answer holds, and is held
-//   against the changes since when its next frame comes (changes.ts).
+//   against the changes since when its next frame comes (changes.ts). Where they could have touched it, the pipeline is asked once
+//   more; what it answers as before goes on, with all that it has counted (revalidation.ts).
 //
 // With the cache or without, what becomes of frames is the same, and so is every counter; tests hold the two together.
 
@@ -29,6 +30,7 @@ import type { FlowKey } from '../flow-key.ts'
 import type { FrameArena, FrameHandle } from '../frames.ts'
 import type { Frozen } from '../pipeline/freeze.ts'
 import { stateOf } from '../pipeline/freeze.ts'
+import { resume, translate } from '../pipeline/pipeline.ts'
 import type { Translation } from '../pipeline/translation.ts'
 import type { PipelineContext } from '../pipeline/walk.ts'
 import { Changes } from './changes.ts'
@@ -112,6 +114,8 @@ export class FlowCache {
   readonly #exits = new Exits()
   #size = 0
   #lastNumber = 0
+  /** When frames came last. */
+  #now: Nanoseconds = 0
   /** The place that is looked at next for one that is idle. */
   #hand = 0
   /** Numbers of megaflows that have something to tell. */
@@ -169,7 +173,7 @@ export class FlowCache {
     if (entrance !== undefined) return entrance
     const state = stateOf(frozen)
     entrance = state === undefined ? undefined : this.#thawedAlike.get(state)
-    entrance ??= new Entrance(this.#entranceLimits, { recirculation: ++this.#recirculations, bare: frozen.bare })
+    entrance ??= new Entrance(this.#entranceLimits, { recirculation: ++this.#recirculations, frozen })
     this.#thawed.set(frozen, entrance)
     if (state === undefined) return entrance
     if (this.#thawedAlike.size === MOST_STATES) this.#thawedAlike.clear()
@@ -339,13 +343,24 @@ export class FlowCache {
 
   #stillHolds(megaflow: Megaflow): boolean {
     const place = megaflow.number & this.#lastPlace
-    if (this.changes.touch(megaflow, this.records.asOf(place))) {
+    if (this.changes.touch(megaflow, this.records.asOf(place)) && !this.#isAnsweredAlike(megaflow)) {
       this.statistics.outdated++
       this.#drop(megaflow)
       return false
     }
     this.records.setAsOf(place, this.changes.count)
     return true
+  }
+
+  /** Asks the pipeline again what becomes of the megaflow's first frame. */
+  #isAnsweredAlike(megaflow: Megaflow): boolean {
+    const witness = this.#witness
+    const { frozen } = megaflow.entrance
+    const key = this.keyOf(megaflow)
+    this.statistics.revalidated++
+    witness.begin(key)
+    const now = frozen === undefined ? translate(witness, key, this.#now) : resume(witness, frozen, key, this.#now)
+    return megaflow.renew(now, witness.noted(now.effects))
   }
 
   #answer(entrance: Entrance, key: FlowKey, ask: Ask): Megaflow {
@@ -418,6 +433,7 @@ export class FlowCache {
 
   /** Some that are idle go: to be called now and then. */
   sweep(now: Nanoseconds): void {
+    this.#now = now
     for (let looked = 0; looked < SWEEP; looked++) {
       const place = this.#nextPlace()
       if (place !== 0 && now - this.records.usedAt(place) >= MAX_IDLE) this.#drop(this.at(place))

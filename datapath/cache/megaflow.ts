@@ -10,6 +10,7 @@ import type { Translation } from '../pipeline/translation.ts'
 import type { Dependencies } from './dependencies.ts'
 import type { Entrance } from './entrance.ts'
 import type { MegaflowMask } from './megaflows.ts'
+import { sameActions, sameEffects, sameItems, sameLookups } from './revalidation.ts'
 
 export interface MegaflowParts {
   entrance: Entrance
@@ -31,7 +32,7 @@ export class Megaflow {
   readonly entrance: Entrance
   readonly mask: MegaflowMask
   readonly values: readonly number[]
-  readonly dependencies: Dependencies
+  dependencies: Dependencies
   readonly actions: readonly DatapathAction[]
   readonly hits: readonly Flow[]
   readonly effects: readonly Effect[]
@@ -69,6 +70,26 @@ export class Megaflow {
       !dependencies.unforeseeable &&
       !actions.some(({ type }) => UNSTEADY.has(type))
     this.answeredAsOf = asOf
+  }
+
+  /**
+   * Whether this, which the pipeline says now of its first frame, is what it said before, and holds for all its frames: then what that
+   * was made from is what is watched from here on.
+   */
+  renew({ actions, hits, effects, effort, size, consulted }: Translation, dependencies: Dependencies): boolean {
+    const isSame =
+      this.effort === effort + size &&
+      this.mask.covers(consulted) &&
+      !dependencies.unforeseeable &&
+      (this.dependencies.addresses.length === 0) === (dependencies.addresses.length === 0) &&
+      sameItems(this.hits, hits) &&
+      sameLookups(this.dependencies.lookups, dependencies.lookups) &&
+      sameActions(this.actions, actions) &&
+      sameEffects(this.effects, effects)
+    if (!isSame) return false
+    this.dependencies = dependencies
+    this.refreshes = undefined
+    return true
   }
 
   /** Tells its flows, tables and groups what they do not know yet of so many frames in all, the last of them at `usedAt`. */

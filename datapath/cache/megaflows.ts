@@ -38,6 +38,16 @@ export class MegaflowMask implements CompactMask {
     return index < 0 ? 0 : this.bits[index]
   }
 
+  /** Whether it has all of these. */
+  covers(consulted: Uint32Array): boolean {
+    for (let rank = 0, index = 0; rank < KEY_WORDS; rank++) {
+      const word = WORDS_IN_ORDER[rank]
+      const covered = this.words[index] === word ? this.bits[index++] : 0
+      if ((consulted[word] & ~covered) !== 0) return false
+    }
+    return true
+  }
+
   /** As a key has them. */
   whole(): FlowKey {
     const whole = new Uint32Array(KEY_WORDS)

@@ -9,7 +9,8 @@ export class CacheStatistics {
   /** Steps of look-ups for megaflows that were found, and in vain. */
   probes = 0
   vainProbes = 0
-  /** Answers that a change made out of date. */
+  /** Answers that were asked for again after a change, and of these the ones that it had made out of date. */
+  revalidated = 0
   outdated = 0
   /** Answers that gave way to others. */
   evicted = 0

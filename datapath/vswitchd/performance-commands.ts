@@ -175,13 +175,13 @@ const counterLines = ({ counters }: Port): string[] => [
 /** Nothing dumps the cache to hold it against the tables: what changes is held against an answer when it is next asked for. */
 function showUpcalls(device: Switch): string {
   const { megaflows, megaflowLimit, microflows } = stateOf(device)
-  const { miss, outdated, evicted } = countsOf(device)
+  const { miss, revalidated, outdated, evicted } = countsOf(device)
   return [
     `${device.name}:`,
     `  flows         : (current ${megaflows}) (limit ${megaflowLimit})`,
     `  microflows    : (current ${microflows})`,
     `  upcalls       : ${miss}`,
-    `  revalidation  : (outdated ${outdated}) (evicted ${evicted})`,
+    `  revalidation  : (asked again ${revalidated}) (outdated ${outdated}) (evicted ${evicted})`,
     '',
   ].join('\n')
 }

@@ -22,6 +22,7 @@ const CacheReport = closed({
   misses: count('Taken to the pipeline.'),
   probesPerHit: time('Steps of the look-up for each megaflow that was found.'),
   probesInVain: count('Steps where none was found.'),
+  revalidated: count('Megaflows asked for again because something they were made from might have changed.'),
   outdated: count('Megaflows given up because something they were made from has changed.'),
   evicted: count('Megaflows that gave way to others.'),
   megaflows: count('Kept, and not idle.'),
@@ -72,7 +73,7 @@ function switchNamed({ network }: Lab, name: string): Switch {
 
 function reportOf(device: Switch): Type.Static<typeof CacheReport> {
   const { passes, recirculated, only, microflow, megaflow, miss, probes, vainProbes, ...counts } = countsOf(device)
-  const { outdated, evicted, vectors, times } = counts
+  const { revalidated, outdated, evicted, vectors, times } = counts
   const { frames, perFrame, recall, find, ask, rest, perFind, perAsk } = costsOf(times)
   return {
     passes,
@@ -81,6 +82,7 @@ function reportOf(device: Switch): Type.Static<typeof CacheReport> {
     misses: miss,
     probesPerHit: ratio(probes, megaflow),
     probesInVain: vainProbes,
+    revalidated,
     outdated,
     evicted,
     ...stateOf(device),
