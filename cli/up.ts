@@ -70,7 +70,7 @@ async function serve(
   const lab = await Lab.start(topology, { clock, seed: from, stopwatch: wallStopwatch, log })
   return buildServer(lab.controller, {
     version,
-    apply: (changed) => lab.apply(changed),
+    apply: (changed, by) => lab.apply(changed, by),
     routes: (api) => liveRoutes(api, lab),
     hostNames: [host, hostname()],
     log,

@@ -1,7 +1,6 @@
 // START HERE: the controller as the API, the lab and the command line meet it. It joins the parts below: what is wanted
 // (network/), what that means for each switch (apps/, reconcile/), who is there (southbound/), and moves (migration/).
 
-import { SwitchAway } from './southbound/remote-switch.ts'
 import type { FlowFilter, FlowSpec, FlowStatistics, PortStatistics } from '../protocols/control/messages.ts'
 import type { Clock, Nanoseconds } from '../runtime/clock.ts'
 import type { Channel } from '../runtime/transport.ts'
@@ -11,24 +10,24 @@ import { Learner } from './learner.ts'
 import { Migrations } from './migration/migrations.ts'
 import type { ControllerEvent, Hypervisor, MigrationStatus, SwitchStatus, UserFlow, VmStatus } from './model.ts'
 import { Conflict, NotFound } from './model.ts'
-import { adopt } from './network/adopt.ts'
-import { placeSeenFrom } from './network/bindings.ts'
-import { LearnedAddresses } from './network/learned.ts'
-import type { Intent, View } from './network/view.ts'
-import { buildView } from './network/view.ts'
-import { groupBy } from './network/grouping.ts'
+import { FlowWrites } from './flow-writes.ts'
 import { Hosts, type HostProcess } from './hosts/hosts.ts'
 import type { Wire, Wires } from './hosts/wires.ts'
-import { NO_WIRES, wireAt, withoutWire, withWire } from './hosts/wires.ts'
+import { wireAt, withoutWire, withWire } from './hosts/wires.ts'
+import { adopt } from './network/adopt.ts'
+import { placeSeenFrom } from './network/bindings.ts'
+import type { Intent, View } from './network/view.ts'
+import { assignmentsOf, buildView } from './network/view.ts'
 import { Fleet } from './reconcile/fleet.ts'
-import { flowKey } from './reconcile/switch-state.ts'
 import { greet } from './southbound/greeting.ts'
 import { checkIdentity } from './southbound/identity.ts'
 import { RemoteHost } from './southbound/remote-host.ts'
 import type { RemoteSwitch } from './southbound/remote-switch.ts'
+import { EMPTY_IMAGE, type Image, NO_TOPOLOGY } from './state/image.ts'
+import { aborting, applying, attaching, detaching, LOCAL, migrating } from './state/operations.ts'
+import type { State } from './state/state.ts'
 import { appOfCookie } from './tables.ts'
-import type { FlowsBySwitch } from './user-flows.ts'
-import { asAdded, asDesired, checkUserFlow, flowEvent, matchesFilter, withFlows, withoutFlows } from './user-flows.ts'
+import { Writes } from './writes.ts'
 
 export interface ControllerOptions {
   clock: Clock
@@ -36,13 +35,13 @@ export interface ControllerOptions {
   log?: (line: string) => void
   /** How long frames may still be on their way to a migration's source after its peers have let go of it; 2 ms where absent. */
   drain?: () => Nanoseconds
-  /** Grows with every start: of two controllers, hosts listen to the one with the greater. 0 where absent. */
+  /** Grows with every start: of two controllers, switches and hosts listen to the one with the greater. That of `state` where absent. */
   generationId?: bigint
   /** Those that dial in and fall silent are let go of. For real sockets, whose other end may be gone without a word. */
   probes?: boolean
+  /** What outlives the process; where absent, nothing does. */
+  state?: State
 }
-
-const NOTHING: Topology = { name: '', hosts: [], fabric: { switches: [], links: [] }, networks: [], vms: [] }
 
 export class Controller {
   readonly #clock: Clock
@@ -55,34 +54,60 @@ export class Controller {
   readonly #listeners = new Set<(event: ControllerEvent) => void>()
   /** Switches that have dialled in and not yet said who they are. */
   readonly #greetings = new Set<Promise<void>>()
-  /** Topology as it was last asked for; migrations have happened since. */
-  #asked: Topology = NOTHING
-  #intent: Intent = { topology: NOTHING, moves: new Map(), learned: new LearnedAddresses() }
-  #view: View = buildView(this.#intent)
-  #userFlows: FlowsBySwitch = new Map()
-  #wires: Wires = NO_WIRES
+  /** Topology as it was last asked for; migrations have happened since. Undefined where nobody has asked for one. */
+  #asked: Topology | undefined
+  #intent: Intent
+  #view: View
+  readonly #flows: FlowWrites
+  readonly #writes: Writes
+  #wires: Wires
   #standings = new Map<string, string>()
-  /** The last of the writes; one is done after the other. */
-  #writes: Promise<unknown> = Promise.resolve()
+  readonly #resumed: Promise<unknown>
 
   constructor(options: ControllerOptions) {
     this.#clock = options.clock
     this.#log = options.log ?? (() => {})
     this.#probes = options.probes ?? false
     this.#fleet.onStatus = (name) => this.#standingChanged(name)
-    this.#hosts = new Hosts(options.generationId ?? 0n, this.#log)
+    this.#hosts = new Hosts(options.generationId ?? options.state?.generation ?? 0n, this.#log)
     this.#hosts.onStatus = (host) => this.#hostChanged(host)
+    const { asked, topology, moves, learned, ...kept } = options.state?.restored ?? EMPTY_IMAGE
+    this.#asked = asked
+    this.#intent = { topology, moves, learned }
+    this.#wires = kept.wires
+    this.#view = buildView(this.#intent, undefined, kept.assignments)
+    this.#writes = new Writes(options.state, () => this.#image(), this.#log)
+    this.#writes.onSaved = () => this.#hosts.desire(this.#view, this.#wires)
     const world = {
       fleet: this.#fleet,
+      clock: options.clock,
+      log: this.#log,
+      writes: this.#writes,
+      emit: (event: ControllerEvent) => this.#emit(event),
       view: () => this.#view,
       intent: () => this.#intent,
       amend: (change: Partial<Intent>) => this.#amend(change),
     }
-    this.#learner = new Learner(world, (event) => this.#emit(event), this.#log)
-    this.#migrations = new Migrations(
-      { ...world, clock: options.clock, log: this.#log, drain: options.drain, hypervisor: options.hypervisor },
-      (migration) => this.#emit({ type: 'migration', migration }),
-    )
+    const resolve = (name: string) => this.#resolve(name)
+    const changed = () => this.#fleet.desire(this.#view, this.#flows.all)
+    this.#flows = new FlowWrites({ ...world, resolve, changed }, kept.userFlows)
+    if (asked !== undefined) {
+      changed()
+      this.#hosts.desire(this.#view, this.#wires)
+    }
+    this.#learner = new Learner(world)
+    const { drain, hypervisor } = options
+    this.#migrations = new Migrations({ ...world, drain, hypervisor }, kept.migrations)
+    const finished = (options.state?.interrupted ?? []).map((entry) => this.#finish(entry))
+    this.#resumed = Promise.all([this.#migrations.recovered, ...finished])
+  }
+
+  /**
+   * Resolves when what was under way at the end of the process before has come to its end: at once where there was nothing. It
+   * waits for switches to connect, within reason.
+   */
+  async resumed(): Promise<void> {
+    await this.#resumed
   }
 
   /** A switch has dialled in, or the process that runs a host. What it says first tells which. */
@@ -99,14 +124,21 @@ export class Controller {
   /**
    * Makes the networks what `topology` says. Resolves when every connected switch is in sync; switches that are away follow
    * when they return. What a switch refuses is still wanted, and shown as its problem.
-   * @throws SwitchRefused; Conflict where it takes a place from under a VM that is moving
+   * @throws SwitchRefused; Conflict where it takes a place from under a VM that is moving; StateError
    */
-  apply(topology: Topology): Promise<void> {
-    return this.#exclusively(async () => {
-      const adopted = adopt(topology, this.#asked, this.#intent.topology)
+  apply(topology: Topology, by = LOCAL): Promise<void> {
+    const describe = () => applying(by, topology, this.#asked)
+    return this.#writes.run(describe, async () => {
+      const before = { asked: this.#asked, topology: this.#intent.topology }
+      const adopted = adopt(topology, before.asked ?? NO_TOPOLOGY, before.topology)
       this.#migrations.checkStillPossible(adopted)
-      this.#amend({ topology: adopted })
       this.#asked = topology
+      this.#amend({ topology: adopted })
+      await this.#writes.save().catch((error: unknown) => {
+        this.#asked = before.asked
+        this.#amend({ topology: before.topology })
+        throw error
+      })
       this.#emit({ type: 'topology', name: topology.name })
       await this.#greeted()
       await this.#fleet.push()
@@ -116,10 +148,11 @@ export class Controller {
   /**
    * Joins a vNIC to a wire, for as long as it is at `host`: that of its VM now where absent. Resolves when the host has it, or is away
    * and will have it once it returns.
-   * @throws InvalidField, Conflict where the host can not have such a wire; all is as before then
+   * @throws InvalidField, Conflict where the host can not have such a wire; all is as before then; StateError
    */
-  attach(name: string, wire: string, host?: string): Promise<Wire> {
-    return this.#exclusively(async () => {
+  attach(name: string, wire: string, host?: string, by = LOCAL): Promise<Wire> {
+    const describe = () => attaching(by, { vnic: name, wire, host })
+    return this.#writes.run(describe, async () => {
       const at = { ...this.#wirePlace(name, host), wire }
       const before = this.#wires
       await this.#setWires(withWire(before, at), at.host)
@@ -130,9 +163,10 @@ export class Controller {
     })
   }
 
-  /** @throws InvalidField, NotFound where there is no wire */
-  detach(name: string, host?: string): Promise<Wire> {
-    return this.#exclusively(async () => {
+  /** @throws InvalidField, NotFound where there is no wire, StateError */
+  detach(name: string, host?: string, by = LOCAL): Promise<Wire> {
+    const describe = () => detaching(by, { vnic: name, host })
+    return this.#writes.run(describe, async () => {
       const at = this.#wirePlace(name, host)
       const wire = wireAt(this.#wires, at.nic, at.host)
       if (wire === undefined) throw new NotFound('wire', `${at.nic} at ${at.host}`)
@@ -182,38 +216,15 @@ export class Controller {
 
   /**
    * Adds all or none; resolves after the barrier of every switch concerned.
-   * @throws SwitchRefused, NotFound, Conflict where a switch is away, InvalidField
+   * @throws SwitchRefused, NotFound, Conflict where a switch is away, InvalidField, StateError
    */
-  addFlows(flows: UserFlow[]): Promise<void> {
-    return this.#exclusively(async () => {
-      flows.forEach(({ flow }, index) => checkUserFlow(flow, `flows[${index}]`))
-      const added = flows.map((one) => ({ switch: this.#resolve(one.switch), flow: asDesired(one.flow) }))
-      const byName = groupBy(added, (one) => one.switch)
-      const again = new Map([...byName].map(([name, own]) => [name, new Set(own.map(({ flow }) => flowKey(flow)))]))
-      await this.#changeFlows(withFlows(this.#userFlows, added), again)
-      this.#setFlows(
-        withFlows(
-          this.#userFlows,
-          added.map((one) => ({ ...one, flow: asAdded(one.flow) })),
-        ),
-      )
-      await this.#fleet.push(byName.keys())
-      for (const { switch: name, flow } of added) this.#emit(flowEvent(name, 'add', flow))
-    })
+  addFlows(flows: UserFlow[], by = LOCAL): Promise<void> {
+    return this.#flows.add(flows, by)
   }
 
   /** Deletes user flows: those `filter` matches, or the very one that `strict` identifies. Resolves with how many. */
-  deleteFlows(switchName: string, filter: FlowFilter, strict?: FlowSpec): Promise<number> {
-    return this.#exclusively(async () => {
-      const name = this.#resolve(switchName)
-      const own = [...(this.#userFlows.get(name)?.values() ?? [])]
-      const doomed = own.filter((flow) =>
-        strict === undefined ? matchesFilter(flow, filter) : flowKey(flow) === flowKey(strict),
-      )
-      await this.#changeFlows(withoutFlows(this.#userFlows, name, doomed), new Map([[name, new Set()]]))
-      for (const flow of doomed) this.#emit(flowEvent(name, 'delete', flow))
-      return doomed.length
-    })
+  deleteFlows(switchName: string, filter: FlowFilter, strict?: FlowSpec, by = LOCAL): Promise<number> {
+    return this.#flows.delete(switchName, filter, strict, by)
   }
 
   /** What the switch has, the controller's own flows included. */
@@ -222,7 +233,7 @@ export class Controller {
   }
 
   userFlows(): UserFlow[] {
-    return [...this.#userFlows].flatMap(([name, flows]) => [...flows.values()].map((flow) => ({ switch: name, flow })))
+    return [...this.#flows.all].flatMap(([name, flows]) => [...flows.values()].map((flow) => ({ switch: name, flow })))
   }
 
   async portStatistics(switchName: string): Promise<PortStatistics[]> {
@@ -230,11 +241,22 @@ export class Controller {
   }
 
   /**
-   * Starts to move a VM.
+   * Starts to move a VM. `migrationStarted` says when that is durable.
    * @throws NotFound, Conflict
    */
-  migrate(request: { vm: string; to: string; pause?: Nanoseconds }): MigrationStatus {
-    return this.#migrations.start(request)
+  migrate(request: { vm: string; to: string; pause?: Nanoseconds }, by = LOCAL): MigrationStatus {
+    const entry = this.#writes.begin(() => migrating(by, request))
+    try {
+      return this.#migrations.start(request, entry)
+    } catch (error) {
+      this.#writes.end(entry, error)
+      throw error
+    }
+  }
+
+  /** Resolves when the migration will be known after a restart. @throws StateError: it will not, and is undone */
+  migrationStarted(id: string): Promise<void> {
+    return this.#migrations.started(id)
   }
 
   /** Resolves when the migration has ended, well or not. */
@@ -243,8 +265,9 @@ export class Controller {
   }
 
   /** Asks the migration to undo itself; resolves when it has ended. One that has reached its destination goes on. */
-  abortMigration(id: string): Promise<MigrationStatus> {
-    return this.#migrations.abort(id)
+  abortMigration(id: string, by = LOCAL): Promise<MigrationStatus> {
+    const describe = () => aborting(by, id)
+    return this.#writes.journalled(describe, () => this.#migrations.abort(id))
   }
 
   migrations(): MigrationStatus[] {
@@ -264,7 +287,7 @@ export class Controller {
   async inSync(): Promise<void> {
     do {
       await this.#greeted()
-      await this.#exclusively(() => this.#fleet.push())
+      await this.#writes.exclusively(() => this.#fleet.push())
     } while (this.#greetings.size > 0 || this.#fleet.connected.some((one) => !one.inSync))
   }
 
@@ -288,29 +311,22 @@ export class Controller {
       else if (message.reason !== 'delete') this.#flowRemoved(name, message.flow)
     }
     await this.#fleet.connect(remote)
-    const { topology } = this.#intent
-    if (topology === NOTHING) return this.#standingChanged(name)
-    this.#fleet.desire(this.#view, this.#userFlows)
+    if (this.#asked === undefined) return this.#standingChanged(name)
+    this.#fleet.desire(this.#view, this.#flows.all)
     await this.#fleet.push([name])
   }
 
   #flowRemoved(name: string, flow: FlowSpec): void {
     this.#fleet.reconciler(name).forget(flow)
-    const own = this.#userFlows.get(name)?.get(flowKey(flow))
     if (appOfCookie(flow.cookie) === 'learning') this.#learner.aged(name, flow)
-    else if (own !== undefined) {
-      this.#setFlows(withoutFlows(this.#userFlows, name, [flow]))
-      void this.#fleet.push().catch((error: unknown) => this.#log(String(error)))
-      this.#emit(flowEvent(name, 'removed', flow))
-    }
+    else this.#flows.expired(name, flow)
   }
 
   #amend(change: Partial<Intent>): void {
     const intent = { ...this.#intent, ...change }
     this.#view = buildView(intent, this.#view)
     this.#intent = intent
-    this.#fleet.desire(this.#view, this.#userFlows)
-    this.#hosts.desire(this.#view, this.#wires)
+    this.#fleet.desire(this.#view, this.#flows.all)
   }
 
   #wirePlace(name: string, host: string | undefined): { nic: string; host: string } {
@@ -319,29 +335,31 @@ export class Controller {
     return { nic: id, host: host === undefined ? running : findHost(this.topology, host).name }
   }
 
+  /** The host is told once it is durable. */
   async #setWires(wires: Wires, host: string): Promise<void> {
+    const before = this.#wires
     this.#wires = wires
-    this.#hosts.desire(this.#view, wires)
+    await this.#writes.save().catch((error: unknown) => {
+      this.#wires = before
+      throw error
+    })
     await this.#hosts.settled(host)
   }
 
-  #setFlows(flows: FlowsBySwitch): void {
-    this.#userFlows = flows
-    this.#fleet.desire(this.#view, flows)
+  /** Ends what was under way when the process ended; a migration ends its own entry. */
+  async #finish(entry: number): Promise<void> {
+    if (!this.#migrations.owns(entry)) await this.#flows.finish(entry)
   }
 
-  /** The users' flows become these on the switches that `again` names, or all stays as it was. */
-  async #changeFlows(flows: FlowsBySwitch, again: ReadonlyMap<string, ReadonlySet<string>>): Promise<void> {
-    const away = [...again.keys()].find((name) => !this.#fleet.reconciler(name).connected)
-    if (away !== undefined) throw new Conflict(`${new SwitchAway(away).message}; nothing was changed`)
-    const before = this.#userFlows
-    this.#setFlows(flows)
-    try {
-      await this.#fleet.push(again.keys(), again)
-    } catch (error) {
-      this.#setFlows(before)
-      await this.#fleet.push().catch((second: unknown) => this.#log(String(second)))
-      throw error
+  #image(): Image {
+    return {
+      ...this.#intent,
+      asked: this.#asked,
+      userFlows: this.#flows.all,
+      assignments: assignmentsOf(this.#view),
+      wires: this.#wires,
+      migrations: this.#migrations.records,
+      unfinished: this.#writes.unfinished,
     }
   }
 
@@ -350,12 +368,6 @@ export class Controller {
     const full = fullSwitchName(this.topology, name)
     if (!this.#fleet.names.includes(full)) throw new NotFound('switch', name, this.#fleet.names)
     return full
-  }
-
-  #exclusively<T>(write: () => Promise<T>): Promise<T> {
-    const done = this.#writes.then(write, write)
-    this.#writes = done.catch(() => {})
-    return done
   }
 
   #standingChanged(name: string): void {

@@ -1,5 +1,6 @@
 // Hears of addresses that the topology does not know, and has every switch know them until they fall silent.
 
+import type { Clock } from '../runtime/clock.ts'
 import type { FlowSpec, MessageOf } from '../protocols/control/messages.ts'
 import type { FieldName } from '../protocols/fields.ts'
 import type { Match } from '../protocols/match.ts'
@@ -9,29 +10,30 @@ import type { Location, LearnedAddresses } from './network/learned.ts'
 import type { Intent, NetworkView, SwitchView, View } from './network/view.ts'
 import { UPLINK_PORT } from './network/view.ts'
 import type { Fleet } from './reconcile/fleet.ts'
+import type { Writes } from './writes.ts'
 import { appOfCookie, Register } from './tables.ts'
 
 /** What the parts of the controller share. */
 export interface World {
   readonly fleet: Fleet
+  readonly clock: Clock
   view(): View
   intent(): Intent
   /** The intent changes, and with it what every switch is to be; nothing is sent yet. */
   amend(change: Partial<Intent>): void
+  readonly writes: Writes
+  readonly log: (line: string) => void
+  emit(event: ControllerEvent): void
 }
 
 export class Learner {
   readonly #world: World
-  readonly #emit: (event: ControllerEvent) => void
-  readonly #log: (line: string) => void
   /** News that the switches have not been told yet; undefined where there is none. */
   #news: LearnedAddresses | undefined
   #telling = false
 
-  constructor(world: World, emit: (event: ControllerEvent) => void, log: (line: string) => void) {
+  constructor(world: World) {
     this.#world = world
-    this.#emit = emit
-    this.#log = log
   }
 
   /** A frame from an address that its switch did not know. */
@@ -46,7 +48,7 @@ export class Learner {
     if (location === undefined || network.members.some((member) => member.mac === mac)) return
     if (!this.#become(this.#known.learn(network.network.name, mac, location))) return
     const port = location.kind === 'vnic' ? location.nic : 'uplink'
-    this.#emit({ type: 'learned', network: network.network.name, mac: formatMac(mac), host: at.host.name, port })
+    this.#world.emit({ type: 'learned', network: network.network.name, mac: formatMac(mac), host: at.host.name, port })
   }
 
   /** A flow that stood for a learned address has ended. */
@@ -80,7 +82,8 @@ export class Learner {
       const learned = this.#news
       this.#news = undefined
       this.#world.amend({ learned })
-      await this.#world.fleet.push().catch((error: unknown) => this.#log(String(error)))
+      this.#world.writes.saveLater()
+      await this.#world.fleet.push().catch((error: unknown) => this.#world.log(String(error)))
     }
     this.#telling = false
   }

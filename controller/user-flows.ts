@@ -8,6 +8,7 @@ import { checkMatch, type Match } from '../protocols/match.ts'
 import { printFlow } from '../protocols/flow-text/print.ts'
 import type { ControllerEvent, UserFlow } from './model.ts'
 import { flowKey } from './reconcile/switch-state.ts'
+import type { FlowUndo } from './state/image.ts'
 import { isOwnCookie, LAST_USER_TABLE } from './tables.ts'
 
 /** By switch, by key; never altered. */
@@ -32,15 +33,39 @@ export function asDesired(flow: FlowSpec): FlowSpec {
   return ends ? { ...flow, flags: { ...flow.flags, sendFlowRemoved: true } } : flow
 }
 
-/** The flow once it is there: what mattered only to adding it is over. */
-export function asAdded({ flags, ...flow }: FlowSpec): FlowSpec {
-  return { ...flow, flags: flags.sendFlowRemoved ? { sendFlowRemoved: true } : {} }
+/** The flow once it is there: what mattered only to adding it is over. The same object where nothing did. */
+export function asAdded(flow: FlowSpec): FlowSpec {
+  const { sendFlowRemoved, ...others } = flow.flags
+  if (Object.keys(others).length === 0) return flow
+  return { ...flow, flags: sendFlowRemoved ? { sendFlowRemoved: true } : {} }
+}
+
+/** What stood before in the place of each. */
+export const undoOf = (before: FlowsBySwitch, changed: readonly UserFlow[]): FlowUndo[] =>
+  changed.map(({ switch: name, flow }) => {
+    const key = flowKey(flow)
+    const was = before.get(name)?.get(key)
+    return { switch: name, key, ...(was && { flow: was }) }
+  })
+
+export function undone(all: FlowsBySwitch, undo: readonly FlowUndo[]): FlowsBySwitch {
+  const changed = new Map<string, Map<string, FlowSpec>>()
+  for (const { switch: name, key, flow } of undo) {
+    const flows = changed.get(name) ?? new Map(all.get(name))
+    if (flow === undefined) flows.delete(key)
+    else flows.set(key, flow)
+    changed.set(name, flows)
+  }
+  return new Map([...all, ...changed])
 }
 
 export function withFlows(all: FlowsBySwitch, added: readonly UserFlow[]): FlowsBySwitch {
-  const changed = new Map(all)
-  for (const { switch: name, flow } of added) changed.set(name, new Map(changed.get(name)).set(flowKey(flow), flow))
-  return changed
+  const changed = new Map<string, Map<string, FlowSpec>>()
+  for (const { switch: name, flow } of added) {
+    const flows = changed.get(name) ?? new Map(all.get(name))
+    changed.set(name, flows.set(flowKey(flow), flow))
+  }
+  return new Map([...all, ...changed])
 }
 
 export function withoutFlows(all: FlowsBySwitch, name: string, removed: readonly FlowSpec[]): FlowsBySwitch {

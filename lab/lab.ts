@@ -174,14 +174,14 @@ export class Lab {
   }
 
   /** Makes the network what `topology` says: hosts and links as well as what the controller answers for. */
-  async apply(topology: Topology): Promise<void> {
+  async apply(topology: Topology, by?: string): Promise<void> {
     const moving = this.controller.vms().find(({ state }) => state === 'migrating')
     if (moving !== undefined) throw new Conflict(`${moving.name} is being moved; wait for its end, or abort it`)
     const { added, removed, moved } = this.network.update(topology)
     for (const name of removed) this.#hangUp(name)
     for (const name of added) this.#dial(name)
     this.judge.amend(topology)
-    await this.controller.apply(topology)
+    await this.controller.apply(topology, by)
     for (const { vm, host } of moved) this.network.resume(vm, host)
   }
 

@@ -1,10 +1,8 @@
 // Who asks. The name goes into the journal and the audit log.
 
 import type { FastifyRequest } from 'fastify'
+import { LOCAL } from '../state/operations.ts'
 import type { Api } from './api.ts'
-
-/** Where the server asks nobody who they are, as on loopback. */
-export const LOCAL = 'local'
 
 declare module 'fastify' {
   interface FastifyRequest {

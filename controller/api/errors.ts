@@ -3,6 +3,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { FlowSyntaxError } from '../../protocols/flow-text/syntax-error.ts'
 import { InvalidField } from '../../protocols/errors.ts'
+import { StateError } from '../../runtime/store.ts'
 import { InvalidInput, pointer } from '../../topologies/problems.ts'
 import { Conflict, NotFound, SwitchRefused } from '../model.ts'
 import type { Api } from './api.ts'
@@ -61,6 +62,7 @@ const TITLES = {
   'switch-refused': 'A switch refused',
   unsupported: 'Not supported',
   'not-ready': 'Not ready',
+  'not-kept': 'It can not be kept',
   internal: 'An error of our own',
 } as const
 type Kind = keyof typeof TITLES
@@ -95,6 +97,7 @@ function problemOf(error: FastifyError): Problem {
   if (error instanceof Conflict) return problem(409, 'conflict', error.message)
   if (error instanceof Forbidden) return problem(403, 'forbidden', error.message)
   if (error instanceof SwitchRefused) return refusal(error)
+  if (error instanceof StateError) return problem(503, 'not-kept', error.message)
   const mistakes = mistakesOf(error)
   if (mistakes !== undefined) return wrongInput(error, mistakes)
   return problemOfStatus(error)

@@ -98,19 +98,22 @@ function addRoute(api: Api, controller: Controller): void {
         response: { 201: Added },
       },
     },
-    async ({ params, body }, reply) => {
+    async ({ params, body, actor }, reply) => {
       const { name, options } = target(controller, params)
       const wanted = typeof body === 'string' ? flowsOfLines(body, options) : flowsOfBody(body as FlowsBody, options)
-      await add(controller, name, wanted)
+      await add(controller, name, wanted, actor)
       void reply.code(201)
       return { added: wanted.length, flows: wanted.map(({ flow }) => printFlow(flow, options).trim()) }
     },
   )
 }
 
-async function add(controller: Controller, name: string, wanted: readonly RequestedFlow[]): Promise<void> {
+async function add(controller: Controller, name: string, wanted: readonly RequestedFlow[], by: string): Promise<void> {
   try {
-    await controller.addFlows(wanted.map(({ flow }) => ({ switch: name, flow })))
+    await controller.addFlows(
+      wanted.map(({ flow }) => ({ switch: name, flow })),
+      by,
+    )
   } catch (error) {
     if (!(error instanceof InvalidField)) throw error
     throw new WrongInput('The flow may not be', [mistakeIn(wanted, error)])
@@ -129,11 +132,14 @@ function deleteRoute(api: Api, controller: Controller): void {
         response: { 200: Deleted },
       },
     },
-    async ({ params, query: { match = '', strict = false } }) => {
+    async ({ params, query: { match = '', strict = false }, actor }) => {
       const { name, options } = target(controller, params)
-      if (!strict) return { deleted: await controller.deleteFlows(name, parseFlowFilter(match, options)) }
+      if (!strict) {
+        const filter = parseFlowFilter(match, options)
+        return { deleted: await controller.deleteFlows(name, filter, undefined, actor) }
+      }
       const flow = parseFlow(`${match} actions=drop`, options)
-      return { deleted: await controller.deleteFlows(name, exactly(flow), flow) }
+      return { deleted: await controller.deleteFlows(name, exactly(flow), flow, actor) }
     },
   )
 }

@@ -11,7 +11,7 @@ const Migration = closed({
   from: text('Host that it comes from.'),
   to: text('Host that it goes to.'),
   state: choice([...MIGRATION_STATES], 'done, aborted and failed are final.'),
-  startedAt: nanoseconds("Instant on the controller's clock."),
+  startedAt: nanoseconds("Instant on the controller's clock; negative where it was before the controller started."),
   pausedAt: optional(nanoseconds('When the guest stopped.')),
   resumedAt: optional(nanoseconds('When the guest went on.')),
   endedAt: optional(nanoseconds('When all was over.')),
@@ -58,9 +58,10 @@ export function migrationRoutes(api: Api, controller: Controller): void {
         response: { 200: Migration, 202: Migration },
       },
     },
-    async ({ body: { vm, to, pause }, query }, reply) => {
+    async ({ body: { vm, to, pause }, query, actor }, reply) => {
       const span = pause === undefined ? {} : { pause: parseDuration(pause, 'pause') }
-      const started = controller.migrate({ vm, to, ...span })
+      const started = controller.migrate({ vm, to, ...span }, actor)
+      await controller.migrationStarted(started.id)
       void reply.header('location', `/migrations/${started.id}`)
       if (query.wait) return migrationJson(await controller.migrationDone(started.id))
       return reply.code(202).send(migrationJson(started))
@@ -82,6 +83,10 @@ export function migrationRoutes(api: Api, controller: Controller): void {
       return migrationJson(query.wait ? await controller.migrationDone(id) : status)
     },
   )
+  abortRoute(api, controller)
+}
+
+function abortRoute(api: Api, controller: Controller): void {
   api.post(
     '/migrations/:id/abort',
     {
@@ -92,7 +97,10 @@ export function migrationRoutes(api: Api, controller: Controller): void {
         response: { 200: Migration },
       },
     },
-    async ({ params: { id } }) => migrationJson(await controller.abortMigration(migration(controller, id).id)),
+    async ({ params, actor }) => {
+      const { id } = migration(controller, params.id)
+      return migrationJson(await controller.abortMigration(id, actor))
+    },
   )
 }
 

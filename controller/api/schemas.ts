@@ -17,8 +17,7 @@ export const texts = (description: string) => Type.Array(Type.String(), { descri
 export const count = (description: string) => Type.Integer({ minimum: 0, description })
 export const whole = (minimum: number, maximum: number, description: string) =>
   Type.Integer({ minimum, maximum, description })
-export const nanoseconds = (description: string) =>
-  Type.Integer({ minimum: 0, description: `${description} Nanoseconds.` })
+export const nanoseconds = (description: string) => Type.Integer({ description: `${description} Nanoseconds.` })
 export const hexadecimal = (description: string) => Type.String({ pattern: '^0x[0-9a-f]{1,16}$', description })
 export const choice = <const Choices extends string[]>(choices: Choices, description: string) =>
   Type.Enum(choices, { description })

@@ -5,7 +5,6 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import Fastify from 'fastify'
-import type { Topology } from '../../topologies/topology.ts'
 import type { Controller } from '../controller.ts'
 import { decorateActor } from './actor.ts'
 import type { Api } from './api.ts'
@@ -19,7 +18,7 @@ import { networkRoutes } from './networks.ts'
 import { portRoutes } from './ports.ts'
 import { refuseForeignPages } from './same-origin.ts'
 import { switchRoutes } from './switches.ts'
-import { topologyRoutes } from './topology.ts'
+import { type Apply, topologyRoutes } from './topology.ts'
 import { vmRoutes } from './vms.ts'
 
 const LARGEST_BODY = 16 << 20
@@ -27,7 +26,7 @@ const LARGEST_BODY = 16 << 20
 export interface ServerOptions {
   version?: string
   /** Makes the network what a topology says; the controller alone where absent. */
-  apply?: (topology: Topology) => Promise<void>
+  apply?: Apply
   /** Routes beside the controller's own. */
   routes?: (api: Api) => void
   /** Names beside `localhost` under which clients may reach the server. */
@@ -46,7 +45,7 @@ export async function buildServer(controller: Controller, options: ServerOptions
   handleErrors(api, options.log ?? ((line) => process.stderr.write(`${line}\n`)))
   refuseForeignPages(api, options.hostNames)
   await describe(api, options.version ?? '0')
-  topologyRoutes(api, controller, options.apply ?? ((topology) => controller.apply(topology)))
+  topologyRoutes(api, controller, options.apply ?? ((topology, by) => controller.apply(topology, by)))
   hostRoutes(api, controller)
   networkRoutes(api, controller)
   vmRoutes(api, controller)

@@ -9,7 +9,10 @@ import type { Api } from './api.ts'
 const { $schema: _, $id: __, ...written } = topologySchema
 const Written = Type.Unsafe<WrittenTopology>(written)
 
-export function topologyRoutes(api: Api, controller: Controller, apply: (topology: Topology) => Promise<void>): void {
+/** Makes the network what a topology says, for whoever asked. */
+export type Apply = (topology: Topology, by: string) => Promise<void>
+
+export function topologyRoutes(api: Api, controller: Controller, apply: Apply): void {
   api.get(
     '/topology',
     {
@@ -25,7 +28,7 @@ export function topologyRoutes(api: Api, controller: Controller, apply: (topolog
 }
 
 /** Reads the body as text, so that mistakes are told with their line, all of them at once. */
-function putTopology(api: Api, controller: Controller, apply: (topology: Topology) => Promise<void>): void {
+function putTopology(api: Api, controller: Controller, apply: Apply): void {
   api.removeContentTypeParser('application/json')
   api.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => done(null, body))
   api.put(
@@ -41,8 +44,8 @@ function putTopology(api: Api, controller: Controller, apply: (topology: Topolog
         response: { 200: Written },
       },
     },
-    async ({ body }) => {
-      await apply(parseTopology(body as unknown as string, 'topology'))
+    async ({ body, actor }) => {
+      await apply(parseTopology(body as unknown as string, 'topology'), actor)
       return topologyToJson(controller.topology)
     },
   )

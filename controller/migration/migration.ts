@@ -9,17 +9,23 @@
 //   abort        the way back, from any step before the new port opens. Where the fabric has been told of the destination, it
 //                is told of the source again
 //
+// Every step is durable before it is done. After a restart of the controller the move goes on to its end where the new port may
+// have been opened, and back from wherever it was otherwise. Going back or ending, it does not wait for a disk that fails: a restart
+// would go the same way.
+//
 // Why three drains: (1) a broadcast that the old port let out before it began to hold must have passed the new one before
 // that begins to collect; (2) what peers sent to the old place must have come there before the old place lets go; (3) what the
 // old port holds of a flood must have come to the new one, so that the two copies can be told to be one.
 
-import type { Clock, Nanoseconds } from '../../runtime/clock.ts'
+import type { Nanoseconds } from '../../runtime/clock.ts'
+import { createHash } from 'node:crypto'
 import { MILLISECOND, SECOND, sleep } from '../../runtime/clock.ts'
 import type { Host, Nic, Vm } from '../../topologies/topology.ts'
 import type { World } from '../learner.ts'
 import type { Hypervisor, MigrationState, MigrationStatus } from '../model.ts'
 import { Conflict } from '../model.ts'
 import type { Place } from '../network/bindings.ts'
+import type { MigrationRecord } from '../state/image.ts'
 import { relocated, switchAt, switchesOf } from '../../topologies/relocation.ts'
 import type { Move } from '../network/view.ts'
 import { announce } from './announcement.ts'
@@ -28,16 +34,13 @@ import { policyOf } from './policy.ts'
 import { waitFor } from './waiting.ts'
 
 export interface MigrationWorld extends World {
-  readonly clock: Clock
   readonly hypervisor: Hypervisor | undefined
   readonly drain: (() => Nanoseconds) | undefined
-  readonly log: (line: string) => void
 }
 
 interface Request {
-  id: string
+  /** As it is before the move, or was found after a restart. */
   vm: Vm
-  to: string
   /** The guest stands still for at least so long. */
   pause: Nanoseconds
 }
@@ -46,6 +49,8 @@ const DRAIN = 2 * MILLISECOND
 
 /** How long the way back waits for switches that are away. Nothing comes back without the source; the destination may be dead. */
 const PATIENCE = { source: 5 * SECOND, destination: 1 * SECOND }
+/** The same after a restart, when nobody is connected at first. */
+const PATIENCE_AFTER_RESTART = { source: 30 * SECOND, destination: 10 * SECOND }
 
 class AbortAsked extends Error {}
 
@@ -53,29 +58,48 @@ export class Migration {
   readonly #world: MigrationWorld
   readonly #vm: Vm
   readonly #pause: Nanoseconds
-  readonly #tell: (status: MigrationStatus) => void
+  readonly #note: (record: MigrationRecord) => void
   readonly #held: HeldFrames
+  readonly #entry: number | undefined
   #status: MigrationStatus
+  #patience = PATIENCE
+  /** Resolves when a restart would know of the move; rejects where that can not be had. */
+  readonly started: Promise<void>
+  #tellStarted!: (kept: Promise<void>) => void
+  /** From here on nothing stops it: it goes back, or it has arrived. */
+  #ending = false
   #abortAsked = false
   readonly #aborted: Promise<void>
   #wake!: () => void
   #paused = false
   /** The fabric may have been told to send to the destination, and not yet otherwise. */
   #announced = false
-  /** Policy at the source, before anything changed. */
-  #policyBefore = ''
+  /** A digest of the policy at the source, before anything changed. */
+  #policyBefore: string
 
-  constructor(world: MigrationWorld, { id, vm, to, pause }: Request, tell: (status: MigrationStatus) => void) {
+  /** `note` hears of all that changes, in the turn in which it does. */
+  constructor(
+    world: MigrationWorld,
+    { status, policyBefore, entry }: MigrationRecord,
+    { vm, pause }: Request,
+    note: (record: MigrationRecord) => void,
+  ) {
     this.#world = world
     this.#vm = vm
     this.#pause = pause
-    this.#tell = tell
+    this.#note = note
+    this.#status = status
+    this.#policyBefore = policyBefore
+    this.#entry = entry
     this.#held = new HeldFrames(world.fleet, vm, (nic, host) => this.#switchOf(nic, host))
+    this.started = new Promise((resolve) => {
+      this.#tellStarted = resolve
+    })
+    // Whoever asks hears of it.
+    this.started.catch(() => {})
     this.#aborted = new Promise((resolve) => {
       this.#wake = resolve
     })
-    const startedAt = world.clock.now()
-    this.#status = { id, vm: vm.name, from: vm.host, to, state: 'prepare', startedAt, held: 0, policy: 'unknown' }
   }
 
   /** As it is now. */
@@ -92,14 +116,34 @@ export class Migration {
   /** Resolves when the move has ended one way or another; never rejects. */
   async run(): Promise<void> {
     const { from, to } = this.#status
-    if (from === to) return this.#end('done', { policy: 'identical' })
+    const started = this.#world.writes.save()
+    this.#tellStarted(started)
     try {
+      await started
+      if (from === to) return await this.#end('done', { policy: 'identical' })
       await this.#prepare()
       await this.#switchOver()
     } catch (error) {
       return this.#undo(error)
     }
     await this.#commit()
+  }
+
+  /** Brings a move that was under way when the process ended to its end; never rejects. */
+  async recover(): Promise<void> {
+    const { to, state } = this.#status
+    const move = this.#world.intent().moves.get(this.#vm.name)
+    this.#patience = PATIENCE_AFTER_RESTART
+    this.#paused = state !== 'prepare'
+    this.#announced = move?.stage === 'moved' || move?.stage === 'released'
+    if (state !== 'commit' && move?.targetState !== 'open') return this.#undo(new Error('the controller was restarted'))
+    this.#ending = true
+    this.#enter('commit')
+    await this.#waitForSwitchesAt(to, this.#patience.source)
+    const problems: string[] = []
+    await attempt(problems, () => this.#world.fleet.push(this.#switchesAt(to)))
+    await attempt(problems, () => this.#resume(to))
+    await this.#commit(problems)
   }
 
   async #prepare(): Promise<void> {
@@ -111,6 +155,7 @@ export class Migration {
   async #switchOver(): Promise<void> {
     const { vm, to } = this.#status
     this.#enter('switch-over')
+    await this.#keep()
     this.#paused = true
     await this.#world.hypervisor?.pause(vm)
     const pausedAt = this.#world.clock.now()
@@ -140,35 +185,37 @@ export class Migration {
   }
 
   /** The VM is at its destination: from here it goes on, whatever happens to the source. */
-  async #commit(): Promise<void> {
+  async #commit(problems: string[] = []): Promise<void> {
     const { from, to } = this.#status
+    this.#ending = true
     this.#enter('commit')
     await this.#pauseFor(this.#drainTime)
-    const policy = this.#policyAt(to) === this.#policyBefore ? 'identical' : 'different'
-    const problems: string[] = []
-    await attempt(problems, async () => {
-      await this.#held.takeFrom(from)
-      await this.#held.deliverTo(to)
-    })
-    this.#settle(to)
+    const policy = this.#comparePolicies()
+    if (this.#world.intent().moves.has(this.#vm.name))
+      await attempt(problems, async () => {
+        await this.#held.takeFrom(from)
+        await this.#held.deliverTo(to)
+      })
+    await this.#settle(to)
     await attempt(problems, () => this.#world.fleet.push(this.#switchesAt(from)))
     await attempt(problems, () => this.#world.fleet.push())
-    this.#end('done', { policy, held: this.#held.count, ...problemOf(problems) })
+    await this.#end('done', { policy, held: Math.max(this.#held.count, this.#status.held), ...problemOf(problems) })
   }
 
   async #undo(cause: unknown): Promise<void> {
     const { from } = this.#status
     const reason = cause instanceof AbortAsked ? 'aborted on request' : textOf(cause)
     const problems: string[] = []
+    this.#ending = true
     this.#enter('abort', { problem: reason })
-    await this.#waitForSwitchesAt(from, PATIENCE.source)
+    await this.#waitForSwitchesAt(from, this.#patience.source)
     if (this.#paused) await this.#goBack(problems)
-    this.#settle(from)
+    await this.#settle(from)
     await attempt(problems, () => this.#world.fleet.push(this.#switchesAt(from)))
     await attempt(problems, () => this.#world.fleet.push())
     if (this.#paused) await attempt(problems, () => this.#resume(from))
     if (this.#announced) void this.#announceOnReturn().catch((error: unknown) => this.#world.log(textOf(error)))
-    this.#end(problems.length === 0 ? 'aborted' : 'failed', {
+    await this.#end(problems.length === 0 ? 'aborted' : 'failed', {
       held: this.#held.count,
       ...problemOf([reason, ...problems]),
     })
@@ -186,7 +233,7 @@ export class Migration {
       await attempt(problems, () => this.#held.takeFrom(from))
       await attempt(problems, () => this.#set({ stage: 'collecting', targetState: 'hold' }, [from]))
       await attempt(problems, () => this.#announceBack())
-      await this.#waitForSwitchesAt(to, PATIENCE.destination)
+      await this.#waitForSwitchesAt(to, this.#patience.destination)
       await this.#pauseFor(this.#drainTime)
       await attempt(problems, () => this.#set({ stage: 'prepared' }, [from]))
       await attempt(problems, () => this.#held.takeFrom(to))
@@ -216,13 +263,14 @@ export class Migration {
   }
 
   /** The VM has one place again. */
-  #settle(host: string): void {
+  async #settle(host: string): Promise<void> {
     const { topology, moves } = this.#world.intent()
     const vms = topology.vms.map((vm) =>
       vm.name === this.#vm.name ? (relocated(vm, topology, host) ?? { ...vm, host }) : vm,
     )
     const others = new Map([...moves].filter(([name]) => name !== this.#vm.name))
     this.#world.amend({ topology: { ...topology, vms }, moves: others })
+    await this.#keep()
   }
 
   async #resume(host: string): Promise<void> {
@@ -242,10 +290,21 @@ export class Migration {
   /** Resolves when the switches of the `required` hosts, both places if not said, and all others that are there have confirmed. */
   async #move(move: Move, required: readonly string[] = [this.#status.from, this.#status.to]): Promise<void> {
     this.#world.amend({ moves: new Map(this.#world.intent().moves).set(this.#vm.name, move) })
+    await this.#keep()
     await Promise.all([
       this.#world.fleet.push(required.flatMap((host) => this.#switchesAt(host))),
       this.#world.fleet.push(),
     ])
+  }
+
+  /** All so far is durable. @throws StateError, unless it goes on anyway */
+  async #keep(): Promise<void> {
+    try {
+      await this.#world.writes.save()
+    } catch (error) {
+      if (!this.#ending) throw error
+      this.#world.log(textOf(error))
+    }
   }
 
   /** Cut short by an abort. */
@@ -284,9 +343,16 @@ export class Migration {
     return this.#world.intent().topology.hosts.find((host) => host.name === name)!
   }
 
+  #comparePolicies(): MigrationStatus['policy'] {
+    const { to } = this.#status
+    const there = this.#switchesAt(to).every((name) => this.#world.fleet.reconciler(name).connected)
+    if (!there || this.#policyBefore === '') return 'unknown'
+    return this.#policyAt(to) === this.#policyBefore ? 'identical' : 'different'
+  }
+
   #policyAt(host: string): string {
     const bindings = this.#world.view().bindings
-    return this.#vm.nics
+    const policies = this.#vm.nics
       .map((nic) => {
         const { home, target } = bindings.get(nic.id)!
         const place: Place | undefined = home.host === host ? home : target
@@ -294,15 +360,20 @@ export class Migration {
         return policyOf(this.#world.fleet.reconciler(place.switch).confirmed, nic.id, place.port)
       })
       .join('\n')
+    return createHash('sha256').update(policies).digest('hex')
   }
 
   #enter(state: MigrationState, more: Partial<MigrationStatus> = {}): void {
     this.#status = { ...this.#status, ...more, state }
-    this.#tell(this.status)
+    const { status } = this
+    const entry = this.#entry === undefined ? {} : { entry: this.#entry }
+    this.#note({ status, policyBefore: this.#policyBefore, ...entry })
   }
 
-  #end(state: 'done' | 'aborted' | 'failed', more: Partial<MigrationStatus>): void {
+  #end(state: 'done' | 'aborted' | 'failed', more: Partial<MigrationStatus>): Promise<void> {
+    this.#ending = true
     this.#enter(state, { ...more, endedAt: this.#world.clock.now() })
+    return this.#keep()
   }
 }
 

@@ -6,56 +6,103 @@ import type { MigrationStatus } from '../model.ts'
 import { Conflict, NotFound } from '../model.ts'
 import { attachmentsOf } from '../network/attachments.ts'
 import { hasBridgeFor, switchesOf } from '../../topologies/relocation.ts'
+import type { MigrationRecord } from '../state/image.ts'
 import type { MigrationWorld } from './migration.ts'
 import { Migration } from './migration.ts'
 
-export class Migrations {
-  readonly #world: MigrationWorld
-  readonly #tell: (status: MigrationStatus) => void
-  readonly #all = new Map<string, { migration: Migration; done: Promise<void> }>()
+/** Ended ones that are remembered. */
+const REMEMBERED = 1000
 
-  constructor(world: MigrationWorld, tell: (status: MigrationStatus) => void) {
+interface Running {
+  readonly migration: Migration
+  readonly done: Promise<void>
+}
+
+export class Migrations {
+  /** Of all, by id: as it is now, and what a restart needs to bring it to its end. */
+  records: ReadonlyMap<string, MigrationRecord>
+  /** Resolves when those that were under way at the end of the process before have ended. */
+  readonly recovered: Promise<unknown>
+  readonly #world: MigrationWorld
+  readonly #running = new Map<string, Running>()
+  #last: number
+
+  /** Those of `records` that have not ended go on, or back, once the switches concerned are there. */
+  constructor(world: MigrationWorld, records: ReadonlyMap<string, MigrationRecord>) {
     this.#world = world
-    this.#tell = tell
+    this.records = records
+    this.#last = Math.max(0, ...[...records.keys()].map((id) => Number(id.slice(1))))
+    const interrupted = [...records.values()].filter(({ status }) => status.endedAt === undefined)
+    this.recovered = Promise.all(interrupted.map((record) => this.#recover(record)))
   }
 
   /**
-   * Starts one. To the host where the VM is already, it is done at once.
+   * Starts one; `entry` is its number in the journal. To the host where the VM is already, it is done at once.
    * @throws NotFound, Conflict
    */
-  start({ vm: name, to, pause = 0 }: { vm: string; to: string; pause?: Nanoseconds }): MigrationStatus {
+  start(
+    { vm: name, to, pause = 0 }: { vm: string; to: string; pause?: Nanoseconds },
+    entry: number | undefined,
+  ): MigrationStatus {
     const { topology } = this.#world.intent()
     const vm = named('VM', topology.vms, name)
     const host = named('host', topology.hosts, to)
-    if (this.#world.intent().moves.has(name)) throw new Conflict(`${name} is being moved already`)
+    if (this.#isMoving(name)) throw new Conflict(`${name} is being moved already`)
     if (vm.host !== to) this.#checkPossible(topology, vm, host)
-    const id = `m${this.#all.size + 1}`
-    const migration = new Migration(this.#world, { id, vm, to, pause }, this.#tell)
-    this.#all.set(id, { migration, done: migration.run() })
+    const id = `m${++this.#last}`
+    const startedAt = this.#world.clock.now()
+    const status: MigrationStatus = {
+      id,
+      vm: name,
+      from: vm.host,
+      to,
+      state: 'prepare',
+      startedAt,
+      held: 0,
+      policy: 'unknown',
+    }
+    this.#note({ status, policyBefore: '', ...(entry !== undefined && { entry }) })
+    const migration = new Migration(this.#world, this.records.get(id)!, { vm, pause }, (record) => this.#note(record))
+    this.#running.set(id, { migration, done: migration.run() })
     return migration.status
+  }
+
+  /** Resolves when the migration will be known after a restart. @throws NotFound, StateError */
+  started(id: string): Promise<void> {
+    this.#find(id)
+    return this.#running.get(id)?.migration.started ?? Promise.resolve()
   }
 
   /** @throws NotFound */
   async done(id: string): Promise<MigrationStatus> {
-    const { migration, done } = this.#find(id)
-    await done
-    return migration.status
+    this.#find(id)
+    await this.#running.get(id)?.done
+    return this.#find(id).status
   }
 
   /** @throws NotFound */
   async abort(id: string): Promise<MigrationStatus> {
-    this.#find(id).migration.abort()
+    this.#find(id)
+    this.#running.get(id)?.migration.abort()
     return this.done(id)
   }
 
   all(): MigrationStatus[] {
-    return [...this.#all.values()].map(({ migration }) => migration.status)
+    return [...this.records.values()].map(({ status }) => ({ ...status }))
+  }
+
+  /** Whether an entry of the journal is of a migration that will end it. */
+  owns(entry: number): boolean {
+    return [...this.records.values()].some((record) => record.entry === entry && record.status.endedAt === undefined)
   }
 
   /** @throws Conflict where `topology` changes a VM that is moving, or takes away one of its hosts. */
   checkStillPossible(topology: Topology): void {
     const { moves, topology: running } = this.#world.intent()
-    for (const [name, { to }] of moves) {
+    for (const id of this.#running.keys()) {
+      const { vm: name, to, state } = this.#find(id).status
+      // Settled at one place it only tidies up.
+      if (!moves.has(name) && state !== 'prepare') continue
       const vm = running.vms.find((one) => one.name === name)!
       const hosts = [vm.host, to]
       const unchanged =
@@ -65,10 +112,36 @@ export class Migrations {
     }
   }
 
-  #find(id: string): { migration: Migration; done: Promise<void> } {
-    const found = this.#all.get(id)
-    if (found === undefined) throw new NotFound('migration', id, [...this.#all.keys()])
+  #isMoving(vm: string): boolean {
+    return [...this.#running.keys()].some((id) => this.records.get(id)?.status.vm === vm)
+  }
+
+  #find(id: string): MigrationRecord {
+    const found = this.records.get(id)
+    if (found === undefined) throw new NotFound('migration', id, [...this.records.keys()])
     return found
+  }
+
+  async #recover(record: MigrationRecord): Promise<void> {
+    const { id, vm: name } = record.status
+    const vm = named('VM', this.#world.intent().topology.vms, name)
+    const migration = new Migration(this.#world, record, { vm, pause: 0 }, (changed) => this.#note(changed))
+    const done = migration.recover()
+    this.#running.set(id, { migration, done })
+    await done
+  }
+
+  #note(record: MigrationRecord): void {
+    const { status, entry } = record
+    const records = new Map(this.records).set(status.id, record)
+    if (status.endedAt !== undefined) {
+      this.#running.delete(status.id)
+      const ended = [...records.values()].filter((one) => one.status.endedAt !== undefined)
+      for (const old of ended.slice(0, -REMEMBERED)) records.delete(old.status.id)
+    }
+    this.records = records
+    if (status.endedAt !== undefined) this.#world.writes.end(entry, failureOf(status))
+    this.#world.emit({ type: 'migration', migration: status })
   }
 
   #checkPossible(topology: Topology, vm: Vm, host: Host): void {
@@ -97,3 +170,7 @@ function named<T extends { name: string }>(kind: string, among: readonly T[], na
     )
   return found
 }
+
+/** What the journal says of a move that did not come to its destination. */
+const failureOf = ({ state, problem }: MigrationStatus): string | undefined =>
+  state === 'done' ? undefined : `${state}: ${problem ?? 'no reason is known'}`

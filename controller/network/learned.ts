@@ -26,6 +26,11 @@ export class LearnedAddresses {
     return [...(this.#byNetwork.get(network)?.values() ?? [])]
   }
 
+  /** Of all networks. */
+  all(): LearnedAddress[] {
+    return [...this.#byNetwork.values()].flatMap((addresses) => [...addresses.values()])
+  }
+
   /** A vNIC's frame counts for more than one from outside: the same frame is seen at the uplinks of all other hosts. */
   learn(network: string, mac: bigint, location: Location): LearnedAddresses {
     const before = this.#byNetwork.get(network)?.get(mac)?.location

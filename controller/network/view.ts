@@ -80,6 +80,23 @@ export interface View {
   readonly localTags: ReadonlyMap<string, ReadonlyMap<string, number>>
 }
 
+/** Numbers that stand for names on switches and in flows: who has one keeps it, also when the controller starts again. */
+export interface Assignments {
+  /** By switch, by port name. */
+  readonly portNumbers: View['portNumbers']
+  readonly networkNumbers: ReadonlyMap<string, number>
+  /** By host, by network. */
+  readonly localTags: View['localTags']
+}
+
+export const assignmentsOf = ({ portNumbers, networks, localTags }: View): Assignments => ({
+  portNumbers,
+  networkNumbers: new Map([...networks].map(([name, { number }]) => [name, number])),
+  localTags,
+})
+
+export const NO_ASSIGNMENTS: Assignments = { portNumbers: new Map(), networkNumbers: new Map(), localTags: new Map() }
+
 export const UPLINK_PORT = 1
 export const TUNNEL_PORT = 2
 const FIRST_PATCH_PORT = 3
@@ -94,14 +111,21 @@ export const DEAD_VLAN = 4094
 
 export const patchName = (peer: Bridge): string => `patch-${peer.name}`
 
-/** @throws RangeError more ports on a switch or networks on a host than there are numbers for. */
-export function buildView(intent: Intent, previous?: View): View {
+/**
+ * What is `kept` of assignments stays; that of the view before, if not said.
+ * @throws RangeError more ports on a switch or networks on a host than there are numbers for.
+ */
+export function buildView(
+  intent: Intent,
+  previous?: View,
+  kept: Assignments = previous ? assignmentsOf(previous) : NO_ASSIGNMENTS,
+): View {
   const { topology } = intent
   const nics = topology.vms.flatMap((vm) =>
     vm.nics.map((nic) => ({ nic, host: vm.host, move: intent.moves.get(vm.name) })),
   )
   const hosts = new Map(topology.hosts.map((host) => [host.name, host]))
-  const portNumbers = numberPorts(topology, hosts, nics, previous)
+  const portNumbers = numberPorts(topology, hosts, nics, kept)
   const bindings = new Map<string, Binding>()
   for (const { nic, host, move } of nics) {
     const placeAt = (at: string, state: PortState) => {
@@ -116,8 +140,8 @@ export function buildView(intent: Intent, previous?: View): View {
     }
     bindings.set(nic.id, keepUnchanged(previous?.bindings.get(nic.id), binding, 3))
   }
-  const networks = viewNetworks(intent, bindings, previous)
-  const localTags = assignLocalTags(topology, networks, previous)
+  const networks = viewNetworks(intent, bindings, kept, previous)
+  const localTags = assignLocalTags(topology, networks, kept)
   const parts = { networks, bindings, portNumbers, localTags }
   return { topology, ...parts, switches: viewSwitches(topology, parts, previous) }
 }
@@ -132,7 +156,7 @@ function numberPorts(
   topology: Topology,
   hosts: ReadonlyMap<string, Host>,
   nics: readonly Placed[],
-  previous: View | undefined,
+  kept: Assignments,
 ): View['portNumbers'] {
   const placed = nics.flatMap(({ nic, host, move }) =>
     [host, ...(move ? [move.to] : [])].map((at) => ({
@@ -145,7 +169,7 @@ function numberPorts(
   for (const host of topology.hosts) {
     for (const bridge of host.bridges) {
       const name = switchName(host, bridge)
-      const before = previous?.portNumbers.get(name) ?? new Map<string, number>()
+      const before = kept.portNumbers.get(name) ?? new Map<string, number>()
       const patches = assignNumbers(
         before,
         neighbours(host, bridge).map(patchName),
@@ -173,12 +197,12 @@ function makePlace(host: Host, name: string, nic: Nic, state: PortState, numbers
 function viewNetworks(
   { topology, learned }: Intent,
   bindings: View['bindings'],
+  kept: Assignments,
   previous: View | undefined,
 ): Map<string, NetworkView> {
   const members = groupBy([...bindings.values()].flatMap(membersOf), ({ attachment }) => attachment.network)
   const names = topology.networks.map(({ name }) => name).sort()
-  const before = new Map([...(previous?.networks ?? [])].map(([name, { number }]) => [name, number]))
-  const numbers = assignNumbers(before, names, range(1, 0xffffff))
+  const numbers = assignNumbers(kept.networkNumbers, names, range(1, 0xffffff))
   const untagged = topology.networks
     .filter(({ type }) => type === 'flat')
     .map(({ name }) => name)
@@ -215,18 +239,14 @@ function learnedMember(address: LearnedAddress, bindings: View['bindings']): Mem
   return [member]
 }
 
-function assignLocalTags(
-  topology: Topology,
-  networks: View['networks'],
-  previous: View | undefined,
-): View['localTags'] {
+function assignLocalTags(topology: Topology, networks: View['networks'], kept: Assignments): View['localTags'] {
   const inUse = new Set(topology.networks.flatMap(({ type, segment }) => (type === 'vlan' && segment ? [segment] : [])))
   const reserved = new Set([...inUse, DEAD_VLAN])
   const all = [...networks.values()]
   return new Map(
     topology.hosts.map((host) => {
       const present = all.filter(({ hosts }) => hosts.includes(host)).map(({ network }) => network)
-      const before = previous?.localTags.get(host.name) ?? new Map<string, number>()
+      const before = kept.localTags.get(host.name) ?? new Map<string, number>()
       const others = present.filter(({ type }) => type !== 'vlan').map(({ name }) => name)
       const tags = assignNumbers(before, others.sort(), LOCAL_TAGS, reserved)
       for (const { name, type, segment } of present) if (type === 'vlan' && segment) tags.set(name, segment)

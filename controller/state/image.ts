@@ -1,0 +1,249 @@
+// What of the controller is durable, as plain immutable data, and how it is written down: each part under a kind and a key.
+//
+//   topology    asked     the topology as somebody last asked for it
+//   place       vm        where a VM is, if not where the topology asks it to be: host, and bridges of its vNICs
+//   move        vm        how far the move of a VM has come
+//   migration   id        what people are told of a migration, ended ones too, and what its end needs
+//   flow        switch, flow key     a user's flow, as a flow mod of the control protocol
+//   unfinished  number in the journal    flows to put back should a switch refuse what was begun
+//   wire        vnic and host     what a vNIC is joined to there
+//   ports, tags, network  a switch, a host, a network     numbers that stand for names
+//   learned     network, address    an address that traffic has shown
+//   generation  ''        how often the controller has started: it is part of the state, and not of the image
+
+import { decodeEnvelope, encodeEnvelope } from '../../protocols/control/codec.ts'
+import type { FlowSpec } from '../../protocols/control/messages.ts'
+import type { Change, StoredEntry, StoredValue } from '../../runtime/store.ts'
+import type { Topology, Vm } from '../../topologies/topology.ts'
+import type { Wire, Wires } from '../hosts/wires.ts'
+import type { MigrationStatus } from '../model.ts'
+import { type LearnedAddress, LearnedAddresses } from '../network/learned.ts'
+import type { Assignments, Intent, Move } from '../network/view.ts'
+import { NO_ASSIGNMENTS } from '../network/view.ts'
+import { flowKey } from '../reconcile/switch-state.ts'
+import type { FlowsBySwitch } from '../user-flows.ts'
+
+export interface Image extends Intent {
+  /** As it was last asked for; undefined where nobody has. */
+  readonly asked: Topology | undefined
+  readonly userFlows: FlowsBySwitch
+  readonly assignments: Assignments
+  readonly wires: Wires
+  readonly migrations: ReadonlyMap<string, MigrationRecord>
+  readonly unfinished: ReadonlyMap<number, readonly FlowUndo[]>
+}
+
+export interface MigrationRecord {
+  readonly status: MigrationStatus
+  /** A digest of the policy at the source, before anything changed; '' where it is not known yet. */
+  readonly policyBefore: string
+  /** Number in the journal. */
+  readonly entry?: number
+}
+
+/** What stood under a flow's key before; `flow` is absent where nothing did. */
+export interface FlowUndo {
+  readonly switch: string
+  readonly key: string
+  readonly flow?: FlowSpec
+}
+
+export const NO_TOPOLOGY: Topology = {
+  name: '',
+  hosts: [],
+  fabric: { switches: [], links: [] },
+  networks: [],
+  vms: [],
+}
+
+export const EMPTY_IMAGE: Image = {
+  asked: undefined,
+  topology: NO_TOPOLOGY,
+  moves: new Map(),
+  learned: new LearnedAddresses(),
+  userFlows: new Map(),
+  assignments: NO_ASSIGNMENTS,
+  wires: new Map(),
+  migrations: new Map(),
+  unfinished: new Map(),
+}
+
+/**
+ * What must be written for `before` to become `after`. `epoch` is the time at which the clock of all instants began, in milliseconds
+ * since 1970.
+ */
+export function changesBetween(before: Image, after: Image, epoch: number): Change[] {
+  return [
+    ...changed('topology', { asked: before.asked }, { asked: after.asked }, asJson),
+    ...changedPlaces(before, after),
+    ...changed('move', before.moves, after.moves, asJson),
+    ...changed('migration', before.migrations, after.migrations, (record) => asJson({ epoch, ...record })),
+    ...changedFlows(before.userFlows, after.userFlows),
+    ...changed('unfinished', before.unfinished, after.unfinished, writeUndo),
+    ...changed('wire', before.wires, after.wires, asJson),
+    ...changed('ports', before.assignments.portNumbers, after.assignments.portNumbers, writeNumbers),
+    ...changed('tags', before.assignments.localTags, after.assignments.localTags, writeNumbers),
+    ...changed('network', before.assignments.networkNumbers, after.assignments.networkNumbers, String),
+    ...changedLearned(before.learned, after.learned),
+  ]
+}
+
+type Parts<T> = ReadonlyMap<string | number, T> | Readonly<Record<string, T | undefined>>
+
+function changed<T>(kind: string, before: Parts<T>, after: Parts<T>, written: (value: T) => StoredValue): Change[] {
+  if (before === after) return []
+  const [was, is] = [entriesOf(before), entriesOf(after)]
+  const changes: Change[] = []
+  for (const [key, value] of is)
+    if (!Object.is(was.get(key), value)) changes.push({ kind, key: `${key}`, value: written(value) })
+  for (const key of was.keys()) if (!is.has(key)) changes.push({ kind, key: `${key}` })
+  return changes
+}
+
+function entriesOf<T>(parts: Parts<T>): ReadonlyMap<string | number, T> {
+  if (parts instanceof Map) return parts as ReadonlyMap<string | number, T>
+  return new Map(Object.entries(parts).filter((entry): entry is [string, T] => entry[1] !== undefined))
+}
+
+function changedPlaces(before: Image, after: Image): Change[] {
+  if (before.asked === after.asked && before.topology === after.topology) return []
+  return changed('place', placesOf(before), placesOf(after), String)
+}
+
+/** Of the VMs that are not where they were asked to be. */
+function placesOf({ asked, topology }: Image): Map<string, string> {
+  const hosts = new Map(asked?.vms.map((vm) => [vm.name, vm.host]))
+  const elsewhere = topology.vms.filter((vm) => hosts.get(vm.name) !== vm.host)
+  return new Map(
+    elsewhere.map(({ name, host, nics }) => [name, asJson({ host, bridges: nics.map(({ bridge }) => bridge) })]),
+  )
+}
+
+function changedFlows(before: FlowsBySwitch, after: FlowsBySwitch): Change[] {
+  if (before === after) return []
+  const none: ReadonlyMap<string, FlowSpec> = new Map()
+  return [...new Set([...before.keys(), ...after.keys()])].flatMap((name) =>
+    changed('flow', before.get(name) ?? none, after.get(name) ?? none, writeFlow).map((change) => ({
+      ...change,
+      key: `${name}${SEPARATOR}${change.key}`,
+    })),
+  )
+}
+
+function changedLearned(before: LearnedAddresses, after: LearnedAddresses): Change[] {
+  if (before === after) return []
+  const byKey = (all: LearnedAddresses) =>
+    new Map(all.all().map((one) => [`${one.network}${SEPARATOR}${one.mac.toString(16)}`, one]))
+  return changed('learned', byKey(before), byKey(after), ({ mac, ...one }) => asJson({ ...one, mac: mac.toString(16) }))
+}
+
+/** The image that the entries are of. @throws Error where one is not what it should be */
+export function imageOf(entries: Iterable<StoredEntry>, epoch: number): Image {
+  const kinds = new Map<string, Map<string, StoredValue>>()
+  for (const { kind, key, value } of entries) {
+    const own = kinds.get(kind) ?? new Map<string, StoredValue>()
+    kinds.set(kind, own.set(key, value))
+  }
+  const read = <T>(kind: string, readOne: (value: StoredValue) => T): Map<string, T> =>
+    new Map([...(kinds.get(kind) ?? [])].map(([key, value]) => [key, readOne(value)]))
+  const asked = read<Topology>('topology', fromJson).get('asked')
+  return {
+    asked,
+    topology: asked === undefined ? NO_TOPOLOGY : withPlaces(asked, read<Placement>('place', fromJson)),
+    moves: read<Move>('move', fromJson),
+    learned: readLearned(read<WrittenAddress>('learned', fromJson).values()),
+    userFlows: readFlows(kinds.get('flow') ?? new Map()),
+    assignments: {
+      portNumbers: read('ports', readNumbers),
+      localTags: read('tags', readNumbers),
+      networkNumbers: read('network', Number),
+    },
+    wires: read<Wire>('wire', fromJson),
+    migrations: read('migration', (value) => readRecord(value, epoch)),
+    unfinished: new Map([...read('unfinished', readUndo)].map(([number, undo]) => [Number(number), undo])),
+  }
+}
+
+interface Placement {
+  host: string
+  /** Of its vNICs, in their order. */
+  bridges: string[]
+}
+
+const withPlaces = (asked: Topology, places: ReadonlyMap<string, Placement>): Topology =>
+  places.size === 0 ? asked : { ...asked, vms: asked.vms.map((vm) => placed(vm, places.get(vm.name))) }
+
+function placed(vm: Vm, place: Placement | undefined): Vm {
+  if (place === undefined) return vm
+  const nics = vm.nics.map((nic, index) => {
+    const bridge = place.bridges[index] ?? nic.bridge
+    return bridge === nic.bridge ? nic : { ...nic, bridge }
+  })
+  return { ...vm, host: place.host, nics }
+}
+
+type WrittenAddress = Omit<LearnedAddress, 'mac'> & { mac: string }
+
+function readLearned(written: Iterable<WrittenAddress>): LearnedAddresses {
+  let learned = new LearnedAddresses()
+  for (const { network, mac, location } of written) learned = learned.learn(network, BigInt(`0x${mac}`), location)
+  return learned
+}
+
+function readFlows(written: ReadonlyMap<string, StoredValue>): FlowsBySwitch {
+  const flows = new Map<string, Map<string, FlowSpec>>()
+  for (const [key, value] of written) {
+    const name = key.slice(0, key.indexOf(SEPARATOR))
+    const flow = readFlow(value)
+    const own = flows.get(name) ?? new Map<string, FlowSpec>()
+    flows.set(name, own.set(flowKey(flow), flow))
+  }
+  return flows
+}
+
+/** Instants count from the start of another clock now. */
+function readRecord(value: StoredValue, epoch: number): MigrationRecord {
+  const { epoch: before, status, ...record } = fromJson<MigrationRecord & { epoch: number }>(value)
+  const shift = Math.round((before - epoch) * 1e6)
+  const shifted = Object.fromEntries(
+    INSTANTS.flatMap((key) => (status[key] === undefined ? [] : [[key, status[key] + shift]])),
+  )
+  return { ...record, status: { ...status, ...shifted } }
+}
+
+const INSTANTS = ['startedAt', 'pausedAt', 'resumedAt', 'endedAt'] as const
+
+/** In no name of a switch or network, and in no key of a flow. */
+const SEPARATOR = '\t'
+
+const asJson = (value: unknown): string => JSON.stringify(value)
+const fromJson = <T>(value: StoredValue): T => JSON.parse(textOf(value)) as T
+
+const textOf = (value: StoredValue): string => (typeof value === 'string' ? value : Buffer.from(value).toString())
+
+const writeNumbers = (numbers: ReadonlyMap<string, number>): string => asJson(Object.fromEntries(numbers))
+const readNumbers = (value: StoredValue): Map<string, number> =>
+  new Map(Object.entries(fromJson<Record<string, number>>(value)))
+
+const writeFlow = (flow: FlowSpec): Uint8Array =>
+  encodeEnvelope({ xid: 0, message: { type: 'flowMod', command: 'add', cookieMask: 0n, ...flow } })
+
+function readFlow(value: StoredValue): FlowSpec {
+  const { message } = decodeEnvelope(typeof value === 'string' ? Buffer.from(value) : value)
+  if (message.type !== 'flowMod') throw new Error(`expected a flow, found ${message.type}`)
+  const { type: _type, command: _command, cookieMask: _mask, ...flow } = message
+  return flow
+}
+
+const writeUndo = (undo: readonly FlowUndo[]): string =>
+  asJson(
+    undo.map(({ flow, ...one }) => ({
+      ...one,
+      ...(flow && { flow: Buffer.from(writeFlow(flow)).toString('base64') }),
+    })),
+  )
+
+const readUndo = (value: StoredValue): FlowUndo[] =>
+  fromJson<(Omit<FlowUndo, 'flow'> & { flow?: string })[]>(value).map(({ flow, ...one }) =>
+    flow === undefined ? one : { ...one, flow: readFlow(Buffer.from(flow, 'base64')) },
+  )

@@ -1,0 +1,115 @@
+// What people do, as the journal has it.
+
+import type { FlowFilter, FlowSpec } from '../../protocols/control/messages.ts'
+import { ALL_TABLES } from '../../protocols/control/messages.ts'
+import { printFlow, printMatch } from '../../protocols/flow-text/print.ts'
+import type { Topology } from '../../topologies/topology.ts'
+import type { UserFlow } from '../model.ts'
+import { keepUnchanged } from '../network/sharing.ts'
+import type { Operation } from './state.ts'
+
+/** Whoever does not say who they are sits at this machine. */
+export const LOCAL = 'local'
+
+/** Names of what changed that an entry lists at most, of each kind. */
+const LISTED = 100
+const DEPTH = 8
+
+export const applying = (by: string, asked: Topology, before: Topology | undefined): Operation => ({
+  by,
+  operation: 'apply topology',
+  arguments: {
+    topology: asked.name,
+    ...changeOf('hosts', before?.hosts, asked.hosts),
+    ...changeOf('networks', before?.networks, asked.networks),
+    ...changeOf('vms', before?.vms, asked.vms),
+  },
+})
+
+export const adding = (by: string, flows: readonly UserFlow[]): Operation => ({
+  by,
+  operation: 'add flows',
+  arguments: flows.map(({ switch: name, flow }) => ({ switch: name, flow: textOf(flow) })),
+})
+
+export const deleting = (by: string, name: string, filter: FlowFilter, strict?: FlowSpec): Operation => ({
+  by,
+  operation: 'delete flows',
+  arguments: {
+    switch: name,
+    match: strict === undefined ? filterText(filter) : strictText(strict),
+    strict: strict !== undefined,
+  },
+})
+
+/** Names as they were given; the host is that of the VM where it is absent. */
+export const attaching = (by: string, at: { vnic: string; wire: string; host?: string | undefined }): Operation => ({
+  by,
+  operation: 'attach',
+  arguments: at,
+})
+
+export const detaching = (by: string, at: { vnic: string; host?: string | undefined }): Operation => ({
+  by,
+  operation: 'detach',
+  arguments: at,
+})
+
+export const migrating = (by: string, request: { vm: string; to: string; pause?: number }): Operation => ({
+  by,
+  operation: 'migrate',
+  arguments: request,
+})
+
+export const aborting = (by: string, migration: string): Operation => ({
+  by,
+  operation: 'abort migration',
+  arguments: { migration },
+})
+
+/** Flows whose time was up on their switch. */
+export const expiring = (name: string, flow: FlowSpec): Operation => ({
+  by: name,
+  operation: 'flow removed',
+  arguments: { switch: name, flow: textOf(flow) },
+})
+
+/** What is refused may be unprintable. */
+function textOf(flow: FlowSpec): string {
+  try {
+    return printFlow(flow).trim()
+  } catch (error) {
+    return `(${error instanceof Error ? error.message : String(error)})`
+  }
+}
+
+function changeOf<T extends { name: string }>(kind: string, before: readonly T[] = [], now: readonly T[]) {
+  const was = new Map(before.map((one) => [one.name, one]))
+  const is = new Set(now.map(({ name }) => name))
+  const added = now.filter(({ name }) => !was.has(name))
+  const changed = now.filter((one) => {
+    const old = was.get(one.name)
+    return old !== undefined && keepUnchanged(old, one, DEPTH) !== old
+  })
+  const removed = before.filter(({ name }) => !is.has(name))
+  const lists = { added: listed(added), changed: listed(changed), removed: listed(removed) }
+  const said = Object.entries(lists).filter(([, names]) => names.length > 0)
+  return said.length === 0 ? {} : { [kind]: Object.fromEntries(said) }
+}
+
+function listed(all: readonly { name: string }[]): string[] {
+  const names = all.slice(0, LISTED).map(({ name }) => name)
+  return all.length > LISTED ? [...names, `… and ${all.length - LISTED} more`] : names
+}
+
+function filterText({ table, match, cookie, cookieMask }: FlowFilter): string {
+  const parts = [
+    table === ALL_TABLES ? '' : `table=${table}`,
+    cookieMask === 0n ? '' : `cookie=0x${cookie.toString(16)}/0x${cookieMask.toString(16)}`,
+    printMatch(match),
+  ]
+  return parts.filter((part) => part !== '').join(',')
+}
+
+const strictText = ({ table, priority, match }: FlowSpec): string =>
+  [`table=${table}`, `priority=${priority}`, printMatch(match)].filter((part) => part !== '').join(',')

@@ -1,0 +1,51 @@
+// The state file's tables, and how files of earlier versions become files of this one.
+//
+// `entries` holds what is: `image.ts` says what each kind means. `journal` holds what happened. The version counts changes of
+// the tables and of what the values mean alike; a step forward may rewrite either, and none is ever taken out of this list.
+
+import type { Database } from 'better-sqlite3'
+import { StateError } from '../../runtime/store.ts'
+
+/** PRAGMA application_id, by which file(1) knows such a file: `Sbox`. */
+const APPLICATION = 0x53626f78
+
+/** `STEPS[n]` makes a file of version n one of version n + 1. */
+const STEPS: readonly string[] = [
+  `create table entries (kind text not null, key text not null, value not null, primary key (kind, key));
+   create table journal (
+     number integer primary key, at integer not null, by text not null,
+     operation text not null, arguments text not null, result text);`,
+  `create index journal_by_time on journal (at);
+   create trigger journal_result_stays before update on journal
+     when old.result is not null or new.number <> old.number or new.at <> old.at or new.by <> old.by
+       or new.operation <> old.operation or new.arguments <> old.arguments
+     begin select raise(abort, 'what is in the journal stays'); end;
+   create trigger journal_entry_stays before delete on journal
+     begin select raise(abort, 'what is in the journal stays'); end;`,
+]
+
+/** The version that this program writes. */
+export const SCHEMA_VERSION = STEPS.length
+
+/**
+ * Makes the tables of a new file, and brings one of an earlier version forward.
+ * @throws StateError a file of a later version, or one that is not ours
+ */
+export function bringForward(db: Database, file: string): void {
+  const version = db.pragma('user_version', { simple: true }) as number
+  const application = db.pragma('application_id', { simple: true }) as number
+  const isNew = version === 0 && application === 0 && isEmpty(db)
+  if (application !== APPLICATION && !isNew)
+    throw new StateError(`${file} is a database of another program, not the state of a controller`)
+  if (version > SCHEMA_VERSION)
+    throw new StateError(
+      `${file} has version ${version}, and this program knows versions up to ${SCHEMA_VERSION}; it takes the newer program that wrote it`,
+    )
+  db.transaction(() => {
+    for (const step of STEPS.slice(version)) db.exec(step)
+    db.pragma(`application_id = ${APPLICATION}`)
+    db.pragma(`user_version = ${SCHEMA_VERSION}`)
+  })()
+}
+
+const isEmpty = (db: Database): boolean => db.prepare('select 1 from sqlite_schema').get() === undefined

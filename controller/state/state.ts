@@ -1,0 +1,191 @@
+// START HERE: what of the controller outlives its process. The controller says what it wants (`image.ts`); what has changed since
+// the last time is written down before any switch is told, together with who asked for it: so whatever happens in between, the next
+// start knows what was wanted, and finishes it. What traffic has shown, and that a write went well, may be written up to a second
+// later: the one is seen again, the other follows from the rest.
+
+import type { Clock, Timer } from '../../runtime/clock.ts'
+import { MILLISECOND, SECOND } from '../../runtime/clock.ts'
+import type { JournalEntry, JournalQuery, Store, StoredEntry } from '../../runtime/store.ts'
+import { StateError } from '../../runtime/store.ts'
+import { changesBetween, EMPTY_IMAGE, imageOf, type Image } from './image.ts'
+
+/** Something that is being done, for the journal. */
+export interface Operation {
+  by: string
+  operation: string
+  /** Plain data, without secrets. */
+  arguments: unknown
+}
+
+export interface StateOptions {
+  clock: Clock
+  /** Milliseconds since 1970. */
+  wallTime?: () => number
+  log?: (line: string) => void
+}
+
+/** After so long what could wait is written. */
+const LAG = SECOND
+
+export class State {
+  /** Grows with every start: switches refuse a controller of an earlier one (OpenFlow 1.3 §6.3.4). */
+  readonly generation: bigint
+  /** As it was kept before this start. */
+  readonly restored: Image
+  /** Numbers of what was under way at the end of the process before. */
+  readonly interrupted: readonly number[]
+  readonly #store: Store
+  readonly #clock: Clock
+  readonly #wallTime: () => number
+  readonly #log: (line: string) => void
+  /** When the clock began, in milliseconds since 1970. */
+  readonly #epoch: number
+  /** Durable, as far as we know. */
+  #kept: Image
+  /** Durable, or on its way there. */
+  #noted: Image
+  #entries: JournalEntry[] = []
+  #results = new Map<number, string>()
+  #lastEntry: number
+  #later: { image: () => Image; timer: Timer } | undefined
+
+  private constructor(store: Store, options: StateOptions, found: Found) {
+    const { clock, wallTime = Date.now, log = () => {} } = options
+    this.#store = store
+    this.#clock = clock
+    this.#wallTime = wallTime
+    this.#log = log
+    this.#epoch = found.epoch
+    this.restored = found.image
+    this.generation = found.generation
+    this.interrupted = found.interrupted
+    this.#kept = this.#noted = found.image
+    this.#lastEntry = found.lastEntry
+  }
+
+  /**
+   * Takes over what the store has.
+   * @throws StateError
+   */
+  static async open(store: Store, options: StateOptions): Promise<State> {
+    const now = (options.wallTime ?? Date.now)()
+    const epoch = now - options.clock.now() / MILLISECOND
+    const entries = await store.load()
+    const journal = await store.journal({ limit: RECENT })
+    const generation = nextGeneration(entries, now)
+    const found: Found = {
+      epoch,
+      image: read(entries, epoch),
+      generation,
+      interrupted: journal.filter(({ result }) => result === undefined).map(({ number }) => number),
+      lastEntry: journal[0]?.number ?? 0,
+    }
+    const changes = [{ kind: 'generation', key: '', value: generation.toString() }]
+    await store.write({ changes, entries: [], results: new Map() })
+    return new State(store, options, found)
+  }
+
+  /** Enters into the journal, with what is saved next, that something is being done. @returns its number there */
+  begin(operation: Operation): number {
+    const number = ++this.#lastEntry
+    this.#entries.push({ number, at: this.#wallTime(), ...operation })
+    return number
+  }
+
+  /** It went well, or it did not; that is saved with what is saved next. */
+  end(entry: number, result: string): void {
+    const index = this.#entries.findIndex(({ number }) => number === entry)
+    const waiting = this.#entries[index]
+    if (waiting === undefined) this.#results.set(entry, result)
+    else this.#entries[index] = { ...waiting, result }
+  }
+
+  /**
+   * The controller is to be like this from now on, also after its next start.
+   * @throws StateError: it is then as it was before
+   */
+  save(image: Image): Promise<void> {
+    this.#cancelLater()
+    const batch = {
+      changes: changesBetween(this.#noted, image, this.#epoch),
+      entries: this.#entries,
+      results: this.#results,
+    }
+    if (batch.changes.length + batch.entries.length + batch.results.size === 0) return Promise.resolve()
+    this.#noted = image
+    this.#entries = []
+    this.#results = new Map()
+    return this.#store.write(batch).then(
+      () => void (this.#kept = image),
+      (error: unknown) => {
+        this.#noted = this.#kept
+        this.#entries = [...batch.entries, ...this.#entries].slice(-RECENT)
+        this.#results = new Map([...batch.results, ...this.#results])
+        throw error
+      },
+    )
+  }
+
+  /** As `save`, within a second, with whatever `image` gives then; should it fail, the log says so. */
+  saveLater(image: () => Image): void {
+    if (this.#later !== undefined) return
+    const timer = this.#clock.scheduleAsync(this.#clock.now() + LAG, () => void this.#saveNow())
+    this.#later = { image, timer }
+  }
+
+  /** Newest first. */
+  async journal(query: JournalQuery): Promise<JournalEntry[]> {
+    await this.#saveNow()
+    return this.#store.journal(query)
+  }
+
+  /** A copy of everything, in a new file. @throws StateError */
+  async backup(file: string): Promise<void> {
+    await this.#saveNow()
+    return this.#store.backup(file)
+  }
+
+  /** What waits is saved first. */
+  async close(): Promise<void> {
+    await this.#saveNow()
+    await this.#store.close()
+  }
+
+  async #saveNow(): Promise<void> {
+    if (this.#later === undefined) return
+    await this.save(this.#later.image()).catch((error: unknown) => this.#log(String(error)))
+  }
+
+  #cancelLater(): void {
+    this.#later?.timer.cancel()
+    this.#later = undefined
+  }
+}
+
+interface Found {
+  epoch: number
+  image: Image
+  generation: bigint
+  interrupted: number[]
+  lastEntry: number
+}
+
+/** Entries among which those are that were under way when the process ended: one write is done after the other. */
+const RECENT = 1000
+
+function read(entries: readonly StoredEntry[], epoch: number): Image {
+  if (entries.length === 0) return EMPTY_IMAGE
+  try {
+    return imageOf(entries, epoch)
+  } catch (error) {
+    throw new StateError(`what was kept can not be read (${String(error)}); put a backup in its place`, error)
+  }
+}
+
+/** By the wall clock, so that it grows beyond that of an earlier file, or of a backup; one more where that clock has gone back. */
+function nextGeneration(entries: readonly StoredEntry[], now: number): bigint {
+  const found = entries.find(({ kind }) => kind === 'generation')
+  const last = found === undefined ? 0n : BigInt(found.value.toString())
+  const byTime = BigInt(Math.trunc(now))
+  return byTime > last ? byTime : last + 1n
+}

@@ -1,0 +1,77 @@
+// Writes: one after the other, each in the journal, and durable before anybody is told that it is done.
+
+import type { FlowUndo, Image } from './state/image.ts'
+import type { Operation, State } from './state/state.ts'
+
+export class Writes {
+  /** What to put back, should a switch refuse what is under way; by number in the journal. */
+  unfinished: ReadonlyMap<number, readonly FlowUndo[]>
+  /** Called when all that is wanted is durable. */
+  onSaved: () => void = () => {}
+  readonly #state: State | undefined
+  readonly #image: () => Image
+  readonly #log: (line: string) => void
+  #last: Promise<unknown> = Promise.resolve()
+
+  /** Without a state nothing is kept. `image` gives what is wanted now. */
+  constructor(state: State | undefined, image: () => Image, log: (line: string) => void) {
+    this.#state = state
+    this.#image = image
+    this.#log = log
+    this.unfinished = state?.restored.unfinished ?? new Map()
+  }
+
+  /** Runs `work` when all that was asked before is done; it gets its number in the journal. */
+  run<T>(describe: () => Operation, work: (entry: number | undefined) => Promise<T>): Promise<T> {
+    return this.exclusively(() => this.journalled(describe, work))
+  }
+
+  exclusively<T>(write: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(write, write)
+    this.#last = done.catch(() => {})
+    return done
+  }
+
+  async journalled<T>(describe: () => Operation, work: (entry: number | undefined) => Promise<T>): Promise<T> {
+    const entry = this.begin(describe)
+    try {
+      const result = await work(entry)
+      this.end(entry)
+      return result
+    } catch (error) {
+      this.end(entry, error)
+      // What has been taken back must not come again after a restart.
+      await this.save().catch((second: unknown) => this.#log(String(second)))
+      throw error
+    }
+  }
+
+  /** Opens an entry in the journal; undefined where there is none. */
+  begin(describe: () => Operation): number | undefined {
+    return this.#state?.begin(describe())
+  }
+
+  /** That an entry went well may be written later: a restart would come to the same end. */
+  end(entry: number | undefined, error?: unknown): void {
+    if (entry === undefined) return
+    this.#state?.end(entry, error === undefined ? OK : textOf(error))
+    if (this.unfinished.has(entry))
+      this.unfinished = new Map([...this.unfinished].filter(([number]) => number !== entry))
+    this.saveLater()
+  }
+
+  /** Resolves when all that is wanted now is durable. @throws StateError */
+  async save(): Promise<void> {
+    await this.#state?.save(this.#image())
+    this.onSaved()
+  }
+
+  /** As `save`, within a second. */
+  saveLater(): void {
+    this.#state?.saveLater(this.#image)
+  }
+}
+
+const OK = 'ok'
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
