@@ -50,16 +50,26 @@ export class CaptureParty implements FeedParty {
     const start = batch.starts[index]!
     const seen = this.#judge.look(batch.bytes, start, start + length)
     if (seen === undefined) return false
-    const entry = this.#entryOf(seen, batch, index)
-    if ('unmapped' in entry) return false
     const number = batch.firstNumber + index
-    if (entry.untag) return this.#takeUntagged(entry.nic, batch.frame(index).bytes, number, at)
-    return this.#takeSeen(seen, entry.nic, this.#block, number, start, start + length, at)
+    const { steady } = seen
+    if (steady === undefined || steady.mapper !== this.#options.mapper) return this.#map(seen, batch, index, at)
+    return this.#takeSeen(seen, steady.nic, this.#block, number, start, start + length, at)
   }
 
   setOut(until: Nanoseconds): void {
     this.#options.entered(this.#party.size)
     this.#party.setOut(until)
+  }
+
+  #map(seen: Seen, batch: FrameBatch, index: number, at: Nanoseconds): boolean {
+    const { mapper } = this.#options
+    const entry = this.#entryOf(seen, batch, index)
+    if ('unmapped' in entry) return false
+    const number = batch.firstNumber + index
+    if (entry.untag) return this.#takeUntagged(entry.nic, batch.frame(index).bytes, number, at)
+    if (mapper.by === 'kind' && seen.steady?.nic === entry.nic) seen.steady.mapper = mapper
+    const start = batch.starts[index]!
+    return this.#takeSeen(seen, entry.nic, this.#block, number, start, start + batch.lengths[index]!, at)
   }
 
   #entryOf(seen: Seen, batch: FrameBatch, index: number): Entry {

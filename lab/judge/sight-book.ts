@@ -91,14 +91,18 @@ export class SightBook {
 
   #firstPlace(): number {
     const key = this.#key
-    let hash = 0x811c9dc5
-    for (let word = 0; word < WORDS; word++) hash = Math.imul(hash ^ key[word]!, 0x9e3779b1) ^ (hash >>> 15)
+    const ends = Math.imul(key[5]!, 0x9e3779b1) ^ Math.imul(key[6]!, 0x85ebca6b)
+    const rest = Math.imul(key[7]!, 0xc2b2ae35) ^ Math.imul(key[2]! ^ key[4]!, 0x27d4eb2f)
+    const others = Math.imul(key[0]! ^ key[9]!, 0x165667b1) ^ Math.imul(key[1]! ^ key[3]! ^ key[8]!, 0xd6e8feb9)
+    const hash = Math.imul(ends ^ (ends >>> 15) ^ rest ^ others, 0x2c1b3c6d)
     return (hash ^ (hash >>> 16)) & (this.#seen.length - 1)
   }
 
   #isAt(place: number): boolean {
     const first = place * WORDS
-    for (let word = 0; word < WORDS; word++) if (this.#words[first + word] !== this.#key[word]) return false
+    const words = this.#words
+    const key = this.#key
+    for (let word = 0; word < WORDS; word++) if (words[first + word] !== key[word]) return false
     return true
   }
 

@@ -5,7 +5,7 @@ import type { Nanoseconds } from '../../runtime/clock.ts'
 import type { SteadyKind } from './steady-kinds.ts'
 
 /** Frames whose identities are this far apart share a place. A power of two. */
-const PLACES = 1 << 12
+const PLACES = 1 << 11
 const MASK = PLACES - 1
 
 /** What frames of one block of a capture have in common. */

@@ -2,6 +2,7 @@
 // and left no trace but in counters. The next of its kind goes the same way, so it may go in company (emulator/company.ts).
 
 import { Course } from '../../datapath/emulator/course.ts'
+import type { Mapper } from '../frame-map.ts'
 import type { Ruling } from './law.ts'
 import type { Record } from './open-records.ts'
 import type { Pair } from './pairs.ts'
@@ -20,6 +21,8 @@ export class SteadyKind extends Course {
   readonly isDue: boolean
   /** They are heard without the DSCP that they should have. */
   readonly isUnmarked: boolean
+  /** One that lets them in as they are, for this vNIC. */
+  mapper: Mapper | undefined
 
   constructor({ asOf, nic, from, ruling, flow, heardBy, isUnmarked }: Record, pair: Pair) {
     super(nic)
