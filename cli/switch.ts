@@ -29,6 +29,7 @@ interface Flags extends TlsFlags {
   flows?: string
   groups?: string
   meters?: string
+  flowLimit?: number
   tcpSeqCheck: boolean
   seed: number
   json?: true
@@ -77,8 +78,13 @@ function runCommand(): Command {
     .option('--groups <file>', 'groups to begin with, in the syntax of ovs-ofctl add-groups')
     .option('--meters <file>', 'meters to begin with, in the syntax of ovs-ofctl add-meter, one a line')
   return withTlsOptions(command, 'ssl and pssl')
+    .option(
+      '--flow-limit <number>',
+      'answers (megaflows) that it keeps at most, up to 200,000; 0 keeps none',
+      wholeNumber,
+    )
     .option('--no-tcp-seq-check', 'let the connection tracker take TCP segments outside the window')
-    .option('--seed <number>', 'seed of what is free to choose', seed, 1)
+    .option('--seed <number>', 'seed of what is free to choose', wholeNumber, 1)
     .option('--json', 'say as JSON when all is ready, and where')
     .option('--quiet', 'print nothing')
     .addHelpText('after', PORT_HELP)
@@ -105,7 +111,7 @@ function datapathId(text: string): bigint {
   return BigInt(`0x${digits[1]}`)
 }
 
-function seed(text: string): number {
+function wholeNumber(text: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('expected a whole number')
   return Number(text)
 }
@@ -155,6 +161,7 @@ async function start(flags: Flags, clock: WallClock): Promise<Vswitchd> {
     dial,
     prepare: (device) => {
       device.connections.sequenceChecks = flags.tcpSeqCheck
+      if (flags.flowLimit !== undefined) device.cache.limit = flags.flowLimit
       for (const table of flags.table) device.tables.configure(table)
       for (const [kind, file] of [
         ['meter', flags.meters],

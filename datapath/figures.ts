@@ -31,6 +31,8 @@ export interface FastPathCounts {
 /** What there is now. */
 export interface FastPathState {
   megaflows: number
+  /** That there have been at once. */
+  mostMegaflows: number
   megaflowLimit: number
   masks: number
   microflows: number
@@ -54,6 +56,7 @@ export function stateOf({ cache, clock }: Switch): FastPathState {
   const entrances = cache.entrances()
   return {
     megaflows: cache.megaflows(clock.now()).length,
+    mostMegaflows: cache.mostKept,
     megaflowLimit: cache.limit,
     masks: sum(entrances.map(({ megaflows }) => megaflows.masks)),
     microflows: sum(entrances.flatMap((entrance) => entrance.allMicroflows().map(({ size }) => size))),

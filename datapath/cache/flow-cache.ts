@@ -40,7 +40,7 @@ import type { EntranceLimits, Tunnelled } from './entrance.ts'
 import type { Exit } from './exits.ts'
 import { Exits } from './exits.ts'
 import { NO_SHAPE, shapeOf, tcpFlagsOf } from './frame-shape.ts'
-import { Keys } from './keys.ts'
+import { packedKey, unpackedKey } from './keys.ts'
 import { Megaflow } from './megaflow.ts'
 import { SlotBudget } from './microflows.ts'
 import { Mark, Records } from './records.ts'
@@ -89,6 +89,7 @@ export class FlowCache {
   readonly changes = new Changes()
   readonly statistics = new CacheStatistics()
   readonly #limits: FlowCacheLimits
+  readonly #room: number
   readonly #entranceLimits: EntranceLimits
   readonly #witness: Witness
   readonly #ports = new Map<number, Entrance>()
@@ -109,10 +110,10 @@ export class FlowCache {
   /** Megaflows by place: the last bits of their number. */
   readonly #kept: (Megaflow | undefined)[] = [undefined]
   readonly records = new Records()
-  /** Of the first frame of each, for people. */
-  readonly #keys = new Keys()
   readonly #exits = new Exits()
   #size = 0
+  /** Megaflows that there have been at once. */
+  mostKept = 0
   #lastNumber = 0
   /** When frames came last. */
   #now: Nanoseconds = 0
@@ -124,6 +125,7 @@ export class FlowCache {
   constructor(context: PipelineContext, limits: Partial<FlowCacheLimits> = {}) {
     this.#limits = { ...LIMITS, ...limits }
     this.#entranceLimits = { steps: this.#limits.steps, slots: new SlotBudget(this.#limits.microflows) }
+    this.#room = this.limit
     this.#lastPlace = 2 ** Math.ceil(Math.log2(1.25 * this.limit + 2)) - 1
     this.#witness = new Witness(context)
   }
@@ -136,6 +138,12 @@ export class FlowCache {
   /** Megaflows kept at most. */
   get limit(): number {
     return Math.min(this.#limits.megaflows, LIMITS.megaflows)
+  }
+
+  /** No more than there is room for, which is what they were at most when this was made. Those beyond it go at once. */
+  set limit(megaflows: number) {
+    this.#limits.megaflows = Math.min(megaflows, this.#room)
+    while (this.#size > this.limit) this.#evict()
   }
 
   /** Those that megaflows are kept of. */
@@ -297,11 +305,6 @@ export class FlowCache {
       .sort((a, b) => usedAt(a) - usedAt(b))
   }
 
-  /** The key of its first frame, of a megaflow that is kept. */
-  keyOf({ number }: Megaflow): FlowKey {
-    return this.#keys.at(number & this.#lastPlace)
-  }
-
   /** Of a megaflow that is kept. */
   usesOf({ number }: Megaflow): Uses {
     const { records } = this
@@ -356,7 +359,7 @@ export class FlowCache {
   #isAnsweredAlike(megaflow: Megaflow): boolean {
     const witness = this.#witness
     const { frozen } = megaflow.entrance
-    const key = this.keyOf(megaflow)
+    const key = unpackedKey(megaflow.key)
     this.statistics.revalidated++
     witness.begin(key)
     const now = frozen === undefined ? translate(witness, key, this.#now) : resume(witness, frozen, key, this.#now)
@@ -389,10 +392,10 @@ export class FlowCache {
       megaflow.answeredAsOf,
       now,
     )
-    this.#keys.put(place, key)
+    megaflow.key = packedKey(key)
     megaflow.entrance.megaflows.add(megaflow)
     this.#noteTcpFlags(megaflow, key)
-    this.#size++
+    if (++this.#size > this.mostKept) this.mostKept = this.#size
     if (megaflow.mask.isBlind && megaflow.entrance.isPlain) megaflow.entrance.only = megaflow
   }
 

@@ -23,6 +23,8 @@ export interface MegaflowParts {
   asOf: number
 }
 
+const EMPTY: readonly never[] = []
+
 type LastingEffect = Extract<Effect, { type: 'learn_flow' | 'fin_timeout' }>
 
 /** What the pipeline answered, and for whom it is good. What changes with every frame is in its record (records.ts). */
@@ -31,6 +33,8 @@ export class Megaflow {
   number = 0
   readonly entrance: Entrance
   readonly mask: MegaflowMask
+  /** Of the first frame (keys.ts), where it is kept. */
+  key: readonly number[] = EMPTY
   readonly values: readonly number[]
   dependencies: Dependencies
   readonly actions: readonly DatapathAction[]
@@ -113,8 +117,6 @@ export class Megaflow {
     countInGroups(this.effects, packets, bytes)
   }
 }
-
-const EMPTY: readonly never[] = []
 
 /** A list that grew has room for more: one that stays needs none. */
 export const exactly = <Item>(list: readonly Item[]): readonly Item[] => (list.length === 0 ? EMPTY : list.slice())

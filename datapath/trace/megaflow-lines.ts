@@ -3,6 +3,7 @@
 import type { Nanoseconds } from '../../runtime/clock.ts'
 import { SECOND } from '../../runtime/clock.ts'
 import type { FlowCache } from '../cache/flow-cache.ts'
+import { unpackedKey } from '../cache/keys.ts'
 import type { Megaflow } from '../cache/megaflow.ts'
 import { maskOf } from './megaflow-mask.ts'
 import { formatActions } from './odp-actions.ts'
@@ -14,7 +15,7 @@ export const formatMegaflows = (cache: FlowCache, now: Nanoseconds): string[] =>
 
 function formatMegaflow(megaflow: Megaflow, cache: FlowCache, now: Nanoseconds): string {
   const { mask, entrance, actions } = megaflow
-  const key = cache.keyOf(megaflow)
+  const key = unpackedKey(megaflow.key)
   const { packets, bytes, usedAt, tcpFlags } = cache.usesOf(megaflow)
   const recirculation = entrance.recirculation
   const match = formatOdpFlow(key, maskOf(key, mask.whole(), recirculation > 0), recirculation, entrance.bare)

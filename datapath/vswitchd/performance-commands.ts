@@ -44,6 +44,7 @@ export function performanceCommands(device: Switch): Record<string, UnixctlComma
         return showStatistics(counts())
       },
     },
+    'upcall/set-flow-limit': { usage: 'flow-limit-number', run: (words) => setFlowLimit(device, words) },
     'upcall/show': { usage: '', run: () => showUpcalls(device) },
   }
 }
@@ -172,13 +173,24 @@ const counterLines = ({ counters }: Port): string[] => [
   `    RX bytes:${counters.receivedBytes}  TX bytes:${counters.sentBytes}`,
 ]
 
+/**
+ * Open vSwitch takes this for the most, and keeps fewer where its revalidators take more than a second to go through them. Nobody goes
+ * through them here: one costs memory, and a question when its next frame comes after a change. So it is what is set.
+ */
+function setFlowLimit(device: Switch, words: readonly string[]): string {
+  const [limit = '', ...more] = words
+  if (!/^\d{1,9}$/.test(limit) || more.length > 0) throw new Error(`'${words.join(' ')}': expected a number of flows`)
+  device.cache.limit = Number(limit)
+  return `set flow_limit to ${device.cache.limit}\n`
+}
+
 /** Nothing dumps the cache to hold it against the tables: what changes is held against an answer when it is next asked for. */
 function showUpcalls(device: Switch): string {
-  const { megaflows, megaflowLimit, microflows } = stateOf(device)
+  const { megaflows, mostMegaflows, megaflowLimit, microflows } = stateOf(device)
   const { miss, revalidated, outdated, evicted } = countsOf(device)
   return [
     `${device.name}:`,
-    `  flows         : (current ${megaflows}) (limit ${megaflowLimit})`,
+    `  flows         : (current ${megaflows}) (max ${mostMegaflows}) (limit ${megaflowLimit})`,
     `  microflows    : (current ${microflows})`,
     `  upcalls       : ${miss}`,
     `  revalidation  : (asked again ${revalidated}) (outdated ${outdated}) (evicted ${evicted})`,

@@ -26,6 +26,7 @@ const CacheReport = closed({
   outdated: count('Megaflows given up because something they were made from has changed.'),
   evicted: count('Megaflows that gave way to others.'),
   megaflows: count('Kept, and not idle.'),
+  mostMegaflows: count('That there have been at once.'),
   megaflowLimit: count('Kept at most.'),
   masks: count('Different masks of these, over all ways in.'),
   microflows: count('Kept.'),

@@ -59,7 +59,23 @@ test('each frame is counted where its answer came from', () => {
     ].join('\n'),
   )
   expect(ask('dpctl/show', '-s', sw.name)).toContain('    RX packets:6 errors:? dropped:0 overruns:? frame:?\n')
-  expect(ask('upcall/show')).toContain('(current 3) (limit 200000)')
+  expect(ask('upcall/show')).toContain('(current 3) (max 3) (limit 200000)')
+})
+
+test('as many answers are kept as is said, and those beyond it go at once', () => {
+  const { ask, meet, sw } = watched('udp,tp_dst=9,actions=2', 'udp,tp_dst=10,actions=2', 'udp,tp_dst=11,actions=2')
+  meet([9, 10, 11])
+  expect(ask('upcall/set-flow-limit', '2')).toBe('set flow_limit to 2\n')
+  expect(ask('upcall/show')).toContain('(current 2) (max 3) (limit 2)')
+  meet([9, 10, 11])
+  expect(sw.cache.size).toBe(2)
+  expect(ask('upcall/set-flow-limit', '0')).toBe('set flow_limit to 0\n')
+  meet([9])
+  expect(sw.cache.size).toBe(0)
+  expect(ask('upcall/set-flow-limit', '999999')).toBe('set flow_limit to 200000\n')
+  meet([9])
+  expect(sw.cache.size).toBe(1)
+  expect(() => ask('upcall/set-flow-limit', 'many')).toThrow('expected a number of flows')
 })
 
 test('what was counted before is forgotten by those commands alone that forget', () => {
