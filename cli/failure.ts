@@ -49,11 +49,11 @@ function sentence(error: unknown): string {
 
 /** Where a socket can not be made for want of a folder, the system says that it is not permitted. */
 const isMissing = (code: string | undefined, path: string): boolean =>
-  code === 'ENOENT' || code === 'ENOTDIR' || (code === 'EACCES' && path.startsWith('punix:'))
+  code === 'ENOENT' || code === 'ENOTDIR' || (code === 'EACCES' && /^(stream:)?punix:/.test(path))
 
 /** What is not there, or is no folder, on the way to a file or socket; undefined where all the folders are there. */
 function missingPart(path: string): string | undefined {
-  const folder = dirname(resolve(path.replace(/^p?unix:/, '')))
+  const folder = dirname(resolve(path.replace(/^(stream:)?p?unix:/, '')))
   if (!existsSync(folder)) return `no such folder: ${folder}`
   return statSync(folder).isDirectory() ? undefined : `${folder} is a file; a folder was expected`
 }

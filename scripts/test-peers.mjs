@@ -20,6 +20,9 @@ const packages = {
   ethtool: 'ethtool',
   ping: 'iputils-ping',
   socat: 'socat',
+  iperf3: 'iperf3',
+  'qemu-system-x86_64': 'qemu-system-x86',
+  cpio: 'cpio',
 }
 
 // Daemons and network tools are where a user's PATH may not lead.

@@ -113,9 +113,7 @@ class TapWire implements Wire {
   send(bytes: Uint8Array): boolean {
     if (!this.connected || !this.#open) return false
     if (this.#native.write(this.#file, bytes, bytes.length) >= 0) return true
-    const code = this.#native.errno()
-    if (code === 'EIO') this.#setLink(false)
-    else if (code === 'EBADFD') this.#gone()
+    if (this.#native.errno() === 'EIO') this.#setLink(false)
     return false
   }
 
@@ -132,7 +130,7 @@ class TapWire implements Wire {
     for (let frame = 0; frame < BURST && this.#open; frame++) {
       const length = this.#native.read(this.#file, buffer, LONGEST_FRAME)
       if (length > 0) this.#received(buffer.subarray(0, length))
-      else if (length < 0 && this.#native.errno() === 'EBADFD') return this.#gone()
+      else if (length < 0 && this.#native.errno() !== 'EAGAIN') return this.#gone()
       else return this.#arm()
     }
     if (this.#open) setImmediate(() => this.#read())
@@ -151,9 +149,8 @@ class TapWire implements Wire {
     this.onLink()
   }
 
-  /** Somebody has deleted it, or its namespace. */
+  /** Somebody has deleted it, or its namespace. It is armed no more. */
   #gone(): void {
-    if (!this.connected) return
     this.connected = false
     this.#log(`${this.name}: it has been deleted`)
     this.onLink()

@@ -36,6 +36,7 @@ describe('switch run refuses, with a sentence', () => {
     [['--snoop', 'tcp:127.0.0.1:1'], 'is a place to dial; expected ptcp:'],
     [['--listen', 'punix:/nowhere/s.sock'], 'punix:/nowhere/s.sock: no such folder: /nowhere'],
     [['--port', 'p1=dgram:127.0.0.1:0,[::1]:2'], 'both ends of a wire'],
+    [['--port', 'p1=stream:punix:/nowhere/wire'], 'stream:punix:/nowhere/wire: no such folder: /nowhere'],
     [['--listen', 'pssl:0:127.0.0.1'], 'need --private-key, --certificate and --ca-cert'],
     [['--datapath-id', 'xyz'], 'expected up to 16 hexadecimal digits'],
     [['--fail-mode', 'open'], 'Allowed choices are secure, standalone'],

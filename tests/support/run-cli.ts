@@ -14,8 +14,14 @@ export interface Ended {
   stderr: string
 }
 
-export const startCli = (...args: string[]): ChildProcess =>
-  spawn(process.execPath, ['--import', 'tsx', 'cli/main.ts', ...args], { cwd: ROOT, stdio: 'pipe' })
+export const startCli = (...args: string[]): ChildProcess => startCliIn(undefined, ...args)
+
+/** As `startCli`, in a network namespace of Linux. */
+export function startCliIn(namespace: string | undefined, ...args: string[]): ChildProcess {
+  const within = namespace === undefined ? [] : ['ip', 'netns', 'exec', namespace]
+  const [command, ...words] = [...within, process.execPath, '--import', 'tsx', 'cli/main.ts', ...args]
+  return spawn(command!, words, { cwd: ROOT, stdio: 'pipe' })
+}
 
 export const runCli = (...args: string[]): Promise<Ended> => ended(startCli(...args))
 
