@@ -25,6 +25,9 @@ import { promisify } from 'node:util'
 const run = promisify(execFile)
 
 const QEMU = 'qemu-system-x86_64'
+const MACHINE = '-nodefaults -no-user-config -display none -no-reboot -machine pc,accel=tcg -m 128 -serial stdio'.split(
+  ' ',
+)
 const KERNEL_PACKAGE = 'linux-image-cloud-amd64'
 
 /** What a network card of virtio needs, in the order in which they go in. */
@@ -151,10 +154,19 @@ export class Guest {
     const folder = mkdtempSync(join(tmpdir(), 'signalbox-guest-run-'))
     const [kind, ...rest] = netdev.split(',')
     const words = [
-      ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-machine', 'pc,accel=tcg', '-m', '128'],
-      ...['-kernel', kernel, '-initrd', initrd, '-append', 'console=ttyS0 quiet loglevel=0 panic=-1'],
-      ...['-serial', 'stdio', '-qmp', `unix:${folder}/qmp,server=on,wait=off`],
-      ...['-netdev', [kind, 'id=net', ...rest].join(), '-device', `virtio-net-pci,netdev=net,mac=${mac},romfile=`],
+      ...MACHINE,
+      '-kernel',
+      kernel,
+      '-initrd',
+      initrd,
+      '-append',
+      'console=ttyS0 quiet loglevel=0 panic=-1',
+      '-qmp',
+      `unix:${folder}/qmp,server=on,wait=off`,
+      '-netdev',
+      [kind, 'id=net', ...rest].join(),
+      '-device',
+      `virtio-net-pci,netdev=net,mac=${mac},romfile=`,
       ...(incoming === undefined ? [] : ['-incoming', incoming]),
     ]
     const guest = new Guest(spawn(QEMU, words), folder)
