@@ -1,5 +1,6 @@
 // What the verbs that talk to a running `signalbox up` share: where it is, how to ask it, and what to make of a refusal.
 
+import { readFileSync } from 'node:fs'
 import { request as requestHttp, type IncomingMessage } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { text } from 'node:stream/consumers'
@@ -10,6 +11,7 @@ const DEFAULT_API = 'http://127.0.0.1:8080'
 
 export interface ClientFlags {
   api: URL
+  caCert?: string
   json?: true
   quiet?: true
 }
@@ -18,6 +20,7 @@ export interface ClientFlags {
 export const clientCommand = (name: string): Command =>
   new Command(name)
     .option('--api <url>', 'where `signalbox up` listens', apiUrl, new URL(DEFAULT_API))
+    .option('--ca-cert <file>', 'for https: the certificate of whoever signed that of the API (PEM)')
     .option('--json', 'print the answer as JSON')
     .option('--quiet', 'print nothing; only the exit code speaks')
 
@@ -48,9 +51,14 @@ interface Wish {
 
 export class ApiClient {
   readonly #base: URL
+  readonly #authorities: Buffer | undefined
+  readonly #token: string | undefined
 
-  constructor({ api }: ClientFlags) {
+  /** The token is that of the environment's SIGNALBOX_TOKEN. */
+  constructor({ api, caCert }: ClientFlags) {
     this.#base = api
+    this.#authorities = caCert === undefined ? undefined : readFileSync(caCert)
+    this.#token = tokenFor(api)
   }
 
   /**
@@ -86,19 +94,31 @@ export class ApiClient {
     const type = typeof body === 'object' ? 'application/json' : 'text/plain'
     const headers = {
       accept: accept ?? 'application/json',
+      ...(this.#token !== undefined && { authorization: `Bearer ${this.#token}` }),
       ...(content !== undefined && { 'content-type': type, 'content-length': Buffer.byteLength(content) }),
     }
     const send = url.protocol === 'https:' ? requestHttps : requestHttp
     return new Promise((resolve, reject) => {
-      send(url, { method, headers }, resolve).on('error', reject).end(content)
+      send(url, { method, headers, ca: this.#authorities }, resolve).on('error', reject).end(content)
     })
   }
+}
+
+/** @throws Error where whoever listens in on the way could read it */
+function tokenFor({ protocol, hostname, href }: URL): string | undefined {
+  const token = process.env['SIGNALBOX_TOKEN']
+  if (token === undefined || token === '') return undefined
+  if (!/^[\x21-\x7e]+$/.test(token)) throw new Error('SIGNALBOX_TOKEN holds what no token does: blanks or line ends')
+  if (protocol === 'https:' || /^(localhost|127\..*|\[::1\])$/.test(hostname)) return token
+  throw new Error(`${href} is not https: SIGNALBOX_TOKEN would cross the network for all to read`)
 }
 
 function unreachable(base: URL, { code, message }: NodeJS.ErrnoException): string {
   const where = base.href.replace(/\/$/, '')
   if (code === 'ECONNREFUSED') return `nobody listens at ${where}; is \`signalbox up\` running?`
   if (code === 'ENOTFOUND') return `there is no host '${base.hostname}'`
+  if (code !== undefined && /CERT|SIGNATURE|ISSUER/.test(code))
+    return `${where}: ${message}; --ca-cert names the authority`
   if (code === 'ECONNRESET') return `${where} hung up`
   return `${where}: ${message}`
 }

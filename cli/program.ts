@@ -5,8 +5,10 @@ import { flowCommand } from './flow.ts'
 import { switchCommand } from './switch.ts'
 import { initCommand } from './init.ts'
 import { linkCommand } from './link.ts'
+import { pkiCommand } from './pki.ts'
 import { pingAllCommand, pingCommand } from './ping.ts'
 import { replayCommand } from './replay.ts'
+import { tokenCommand } from './token.ts'
 import { traceCommand } from './trace.ts'
 import { upCommand } from './up.ts'
 import { validateCommand } from './validate.ts'
@@ -43,6 +45,8 @@ function program(): Command {
     pingCommand(),
     pingAllCommand(),
     linkCommand(),
+    pkiCommand(),
+    tokenCommand(),
   ]
   for (const verb of verbs) all.addCommand(withSettingsOf(all, verb))
   return all

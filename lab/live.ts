@@ -70,6 +70,7 @@ function pingRoutes(api: Api, lab: Lab): void {
   api.post(
     '/ping',
     {
+      config: { role: 'operator' },
       schema: { tags: ['emulation'], summary: 'A guest pings another', body: PingOrder, response: { 200: PingReport } },
     },
     async ({ body: { from, to, count: requests = 1, interval } }) => {
@@ -81,6 +82,7 @@ function pingRoutes(api: Api, lab: Lab): void {
   api.post(
     '/pingall',
     {
+      config: { role: 'operator' },
       schema: {
         tags: ['emulation'],
         summary: 'Every guest pings every other, once',

@@ -4,6 +4,9 @@ import type { FastifyRequest } from 'fastify'
 import { LOCAL } from '../state/operations.ts'
 import type { Api } from './api.ts'
 
+/** Who shows no token that is known, where one is asked for. */
+export const ANONYMOUS = 'anonymous'
+
 declare module 'fastify' {
   interface FastifyRequest {
     actor: string

@@ -2,6 +2,7 @@
 
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { FlowSyntaxError } from '../../protocols/flow-text/syntax-error.ts'
+import type { Log } from '../../runtime/log.ts'
 import { InvalidField } from '../../protocols/errors.ts'
 import { StateError } from '../../runtime/store.ts'
 import { InvalidInput, pointer } from '../../topologies/problems.ts'
@@ -53,9 +54,40 @@ export class WrongInput extends Error {
 /** May not be asked from where it was asked. */
 export class Forbidden extends Error {}
 
+/** Nobody knows who asks. */
+export class Unauthorized extends Error {
+  /** For WWW-Authenticate (RFC 6750, section 3). */
+  readonly challenge: string
+
+  constructor(detail: string, tokenShown = false) {
+    super(detail)
+    this.challenge = `Bearer realm="signalbox"${tokenShown ? `, error="invalid_token", error_description="${detail}"` : ''}`
+  }
+}
+
+/** It is known who asks, and that is not enough. */
+export class NotAllowed extends Error {
+  readonly challenge: string
+
+  constructor(detail: string, roleNeeded: string) {
+    super(detail)
+    this.challenge = `Bearer realm="signalbox", error="insufficient_scope", scope="${roleNeeded}"`
+  }
+}
+
+/** Asked too often. */
+export class TooMany extends Error {}
+
+/** Too many have it already. */
+export class Busy extends Error {}
+
 const TITLES = {
   'wrong-input': 'The input is wrong',
+  unauthorized: 'Not known who asks',
   forbidden: 'Not from there',
+  'not-allowed': 'Needs another role',
+  'too-many': 'Too many requests',
+  busy: 'Busy',
   'not-found': 'Nothing by that name',
   conflict: 'Contradicts what is',
   'too-large': 'The body is too large',
@@ -79,11 +111,16 @@ export function sendProblem(reply: FastifyReply, what: Problem): FastifyReply {
   return reply.code(what.status).type('application/problem+json').send(what)
 }
 
+const SECONDS_TO_WAIT = 10
+
 /** Makes problems of all that routes throw, and of routes that are not there. */
-export function handleErrors(api: Api, log: (line: string) => void): void {
-  api.setErrorHandler((error: FastifyError, _request, reply) => {
+export function handleErrors(api: Api, log: Log): void {
+  api.setErrorHandler((error: FastifyError, request, reply) => {
     const what = problemOf(error)
-    if (what.status >= 500) log(error.stack ?? error.message)
+    if (what.status === 500) log.error({ requestId: request.id }, error.stack ?? error.message)
+    if (error instanceof Unauthorized || error instanceof NotAllowed)
+      void reply.header('www-authenticate', error.challenge)
+    if (error instanceof Busy) void reply.header('retry-after', SECONDS_TO_WAIT)
     return sendProblem(reply, what)
   })
   api.setNotFoundHandler((request: FastifyRequest, reply) => {
@@ -96,6 +133,10 @@ function problemOf(error: FastifyError): Problem {
   if (error instanceof NotFound) return problem(404, 'not-found', error.message)
   if (error instanceof Conflict) return problem(409, 'conflict', error.message)
   if (error instanceof Forbidden) return problem(403, 'forbidden', error.message)
+  if (error instanceof Unauthorized) return problem(401, 'unauthorized', error.message)
+  if (error instanceof NotAllowed) return problem(403, 'not-allowed', error.message)
+  if (error instanceof TooMany) return problem(429, 'too-many', error.message)
+  if (error instanceof Busy) return problem(503, 'busy', error.message)
   if (error instanceof SwitchRefused) return refusal(error)
   if (error instanceof StateError) return problem(503, 'not-kept', error.message)
   const mistakes = mistakesOf(error)

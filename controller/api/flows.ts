@@ -89,6 +89,7 @@ function addRoute(api: Api, controller: Controller): void {
   api.post(
     PATH,
     {
+      config: { role: 'operator' },
       schema: {
         tags: ['flows'],
         summary: 'Add flows, all or none',
@@ -124,6 +125,7 @@ function deleteRoute(api: Api, controller: Controller): void {
   api.delete(
     PATH,
     {
+      config: { role: 'operator' },
       schema: {
         tags: ['flows'],
         summary: "Delete users' flows",

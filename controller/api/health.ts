@@ -23,7 +23,10 @@ export function healthRoutes(api: Api, controller: Controller): void {
   )
   api.get(
     '/health/live',
-    { schema: { tags: ['health'], summary: 'Whether the process answers', response: { 200: Alive } } },
+    {
+      config: { role: 'anyone' },
+      schema: { tags: ['health'], summary: 'Whether the process answers', response: { 200: Alive } },
+    },
     async () => ({ status: 'ok' as const }),
   )
   api.get(

@@ -50,6 +50,7 @@ export function migrationRoutes(api: Api, controller: Controller): void {
   api.post(
     '/migrations',
     {
+      config: { role: 'operator' },
       schema: {
         tags: ['migrations'],
         summary: 'Start to move a VM; 202 while it moves, 200 once it has ended',
@@ -90,6 +91,7 @@ function abortRoute(api: Api, controller: Controller): void {
   api.post(
     '/migrations/:id/abort',
     {
+      config: { role: 'operator' },
       schema: {
         tags: ['migrations'],
         summary: 'Undo a migration that is under way; answers when it has ended',

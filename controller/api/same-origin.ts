@@ -5,14 +5,21 @@ import { isIP } from 'node:net'
 import type { Api } from './api.ts'
 import { Forbidden } from './errors.ts'
 
+interface Place {
+  hostNames?: readonly string[]
+  /** Who asks for tokens may be called anything: a page from elsewhere has none. */
+  access?: object
+}
+
 /** Refuses requests that a page from elsewhere made, and those addressed to a host name that is not ours. */
-export function refuseForeignPages(api: Api, ownNames: readonly string[] = []): void {
-  const names = new Set(['localhost', ...ownNames])
-  api.addHook('onRequest', async ({ headers }) => {
+export function refuseForeignPages(api: Api, { hostNames = [], access }: Place): void {
+  const names = new Set(['localhost', ...hostNames])
+  api.addHook('onRequest', async ({ headers, protocol }) => {
     const { host = '', origin } = headers
     const name = hostName(host)
-    if (isIP(name) === 0 && !names.has(name)) throw new Forbidden(`'${name}' is not a name of this server`)
-    if (origin !== undefined && origin !== `http://${host}`)
+    if (access === undefined && isIP(name) === 0 && !names.has(name))
+      throw new Forbidden(`'${name}' is not a name of this server`)
+    if (origin !== undefined && origin !== `${protocol}://${host}`)
       throw new Forbidden(`a page from ${origin} may not use this server`)
   })
 }

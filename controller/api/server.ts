@@ -6,13 +6,21 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import Fastify from 'fastify'
 import type { Controller } from '../controller.ts'
+import type { Log } from '../../runtime/log.ts'
+import { SILENT } from '../../runtime/log.ts'
+import { sparing } from '../../runtime/sparing-log.ts'
+import type { GuardOptions } from './access.ts'
+import { guard } from './access.ts'
 import { decorateActor } from './actor.ts'
 import type { Api } from './api.ts'
+import { auditRequests, requestIdOf } from './audit.ts'
 import { handleErrors, Problem } from './errors.ts'
 import { eventRoutes } from './events.ts'
 import { flowRoutes } from './flows.ts'
 import { healthRoutes } from './health.ts'
 import { hostRoutes } from './hosts.ts'
+import type { HttpLimits, ServerCertificate } from './http-server.ts'
+import { HTTP_LIMITS, httpServer, refuseNonRequest } from './http-server.ts'
 import { migrationRoutes } from './migrations.ts'
 import { networkRoutes } from './networks.ts'
 import { portRoutes } from './ports.ts'
@@ -22,8 +30,10 @@ import { type Apply, topologyRoutes } from './topology.ts'
 import { vmRoutes } from './vms.ts'
 
 const LARGEST_BODY = 16 << 20
+const READERS = 64
+const DOCUMENTATION = '/docs'
 
-export interface ServerOptions {
+export interface ServerOptions extends GuardOptions {
   version?: string
   /** Makes the network what a topology says; the controller alone where absent. */
   apply?: Apply
@@ -31,20 +41,24 @@ export interface ServerOptions {
   routes?: (api: Api) => void
   /** Names beside `localhost` under which clients may reach the server. */
   hostNames?: readonly string[]
-  log?: (line: string) => void
+  /** HTTPS with it, HTTP without. */
+  certificate?: ServerCertificate
+  limits?: HttpLimits
+  /** Readers of /events at a time; 64 where absent. */
+  readers?: number
+  log?: Log
 }
 
 export async function buildServer(controller: Controller, options: ServerOptions = {}): Promise<Api> {
-  const api: Api = Fastify({
-    bodyLimit: LARGEST_BODY,
-    forceCloseConnections: true,
-    exposeHeadRoutes: false,
-  }).withTypeProvider<TypeBoxTypeProvider>()
+  const { log = SILENT } = options
+  const api = bareServer(options, log)
   decorateActor(api)
   compileSchemas(api)
-  handleErrors(api, options.log ?? ((line) => process.stderr.write(`${line}\n`)))
-  refuseForeignPages(api, options.hostNames)
-  await describe(api, options.version ?? '0')
+  handleErrors(api, log)
+  auditRequests(api, log)
+  refuseForeignPages(api, options)
+  await guard(api, options)
+  await describe(api, options)
   topologyRoutes(api, controller, options.apply ?? ((topology, by) => controller.apply(topology, by)))
   hostRoutes(api, controller)
   networkRoutes(api, controller)
@@ -53,10 +67,22 @@ export async function buildServer(controller: Controller, options: ServerOptions
   switchRoutes(api, controller)
   flowRoutes(api, controller)
   migrationRoutes(api, controller)
-  eventRoutes(api, controller)
+  eventRoutes(api, controller, { log, readers: options.readers ?? READERS })
   healthRoutes(api, controller)
   options.routes?.(api)
   return api
+}
+
+function bareServer({ limits = HTTP_LIMITS, certificate }: ServerOptions, log: Log): Api {
+  const warn = sparing((line) => log.warn({}, line))
+  return Fastify({
+    bodyLimit: LARGEST_BODY,
+    forceCloseConnections: true,
+    exposeHeadRoutes: false,
+    genReqId: ({ headers }) => requestIdOf(headers),
+    serverFactory: (handler) => httpServer(handler, limits, certificate, warn),
+    clientErrorHandler: (error, socket) => refuseNonRequest(error, socket, warn),
+  }).withTypeProvider<TypeBoxTypeProvider>()
 }
 
 /** Bodies must be what their schema says; queries and paths are text, so numbers and flags are read from it. */
@@ -70,10 +96,12 @@ function compileSchemas(api: Api): void {
   api.setSerializerCompiler(() => (reply) => JSON.stringify(reply))
 }
 
-async function describe(api: Api, version: string): Promise<void> {
+async function describe(api: Api, { version = '0', access }: ServerOptions): Promise<void> {
   api.addSchema(Problem)
-  api.addHook('onRoute', ({ schema }) => {
-    if (schema?.response) Object.assign(schema.response, FAILURES)
+  api.addHook('onRoute', (route) => {
+    if (route.schema?.response) Object.assign(route.schema.response, FAILURES)
+    // The description is no secret, and a browser that opens it has no token yet.
+    if (route.url.startsWith(DOCUMENTATION)) route.config = { ...route.config, role: 'anyone' }
   })
   await api.register(swagger, {
     openapi: {
@@ -85,12 +113,16 @@ async function describe(api: Api, version: string): Promise<void> {
           'A controller and its virtual networks. Flows are written in the syntax of ovs-ofctl(8). A write answers when every switch concerned has confirmed it.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
+      ...(access && {
+        components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+        security: [{ token: [] }],
+      }),
     },
     refResolver: {
       buildLocalReference: ({ $id }, _base, _fragment, index) => (typeof $id === 'string' ? $id : `schema-${index}`),
     },
   })
-  await api.register(swaggerUi, { routePrefix: '/docs' })
+  await api.register(swaggerUi, { routePrefix: DOCUMENTATION })
 }
 
 const failure = (description: string) => ({

@@ -59,7 +59,9 @@ const TraceReport = closed({
 
 export function traceRoutes(api: Api, lab: Lab): void {
   const shared = { tags: ['emulation'], summary: 'Why a frame goes where it goes', response: { 200: TraceReport } }
-  api.post('/trace', { schema: { ...shared, body: TraceOrder } }, async ({ body }) => answer(lab, body))
+  // A question, for all that it is a POST: nothing changes.
+  const options = { config: { role: 'viewer' }, schema: { ...shared, body: TraceOrder } } as const
+  api.post('/trace', options, async ({ body }) => answer(lab, body))
   api.get('/trace', { schema: { ...shared, querystring: TraceQuery } }, async ({ query: { ctNext, ...rest } }) =>
     answer(lab, { ...rest, ...(ctNext !== undefined && { ctNext: [ctNext].flat() }) }),
   )

@@ -15,11 +15,8 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-test.each([
-  ['SIGINT', '127.0.0.1:0', ''],
-  ['SIGTERM', '0.0.0.0:0', 'whoever reaches 0.0.0.0 can change this network'],
-] as const)('says where it listens, serves, and ends on %s with 0 (%s)', async (signal, address, warning) => {
-  const child = startCli('up', topology, '--listen', address, '--json')
+test.each(['SIGINT', 'SIGTERM'] as const)('says where it listens, serves, and ends on %s with 0', async (signal) => {
+  const child = startCli('up', topology, '--listen', '127.0.0.1:0', '--json')
   const end = ended(child)
   const { url } = JSON.parse(await firstLine(child)) as { url: string }
   const health = await fetch(`${url}/health`)
@@ -29,7 +26,7 @@ test.each([
   const hungUp = Promise.allSettled(streams)
   await streams[0]
   child.kill(signal)
-  expect(await end).toMatchObject({ code: 0, stderr: expect.stringContaining(warning) })
+  expect(await end).toMatchObject({ code: 0, stderr: expect.stringContaining('nobody is asked for a token') })
   await hungUp
 })
 
@@ -40,7 +37,18 @@ test('ends with a sentence and 2 where the port is in use', async () => {
   const { code, stderr } = await runHere('up', topology, '--listen', `127.0.0.1:${port}`)
   other.close()
   expect(code).toBe(2)
-  expect(stderr).toMatch(new RegExp(`^signalbox: 127\\.0\\.0\\.1:${port} is in use; [^\\n]+\\n$`))
+  expect(stderr).toMatch(new RegExp(`^signalbox: 127\\.0\\.0\\.1:${port} is in use; [^\\n]+\\n$`, 'm'))
+})
+
+test.each([
+  ['0.0.0.0:0', [], /^signalbox: 0\.0\.0\.0 is not loopback: .*--tokens FILE .*, and --api-private-key/],
+  ['0.0.0.0:0', ['--no-auth'], /--no-auth is for loopback only/],
+  ['127.0.0.1:0', ['--no-auth', '--tokens', 'some.json'], /contradict each other/],
+  ['127.0.0.1:0', ['--api-certificate', 'some.pem'], /go together/],
+  ['127.0.0.1:0', ['--rate-limit', 'often'], /a number of requests a second/],
+] as const)('is refused at %s with %j', async (address, words, why) => {
+  const { code, stdout, stderr } = await runHere('up', topology, '--listen', address, ...words)
+  expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: '', stderr: expect.stringMatching(why) })
 })
 
 test('ends with what is wrong and 2 where the topology is', async () => {

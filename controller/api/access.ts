@@ -1,0 +1,85 @@
+// Who may ask for what: each request shows a token, each token has a role, each route needs one.
+
+import rateLimit from '@fastify/rate-limit'
+import type { FastifyRequest } from 'fastify'
+import { LOCAL } from '../state/operations.ts'
+import { ANONYMOUS } from './actor.ts'
+import type { Api } from './api.ts'
+import { NotAllowed, TooMany, Unauthorized } from './errors.ts'
+import type { Role, Token } from './tokens.ts'
+import { hasExpired, ROLES, tokenOf } from './tokens.ts'
+
+export interface Access {
+  /** Those that there are now. */
+  tokens: () => readonly Token[]
+  /** Milliseconds since 1970. */
+  now: () => number
+}
+
+export interface GuardOptions {
+  /** Where absent nobody is asked who they are, and everybody may do everything. */
+  access?: Access
+  /** Requests a second that are answered of each token, or address where there is none. */
+  requestsPerSecond?: number
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What a route needs; where absent, viewer for GET and admin for all else. */
+    role?: Role | 'anyone'
+  }
+  interface FastifyRequest {
+    /** What the token lets do, or why it lets do nothing. */
+    standing: Role | Unauthorized
+  }
+}
+
+/** First it is known who asks, then whether not too often, and then whether they may. */
+export async function guard(api: Api, { access, requestsPerSecond }: GuardOptions): Promise<void> {
+  api.decorateRequest('standing', 'admin')
+  if (access !== undefined) api.addHook('onRequest', async (request) => identify(request, access))
+  if (requestsPerSecond !== undefined) await limitRate(api, requestsPerSecond)
+  if (access !== undefined) api.addHook('onRequest', async (request) => authorize(request))
+}
+
+function identify(request: FastifyRequest, { tokens, now }: Access): void {
+  request.actor = ANONYMOUS
+  const { authorization } = request.headers
+  const shown = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1]
+  if (shown === undefined) {
+    request.standing = new Unauthorized('show a token: Authorization: Bearer TOKEN')
+    return
+  }
+  const token = tokenOf(tokens(), shown)
+  if (token === undefined) request.standing = new Unauthorized('nobody has this token', true)
+  else if (hasExpired(token, now()))
+    request.standing = new Unauthorized(`the token of '${token.name}' expired at ${token.expires}`, true)
+  else {
+    request.standing = token.role
+    request.actor = token.name
+  }
+}
+
+function authorize(request: FastifyRequest): void {
+  const needed = roleNeeded(request)
+  if (needed === 'anyone') return
+  const { standing, actor } = request
+  if (standing instanceof Unauthorized) throw standing
+  if (ROLES.indexOf(standing) < ROLES.indexOf(needed))
+    throw new NotAllowed(`this needs the role ${needed}; '${actor}' is ${standing}`, needed)
+}
+
+export const roleNeeded = ({ method, routeOptions }: FastifyRequest): Role | 'anyone' =>
+  routeOptions.config.role ?? (method === 'GET' ? 'viewer' : 'admin')
+
+/** As a hook of its own, and not of each route: so it counts questions for routes that are not there, too. */
+async function limitRate(api: Api, requestsPerSecond: number): Promise<void> {
+  await api.register(rateLimit, {
+    global: false,
+    max: requestsPerSecond,
+    timeWindow: 1000,
+    keyGenerator: ({ actor, ip }) => (actor === LOCAL || actor === ANONYMOUS ? ip : `token ${actor}`),
+    errorResponseBuilder: (_request, { max }) => new TooMany(`more than ${max} requests in a second`),
+  })
+  api.addHook('onRequest', api.rateLimit())
+}
