@@ -6,6 +6,9 @@ import { parseIpv4 } from '../../protocols/address.ts'
 import { pointer } from '../problems.ts'
 import { isUnicast } from '../subnets.ts'
 
+/** 127.0.0.0/8 (RFC 1122 §3.2.1.3). */
+const LOOPBACK = 127
+
 /** Hosts with a vNIC of a vxlan network have an address for the tunnel, each its own. */
 export function checkTunnelEndpoints(topology: TopologyDraft, report: Report): void {
   const needed = hostsWithOverlay(topology)
@@ -33,7 +36,8 @@ function hostsWithOverlay(topology: TopologyDraft): Map<string, string> {
 function checkEndpoint(vtep: string, host: string, at: string, owners: Map<string, string>, report: Report): void {
   const value = attempt(report, at, () => parseIpv4(vtep))
   if (value === undefined) return
-  if (!isUnicast({ version: 4, value: BigInt(value) }))
+  // Hosts may be processes of one machine, each at a loopback address of its own.
+  if (!isUnicast({ version: 4, value: BigInt(value) }) && value >>> 24 !== LOOPBACK)
     report(at, `${vtep} is no address of a single host`, 'a unicast address')
   const owner = owners.get(vtep)
   if (owner !== undefined) report(at, `${vtep} is already the tunnel endpoint of ${owner}`, 'an address of its own')
