@@ -62,6 +62,7 @@ export class Controller {
   readonly #writes: Writes
   #wires: Wires
   #standings = new Map<string, string>()
+  #closed = false
   readonly #resumed: Promise<unknown>
 
   constructor(options: ControllerOptions) {
@@ -274,6 +275,13 @@ export class Controller {
     return this.#migrations.all()
   }
 
+  /** Lets go of everybody who has dialled in; what they were told stays in force with them. */
+  close(): void {
+    this.#closed = true
+    this.#hosts.close()
+    for (const { remote } of this.#fleet.connected) remote.close()
+  }
+
   /** Calls `listener` with everything that happens from now on, until the returned function is called. */
   subscribe(listener: (event: ControllerEvent) => void): () => void {
     this.#listeners.add(listener)
@@ -298,6 +306,7 @@ export class Controller {
   async #welcome(channel: Channel): Promise<void> {
     const remote = await greet(channel, this.#clock, this.#probes)
     checkIdentity(channel, remote instanceof RemoteHost ? [remote.name] : [remote.name, remote.features.host])
+    if (this.#closed) return remote.close()
     if (remote instanceof RemoteHost) this.#hosts.connect(remote)
     else await this.#welcomeSwitch(remote)
   }

@@ -11,6 +11,15 @@ const HostStatus = closed({
   connected: flag('All its switches are connected.'),
   switches: texts('Its switches; the first is the integration bridge.'),
   vms: texts('VMs that run on it.'),
+  process: optional(
+    closed(
+      {
+        peer: text('Where it dialled in from.'),
+        problem: optional(text('Why it can not run as it should.')),
+      },
+      { description: 'The process that runs it, where it is one of its own and connected.' },
+    ),
+  ),
 })
 
 export function hostRoutes(api: Api, controller: Controller): void {
@@ -38,6 +47,7 @@ export function hostRoutes(api: Api, controller: Controller): void {
 
 function statusOf(controller: Controller, host: Host): Type.Static<typeof HostStatus> {
   const switches = host.bridges.map((bridge) => switchName(host, bridge))
+  const process = controller.hostProcess(host.name)
   const connected = new Set(controller.switches().flatMap((one) => (one.connected ? [one.name] : [])))
   return {
     name: host.name,
@@ -45,5 +55,8 @@ function statusOf(controller: Controller, host: Host): Type.Static<typeof HostSt
     connected: switches.every((name) => connected.has(name)),
     switches,
     vms: controller.vms().flatMap((vm) => (vm.host === host.name ? [vm.name] : [])),
+    ...(process && {
+      process: { peer: process.peer, ...(process.problem !== undefined && { problem: process.problem }) },
+    }),
   }
 }

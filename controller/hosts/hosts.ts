@@ -71,6 +71,10 @@ export class Hosts {
     await this.#known.get(name)?.answered
   }
 
+  close(): void {
+    for (const { remote } of this.#known.values()) remote.close()
+  }
+
   #tell(name: string): void {
     const known = this.#known.get(name)
     const config = this.#configOf?.(name)

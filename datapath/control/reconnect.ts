@@ -39,6 +39,7 @@ export class Reconnect {
   #backoff: Nanoseconds
   #timer: Timer | undefined
   #conversation: Greeted | undefined
+  #complaint = ''
 
   constructor(options: ReconnectOptions) {
     this.#options = options
@@ -59,7 +60,7 @@ export class Reconnect {
   }
 
   async #connect(): Promise<void> {
-    const { clock, dial, name, log } = this.#options
+    const { clock, dial, name } = this.#options
     const attempt = new AbortController()
     this.#attempt = attempt
     this.#timer = clock.scheduleAsync(clock.now() + LONGEST_DIAL, () => attempt.abort())
@@ -71,7 +72,7 @@ export class Reconnect {
     } catch (error) {
       this.#timer.cancel()
       if (this.#stopped) return
-      log(`${name}: ${error instanceof Error ? error.message : String(error)}; again in ${this.#backoff / SECOND} s`)
+      this.#complain(`${name}: ${error instanceof Error ? error.message : String(error)}; again in ${this.#backoff / SECOND} s`)
       this.#retry()
     }
   }
@@ -80,6 +81,7 @@ export class Reconnect {
     const { clock, name, converse, changed, log } = this.#options
     const agreed = () => {
       this.connected = true
+      this.#complaint = ''
       log(`${name}: connected`)
       changed()
     }
@@ -95,13 +97,19 @@ export class Reconnect {
 
   /** A connection that held for a while has shown that the controller is well: the next attempt comes soon. */
   #end(): void {
-    const { name, changed, log } = this.#options
+    const { name, changed } = this.#options
     this.connected = false
     this.#conversation = undefined
     changed()
     if (this.#stopped) return
-    log(`${name}: connection lost; again in ${this.#backoff / SECOND} s`)
+    this.#complain(`${name}: connection lost; again in ${this.#backoff / SECOND} s`)
     this.#retry()
+  }
+
+  /** What is so for a while is said once. */
+  #complain(complaint: string): void {
+    if (complaint !== this.#complaint) this.#options.log(complaint)
+    this.#complaint = complaint
   }
 
   #retry(): void {

@@ -1,5 +1,6 @@
 // One host: its bridges, the patch cables between them, and the network card that uplink and tunnels share.
 
+import { VXLAN_PORT } from '../../protocols/packet/vxlan.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Stopwatch } from '../../runtime/stopwatch.ts'
 import { Agent } from '../control/agent.ts'
@@ -13,8 +14,6 @@ import { VTEP_HIGH, vtepLow } from './vtep.ts'
 
 /** OpenFlow number of the integration bridge's uplink; it is there before any controller speaks. */
 export const UPLINK_PORT = 1
-
-const VXLAN_PORT = 4789
 
 export interface HostSpec {
   name: string
@@ -166,6 +165,18 @@ export class Host {
       return true
     }
     return false
+  }
+
+  /** The frame has left the port's switch and could not be sent. It stays the caller's. */
+  unsent(port: string, frame: FrameHandle): void {
+    const length = this.#world.arena.length[frame]!
+    for (const bridge of this.#switches) {
+      const counters = bridge.ports.byName(port)?.counters
+      if (counters === undefined) continue
+      counters.sentPackets--
+      counters.sentBytes -= length
+      counters.sentDropped++
+    }
   }
 
   /** The frames that its ports keep are lost. */

@@ -1,0 +1,132 @@
+// Hosts as processes would run them, with a controller between them, over real sockets: what guests at their wires hear.
+
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { parseIpv4, parseMac } from '../../../protocols/address.ts'
+import { arpRequest, udpFrame } from '../../../protocols/packet/compose.ts'
+import type { LiveGuest } from '../../support/live-network.ts'
+import { LiveNetwork, twoHosts, until } from '../../support/live-network.ts'
+
+let network: LiveNetwork
+beforeEach(async () => {
+  network = await LiveNetwork.start()
+})
+afterEach(() => network.stop())
+
+const ADDRESSES: Record<string, { mac: bigint; ip: number }> = Object.fromEntries(
+  twoHosts().vms.map(({ name, nics: [nic] }) => [name, { mac: parseMac(nic!.mac), ip: parseIpv4(nic!.addresses[0]!) }]),
+)
+
+function datagram(from: string, to: string, size = 30, mark = 0): Uint8Array {
+  const [source, destination] = [ADDRESSES[from]!, ADDRESSES[to]!]
+  const payload = new Uint8Array(size).fill(mark)
+  return udpFrame({
+    ethSrc: source.mac,
+    ethDst: destination.mac,
+    ipSrc: source.ip,
+    ipDst: destination.ip,
+    srcPort: 1000,
+    dstPort: 2000,
+    payload,
+  })
+}
+
+const guest = (vm: string): LiveGuest => network.guests.get(`${vm}:eth0`)!
+
+const heardBy = (vm: string) => guest(vm).heard.map((frame) => Buffer.from(frame).toString('hex'))
+const hex = (frame: Uint8Array) => Buffer.from(frame).toString('hex')
+
+test('frames cross between hosts by VXLAN and by VLAN, whole, and reach nobody else', async () => {
+  guest('a').send(datagram('a', 'b'))
+  guest('d').send(datagram('d', 'c'))
+  await until(() => guest('b').heard.length > 0 && guest('c').heard.length > 0)
+  expect(heardBy('b')).toEqual([hex(datagram('a', 'b'))])
+  expect(heardBy('c')).toEqual([hex(datagram('d', 'c'))])
+  // A name that nobody of green has is asked for in all of green, and a guest of blue hears nothing of it.
+  const question = arpRequest({
+    ethSrc: ADDRESSES['a']!.mac,
+    ipSrc: ADDRESSES['a']!.ip,
+    ipDst: parseIpv4('10.1.0.99'),
+  })
+  guest('a').send(question)
+  await until(() => guest('b').heard.length > 1)
+  expect(heardBy('b')[1]).toBe(hex(question))
+  expect([heardBy('a'), heardBy('d'), heardBy('c').length]).toEqual([[], [], 1])
+})
+
+test('without a controller everything goes on; a newer one takes over, and loses nothing that is on its way', async () => {
+  const sent: string[] = []
+  const send = () => {
+    const frame = datagram('a', 'b', 30, sent.length % 251)
+    sent.push(hex(frame))
+    guest('a').send(frame)
+  }
+  const stream = setInterval(send, 1)
+  await until(() => guest('b').heard.length > 20)
+  await network.stopController()
+  const before = guest('b').heard.length
+  await until(() => guest('b').heard.length > before + 20)
+  await network.startController(2n)
+  await network.settled()
+  await until(() => guest('b').heard.length > before + 60)
+  clearInterval(stream)
+  await until(() => guest('b').heard.length === sent.length)
+  expect(heardBy('b')).toEqual(sent)
+})
+
+test('a controller of an older generation is told that it is not in charge', async () => {
+  await network.stopController()
+  await network.startController(0n)
+  await until(() =>
+    network.log.some((line) => line.includes('a controller of generation 1 is in charge, not one of 0')),
+  )
+  guest('a').send(datagram('a', 'b'))
+  await until(() => guest('b').heard.length > 0)
+})
+
+test('a host that the topology does not know waits until it does', async () => {
+  await network.startHost('h3')
+  await until(() => network.log.some((line) => line.includes("no host 'h3'")))
+  const { hosts, ...rest } = twoHosts()
+  await network.controller.apply({ ...rest, hosts: [...hosts, { ...hosts[0]!, name: 'h3', vtep: '127.0.2.3' }] })
+  await until(() => network.controller.switches().some(({ name, connected }) => name === 'h3/br-int' && connected))
+})
+
+test('a wire that can not be had is refused, with the reason, and the one before stays', async () => {
+  const missing = network.controller.attach('a', 'stream:punix:/nowhere/at/all')
+  await expect(missing).rejects.toThrow(/h1 can not join a:eth0 to stream:punix:\/nowhere\/at\/all: .+/)
+  await network.joined('a:eth0', 'h1')
+  guest('a').send(datagram('a', 'b'))
+  await until(() => guest('b').heard.length > 0)
+})
+
+test('what does not fit the network between hosts is dropped, and what just fits is not', async () => {
+  // 1500 less IPv4, UDP, VXLAN and the inner Ethernet header leave 1450 bytes of inner IP packet.
+  const longest = 1450 - 28
+  guest('a').send(datagram('a', 'b', longest + 1))
+  guest('a').send(datagram('a', 'b', longest))
+  await until(() => guest('b').heard.length > 0)
+  expect(heardBy('b')).toEqual([hex(datagram('a', 'b', longest))])
+})
+
+test('a VM that moves is reached at its new host, and its old wire falls silent', async () => {
+  const moved = await network.join('b:eth0', 'h1')
+  const { id } = network.controller.migrate({ vm: 'b', to: 'h1' })
+  expect(await network.controller.migrationDone(id)).toMatchObject({ state: 'done', policy: 'identical' })
+  await network.joined('b:eth0', 'h1')
+  guest('a').send(datagram('a', 'b'))
+  await until(() => moved.heard.length > 0)
+  moved.send(datagram('b', 'a'))
+  await until(() => guest('a').heard.length > 0)
+  expect([moved.heard.map(hex), heardBy('b')]).toEqual([[hex(datagram('a', 'b'))], []])
+})
+
+test('a host that starts anew gets its flows back, and then its vNICs', async () => {
+  await network.stopHost('h2')
+  await until(() => network.controller.switches().some(({ connected }) => !connected))
+  await network.startHost('h2')
+  await network.settled()
+  await network.joined('b:eth0', 'h2')
+  guest('b').send(datagram('b', 'a'))
+  await until(() => guest('a').heard.length > 0)
+  expect(heardBy('a')).toEqual([hex(datagram('b', 'a'))])
+})
