@@ -9,7 +9,7 @@ import type { Topology } from '../topologies/topology.ts'
 import { Learner } from './learner.ts'
 import { Migrations } from './migration/migrations.ts'
 import type { ControllerEvent, Hypervisor, MigrationStatus, SwitchStatus, UserFlow, VmStatus } from './model.ts'
-import { Conflict, NotFound } from './model.ts'
+import { Conflict, NotFound, SwitchRefused } from './model.ts'
 import { FlowWrites } from './flow-writes.ts'
 import { Hosts, type HostProcess } from './hosts/hosts.ts'
 import type { Wire, Wires } from './hosts/wires.ts'
@@ -26,7 +26,7 @@ import type { RemoteSwitch } from './southbound/remote-switch.ts'
 import { EMPTY_IMAGE, type Image, NO_TOPOLOGY } from './state/image.ts'
 import { aborting, applying, attaching, detaching, LOCAL, migrating } from './state/operations.ts'
 import type { State } from './state/state.ts'
-import { appOfCookie } from './tables.ts'
+import { appOfCookie, isOwnCookie } from './tables.ts'
 import { Writes } from './writes.ts'
 
 export interface ControllerOptions {
@@ -64,13 +64,17 @@ export class Controller {
   #standings = new Map<string, string>()
   #closed = false
   readonly #resumed: Promise<unknown>
+  readonly #generation: bigint | undefined
+  /** Why this controller acts no more: another one does. */
+  superseded: string | undefined
 
   constructor(options: ControllerOptions) {
     this.#clock = options.clock
     this.#log = options.log ?? (() => {})
     this.#probes = options.probes ?? false
     this.#fleet.onStatus = (name) => this.#standingChanged(name)
-    this.#hosts = new Hosts(options.generationId ?? options.state?.generation ?? 0n, this.#log)
+    this.#generation = options.generationId ?? options.state?.generation
+    this.#hosts = new Hosts(this.#generation ?? 0n, this.#log)
     this.#hosts.onStatus = (host) => this.#hostChanged(host)
     const { asked, topology, moves, learned, ...kept } = options.state?.restored ?? EMPTY_IMAGE
     this.#asked = asked
@@ -97,7 +101,8 @@ export class Controller {
       this.#hosts.desire(this.#view, this.#wires)
     }
     this.#learner = new Learner(world)
-    const { drain, hypervisor } = options
+    const { drain } = options
+    const hypervisor = options.hypervisor && whileIn(options.hypervisor, () => this.#writes.check())
     this.#migrations = new Migrations({ ...world, drain, hypervisor }, kept.migrations)
     const finished = (options.state?.interrupted ?? []).map((entry) => this.#finish(entry))
     this.#resumed = Promise.all([this.#migrations.recovered, ...finished])
@@ -113,6 +118,7 @@ export class Controller {
 
   /** A switch has dialled in, or the process that runs a host. What it says first tells which. */
   accept(channel: Channel): void {
+    if (this.#closed) return channel.close()
     const greeting = this.#welcome(channel).catch((error: unknown) =>
       this.#log(`${channel.peer}: ${error instanceof Error ? error.message : String(error)}`),
     )
@@ -319,10 +325,47 @@ export class Controller {
       else if (message.type === 'packetIn') this.#learner.heard(name, message)
       else if (message.reason !== 'delete') this.#flowRemoved(name, message.flow)
     }
+    remote.onDemoted = () => this.#stepDown(name)
+    if (!(await this.#claim(remote))) return
     await this.#fleet.connect(remote)
     if (this.#asked === undefined) return this.#standingChanged(name)
     this.#fleet.desire(this.#view, this.#flows.all)
+    this.#catchUp(name)
     await this.#fleet.push([name])
+  }
+
+  /** False where the switch follows a controller of a later start. */
+  async #claim(remote: RemoteSwitch): Promise<boolean> {
+    if (this.#generation === undefined) return true
+    try {
+      await remote.claim(this.#generation)
+      return true
+    } catch (error) {
+      if (!(error instanceof SwitchRefused) || error.code !== 'OFPRRFC_STALE') throw error
+      this.#stepDown(remote.name)
+      return false
+    }
+  }
+
+  /** Another controller is in charge: this one does no more, so that they do not undo each other's work. */
+  #stepDown(name: string): void {
+    if (this.superseded !== undefined) return
+    this.superseded = `${name} follows another controller, of a later start; this one changes nothing any more`
+    this.#log(this.superseded)
+    this.#writes.close(this.superseded)
+    this.close()
+  }
+
+  /** What a switch has gone through while nobody listened. One that has nothing of ours has started anew, and tells nothing. */
+  #catchUp(name: string): void {
+    const { confirmed, desired } = this.#fleet.reconciler(name)
+    const found = [...confirmed.flows.values()]
+    if (!found.some(({ cookie }) => isOwnCookie(cookie))) return
+    this.#learner.recall(name, found)
+    for (const [key, flow] of desired.flows) {
+      const ends = flow.idleTimeout > 0 || flow.hardTimeout > 0
+      if (ends && !confirmed.flows.has(key) && !this.#writes.concerns(name, key)) this.#flowRemoved(name, flow)
+    }
   }
 
   #flowRemoved(name: string, flow: FlowSpec): void {
@@ -397,3 +440,15 @@ export class Controller {
     for (const listener of this.#listeners) listener(event)
   }
 }
+
+/** Guests are nobody's to stop and start who is not in charge any more. */
+const whileIn = (hypervisor: Hypervisor, check: () => void): Hypervisor => ({
+  pause: async (vm) => {
+    check()
+    await hypervisor.pause(vm)
+  },
+  resume: async (vm, host) => {
+    check()
+    await hypervisor.resume(vm, host)
+  },
+})

@@ -6,7 +6,8 @@ import type { FieldName } from '../protocols/fields.ts'
 import type { Match } from '../protocols/match.ts'
 import { formatMac } from '../protocols/address.ts'
 import type { ControllerEvent } from './model.ts'
-import type { Location, LearnedAddresses } from './network/learned.ts'
+import { attachmentsOf } from './network/attachments.ts'
+import type { LearnedAddress, LearnedAddresses, Location } from './network/learned.ts'
 import type { Intent, NetworkView, SwitchView, View } from './network/view.ts'
 import { UPLINK_PORT } from './network/view.ts'
 import type { Fleet } from './reconcile/fleet.ts'
@@ -62,6 +63,25 @@ export class Learner {
     this.#become(this.#known.forget(network.network.name, mac, seenAt))
   }
 
+  /** Flows that a switch has kept while nobody listened stand for addresses that it has heard of lately: they are known again. */
+  recall(switchName: string, flows: Iterable<FlowSpec>): void {
+    const at = this.#world.view().switches.get(switchName)
+    if (at === undefined) return
+    let learned = this.#known
+    for (const flow of flows) {
+      const found = remembered(at, flow)
+      if (found === undefined) continue
+      const { network, mac, location } = found
+      const before = learned.at(network, mac)
+      if (before === undefined || (before.kind === 'outside' && location.kind === 'outside'))
+        learned = learned.learn(network, mac, location)
+    }
+    if (learned === this.#known) return
+    if (this.#news !== undefined) this.#news = learned
+    else this.#world.amend({ learned })
+    this.#world.writes.saveLater()
+  }
+
   get #known(): LearnedAddresses {
     return this.#news ?? this.#world.intent().learned
   }
@@ -97,6 +117,21 @@ const sourceOf = (frame: Uint8Array): bigint =>
 
 const valueOf = (match: Match, field: FieldName): bigint | undefined =>
   match.find((part) => part.field === field)?.value
+
+/** The address that a flow of app `learning` stands for. */
+function remembered(at: SwitchView, { cookie, idleTimeout, match }: FlowSpec): LearnedAddress | undefined {
+  if (appOfCookie(cookie) !== 'learning' || idleTimeout === 0) return undefined
+  const network = networkNumbered(at, Number(valueOf(match, Register.Network) ?? 0n))
+  const mac = valueOf(match, 'eth_src')
+  if (network === undefined || mac === undefined || network.members.some((member) => member.mac === mac))
+    return undefined
+  const location = locate(at, Number(valueOf(match, 'in_port') ?? 0n), 0)
+  const { name } = network.network
+  if (location?.kind !== 'vnic') return location && { network: name, mac, location }
+  const nic = at.bindings.find((binding) => binding.nic.id === location.nic)!.nic
+  const attachment = attachmentsOf(nic).findIndex((one) => one.network === name)
+  return attachment < 0 ? undefined : { network: name, mac, location: { ...location, attachment } }
+}
 
 const networkNumbered = (at: SwitchView, number: number): NetworkView | undefined =>
   at.networks.find((network) => network.number === number)

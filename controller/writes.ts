@@ -1,5 +1,6 @@
 // Writes: one after the other, each in the journal, and durable before anybody is told that it is done.
 
+import { Conflict } from './model.ts'
 import type { FlowUndo, Image } from './state/image.ts'
 import type { Operation, State } from './state/state.ts'
 
@@ -9,6 +10,8 @@ export class Writes {
   /** Called when all that is wanted is durable. */
   onSaved: () => void = () => {}
   readonly #state: State | undefined
+  /** Why there are no more; undefined while there are. */
+  #closed: string | undefined
   readonly #image: () => Image
   readonly #log: (line: string) => void
   #last: Promise<unknown> = Promise.resolve()
@@ -19,6 +22,23 @@ export class Writes {
     this.#image = image
     this.#log = log
     this.unfinished = state?.restored.unfinished ?? new Map()
+  }
+
+  /** From now on nothing is written any more, and why. */
+  close(why: string): void {
+    this.#closed = why
+  }
+
+  /** @throws Conflict where nothing is to be written any more */
+  check(): void {
+    if (this.#closed !== undefined) throw new Conflict(this.#closed)
+  }
+
+  /** Whether a flow belongs to a write that is under way. */
+  concerns(switchName: string, key: string): boolean {
+    return [...this.unfinished.values()].some((undo) =>
+      undo.some((one) => one.switch === switchName && one.key === key),
+    )
   }
 
   /** Runs `work` when all that was asked before is done; it gets its number in the journal. */
@@ -33,6 +53,7 @@ export class Writes {
   }
 
   async journalled<T>(describe: () => Operation, work: (entry: number | undefined) => Promise<T>): Promise<T> {
+    this.check()
     const entry = this.begin(describe)
     try {
       const result = await work(entry)
@@ -62,13 +83,14 @@ export class Writes {
 
   /** Resolves when all that is wanted now is durable. @throws StateError */
   async save(): Promise<void> {
+    this.check()
     await this.#state?.save(this.#image())
     this.onSaved()
   }
 
   /** As `save`, within a second. */
   saveLater(): void {
-    this.#state?.saveLater(this.#image)
+    if (this.#closed === undefined) this.#state?.saveLater(this.#image)
   }
 }
 

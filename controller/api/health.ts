@@ -40,7 +40,7 @@ export function healthRoutes(api: Api, controller: Controller): void {
     },
     async (_request, reply) => {
       const health = healthOf(controller)
-      if (health.switches.inSync >= health.switches.connected) return health
+      if (controller.superseded === undefined && health.switches.inSync >= health.switches.connected) return health
       sendProblem(reply as unknown as FastifyReply, problem(503, 'not-ready', health.problems.join('\n')))
       return reply
     },
@@ -57,9 +57,12 @@ function healthOf(controller: Controller) {
       connected: switches.filter(({ connected }) => connected).length,
       inSync: switches.filter(({ connected, inSync }) => connected && inSync).length,
     },
-    problems: unwell.map(
-      ({ name, connected, problem: why }) =>
-        `${name}: ${why ?? (connected ? 'changes are under way' : 'not connected')}`,
-    ),
+    problems: [
+      ...(controller.superseded === undefined ? [] : [controller.superseded]),
+      ...unwell.map(
+        ({ name, connected, problem: why }) =>
+          `${name}: ${why ?? (connected ? 'changes are under way' : 'not connected')}`,
+      ),
+    ],
   }
 }

@@ -40,9 +40,9 @@ export function wireRoutes(api: Api, controller: Controller): void {
         response: { 200: WireReport },
       },
     },
-    async ({ params, body: { wire, host } }) => {
+    async ({ params, body: { wire, host }, actor }) => {
       checkWire(wire)
-      return reportOf(controller, await controller.attach(params.id, wire, host))
+      return reportOf(controller, await controller.attach(params.id, wire, host, actor))
     },
   )
   api.delete(
@@ -56,13 +56,13 @@ export function wireRoutes(api: Api, controller: Controller): void {
         response: { 200: WireReport },
       },
     },
-    async ({ params, query }) => reportOf(controller, await controller.detach(params.id, query.host)),
+    async ({ params, query, actor }) => reportOf(controller, await controller.detach(params.id, query.host, actor)),
   )
 }
 
-function checkWire(text: string): void {
+function checkWire(wire: string): void {
   try {
-    parseWire(text)
+    parseWire(wire)
   } catch (error) {
     throw new WrongInput('No such wire', [{ detail: (error as Error).message, pointer: '/wire' }])
   }

@@ -71,6 +71,7 @@ export class Hosts {
     await this.#known.get(name)?.answered
   }
 
+  /** Lets go of all. */
   close(): void {
     for (const { remote } of this.#known.values()) remote.close()
   }

@@ -26,6 +26,10 @@ export class LearnedAddresses {
     return [...(this.#byNetwork.get(network)?.values() ?? [])]
   }
 
+  at(network: string, mac: bigint): Location | undefined {
+    return this.#byNetwork.get(network)?.get(mac)?.location
+  }
+
   /** Of all networks. */
   all(): LearnedAddress[] {
     return [...this.#byNetwork.values()].flatMap((addresses) => [...addresses.values()])

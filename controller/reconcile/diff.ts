@@ -70,7 +70,7 @@ export function patch(state: SwitchState, change: Difference): SwitchState {
 
 /**
  * The changes as messages, in the order in which they can be made: room for new ports first, then what is added, then what
- * goes. A meter is deleted before it is set, since after a reconnection nobody knows which ones there are.
+ * goes. A meter is deleted before it is set: the same for one that is there and one that is not.
  */
 export function messagesOf(change: Difference): BundledMessage[] {
   return [

@@ -35,6 +35,11 @@ export class Reconciler {
     return this.connected && (this.#desired === undefined || this.#confirmedFor === this.#desired)
   }
 
+  /** What it is to be. */
+  get desired(): SwitchState {
+    return this.#desired ?? EMPTY_STATE
+  }
+
   get confirmed(): SwitchState {
     return this.#confirmed
   }
@@ -50,15 +55,16 @@ export class Reconciler {
     this.#desired = state
   }
 
-  /** The switch is there (again): learns what it has. Whatever was asked before comes first. */
+  /** The switch is there (again): learns all that it has. Whatever was asked before comes first. */
   connect(remote: RemoteSwitch): Promise<void> {
     this.#remote = remote
     this.#confirmedFor = undefined
     return this.#inTurn(async () => {
-      const flows = await remote.flows()
+      // Groups are nobody's here: the controller makes none, and leaves alone those that others have made for users' flows.
+      const [flows, meters] = await Promise.all([remote.flows(), remote.meters()])
       this.#confirmed = {
         ports: new Map(remote.features.ports.filter(isOurs).map((port) => [port.name, configOf(port)])),
-        meters: new Map([...this.#confirmed.meters.keys()].map((meter) => [meter, []])),
+        meters: new Map(meters.map(({ meter, bands }) => [meter, bands])),
         flows: byKey(flows.map(specOf)),
       }
     })

@@ -8,6 +8,7 @@ import type {
   FlowStatistics,
   Message,
   MessageOf,
+  MeterSpec,
   PortStatistics,
 } from '../../protocols/control/messages.ts'
 import { ALL_TABLES, ReservedPort } from '../../protocols/control/messages.ts'
@@ -34,6 +35,8 @@ export class RemoteSwitch {
   readonly features: MessageOf<'featuresReply'>
   /** What the switch says of its own accord. */
   onNotice: (message: Change) => void = () => {}
+  /** Another controller, of a later start, is the switch's primary now. */
+  onDemoted: () => void = () => {}
   onClose: () => void = () => {}
   readonly #connection: Connection
   readonly #clock: Clock
@@ -84,9 +87,21 @@ export class RemoteSwitch {
     }
   }
 
+  /**
+   * Becomes the switch's primary, before which those of earlier starts make way (OpenFlow 1.3 §6.3.6).
+   * @throws SwitchRefused OFPRRFC_STALE where it has one of a later start
+   */
+  async claim(generationId: bigint): Promise<void> {
+    await this.#ask(this.#connection.request({ type: 'roleRequest', role: 'primary', generationId }))
+  }
+
   async flows(filter: FlowFilter = EVERY_FLOW): Promise<FlowStatistics[]> {
     const parts = await this.#ask(this.#connection.requestAll({ type: 'flowStatisticsRequest', filter }))
     return parts.flatMap((part) => part.flows)
+  }
+
+  async meters(): Promise<MeterSpec[]> {
+    return (await this.#ask(this.#connection.request({ type: 'meterConfigRequest' }))).meters
   }
 
   async portStatistics(): Promise<PortStatistics[]> {
@@ -142,6 +157,9 @@ export class RemoteSwitch {
         return
       case 'echoRequest':
         this.#connection.send({ type: 'echoReply', data: message.data }, xid)
+        return
+      case 'roleStatus':
+        if (message.role === 'secondary') this.onDemoted()
         return
       case 'packetIn':
       case 'portStatus':

@@ -87,7 +87,7 @@ describe('applying a topology', () => {
 })
 
 describe('a switch that comes back', () => {
-  test('with everything gets nothing but its meters', async () => {
+  test('with everything gets nothing', async () => {
     const fleet = await controlledFleet(threeHosts())
     const device = at(fleet, H1)
     device.hangUp()
@@ -96,7 +96,7 @@ describe('a switch that comes back', () => {
     device.history = []
     device.dial(fleet.controller)
     await fleet.settle(fleet.controller.inSync())
-    expect(device.history.flat().filter(({ type }) => type !== 'meterMod')).toEqual([])
+    expect(device.history.flat()).toEqual([])
   })
 
   test('gets what it missed, and loses what it has too much', async () => {

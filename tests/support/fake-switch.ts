@@ -28,6 +28,8 @@ export class FakeSwitch {
   flows = new Map<string, FlowSpec>()
   meters = new Map<number, MeterBand[]>()
   held = new Map<string, HeldFrame[]>()
+  /** Of whoever claimed to be its primary last. */
+  generation = -1n
   /** Frames handed over to ports. */
   delivered: HeldFrame[] = []
   packetsOut = 0
@@ -37,6 +39,8 @@ export class FakeSwitch {
   received = 0
   /** Hangs up instead of hearing the message of this number. */
   hangUpAt = Infinity
+  /** Called for each message, before it is heard. */
+  onReceived: (message: Message) => void = () => {}
   /** Refuses a bundle that holds such a change. */
   refuses: (change: BundledMessage) => boolean = () => false
   /** Called for each change that takes effect. */
@@ -82,6 +86,8 @@ export class FakeSwitch {
   #receive(connection: Connection, message: Message, xid: number): void {
     if (connection !== this.#connection) return
     if (++this.received === this.hangUpAt) return this.hangUp()
+    this.onReceived(message)
+    if (connection.closed) return
     const reply = (answer: Message) => connection.send(answer, xid)
     switch (message.type) {
       case 'featuresRequest': {
@@ -94,6 +100,15 @@ export class FakeSwitch {
         const flows = [...this.flows.values()].map((flow) => ({ ...flow, ...counters }))
         return void reply({ type: 'flowStatisticsReply', flows, more: false })
       }
+      case 'meterConfigRequest': {
+        const meters = [...this.meters].map(([meter, bands]) => ({ meter, bands }))
+        return void reply({ type: 'meterConfigReply', meters })
+      }
+      case 'roleRequest':
+        if (message.generationId < this.generation)
+          return connection.sendError({ code: 'OFPRRFC_STALE', message: 'there was a later one' }, xid)
+        this.generation = message.generationId
+        return void reply({ type: 'roleReply', role: message.role, generationId: message.generationId })
       case 'portStatisticsRequest':
         return void reply({ type: 'portStatisticsReply', ports: [] })
       case 'barrierRequest':

@@ -1,0 +1,64 @@
+// A store in memory, that can be cut off as a process is that is killed: what it had taken by then is what the next one finds.
+
+import type { Batch, JournalEntry, JournalQuery, Store, StoredEntry } from '../../runtime/store.ts'
+import { StateError } from '../../runtime/store.ts'
+
+export class MemoryStore implements Store {
+  /** Batches written so far. */
+  written = 0
+  /** Cut off before the batch of this number, or as soon as it has been written. */
+  killAt: { batch: number; after: boolean } | undefined
+  /** Called when it has been cut off. */
+  onKilled: () => void = () => {}
+  /** Fails to write. */
+  full = false
+  readonly #entries: Map<string, StoredEntry>
+  readonly #journal: Map<number, JournalEntry>
+  #killed = false
+
+  constructor(from?: MemoryStore) {
+    this.#entries = new Map(from && from.#entries)
+    this.#journal = new Map(from && from.#journal)
+  }
+
+  get killed(): boolean {
+    return this.#killed
+  }
+
+  kill(): void {
+    if (this.#killed) return
+    this.#killed = true
+    this.onKilled()
+  }
+
+  async load(): Promise<StoredEntry[]> {
+    return [...this.#entries.values()]
+  }
+
+  async write({ changes, entries, results }: Batch): Promise<void> {
+    const number = ++this.written
+    if (number === this.killAt?.batch && !this.killAt.after) this.kill()
+    if (this.#killed) return new Promise<void>(() => {})
+    if (this.full) throw new StateError('no space is left')
+    for (const { kind, key, value } of changes) {
+      if (value === undefined) this.#entries.delete(`${kind} ${key}`)
+      else this.#entries.set(`${kind} ${key}`, { kind, key, value })
+    }
+    for (const entry of entries) this.#journal.set(entry.number, entry)
+    for (const [entry, result] of results) this.#journal.set(entry, { ...this.#journal.get(entry)!, result })
+    if (number !== this.killAt?.batch) return
+    this.kill()
+    await new Promise<void>(() => {})
+  }
+
+  async journal({ since = 0, before = Infinity, limit }: JournalQuery): Promise<JournalEntry[]> {
+    const newest = [...this.#journal.values()].sort((a, b) => b.number - a.number)
+    return newest.filter(({ at, number }) => at >= since && number < before).slice(0, limit)
+  }
+
+  async backup(): Promise<void> {
+    throw new Error('there is no file to copy')
+  }
+
+  async close(): Promise<void> {}
+}
