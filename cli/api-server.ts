@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { hostname } from 'node:os'
 import type { Command } from 'commander'
-import { InvalidArgumentError } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import type { Api } from '../controller/api/api.ts'
 import type { ServerOptions } from '../controller/api/server.ts'
 import type { Log } from '../runtime/log.ts'
@@ -40,8 +40,14 @@ export const withApiOptions = (command: Command): Command =>
       REQUESTS_PER_SECOND,
     )
 
+/** The option that says where the API listens. */
+export const addressOption = (flags: string): Option =>
+  new Option(flags, 'where the API listens')
+    .argParser(parseAddress)
+    .default({ host: '127.0.0.1', port: 8080 }, '127.0.0.1:8080')
+
 /** `127.0.0.1:8080`, `[::1]:8080`, `localhost:0`, or a port alone. */
-export function parseAddress(text: string): Address {
+function parseAddress(text: string): Address {
   const [, bracketed, plain, port] = /^(?:(?:\[([^\]]+)\]|([^:]*)):)?(\d{1,5})$/.exec(text) ?? []
   if (port === undefined || Number(port) > 65535)
     throw new InvalidArgumentError('expected an address and a port, as 127.0.0.1:8080')

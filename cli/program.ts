@@ -1,8 +1,11 @@
 import { Command } from 'commander'
 import { version } from './version.ts'
 import { EXIT_LEGEND, reportFailure } from './failure.ts'
+import { controllerCommand } from './controller.ts'
 import { flowCommand } from './flow.ts'
+import { statusCommand } from './status.ts'
 import { switchCommand } from './switch.ts'
+import { hostCommand } from './host.ts'
 import { initCommand } from './init.ts'
 import { linkCommand } from './link.ts'
 import { pkiCommand } from './pki.ts'
@@ -38,6 +41,9 @@ function program(): Command {
     replayCommand(),
     validateCommand(),
     upCommand(),
+    controllerCommand(),
+    hostCommand(),
+    statusCommand(),
     switchCommand(),
     traceCommand(),
     flowCommand(),

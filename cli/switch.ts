@@ -3,12 +3,13 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import type { FailMode, Vswitchd, WiredPort } from '../datapath/vswitchd/vswitchd.ts'
 import type { TableConfig } from '../protocols/control/messages.ts'
 import type { Endpoint } from '../runtime/endpoint.ts'
-import { DIAL_SYNTAX, formatEndpoint, LISTEN_SYNTAX, parseEndpoint } from '../runtime/endpoint.ts'
+import { DIAL_SYNTAX, formatEndpoint, LISTEN_SYNTAX } from '../runtime/endpoint.ts'
 import { seeded } from '../runtime/random.ts'
 import type { TlsFiles } from '../runtime/sockets.ts'
 import { dial } from '../runtime/sockets.ts'
 import { wallStopwatch } from '../runtime/stopwatch.ts'
 import { WallClock } from '../runtime/wall-clock.ts'
+import { endpoint, repeatable } from './endpoint-option.ts'
 import { questionCommands } from './questions.ts'
 import { onSignals } from './signals.ts'
 import { applyFile } from './switch-files.ts'
@@ -91,20 +92,6 @@ function runCommand(): Command {
     .action(run)
 }
 
-/** An option that may be given again and again. */
-function repeatable<T>(flags: string, description: string, parse: (text: string) => T): Option {
-  return new Option(flags, description).default([], 'none').argParser((text, before: T[]) => [...before, parse(text)])
-}
-
-function endpoint(passive: boolean): (text: string) => Endpoint {
-  return (text) => {
-    const parsed = wordsOf(() => parseEndpoint(text))
-    if (parsed.passive === passive) return parsed
-    const [given, wanted] = passive ? ['dial', LISTEN_SYNTAX] : ['listen', DIAL_SYNTAX]
-    throw new InvalidArgumentError(`It is a place to ${given}; expected ${wanted}.`)
-  }
-}
-
 function datapathId(text: string): bigint {
   const digits = /^(?:0x)?([0-9a-f]{1,16})$/i.exec(text)
   if (digits === null) throw new InvalidArgumentError('expected up to 16 hexadecimal digits')
@@ -114,14 +101,6 @@ function datapathId(text: string): bigint {
 function wholeNumber(text: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('expected a whole number')
   return Number(text)
-}
-
-function wordsOf<T>(work: () => T): T {
-  try {
-    return work()
-  } catch (error) {
-    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error))
-  }
 }
 
 /** In milliseconds. */

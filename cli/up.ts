@@ -1,9 +1,9 @@
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 import type { Api } from '../controller/api/api.ts'
 import type { ServerOptions } from '../controller/api/server.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Address, ApiFlags } from './api-server.ts'
-import { apiTerms, listenApi, parseAddress, withApiOptions } from './api-server.ts'
+import { addressOption, apiTerms, listenApi, withApiOptions } from './api-server.ts'
 import type { LogFlags } from './log.ts'
 import { openLog, withLogOptions } from './log.ts'
 import { onSignals } from './signals.ts'
@@ -25,11 +25,7 @@ export function upCommand(): Command {
     .summary('start a topology, live: controller, hosts and API in one process')
     .description('Starts a topology on the wall clock, with its controller and the HTTP API, until Ctrl-C.')
     .argument('<topology>', 'a topology, or a stock shape such as leaf-spine,2,4')
-    .addOption(
-      new Option('--listen <address:port>', 'where the API listens')
-        .argParser(parseAddress)
-        .default({ host: '127.0.0.1', port: 8080 }, '127.0.0.1:8080'),
-    )
+    .addOption(addressOption('--listen <address:port>'))
     .option('--seed <number>', 'seed for jitter and loss', seed, 1)
   return withLogOptions(withApiOptions(withTlsOptions(command, 'HTTPS')))
     .option('--json', 'say as JSON when all is ready, and where')

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import type { MigrationStatus, VmStatus } from '../controller/model.ts'
 import { ApiClient, clientCommand, print, type ClientFlags } from './client.ts'
 import { inColumns } from './columns.ts'
+import type { WireReport } from './status.ts'
 
 const EXIT_FAILED = 1
 
@@ -9,9 +10,11 @@ type MigrationReport = MigrationStatus & { blackout?: string }
 
 export function vmCommand(): Command {
   return new Command('vm')
-    .summary('list and move VMs of a running network')
+    .summary('list and move VMs of a running network, and join them to real wires')
     .addCommand(listCommand())
     .addCommand(migrateCommand())
+    .addCommand(attachCommand())
+    .addCommand(detachCommand())
 }
 
 const listCommand = () =>
@@ -46,6 +49,32 @@ const migrateCommand = () =>
       print(flags, ended, sentence(ended))
       if (ended.state !== 'done' || ended.policy === 'different') process.exitCode = EXIT_FAILED
     })
+
+const attachCommand = () =>
+  clientCommand('attach')
+    .summary('join a vNIC to a wire: tap:NAME, interface:NAME, dgram:…, stream:…')
+    .argument('<vnic>')
+    .argument('<wire>')
+    .option('--host <host>', 'where it is joined so; the host on which its VM runs where absent')
+    .action(async (vnic: string, wire: string, flags: ClientFlags & { host?: string }) => {
+      const body = { wire, ...(flags.host !== undefined && { host: flags.host }) }
+      const attached = await new ApiClient(flags).json<WireReport>('PUT', wirePath(vnic), { body })
+      const waiting = attached.problem === undefined ? '' : `; ${attached.problem}`
+      print(flags, attached, `${attached.nic} is joined to ${attached.wire} at ${attached.host}${waiting}`)
+    })
+
+const detachCommand = () =>
+  clientCommand('detach')
+    .summary('take a vNIC from its wire')
+    .argument('<vnic>')
+    .option('--host <host>', 'at which host; that on which its VM runs where absent')
+    .action(async (vnic: string, flags: ClientFlags & { host?: string }) => {
+      const query = flags.host === undefined ? {} : { host: flags.host }
+      const { nic, wire, host } = await new ApiClient(flags).json<WireReport>('DELETE', wirePath(vnic), { query })
+      print(flags, { nic, wire, host }, `${nic} is joined to nothing at ${host}; it was to ${wire}`)
+    })
+
+const wirePath = (vnic: string) => `/ports/${encodeURIComponent(vnic)}/wire`
 
 function sentence({ vm, from, to, state, blackout, held, policy, problem }: MigrationReport): string {
   const told = [blackout && `blackout ${blackout}`, `held ${held} frames`, `policy ${policy}`]

@@ -1,0 +1,88 @@
+import { Command } from 'commander'
+import type { Api } from '../controller/api/api.ts'
+import type { ServerOptions } from '../controller/api/server.ts'
+import { Controller } from '../controller/controller.ts'
+import type { Endpoint } from '../runtime/endpoint.ts'
+import { formatEndpoint, LISTEN_SYNTAX, OPENFLOW_PORT } from '../runtime/endpoint.ts'
+import { NEWCOMER_LIMITS } from '../runtime/newcomers.ts'
+import type { Listener } from '../runtime/sockets.ts'
+import { listen } from '../runtime/sockets.ts'
+import { WallClock } from '../runtime/wall-clock.ts'
+import { loadTopology } from '../topologies/load.ts'
+import type { Topology } from '../topologies/topology.ts'
+import type { Address, ApiFlags } from './api-server.ts'
+import { addressOption, apiTerms, listenApi, withApiOptions } from './api-server.ts'
+import type { LogFlags } from './log.ts'
+import { openLog, withLogOptions } from './log.ts'
+import { endpoint, repeatable } from './endpoint-option.ts'
+import { onSignals } from './signals.ts'
+import { tlsFilesOf, withTlsOptions } from './tls-options.ts'
+import { version } from './version.ts'
+
+interface Flags extends ApiFlags, LogFlags {
+  listen: Endpoint[]
+  api: Address
+  json?: true
+}
+
+const LOCAL: Endpoint = { kind: 'tcp', passive: true, host: '127.0.0.1', port: OPENFLOW_PORT }
+
+export function controllerCommand(): Command {
+  const command = new Command('controller')
+    .summary('the controller alone, for hosts that run elsewhere')
+    .description('Runs the controller of a topology until Ctrl-C; `signalbox host` runs each of its hosts.')
+    .argument('<topology>', 'a topology, or a stock shape such as leaf-spine,2,4')
+    .addOption(
+      repeatable(
+        '--listen <target>',
+        `where hosts come in: ${LISTEN_SYNTAX}; ${formatEndpoint(LOCAL)} where not said`,
+        endpoint(true),
+      ),
+    )
+    .addOption(addressOption('--api <address:port>'))
+  return withLogOptions(withApiOptions(withTlsOptions(command, 'pssl and HTTPS')))
+    .option('--json', 'say as JSON when all is ready, and where')
+    .option('--quiet', 'print nothing')
+    .action(run)
+}
+
+async function run(file: string, flags: Flags): Promise<void> {
+  const topology = await loadTopology(file)
+  const log = await openLog(flags)
+  const terms = await apiTerms(flags.api.host, flags, log)
+  const stopAsked = onSignals()
+  const clock = new WallClock()
+  const say = (line: string) => log.info({}, line)
+  const controller = new Controller({ clock, log: say, probes: true, generationId: BigInt(Date.now()) })
+  const listeners: Listener[] = []
+  try {
+    await controller.apply(topology)
+    const door = { log: say, newcomers: NEWCOMER_LIMITS }
+    for (const place of flags.listen.length > 0 ? flags.listen : [LOCAL])
+      listeners.push(await listen(place, tlsFilesOf(flags), (channel) => controller.accept(channel), door))
+    const api = await serve(controller, terms)
+    announce(topology, await listenApi(api, flags.api), listeners, flags)
+    await stopAsked
+    await api.close()
+  } finally {
+    controller.close()
+    await Promise.all(listeners.map((listener) => listener.close()))
+    clock.stop()
+  }
+}
+
+async function serve(controller: Controller, terms: ServerOptions): Promise<Api> {
+  // Other verbs do not need them, and start faster without.
+  const [{ buildServer }, { wireRoutes }] = await Promise.all([
+    import('../controller/api/server.ts'),
+    import('../controller/api/wires.ts'),
+  ])
+  return buildServer(controller, { ...terms, version, routes: (api) => wireRoutes(api, controller) })
+}
+
+function announce({ name, hosts, vms }: Topology, url: string, listeners: Listener[], { json, quiet }: Flags): void {
+  if (quiet) return
+  const places = listeners.map((listener) => formatEndpoint(listener.endpoint))
+  const words = `${name} is ready: ${hosts.length} hosts, ${vms.length} VMs. Hosts come in at ${places.join(', ')}; API at ${url}; Ctrl-C stops.`
+  process.stdout.write(`${json ? JSON.stringify({ ready: true, url, listen: places }) : words}\n`)
+}

@@ -1,0 +1,107 @@
+import { Command, InvalidArgumentError, Option } from 'commander'
+import type { LiveHostOptions } from '../datapath/host/live-host.ts'
+import type { Endpoint } from '../runtime/endpoint.ts'
+import { DIAL_SYNTAX, formatEndpoint } from '../runtime/endpoint.ts'
+import { dial } from '../runtime/sockets.ts'
+import { wallStopwatch } from '../runtime/stopwatch.ts'
+import { WallClock } from '../runtime/wall-clock.ts'
+import { parseWire } from '../runtime/wires/parse.ts'
+import type { WireSpec } from '../runtime/wires/wire.ts'
+import { endpoint, repeatable, wordsOf } from './endpoint-option.ts'
+import type { LogFlags } from './log.ts'
+import { openLog, withLogOptions } from './log.ts'
+import { onSignals } from './signals.ts'
+import type { TlsFlags } from './tls-options.ts'
+import { tlsFilesOf, withTlsOptions } from './tls-options.ts'
+
+interface Flags extends TlsFlags, LogFlags {
+  controller: Endpoint[]
+  vxlanAddress?: string
+  vxlanPort: number
+  uplink?: WireSpec
+  mtu: number
+  json?: true
+}
+
+export function hostCommand(): Command {
+  const command = new Command('host')
+    .summary('one host of a topology, with real frames in and out')
+    .description(
+      'Runs the switches of one host until Ctrl-C, as its controller says. While no controller is there, they go on as they were told.',
+    )
+    .argument('<name>', 'the host, as the topology of the controller calls it')
+    .addOption(
+      repeatable('--controller <target>', `a controller: ${DIAL_SYNTAX}`, endpoint(false)).makeOptionMandatory(),
+    )
+    .option('--vxlan-address <ipv4>', "where tunnelled frames come in (default: the host's tunnel endpoint, its vtep)")
+    .addOption(
+      new Option('--vxlan-port <port>', 'UDP port of all hosts for VXLAN')
+        .default(4789)
+        .argParser((text) => whole(text, 1, 65535)),
+    )
+    .option(
+      '--uplink <wire>',
+      'where frames of VLAN networks leave for other hosts: interface:NAME, tap:NAME, dgram:…',
+      (text) => wordsOf(() => parseWire(text)),
+    )
+    .addOption(
+      new Option('--mtu <bytes>', 'of the network between hosts; what does not fit is dropped as mtu_exceeded')
+        .default(1500)
+        .argParser((text) => whole(text, 576, 65535)),
+    )
+  return withLogOptions(withTlsOptions(command, 'ssl'))
+    .option('--json', 'say as JSON when the host runs what a controller told it')
+    .option('--quiet', 'print nothing')
+    .action(run)
+}
+
+function whole(text: string, from: number, to: number): number {
+  const number = /^\d+$/.test(text) ? Number(text) : NaN
+  if (!(number >= from && number <= to)) throw new InvalidArgumentError(`expected ${from} to ${to}`)
+  return number
+}
+
+async function run(name: string, flags: Flags): Promise<void> {
+  if (flags.controller.length === 0) throw new Error(`--controller is missing; expected ${DIAL_SYNTAX}`)
+  const log = await openLog(flags)
+  const stopAsked = onSignals()
+  const clock = new WallClock()
+  try {
+    // Other verbs do not need it, and start faster without.
+    const { LiveHost } = await import('../datapath/host/live-host.ts')
+    const host = await LiveHost.start(optionsOf(name, flags, clock, (line) => log.info({ host: name }, line)))
+    await stopAsked
+    await host.stop()
+  } finally {
+    clock.stop()
+  }
+}
+
+function optionsOf(name: string, flags: Flags, clock: WallClock, log: (line: string) => void): LiveHostOptions {
+  const tls = tlsFilesOf(flags)
+  if (tls === undefined && flags.controller.some(({ kind }) => kind === 'ssl'))
+    throw new Error('ssl: needs --private-key, --certificate and --ca-cert')
+  log(`${name} dials ${flags.controller.map(formatEndpoint).join(', ')}; Ctrl-C stops`)
+  let announced = false
+  return {
+    name,
+    clock,
+    controllers: flags.controller,
+    dial,
+    vxlan: {
+      port: flags.vxlanPort,
+      ...(flags.vxlanAddress !== undefined && { address: flags.vxlanAddress }),
+    },
+    mtu: flags.mtu,
+    stopwatch: wallStopwatch,
+    ...(tls && { tls }),
+    ...(flags.uplink && { uplink: flags.uplink }),
+    configured: ({ problem }, bridges) => {
+      if (announced || flags.quiet || bridges.length === 0) return
+      announced = true
+      const words = `${name} runs ${bridges.join(', ')}${problem === '' ? '' : `; ${problem}`}`
+      process.stdout.write(`${flags.json ? JSON.stringify({ ready: true, bridges, problem }) : words}\n`)
+    },
+    log,
+  }
+}
