@@ -10,8 +10,6 @@ export interface Wire {
   readonly wire: string
 }
 
-export const NO_WIRES: Wires = new Map()
-
 const key = (nic: string, host: string): string => `${nic}@${host}`
 
 export const wireAt = (wires: Wires, nic: string, host: string): Wire | undefined => wires.get(key(nic, host))

@@ -72,7 +72,9 @@ export class Reconnect {
     } catch (error) {
       this.#timer.cancel()
       if (this.#stopped) return
-      this.#complain(`${name}: ${error instanceof Error ? error.message : String(error)}; again in ${this.#backoff / SECOND} s`)
+      this.#complain(
+        `${name}: ${error instanceof Error ? error.message : String(error)}; again in ${this.#backoff / SECOND} s`,
+      )
       this.#retry()
     }
   }

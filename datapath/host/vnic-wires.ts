@@ -79,7 +79,7 @@ export class VnicWires {
     const before = plugged.problem
     try {
       const wire = await openWire(parseWire(plugged.text), (bytes) => received(vnic, bytes), log)
-      if (this.#plugged.get(vnic) !== plugged) return void (await wire.close())
+      if (this.#plugged.get(vnic) !== plugged) return await wire.close()
       plugged.wire = wire
       plugged.problem = ''
       wire.onLink = changed

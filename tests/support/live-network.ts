@@ -20,7 +20,7 @@ import type { Topology } from '../../topologies/topology.ts'
 
 const LOCAL: Endpoint = { kind: 'tcp', passive: true, host: '127.0.0.1', port: 0 }
 
-const nic = (network: string, mac: number, address: string) => ({
+const vnic = (network: string, mac: number, address: string) => ({
   name: 'eth0',
   network,
   mac: `02:00:00:00:00:0${mac}`,
@@ -42,10 +42,10 @@ export const twoHosts = (): Topology =>
         { name: 'blue', type: 'vlan', segment: 10, subnets: [{ cidr: '10.2.0.0/24' }] },
       ],
       vms: [
-        { name: 'a', host: 'h1', nics: [nic('green', 1, '10.1.0.1')] },
-        { name: 'b', host: 'h2', nics: [nic('green', 2, '10.1.0.2')] },
-        { name: 'c', host: 'h1', nics: [nic('blue', 3, '10.2.0.3')] },
-        { name: 'd', host: 'h2', nics: [nic('blue', 4, '10.2.0.4')] },
+        { name: 'a', host: 'h1', nics: [vnic('green', 1, '10.1.0.1')] },
+        { name: 'b', host: 'h2', nics: [vnic('green', 2, '10.1.0.2')] },
+        { name: 'c', host: 'h1', nics: [vnic('blue', 3, '10.2.0.3')] },
+        { name: 'd', host: 'h2', nics: [vnic('blue', 4, '10.2.0.4')] },
       ],
     }),
     'two-hosts',

@@ -89,6 +89,8 @@ test('a host that the topology does not know waits until it does', async () => {
   const { hosts, ...rest } = twoHosts()
   await network.controller.apply({ ...rest, hosts: [...hosts, { ...hosts[0]!, name: 'h3', vtep: '127.0.2.3' }] })
   await until(() => network.controller.switches().some(({ name, connected }) => name === 'h3/br-int' && connected))
+  await network.settled()
+  expect(network.controller.hostProcess('h3')).toMatchObject({ wires: [] })
 })
 
 test('a wire that can not be had is refused, with the reason, and the one before stays', async () => {
