@@ -81,6 +81,7 @@ test('a controller of an older generation is told that it is not in charge', asy
   )
   guest('a').send(datagram('a', 'b'))
   await until(() => guest('b').heard.length > 0)
+  expect(heardBy('b')).toEqual([hex(datagram('a', 'b'))])
 })
 
 test('a host that the topology does not know waits until it does', async () => {
