@@ -75,6 +75,8 @@ export class ApiClient {
       throw new Error(unreachable(this.#base, error))
     })
     const body = await text(response)
+    if (response.statusCode === 401 && this.#token === undefined)
+      throw new Error(`${this.#base.origin} asks for a token: put it into the environment as SIGNALBOX_TOKEN`)
     if (response.statusCode! >= 400) throw new Refused(problemOf(response, body))
     return body
   }

@@ -19,10 +19,13 @@ export const withLogOptions = (command: Command): Command =>
     .addOption(new Option('--log-level <level>', 'what is said at least').choices(LEVELS).default('info'))
 
 /** Nothing is said with `quiet`. */
-export async function openLog({ logFormat, logLevel, quiet }: LogFlags): Promise<Log> {
+export async function openLog(
+  { logFormat, logLevel, quiet }: LogFlags,
+  say: (line: string) => void = (line) => void process.stderr.write(line),
+): Promise<Log> {
   // Other verbs do not need it, and start faster without.
   const { pino } = await import('pino')
-  const write = (line: string) => process.stderr.write(withoutSecrets(logFormat === 'json' ? line : plain(line)))
+  const write = (line: string) => say(withoutSecrets(logFormat === 'json' ? line : plain(line)))
   const options = {
     level: quiet ? 'silent' : logLevel,
     base: { name: 'signalbox' },

@@ -16,9 +16,9 @@ import { migrationJson } from './migrations.ts'
 const REMEMBERED = 1000
 const HEARTBEAT_MS = 15_000
 /** Bytes that may wait for a reader. */
-const LARGEST_BACKLOG = 1 << 20
+const LARGEST_BACKLOG = 4 << 20
 /** Bytes that are remembered: a reader that comes back can have them all at once. */
-const LARGEST_MEMORY = LARGEST_BACKLOG >> 1
+const LARGEST_MEMORY = LARGEST_BACKLOG >> 2
 
 interface NumberedEvent {
   number: number

@@ -1,5 +1,6 @@
 // A small network, live, behind its API: two VMs of `blue` and one of `green`, on two hosts.
 
+import type { ServerOptions } from '../../controller/api/server.ts'
 import { buildServer } from '../../controller/api/server.ts'
 import type { Api } from '../../controller/api/api.ts'
 import { Lab } from '../../lab/lab.ts'
@@ -33,10 +34,11 @@ export interface LiveLab {
   stop(): Promise<void>
 }
 
-export async function startLiveLab(): Promise<LiveLab> {
+export async function startLiveLab(options: ServerOptions = {}): Promise<LiveLab> {
   const clock = new WallClock()
   const lab = await Lab.start(parseTopology(JSON.stringify(smallTopology()), 'small'), { clock, seed: 1 })
   const api = await buildServer(lab.controller, {
+    ...options,
     apply: (topology) => lab.apply(topology),
     routes: (routes) => liveRoutes(routes, lab),
   })
