@@ -38,6 +38,9 @@ export const WITHOUT_FORM: ReadonlySet<MessageType> = new Set<MessageType>([
   'heldFramesRequest',
   'heldFramesReply',
   'deliverFrames',
+  'hostHello',
+  'hostConfig',
+  'hostStatus',
   'tableDescriptionRequest',
   'tableDescriptionReply',
 ])
