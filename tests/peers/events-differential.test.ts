@@ -25,7 +25,7 @@ import { OpenFlowSides, byPort, text, told } from './support/openflow-sides.ts'
 import { ovsInstalled } from './support/ovs.ts'
 
 const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
-const COUNT = Number(process.env['CASES'] ?? 30)
+const COUNT = Number(process.env['CASES'] ?? 12)
 const seeds = Array.from({ length: COUNT }, (_, index) => FIRST + index)
 
 const CASES: readonly (readonly [string, (random: Random) => Step[]])[] = [

@@ -19,7 +19,7 @@ import type { Step } from './support/time-cases.ts'
 import { flowCase, meterCase } from './support/time-cases.ts'
 
 const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
-const COUNT = Number(process.env['CASES'] ?? 100)
+const COUNT = Number(process.env['CASES'] ?? 50)
 const seeds = (count: number) => Array.from({ length: count }, (_, index) => FIRST + index)
 
 describe.runIf(ovsInstalled())('time beside Open vSwitch', () => {
