@@ -190,7 +190,8 @@ export class Microflows {
     this.#age = (this.#age + 1) | 0
     slots[place + NUMBER] = number
     slots[place + USED] = this.#age
-    slots.set(words.subarray(0, this.#masks.length), place + HEAD)
+    const count = this.#masks.length
+    for (let index = 0; index < count; index++) slots[place + HEAD + index] = words[index]
   }
 
   #isWorthLess(slot: number, other: number): boolean {
