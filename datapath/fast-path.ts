@@ -114,7 +114,8 @@ export class FastPath {
     const port = exit?.portAsOf(cache.changes.count, this.#ports)
     const isAlone = port === undefined || port.config.type === 'patch' || cache.records.has(place, Mark.Lasting)
     const end = isAlone ? start + 1 : vector.endOfRun(start, limit)
-    cache.countRun(vector, start, end, place, this.#arena, this.#lastInstant(vector, start, end, now))
+    const bytes = vector.bytesOf(this.#arena, start, end)
+    cache.countRun(vector, start, end, place, this.#arena, bytes, this.#lastInstant(vector, start, end, now))
     const last = this.#instantOf(frames[end - 1], now)
     if (port === undefined) {
       this.#longerWay.act(frames[start], cache.at(place), last)
@@ -122,7 +123,9 @@ export class FastPath {
     }
     if (this.#events.stirred !== undefined && !cache.at(place).isSteady) this.#tellAreStirred(vector, start, end)
     if (cache.records.has(place, Mark.Effects)) this.#longerWay.bringAbout(cache.at(place), last)
-    exit!.prepare(this.#arena, frames, start, end)
+    const added = exit!.prepare(this.#arena, frames, start, end)
+    port.counters.sentPackets += end - start
+    port.counters.sentBytes += bytes + added
     this.#transmit(vector, start, end, port, cache.at(place))
     return end
   }
@@ -142,9 +145,6 @@ export class FastPath {
   #transmit(vector: Vector, start: number, end: number, port: Port, megaflow: Megaflow): void {
     const { frames } = vector
     const events = this.#events
-    const { counters } = port
-    counters.sentPackets += end - start
-    counters.sentBytes += vector.bytesOf(this.#arena, start, end)
     if (events.output !== undefined) this.#tellOfOutput(vector, start, end, port, megaflow)
     if (events.transmitAll !== undefined) return events.transmitAll(port, frames, start, end)
     for (let index = start; index < end; index++) {

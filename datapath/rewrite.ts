@@ -6,9 +6,8 @@ import { EtherType } from '../protocols/match.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
 import { addressesCovered, Covered, write16, write32 } from './rewrite/bits.ts'
 import { hasEthernet } from './rewrite/ethernet-header.ts'
-import { closeGap, hasRoom, openGap } from './rewrite/gap.ts'
 import type { Layout } from './rewrite/layout.ts'
-import { isTagged, locate } from './rewrite/layout.ts'
+import { locate } from './rewrite/layout.ts'
 import { setLabelWord } from './rewrite/mpls.ts'
 import { setNeighbourWord } from './rewrite/neighbour-discovery.ts'
 import { setServiceId } from './rewrite/pbb.ts'
@@ -18,9 +17,8 @@ export { popEthernet, pushEthernet } from './rewrite/ethernet-header.ts'
 export { popMpls, pushMpls } from './rewrite/mpls.ts'
 export { popPbb, pushPbb } from './rewrite/pbb.ts'
 export { copyTtlIn, copyTtlOut } from './rewrite/ttl.ts'
+export { popVlan, pushVlan } from './rewrite/vlan.ts'
 
-const ETHERNET_ADDRESSES = 12
-const TAG_SIZE = 4
 const VLAN_PRESENT = 0x1000
 
 const ARP_OPERATION = 6
@@ -51,20 +49,6 @@ export function applySet(arena: FrameArena, frame: FrameHandle, word: number, va
   else if (word >= Word.mpls && word < Word.pbbServiceId) setLabelWord(layout, word, value, mask)
   else if (word === Word.pbbServiceId) setServiceId(layout, value, mask)
   else if (layout.network !== 0) setNetworkWord(layout, word, value, mask)
-}
-
-/** Puts a tag in front of whatever follows the Ethernet addresses. */
-export function pushVlan(arena: FrameArena, frame: FrameHandle, etherType: number, tci: number): void {
-  if (!hasEthernet(arena, frame) || !hasRoom(arena, frame, TAG_SIZE)) return
-  openGap(arena, frame, ETHERNET_ADDRESSES, TAG_SIZE)
-  const tag = arena.offset[frame]! + ETHERNET_ADDRESSES
-  arena.view.setUint16(tag, etherType)
-  arena.view.setUint16(tag + 2, tci)
-}
-
-/** Takes the outer tag off; a frame without one stays as it is. */
-export function popVlan(arena: FrameArena, frame: FrameHandle): void {
-  if (isTagged(arena, frame)) closeGap(arena, frame, ETHERNET_ADDRESSES, TAG_SIZE)
 }
 
 function setEthernetWord(layout: Layout, at: number, word: number, value: number, mask: number): void {

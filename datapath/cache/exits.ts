@@ -6,9 +6,9 @@ import type { FrameArena } from '../frames.ts'
 import { outerHeaders } from '../passage.ts'
 import type { Port } from '../ports.ts'
 import type { Output } from '../run-actions.ts'
+import { applySet } from '../rewrite.ts'
+import { popVlanOffAll, pushVlanToAll } from '../rewrite/vlan.ts'
 import type { Rewrite } from '../run-rewrites.ts'
-import { rewrite } from '../run-rewrites.ts'
-import { popVlan, pushVlan } from '../rewrite.ts'
 import type { OuterHeaders } from '../tunnels/outer-headers.ts'
 
 /** Leaves an Ethernet frame one, and makes it longer by a tag at most. */
@@ -43,11 +43,13 @@ export class Exit {
     return this.#port
   }
 
-  /** Makes the frames from `start` to `end` what leaves. */
-  prepare(arena: FrameArena, frames: Int32Array, start: number, end: number): void {
+  /** Makes the frames from `start` to `end` what leaves, and gives by how many bytes that is more. */
+  prepare(arena: FrameArena, frames: Int32Array, start: number, end: number): number {
     const rewrites = this.#rewrites
-    for (let index = 0; index < rewrites.length; index++) rewriteAll(arena, frames, start, end, rewrites[index])
-    this.#head?.putOntoAll(arena, frames, start, end)
+    let added = 0
+    for (let index = 0; index < rewrites.length; index++)
+      added += rewriteAll(arena, frames, start, end, rewrites[index])
+    return this.#head === undefined ? added : added + this.#head.putOntoAll(arena, frames, start, end)
   }
 
   #look(change: number, ports: PortsByNumber): void {
@@ -59,16 +61,16 @@ export class Exit {
   }
 }
 
-function rewriteAll(arena: FrameArena, frames: Int32Array, start: number, end: number, action: PlainRewrite): void {
+function rewriteAll(arena: FrameArena, frames: Int32Array, start: number, end: number, action: PlainRewrite): number {
   switch (action.type) {
     case 'push_vlan':
-      for (let index = start; index < end; index++) pushVlan(arena, frames[index], action.etherType, action.tci)
-      return
+      return pushVlanToAll(arena, frames, start, end, action.etherType, action.tci)
     case 'pop_vlan':
-      for (let index = start; index < end; index++) popVlan(arena, frames[index])
-      return
+      return popVlanOffAll(arena, frames, start, end)
     case 'set':
-      for (let index = start; index < end; index++) rewrite(arena, frames[index], action)
+      for (let index = start; index < end; index++)
+        applySet(arena, frames[index], action.word, action.value, action.mask)
+      return 0
   }
 }
 

@@ -198,6 +198,7 @@ export class FlowCache {
     if (entrance.only !== undefined && this.#holds(entrance.only)) {
       numbers.fill(entrance.only.number, 0, count)
       shapes.fill(NO_SHAPE, 0, count)
+      vector.isOneRun = true
       return
     }
     const { view, offset, length } = arena
@@ -205,12 +206,15 @@ export class FlowCache {
       const frame = frames[index]
       shapes[index] = shapeOf(view, offset[frame], length[frame])
     }
+    vector.isOneRun = false
     for (let start = 0; start < count;) {
       const shape = shapes[start]
       let end = start + 1
       while (end < count && shapes[end] === shape) end++
       if (shape === NO_SHAPE) numbers.fill(0, start, end)
-      else entrance.microflows(shape).findAll(arena, frames, start, end, numbers)
+      else
+        vector.isOneRun =
+          entrance.microflows(shape).findAll(arena, frames, start, end, numbers) && end - start === count
       start = end
     }
   }
@@ -225,7 +229,15 @@ export class FlowCache {
   }
 
   /** Counts the frames from `start` to `end`, which `recall` found to go by the megaflow that is kept there; the last came at `usedAt`. */
-  countRun(vector: Vector, start: number, end: number, place: number, arena: FrameArena, usedAt: Nanoseconds): void {
+  countRun(
+    vector: Vector,
+    start: number,
+    end: number,
+    place: number,
+    arena: FrameArena,
+    bytes: number,
+    usedAt: Nanoseconds,
+  ): void {
     const { records, statistics } = this
     const packets = end - start
     if (vector.shapes[start] === NO_SHAPE) statistics.only += packets
@@ -233,7 +245,7 @@ export class FlowCache {
       statistics.microflow += packets
       if (records.has(place, Mark.Tcp)) this.#noteTcpFlagsOfRun(vector, start, end, place, arena)
     }
-    this.#count(place, packets, vector.bytesOf(arena, start, end), usedAt)
+    this.#count(place, packets, bytes, usedAt)
   }
 
   /** The megaflow that is kept there. */

@@ -12,7 +12,7 @@
 // once for each kind of mask.
 
 import { KEY_WORDS } from '../../protocols/fields.ts'
-import type { FrameArena, FrameHandle } from '../frames.ts'
+import type { FrameArena } from '../frames.ts'
 import { SHAPED_BYTES, markBytes } from './frame-shape.ts'
 import { finished, mixed } from './hash.ts'
 import type { MegaflowMask } from './megaflows.ts'
@@ -93,28 +93,38 @@ export class Microflows {
   }
 
   /**
-   * Puts the numbers of the megaflows that the frames from `start` to `end` go by into `numbers`, 0 for what is not known. All
-   * frames are of this shape.
+   * Puts the numbers of the megaflows that the frames from `start` to `end` go by into `numbers`, 0 for what is not known, and says
+   * whether all are the same. All frames are of this shape.
    */
-  findAll(arena: FrameArena, frames: ArrayLike<FrameHandle>, start: number, end: number, numbers: Int32Array): void {
+  findAll(arena: FrameArena, frames: Int32Array, start: number, end: number, numbers: Int32Array): boolean {
     if (this.#masks.length === FEW) return this.#findAllOfFew(arena, frames, start, end, numbers)
     const { view, offset } = arena
-    for (let index = start; index < end; index++) numbers[index] = this.#find(view, offset[frames[index]])
+    let different = 0
+    let before = 0
+    for (let index = start; index < end; index++) {
+      const number = this.#find(view, offset[frames[index]])
+      numbers[index] = number
+      if (index > start) different |= number ^ before
+      before = number
+    }
+    return different === 0
   }
 
   /** The same as `#find` for a union of four words, without a loop for words. */
   #findAllOfFew(
     { view, offset }: FrameArena,
-    frames: ArrayLike<FrameHandle>,
+    frames: Int32Array,
     start: number,
     end: number,
     numbers: Int32Array,
-  ): void {
+  ): boolean {
     const slots = this.#slots
     const lastSlot = this.#lastSlot
     const age = this.#age
     const [place0, place1, place2, place3] = this.#places
     const [mask0, mask1, mask2, mask3] = this.#masks
+    let different = 0
+    let before = 0
     for (let index = start; index < end; index++) {
       const at = offset[frames[index]]
       const a = view.getInt32(at + place0, true) & mask0
@@ -132,7 +142,10 @@ export class Microflows {
         break
       }
       numbers[index] = number
+      if (index > start) different |= number ^ before
+      before = number
     }
+    return different === 0
   }
 
   #find(view: DataView, at: number): number {

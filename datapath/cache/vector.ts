@@ -10,6 +10,8 @@ export class Vector {
   /** Of the megaflow that each goes by; 0 where none is known. */
   readonly numbers = new Int32Array(VECTOR)
   readonly shapes = new Int8Array(VECTOR)
+  /** All go by the same megaflow. */
+  isOneRun = false
   /** Lengths in bytes: of all frames together, of the shortest and of the longest. */
   bytes = 0
   shortest = 0
@@ -19,6 +21,8 @@ export class Vector {
   take(frames: ArrayLike<FrameHandle>, start: number, count: number): void {
     const own = this.frames
     this.count = count
+    // All that is there is copied sooner than some of it.
+    if (frames instanceof Int32Array && start === 0 && frames.length <= VECTOR) return own.set(frames)
     for (let index = 0; index < count; index++) own[index] = frames[start + index]
   }
 
@@ -41,6 +45,7 @@ export class Vector {
 
   /** Where those before `limit` end that go by the same megaflow as the one at `start`. */
   endOfRun(start: number, limit: number): number {
+    if (this.isOneRun) return limit
     const { numbers } = this
     const number = numbers[start]
     let end = start + 1
@@ -48,8 +53,9 @@ export class Vector {
     return end
   }
 
-  /** Bytes of the frames from `start` to `end`, as long as they are now. */
+  /** Bytes of the frames from `start` to `end`, as long as they were when they were measured. */
   bytesOf({ length }: FrameArena, start: number, end: number): number {
+    if (end - start === this.count) return this.bytes
     const { frames } = this
     let bytes = 0
     for (let index = start; index < end; index++) bytes += length[frames[index]]

@@ -89,9 +89,10 @@ export class OuterHeaders {
     return true
   }
 
-  /** The same for the frames from `start` to `end`. */
-  putOntoAll(arena: FrameArena, frames: Int32Array, start: number, end: number): void {
+  /** The same for the frames from `start` to `end`, none of which is too long. Gives how many bytes that adds. */
+  putOntoAll(arena: FrameArena, frames: Int32Array, start: number, end: number): number {
     for (let index = start; index < end; index++) this.putOnto(arena, frames[index])
+    return VXLAN_OVERHEAD * (end - start)
   }
 
   #write(view: DataView, at: number): void {
