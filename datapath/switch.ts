@@ -21,8 +21,7 @@ import type { FlowKey } from './flow-key.ts'
 import { ETHERNET_HEADER_SIZE, extractKey } from './flow-key.ts'
 import { ConnectionTracker } from './conntrack/connection-tracker.ts'
 import type { Tracked } from './conntrack/tracker.ts'
-import type { LongerWay } from './fast-path.ts'
-import { FastPath, OWN_INSTANT } from './fast-path.ts'
+import { FastPath, instantOf, OWN_INSTANT } from './fast-path.ts'
 import { FlowTables } from './flow-tables.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
 import { GroupTable } from './groups.ts'
@@ -163,7 +162,7 @@ export class Switch {
     })
     this.connections = new ConnectionTracker({ clock, random, released: (frame, reason) => this.#drop(frame, reason) })
     this.cache = new FlowCache(this, cache)
-    this.#fastPath = this.#makeFastPath()
+    this.#fastPath = this.#makeFastPath(events)
     const { changes } = this.cache
     const catchUp = () => this.cache.tell()
     this.macTable = new MacTable({ changed: (vlan, mac) => changes.note({ type: 'address', vlan, mac }) })
@@ -217,7 +216,7 @@ export class Switch {
     try {
       for (let start = 0; start < count; start += VECTOR) {
         vector.take(frames, start, Math.min(VECTOR, count - start))
-        this.#fastPath.take(vector, port, entrance, now)
+        this.#receiveVector(vector, port, entrance, now)
       }
     } finally {
       this.#end()
@@ -241,13 +240,13 @@ export class Switch {
         }
         const entrance = cache.atTunnel(port, outer.vni, outer.source, outer.destination)
         if (current !== undefined && (entrance !== current || vector.count === VECTOR)) {
-          this.#fastPath.take(vector, current.tunnel!.port, current, now)
+          this.#receiveVector(vector, current.tunnel!.port, current, now)
           vector.count = 0
         }
         current = entrance
         vector.frames[vector.count++] = frame
       }
-      if (current !== undefined) this.#fastPath.take(vector, current.tunnel!.port, current, now)
+      if (current !== undefined) this.#receiveVector(vector, current.tunnel!.port, current, now)
     } finally {
       this.#end()
     }
@@ -255,6 +254,29 @@ export class Switch {
 
   get #freeVector(): Vector {
     return (this.#vectors[this.#nesting] ??= new Vector())
+  }
+
+  /** The main loop: the fast path takes as many frames as it may together; each that it leaves goes the longer way. */
+  #receiveVector(vector: Vector, port: number, entrance: Entrance, now: Nanoseconds): void {
+    const { cache, arena } = this
+    const { frames, numbers, count } = vector
+    const ingress = this.ports.byNumber(port)
+    const isTimed = this.stageTimes.startVector(count)
+    cache.recall(entrance, arena, vector)
+    if (isTimed) this.stageTimes.recalled()
+    const areTogether = this.#fastPath.admit(vector, ingress)
+    for (let start = 0, end = 0; start < count; start = end) {
+      const frame = frames[start]
+      end = start + 1
+      if (!areTogether && !this.#admit(frame, ingress)) continue
+      nextFrame()
+      const place = this.#mayGoOn ? cache.placeOf(numbers[start]) : 0
+      const left = place === 0 ? start : this.#fastPath.letOut(vector, start, areTogether ? count : end, place, now)
+      if (left > start) end = left
+      else if (place === 0) this.#forward(frame, port, entrance, instantOf(arena, frame, now))
+      else this.#carryOut(frame, cache.at(place), instantOf(arena, frame, now))
+    }
+    if (isTimed) this.stageTimes.stop()
   }
 
   /** A frame that the controller sends, as though it had come in at `inPort`. Takes ownership. */
@@ -278,16 +300,9 @@ export class Switch {
     this.tables.close()
   }
 
-  #makeFastPath(): FastPath {
-    const { arena, ports, cache, stageTimes } = this
-    const longerWay: LongerWay = {
-      mayGoOn: () => this.#mayGoOn,
-      admit: (frame, port) => this.#admit(frame, port),
-      forward: (frame, port, entrance, now) => this.#forward(frame, port, entrance, now),
-      act: (frame, megaflow, now) => this.#act(frame, megaflow, now),
-      bringAbout: (megaflow, now) => this.#bringAbout(megaflow, now),
-    }
-    return new FastPath({ arena, ports, cache, stageTimes, events: this.#events, longerWay })
+  #makeFastPath(events: SwitchEvents): FastPath {
+    const { arena, ports, cache } = this
+    return new FastPath({ arena, ports, cache, events, bringAbout: (...what) => this.#bringAbout(...what) })
   }
 
   /** Frames are about to be dealt with: gives the time at which, or OWN_INSTANT. */
@@ -359,13 +374,8 @@ export class Switch {
   }
 
   #carryOut(frame: FrameHandle, megaflow: Megaflow, now: Nanoseconds, tracked?: Tracked): void {
-    this.cache.count(megaflow, this.arena.length[frame], now)
-    this.#act(frame, megaflow, now, tracked)
-  }
-
-  /** Does what the pipeline said is to be done to a frame, which has been counted. */
-  #act(frame: FrameHandle, megaflow: Megaflow, now: Nanoseconds, tracked?: Tracked): void {
     spend(megaflow.effort)
+    this.cache.count(megaflow, this.arena.length[frame], now)
     if (!megaflow.isSteady) this.#events.stirred?.(frame)
     if (megaflow.effects.length > 0) this.#bringAbout(megaflow, now)
     runActions(frame, megaflow.actions, megaflow.hits, this.#surroundings, tracked)

@@ -189,34 +189,11 @@ export class FlowCache {
     return entrance
   }
 
-  /**
-   * Looks for what is known of a vector's frames without their keys, and puts the numbers of their megaflows into it. In two steps, each
-   * for all frames before the next: the machine does a short loop in far less time, and waits for memory once for many.
-   */
+  /** Looks for what is known of a vector's frames without their keys, and puts the numbers of their megaflows into it. */
   recall(entrance: Entrance, arena: FrameArena, vector: Vector): void {
-    const { count, frames, numbers, shapes } = vector
-    if (entrance.only !== undefined && this.#holds(entrance.only)) {
-      numbers.fill(entrance.only.number, 0, count)
-      shapes.fill(NO_SHAPE, 0, count)
-      vector.isOneRun = true
-      return
-    }
-    const { view, offset, length } = arena
-    for (let index = 0; index < count; index++) {
-      const frame = frames[index]
-      shapes[index] = shapeOf(view, offset[frame], length[frame])
-    }
-    vector.isOneRun = false
-    for (let start = 0; start < count;) {
-      const shape = shapes[start]
-      let end = start + 1
-      while (end < count && shapes[end] === shape) end++
-      if (shape === NO_SHAPE) numbers.fill(0, start, end)
-      else
-        vector.isOneRun =
-          entrance.microflows(shape).findAll(arena, frames, start, end, numbers) && end - start === count
-      start = end
-    }
+    const { only } = entrance
+    if (only !== undefined && this.#holds(only)) vector.allGoBy(only.number)
+    else entrance.recall(arena, vector)
   }
 
   /** Where the megaflow of this number is kept, if its answer holds; else 0. */
@@ -228,24 +205,14 @@ export class FlowCache {
     return place
   }
 
-  /** Counts the frames from `start` to `end`, which `recall` found to go by the megaflow that is kept there; the last came at `usedAt`. */
-  countRun(
-    vector: Vector,
-    start: number,
-    end: number,
-    place: number,
-    arena: FrameArena,
-    bytes: number,
-    usedAt: Nanoseconds,
-  ): void {
+  /** Notes that `recall` has found the megaflow that is kept there for the frames from `start` to `end`. */
+  noteRun(vector: Vector, start: number, end: number, place: number, arena: FrameArena): void {
     const { records, statistics } = this
-    const packets = end - start
-    if (vector.shapes[start] === NO_SHAPE) statistics.only += packets
+    if (vector.shapes[start] === NO_SHAPE) statistics.only += end - start
     else {
-      statistics.microflow += packets
+      statistics.microflow += end - start
       if (records.has(place, Mark.Tcp)) this.#noteTcpFlagsOfRun(vector, start, end, place, arena)
     }
-    this.#count(place, packets, bytes, usedAt)
   }
 
   /** The megaflow that is kept there. */
@@ -294,7 +261,12 @@ export class FlowCache {
   /** Counts a frame of the megaflow. */
   count(megaflow: Megaflow, length: number, now: Nanoseconds): void {
     if (megaflow.number === 0) megaflow.tell(1, length, now)
-    else this.#count(megaflow.number & this.#lastPlace, 1, length, now)
+    else this.countAt(megaflow.number & this.#lastPlace, 1, length, now)
+  }
+
+  /** Counts frames of the megaflow that is kept there. */
+  countAt(place: number, packets: number, bytes: number, usedAt: Nanoseconds): void {
+    if (this.records.count(place, packets, bytes, usedAt)) this.#news.push(this.records.number(place))
   }
 
   /** Brings in what was counted: to be called before counters of flows, tables or groups are read or any of them changes. */
@@ -440,10 +412,6 @@ export class FlowCache {
     let flags = 0
     for (let index = start; index < end; index++) flags |= tcpFlagsOf(view, offset[frames[index]], shapes[index])
     this.records.addTcpFlags(place, flags)
-  }
-
-  #count(place: number, packets: number, bytes: number, usedAt: Nanoseconds): void {
-    if (this.records.count(place, packets, bytes, usedAt)) this.#news.push(this.records.number(place))
   }
 
   /** Some that are idle go: to be called now and then. */

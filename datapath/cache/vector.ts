@@ -1,4 +1,5 @@
 import type { FrameArena, FrameHandle } from '../frames.ts'
+import { NO_SHAPE } from './frame-shape.ts'
 
 /** Frames that are looked up together, at most. */
 export const VECTOR = 256
@@ -41,6 +42,13 @@ export class Vector {
     this.bytes = bytes
     this.shortest = shortest
     this.longest = longest
+  }
+
+  /** Whatever their bytes, its frames go by the megaflow of this number. */
+  allGoBy(number: number): void {
+    this.numbers.fill(number, 0, this.count)
+    this.shapes.fill(NO_SHAPE, 0, this.count)
+    this.isOneRun = true
   }
 
   /** Where those before `limit` end that go by the same megaflow as the one at `start`. */

@@ -17,11 +17,15 @@ export const sourcePortFor = (layout: Layout, start: number, length: number): nu
 
 /** The same for an IPv4 header without options, with TCP, UDP or SCTP behind it. */
 export function sourcePortOfPlain(view: DataView, ip: number): number {
-  const addresses = mixed(mixed(mixed(0, view.getUint8(ip + 9)), view.getUint32(ip + 12)), view.getUint32(ip + 16))
-  return portOf(mixed(addresses, view.getUint32(ip + 20)))
+  const addresses = mixed(mixed(mixed(0, view.getUint8(ip + 9)), view.getInt32(ip + 12)), view.getInt32(ip + 16))
+  return portOf(mixed(addresses, view.getInt32(ip + 20)))
 }
 
-const portOf = (hash: number) => FIRST_PORT + Math.floor(((finished(hash) >>> 0) / 0x100000000) * PORTS)
+/** The hash, taken as a fraction of 2^32, of all ports. */
+function portOf(hash: number): number {
+  const fraction = finished(hash)
+  return FIRST_PORT + (((fraction >>> 16) * PORTS + (((fraction & 0xffff) * PORTS) >>> 16)) >>> 16)
+}
 
 function hashOf(layout: Layout, start: number, length: number): number {
   if (layout.network === 0 || !isIp(layout)) return hashEthernet(layout, start, length)
