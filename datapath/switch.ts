@@ -228,12 +228,20 @@ export class Switch {
     const { cache, arena } = this
     const now = this.#begin(outOfStep)
     const vector = this.#freeVector
+    const { tunnels } = this.ports
     let current: Entrance | undefined
+    /** Nobody has come out of a tunnel since the last frame of the vector. */
+    let isAlike = false
     vector.count = 0
     try {
       for (let index = 0; index < count; index++) {
         const frame = frames[index]
-        const port = this.ports.tunnels.receive(arena, frame)
+        if (isAlike && vector.count < VECTOR && tunnels.receiveAlike(arena, frame)) {
+          vector.frames[vector.count++] = frame
+          continue
+        }
+        const port = tunnels.receive(arena, frame)
+        isAlike = false
         if (port < 0) {
           this.#drop(frame, port === NotReceived.Unknown ? 'unknown_tunnel' : 'invalid_tunnel')
           continue
@@ -242,7 +250,7 @@ export class Switch {
         if (current !== undefined && (entrance !== current || vector.count === VECTOR)) {
           this.#receiveVector(vector, current.tunnel!.port, current, now)
           vector.count = 0
-        }
+        } else isAlike = true
         current = entrance
         vector.frames[vector.count++] = frame
       }

@@ -29,10 +29,10 @@ describe('frames that the cache knows make no garbage', () => {
     fed.feed(WARM_VECTORS)
     const { bridge } = fed
     const kept: object[] = []
-    const leave = bridge.arena.release.bind(bridge.arena)
-    bridge.arena.release = (frame) => {
-      kept[frame & 15] = { frame }
-      leave(frame)
+    const leave = bridge.arena.releaseAll.bind(bridge.arena)
+    bridge.arena.releaseAll = (frames, start, end) => {
+      for (let index = start; index < end; index++) kept[index & 15] = { frame: frames[index] }
+      leave(frames, start, end)
     }
     expect(heapTaken(fed, FRAMES, collect)).toBeGreaterThan(NOTHING)
   })

@@ -3,9 +3,7 @@ import { FrameArena } from '../../datapath/frames.ts'
 import type { FrameHandle } from '../../datapath/frames.ts'
 import { Decapsulation, decapsulate, NotReceived, outer, TunnelTable } from '../../datapath/tunnels.ts'
 import type { Encapsulation } from '../../datapath/tunnels/outer-headers.ts'
-import { locate } from '../../datapath/rewrite/layout.ts'
-import { sourcePortFor } from '../../datapath/tunnels/entropy.ts'
-import { encapsulate, VXLAN_OVERHEAD } from '../../datapath/tunnels/outer-headers.ts'
+import { encapsulate, OuterHeaders, VXLAN_OVERHEAD } from '../../datapath/tunnels/outer-headers.ts'
 import type { TunnelOptions } from '../../protocols/control/messages.ts'
 import { dissect } from '../../protocols/packet/packet.ts'
 import { arpRequest, tcpFrame, udpFrame, vxlanFrame } from '../../protocols/packet/compose.ts'
@@ -124,25 +122,72 @@ describe('the source port', () => {
     expect(seen.size).toBeGreaterThan(1800)
   })
 
-  test('is the same, whichever way the frame is read', () => {
-    const random = seeded(1)
-    const ports: [number, number][] = []
-    for (let round = 0; round < 2000; round++) {
-      const frame = arena.allocateFrom(randomFrame(random))
-      const expected = sourcePortFor(locate(arena, frame), arena.offset[frame]!, arena.length[frame]!)
-      expect(encapsulate(arena, frame, OPTIONS)).toBe(true)
-      ports.push([sourcePort(frame), expected])
-      arena.release(frame)
-    }
-    expect(ports.filter(([port, expected]) => port !== expected)).toEqual([])
-  })
-
   test('is the same for all fragments of a datagram', () => {
     const first = udpFrame({ ...IP, payload: new Uint8Array(16) })
     first[20] = 0x20
     const later = udpFrame({ ...IP, srcPort: 7, dstPort: 8, payload: new Uint8Array(16) })
     later[21] = 3
     expect(sourcePort(encapsulated(first))).toBe(sourcePort(encapsulated(later)))
+  })
+})
+
+describe('many frames', () => {
+  const random = seeded(1)
+  /** The bytes of two frames, one of which has been dealt with alone, and one together with others. */
+  const twins = () => {
+    const bytes = Array.from({ length: 400 }, () => randomFrame(random)).filter(({ length }) => length >= 14)
+    const copies = () => Int32Array.from(bytes, (frame) => arena.allocateFrom(frame))
+    return [copies(), copies()] as const
+  }
+  const read = (frames: Int32Array) => [...frames].map((frame) => hex(arena.read(frame)))
+
+  test.each([{}, { tos: 'inherit', ttl: 'inherit' }, { tos: 0x28, ttl: 3, vni: 0xfffffe }] as const)(
+    'get the outer headers that each would get alone: %j',
+    (options) => {
+      const headers = new OuterHeaders({ ...OPTIONS, ...options })
+      const [alone, together] = twins()
+      for (const frame of alone) headers.putOnto(arena, frame)
+      const before = arena.length[together[5]!]!
+      expect(headers.putOntoAll(arena, together, 3, together.length)).toBe(VXLAN_OVERHEAD * (together.length - 3))
+      expect(arena.length[together[5]!]).toBe(before + VXLAN_OVERHEAD)
+      expect(read(together).slice(3)).toEqual(read(alone).slice(3))
+    },
+  )
+
+  test('out of the same tunnel or another, right or damaged, come in where each would alone', () => {
+    const table = new TunnelTable()
+    table.add(1, { localIp: LOCAL, remoteIp: REMOTE, key: 5001 })
+    table.add(2, { localIp: LOCAL, remoteIp: 'flow', key: 'flow' })
+    const [alone, together] = twins()
+    const tunnels = [
+      OPTIONS,
+      { ...OPTIONS, vni: 1 },
+      { ...OPTIONS, remoteIp: 7 },
+      { ...OPTIONS, tos: 'inherit' },
+    ] as const
+    let alike = 0
+    for (const [index, frame] of alone.entries()) {
+      const options = random.below(3) > 0 ? OPTIONS : tunnels[random.below(4)]!
+      const twin = together[index]!
+      for (const one of [frame, twin])
+        encapsulate(arena, one, { ...options, localIp: options.remoteIp, remoteIp: LOCAL })
+      if (random.below(2) === 0) {
+        const at = 12 + random.below(VXLAN_OVERHEAD - 12)
+        const bit = 1 << random.below(8)
+        for (const one of [frame, twin]) arena.bytes[arena.offset[one]! + at]! ^= bit
+      }
+      // Who is asked for each frame has just been asked for one of OPTIONS.
+      const first = arena.allocateFrom(udpFrame(IP))
+      encapsulate(arena, first, { ...OPTIONS, localIp: REMOTE, remoteIp: LOCAL })
+      expect(table.receive(arena, first)).toBe(1)
+      const isAlike = table.receiveAlike(arena, twin)
+      if (isAlike) alike++
+      expect(isAlike ? 1 : table.receive(arena, twin)).toBe(table.receive(arena, frame))
+    }
+    expect(read(together)).toEqual(read(alone))
+    expect(alike).toBeGreaterThan(50)
+    table.remove(1)
+    expect(table.receiveAlike(arena, encapsulated(udpFrame(IP), { localIp: REMOTE, remoteIp: LOCAL }))).toBe(false)
   })
 })
 
