@@ -23,6 +23,7 @@ import { greet } from './southbound/greeting.ts'
 import { checkIdentity } from './southbound/identity.ts'
 import { RemoteHost } from './southbound/remote-host.ts'
 import type { RemoteSwitch } from './southbound/remote-switch.ts'
+import type { SwitchCounts } from './southbound/switch-counts.ts'
 import { EMPTY_IMAGE, type Image, NO_TOPOLOGY } from './state/image.ts'
 import { aborting, applying, attaching, detaching, LOCAL, migrating } from './state/operations.ts'
 import type { State } from './state/state.ts'
@@ -198,6 +199,16 @@ export class Controller {
 
   switches(): SwitchStatus[] {
     return this.#fleet.names.sort().map((name) => this.#fleet.status(name))
+  }
+
+  /** What has been said with the switch so far. */
+  countsOf(switchName: string): SwitchCounts {
+    return this.#fleet.countsOf(switchName)
+  }
+
+  /** How many addresses of the network traffic has shown. */
+  learnedIn(network: string): number {
+    return this.#intent.learned.of(network).length
   }
 
   vms(): VmStatus[] {

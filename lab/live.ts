@@ -13,7 +13,7 @@ import { findNic } from '../topologies/lookup.ts'
 import type { Nic, Topology } from '../topologies/topology.ts'
 import { DURATION_EXPECTED, DURATION_PATTERN, parseDuration } from '../topologies/units.ts'
 import { cacheRoutes } from './inspection/cache-routes.ts'
-import { metricsRoute } from './inspection/metrics.ts'
+import { switchMetrics } from './inspection/metrics.ts'
 import type { Lab } from './lab.ts'
 import { sharesNetwork } from './sharing.ts'
 import { traceRoutes } from './trace/routes.ts'
@@ -63,7 +63,7 @@ export function liveRoutes(api: Api, lab: Lab): void {
   linkRoute(api, lab, 'up')
   traceRoutes(api, lab)
   cacheRoutes(api, lab)
-  metricsRoute(api, lab)
+  api.metricSources.push(switchMetrics(lab))
 }
 
 function pingRoutes(api: Api, lab: Lab): void {

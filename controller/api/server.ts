@@ -21,6 +21,7 @@ import { healthRoutes } from './health.ts'
 import { hostRoutes } from './hosts.ts'
 import type { HttpLimits, ServerCertificate } from './http-server.ts'
 import { HTTP_LIMITS, httpServer, refuseNonRequest } from './http-server.ts'
+import { metricsRoute } from './metrics.ts'
 import { migrationRoutes } from './migrations.ts'
 import { networkRoutes } from './networks.ts'
 import { portRoutes } from './ports.ts'
@@ -69,6 +70,7 @@ export async function buildServer(controller: Controller, options: ServerOptions
   migrationRoutes(api, controller)
   eventRoutes(api, controller, { log, readers: options.readers ?? READERS })
   healthRoutes(api, controller)
+  metricsRoute(api, controller)
   options.routes?.(api)
   return api
 }

@@ -32,6 +32,7 @@ export function wireRoutes(api: Api, controller: Controller): void {
   api.put(
     '/ports/:id/wire',
     {
+      config: { role: 'operator' },
       schema: {
         tags: ['wires'],
         summary: 'Join a vNIC to a wire',
@@ -48,6 +49,7 @@ export function wireRoutes(api: Api, controller: Controller): void {
   api.delete(
     '/ports/:id/wire',
     {
+      config: { role: 'operator' },
       schema: {
         tags: ['wires'],
         summary: 'Take a vNIC from its wire',

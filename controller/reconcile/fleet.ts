@@ -6,6 +6,8 @@ import { NotFound, SwitchRefused } from '../model.ts'
 import type { View } from '../network/view.ts'
 import type { RemoteSwitch } from '../southbound/remote-switch.ts'
 import { SwitchAway } from '../southbound/remote-switch.ts'
+import type { SwitchCounts } from '../southbound/switch-counts.ts'
+import { noCounts } from '../southbound/switch-counts.ts'
 import type { FlowsBySwitch } from '../user-flows.ts'
 import { compile } from './compile.ts'
 import { Reconciler } from './reconciler.ts'
@@ -24,6 +26,7 @@ export class Fleet {
   readonly #reconcilers = new Map<string, Reconciler>()
   readonly #desired = new Map<string, Desired>()
   readonly #features = new Map<string, { datapathId: bigint; host: string; ports: Map<string, PortDescription> }>()
+  readonly #counts = new Map<string, SwitchCounts>()
   /** Called when the switch of this name has connected. */
   readonly #awaited = new Map<string, (() => void)[]>()
   #view: View | undefined
@@ -57,6 +60,10 @@ export class Fleet {
   async connect(remote: RemoteSwitch): Promise<void> {
     const { name, features } = remote
     const reconciler = this.#obtain(name)
+    const counts = this.countsOf(name)
+    this.#counts.set(name, counts)
+    counts.connections++
+    remote.counts = counts
     this.#features.set(name, {
       datapathId: features.datapathId,
       host: features.host,
@@ -75,6 +82,7 @@ export class Fleet {
   }
 
   disconnect(remote: RemoteSwitch): void {
+    remote.counts.disconnections++
     this.#reconcilers.get(remote.name)?.disconnect(remote)
     if (this.#view !== undefined && !this.#view.switches.has(remote.name)) this.#drop(remote.name)
   }
@@ -99,6 +107,10 @@ export class Fleet {
     const ports = this.#features.get(name)?.ports
     if (reason === 'delete') ports?.delete(port.name)
     else ports?.set(port.name, port)
+  }
+
+  countsOf(name: string): SwitchCounts {
+    return this.#counts.get(name) ?? noCounts()
   }
 
   status(name: string): SwitchStatus {
@@ -137,6 +149,7 @@ export class Fleet {
   }
 
   #drop(name: string): void {
+    this.#counts.delete(name)
     this.#reconcilers.delete(name)
     this.#features.delete(name)
     this.#desired.delete(name)

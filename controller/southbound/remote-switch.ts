@@ -17,6 +17,7 @@ import { ConnectionClosed, ControlError } from '../../protocols/control/connecti
 import type { Clock } from '../../runtime/clock.ts'
 import { Conflict, SwitchRefused } from '../model.ts'
 import { answered } from './patience.ts'
+import { noCounts } from './switch-counts.ts'
 
 /** The switch is not connected, or went while it was asked. */
 export class SwitchAway extends Conflict {
@@ -33,6 +34,8 @@ type Refusal = MessageOf<'error'>
 
 export class RemoteSwitch {
   readonly features: MessageOf<'featuresReply'>
+  /** Counts on, where somebody keeps them over connections. */
+  counts = noCounts()
   /** What the switch says of its own accord. */
   onNotice: (message: Change) => void = () => {}
   /** Another controller, of a later start, is the switch's primary now. */
@@ -73,6 +76,7 @@ export class RemoteSwitch {
     const bundle = ++this.#lastBundle
     this.#refusals.clear()
     const connection = this.#connection
+    for (const { type } of changes) if (type === 'flowMod') this.counts.flowMessages++
     const { xids, done } = connection.batch(() => {
       const opened = connection.request({ type: 'bundleControl', bundle, command: 'open' })
       const sent = changes.map((message) => connection.send({ type: 'bundleAdd', bundle, message }))
@@ -146,8 +150,9 @@ export class RemoteSwitch {
 
   #explain(error: unknown): unknown {
     if (error instanceof ConnectionClosed) return new SwitchAway(this.name)
-    if (error instanceof ControlError) return new SwitchRefused(this.name, error.code, error.field, error.message)
-    return error
+    if (!(error instanceof ControlError)) return error
+    this.counts.errors++
+    return new SwitchRefused(this.name, error.code, error.field, error.message)
   }
 
   #receive(message: Message, xid: number): void {
@@ -162,6 +167,9 @@ export class RemoteSwitch {
         if (message.role === 'secondary') this.onDemoted()
         return
       case 'packetIn':
+        this.counts.packetIns++
+        this.onNotice(message)
+        return
       case 'portStatus':
       case 'flowRemoved':
         this.onNotice(message)

@@ -1,9 +1,8 @@
-// `/metrics`, for Prometheus. Names are those of the exporters people have dashboards for: ovs_dp_* as ovs_exporter has them,
-// of_port_* and dp_* as Faucet and its Gauge do. Nothing is counted here: what the switches have counted is copied when asked for.
+// What emulated switches have counted, beside the controller's own on `/metrics`. Names are those of the exporters people have dashboards
+// for: ovs_dp_* as ovs_exporter has them, of_port_* as Faucet's Gauge does. Nothing is counted here: what the switches have counted is copied when asked for.
 
 import { Counter, Gauge, Registry } from 'prom-client'
-import { Type } from 'typebox'
-import type { Api } from '../../controller/api/api.ts'
+import type { MetricSource } from '../../controller/api/metrics.ts'
 import type { FastPathCounts, FastPathState } from '../../datapath/figures.ts'
 import { countsOf, stateOf } from '../../datapath/figures.ts'
 import type { PortCounters } from '../../datapath/ports.ts'
@@ -12,7 +11,6 @@ import type { Lab } from '../lab.ts'
 
 interface Seen {
   device: Switch
-  connected: boolean
   counts: FastPathCounts
   state: FastPathState
 }
@@ -125,20 +123,9 @@ const GAUGES: readonly Metric[] = [
     of: ({ device }) => [[device.tables.size]],
   },
   {
-    name: 'learned_macs',
+    name: 'ovs_bridge_learned_macs',
     help: 'Addresses that NORMAL has learned.',
     of: ({ device }) => [[device.macTable.entries(device.clock.now()).length]],
-  },
-  {
-    name: 'dp_status',
-    help: 'Whether the switch is connected to the controller (1) or not (0).',
-    of: ({ connected }) => [[Number(connected)]],
-  },
-  {
-    name: 'port_status',
-    help: 'Whether the link of a port is up (1) or not (0).',
-    labels: ['port', 'port_name'],
-    of: ({ device }) => [...device.ports].map((port) => [Number(port.linkUp), portLabels(port)]),
   },
 ]
 
@@ -156,35 +143,21 @@ function portCounter(name: string, help: string, counter: keyof PortCounters): M
   }
 }
 
-export function metricsRoute(api: Api, lab: Lab): void {
+export function switchMetrics(lab: Lab): MetricSource {
   let seen: Seen[] = []
   const registry = registryOf(() => seen)
-  api.get(
-    '/metrics',
-    {
-      schema: {
-        tags: ['emulation'],
-        summary: 'What all switches have counted, for Prometheus',
-        response: {
-          200: { description: 'Text format 0.0.4.', content: { 'text/plain': { schema: Type.String() } } },
-        },
-      },
-    },
-    async (_request, reply) => {
-      seen = look(lab)
-      const text = await registry.metrics()
-      seen = []
-      return reply.type(registry.contentType).send(text)
-    },
-  )
+  return async () => {
+    seen = look(lab)
+    const text = await registry.metrics()
+    seen = []
+    return text
+  }
 }
 
 /** Each switch, looked at once for all metrics. */
-function look({ network, controller }: Lab): Seen[] {
-  const connected = new Set(controller.switches().flatMap((status) => (status.connected ? [status.name] : [])))
-  return [...network.switches()].map(([name, { switch: device }]) => ({
+function look({ network }: Lab): Seen[] {
+  return [...network.switches().values()].map(({ switch: device }) => ({
     device,
-    connected: connected.has(name),
     counts: countsOf(device),
     state: stateOf(device),
   }))
