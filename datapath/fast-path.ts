@@ -10,7 +10,7 @@
 // What is not that simple goes one by one, as before there was a cache: frames that no megaflow is known of, whose megaflow does
 // more than an exit does, who cross to another bridge or change flows for those behind them, and vectors some of which may not come in.
 //
-// In such a loop the compiler reads anew with each turn where an array lies and how long it is: five loads for each array that a turn
+// In such a loop the compiler reads anew with each turn where an array lies and how long it is: four loads for each array that a turn
 // touches. So what counts is how few arrays are touched how few times, and loops that need the same ones are one loop.
 
 import type { Nanoseconds } from '../runtime/clock.ts'
