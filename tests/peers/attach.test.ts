@@ -11,6 +11,7 @@ import { parseWire } from '../../runtime/wires/parse.ts'
 import { randomBytes } from '../support/random-frames.ts'
 import { AttachedSwitch } from './support/attached-switch.ts'
 import { Namespace, namespacesRefused } from './support/namespaces.ts'
+import { carried, PINGED } from './support/network-tools.ts'
 import { Guest, guestsRefused } from './support/qemu.ts'
 
 /** What a test has made, the last first. */
@@ -29,17 +30,6 @@ const namespace = (purpose: string) => kept(Namespace.create(purpose), (one) => 
 const attached = (options: Parameters<typeof AttachedSwitch.start>[0]) =>
   kept(AttachedSwitch.start(options), (one) => one.stop())
 const guest = (options: Parameters<typeof Guest.start>[0]) => kept(Guest.start(options), (one) => one.stop())
-
-/** All are answered. */
-const PINGED = ', 0% packet loss'
-
-/** What has arrived of 40 MB when the last has left, by iperf3. */
-async function carried(from: Namespace, to: Namespace, address: string, ...words: string[]): Promise<number> {
-  const server = to.start('iperf3', '--server', '--one-off', '--forceflush')
-  await new Promise<void>((resolve) => server.stdout!.on('data', () => resolve()))
-  const said = await from.run('iperf3', '--client', address, '--bytes', '40M', '--json', ...words)
-  return (JSON.parse(said) as { end: { sum_received: { bytes: number } } }).end.sum_received.bytes
-}
 
 /** Sends frames into the wire `from` of the switch, one by one so that none is lost, and gives what has come out of its wire `to`. */
 async function crossing({ folder }: AttachedSwitch, frames: readonly Uint8Array[]): Promise<string[]> {

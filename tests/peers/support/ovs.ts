@@ -86,8 +86,11 @@ export class Ovs {
     await this.vsctl('--no-wait', 'init')
   }
 
-  async startSwitch(): Promise<void> {
-    await this.#run('ovs-vswitchd', [this.#database, '--enable-dummy', ...this.#daemon('ovs-vswitchd')])
+  /** In a network namespace, bridges may have its devices (`datapath_type=netdev`). */
+  async startSwitch(namespace?: string): Promise<void> {
+    const words = ['ovs-vswitchd', this.#database, '--enable-dummy', ...this.#daemon('ovs-vswitchd')]
+    const [command, ...rest] = namespace === undefined ? words : ['ip', 'netns', 'exec', namespace, ...words]
+    await this.#run(command!, rest)
   }
 
   get #database(): string {
@@ -114,11 +117,11 @@ export class Ovs {
 }
 
 /** Both daemons, running; stop them with `stop`. */
-export async function startOvs(): Promise<Ovs> {
+export async function startOvs(namespace?: string): Promise<Ovs> {
   const ovs = new Ovs(mkdtempSync(join(tmpdir(), 'signalbox-ovs-')))
   try {
     await ovs.startDatabase()
-    await ovs.startSwitch()
+    await ovs.startSwitch(namespace)
     return ovs
   } catch (error) {
     await ovs.stop()
