@@ -54,6 +54,14 @@ export async function secondsOf(work: () => void | Promise<void>): Promise<numbe
   return Number(process.hrtime.bigint() - start) / 1e9
 }
 
+/** Seconds that all threads of this process are on a processor for it: others on the machine take little from that. */
+export async function processorSecondsOf(work: () => void | Promise<void>): Promise<number> {
+  const start = process.cpuUsage()
+  await work()
+  const { user, system } = process.cpuUsage(start)
+  return (user + system) / 1e6
+}
+
 /** Bytes of heap and array buffers after a collection, where Node lets us ask for one. */
 export function heapInUse(): number {
   globalThis.gc?.()
