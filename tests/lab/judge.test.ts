@@ -1,7 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { Judge } from '../../lab/judge/judge.ts'
+import { SteadyKinds } from '../../lab/judge/steady-kinds.ts'
 import { Surroundings } from '../../lab/judge/surroundings.ts'
 import { parseIpv4, parseMac } from '../../protocols/address.ts'
+import { viewOf } from '../../protocols/bytes.ts'
 import { arpReply, arpRequest, udpFrame } from '../../protocols/packet/compose.ts'
 import { SECOND } from '../../runtime/clock.ts'
 import { seeded } from '../../runtime/random.ts'
@@ -47,9 +49,12 @@ const frame = (from: number, to: number, port = 1) =>
     dstPort: 9,
   })
 
+const newJudge = () =>
+  new Judge(topology, new Surroundings(topology, (vm) => topology.vms.find(({ name }) => name === vm)?.host))
+
 let judge: Judge
 beforeEach(() => {
-  judge = new Judge(topology, new Surroundings(topology, (vm) => topology.vms.find(({ name }) => name === vm)?.host))
+  judge = newJudge()
 })
 
 /** Frame `id` from a to b, at nanosecond `id`. */
@@ -241,4 +246,84 @@ test.each([1, 2, 3])('every frame ends exactly once, whatever happens to it (see
     )
     expect(ends).toBe(injected)
   }
+})
+
+describe('frames of steady kinds', () => {
+  const FRAMES = 6000
+  const kinds = [2, 6, 2, 6].map((to, port) => ({
+    bytes: frame(1, to, port),
+    hearer: to === 2 ? 'b:eth0' : 'e:eth0',
+  }))
+  const origin = (number: number) => ({ source: 'test', number, made: false })
+
+  /** One judge that knows the kinds and is told of them in company, and one that is told of each frame. */
+  function twoJudges() {
+    const together = newJudge()
+    const alone = newJudge()
+    together.steadyKinds = new SteadyKinds(
+      () => 1,
+      () => 0,
+    )
+    for (const one of [together, alone]) {
+      kinds.forEach(({ bytes, hearer }, index) => {
+        one.sent(index + 1, 'a:eth0', 0, bytes, origin(0))
+        one.heard(index + 1, hearer, 0, bytes)
+        one.gone(index + 1)
+      })
+    }
+    return { together, alone, both: [together, alone] }
+  }
+
+  const findingsOf = (one: Judge) => ({
+    frames: one.frames,
+    leaks: one.leaks,
+    losses: one.losses,
+    mishaps: one.mishaps,
+    pairs: ['b:eth0', 'e:eth0'].map((hearer) => ({ ...one.pair('a:eth0', hearer), number: 0 })),
+  })
+
+  // Some are on their way for so long that others need their place, or that they are settled.
+  test.each([1, 2, 3, 4, 5, 6])('are judged in company as they are alone (seed %i)', (seed) => {
+    const random = seeded(seed)
+    const { together, alone, both } = twoJudges()
+    const open: { id: number; kind: (typeof kinds)[number] }[] = []
+    let at = 0
+    let inCompany = 0
+    const happen = () => {
+      const place = random.below(open.length)
+      const { id, kind } = open[place]!
+      const event = random.below(10)
+      let isGone = event !== 7 && random.below(20) > 0
+      if (event < 6) {
+        const isAll = together.heardInCompany(id, kind.hearer)
+        if (isAll) inCompany++
+        else together.heard(id, kind.hearer, at, kind.bytes)
+        alone.heard(id, kind.hearer, at, kind.bytes)
+        isGone ||= isAll
+      }
+      for (const one of both) {
+        if (event === 6) one.dropped(id, 'link_loss', 'somewhere')
+        if (event === 7) one.copied(id)
+        if (event === 8) one.heard(id, 'd:eth0', at, kind.bytes)
+        if (isGone) one.gone(id)
+      }
+      if (isGone) open.splice(place, 1)
+    }
+    for (let id = 10; id < FRAMES; id++) {
+      at += random.below(500) === 0 ? 6 * SECOND : random.below(1000)
+      const kind = kinds[random.below(kinds.length)]!
+      const { bytes } = kind
+      const steady = together.steadyKindOf(together.look(bytes, 0, bytes.length)!, 'a:eth0')!
+      together.sentInCompany(id, at, steady, { source: 'test', bytes, view: viewOf(bytes) }, id, 0, bytes.length)
+      alone.sent(id, 'a:eth0', at, bytes, origin(id))
+      open.push({ id, kind })
+      for (let events = random.below(3); events > 0 && open.length > 0; events--) happen()
+      const change = random.below(2) === 0 ? 'break' : 'mend'
+      if (random.below(400) === 0) for (const one of both) one[change]({ kind: 'host', host: 'h2' })
+    }
+    for (const one of both) one.finish(new Set(open.slice(0, 50).map(({ id }) => id)))
+    expect(findingsOf(together)).toEqual(findingsOf(alone))
+    expect(inCompany).toBeGreaterThan(500)
+    expect(together.frames.lost).toBeGreaterThan(0)
+  })
 })
