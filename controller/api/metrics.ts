@@ -124,14 +124,15 @@ function collected(
   { name, help, labelNames }: { name: string; help: string; labelNames: readonly string[] },
   fill: (note: Note) => void,
 ): void {
-  new Kind({
+  const metric = new Kind({
     name,
     help,
     labelNames: [...labelNames],
-    registers: [registry],
+    registers: [],
     collect() {
       this.reset()
       fill((labels, value) => this.inc(labels, value))
     },
   })
+  registry.registerMetric(metric as Counter | Gauge)
 }
