@@ -87,11 +87,11 @@ class SocketChannel implements Channel {
   }
 
   /** The other end may keep its own open: what was sent has time to leave, and then the descriptor is given back. */
-  close(): void {
+  close(patience = LONGEST_DRAIN): void {
     if (this.#socket.destroyed || this.#socket.writableEnded) return
     const giveBackAfter = (span: number) => setTimeout(() => this.#socket.destroy(), span).unref()
     this.#socket.end(() => giveBackAfter(LINGER))
-    giveBackAfter(LONGEST_DRAIN)
+    giveBackAfter(patience)
   }
 }
 

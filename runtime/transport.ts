@@ -15,8 +15,8 @@ export interface Channel {
   /** No more `onData` until `resume`: what the other end sends waits with it. */
   pause(): void
   resume(): void
-  /** Closes both directions. What was sent before still arrives. */
-  close(): void
+  /** Closes both directions. What was sent before still arrives, if it has left within `patience` milliseconds; long where absent. */
+  close(patience?: number): void
   /** The other end has said who it is: it is no longer hung up on to make room for others, nor for saying nothing. */
   known?(): void
   /** Set before the first byte can arrive, in the turn that gave out the channel. */

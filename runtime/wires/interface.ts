@@ -31,7 +31,7 @@ const RECEIVE_BUFFER = 4 << 20
 /** Vectors of frames that are read before others have their turn. */
 const BURST = 4
 /** How often it is asked whether the interface is up: milliseconds. */
-const LINK_INTERVAL = 1000
+const LINK_INTERVAL = 250
 /** Longer frames leave no interface. */
 const LONGEST_FRAME = 0x10000
 

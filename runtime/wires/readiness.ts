@@ -71,6 +71,8 @@ class Waiter {
     this.#control('add', this.#wakeUp, READABLE, 0)
     const worker = new Worker(PROGRAM, {
       eval: true,
+      // What loads the rest of the program is of no use to it.
+      execArgv: [],
       workerData: { koffiPath: native.koffiPath, epoll: this.#epoll, event: EVENT, longestWait: LONGEST_WAIT },
     })
     worker.on('message', (ready: number[]) => {

@@ -15,6 +15,8 @@ const BATCH = 4 * LONGEST_RECORD
 /** Milliseconds until it is dialled again: twice as many each time. */
 const FIRST_BACKOFF = 100
 const LONGEST_BACKOFF = 5000
+/** Milliseconds that frames have to leave when the wire is closed: a guest that is paused reads none. */
+const PATIENCE = 500
 /** Milliseconds that an attempt may take. */
 const LONGEST_DIAL = 10_000
 
@@ -118,7 +120,7 @@ class StreamWire implements Wire {
     if (channel === undefined) return
     channel.onData = () => {}
     channel.onClose = () => {}
-    channel.close()
+    channel.close(PATIENCE)
   }
 
   #lost(channel: Channel): void {

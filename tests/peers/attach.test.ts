@@ -127,8 +127,13 @@ describe.skipIf(refused !== undefined)(`devices of Linux${refused === undefined 
     expect(await carried(right, left, '2001:db8::1')).toBeGreaterThan(20e6)
     // Its checksums are left to the card, too.
     expect(await carried(left, right, '192.0.2.2', '--udp', '--bitrate', '20M', '--bytes', '2M')).toBeGreaterThan(1e6)
-    await right.ip('link', 'set', 'eth0', 'down')
+    // As when a container is started again: another interface of the same name.
+    await here.ip('link', 'delete', 'veth2')
     await device.linked([2], false)
+    await here.ip('link', 'add', 'veth2', 'up', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', right.name)
+    await right.configure('eth0', '192.0.2.3/24')
+    await device.linked([2])
+    expect(await left.run('ping', '-c', '3', '-i', '0.05', '-q', '192.0.2.3')).toContain(PINGED)
   })
 
   test.each([1, 2])('frames that cross a veth come out as they went in, VLAN tags and all (seed %i)', async (seed) => {
