@@ -1,9 +1,11 @@
 // What the verbs that talk to a running `signalbox up` share: where it is, how to ask it, and what to make of a refusal.
 
 import { readFileSync } from 'node:fs'
+import { open, rm } from 'node:fs/promises'
 import { request as requestHttp, type IncomingMessage } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { text } from 'node:stream/consumers'
+import { pipeline } from 'node:stream/promises'
 import { Command, InvalidArgumentError } from 'commander'
 import type { Problem } from '../controller/api/errors.ts'
 
@@ -71,14 +73,26 @@ export class ApiClient {
 
   /** The answer as it came. @throws Refused, Error where nobody answers */
   async text(method: string, path: string, wish: Wish = {}): Promise<string> {
-    const response = await this.#exchange(method, path, wish).catch((error: NodeJS.ErrnoException) => {
-      throw new Error(unreachable(this.#base, error))
-    })
+    const response = await this.#ask(method, path, wish)
     const body = await text(response)
     if (response.statusCode === 401 && this.#token === undefined)
       throw new Error(`${this.#base.origin} asks for a token: put it into the environment as SIGNALBOX_TOKEN`)
     if (response.statusCode! >= 400) throw new Refused(problemOf(response, body))
     return body
+  }
+
+  /** The answer, as bytes, in a new file. @throws Refused, Error where nobody answers, or the file is there already */
+  async save(method: string, path: string, file: string): Promise<void> {
+    const handle = await open(file, 'wx')
+    try {
+      const response = await this.#ask(method, path, {})
+      if (response.statusCode! >= 400) throw new Refused(problemOf(response, await text(response)))
+      await pipeline(response, handle.createWriteStream())
+    } catch (error) {
+      await handle.close().catch(() => {})
+      await rm(file, { force: true })
+      throw error
+    }
   }
 
   /** The path of the switch that a user means by `h1/br-int`, or by `h1` for a host's integration bridge. */
@@ -87,6 +101,12 @@ export class ApiClient {
     if (bridge.length > 0) return `/switches/${encodeURIComponent(host)}/${encodeURIComponent(bridge.join('/'))}`
     const { switches } = await this.json<{ switches: string[] }>('GET', `/hosts/${encodeURIComponent(host)}`)
     return `/switches/${switches[0]}`
+  }
+
+  #ask(method: string, path: string, wish: Wish): Promise<IncomingMessage> {
+    return this.#exchange(method, path, wish).catch((error: NodeJS.ErrnoException) => {
+      throw new Error(unreachable(this.#base, error))
+    })
   }
 
   #exchange(method: string, path: string, { body, query = {}, accept }: Wish): Promise<IncomingMessage> {

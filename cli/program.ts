@@ -5,6 +5,7 @@ import { controllerCommand } from './controller.ts'
 import { flowCommand } from './flow.ts'
 import { statusCommand } from './status.ts'
 import { switchCommand } from './switch.ts'
+import { backupCommand, historyCommand } from './history.ts'
 import { hostCommand } from './host.ts'
 import { initCommand } from './init.ts'
 import { linkCommand } from './link.ts'
@@ -51,6 +52,8 @@ function program(): Command {
     pingCommand(),
     pingAllCommand(),
     linkCommand(),
+    historyCommand(),
+    backupCommand(),
     pkiCommand(),
     tokenCommand(),
   ]

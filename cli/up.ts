@@ -1,11 +1,14 @@
 import { Command, InvalidArgumentError } from 'commander'
 import type { Api } from '../controller/api/api.ts'
 import type { ServerOptions } from '../controller/api/server.ts'
+import type { State } from '../controller/state/state.ts'
+import type { Lab } from '../lab/lab.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Address, ApiFlags } from './api-server.ts'
 import { addressOption, apiTerms, listenApi, withApiOptions } from './api-server.ts'
 import type { LogFlags } from './log.ts'
 import { openLog, withLogOptions } from './log.ts'
+import { openState } from './state.ts'
 import { onSignals } from './signals.ts'
 import { withTlsOptions } from './tls-options.ts'
 import { version } from './version.ts'
@@ -17,6 +20,7 @@ import type { Topology } from '../topologies/topology.ts'
 interface Flags extends ApiFlags, LogFlags {
   listen: Address
   seed: number
+  state?: string
   json?: true
 }
 
@@ -24,8 +28,9 @@ export function upCommand(): Command {
   const command = new Command('up')
     .summary('start a topology, live: controller, hosts and API in one process')
     .description('Starts a topology on the wall clock, with its controller and the HTTP API, until Ctrl-C.')
-    .argument('<topology>', 'a topology, or a stock shape such as leaf-spine,2,4')
+    .argument('[topology]', 'a topology, or a stock shape such as leaf-spine,2,4; that of --state where absent')
     .addOption(addressOption('--listen <address:port>'))
+    .option('--state <file>', 'keep topology, flows and migrations in this file, and go on from there')
     .option('--seed <number>', 'seed for jitter and loss', seed, 1)
   return withLogOptions(withApiOptions(withTlsOptions(command, 'HTTPS')))
     .option('--json', 'say as JSON when all is ready, and where')
@@ -33,36 +38,55 @@ export function upCommand(): Command {
     .action(run)
 }
 
-async function run(file: string, flags: Flags): Promise<void> {
-  const topology = await loadTopology(file)
+async function run(file: string | undefined, flags: Flags): Promise<void> {
+  const topology = file === undefined ? undefined : await loadTopology(file)
   const log = await openLog(flags)
   const terms = await apiTerms(flags.listen.host, flags, log)
   const stopAsked = onSignals()
   const clock = new WallClock()
+  const state = flags.state === undefined ? undefined : await openState(flags.state, clock, log)
   try {
-    const api = await serve(topology, clock, flags.seed, terms, log)
+    const lab = await startLab(topology, state, { clock, seed: flags.seed, log })
+    const api = await serve(lab, terms)
     const url = await listenApi(api, flags.listen)
-    announce(url, topology, flags)
+    announce(url, lab.controller.topology, flags)
     await stopAsked
     await api.close()
   } finally {
+    await state?.close()
     clock.stop()
   }
 }
 
-async function serve(topology: Topology, clock: WallClock, from: number, terms: ServerOptions, log: Log): Promise<Api> {
-  // Other verbs need neither, and start faster without.
-  const [{ Lab }, { buildServer }, { liveRoutes }] = await Promise.all([
-    import('../lab/lab.ts'),
-    import('../controller/api/server.ts'),
-    import('../lab/live.ts'),
-  ])
-  const lab = await Lab.start(topology, {
+async function startLab(
+  topology: Topology | undefined,
+  state: State | undefined,
+  { clock, seed: from, log }: { clock: WallClock; seed: number; log: Log },
+): Promise<Lab> {
+  const { Lab: Emulated } = await import('../lab/lab.ts')
+  const options = {
     clock,
     seed: from,
     stopwatch: wallStopwatch,
-    log: (line) => log.info({}, line),
-  })
+    log: (line: string) => log.info({}, line),
+  }
+  if (state?.restored.asked !== undefined) {
+    const lab = await Emulated.resume(state, options)
+    if (topology !== undefined) await lab.apply(topology)
+    return lab
+  }
+  if (topology !== undefined) return Emulated.start(topology, { ...options, ...(state && { state }) })
+  throw new Error(
+    `${state === undefined ? '' : 'nothing is kept there yet: '}name a topology, or a stock shape such as linear,4`,
+  )
+}
+
+async function serve(lab: Lab, terms: ServerOptions): Promise<Api> {
+  // Other verbs need neither, and start faster without.
+  const [{ buildServer }, { liveRoutes }] = await Promise.all([
+    import('../controller/api/server.ts'),
+    import('../lab/live.ts'),
+  ])
   return buildServer(lab.controller, {
     ...terms,
     version,

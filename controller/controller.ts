@@ -68,12 +68,15 @@ export class Controller {
   readonly #generation: bigint | undefined
   /** Why this controller acts no more: another one does. */
   superseded: string | undefined
+  /** What outlives the process, with its journal. */
+  readonly state: State | undefined
 
   constructor(options: ControllerOptions) {
     this.#clock = options.clock
     this.#log = options.log ?? (() => {})
     this.#probes = options.probes ?? false
     this.#fleet.onStatus = (name) => this.#standingChanged(name)
+    this.state = options.state
     this.#generation = options.generationId ?? options.state?.generation
     this.#hosts = new Hosts(this.#generation ?? 0n, this.#log)
     this.#hosts.onStatus = (host) => this.#hostChanged(host)

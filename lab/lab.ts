@@ -1,6 +1,7 @@
 // START HERE: a controller and an emulated network, joined, with a judge looking on.
 
 import { Controller } from '../controller/controller.ts'
+import type { State } from '../controller/state/state.ts'
 import { Conflict, type ControllerEvent, type MigrationStatus } from '../controller/model.ts'
 import type { DropReason } from '../datapath/drops.ts'
 import { Agenda } from '../datapath/emulator/agenda.ts'
@@ -38,6 +39,8 @@ export interface LabOptions {
   stopwatch?: Stopwatch
   observer?: LabObserver
   log?: (line: string) => void
+  /** What the controller keeps over a restart. */
+  state?: State
   /** Frames that are captured may go in company, where nobody can tell (emulator/company.ts). */
   inCompany?: boolean
 }
@@ -123,6 +126,7 @@ export class Lab {
       },
       drain: () => MILLISECOND + this.network.crossingTime,
       ...(options.log && { log: options.log }),
+      ...(options.state && { state: options.state }),
     })
   }
 
@@ -131,6 +135,17 @@ export class Lab {
     const lab = new Lab(topology, options)
     for (const name of lab.network.switches().keys()) lab.#dial(name)
     await lab.settle(lab.controller.apply(topology))
+    return lab
+  }
+
+  /** Starts with the topology that the state has, guests where they were. What was under way comes to its end first. */
+  static async resume(state: State, options: LabOptions): Promise<Lab> {
+    const { asked, topology } = state.restored
+    const lab = new Lab(asked ?? topology, { ...options, state })
+    for (const { name, host } of topology.vms) lab.network.resume(name, host)
+    for (const name of lab.network.switches().keys()) lab.#dial(name)
+    await lab.settle(lab.controller.resumed())
+    await lab.settle(lab.controller.inSync())
     return lab
   }
 

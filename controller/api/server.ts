@@ -18,6 +18,7 @@ import { handleErrors, Problem } from './errors.ts'
 import { eventRoutes } from './events.ts'
 import { flowRoutes } from './flows.ts'
 import { healthRoutes } from './health.ts'
+import { historyRoutes } from './history.ts'
 import { hostRoutes } from './hosts.ts'
 import type { HttpLimits, ServerCertificate } from './http-server.ts'
 import { HTTP_LIMITS, httpServer, refuseNonRequest } from './http-server.ts'
@@ -71,6 +72,7 @@ export async function buildServer(controller: Controller, options: ServerOptions
   eventRoutes(api, controller, { log, readers: options.readers ?? READERS })
   healthRoutes(api, controller)
   metricsRoute(api, controller)
+  historyRoutes(api, controller)
   options.routes?.(api)
   return api
 }
