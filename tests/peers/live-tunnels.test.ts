@@ -13,7 +13,8 @@ async function oneHost(): Promise<{ site: LiveSite; a: Namespace; b: Namespace }
   onTestFinished(async () => void (await site.stop()))
   const a = await Namespace.create('a')
   onTestFinished(() => a.remove())
-  await site.settle('a', await site.attach('a', 'h1', a), a)
+  await site.attach('a', 'h1')
+  await site.settle('a', await site.takeTap('a', 'h1', a), a)
   // No card completes the checksums of what a veth carries, and neither do those who take it out of a UDP socket or off the device.
   for (const host of ['h1', 'h2'] as const) await site.namespace(host).run('ethtool', '-K', 'under0', 'tx', 'off')
   return { site, a, b: site.namespace('h2') }

@@ -10,7 +10,7 @@ import { Namespace } from './namespaces.ts'
 
 /** Of h1 and h2 in the network that carries their tunnels. */
 export const VTEPS = { h1: '198.51.100.1', h2: '198.51.100.2' } as const
-type HostName = keyof typeof VTEPS
+export type HostName = keyof typeof VTEPS
 
 const vnic = (network: string, mac: number, address: string) => ({
   name: 'eth0',
@@ -135,11 +135,17 @@ export class LiveSite {
     })
   }
 
-  /** Gives the guest `vm` a TAP at a host, which is moved into `namespace`; the guest's stack has yet to be set up. */
-  async attach(vm: keyof typeof GUESTS, host: HostName, namespace: Namespace): Promise<string> {
-    const tap = `tap-${vm}-${host}`
-    await this.signalbox('vm', 'attach', GUESTS[vm].nic, `tap:${tap}`, '--host', host)
-    await this.namespace(host).ip('link', 'set', tap, 'netns', namespace.name)
+  /** Says that the VM has a TAP when it is at the host. */
+  async attach(vm: keyof typeof GUESTS, host: HostName): Promise<void> {
+    await this.signalbox('vm', 'attach', GUESTS[vm].nic, `tap:${tapOf(vm, host)}`, '--host', host)
+  }
+
+  /** Moves the VM's TAP into its guest's namespace, once the host has made it; the stack there has yet to be set up. */
+  async takeTap(vm: keyof typeof GUESTS, host: HostName, namespace: Namespace): Promise<string> {
+    const tap = tapOf(vm, host)
+    const here = this.namespace(host)
+    await until(async () => (await here.ip('-brief', 'link', 'show', 'up')).includes(`${tap} `))
+    await here.ip('link', 'set', tap, 'netns', namespace.name)
     return tap
   }
 
@@ -163,6 +169,8 @@ export class LiveSite {
     return ends.map(({ stderr }) => stderr).join('')
   }
 }
+
+const tapOf = (vm: string, host: string): string => `tap-${vm}-${host}`
 
 const LONGEST_WAIT = 60_000
 
