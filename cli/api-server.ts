@@ -9,6 +9,7 @@ import type { Api } from '../controller/api/api.ts'
 import type { ServerOptions } from '../controller/api/server.ts'
 import type { Log } from '../runtime/log.ts'
 import type { TlsFlags } from './tls-options.ts'
+import { warnOfExpiry } from './tls-options.ts'
 import type { TokenFile } from './token-file.ts'
 
 export interface Address {
@@ -67,7 +68,7 @@ function rate(text: string): number {
  */
 export async function apiTerms(host: string, flags: ApiFlags, log: Log): Promise<ServerOptions> {
   const { tokens: file, auth } = flags
-  const certificate = certificateOf(flags)
+  const certificate = certificateOf(flags, log)
   if (file !== undefined && !auth) throw new Error('--no-auth and --tokens contradict each other')
   if (!isLoopback(host)) refuseOpenDoors(host, flags, certificate !== undefined)
   if (file === undefined)
@@ -97,14 +98,15 @@ function refuseOpenDoors(host: string, { tokens, auth }: ApiFlags, tls: boolean)
     throw new Error(`${host} is not loopback: the API is offered there only with ${missing.join(', and ')}`)
 }
 
-const isLoopback = (host: string) =>
+export const isLoopback = (host: string) =>
   host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 
-function certificateOf({ apiPrivateKey, apiCertificate, privateKey, certificate }: ApiFlags) {
+function certificateOf({ apiPrivateKey, apiCertificate, privateKey, certificate }: ApiFlags, log: Log) {
   const key = apiPrivateKey ?? privateKey
   const cert = apiCertificate ?? certificate
   if (key === undefined && cert === undefined) return undefined
   if (key === undefined || cert === undefined) throw new Error('a private key and its certificate go together')
+  warnOfExpiry(cert, log)
   return { key: readFileSync(key), cert: readFileSync(cert) }
 }
 

@@ -4,6 +4,7 @@ import type { ServerOptions } from '../controller/api/server.ts'
 import { Controller } from '../controller/controller.ts'
 import type { Endpoint } from '../runtime/endpoint.ts'
 import { formatEndpoint, LISTEN_SYNTAX, OPENFLOW_PORT } from '../runtime/endpoint.ts'
+import type { Log } from '../runtime/log.ts'
 import { NEWCOMER_LIMITS } from '../runtime/newcomers.ts'
 import type { Listener } from '../runtime/sockets.ts'
 import { listen } from '../runtime/sockets.ts'
@@ -11,12 +12,12 @@ import { WallClock } from '../runtime/wall-clock.ts'
 import { loadTopology } from '../topologies/load.ts'
 import type { Topology } from '../topologies/topology.ts'
 import type { Address, ApiFlags } from './api-server.ts'
-import { addressOption, apiTerms, listenApi, withApiOptions } from './api-server.ts'
+import { addressOption, apiTerms, isLoopback, listenApi, withApiOptions } from './api-server.ts'
 import type { LogFlags } from './log.ts'
 import { openLog, withLogOptions } from './log.ts'
 import { endpoint, repeatable } from './endpoint-option.ts'
 import { onSignals } from './signals.ts'
-import { tlsFilesOf, withTlsOptions } from './tls-options.ts'
+import { tlsFilesOf, warnOfExpiry, withTlsOptions } from './tls-options.ts'
 import { version } from './version.ts'
 
 interface Flags extends ApiFlags, LogFlags {
@@ -57,7 +58,8 @@ async function run(file: string, flags: Flags): Promise<void> {
   const listeners: Listener[] = []
   try {
     await controller.apply(topology)
-    const door = { log: say, newcomers: NEWCOMER_LIMITS }
+    const door = { log: (line: string) => log.warn({}, line), newcomers: NEWCOMER_LIMITS }
+    warnOfOpenDoors(flags, log)
     for (const place of flags.listen.length > 0 ? flags.listen : [LOCAL])
       listeners.push(await listen(place, tlsFilesOf(flags), (channel) => controller.accept(channel), door))
     const api = await serve(controller, terms)
@@ -69,6 +71,15 @@ async function run(file: string, flags: Flags): Promise<void> {
     await Promise.all(listeners.map((listener) => listener.close()))
     clock.stop()
   }
+}
+
+/** Without TLS there is no certificate to hold the name of a host against. */
+function warnOfOpenDoors({ listen: places, certificate, apiCertificate }: Flags, log: Log): void {
+  for (const place of places)
+    if (place.kind === 'tcp' && !isLoopback(place.host ?? ''))
+      log.warn({}, `${formatEndpoint(place)}: whoever reaches it can pass for any host; pssl: asks for certificates`)
+  // That of the API has been looked at.
+  if (certificate !== undefined && apiCertificate !== undefined) warnOfExpiry(certificate, log)
 }
 
 async function serve(controller: Controller, terms: ServerOptions): Promise<Api> {

@@ -12,7 +12,7 @@ import type { LogFlags } from './log.ts'
 import { openLog, withLogOptions } from './log.ts'
 import { onSignals } from './signals.ts'
 import type { TlsFlags } from './tls-options.ts'
-import { tlsFilesOf, withTlsOptions } from './tls-options.ts'
+import { tlsFilesOf, warnOfExpiry, withTlsOptions } from './tls-options.ts'
 
 interface Flags extends TlsFlags, LogFlags {
   controller: Endpoint[]
@@ -64,6 +64,7 @@ function whole(text: string, from: number, to: number): number {
 async function run(name: string, flags: Flags): Promise<void> {
   if (flags.controller.length === 0) throw new Error(`--controller is missing; expected ${DIAL_SYNTAX}`)
   const log = await openLog(flags)
+  if (flags.certificate !== undefined) warnOfExpiry(flags.certificate, log)
   const stopAsked = onSignals()
   const clock = new WallClock()
   try {

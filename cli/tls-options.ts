@@ -1,4 +1,7 @@
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
+import type { Log } from '../runtime/log.ts'
 import type { TlsFiles } from '../runtime/sockets.ts'
 
 export interface TlsFlags {
@@ -18,4 +21,15 @@ export const withTlsOptions = (command: Command, use: string): Command =>
 export function tlsFilesOf({ privateKey, certificate, caCert }: TlsFlags): TlsFiles | undefined {
   if (privateKey === undefined || certificate === undefined || caCert === undefined) return undefined
   return { privateKey, certificate, caCertificate: caCert }
+}
+
+const A_DAY = 86_400_000
+const DAYS_TO_RENEW = 30
+
+/** Says so where the certificate has expired, or soon will. @throws Error where it can not be read */
+export function warnOfExpiry(certificate: string, log: Log): void {
+  const { validTo } = new X509Certificate(readFileSync(certificate))
+  const days = Math.floor((Date.parse(validTo) - Date.now()) / A_DAY)
+  if (days < 0) log.warn({}, `${certificate} expired on ${validTo}: the others will refuse it`)
+  else if (days < DAYS_TO_RENEW) log.warn({}, `${certificate} expires on ${validTo}, in ${days} days`)
 }

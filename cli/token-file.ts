@@ -6,6 +6,7 @@ import { parseTokens } from '../controller/api/tokens.ts'
 import type { Log } from '../runtime/log.ts'
 
 const OWNER_ONLY = 0o600
+const GROUP_WRITES_OR_OTHERS = 0o027
 
 /** @throws Error that names the file */
 export function readTokens(file: string): Token[] {
@@ -78,9 +79,11 @@ export class TokenFile {
     return seen === undefined ? 'none' : [seen.ino, seen.size, seen.mtimeNs, seen.ctimeNs].join(' ')
   }
 
+  /** The group may read it: that is how a service of another user is let. */
   #warnOfReaders(): void {
-    const mode = (statSync(this.#file).mode & 0o777).toString(8)
-    if (!mode.endsWith('00'))
-      this.#log.warn({}, `${this.#file} can be read by others (mode ${mode}); chmod 600 ${this.#file}`)
+    const { mode } = statSync(this.#file)
+    if ((mode & GROUP_WRITES_OR_OTHERS) === 0) return
+    const shown = (mode & 0o777).toString(8)
+    this.#log.warn({}, `${this.#file} is open to others (mode ${shown}); chmod g-w,o-rwx ${this.#file}`)
   }
 }

@@ -167,11 +167,11 @@ describe('the API of a program', () => {
     expect(await add(weak)).toMatchObject({ code: 2, stderr: expect.stringContaining('needs the role operator') })
   })
 
-  test('warns of a file that others read; one that is damaged lets nobody in', async () => {
+  test('warns of a file that is open to others; one that is damaged lets nobody in', async () => {
     const token = await makeToken('otto', 'operator')
     chmodSync(tokens(), 0o644)
     expect(await add(token)).toMatchObject({ code: 0 })
-    expect(log.lines.join('')).toContain('can be read by others (mode 644)')
+    expect(log.lines.join('')).toContain('is open to others (mode 644)')
     const before = readFileSync(tokens())
     writeFileSync(tokens(), '[')
     expect(await add(token)).toMatchObject({ code: 2 })
