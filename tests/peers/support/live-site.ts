@@ -135,9 +135,9 @@ export class LiveSite {
     })
   }
 
-  /** Says that the VM has a TAP when it is at the host. */
-  async attach(vm: keyof typeof GUESTS, host: HostName): Promise<void> {
-    await this.signalbox('vm', 'attach', GUESTS[vm].nic, `tap:${tapOf(vm, host)}`, '--host', host)
+  /** Says what the VM is joined to when it is at the host: a TAP where not said. */
+  async attach(vm: keyof typeof GUESTS, host: HostName, wire = `tap:${tapOf(vm, host)}`): Promise<void> {
+    await this.signalbox('vm', 'attach', GUESTS[vm].nic, wire, '--host', host)
   }
 
   /** Moves the VM's TAP into its guest's namespace, once the host has made it; the stack there has yet to be set up. */

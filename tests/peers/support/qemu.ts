@@ -21,6 +21,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import { promisify } from 'node:util'
+import type { Namespace } from './namespaces.ts'
 
 const run = promisify(execFile)
 
@@ -130,6 +131,8 @@ export interface GuestOptions {
   mac: string
   /** It waits for a guest that moves in: `tcp:127.0.0.1:PORT`. */
   incoming?: string
+  /** Where its sockets are. */
+  namespace?: Namespace
 }
 
 export class Guest {
@@ -149,11 +152,14 @@ export class Guest {
   }
 
   /** Boots a guest, and waits until its shell is there; one that waits for another to move in is given out at once. */
-  static async start({ netdev, mac, incoming }: GuestOptions): Promise<Guest> {
+  static async start({ netdev, mac, incoming, namespace }: GuestOptions): Promise<Guest> {
     const { kernel, initrd } = await bootFiles()
     const folder = mkdtempSync(join(tmpdir(), 'signalbox-guest-run-'))
     const [kind, ...rest] = netdev.split(',')
-    const words = [
+    const within = namespace === undefined ? [] : ['ip', 'netns', 'exec', namespace.name]
+    const [command, ...words] = [
+      ...within,
+      QEMU,
       ...MACHINE,
       '-kernel',
       kernel,
@@ -169,7 +175,7 @@ export class Guest {
       `virtio-net-pci,netdev=net,mac=${mac},romfile=`,
       ...(incoming === undefined ? [] : ['-incoming', incoming]),
     ]
-    const guest = new Guest(spawn(QEMU, words), folder)
+    const guest = new Guest(spawn(command!, words), folder)
     if (incoming === undefined) await guest.#until((line) => line === READY)
     else await guest.#listening()
     return guest
@@ -216,14 +222,22 @@ export class Guest {
     throw new Error(`QEMU has ended: ${this.#said}`)
   }
 
-  /** Moves the guest into the QEMU that waits at `uri`, and gives back when it runs there. */
-  async migrate(uri: string): Promise<void> {
+  /**
+   * Moves the guest into the QEMU that waits at `uri`, and gives back when it runs there. Where `meanwhile` is given, the guest stands
+   * still until that is done.
+   */
+  async migrate(uri: string, meanwhile?: () => Promise<void>): Promise<void> {
+    const capabilities = [{ capability: 'pause-before-switchover', state: meanwhile !== undefined }]
+    await this.qmp('migrate-set-capabilities', { capabilities })
     await this.qmp('migrate', { uri })
     for (;;) {
       const { status } = (await this.qmp('query-migrate')) as { status: string }
       if (status === 'completed') return
       if (status === 'failed' || status === 'cancelled') throw new Error(`the migration has ${status}: ${this.#said}`)
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      if (status === 'pre-switchover') {
+        await meanwhile?.()
+        await this.qmp('migrate-continue', { state: status })
+      } else await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }
 
