@@ -96,14 +96,18 @@ describe.skipIf(refused !== undefined)(`devices of Linux${refused === undefined 
   })
 
   test('a name that is taken, and a device that is not there, are refused with a sentence', async () => {
-    await expect(attached({ ports: ['p1=tap:lo'], namespace: await namespace('sw') })).rejects.toThrow(
-      'tap:lo: there is an interface of this name, and it is no TAP',
-    )
-    await expect(attached({ ports: ['p1=interface:nowhere0'], namespace: await namespace('sw') })).rejects.toThrow(
-      'interface:nowhere0: there is no interface of this name',
-    )
-    const words = ['--reuid=65534', '--clear-groups', process.execPath, '--import', 'tsx', 'cli/main.ts']
     const here = await namespace('sw')
+    const refusal = (wire: string) => attached({ ports: [`p1=${wire}`], namespace: here })
+    await expect(refusal('tap:lo')).rejects.toThrow('tap:lo: there is an interface of this name, and it is no TAP')
+    await expect(refusal('interface:nowhere0')).rejects.toThrow('nowhere0: there is no interface of this name')
+    const words = [
+      '--inh-caps=-net_raw,-net_admin',
+      '--bounding-set=-net_raw,-net_admin',
+      process.execPath,
+      '--import',
+      'tsx',
+      'cli/main.ts',
+    ]
     const unprivileged = here.run('setpriv', ...words, 'switch', 'run', '--port', 'p1=interface:lo')
     await expect(unprivileged).rejects.toThrow(/needs root, or CAP_NET_ADMIN/)
   })
