@@ -120,6 +120,8 @@ export function handleErrors(api: Api, log: Log): void {
     if (what.status === 500) log.error({ requestId: request.id }, error.stack ?? error.message)
     if (error instanceof Unauthorized || error instanceof NotAllowed)
       void reply.header('www-authenticate', error.challenge)
+    // Whoever is turned away has no claim to a connection that waits for more.
+    if (error instanceof Unauthorized || error instanceof TooMany) void reply.header('connection', 'close')
     if (error instanceof Busy) void reply.header('retry-after', SECONDS_TO_WAIT)
     return sendProblem(reply, what)
   })

@@ -170,7 +170,7 @@ export class Vswitchd {
   }
 
   async #listen(endpoint: Endpoint, accept: (channel: Channel) => void): Promise<void> {
-    const listener = listen(endpoint, this.#options.tls, accept)
+    const listener = listen(endpoint, this.#options.tls, accept, { log: this.#options.log })
     this.#listeners.push(await at(formatEndpoint(endpoint), listener))
   }
 

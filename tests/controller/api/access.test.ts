@@ -97,6 +97,7 @@ describe('whoever is not known', () => {
       const answer = await ask(name, wish)
       expect(answer.json()).toMatchObject({ status: 401, detail: expect.stringMatching(why) })
       expect(answer.headers['www-authenticate']).toMatch(challenge)
+      expect(answer.headers['connection']).toBe('close')
     }
   })
 
