@@ -17,12 +17,14 @@ import type { LogFlags } from './log.ts'
 import { openLog, withLogOptions } from './log.ts'
 import { endpoint, repeatable } from './endpoint-option.ts'
 import { onSignals } from './signals.ts'
+import { named, openState } from './state.ts'
 import { tlsFilesOf, warnOfExpiry, withTlsOptions } from './tls-options.ts'
 import { version } from './version.ts'
 
 interface Flags extends ApiFlags, LogFlags {
   listen: Endpoint[]
   api: Address
+  state?: string
   json?: true
 }
 
@@ -32,7 +34,7 @@ export function controllerCommand(): Command {
   const command = new Command('controller')
     .summary('the controller alone, for hosts that run elsewhere')
     .description('Runs the controller of a topology until Ctrl-C; `signalbox host` runs each of its hosts.')
-    .argument('<topology>', 'a topology, or a stock shape such as leaf-spine,2,4')
+    .argument('[topology]', 'a topology, or a stock shape such as leaf-spine,2,4; that of --state where absent')
     .addOption(
       repeatable(
         '--listen <target>',
@@ -41,34 +43,44 @@ export function controllerCommand(): Command {
       ),
     )
     .addOption(addressOption('--api <address:port>'))
+    .option('--state <file>', 'keep topology, flows, wires and migrations in this file, and go on from there')
   return withLogOptions(withApiOptions(withTlsOptions(command, 'pssl and HTTPS')))
     .option('--json', 'say as JSON when all is ready, and where')
     .option('--quiet', 'print nothing')
     .action(run)
 }
 
-async function run(file: string, flags: Flags): Promise<void> {
-  const topology = await loadTopology(file)
+async function run(file: string | undefined, flags: Flags): Promise<void> {
+  const topology = file === undefined ? undefined : await loadTopology(file)
   const log = await openLog(flags)
   const terms = await apiTerms(flags.api.host, flags, log)
   const stopAsked = onSignals()
   const clock = new WallClock()
   const say = (line: string) => log.info({}, line)
-  const controller = new Controller({ clock, log: say, probes: true, generationId: BigInt(Date.now()) })
+  const state = flags.state === undefined ? undefined : await openState(flags.state, clock, log)
+  // A state has a generation of its own, which grows also where the wall's clock has gone back.
+  const kept = state === undefined ? { generationId: BigInt(Date.now()) } : { state }
+  const controller = new Controller({ clock, log: say, probes: true, ...kept })
   const listeners: Listener[] = []
   try {
-    await controller.apply(topology)
+    const isNew = state?.restored.asked === undefined
+    if (isNew) await controller.apply(named(topology, state))
     const door = { log: (line: string) => log.warn({}, line), newcomers: NEWCOMER_LIMITS }
     warnOfOpenDoors(flags, log)
     for (const place of flags.listen.length > 0 ? flags.listen : [LOCAL])
       listeners.push(await listen(place, tlsFilesOf(flags), (channel) => controller.accept(channel), door))
     const api = await serve(controller, terms)
-    announce(topology, await listenApi(api, flags.api), listeners, flags)
+    const url = await listenApi(api, flags.api)
+    // What was under way when the process ended comes to its end first; for that hosts must come in.
+    await controller.resumed()
+    if (!isNew && topology !== undefined) await controller.apply(topology)
+    announce(controller.topology, url, listeners, flags)
     await stopAsked
     await api.close()
   } finally {
     controller.close()
     await Promise.all(listeners.map((listener) => listener.close()))
+    await state?.close()
     clock.stop()
   }
 }

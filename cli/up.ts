@@ -8,7 +8,7 @@ import type { Address, ApiFlags } from './api-server.ts'
 import { addressOption, apiTerms, listenApi, withApiOptions } from './api-server.ts'
 import type { LogFlags } from './log.ts'
 import { openLog, withLogOptions } from './log.ts'
-import { openState } from './state.ts'
+import { named, openState } from './state.ts'
 import { onSignals } from './signals.ts'
 import { withTlsOptions } from './tls-options.ts'
 import { version } from './version.ts'
@@ -75,10 +75,7 @@ async function startLab(
     if (topology !== undefined) await lab.apply(topology)
     return lab
   }
-  if (topology !== undefined) return Emulated.start(topology, { ...options, ...(state && { state }) })
-  throw new Error(
-    `${state === undefined ? '' : 'nothing is kept there yet: '}name a topology, or a stock shape such as linear,4`,
-  )
+  return Emulated.start(named(topology, state), { ...options, ...(state && { state }) })
 }
 
 async function serve(lab: Lab, terms: ServerOptions): Promise<Api> {
