@@ -11,12 +11,13 @@ import { rowOf, type Row } from './measure.ts'
 import { Misused, parseOptions, selected, type Options } from './options.ts'
 import { replayBenches } from './replay.ts'
 import { jsonOf, tableOf } from './report.ts'
+import { restartBenches } from './restart.ts'
 import { startupBenches } from './startup.ts'
 
 const HELP = `Usage: npm run bench -- [options] [GROUP...]
 
 Measures, prints a table, and writes its rows. Without GROUP, every group: switch (frames a second through one switch), memory,
-startup, vectors (their latency, and the heap they take), control, replay, classifier.
+startup, vectors (their latency, and the heap they take), control, restart (of the controller), replay, classifier.
 
 Options:
   --against ovs  measure Open vSwitch with DPDK beside our switch, in turn with it (Debian's openvswitch-switch-dpdk; root)
@@ -67,6 +68,7 @@ function groups({ rules }: Options): Record<string, readonly Bench[]> {
     startup: startupBenches,
     vectors: vectorBenches,
     control: controlBenches,
+    restart: restartBenches,
     replay: replayBenches,
     classifier: classifierBenches(rules),
   }

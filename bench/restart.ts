@@ -1,0 +1,123 @@
+// What a start of the controller costs: switches that connect, and with a state, that have everything already. All in one process,
+// over channels in memory: the switches' share of the work is in the figures.
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Controller } from '../controller/controller.ts'
+import { openStateFile } from '../controller/state/open-state.ts'
+import { Agent } from '../datapath/control/agent.ts'
+import { FrameArena } from '../datapath/frames.ts'
+import { Switch } from '../datapath/switch.ts'
+import { parseFlow } from '../protocols/flow-text/parse.ts'
+import { memoryChannelPair } from '../runtime/transport.ts'
+import { WallClock } from '../runtime/wall-clock.ts'
+import { parseTopology } from '../topologies/load.ts'
+import type { Topology } from '../topologies/topology.ts'
+import type { Bench } from './bench.ts'
+import { rowOf, secondsOf, type Row } from './measure.ts'
+
+const HOSTS = 100
+const FLOWS_A_HOST = 1000
+const RUNS = 3
+
+const CONNECT = `controller: connect of ${HOSTS} hosts x ${FLOWS_A_HOST} flows, to in sync`
+const RESTART = `controller: restart with ${(HOSTS * FLOWS_A_HOST) / 1000} k flows on its switches, to in sync`
+const LOAD = 'controller: restart, of that reading the state'
+const WRITES = 'controller: durable flow writes, one after the other'
+
+export const restartBenches: readonly Bench[] = [{ name: CONNECT, rows: rowsOf }]
+
+async function rowsOf(): Promise<Row[]> {
+  const figures: Record<string, number[]> = { [CONNECT]: [], [RESTART]: [], [LOAD]: [], [WRITES]: [] }
+  for (let run = 0; run < RUNS; run++)
+    for (const [name, figure] of Object.entries(await once())) figures[name]!.push(figure)
+  const units = { [CONNECT]: 's', [RESTART]: 's', [LOAD]: 's', [WRITES]: 'writes/s' }
+  return Object.entries(units).map(([name, unit]) => rowOf(name, unit, figures[name]!))
+}
+
+/** Fills the switches, and starts again. */
+async function once(): Promise<Record<string, number>> {
+  const folder = mkdtempSync(join(tmpdir(), 'signalbox-bench-'))
+  const file = join(folder, 'state.db')
+  const clock = new WallClock()
+  const topology = hosts()
+  const fleet = topology.hosts.map(({ name }) => agentOf(name, clock))
+  const first = await openStateFile(file, { clock })
+  const filling = new Controller({ clock, state: first })
+  await filling.apply(topology)
+  fleet.forEach((dial) => dial(filling))
+  await filling.inSync()
+  await filling.addFlows(topology.hosts.flatMap(({ name }) => flowsOf(name)))
+  const writes = await writesOf(filling)
+  // Empty switches that are to have all of it.
+  const empty = topology.hosts.map(({ name }) => agentOf(name, clock))
+  const connect = await secondsOf(async () => {
+    empty.forEach((dial) => dial(filling))
+    await filling.inSync()
+  })
+  filling.close()
+  await first.close()
+  let load = 0
+  const restart = await secondsOf(async () => {
+    let state: Awaited<ReturnType<typeof openStateFile>> | undefined
+    load = await secondsOf(async () => {
+      state = await openStateFile(file, { clock })
+    })
+    const controller = new Controller({ clock, state: state! })
+    empty.forEach((dial) => dial(controller))
+    await controller.inSync()
+    controller.close()
+    await state!.close()
+  })
+  clock.stop()
+  rmSync(folder, { recursive: true })
+  return { [CONNECT]: connect, [RESTART]: restart, [LOAD]: load, [WRITES]: writes }
+}
+
+/** Whole writes a second: on the disk, told to the switch and confirmed by it, and answered. */
+async function writesOf(controller: Controller): Promise<number> {
+  const count = 200
+  const seconds = await secondsOf(async () => {
+    for (let port = 1; port <= count; port++)
+      await controller.addFlows([{ switch: 'h1', flow: parseFlow(`table=1,udp,tp_dst=${port},actions=drop`) }])
+  })
+  return count / seconds
+}
+
+const hosts = (): Topology =>
+  parseTopology(
+    JSON.stringify({
+      version: 1,
+      name: 'hosts',
+      hosts: Array.from({ length: HOSTS }, (_, index) => ({ name: `h${index + 1}`, vtep: `192.0.2.${index + 1}` })),
+      networks: [],
+      vms: [],
+    }),
+    'hosts',
+  )
+
+const flowsOf = (name: string) =>
+  Array.from({ length: FLOWS_A_HOST }, (_, index) => ({
+    switch: name,
+    flow: parseFlow(`table=0,priority=100,tcp,nw_src=10.0.${index >> 8}.${index & 255},tp_dst=80,actions=drop`),
+  }))
+
+/** A switch of its own; what is returned connects it to a controller. */
+function agentOf(host: string, clock: WallClock): (controller: Controller) => void {
+  const name = `${host}/br-int`
+  const device: Switch = new Switch({
+    name,
+    host,
+    datapathId: 1n,
+    arena: new FrameArena(),
+    clock,
+    events: { transmit: () => {}, drop: () => {}, message: (message, by) => agent.publish(message, by) },
+  })
+  const agent = new Agent(device)
+  return (controller) => {
+    const [near, far] = memoryChannelPair(clock, { latency: 0, names: [name, 'controller'] })
+    agent.connect(near)
+    controller.accept(far)
+  }
+}
