@@ -5,11 +5,11 @@ import type { FlowFilter, FlowSpec, FlowStatistics, PortStatistics } from '../pr
 import type { Clock, Nanoseconds } from '../runtime/clock.ts'
 import type { Channel } from '../runtime/transport.ts'
 import { findHost, findNic, fullSwitchName } from '../topologies/lookup.ts'
-import type { Topology } from '../topologies/topology.ts'
+import type { Topology, Vm } from '../topologies/topology.ts'
 import { Learner } from './learner.ts'
 import { Migrations } from './migration/migrations.ts'
 import type { ControllerEvent, Hypervisor, MigrationStatus, SwitchStatus, UserFlow, VmStatus } from './model.ts'
-import { Conflict, NotFound, SwitchRefused } from './model.ts'
+import { NotFound, SwitchRefused } from './model.ts'
 import { FlowWrites } from './flow-writes.ts'
 import { Hosts, type HostProcess } from './hosts/hosts.ts'
 import type { Wire, Wires } from './hosts/wires.ts'
@@ -107,7 +107,8 @@ export class Controller {
     this.#learner = new Learner(world)
     const { drain } = options
     const hypervisor = options.hypervisor && whileIn(options.hypervisor, () => this.#writes.check())
-    this.#migrations = new Migrations({ ...world, drain, hypervisor }, kept.migrations)
+    const joined = ({ nics }: Vm, host: string) => this.#hosts.joined(host, new Set(nics.map(({ id }) => id)))
+    this.#migrations = new Migrations({ ...world, drain, hypervisor, joined }, kept.migrations)
     const finished = (options.state?.interrupted ?? []).map((entry) => this.#finish(entry))
     this.#resumed = Promise.all([this.#migrations.recovered, ...finished])
   }
@@ -167,10 +168,13 @@ export class Controller {
       const at = { ...this.#wirePlace(name, host), wire }
       const before = this.#wires
       await this.#setWires(withWire(before, at), at.host)
-      const problem = this.#hosts.process(at.host)?.wires.find(({ vnic }) => vnic === at.nic)?.problem ?? ''
-      if (problem === '') return at
-      await this.#setWires(before, at.host)
-      throw new Conflict(`${at.host} can not join ${at.nic} to ${wire}: ${problem}`)
+      try {
+        await this.#hosts.joined(at.host, new Set([at.nic]))
+        return at
+      } catch (error) {
+        await this.#setWires(before, at.host)
+        throw error
+      }
     })
   }
 

@@ -2,6 +2,7 @@
 
 import { ConnectionClosed } from '../../protocols/control/connection.ts'
 import type { HostConfig, WireStatus } from '../../protocols/control/messages.ts'
+import { Conflict } from '../model.ts'
 import type { View } from '../network/view.ts'
 import type { RemoteHost } from '../southbound/remote-host.ts'
 import { hostConfigOf } from './host-config.ts'
@@ -69,6 +70,14 @@ export class Hosts {
   /** Resolves when the host runs what it was told, has said why not, or is away. */
   async settled(name: string): Promise<void> {
     await this.#known.get(name)?.answered
+  }
+
+  /** Resolves when the host has all wires of these vNICs that it should, or is away. Rejects with Conflict where it can not have one. */
+  async joined(name: string, nics: ReadonlySet<string>): Promise<void> {
+    await this.settled(name)
+    const wires = this.process(name)?.wires ?? []
+    const failed = wires.find(({ vnic, problem }) => problem !== '' && nics.has(vnic))
+    if (failed) throw new Conflict(`${name} can not join ${failed.vnic} to ${failed.wire}: ${failed.problem}`)
   }
 
   /** Lets go of all. */

@@ -1,7 +1,7 @@
 // One VM's move. What must hold at every instant: the policy at the active place is the whole policy, and no frame for the
 // guest is lost, doubled or overtaken.
 //
-//   prepare      the destination has port, policy and flows; nobody sends there
+//   prepare      the destination has port, policy, flows and what the vNICs are joined to; nobody sends there
 //   switch over  the guest stops. Both ports hold. First the destination's host sends to the new port, then everybody else;
 //                then the old host too. Between the steps frames on their way arrive (`drain`). What the old port held goes
 //                ahead of what the new one holds. The new port opens, the guest goes on.
@@ -36,6 +36,8 @@ import { waitFor } from './waiting.ts'
 export interface MigrationWorld extends World {
   readonly hypervisor: Hypervisor | undefined
   readonly drain: (() => Nanoseconds) | undefined
+  /** Resolves when the host has what the VM's vNICs are joined to there. Rejects where it can not have it. */
+  readonly joined: (vm: Vm, host: string) => Promise<void>
 }
 
 interface Request {
@@ -150,6 +152,7 @@ export class Migration {
     this.#enter('prepare')
     this.#policyBefore = this.#policyAt(this.#status.from)
     await this.#move({ to: this.#status.to, stage: 'prepared', homeState: 'open', targetState: 'hold' })
+    await this.#world.joined(this.#vm, this.#status.to)
   }
 
   async #switchOver(): Promise<void> {
