@@ -110,6 +110,7 @@ class InterfaceWire implements Wire {
   readonly #timer: NodeJS.Timeout
   #index: number
   #open = true
+  #toldOfUncut = false
 
   constructor({ native, socket, batch, index }: Opened, spec: InterfaceSpec, received: Received, log: Log) {
     this.name = formatWire(spec)
@@ -155,7 +156,11 @@ class InterfaceWire implements Wire {
 
   #hand(index: number): void {
     const { offload, frame } = this.#batch.take(index)
-    if (frame !== undefined) finishOffload(offload, frame, this.#received)
+    if (frame === undefined || finishOffload(offload, frame, this.#received) || this.#toldOfUncut) return
+    this.#toldOfUncut = true
+    this.#log(
+      `${this.name}: long segments that no card could be given are lost: switch their offload off at the other end`,
+    )
   }
 
   /** Whether the link is up; and finds the interface again where another of its name has taken its place. */

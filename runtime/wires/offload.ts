@@ -53,19 +53,20 @@ export function readOffload(bytes: Buffer, at: number): Offload {
 }
 
 /**
- * Does on `frame` what is left to do, and hands over what comes of it: the frame itself, or several cut from it. Nothing where it is
- * no frame that can be cut: a segment in a tunnel, say, whose outer headers are not told of.
+ * Does on `frame` what is left to do, and hands over what comes of it: the frame itself, or several cut from it.
+ * @returns false where it is no frame that can be cut: a segment in a tunnel, say, whose outer headers are not told of
  */
-export function finishOffload(offload: Offload, frame: Buffer, take: Received): void {
+export function finishOffload(offload: Offload, frame: Buffer, take: Received): boolean {
   const { needsChecksum, segmentation, checksumStart, checksumOffset } = offload
   if (segmentation !== KINDS.none) return cut(offload, frame, take)
   if (needsChecksum) {
     const place = checksumStart + checksumOffset
-    if (place + 2 > frame.length) return
+    if (place + 2 > frame.length) return false
     // The sum of the pseudo header stands where the checksum is to be.
     frame.writeUInt16BE(transportChecksum(sum(frame, checksumStart, frame.length, 0)), place)
   }
   take(frame)
+  return true
 }
 
 /** Where the headers of a frame that is to be cut begin. */
@@ -77,11 +78,11 @@ interface Layout {
   payload: number
 }
 
-function cut({ segmentation, segmentSize, checksumStart }: Offload, frame: Buffer, take: Received): void {
+function cut({ segmentation, segmentSize, checksumStart }: Offload, frame: Buffer, take: Received): boolean {
   const layout = layoutOf(frame)
   const protocol = segmentation === KINDS.udp ? UDP : TCP
   const isKnown = segmentation === KINDS.udp || segmentation === KINDS.tcp4 || segmentation === KINDS.tcp6
-  if (!isKnown || layout?.protocol !== protocol || layout.transport !== checksumStart || segmentSize === 0) return
+  if (!isKnown || layout?.protocol !== protocol || layout.transport !== checksumStart || segmentSize === 0) return false
   const { payload } = layout
   const segment = Buffer.allocUnsafe(payload + Math.min(segmentSize, frame.length - payload))
   const count = Math.max(1, Math.ceil((frame.length - payload) / segmentSize))
@@ -92,6 +93,7 @@ function cut({ segmentation, segmentSize, checksumStart }: Offload, frame: Buffe
     writeHeaders(segment.subarray(0, length), layout, { index, last: index === count - 1, offset: from - payload })
     take(segment.subarray(0, length))
   }
+  return true
 }
 
 function layoutOf(frame: Buffer): Layout | undefined {

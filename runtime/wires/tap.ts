@@ -146,7 +146,8 @@ class TapWire implements Wire {
     this.connected = up
     this.#log(`${this.name}: it is ${up ? 'up' : 'down'}`)
     if (!up) this.#arm()
-    this.onLink()
+    // Not in the midst of the frame that was sent.
+    queueMicrotask(() => this.onLink())
   }
 
   /** Somebody has deleted it, or its namespace. It is armed no more. */

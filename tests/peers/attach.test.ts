@@ -11,7 +11,7 @@ import { parseWire } from '../../runtime/wires/parse.ts'
 import { randomBytes } from '../support/random-frames.ts'
 import { AttachedSwitch } from './support/attached-switch.ts'
 import { Namespace, namespacesRefused } from './support/namespaces.ts'
-import { carried, PINGED } from './support/network-tools.ts'
+import { carried, reached } from './support/network-tools.ts'
 import { Guest, guestsRefused } from './support/qemu.ts'
 
 /** What a test has made, the last first. */
@@ -72,8 +72,8 @@ describe.skipIf(refused !== undefined)(`devices of Linux${refused === undefined 
     await here.ip('link', 'set', 'tap2', 'netns', right.name)
     await left.configure('tap1', '192.0.2.1/24', '2001:db8::1/64')
     await right.configure('tap2', '192.0.2.2/24', '2001:db8::2/64')
-    expect(await left.run('ping', '-c', '10', '-i', '0.05', '-q', '192.0.2.2')).toContain(PINGED)
-    expect(await left.run('ping', '-c', '10', '-i', '0.05', '-q', '2001:db8::2')).toContain(PINGED)
+    await reached(left, '192.0.2.2')
+    await reached(left, '2001:db8::2')
     expect(await carried(left, right, '192.0.2.2')).toBeGreaterThan(20e6)
     await right.ip('link', 'set', 'tap2', 'down')
     // That it is down shows when a frame is sent there.
@@ -126,7 +126,7 @@ describe.skipIf(refused !== undefined)(`devices of Linux${refused === undefined 
     await left.configure('eth0', '192.0.2.1/24', '2001:db8::1/64')
     await right.configure('eth0', '192.0.2.2/24', '2001:db8::2/64')
     await device.linked([1, 2])
-    expect(await left.run('ping', '-c', '10', '-i', '0.05', '-q', '192.0.2.2')).toContain(PINGED)
+    await reached(left, '192.0.2.2')
     expect(await carried(left, right, '192.0.2.2')).toBeGreaterThan(20e6)
     expect(await carried(right, left, '2001:db8::1')).toBeGreaterThan(20e6)
     // Its checksums are left to the card, too.
@@ -137,7 +137,7 @@ describe.skipIf(refused !== undefined)(`devices of Linux${refused === undefined 
     await here.ip('link', 'add', 'veth2', 'up', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', right.name)
     await right.configure('eth0', '192.0.2.3/24')
     await device.linked([2])
-    expect(await left.run('ping', '-c', '3', '-i', '0.05', '-q', '192.0.2.3')).toContain(PINGED)
+    await reached(left, '192.0.2.3')
   })
 
   test.each([1, 2])('frames that cross a veth come out as they went in, VLAN tags and all (seed %i)', async (seed) => {
@@ -214,15 +214,16 @@ describe.skipIf(noGuests !== undefined)(`guests of QEMU${noGuests === undefined 
     await device.linked([3], false)
     await web.run('ip address add 192.0.2.1/24 dev eth0 && ip link set eth0 up')
     await db.run('ip address add 192.0.2.2/24 dev eth0 && ip link set eth0 up')
-    expect(await web.run('ping -c 3 192.0.2.2')).toContain(PINGED)
-    expect(await db.run('ping -c 3 -s 1400 192.0.2.1')).toContain(PINGED)
+    // It fails where none is answered.
+    await web.run('ping -c 3 192.0.2.2')
+    await db.run('ping -c 3 -s 1400 192.0.2.1')
     const incoming = `unix:${device.folder}/migration`
     const moved = await guest({ netdev: `stream,server=off,${unix}`, mac: '02:00:00:00:00:02', incoming })
     await db.migrate(incoming)
     await db.stop()
     await device.linked([2], false)
     await device.linked([3])
-    expect(await moved.run('ping -c 3 192.0.2.1')).toContain(PINGED)
-    expect(await web.run('ping -c 3 192.0.2.2')).toContain(PINGED)
+    await moved.run('ping -c 3 192.0.2.1')
+    await web.run('ping -c 3 192.0.2.2')
   })
 })
