@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { MigrationStatus } from '../../controller/model.ts'
 import { GUESTS, type HostName, LiveSite, until } from './support/live-site.ts'
-import { Namespace, namespacesRefused } from './support/namespaces.ts'
+import { type Namespace, namespacesRefused } from './support/namespaces.ts'
 
 type Vm = keyof typeof GUESTS
 const VMS = Object.keys(GUESTS) as Vm[]
@@ -31,7 +31,7 @@ class MovableGuest {
   }
 
   static async create(site: LiveSite, vm: Vm): Promise<MovableGuest> {
-    const guest = new MovableGuest(await Namespace.create(vm), site, vm)
+    const guest = new MovableGuest(await site.addNamespace(vm), site, vm)
     const { namespace } = guest
     // The TAP would speak of itself otherwise.
     await namespace.run('sysctl', '-qw', 'net.ipv6.conf.default.disable_ipv6=1')
@@ -104,10 +104,7 @@ describe.skipIf(refused !== undefined)(`two host processes${refused === undefine
     site = await LiveSite.start(['h1', 'h2'])
     for (const vm of VMS) guests.set(vm, await MovableGuest.create(site, vm))
   })
-  afterAll(async () => {
-    for (const { namespace } of guests.values()) await namespace.remove()
-    await site?.stop()
-  })
+  afterAll(() => site?.stop())
 
   test('whoever is in a network reaches all of it, by its VXLAN or VLAN, and nobody else', async () => {
     for (const [from, to] of WITHIN) expect([from, to, await guest(from).answers(to)]).toEqual([from, to, true])

@@ -3,7 +3,7 @@
 
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { GREEN_MTU, GUESTS, LiveSite, VTEPS } from './support/live-site.ts'
-import { Namespace, namespacesRefused } from './support/namespaces.ts'
+import { type Namespace, namespacesRefused } from './support/namespaces.ts'
 import { type Ovs, ovsInstalled, startOvs } from './support/ovs.ts'
 import { carried } from './support/network-tools.ts'
 
@@ -11,8 +11,7 @@ import { carried } from './support/network-tools.ts'
 async function oneHost(): Promise<{ site: LiveSite; a: Namespace; b: Namespace }> {
   const site = await LiveSite.start(['h1'])
   onTestFinished(async () => void (await site.stop()))
-  const a = await Namespace.create('a')
-  onTestFinished(() => a.remove())
+  const a = await site.addNamespace('a')
   await site.attach('a', 'h1')
   await site.settle('a', await site.takeTap('a', 'h1', a), a)
   // No card completes the checksums of what a veth carries, and neither do those who take it out of a UDP socket or off the device.

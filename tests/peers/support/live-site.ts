@@ -54,7 +54,8 @@ interface Running {
 
 export class LiveSite {
   readonly folder = mkdtempSync(join(tmpdir(), 'signalbox-site-'))
-  readonly namespaces = new Map<HostName, Namespace>()
+  readonly #hosts = new Map<HostName, Namespace>()
+  readonly #namespaces: Namespace[] = []
   readonly #running: Running[] = []
   #url = ''
 
@@ -75,7 +76,7 @@ export class LiveSite {
 
   /** `under0` has the tunnels' addresses, `uplink0` none. */
   async #layCables(): Promise<void> {
-    for (const name of ['h1', 'h2'] as const) this.namespaces.set(name, await Namespace.create(name))
+    for (const name of ['h1', 'h2'] as const) this.#hosts.set(name, await this.addNamespace(name))
     const [h1, h2] = [this.namespace('h1'), this.namespace('h2')]
     for (const device of ['under0', 'uplink0'])
       await h1.ip('link', 'add', device, 'type', 'veth', 'peer', 'name', device, 'netns', h2.name)
@@ -104,7 +105,14 @@ export class LiveSite {
   }
 
   namespace(host: HostName): Namespace {
-    return this.namespaces.get(host)!
+    return this.#hosts.get(host)!
+  }
+
+  /** One for a guest. */
+  async addNamespace(purpose: string): Promise<Namespace> {
+    const namespace = await Namespace.create(purpose)
+    this.#namespaces.push(namespace)
+    return namespace
   }
 
   /** A verb for the controller: what it prints. Rejects where it fails. */
@@ -157,14 +165,14 @@ export class LiveSite {
     await namespace.configure(device, `${address}/24`)
   }
 
-  /** Ends all that runs; gives what it wrote to standard error. */
+  /** Ends all that runs, and takes away all namespaces; gives what the processes wrote to standard error. */
   async stop(): Promise<string> {
     const ends: Ended[] = []
     for (const { process, end } of this.#running.toReversed()) {
       process.kill('SIGTERM')
       ends.push(await end)
     }
-    for (const namespace of this.namespaces.values()) await namespace.remove()
+    for (const namespace of this.#namespaces) await namespace.remove()
     rmSync(this.folder, { recursive: true, force: true })
     return ends.map(({ stderr }) => stderr).join('')
   }
