@@ -32,10 +32,6 @@ export class Newcomers {
     this.#log = log
   }
 
-  get size(): number {
-    return this.#all.size
-  }
-
   /** Takes in every connection of the server. */
   watch(server: Server): void {
     server.on('connection', (socket) => this.#take(socket))
@@ -53,7 +49,9 @@ export class Newcomers {
     const siblings = this.#byAddress.get(address) ?? new Set()
     this.#byAddress.set(address, siblings.add(key))
     this.#all.set(key, { socket, address, timer })
-    socket.once('close', () => this.#forget(key))
+    socket.once('close', () => {
+      if (this.#all.get(key)?.socket === socket) this.#forget(key)
+    })
     if (siblings.size > this.#limits.perAddress) this.#giveWay(siblings, `of ${address || 'this machine'}`)
     if (this.#all.size > this.#limits.inAll) this.#giveWay(this.#all, 'in all')
   }
@@ -69,7 +67,8 @@ export class Newcomers {
     this.#forget(key)
     this.#log(`${newcomer.address || 'a connection'} port ${newcomer.socket.remotePort ?? '-'} ${why}`)
     // Without the goodbyes of TCP, which would leave ten thousand of them to the system for a minute.
-    newcomer.socket.resetAndDestroy()
+    if (newcomer.address === '') newcomer.socket.destroy()
+    else newcomer.socket.resetAndDestroy()
   }
 
   #forget(key: unknown): void {

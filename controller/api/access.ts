@@ -1,6 +1,6 @@
 // Who may ask for what: each request shows a token, each token has a role, each route needs one.
 
-import rateLimit from '@fastify/rate-limit'
+import rateLimit, { normalizeIP } from '@fastify/rate-limit'
 import type { FastifyRequest } from 'fastify'
 import { LOCAL } from '../state/operations.ts'
 import { ANONYMOUS } from './actor.ts'
@@ -78,7 +78,7 @@ async function limitRate(api: Api, requestsPerSecond: number): Promise<void> {
     global: false,
     max: requestsPerSecond,
     timeWindow: 1000,
-    keyGenerator: ({ actor, ip }) => (actor === LOCAL || actor === ANONYMOUS ? ip : `token ${actor}`),
+    keyGenerator: ({ actor, ip }) => (actor === LOCAL || actor === ANONYMOUS ? normalizeIP(ip) : `token ${actor}`),
     errorResponseBuilder: (_request, { max }) => new TooMany(`more than ${max} requests in a second`),
   })
   api.addHook('onRequest', api.rateLimit())

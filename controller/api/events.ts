@@ -63,6 +63,8 @@ class EventFeed {
 
   /** Sends the reader what came after event `seen`, where it names one, and all that comes from now on. */
   add(reader: ServerResponse, who: string, seen: string | undefined): void {
+    // Gone before it was its turn: nothing would tell us of it again.
+    if (reader.destroyed) return
     reader.write('retry: 1000\n\n')
     if (seen !== undefined) reader.write(this.#missedSince(seen))
     this.#readers.set(reader, who)

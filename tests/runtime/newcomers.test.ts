@@ -1,6 +1,7 @@
 // Who has not said who it is: bounded, and nobody else's trouble.
 
 import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
 import { afterEach, beforeAll, afterAll, describe, expect, test } from 'vitest'
 import type { Endpoint } from '../../runtime/endpoint.ts'
 import type { NewcomerLimits } from '../../runtime/newcomers.ts'
@@ -105,4 +106,25 @@ test('many addresses together are bounded too', async () => {
   const silent = await openSilently(listener, 30)
   while (silent.size > 10) await new Promise((resolve) => setImmediate(resolve))
   expect(log[0]).toMatch(/too many in all/)
+})
+
+test('a Unix socket has its bounds as well', async () => {
+  const log: string[] = []
+  const path = join(authority.folder, 'socket')
+  const newcomers = { perAddress: 5, inAll: 10, patience: 600_000 }
+  const options = { newcomers, log: (line: string) => log.push(line) }
+  const listener = await listen({ kind: 'unix', passive: true, path }, undefined, () => {}, options)
+  closing.push(() => listener.close())
+  const open = new Set<Socket>()
+  closing.push(() => open.forEach((socket) => socket.destroy()))
+  for (let opened = 0; opened < 20; opened++) {
+    const socket = connect(path)
+    open.add(socket)
+    socket
+      .resume()
+      .on('error', () => {})
+      .on('close', () => open.delete(socket))
+  }
+  while (open.size > 5) await new Promise((resolve) => setImmediate(resolve))
+  expect(log[0]).toMatch(/too many of this machine have not said who they are/)
 })

@@ -146,6 +146,13 @@ describe('the log', () => {
     expect((await ask('ada', READ)).headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/)
   })
 
+  test('names who asked also where a page from elsewhere is refused', async () => {
+    log.lines.length = 0
+    const answer = await ask('ada', { ...OPERATE[0]!, headers: { origin: 'http://elsewhere.example' } })
+    expect(answer.statusCode).toBe(403)
+    expect(audits()).toEqual([expect.objectContaining({ actor: 'ada', status: 403 })])
+  })
+
   test('takes no id that could pass for more than an id', async () => {
     const answer = await ask('ada', { ...READ, headers: { 'x-request-id': '"} forged' } })
     expect(answer.headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/)
