@@ -223,6 +223,7 @@ describe.skipIf(noGuests !== undefined)(`guests of QEMU${noGuests === undefined 
     await db.stop()
     await device.linked([2], false)
     await device.linked([3])
+    expect(await moved.run('ip address show dev eth0')).toContain('192.0.2.2/24')
     await moved.run('ping -c 3 192.0.2.1')
     await web.run('ping -c 3 192.0.2.2')
   })
