@@ -270,6 +270,7 @@ export class Controller {
    * @throws NotFound, Conflict
    */
   migrate(request: { vm: string; to: string; pause?: Nanoseconds }, by = LOCAL): MigrationStatus {
+    this.#writes.check()
     const entry = this.#writes.begin(() => migrating(by, request))
     try {
       return this.#migrations.start(request, entry)

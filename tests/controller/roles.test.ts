@@ -57,6 +57,7 @@ test('a controller of an earlier start is fenced off: what it does changes nothi
   await expect(clock.runUntil(earlier.apply({ ...onlyH1(), vms: [] }))).rejects.toThrow('follows another controller')
   expect(device.tables.size).toBe(flows)
   expect(log).toContain('h1/br-int follows another controller, of a later start; this one changes nothing any more')
+  expect(() => earlier.migrate({ vm: 'a', to: 'h1' })).toThrow('follows another controller')
   expect(guests).toEqual([])
   await clock.runUntil(later.addFlows([userFlow(3)]))
   expect(device.tables.size).toBe(flows + 1)
