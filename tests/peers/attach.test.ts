@@ -12,7 +12,7 @@ import { randomBytes } from '../support/random-frames.ts'
 import { AttachedSwitch } from './support/attached-switch.ts'
 import { Namespace, namespacesRefused } from './support/namespaces.ts'
 import { carried, reached } from './support/network-tools.ts'
-import { Guest, guestsRefused } from './support/qemu.ts'
+import { ANSWERED, Guest, guestsRefused } from './support/qemu.ts'
 
 /** What a test has made, the last first. */
 const toClose: (() => Promise<unknown>)[] = []
@@ -214,9 +214,8 @@ describe.skipIf(noGuests !== undefined)(`guests of QEMU${noGuests === undefined 
     await device.linked([3], false)
     await web.run('ip address add 192.0.2.1/24 dev eth0 && ip link set eth0 up')
     await db.run('ip address add 192.0.2.2/24 dev eth0 && ip link set eth0 up')
-    // It fails where none is answered.
-    await web.run('ping -c 3 192.0.2.2')
-    await db.run('ping -c 3 -s 1400 192.0.2.1')
+    expect(await web.run('ping -c 3 192.0.2.2')).toMatch(ANSWERED)
+    expect(await db.run('ping -c 3 -s 1400 192.0.2.1')).toMatch(ANSWERED)
     const incoming = `unix:${device.folder}/migration`
     const moved = await guest({ netdev: `stream,server=off,${unix}`, mac: '02:00:00:00:00:02', incoming })
     await db.migrate(incoming)
@@ -224,7 +223,7 @@ describe.skipIf(noGuests !== undefined)(`guests of QEMU${noGuests === undefined 
     await device.linked([2], false)
     await device.linked([3])
     expect(await moved.run('ip address show dev eth0')).toContain('192.0.2.2/24')
-    await moved.run('ping -c 3 192.0.2.1')
-    await web.run('ping -c 3 192.0.2.2')
+    expect(await moved.run('ping -c 3 192.0.2.1')).toMatch(ANSWERED)
+    expect(await web.run('ping -c 3 192.0.2.2')).toMatch(ANSWERED)
   })
 })

@@ -20,9 +20,9 @@ async function oneHost(): Promise<{ site: LiveSite; a: Namespace; b: Namespace }
 }
 
 const ping = (from: Namespace, to: keyof typeof GUESTS, ...words: string[]) =>
-  from.run('ping', '-c', '10', '-i', '0.05', '-q', ...words, GUESTS[to].address)
+  from.run('ping', '-c', '10', '-i', '0.05', '-w', '60', '-q', ...words, GUESTS[to].address)
 
-/** Of both ways: the pings that are lost, those of the longest packets that fit among them, and whom ARP has found. */
+/** Of both ways: whether pings are answered, without and with the longest packets that fit, and whom ARP has found. */
 async function met(from: Namespace, to: Namespace) {
   const longest = ['-M', 'do', '-s', String(GREEN_MTU - 28)]
   const said = [
@@ -36,12 +36,12 @@ async function met(from: Namespace, to: Namespace) {
     await to.ip('neighbour', 'show', GUESTS.a.address),
   ]
   return {
-    lost: said.map((text) => /(\S+) packet loss/.exec(text)?.[1]),
+    answered: said.map((text) => Number(/(\d+) received/.exec(text)?.[1]) >= 10),
     macs: neighbours.map((text) => /lladdr (\S+)/.exec(text)?.[1]),
   }
 }
 
-const MET = { lost: ['0%', '0%', '0%', '0%'], macs: [GUESTS.b.mac, GUESTS.a.mac] }
+const MET = { answered: [true, true, true, true], macs: [GUESTS.b.mac, GUESTS.a.mac] }
 
 const refused = namespacesRefused()
 describe.skipIf(refused !== undefined)(`tunnels${refused === undefined ? '' : ` (${refused})`}`, () => {
@@ -68,8 +68,6 @@ describe.skipIf(refused !== undefined)(`tunnels${refused === undefined ? '' : ` 
     const ends = [`local_ip=${VTEPS.h2}`, `remote_ip=${VTEPS.h1}`, 'key=5001'].map((word) => `options:${word}`)
     await ovs.vsctl('add-port', 'over', 'vxlan0', '--', 'set', 'interface', 'vxlan0', 'type=vxlan', ...ends)
     await site.settle('b', 'over', b)
-    // It asks who has the far end when the first frame leaves, which is lost.
-    await ping(b, 'a', '-c', '1').catch(() => {})
     expect(await met(a, b)).toEqual(MET)
     expect(await carried(a, b, GUESTS.b.address)).toBeGreaterThan(20e6)
     expect(await carried(b, a, GUESTS.a.address)).toBeGreaterThan(20e6)

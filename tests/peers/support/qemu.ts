@@ -58,6 +58,9 @@ echo ${READY}
 while read -r line; do eval "$line"; echo "@$?"; done
 `
 
+/** What a guest's ping says of three where one was answered at least; on a busy machine the others may be late. */
+export const ANSWERED = / [1-3] packets received/
+
 /** Why this machine can run no guests; undefined where it can. */
 export function guestsRefused(): string | undefined {
   try {
