@@ -22,6 +22,8 @@ export interface VnicWiresOptions {
 interface Plugged {
   text: string
   wire?: Wire
+  /** While it is being made. */
+  opening?: Promise<void> | undefined
   problem: string
 }
 
@@ -66,12 +68,18 @@ export class VnicWires {
 
   async #openAll(): Promise<void> {
     const missing = [...this.#plugged].filter(([, { wire }]) => wire === undefined)
-    await Promise.all(missing.map(([vnic, plugged]) => this.#open(vnic, plugged)))
+    await Promise.all(missing.map(([vnic, plugged]) => this.#openOnce(vnic, plugged)))
     this.#again?.cancel()
     this.#again = undefined
     if (![...this.#plugged.values()].some(({ wire }) => wire === undefined)) return
     const { clock } = this.#options
     this.#again = clock.scheduleAsync(clock.now() + AGAIN, () => void this.#openAll())
+  }
+
+  /** A wire that is tried again may be asked for meanwhile. */
+  #openOnce(vnic: string, plugged: Plugged): Promise<void> {
+    plugged.opening ??= this.#open(vnic, plugged).finally(() => (plugged.opening = undefined))
+    return plugged.opening
   }
 
   async #open(vnic: string, plugged: Plugged): Promise<void> {
