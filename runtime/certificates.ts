@@ -1,7 +1,7 @@
 // An authority of one's own, and certificates of it: keys on P-256, as X.509 (RFC 5280). Makes text and writes no file.
 
 // oxlint-disable-next-line import/no-unassigned-import -- what it does has to be done before the library is loaded
-import './reflect-metadata.ts'
+import 'reflect-metadata'
 import { createPrivateKey, KeyObject, webcrypto } from 'node:crypto'
 import {
   AuthorityKeyIdentifierExtension,
