@@ -18,12 +18,16 @@ export class Api {
     }
   }
 
-  /** An answer of 4xx says that nothing was changed; one of 5xx, or none at all, says nothing. */
-  async ask(method: string, path: string, body?: object): Promise<Fate> {
+  /**
+   * An answer of 4xx says that nothing was changed; one of 5xx, or none at all, says nothing. Of an answer of 2xx `isDone` may say that
+   * it tells of nothing done.
+   */
+  async ask(method: string, path: string, body?: object, isDone = (_answer: unknown) => true): Promise<Fate> {
     const content = body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
     try {
-      const { ok, status } = await fetch(`${this.#url}${path}`, { method, ...content })
-      return ok ? 'done' : status < 500 ? 'refused' : 'unknown'
+      const response = await fetch(`${this.#url}${path}`, { method, ...content })
+      if (!response.ok) return response.status < 500 ? 'refused' : 'unknown'
+      return isDone(await response.json()) ? 'done' : 'refused'
     } catch {
       return 'unknown'
     }

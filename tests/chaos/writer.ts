@@ -78,10 +78,10 @@ export class Writer {
     const vm = VMS[this.#random.below(VMS.length)]!
     const to = this.#host()
     const before = this.#ledger.sure.filter((key) => key.startsWith(`${vm} at `) && key !== `${vm} at ${to}`)
-    const fate = await this.#api.ask('POST', '/migrations?wait=true', { vm, to })
-    // It has ended, and may have been undone.
-    const isThere = fate !== 'done' || (await this.#placeOf(vm)) === to
-    return this.#note(isThere ? fate : 'refused', [`${vm} at ${to}`], before)
+    // It has ended when it is answered, and may have been undone.
+    const isDone = (answer: unknown) => (answer as { state: string }).state === 'done'
+    const fate = await this.#api.ask('POST', '/migrations?wait=true', { vm, to }, isDone)
+    return this.#note(fate, [`${vm} at ${to}`], before)
   }
 
   #note(fate: Fate, added: readonly string[], removed: readonly string[]): Fate {
@@ -91,10 +91,6 @@ export class Writer {
     for (const key of removed) this.#ledger.answered(key, false)
     for (const key of added) this.#ledger.answered(key, true)
     return fate
-  }
-
-  async #placeOf(vm: string): Promise<string | undefined> {
-    return (await this.#api.get<{ host: string }>(`/vms/${vm}`))?.host
   }
 
   async #actual(): Promise<string[] | undefined> {
