@@ -9,7 +9,7 @@ import type { Topology, Vm } from '../topologies/topology.ts'
 import { Learner } from './learner.ts'
 import { Migrations } from './migration/migrations.ts'
 import type { ControllerEvent, Hypervisor, MigrationStatus, SwitchStatus, UserFlow, VmStatus } from './model.ts'
-import { NotFound, SwitchRefused } from './model.ts'
+import { Conflict, NotFound, SwitchRefused } from './model.ts'
 import { FlowWrites } from './flow-writes.ts'
 import { Hosts, type HostProcess } from './hosts/hosts.ts'
 import type { Wire, Wires } from './hosts/wires.ts'
@@ -273,6 +273,7 @@ export class Controller {
     this.#writes.check()
     const entry = this.#writes.begin(() => migrating(by, request))
     try {
+      this.#checkWires(request)
       return this.#migrations.start(request, entry)
     } catch (error) {
       this.#writes.end(entry, error)
@@ -404,6 +405,17 @@ export class Controller {
     const { id, vm } = findNic(this.topology, name)
     const running = this.topology.vms.find((one) => one.name === vm)!.host
     return { nic: id, host: host === undefined ? running : findHost(this.topology, host).name }
+  }
+
+  /** A guest that is joined to something where it is wants to be where it goes. */
+  #checkWires({ vm: name, to }: { vm: string; to: string }): void {
+    const vm = this.topology.vms.find((one) => one.name === name)
+    const stranded = vm?.nics.find(
+      ({ id }) => vm.host !== to && wireAt(this.#wires, id, vm.host) && !wireAt(this.#wires, id, to),
+    )
+    if (stranded === undefined) return
+    const { id } = stranded
+    throw new Conflict(`${id} is joined to nothing at ${to}; first: signalbox vm attach ${id} WIRE --host ${to}`)
   }
 
   /** The host is told once it is durable. */

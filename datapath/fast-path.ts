@@ -10,6 +10,8 @@
 // What is not that simple goes one by one, as before there was a cache: frames that no megaflow is known of, whose megaflow does
 // more than an exit does, who cross to another bridge or change flows for those behind them, and vectors some of which may not come in.
 //
+// The main loop is `#receiveVector` in switch.ts; what is packed where, and why, stands at the head of cache/flow-cache.ts.
+//
 // In such a loop the compiler reads anew with each turn where an array lies and how long it is: four loads for each array that a turn
 // touches. So what counts is how few arrays are touched how few times, and loops that need the same ones are one loop.
 

@@ -5,13 +5,16 @@ import { problem, sendProblem } from './errors.ts'
 import { choice, closed, count, texts } from './schemas.ts'
 
 const Health = closed({
-  status: choice(['ok', 'degraded'], 'Degraded: a switch is away, or lacks something.'),
+  status: choice(
+    ['ok', 'degraded'],
+    'Degraded: a switch is away, or lacks something, or a host can not run as it should.',
+  ),
   switches: closed({
     total: count('Switches that the topology has.'),
     connected: count('Of them, connected.'),
     inSync: count('Of them, with everything desired in place.'),
   }),
-  problems: texts('A sentence for each switch that is not well.'),
+  problems: texts('A sentence for each switch and host that is not well.'),
 })
 const Alive = closed({ status: choice(['ok'], 'The process answers.') })
 
@@ -50,8 +53,12 @@ export function healthRoutes(api: Api, controller: Controller): void {
 function healthOf(controller: Controller) {
   const switches = controller.switches()
   const unwell = switches.filter(({ connected, inSync }) => !connected || !inSync)
+  const hosts = controller.topology.hosts.flatMap(({ name }) => {
+    const why = controller.hostProcess(name)?.problem
+    return why === undefined ? [] : [`${name}: ${why}`]
+  })
   return {
-    status: unwell.length === 0 ? ('ok' as const) : ('degraded' as const),
+    status: unwell.length === 0 && hosts.length === 0 ? ('ok' as const) : ('degraded' as const),
     switches: {
       total: switches.length,
       connected: switches.filter(({ connected }) => connected).length,
@@ -63,6 +70,7 @@ function healthOf(controller: Controller) {
         ({ name, connected, problem: why }) =>
           `${name}: ${why ?? (connected ? 'changes are under way' : 'not connected')}`,
       ),
+      ...hosts,
     ],
   }
 }

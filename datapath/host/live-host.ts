@@ -36,7 +36,7 @@ export interface LiveHostOptions extends Omit<LiveDatapathOptions, 'wireOf'> {
 }
 
 /** Controllers come back within moments, or their hosts wait for a person. */
-const BACKOFF = { first: 100 * MILLISECOND, longest: SECOND }
+const BACKOFF = { first: 100 * MILLISECOND, longest: 400 * MILLISECOND }
 /** After how long a socket that could not be had is tried again. */
 const AGAIN = 2 * SECOND
 

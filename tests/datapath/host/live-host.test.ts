@@ -112,6 +112,7 @@ test('what does not fit the network between hosts is dropped, and what just fits
 })
 
 test('a VM that moves is reached at its new host, and its old wire falls silent', async () => {
+  expect(() => network.controller.migrate({ vm: 'b', to: 'h1' })).toThrow(/b:eth0 is joined to nothing at h1; first: /)
   const moved = await network.join('b:eth0', 'h1')
   const { id } = network.controller.migrate({ vm: 'b', to: 'h1' })
   expect(await network.controller.migrationDone(id)).toMatchObject({ state: 'done', policy: 'identical' })
