@@ -1,6 +1,6 @@
 // The tokens of the API in a file: names, roles and hashes, and no token.
 
-import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import type { Token } from '../controller/api/tokens.ts'
 import { parseTokens } from '../controller/api/tokens.ts'
 import type { Log } from '../runtime/log.ts'
@@ -30,12 +30,26 @@ export function changeTokens(file: string, change: (tokens: Token[]) => Token[])
     })
   }
   try {
+    keepReaders(file, draft)
     writeFileSync(draft, `${JSON.stringify(change(tokensIn(file)), null, 2)}\n`)
     renameSync(draft, file)
   } catch (error) {
     rmSync(draft, { force: true })
     throw error
   }
+}
+
+/** A service of another user must be able to read the new file as it could the old one. @throws Error where that can not be had */
+function keepReaders(file: string, draft: string): void {
+  const before = statSync(file, { throwIfNoEntry: false })
+  if (before === undefined) return
+  const { uid, gid } = statSync(draft)
+  try {
+    if (uid !== before.uid || gid !== before.gid) chownSync(draft, before.uid, before.gid)
+  } catch (error) {
+    throw new Error(`${file} belongs to another user or group; ask its owner, or root, to change it`, { cause: error })
+  }
+  chmodSync(draft, before.mode & 0o777)
 }
 
 function tokensIn(file: string): Token[] {
