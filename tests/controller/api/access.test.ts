@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { hashOf, parseTokens, type Role, type Token } from '../../../controller/api/tokens.ts'
 import { smallTopology, startLiveLab, type LiveLab } from '../../support/live-lab.ts'
 import { testLog, type TestLog } from '../../support/test-log.ts'
@@ -144,6 +144,18 @@ describe('the log', () => {
       ])
     }
     expect((await ask('ada', READ)).headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/)
+  })
+
+  test.each([
+    ['past', "the token of 'past' expired at 2029-12-31T23:59:59Z"],
+    ['nobody', 'nobody has this token'],
+  ])('warns of the token of %s, also where it only wants to read', async (name, why) => {
+    const warnings = () => log.lines.filter((line) => line.includes('"level":"warn"') && line.includes(why))
+    await vi.waitFor(async () => {
+      log.lines.length = 0
+      await ask(name, READ)
+      expect(warnings()).toEqual([expect.stringContaining(`127.0.0.1: anonymous: GET /topology: 401: ${why}`)])
+    }, 5000)
   })
 
   test('names who asked also where a page from elsewhere is refused', async () => {
