@@ -38,6 +38,9 @@ export function formatEndpoint(endpoint: Endpoint): string {
   return `${method}:${host}:${endpoint.port}`
 }
 
+/** Who listens on IPv6 and IPv4 at once sees `::ffff:192.0.2.1` where 192.0.2.1 is meant (RFC 4291, section 2.5.5.2). */
+export const withoutMapping = (address: string): string => address.replace(/^::ffff:(?=[\d.]+$)/i, '')
+
 const bracketed = (host: string) => (host.includes(':') ? `[${host}]` : host)
 
 function parseActive(kind: 'tcp' | 'ssl', rest: string, text: string): Endpoint {

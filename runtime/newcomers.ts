@@ -2,6 +2,7 @@
 // the newest, who is more likely to be about to speak. So ten thousand that say nothing keep nobody out who does.
 
 import type { Server, Socket } from 'node:net'
+import { withoutMapping } from './endpoint.ts'
 
 export interface NewcomerLimits {
   perAddress: number
@@ -52,7 +53,8 @@ export class Newcomers {
     socket.once('close', () => {
       if (this.#all.get(key)?.socket === socket) this.#forget(key)
     })
-    if (siblings.size > this.#limits.perAddress) this.#giveWay(siblings, `of ${address || 'this machine'}`)
+    if (siblings.size > this.#limits.perAddress)
+      this.#giveWay(siblings, `of ${withoutMapping(address) || 'this machine'}`)
     if (this.#all.size > this.#limits.inAll) this.#giveWay(this.#all, 'in all')
   }
 
@@ -65,7 +67,7 @@ export class Newcomers {
     const newcomer = this.#all.get(key)
     if (newcomer === undefined) return
     this.#forget(key)
-    this.#log(`${newcomer.address || 'a connection'} port ${newcomer.socket.remotePort ?? '-'} ${why}`)
+    this.#log(`${withoutMapping(newcomer.address) || 'a connection'} port ${newcomer.socket.remotePort ?? '-'} ${why}`)
     // Without the goodbyes of TCP, which would leave ten thousand of them to the system for a minute.
     if (newcomer.address === '') newcomer.socket.destroy()
     else newcomer.socket.resetAndDestroy()

@@ -4,7 +4,7 @@ import { readFileSync, rmSync } from 'node:fs'
 import { connect as connectTcp, createServer, type Server, type Socket } from 'node:net'
 import { connect as connectTls, createServer as createTlsServer, TLSSocket } from 'node:tls'
 import type { Endpoint } from './endpoint.ts'
-import { formatEndpoint } from './endpoint.ts'
+import { formatEndpoint, withoutMapping } from './endpoint.ts'
 import type { NewcomerLimits } from './newcomers.ts'
 import { Newcomers } from './newcomers.ts'
 import { sparing } from './sparing-log.ts'
@@ -172,13 +172,18 @@ function tlsServer(
 ): Server {
   const options = { requestCert: true, rejectUnauthorized: true, handshakeTimeout: LONGEST_HANDSHAKE }
   const server = createTlsServer({ ...credentials(tls), ...options }, take)
+  // A socket remembers the address that it was asked for once; when it is refused, it is too late.
+  server.on('connection', ({ remoteAddress }) => remoteAddress)
   server.on('tlsClientError', (error, socket) => {
     // Who leaves, or has been hung up on, in the middle of it is no news.
     if (!socket.authorizationError && (error as NodeJS.ErrnoException).code === 'ECONNRESET') return
-    log(`${peerOf(endpoint, socket)}: refused: ${whyRefused(error, socket)}`)
+    log(`${peerOf(endpoint, underTls(socket))}: refused: ${whyRefused(error, socket)}`)
   })
   return server
 }
+
+/** The socket that it runs over. Node has no public name for it, and none of a refused one's address. */
+const underTls = (socket: TLSSocket): Socket => (socket as TLSSocket & { _parent?: Socket })._parent ?? socket
 
 const REFUSALS: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'its certificate has expired',
@@ -225,7 +230,7 @@ async function removeStale(path: string): Promise<void> {
 function peerOf(endpoint: Endpoint, socket: Socket | TLSSocket): string {
   if (endpoint.kind === 'unix') return `unix:${endpoint.path}`
   const { remoteAddress = '?', remotePort = 0 } = socket
-  return formatEndpoint({ kind: endpoint.kind, passive: false, host: remoteAddress, port: remotePort })
+  return formatEndpoint({ kind: endpoint.kind, passive: false, host: withoutMapping(remoteAddress), port: remotePort })
 }
 
 /** @throws Error where the files are missing or can not be read. */

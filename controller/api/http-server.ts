@@ -3,6 +3,7 @@
 import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
+import { withoutMapping } from '../../runtime/endpoint.ts'
 import type { NewcomerLimits } from '../../runtime/newcomers.ts'
 import { NEWCOMER_LIMITS, Newcomers } from '../../runtime/newcomers.ts'
 import { problem } from './errors.ts'
@@ -69,7 +70,7 @@ const MISTAKES: Readonly<Record<string, readonly [number, string, string]>> = {
 export function refuseNonRequest(error: NodeJS.ErrnoException, socket: Socket, log: (line: string) => void): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return
   const [status, reason, detail] = MISTAKES[error.code ?? ''] ?? [400, 'Bad Request', 'this is no HTTP request']
-  log(`${socket.remoteAddress ?? '?'} port ${socket.remotePort ?? '-'}: ${detail}`)
+  log(`${withoutMapping(socket.remoteAddress ?? '?')} port ${socket.remotePort ?? '-'}: ${detail}`)
   const body = JSON.stringify(problem(status, 'wrong-input', detail))
   const head = [`HTTP/1.1 ${status} ${reason}`, 'content-type: application/problem+json', 'connection: close']
   const answer = [...head, `content-length: ${body.length}`, '', body].join('\r\n')

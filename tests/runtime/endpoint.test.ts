@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Endpoint } from '../../runtime/endpoint.ts'
-import { formatEndpoint, parseEndpoint } from '../../runtime/endpoint.ts'
+import { formatEndpoint, parseEndpoint, withoutMapping } from '../../runtime/endpoint.ts'
 
 describe('a connection method', () => {
   test.each<[string, Endpoint]>([
@@ -28,4 +28,13 @@ describe('a connection method', () => {
   ])('%s is refused: %s', (text, why) => {
     expect(() => parseEndpoint(text)).toThrow(why)
   })
+})
+
+test.each([
+  ['::ffff:192.0.2.1', '192.0.2.1'],
+  ['192.0.2.1', '192.0.2.1'],
+  ['::ffff:c000:201', '::ffff:c000:201'],
+  ['2001:db8::1', '2001:db8::1'],
+])('%s is shown as %s', (address, shown) => {
+  expect(withoutMapping(address)).toBe(shown)
 })
