@@ -183,7 +183,10 @@ function tlsServer(
 }
 
 /** The socket that it runs over. Node has no public name for it, and none of a refused one's address. */
-const underTls = (socket: TLSSocket): Socket => (socket as TLSSocket & { _parent?: Socket })._parent ?? socket
+function underTls(socket: TLSSocket): Socket {
+  const { _parent: under } = socket as TLSSocket & { _parent?: Socket }
+  return under ?? socket
+}
 
 const REFUSALS: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'its certificate has expired',
