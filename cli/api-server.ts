@@ -1,6 +1,5 @@
 // The HTTP API as the verbs offer it: where it listens, who may come in, and on which terms.
 
-import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { hostname } from 'node:os'
 import type { Command } from 'commander'
@@ -8,8 +7,8 @@ import { InvalidArgumentError, Option } from 'commander'
 import type { Api } from '../controller/api/api.ts'
 import type { ServerOptions } from '../controller/api/server.ts'
 import type { Log } from '../runtime/log.ts'
-import type { TlsFlags } from './tls-options.ts'
-import { warnOfExpiry } from './tls-options.ts'
+import type { NamedFile, TlsFlags } from './tls-options.ts'
+import { readKeyPair, warnOfExpiry } from './tls-options.ts'
 import type { TokenFile } from './token-file.ts'
 
 export interface Address {
@@ -102,13 +101,17 @@ export const isLoopback = (host: string) =>
   host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 
 function certificateOf({ apiPrivateKey, apiCertificate, privateKey, certificate }: ApiFlags, log: Log) {
-  const key = apiPrivateKey ?? privateKey
-  const cert = apiCertificate ?? certificate
+  const key = named('--api-private-key', apiPrivateKey) ?? named('--private-key', privateKey)
+  const cert = named('--api-certificate', apiCertificate) ?? named('--certificate', certificate)
   if (key === undefined && cert === undefined) return undefined
   if (key === undefined || cert === undefined) throw new Error('a private key and its certificate go together')
-  warnOfExpiry(cert, log)
-  return { key: readFileSync(key), cert: readFileSync(cert) }
+  const pair = readKeyPair(key, cert)
+  warnOfExpiry(cert[1], log)
+  return pair
 }
+
+const named = (option: string, file: string | undefined): NamedFile | undefined =>
+  file === undefined ? undefined : [option, file]
 
 /** Rejects with a sentence where the port is in use; the server is closed then. @returns its URL, the port chosen */
 export async function listenApi(api: Api, { host, port }: Address): Promise<string> {

@@ -1,6 +1,5 @@
 // What the verbs that talk to a running `signalbox up` share: where it is, how to ask it, and what to make of a refusal.
 
-import { readFileSync } from 'node:fs'
 import { open, rm } from 'node:fs/promises'
 import { request as requestHttp, type IncomingMessage } from 'node:http'
 import { request as requestHttps } from 'node:https'
@@ -8,6 +7,7 @@ import { text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { Command, InvalidArgumentError } from 'commander'
 import type { Problem } from '../controller/api/errors.ts'
+import { readCertificate } from './tls-options.ts'
 
 const DEFAULT_API = 'http://127.0.0.1:8080'
 
@@ -59,7 +59,7 @@ export class ApiClient {
   /** The token is that of the environment's SIGNALBOX_TOKEN. */
   constructor({ api, caCert }: ClientFlags) {
     this.#base = api
-    this.#authorities = caCert === undefined ? undefined : readFileSync(caCert)
+    this.#authorities = caCert === undefined ? undefined : readCertificate(['--ca-cert', caCert])
     this.#token = tokenFor(api)
   }
 

@@ -36,6 +36,10 @@ export function reportFailure(error: unknown): number {
   return EXIT_WRONG_INPUT
 }
 
+/** What the system says is wrong, in words of ours where there are some. */
+export const systemReason = ({ code, message }: NodeJS.ErrnoException): string =>
+  (code === undefined ? undefined : SYSTEM_ERRORS[code]) ?? message
+
 function sentence(error: unknown): string {
   if (error instanceof InvalidInput) return formatProblems(error.problems)
   if (!(error instanceof Error)) return String(error)

@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import type { LiveHostOptions } from '../datapath/host/live-host.ts'
 import type { Endpoint } from '../runtime/endpoint.ts'
 import { DIAL_SYNTAX, formatEndpoint } from '../runtime/endpoint.ts'
+import type { TlsFiles } from '../runtime/sockets.ts'
 import { dial } from '../runtime/sockets.ts'
 import { wallStopwatch } from '../runtime/stopwatch.ts'
 import { WallClock } from '../runtime/wall-clock.ts'
@@ -64,13 +65,16 @@ function whole(text: string, from: number, to: number): number {
 async function run(name: string, flags: Flags): Promise<void> {
   if (flags.controller.length === 0) throw new Error(`--controller is missing; expected ${DIAL_SYNTAX}`)
   const log = await openLog(flags)
-  if (flags.certificate !== undefined) warnOfExpiry(flags.certificate, log)
+  const tls = tlsFilesOf(flags)
+  if (tls !== undefined) warnOfExpiry(tls.certificate, log)
   const stopAsked = onSignals()
   const clock = new WallClock()
   try {
     // Other verbs do not need it, and start faster without.
     const { LiveHost } = await import('../datapath/host/live-host.ts')
-    const host = await LiveHost.start(optionsOf(name, flags, clock, (line) => log.info({ host: name }, line)))
+    const host = await LiveHost.start(
+      optionsOf(name, { ...flags, tls }, clock, (line) => log.info({ host: name }, line)),
+    )
     await stopAsked
     await host.stop()
   } finally {
@@ -78,8 +82,12 @@ async function run(name: string, flags: Flags): Promise<void> {
   }
 }
 
-function optionsOf(name: string, flags: Flags, clock: WallClock, log: (line: string) => void): LiveHostOptions {
-  const tls = tlsFilesOf(flags)
+function optionsOf(
+  name: string,
+  { tls, ...flags }: Flags & { tls: TlsFiles | undefined },
+  clock: WallClock,
+  log: (line: string) => void,
+): LiveHostOptions {
   if (tls === undefined && flags.controller.some(({ kind }) => kind === 'ssl'))
     throw new Error('ssl: needs --private-key, --certificate and --ca-cert')
   log(`${name} dials ${flags.controller.map(formatEndpoint).join(', ')}; Ctrl-C stops`)

@@ -71,6 +71,27 @@ describe('pki', () => {
   })
 })
 
+test('a file that is not what TLS needs is named with its option, before anybody is dialled', async () => {
+  const at = (name: string) => join(folder, name)
+  for (const words of [['init'], ['host', 'h1'], ['host', 'h2']]) await runHere('pki', ...words, '--dir', folder)
+  writeFileSync(at('nonsense'), 'nonsense')
+  const h1 = [at('h1-privkey.pem'), at('h1-cert.pem'), at('cacert.pem')] as const
+  for (const [[key, certificate, authority], why] of [
+    [[at('none'), h1[1], h1[2]], `--private-key ${at('none')}: no such file`],
+    [[at('nonsense'), h1[1], h1[2]], `--private-key ${at('nonsense')}: there is no private key`],
+    [[h1[0], folder, h1[2]], `--certificate ${folder}: is a folder`],
+    [[h1[0], h1[0], h1[2]], `--certificate ${h1[0]}: there is no certificate`],
+    [[h1[0], at('h2-cert.pem'), h1[2]], `--private-key ${h1[0]} is not the key of --certificate ${at('h2-cert.pem')}`],
+    [[h1[0], h1[1], at('nonsense')], `--ca-cert ${at('nonsense')}: there is no certificate`],
+  ] as const) {
+    const files = ['--private-key', key, '--certificate', certificate, '--ca-cert', authority]
+    const { code, stderr } = await runHere('host', 'h1', '--controller', 'ssl:127.0.0.1:1', ...files)
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(why) })
+  }
+  const client = await runHere('vm', 'list', '--api', 'https://127.0.0.1:1', '--ca-cert', at('nonsense'))
+  expect(client).toMatchObject({ code: 2, stderr: expect.stringContaining('--ca-cert') })
+})
+
 describe('token', () => {
   const file = () => join(folder, 'tokens.json')
   const token = (...words: string[]) => runHere('token', ...words, '--tokens', file())
