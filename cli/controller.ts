@@ -17,7 +17,7 @@ import type { LogFlags } from './log.ts'
 import { openLog, withLogOptions } from './log.ts'
 import { endpoint, repeatable } from './endpoint-option.ts'
 import { onSignals } from './signals.ts'
-import { named, openState } from './state.ts'
+import { applyNamed, named, openState } from './state.ts'
 import { tlsFilesOf, warnOfExpiry, withTlsOptions } from './tls-options.ts'
 import { version } from './version.ts'
 
@@ -57,14 +57,14 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
   const stopAsked = onSignals()
   const clock = new WallClock()
   const say = (line: string) => log.info({}, line)
-  const state = flags.state === undefined ? undefined : await openState(flags.state, clock, log)
+  const state = flags.state === undefined ? undefined : await openState(flags.state, topology, { clock, log })
   // A state has a generation of its own, which grows also where the wall's clock has gone back.
   const kept = state === undefined ? { generationId: BigInt(Date.now()) } : { state }
   const controller = new Controller({ clock, log: say, probes: true, ...kept })
   const listeners: Listener[] = []
   try {
-    const isNew = state?.restored.asked === undefined
-    if (isNew) await controller.apply(named(topology, state))
+    const keptTopology = state?.restored.asked
+    if (keptTopology === undefined) await controller.apply(named(topology, flags.state))
     const door = { log: (line: string) => log.warn({}, line), newcomers: NEWCOMER_LIMITS }
     warnOfOpenDoors(flags, log)
     for (const place of flags.listen.length > 0 ? flags.listen : [LOCAL])
@@ -73,7 +73,8 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
     const url = await listenApi(api, flags.api)
     // What was under way when the process ended comes to its end first; for that hosts must come in.
     await controller.resumed()
-    if (!isNew && topology !== undefined) await controller.apply(topology)
+    if (keptTopology !== undefined)
+      await applyNamed(topology, keptTopology, { apply: (changed) => controller.apply(changed), log })
     announce(controller.topology, url, listeners, flags)
     await stopAsked
     await api.close()

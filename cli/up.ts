@@ -8,7 +8,7 @@ import type { Address, ApiFlags } from './api-server.ts'
 import { addressOption, apiTerms, listenApi, withApiOptions } from './api-server.ts'
 import type { LogFlags } from './log.ts'
 import { openLog, withLogOptions } from './log.ts'
-import { named, openState } from './state.ts'
+import { applyNamed, named, openState } from './state.ts'
 import { onSignals } from './signals.ts'
 import { withTlsOptions } from './tls-options.ts'
 import { version } from './version.ts'
@@ -44,9 +44,9 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
   const terms = await apiTerms(flags.listen.host, flags, log)
   const stopAsked = onSignals()
   const clock = new WallClock()
-  const state = flags.state === undefined ? undefined : await openState(flags.state, clock, log)
+  const state = flags.state === undefined ? undefined : await openState(flags.state, topology, { clock, log })
   try {
-    const lab = await startLab(topology, state, { clock, seed: flags.seed, log })
+    const lab = await startLab(topology, state, { clock, seed: flags.seed, log, file: flags.state })
     const api = await serve(lab, terms)
     const url = await listenApi(api, flags.listen)
     announce(url, lab.controller.topology, flags)
@@ -61,7 +61,7 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
 async function startLab(
   topology: Topology | undefined,
   state: State | undefined,
-  { clock, seed: from, log }: { clock: WallClock; seed: number; log: Log },
+  { clock, seed: from, log, file }: { clock: WallClock; seed: number; log: Log; file: string | undefined },
 ): Promise<Lab> {
   const { Lab: Emulated } = await import('../lab/lab.ts')
   const options = {
@@ -72,10 +72,10 @@ async function startLab(
   }
   if (state?.restored.asked !== undefined) {
     const lab = await Emulated.resume(state, options)
-    if (topology !== undefined) await lab.apply(topology)
+    await applyNamed(topology, state.restored.asked, { apply: (changed) => lab.apply(changed), log })
     return lab
   }
-  return Emulated.start(named(topology, state), { ...options, ...(state && { state }) })
+  return Emulated.start(named(topology, file), { ...options, ...(state && { state }) })
 }
 
 async function serve(lab: Lab, terms: ServerOptions): Promise<Api> {

@@ -18,12 +18,14 @@ const DEPTH = 8
 export const applying = (by: string, asked: Topology, before: Topology | undefined): Operation => ({
   by,
   operation: 'apply topology',
-  arguments: {
-    topology: asked.name,
-    ...changeOf('hosts', before?.hosts, asked.hosts),
-    ...changeOf('networks', before?.networks, asked.networks),
-    ...changeOf('vms', before?.vms, asked.vms),
-  },
+  arguments: { topology: asked.name, ...changesOf(before, asked) },
+})
+
+/** Names, by kind and by what has become of them. */
+export const changesOf = (before: Topology | undefined, asked: Topology): Record<string, Record<string, string[]>> => ({
+  ...changeOf('hosts', before?.hosts, asked.hosts),
+  ...changeOf('networks', before?.networks, asked.networks),
+  ...changeOf('vms', before?.vms, asked.vms),
 })
 
 export const adding = (by: string, flows: readonly UserFlow[]): Operation => ({
@@ -83,7 +85,11 @@ function textOf(flow: FlowSpec): string {
   }
 }
 
-function changeOf<T extends { name: string }>(kind: string, before: readonly T[] = [], now: readonly T[]) {
+function changeOf<T extends { name: string }>(
+  kind: string,
+  before: readonly T[] = [],
+  now: readonly T[],
+): Record<string, Record<string, string[]>> {
   const was = new Map(before.map((one) => [one.name, one]))
   const is = new Set(now.map(({ name }) => name))
   const added = now.filter(({ name }) => !was.has(name))

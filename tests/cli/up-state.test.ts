@@ -14,7 +14,17 @@ test.skipIf(whyNoSqlite !== undefined)(
     const [topology, state] = [join(folder, 'small.json'), join(folder, 'state.db')]
     await writeFile(topology, JSON.stringify(smallTopology()))
     const up = async (...args: string[]) => {
-      const child = startCli('up', ...args, '--state', state, '--listen', '127.0.0.1:0', '--json')
+      const child = startCli(
+        'up',
+        ...args,
+        '--state',
+        state,
+        '--listen',
+        '127.0.0.1:0',
+        '--json',
+        '--log-format',
+        'json',
+      )
       const end = ended(child)
       return { child, end, url: (JSON.parse(await firstLine(child)) as { url: string }).url }
     }
@@ -43,11 +53,23 @@ test.skipIf(whyNoSqlite !== undefined)(
     ])
     expect(await read('/switches/h1/br-int/flows?match=udp,tp_dst=9')).toMatchObject([{ owner: 'user' }])
     expect(await (await post(`${again.url}/ping`, { from: 'web1', to: 'db1' })).json()).toMatchObject({ received: 1 })
+    const smaller = { ...smallTopology(), vms: smallTopology().vms.filter(({ name }) => name !== 'other') }
+    expect((await put(`${again.url}/topology`, smaller)).status).toBe(200)
     again.child.kill('SIGTERM')
     expect(await again.end).toMatchObject({ code: 0 })
+
+    const undone = await up(topology)
+    undone.child.kill('SIGTERM')
+    const warned = expect.stringMatching(/"level":"warn".*changes it \(vms added: other\)/) as string
+    expect(await undone.end).toMatchObject({ code: 0, stderr: warned })
+    const same = await up(topology)
+    same.child.kill('SIGTERM')
+    expect(await same.end).toMatchObject({ code: 0, stderr: expect.not.stringContaining('"warn"') as string })
     await rm(folder, { recursive: true })
   },
 )
 
-const post = (url: string, body: object) =>
-  fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
+const post = (url: string, body: object) => send('POST', url, body)
+const put = (url: string, body: object) => send('PUT', url, body)
+const send = (method: string, url: string, body: object) =>
+  fetch(url, { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
