@@ -2,6 +2,7 @@
 // (network/), what that means for each switch (apps/, reconcile/), who is there (southbound/), and moves (migration/).
 
 import type { FlowFilter, FlowSpec, FlowStatistics, PortStatistics } from '../protocols/control/messages.ts'
+import { ConnectionClosed } from '../protocols/control/connection.ts'
 import type { Clock, Nanoseconds } from '../runtime/clock.ts'
 import type { Channel } from '../runtime/transport.ts'
 import { findHost, findNic, fullSwitchName } from '../topologies/lookup.ts'
@@ -125,7 +126,7 @@ export class Controller {
   accept(channel: Channel): void {
     if (this.#closed) return channel.close()
     const greeting = this.#welcome(channel).catch((error: unknown) =>
-      this.#log(`${channel.peer}: ${error instanceof Error ? error.message : String(error)}`),
+      this.#log(error instanceof ConnectionClosed ? error.message : `${channel.peer}: ${textOf(error)}`),
     )
     // A stranger might say nothing: no write waits for it.
     if (channel.known !== undefined) return
@@ -331,7 +332,8 @@ export class Controller {
 
   async #welcome(channel: Channel): Promise<void> {
     const remote = await greet(channel, this.#clock, this.#probes)
-    checkIdentity(channel, remote instanceof RemoteHost ? [remote.name] : [remote.name, remote.features.host])
+    const claims = remote instanceof RemoteHost ? [remote.name] : [remote.name, remote.features.host]
+    checkIdentity(channel, claims, (why) => remote.dismiss(why))
     if (this.#closed) return remote.close()
     if (remote instanceof RemoteHost) this.#hosts.connect(remote)
     else await this.#welcomeSwitch(remote)
@@ -483,3 +485,5 @@ const whileIn = (hypervisor: Hypervisor, check: () => void): Hypervisor => ({
     await hypervisor.resume(vm, host)
   },
 })
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -49,7 +49,7 @@ export class Hosts {
     const before = this.#known.get(name)?.remote
     if (before !== undefined) this.#log(`${name} is at ${peer} now; the connection with ${before.peer} is closed`)
     this.#known.set(name, { remote, told: '', answered: Promise.resolve() })
-    before?.close()
+    before?.dismiss(`another process speaks for ${name} now, from ${peer}`)
     remote.onStatus = () => this.onStatus(name)
     remote.onClose = () => {
       if (this.#known.get(name)?.remote === remote) this.#known.delete(name)

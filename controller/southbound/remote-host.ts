@@ -30,6 +30,12 @@ export class RemoteHost {
     this.#connection.close()
   }
 
+  /** Closes, and says why, for the log of the other end. */
+  dismiss(why: string): void {
+    this.#connection.sendError({ code: 'OFPHFC_EPERM', message: why }, 0)
+    this.#connection.close()
+  }
+
   /** Tells the host all that it is to run; resolves when it does, or has said why not. Rejects with ConnectionClosed or ControlError. */
   async configure(config: HostConfig): Promise<void> {
     this.#heard(await answered(this.#clock, this.#connection, this.#connection.request(config)))

@@ -67,6 +67,12 @@ export class RemoteSwitch {
     this.#connection.close()
   }
 
+  /** Closes, and says why, for the log of the other end. */
+  dismiss(why: string): void {
+    this.#connection.sendError({ code: 'OFPHFC_EPERM', message: why }, 0)
+    this.#connection.close()
+  }
+
   /**
    * Makes all changes at once or none; resolves when they are in effect.
    * @throws SwitchRefused with the switch's own error, SwitchAway

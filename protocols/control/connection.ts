@@ -59,8 +59,8 @@ export class ControlError extends Error {
 
 /** The channel closed before the answer came. */
 export class ConnectionClosed extends Error {
-  constructor(peer: string) {
-    super(`the connection with ${peer} closed`)
+  constructor(peer: string, why = '') {
+    super(`the connection with ${peer} closed${why === '' ? '' : `: ${why}`}`)
     this.name = 'ConnectionClosed'
   }
 }
@@ -110,6 +110,7 @@ export class Connection implements Conversation {
   readonly #pending = new Map<number, Pending>()
   #lastXid = 0
   #closed = false
+  #whyClosed = ''
 
   /** Takes over the channel's handlers; made in the turn that gave out the channel, it misses nothing. */
   constructor(channel: Channel) {
@@ -251,6 +252,7 @@ export class Connection implements Conversation {
   #refuseBytes(error: unknown, xid: number): void {
     if (!(error instanceof Malformed)) throw error
     this.sendError({ code: 'bad_request', message: error.message }, xid)
+    this.#whyClosed = `what it says can not be read: ${error.message}`
     this.close()
   }
 
@@ -260,7 +262,7 @@ export class Connection implements Conversation {
     this.#mailbox.close()
     const pending = [...this.#pending.values()]
     this.#pending.clear()
-    for (const one of pending) one.reject(new ConnectionClosed(this.peer))
+    for (const one of pending) one.reject(new ConnectionClosed(this.peer, this.#whyClosed))
     this.onClose()
   }
 }

@@ -3,6 +3,7 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { Controller } from '../../../controller/controller.ts'
 import { Connection } from '../../../protocols/control/connection.ts'
+import type { Message } from '../../../protocols/control/messages.ts'
 import { NEWCOMER_LIMITS } from '../../../runtime/newcomers.ts'
 import { dial, listen, type TlsFiles } from '../../../runtime/sockets.ts'
 import { WallClock } from '../../../runtime/wall-clock.ts'
@@ -90,14 +91,47 @@ test('a switch speaks for the host that its certificate names, and for no other'
 test('a host process speaks for itself alone', async () => {
   const { controller, channelOf, said } = await start()
   const channel = await channelOf(await ours.issue('h1', { server: false }))
+  const heard: Message[] = []
   const closed = new Promise<void>((resolve) => {
     const connection = new Connection(channel)
+    connection.onMessage = (message) => heard.push(message)
     connection.onClose = resolve
     connection.send({ type: 'hostHello', version: 1, name: 'h3' })
   })
   await said(/refused: it says that it is h3, and its certificate is of 'h1'$/)
   await closed
+  const message = "the controller refuses h3: the certificate is of 'h1'"
+  expect(heard).toContainEqual({ type: 'error', code: 'OFPHFC_EPERM', field: '', message })
   expect(controller.switches().some(({ connected }) => connected)).toBe(false)
+})
+
+test('of two processes that speak for one host, the earlier is told of the later', async () => {
+  const { channelOf } = await start()
+  const credentials = await ours.issue('h1', { server: false })
+  const speakAsHost = async () => {
+    const connection = new Connection(await channelOf(credentials))
+    const dismissed = new Promise<string>((resolve) => {
+      connection.onMessage = (message) => {
+        if (message.type === 'error') resolve(message.message)
+      }
+    })
+    const closed = new Promise<void>((resolve) => {
+      connection.onClose = resolve
+    })
+    connection.send({ type: 'hostHello', version: 1, name: 'h1' })
+    return { dismissed, closed }
+  }
+  const first = await speakAsHost()
+  await speakAsHost()
+  expect(await first.dismissed).toMatch(/^another process speaks for h1 now, from ssl:127\.0\.0\.1:\d+$/)
+  await first.closed
+})
+
+test('whoever speaks nonsense is hung up on, and the log says why, and the address once', async () => {
+  const { channelOf, said } = await start()
+  const channel = await channelOf(await ours.issue('h1', { server: false }))
+  channel.send(new TextEncoder().encode('GET / HTTP/1.1\r\n\r\n'))
+  await said(/^the connection with ssl:127\.0\.0\.1:\d+ closed: what it says can not be read: ./)
 })
 
 test.each([
