@@ -1,4 +1,4 @@
-// What the verbs that talk to a running `signalbox up` share: where it is, how to ask it, and what to make of a refusal.
+// What the verbs that talk to a running `signalbox up` or `signalbox controller` share: where it is, how to ask it, and what to make of a refusal.
 
 import { open, rm } from 'node:fs/promises'
 import { request as requestHttp, type IncomingMessage } from 'node:http'
@@ -21,7 +21,12 @@ export interface ClientFlags {
 /** A verb that asks the API. */
 export const clientCommand = (name: string): Command =>
   new Command(name)
-    .option('--api <url>', 'where `signalbox up` listens', apiUrl, new URL(DEFAULT_API))
+    .option(
+      '--api <url>',
+      'where the API of `signalbox up` or `signalbox controller` listens',
+      apiUrl,
+      new URL(DEFAULT_API),
+    )
     .option('--ca-cert <file>', 'for https: the certificate of whoever signed that of the API (PEM)')
     .option('--json', 'print the answer as JSON')
     .option('--quiet', 'print nothing; only the exit code speaks')
@@ -31,6 +36,17 @@ function apiUrl(value: string): URL {
   if (url === undefined || !/^https?:$/.test(url.protocol))
     throw new InvalidArgumentError(`expected a URL, as ${DEFAULT_API}`)
   return url
+}
+
+/** Asks for what only an emulated network can do. @throws Refused, Error where there is none */
+export async function askEmulation<T>(flags: ClientFlags, path: string, body?: object): Promise<T> {
+  try {
+    return await new ApiClient(flags).json<T>('POST', path, body && { body })
+  } catch (error) {
+    if (error instanceof Refused && error.problem.status === 404 && error.message.startsWith('no route '))
+      throw new Error('this controller has no emulated network; `signalbox up` has', { cause: error })
+    throw error
+  }
 }
 
 /** The API said no. */
@@ -137,13 +153,20 @@ function tokenFor({ protocol, hostname, href }: URL): string | undefined {
 
 function unreachable(base: URL, { code, message }: NodeJS.ErrnoException): string {
   const where = base.href.replace(/\/$/, '')
-  if (code === 'ECONNREFUSED') return `nobody listens at ${where}; is \`signalbox up\` running?`
+  if (code === 'ECONNREFUSED')
+    return `nobody listens at ${where}; is \`signalbox up\` or \`signalbox controller\` running?`
   if (code === 'ENOTFOUND') return `there is no host '${base.hostname}'`
   if (code !== undefined && /CERT|SIGNATURE|ISSUER/.test(code))
     return `${where}: ${message}; --ca-cert names the authority`
+  if (base.protocol === 'https:' && (code === 'EPROTO' || code?.startsWith('ERR_SSL_')))
+    return `${where}: TLS did not come about; does it offer http:// instead? (${tlsReason({ code, message })})`
   if (code === 'ECONNRESET') return `${where} hung up`
   return `${where}: ${message}`
 }
+
+/** OpenSSL's own words stand between a code and the place in its source. */
+const tlsReason = ({ code, message }: { code: string; message: string }): string =>
+  /SSL routines:[^:]*:([^:]+)/.exec(message)?.[1] ?? code
 
 function problemOf({ headers, statusCode = 0 }: IncomingMessage, body: string): Problem {
   if (headers['content-type']?.startsWith('application/problem+json')) return JSON.parse(body) as Problem

@@ -43,12 +43,19 @@ export const systemReason = ({ code, message }: NodeJS.ErrnoException): string =
 function sentence(error: unknown): string {
   if (error instanceof InvalidInput) return formatProblems(error.problems)
   if (!(error instanceof Error)) return String(error)
-  const { code, path } = error as NodeJS.ErrnoException
+  const { code, path = placeOf(error) } = error as NodeJS.ErrnoException
   const known = code === undefined ? undefined : SYSTEM_ERRORS[code]
   if (path !== undefined && isMissing(code, path)) return `${path}: ${missingPart(path) ?? known}`
   if (known !== undefined) return path === undefined ? known : `${path}: ${known}`
   const isOurs = error.name !== 'TypeError' && error.name !== 'ReferenceError' && error.name !== 'RangeError'
   return isOurs || process.env['SIGNALBOX_DEBUG'] === undefined ? error.message : (error.stack ?? error.message)
+}
+
+/** The address that the system complains about. */
+function placeOf(error: object): string | undefined {
+  if (!('address' in error && 'port' in error)) return undefined
+  const address = String(error.address)
+  return `${address.includes(':') ? `[${address}]` : address}:${String(error.port)}`
 }
 
 /** Where a socket can not be made for want of a folder, the system says that it is not permitted. */

@@ -67,7 +67,11 @@ async function fromFile(file: string, { since, limit }: Flags): Promise<Entry[]>
 async function withStore<T>(file: string, work: (store: Store) => Promise<T>): Promise<T> {
   if (!existsSync(file)) throw new Error(`${file}: no such file`)
   const { openSqliteStore } = await import('../controller/state/sqlite-store.ts')
-  const store = await openSqliteStore(file)
+  const store = await openSqliteStore(file).catch((error: unknown) => {
+    const { cause } = error as { cause?: { code?: string } }
+    if (cause?.code !== 'SQLITE_BUSY') throw error
+    throw new Error(`${file} is in use by a running controller; ask that: --api in the place of --state`)
+  })
   try {
     return await work(store)
   } finally {

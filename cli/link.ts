@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { ApiClient, clientCommand, print, type ClientFlags } from './client.ts'
+import { askEmulation, clientCommand, print, type ClientFlags } from './client.ts'
 
 export function linkCommand(): Command {
   return new Command('link')
@@ -14,6 +14,6 @@ const changeCommand = (verb: 'down' | 'up', summary: string) =>
     .argument('<a>', 'one end')
     .argument('<b>', 'the other end')
     .action(async (a: string, b: string, flags: ClientFlags) => {
-      const reply = await new ApiClient(flags).json('POST', `/links/${verb}`, { body: { endpoints: [a, b] } })
+      const reply = await askEmulation(flags, `/links/${verb}`, { endpoints: [a, b] })
       print(flags, reply, `${a} -- ${b} is ${verb}`)
     })

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import type { PingAllReport, PingReport } from '../lab/live.ts'
-import { ApiClient, clientCommand, print, type ClientFlags } from './client.ts'
+import { askEmulation, clientCommand, print, type ClientFlags } from './client.ts'
 
 const EXIT_UNEXPECTED = 1
 
@@ -15,7 +15,7 @@ export function pingCommand(): Command {
     .action(async (from: string, to: string, flags: ClientFlags & { count: number; interval: string }) => {
       const { count, interval } = flags
       const body = { from, to, count, interval }
-      const result = await new ApiClient(flags).json<PingReport>('POST', '/ping', { body })
+      const result = await askEmulation<PingReport>(flags, '/ping', body)
       print(flags, result, pingSentence(result))
       if (result.received < result.sent) process.exitCode = EXIT_UNEXPECTED
     })
@@ -38,7 +38,7 @@ export function pingAllCommand(): Command {
       'Every vNIC pings every other, once. Exit code 1 where two of one network do not reach each other, or two of different ones do.',
     )
     .action(async (flags: ClientFlags) => {
-      const result = await new ApiClient(flags).json<PingAllReport>('POST', '/pingall')
+      const result = await askEmulation<PingAllReport>(flags, '/pingall')
       print(flags, result, matrix(result))
       const surprises = result.pairs.filter(isSurprise)
       if (surprises.length === 0) return

@@ -38,7 +38,10 @@ export async function applyNamed(
 ): Promise<void> {
   if (topology === undefined || keepUnchanged(kept, topology, DEPTH) === kept) return
   const changes = Object.entries(changesOf(kept, topology)).map(
-    ([kind, lists]) => `${kind} ${Object.entries(lists).map(([what, names]) => `${what}: ${names.join(', ')}`)}`,
+    ([kind, lists]) =>
+      `${kind} ${Object.entries(lists)
+        .map(([what, names]) => `${what}: ${names.join(', ')}`)
+        .join(', ')}`,
   )
   const what = changes.length === 0 ? 'name or fabric' : changes.join('; ')
   log.warn({}, `the topology named at the start wins over the one kept by --state, and changes it (${what})`)

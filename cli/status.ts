@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { ApiClient, clientCommand, print, type ClientFlags } from './client.ts'
+import { ApiClient, clientCommand, print, Refused, type ClientFlags } from './client.ts'
 import { inColumns } from './columns.ts'
 
 interface HostReport {
@@ -36,11 +36,17 @@ export const statusCommand = (): Command =>
       const [hosts, switches, wires] = await Promise.all([
         client.json<HostReport[]>('GET', '/hosts'),
         client.json<SwitchReport[]>('GET', '/switches'),
-        client.json<WireReport[]>('GET', '/wires').catch(() => []),
+        client.json<WireReport[]>('GET', '/wires').catch(noneOf),
       ])
       print(flags, { hosts, switches, wires }, [switchTable(hosts, switches), wireTable(wires)].join(''))
       if (switches.some(({ connected, inSync }) => !connected || !inSync)) process.exitCode = EXIT_NOT_WELL
     })
+
+/** `signalbox up` has no wires to tell of. */
+function noneOf(error: unknown): WireReport[] {
+  if (error instanceof Refused && error.problem.status === 404) return []
+  throw error
+}
 
 function switchTable(hosts: readonly HostReport[], switches: readonly SwitchReport[]): string {
   const rows = hosts.flatMap(({ name, process: own }) =>

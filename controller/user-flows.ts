@@ -103,5 +103,5 @@ export const flowEvent = (name: string, command: 'add' | 'delete' | 'removed', f
   type: 'flow',
   switch: name,
   command,
-  flow: printFlow(flow),
+  flow: printFlow(flow).trim(),
 })

@@ -198,11 +198,17 @@ const REFUSALS: Readonly<Record<string, string>> = {
   INVALID_PURPOSE: 'its certificate is not one for dialling',
 }
 
+const NO_TLS: ReadonlySet<string> = new Set(['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_HTTP_REQUEST'])
+
 /** Node destroys the socket of whom it refuses, and gives that as the error; the reason is kept beside it. */
 function whyRefused(error: NodeJS.ErrnoException, socket: TLSSocket): string {
   // Declared as an Error; it is the code of one.
   const code = (socket.authorizationError as unknown as string | null | undefined) ?? error.code ?? ''
-  return REFUSALS[code] ?? (socket.authorizationError ? `its certificate: ${code}` : error.message)
+  if (socket.authorizationError) return REFUSALS[code] ?? `its certificate: ${code}`
+  if (NO_TLS.has(code)) return 'what it says is not TLS'
+  // The message is of several lines, with a place in the source of OpenSSL.
+  const { reason } = error as { reason?: string }
+  return REFUSALS[code] ?? reason ?? error.message
 }
 
 function bind(server: Server, endpoint: Endpoint): Promise<void> {

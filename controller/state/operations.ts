@@ -4,6 +4,7 @@ import type { FlowFilter, FlowSpec } from '../../protocols/control/messages.ts'
 import { ALL_TABLES } from '../../protocols/control/messages.ts'
 import { printFlow, printMatch } from '../../protocols/flow-text/print.ts'
 import type { Topology } from '../../topologies/topology.ts'
+import { formatDuration } from '../../topologies/units.ts'
 import type { UserFlow } from '../model.ts'
 import { keepUnchanged } from '../network/sharing.ts'
 import type { Operation } from './state.ts'
@@ -60,7 +61,7 @@ export const detaching = (by: string, at: { vnic: string; host?: string | undefi
 export const migrating = (by: string, request: { vm: string; to: string; pause?: number }): Operation => ({
   by,
   operation: 'migrate',
-  arguments: request,
+  arguments: { ...request, ...(request.pause !== undefined && { pause: formatDuration(request.pause) }) },
 })
 
 export const aborting = (by: string, migration: string): Operation => ({

@@ -91,5 +91,7 @@ describe('ping', () => {
 test('says so where nobody listens', async () => {
   const { code, stderr } = await runHere('vm', 'list', '--api', 'http://127.0.0.1:9')
   expect(code).toBe(2)
-  expect(stderr).toBe('signalbox: nobody listens at http://127.0.0.1:9; is `signalbox up` running?\n')
+  expect(stderr).toBe(
+    'signalbox: nobody listens at http://127.0.0.1:9; is `signalbox up` or `signalbox controller` running?\n',
+  )
 })
