@@ -409,8 +409,9 @@ export class Controller {
     return { nic: id, host: host === undefined ? running : findHost(this.topology, host).name }
   }
 
-  /** A guest that is joined to something where it is wants to be where it goes. */
+  /** A guest that is joined to something where it is wants to be where it goes, too. */
   #checkWires({ vm: name, to }: { vm: string; to: string }): void {
+    if (this.#hosts.process(to) === undefined) return
     const vm = this.topology.vms.find((one) => one.name === name)
     const stranded = vm?.nics.find(
       ({ id }) => vm.host !== to && wireAt(this.#wires, id, vm.host) && !wireAt(this.#wires, id, to),
