@@ -56,16 +56,17 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
   const terms = await apiTerms(flags.api.host, flags, log)
   const stopAsked = onSignals()
   const clock = new WallClock()
-  const say = (line: string) => log.info({}, line)
+  // The controller says only what somebody should look at.
+  const warn = (line: string) => log.warn({}, line)
   const state = flags.state === undefined ? undefined : await openState(flags.state, topology, { clock, log })
   // A state has a generation of its own, which grows also where the wall's clock has gone back.
   const kept = state === undefined ? { generationId: BigInt(Date.now()) } : { state }
-  const controller = new Controller({ clock, log: say, probes: true, ...kept })
+  const controller = new Controller({ clock, log: warn, probes: true, ...kept })
   const listeners: Listener[] = []
   try {
     const keptTopology = state?.restored.asked
     if (keptTopology === undefined) await controller.apply(named(topology, flags.state))
-    const door = { log: (line: string) => log.warn({}, line), newcomers: NEWCOMER_LIMITS }
+    const door = { log: warn, newcomers: NEWCOMER_LIMITS }
     warnOfOpenDoors(flags, log)
     for (const place of flags.listen.length > 0 ? flags.listen : [LOCAL])
       listeners.push(await listen(place, tlsFilesOf(flags), (channel) => controller.accept(channel), door))

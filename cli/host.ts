@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import type { LiveHostOptions } from '../datapath/host/live-host.ts'
 import type { Endpoint } from '../runtime/endpoint.ts'
 import { DIAL_SYNTAX, formatEndpoint } from '../runtime/endpoint.ts'
+import type { Log } from '../runtime/log.ts'
 import type { TlsFiles } from '../runtime/sockets.ts'
 import { dial } from '../runtime/sockets.ts'
 import { wallStopwatch } from '../runtime/stopwatch.ts'
@@ -72,9 +73,7 @@ async function run(name: string, flags: Flags): Promise<void> {
   try {
     // Other verbs do not need it, and start faster without.
     const { LiveHost } = await import('../datapath/host/live-host.ts')
-    const host = await LiveHost.start(
-      optionsOf(name, { ...flags, tls }, clock, (line) => log.info({ host: name }, line)),
-    )
+    const host = await LiveHost.start(optionsOf(name, { ...flags, tls }, clock, log))
     await stopAsked
     await host.stop()
   } finally {
@@ -86,11 +85,12 @@ function optionsOf(
   name: string,
   { tls, ...flags }: Flags & { tls: TlsFiles | undefined },
   clock: WallClock,
-  log: (line: string) => void,
+  log: Log,
 ): LiveHostOptions {
   if (tls === undefined && flags.controller.some(({ kind }) => kind === 'ssl'))
     throw new Error('ssl: needs --private-key, --certificate and --ca-cert')
-  log(`${name} dials ${flags.controller.map(formatEndpoint).join(', ')}; Ctrl-C stops`)
+  const say = (line: string) => log.info({ host: name }, line)
+  say(`${name} dials ${flags.controller.map(formatEndpoint).join(', ')}; Ctrl-C stops`)
   let announced = false
   return {
     name,
@@ -111,6 +111,7 @@ function optionsOf(
       const words = `${name} runs ${bridges.join(', ')}${problem === '' ? '' : `; ${problem}`}`
       process.stdout.write(`${flags.json ? JSON.stringify({ ready: true, bridges, problem }) : words}\n`)
     },
-    log,
+    log: say,
+    warn: (line) => log.warn({ host: name }, line),
   }
 }

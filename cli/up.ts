@@ -68,7 +68,7 @@ async function startLab(
     clock,
     seed: from,
     stopwatch: wallStopwatch,
-    log: (line: string) => log.info({}, line),
+    log: (line: string) => log.warn({}, line),
   }
   if (state?.restored.asked !== undefined) {
     const lab = await Emulated.resume(state, options)

@@ -27,6 +27,8 @@ export interface ReconnectOptions {
   /** Connected, or not any more. */
   changed: () => void
   log: (line: string) => void
+  /** Told what is wrong; `log` where absent. */
+  warn?: (line: string) => void
   backoff?: Backoff
 }
 
@@ -110,7 +112,8 @@ export class Reconnect {
 
   /** What is so for a while is said once. */
   #complain(complaint: string): void {
-    if (complaint !== this.#complaint) this.#options.log(complaint)
+    const { log, warn = log } = this.#options
+    if (complaint !== this.#complaint) warn(complaint)
     this.#complaint = complaint
   }
 

@@ -33,6 +33,8 @@ export interface LiveHostOptions extends Omit<LiveDatapathOptions, 'wireOf'> {
   /** Called when the host has been made what a controller said. */
   configured: (status: HostStatus, bridges: readonly string[]) => void
   log: (line: string) => void
+  /** Told what is wrong; `log` where absent. */
+  warn?: (line: string) => void
 }
 
 /** Controllers come back within moments, or their hosts wait for a person. */
@@ -85,10 +87,10 @@ export class LiveHost {
   }
 
   #dial(endpoint: Endpoint): Reconnect {
-    const { name, log } = this.#options
+    const { name, log, warn = log } = this.#options
     const configure = (config: HostConfig) => this.#inTurn(() => this.#configure(config))
-    return this.#reconnect(endpoint, log, (channel, agreed) => {
-      const session = beginHostSession({ channel, name, agreed, configure, log })
+    return this.#reconnect(endpoint, { log, warn }, (channel, agreed) => {
+      const session = beginHostSession({ channel, name, agreed, configure, log: warn })
       this.#sessions.add(session)
       session.onClose = () => this.#sessions.delete(session)
       return session
@@ -97,7 +99,7 @@ export class LiveHost {
 
   #reconnect(
     endpoint: Endpoint,
-    log: (line: string) => void,
+    voices: { log: (line: string) => void; warn?: (line: string) => void },
     converse: (channel: Channel, agreed: () => void) => Connection,
   ): Reconnect {
     const { clock, tls, dial } = this.#options
@@ -107,8 +109,8 @@ export class LiveHost {
       dial: (signal) => dial(endpoint, tls, signal),
       converse,
       changed: () => {},
-      log,
       backoff: BACKOFF,
+      ...voices,
     })
   }
 
@@ -123,8 +125,8 @@ export class LiveHost {
     this.#config = config
     if (isOther) await this.#rebuild()
     await this.#wires.set(config.wires)
-    const { name, configured, log } = this.#options
-    if (config.bridges.length === 0) log(`the controller has no host '${name}'; waiting until its topology does`)
+    const { name, configured, log, warn = log } = this.#options
+    if (config.bridges.length === 0) warn(`the controller has no host '${name}'; waiting until its topology does`)
     configured(this.#status, [...this.#datapath.bridges.keys()])
     return this.#status
   }
@@ -140,20 +142,16 @@ export class LiveHost {
     for (const { agent } of this.#datapath.bridges.values())
       for (const endpoint of controllers)
         this.#bridges.push(
-          this.#reconnect(
-            endpoint,
-            () => {},
-            (channel, agreed) => {
-              agreed()
-              return agent.connect(channel)
-            },
-          ),
+          this.#reconnect(endpoint, { log: () => {} }, (channel, agreed) => {
+            agreed()
+            return agent.connect(channel)
+          }),
         )
   }
 
   /** Without its address on this machine there are no tunnels, and all else is there; it is tried again. */
   async #openUnderlay(): Promise<void> {
-    const { clock, vxlan, log } = this.#options
+    const { clock, vxlan, log, warn = log } = this.#options
     const { vtep } = this.#config
     this.#again?.cancel()
     const before = this.#problem
@@ -164,7 +162,7 @@ export class LiveHost {
     } catch (error) {
       const place = `${vxlan.address ?? formatIpv4(vtep)}:${vxlan.port}`
       this.#problem = `no VXLAN at ${place}: ${error instanceof Error ? error.message : String(error)}`
-      if (this.#problem !== before) log(this.#problem)
+      if (this.#problem !== before) warn(this.#problem)
       this.#again = clock.scheduleAsync(clock.now() + AGAIN, () => void this.#inTurn(() => this.#openUnderlay()))
     }
     if (this.#problem !== before) this.#tell()
