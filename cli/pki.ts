@@ -115,6 +115,7 @@ function showCommand(): Command {
     .summary('list the certificates, and how long they hold')
     .option('--json', 'print them as JSON')
     .action(({ dir, json }: Flags & { json?: true }) => {
+      if (!existsSync(dir)) throw new Error(`${dir} is not there; \`signalbox pki init\` makes an authority`)
       const found = readdirSync(dir)
         .filter((file) => file === AUTHORITY.certificate || file.endsWith('-cert.pem'))
         .map((file) => describe(dir, file))

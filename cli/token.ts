@@ -52,7 +52,10 @@ function addCommand(): Command {
         sha256: hashOf(token),
         ...(expires !== undefined && { expires: new Date(Date.now() + expires).toISOString() }),
       }
-      changeTokens(file, (before) => parseTokens(JSON.stringify([...before, entry])))
+      changeTokens(file, (before) => {
+        if (before.some((one) => one.name === name)) throw new Error(`${file}: '${name}' has a token already`)
+        return parseTokens(JSON.stringify([...before, entry]))
+      })
       const told = { name, role, expires: entry.expires, token }
       process.stdout.write(`${json ? JSON.stringify(told, null, 2) : token}\n`)
     })

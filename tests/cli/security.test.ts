@@ -64,7 +64,7 @@ describe('pki', () => {
     [['host', '../h1'], /can not be the name on a certificate/],
     [['controller', 'ctl', '--san', 'no name'], /a name or an address/],
     [['init', '--days', '0'], /a number of days/],
-    [['show'], /no such file/],
+    [['show'], /pki is not there; `signalbox pki init`/],
   ])('%j is refused in words', async (words, why) => {
     const { code, stderr } = await pki(...words)
     expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(why) })
@@ -115,7 +115,7 @@ describe('token', () => {
     await token('add', 'ada', '--role', 'admin')
     const before = readFileSync(file(), 'utf8')
     for (const [words, why] of [
-      [['add', 'ada', '--role', 'viewer'], /two tokens are named 'ada'/],
+      [['add', 'ada', '--role', 'viewer'], /'ada' has a token already/],
       [['add', 'eve', '--role', 'root'], /Allowed choices are viewer, operator, admin/],
       [['add', 'eve'], /--role/],
       [['add', 'eve', '--role', 'viewer', '--expires', 'soon'], /expected a time, as 30d/],
