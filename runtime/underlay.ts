@@ -1,6 +1,7 @@
 // The UDP socket over which a host's tunnels leave: one for all of them, and for whoever sends to it.
 
-import { createSocket, type Socket } from 'node:dgram'
+import { createSocket } from 'node:dgram'
+import { bind } from './wires/dgram.ts'
 import type { DatagramAddress } from './wires/wire.ts'
 
 /** Bytes that wait to leave; above that datagrams are refused. */
@@ -36,17 +37,4 @@ export async function openUnderlay(
     },
     close: () => new Promise((resolve) => socket.close(() => resolve())),
   }
-}
-
-function bind(socket: Socket, { host, port }: DatagramAddress): Promise<void> {
-  return new Promise((resolve, reject) => {
-    socket.once('error', (error) => {
-      socket.close()
-      reject(error)
-    })
-    socket.bind(port, host, () => {
-      socket.removeAllListeners('error')
-      resolve()
-    })
-  })
 }

@@ -44,11 +44,16 @@ export async function openDatagrams(spec: DatagramSpec, received: Received): Pro
   }
 }
 
-function bind(socket: Socket, { host, port }: DatagramAddress): Promise<void> {
+/** Rejects where the address can not be had; the socket is closed then. */
+export function bind(socket: Socket, { host, port }: DatagramAddress): Promise<void> {
   return new Promise((resolve, reject) => {
-    socket.once('error', reject)
+    const refuse = (error: Error) => {
+      socket.close()
+      reject(error)
+    }
+    socket.once('error', refuse)
     socket.bind(port, host, () => {
-      socket.off('error', reject)
+      socket.off('error', refuse)
       resolve()
     })
   })
