@@ -28,6 +28,7 @@ export interface LiveDatapathOptions {
   mtu: number
   /** Where frames for a vNIC go, if they do. */
   wireOf: (vnic: string) => Wire | undefined
+  log: (line: string) => void
 }
 
 /** A list for one frame, read before anything else can be written to it. */
@@ -36,10 +37,10 @@ const single = new Int32Array(1)
 export class LiveDatapath {
   /** Where the frames of VLAN networks leave for other hosts. */
   uplink: Wire | undefined
-  /** Frames that no socket took, by why. */
-  readonly drops = new Map<DropReason, number>()
   readonly #options: LiveDatapathOptions
   readonly #arena = new FrameArena()
+  /** Frames that no socket took, by why. */
+  readonly #drops = new Map<DropReason, number>()
   #host: Host | undefined
   #underlay: Underlay | undefined
 
@@ -125,7 +126,10 @@ export class LiveDatapath {
     this.#arena.release(frame)
   }
 
+  /** Says so the first time, and whenever twice as many are. */
   #count(reason: DropReason): void {
-    this.drops.set(reason, (this.drops.get(reason) ?? 0) + 1)
+    const count = (this.#drops.get(reason) ?? 0) + 1
+    this.#drops.set(reason, count)
+    if (Number.isInteger(Math.log2(count))) this.#options.log(`frames dropped: ${count} ${reason}`)
   }
 }

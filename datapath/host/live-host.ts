@@ -32,7 +32,6 @@ export interface LiveHostOptions extends Omit<LiveDatapathOptions, 'wireOf'> {
   uplink?: WireSpec
   /** Called when the host has been made what a controller said. */
   configured: (status: HostStatus, bridges: readonly string[]) => void
-  log: (line: string) => void
   /** Told what is wrong; `log` where absent. */
   warn?: (line: string) => void
 }

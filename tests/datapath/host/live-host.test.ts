@@ -109,6 +109,7 @@ test('what does not fit the network between hosts is dropped, and what just fits
   guest('a').send(datagram('a', 'b', longest))
   await until(() => guest('b').heard.length > 0)
   expect(heardBy('b')).toEqual([hex(datagram('a', 'b', longest))])
+  expect(network.log).toContain('h1: frames dropped: 1 mtu_exceeded')
 })
 
 test('a VM that moves is reached at its new host, and its old wire falls silent', async () => {
