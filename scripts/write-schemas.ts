@@ -1,6 +1,7 @@
 // Writes the JSON Schemas that are shipped from their one definition: `npx tsx scripts/write-schemas.ts`.
 import { writeFileSync } from 'node:fs'
-import { scenarioSchema, topologySchema } from '../topologies/schema.ts'
+import { scenarioSchema } from '../topologies/schema/scenario.ts'
+import { topologySchema } from '../topologies/schema/topology.ts'
 
 for (const schema of [topologySchema, scenarioSchema]) {
   const path = new URL(`../topologies/${schema.$id}`, import.meta.url)

@@ -2,8 +2,15 @@
 
 import { formatMac, parseMac } from '../protocols/address.ts'
 import * as defaults from './defaults.ts'
-import type { WrittenFabric, WrittenLink, WrittenNetwork, WrittenNic, WrittenPolicy, WrittenSubport } from './schema.ts'
-import type { WrittenTopology } from './schema.ts'
+import type {
+  WrittenFabric,
+  WrittenLink,
+  WrittenNetwork,
+  WrittenNic,
+  WrittenPolicy,
+  WrittenSubport,
+} from './schema/topology.ts'
+import type { WrittenTopology } from './schema/topology.ts'
 import { formatAddress, parseAddress } from './subnets.ts'
 import type { Bridge, Fabric, Host, Link, Network, Nic, PortPolicy, Subport, Topology } from './topology.ts'
 import { parseDuration, parseRate, parseSize } from './units.ts'

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import type { Draft } from './draft.ts'
-import type { WrittenHost, WrittenNetwork, WrittenNic } from './schema.ts'
+import type { WrittenHost, WrittenNetwork, WrittenNic } from './schema/topology.ts'
 import type { Fabric, Link } from './topology.ts'
 
 export const INTEGRATION_BRIDGE = 'br-int'

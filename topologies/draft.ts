@@ -2,7 +2,7 @@
 // that a file with mistakes of both kinds gets to hear of all of them.
 
 import { pointer } from './problems.ts'
-import type { WrittenNic, WrittenSubport, WrittenTopology, WrittenVm } from './schema.ts'
+import type { WrittenNic, WrittenSubport, WrittenTopology, WrittenVm } from './schema/topology.ts'
 
 export type Draft<T> = T extends string | number | boolean
   ? T

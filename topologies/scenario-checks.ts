@@ -12,7 +12,7 @@ import { parseFrameFilter, parseFrameText } from './frame-text.ts'
 import { findNic, networksOf } from './lookup.ts'
 import { pointer } from './problems.ts'
 import { hasBridgeFor } from './relocation.ts'
-import type { WrittenEntry, WrittenExpectation, WrittenTarget } from './schema.ts'
+import type { WrittenEntry, WrittenExpectation, WrittenTarget } from './schema/scenario.ts'
 import type { Topology } from './topology.ts'
 import { switchName } from './topology.ts'
 

@@ -2,7 +2,7 @@
 
 import { SECOND } from '../runtime/clock.ts'
 import type { Expectation, FailureTarget, Step } from './scenario.ts'
-import type { WrittenEntry, WrittenExpectation, WrittenTarget } from './schema.ts'
+import type { WrittenEntry, WrittenExpectation, WrittenTarget } from './schema/scenario.ts'
 import { parseDuration } from './units.ts'
 
 const PAUSE = 30_000_000

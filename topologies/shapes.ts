@@ -4,7 +4,14 @@ import { InvalidField } from '../protocols/errors.ts'
 import { formatIpv4, formatMac, parseIpv4 } from '../protocols/address.ts'
 import { checkTopology } from './checks.ts'
 import { completeTopology } from './complete.ts'
-import type { WrittenFabric, WrittenLink, WrittenNetwork, WrittenShape, WrittenTopology, WrittenVm } from './schema.ts'
+import type {
+  WrittenFabric,
+  WrittenLink,
+  WrittenNetwork,
+  WrittenShape,
+  WrittenTopology,
+  WrittenVm,
+} from './schema/topology.ts'
 import type { Topology } from './topology.ts'
 
 export type ShapeOptions = Pick<WrittenShape, 'hostsPerLeaf' | 'vmsPerHost' | 'networks' | 'type' | 'link'>

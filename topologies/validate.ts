@@ -6,7 +6,8 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import { nearest, oneOf } from './did-you-mean.ts'
 import type { Findings } from './findings.ts'
 import { pointer, pointerSegments } from './problems.ts'
-import { scenarioSchema, topologySchema } from './schema.ts'
+import { scenarioSchema } from './schema/scenario.ts'
+import { topologySchema } from './schema/topology.ts'
 
 interface Validators {
   topology: ValidateFunction

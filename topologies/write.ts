@@ -1,6 +1,6 @@
 // The way back: a topology as people would write it, with nothing left to defaults.
 
-import type { WrittenLink, WrittenNic, WrittenPolicy, WrittenTopology } from './schema.ts'
+import type { WrittenLink, WrittenNic, WrittenPolicy, WrittenTopology } from './schema/topology.ts'
 import type { Link, Nic, PortPolicy, Topology } from './topology.ts'
 import { formatDuration, formatRate, formatSize } from './units.ts'
 

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { networksOf } from '../../topologies/lookup.ts'
-import { NETWORK_TYPES } from '../../topologies/schema.ts'
+import { NETWORK_TYPES } from '../../topologies/schema/topology.ts'
 import type { Network, Topology } from '../../topologies/topology.ts'
 import type { Controller } from '../controller.ts'
 import { NotFound } from '../model.ts'

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { parseTopology } from '../../topologies/load.ts'
-import { topologySchema, type WrittenTopology } from '../../topologies/schema.ts'
+import { topologySchema, type WrittenTopology } from '../../topologies/schema/topology.ts'
 import type { Topology } from '../../topologies/topology.ts'
 import { topologyToJson } from '../../topologies/write.ts'
 import type { Controller } from '../controller.ts'

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { scenarioSchema, topologySchema } from '../../topologies/schema.ts'
+import { scenarioSchema } from '../../topologies/schema/scenario.ts'
+import { topologySchema } from '../../topologies/schema/topology.ts'
 
 test.each([topologySchema, scenarioSchema])('the shipped $id is what the code defines', (schema) => {
   const path = new URL(`../../topologies/${schema.$id}`, import.meta.url)

@@ -3,7 +3,7 @@ import type { Draft, TopologyDraft } from '../draft.ts'
 import type { Report } from '../findings.ts'
 import { checkKnown } from '../findings.ts'
 import { pointer } from '../problems.ts'
-import type { WrittenLink } from '../schema.ts'
+import type { WrittenLink } from '../schema/topology.ts'
 import { VXLAN_OVERHEAD } from '../topology.ts'
 import { namesOf } from './names.ts'
 

@@ -2,7 +2,7 @@ import type { Draft, TopologyDraft } from '../draft.ts'
 import type { Report } from '../findings.ts'
 import { attempt } from '../findings.ts'
 import { pointer } from '../problems.ts'
-import type { WrittenNetwork } from '../schema.ts'
+import type { WrittenNetwork } from '../schema/topology.ts'
 import type { Subnet } from '../subnets.ts'
 import { overlap, parseSubnet } from '../subnets.ts'
 

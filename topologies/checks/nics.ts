@@ -4,7 +4,7 @@ import { nicsOf } from '../draft.ts'
 import type { Report } from '../findings.ts'
 import { within } from '../findings.ts'
 import { pointer } from '../problems.ts'
-import type { WrittenNetwork, WrittenNic, WrittenPolicy } from '../schema.ts'
+import type { WrittenNetwork, WrittenNic, WrittenPolicy } from '../schema/topology.ts'
 
 /** Each vNIC's VLAN mode, network, tags and policy agree with each other. */
 export function checkNics(topology: TopologyDraft, report: Report): void {

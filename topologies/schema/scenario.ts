@@ -1,0 +1,189 @@
+// What a scenario reads as: the JSON Schema that is shipped and the types of what it admits.
+
+import { Type } from 'typebox'
+import {
+  DIALECT,
+  closed,
+  optional,
+  duration,
+  name,
+  text,
+  integer,
+  pair,
+  oneKeyOf,
+  LARGEST_COUNT,
+  ifObject,
+} from './parts.ts'
+import { TOPOLOGY_ID, heading } from './topology.ts'
+
+const topologyOr = (description: string) =>
+  Type.Unsafe<string | object>({
+    title: 'a path, a stock shape or a topology',
+    description,
+    ...ifObject({ $ref: TOPOLOGY_ID }, { minLength: 1 }),
+  })
+
+const FrameMap = Type.Unsafe<'source-mac' | 'source-ip' | 'vlan' | 'pcapng-interface' | Record<string, string>>({
+  title: "'source-mac', 'source-ip', 'vlan', 'pcapng-interface' or an object from filters to vNICs",
+  description:
+    'How a captured frame finds the vNIC it enters at: by what it wears, by the name of its interface in the capture, or by filters in flow syntax. Default: source-mac.',
+  ...ifObject(
+    { additionalProperties: { type: 'string', title: 'the name of a vNIC' } },
+    { enum: ['source-mac', 'source-ip', 'vlan', 'pcapng-interface'] },
+  ),
+})
+
+const nicName = (description: string) => text(`${description} \`web1:eth0\`, or \`web1\` where the VM has one vNIC.`)
+
+const Replay = closed(
+  {
+    capture: text('A pcap or pcapng file, relative to the scenario.'),
+    map: optional(FrameMap),
+    speed: optional(
+      Type.Number({
+        title: 'a number above 0',
+        exclusiveMinimum: 0,
+        description: 'Speed-up over the times in the capture. Default: 1.',
+      }),
+    ),
+  },
+  { description: 'Frames of a capture enter at their vNICs, each at its time.' },
+)
+
+const Ping = closed(
+  {
+    from: nicName('vNIC that asks.'),
+    to: nicName('vNIC that answers.'),
+    count: optional(integer(1, LARGEST_COUNT, 'Requests. Default: 1.')),
+    interval: optional(duration('Time between two requests. Default: 1s.')),
+    expect: optional(
+      Type.Enum(['reachable', 'unreachable'], { description: 'What must come of it. Default: anything.' }),
+    ),
+  },
+  { description: 'ICMP echo between two vNICs.' },
+)
+
+const Send = closed(
+  {
+    from: nicName('vNIC that sends.'),
+    frame: text('The frame, in flow syntax (udp,nw_dst=10.0.0.2,tp_dst=9) or hexadecimal.'),
+    count: optional(integer(1, LARGEST_COUNT, 'Frames. Default: 1.')),
+    rate: optional(
+      Type.Number({ title: 'a number above 0', exclusiveMinimum: 0, description: 'Frames a second. Default: 1000.' }),
+    ),
+  },
+  { description: 'A vNIC sends frames.' },
+)
+
+const Migrate = closed(
+  {
+    vm: name('VM to move.'),
+    to: name('Host to move it to.'),
+    pause: optional(duration('How long the guest stands still. Default: 30ms.')),
+  },
+  { description: 'A VM moves to another host.' },
+)
+
+const FlowCommand = closed(
+  {
+    switch: text('`h1/br-int`, or `h1` for its integration bridge.'),
+    add: optional(text('Flow to add, in ovs-ofctl syntax.')),
+    del: optional(text('Match of the flows to delete, in ovs-ofctl syntax.')),
+  },
+  { description: 'A user adds or deletes flows.', ...oneKeyOf('add', 'del') },
+)
+
+const Target = (what: string) =>
+  Type.Unsafe<'controller' | { link?: string[]; host?: string }>({
+    title: '\'controller\', {"link": […]} or {"host": …}',
+    description: `What ${what}: the controller, a link or a host.`,
+    ...ifObject(
+      closed(
+        { link: optional(pair('The two ends of the link.')), host: optional(name('Name of the host.')) },
+        oneKeyOf('link', 'host'),
+      ),
+      { enum: ['controller'] },
+    ),
+  })
+
+const steps = {
+  replay: optional(Replay),
+  ping: optional(Ping),
+  pingall: optional(closed({}, { description: 'Every vNIC pings every other of its networks.' })),
+  send: optional(Send),
+  migrate: optional(Migrate),
+  flow: optional(FlowCommand),
+  apply: optional(topologyOr('The topology to change to: path, stock shape or the topology itself.')),
+  fail: optional(Target('fails')),
+  heal: optional(Target('works again')),
+}
+
+const TimelineEntry = closed(
+  {
+    at: duration(
+      'When, from the start. Entries may stand in any order; those of one instant happen in the order of the file.',
+    ),
+    ...steps,
+  },
+  oneKeyOf(...Object.keys(steps)),
+)
+
+const between = (description: string) => closed({ from: nicName('Sender.'), to: nicName('Receiver.') }, { description })
+
+const expectations = {
+  isolated: optional(
+    Type.Array(name('Network.'), {
+      minItems: 2,
+      uniqueItems: true,
+      description: 'No frame of one of these networks is heard in another.',
+    }),
+  ),
+  delivered: optional(between('Every frame from one vNIC to the other arrives.')),
+  notDelivered: optional(between('No frame from one vNIC to the other arrives.')),
+  policyFollows: optional(name("After its migrations the VM's ports have the policy they had before.")),
+  dropped: optional(
+    closed(
+      {
+        reason: text('Name of the reason to drop.'),
+        atLeast: optional(integer(0, LARGEST_COUNT, 'Default: 0 where atMost is given, else 1.')),
+        atMost: optional(integer(0, LARGEST_COUNT, 'Default: any number.')),
+      },
+      { description: 'Frames are dropped under this name.' },
+    ),
+  ),
+}
+
+const Expectation = closed(
+  {
+    ...expectations,
+    lost: optional(integer(0, LARGEST_COUNT, 'With delivered: frames that may be lost. Default: 0.')),
+    duplicated: optional(integer(0, LARGEST_COUNT, 'With delivered: frames that may arrive twice. Default: 0.')),
+  },
+  { ...oneKeyOf(...Object.keys(expectations)), dependentRequired: { lost: ['delivered'], duplicated: ['delivered'] } },
+)
+
+const WrittenScenarioSchema = closed({
+  $schema: heading.$schema,
+  name: optional(text("Name of the scenario. Default: the file's.")),
+  topology: topologyOr(
+    'The network: a path relative to the scenario, a stock shape (linear,4) or the topology itself.',
+  ),
+  seed: optional(integer(0, 2 ** 32 - 1, 'What chance starts from. Default: 1.')),
+  timeline: optional(Type.Array(TimelineEntry, { description: 'What happens.' })),
+  expect: optional(
+    Type.Array(Expectation, { description: 'What must come of it, beside no leak, loss, doubling or reordering.' }),
+  ),
+})
+
+export type WrittenScenario = Type.Static<typeof WrittenScenarioSchema>
+export type WrittenEntry = Type.Static<typeof TimelineEntry>
+export type WrittenExpectation = Type.Static<typeof Expectation>
+export type WrittenTarget = NonNullable<WrittenEntry['fail']>
+
+export const scenarioSchema = {
+  $schema: DIALECT,
+  $id: 'scenario.schema.json',
+  title: 'a scenario',
+  description: 'What happens to a virtual network and what must come of it, for Signalbox.',
+  ...WrittenScenarioSchema,
+}
