@@ -10,20 +10,28 @@ export const Table = {
   PortSecurity: 11,
   /** Link-layer addresses and targets inside neighbour discovery, as port security wants them. */
   NeighbourSecurity: 12,
+  /** What a vNIC with security groups sends meets its connections. */
+  TrackFromVm: 13,
+  /** What security groups let a vNIC send. */
+  RulesFromVm: 14,
   /** Rate and DSCP of what a vNIC sends. */
-  Qos: 13,
+  Qos: 15,
   /** Answers to ARP requests and neighbour solicitations for addresses that are known. */
-  Neighbours: 14,
+  Neighbours: 16,
   /** Source addresses that the topology does not know are told to the controller. */
-  Learning: 15,
+  Learning: 17,
   /** An answer in the making: sender and target change places. */
-  Answer: 16,
+  Answer: 18,
   /** The last field of an IPv6 answer: it can be written only once the frame is an advertisement. */
-  AnswerNeighbour: 17,
+  AnswerNeighbour: 19,
   /** Where a known destination is. */
   Forward: 20,
   /** Everybody who may hear a frame for nobody in particular. */
   Flood: 21,
+  /** What a vNIC with security groups is to receive meets its connections. */
+  TrackToVm: 25,
+  /** What security groups let a vNIC receive. */
+  RulesToVm: 26,
   /** Out of a vNIC port: rate of what it receives, and the guest's own tag. */
   Egress: 30,
 } as const

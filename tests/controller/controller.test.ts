@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { ControllerEvent } from '../../controller/model.ts'
 import { Conflict, NotFound, SwitchRefused } from '../../controller/model.ts'
-import { cookieOf } from '../../controller/tables.ts'
+import { cookieOf, Table } from '../../controller/tables.ts'
 import type { FlowSpec } from '../../protocols/control/messages.ts'
 import { InvalidField } from '../../protocols/errors.ts'
 import { parseFlow, parseFlowFilter } from '../../protocols/flow-text/parse.ts'
@@ -243,7 +243,7 @@ describe('learning', () => {
     ({
       type: 'packetIn',
       reason: 'action',
-      table: 15,
+      table: Table.Learning,
       cookie: cookieOf('learning'),
       inPort,
       totalLength: frame.length,
