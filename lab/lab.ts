@@ -1,6 +1,6 @@
 // START HERE: a controller and an emulated network, joined, with a judge looking on.
 
-import { Controller } from '../controller/controller.ts'
+import { Controller, type ControllerOptions } from '../controller/controller.ts'
 import type { State } from '../controller/state/state.ts'
 import { Conflict, type ControllerEvent, type MigrationStatus } from '../controller/model.ts'
 import type { DropReason } from '../datapath/drops.ts'
@@ -43,6 +43,10 @@ export interface LabOptions {
   state?: State
   /** Frames that are captured may go in company, where nobody can tell (emulator/company.ts). */
   inCompany?: boolean
+  /** Makes the controller, where somebody stands between it and the world. */
+  makeController?: (options: ControllerOptions) => Controller
+  /** Joins a switch, the first end, to the controller; channels in memory that take CONTROL_LATENCY where absent. */
+  join?: (switchName: string) => [Channel, Channel]
 }
 
 /** Sees every frame at the edges; for captures and progress. Bytes can be read during the call and not after it. */
@@ -54,7 +58,6 @@ export interface LabObserver {
 
 export class Lab {
   readonly clock: DrivingClock
-  readonly controller: Controller
   readonly network: EmulatedNetwork
   readonly judge: Judge
   readonly digest = new Digest()
@@ -65,6 +68,8 @@ export class Lab {
   readonly #trail = new Trail(this.#arena)
   readonly #observer: LabObserver
   readonly #channels = new Map<string, Channel>()
+  readonly #options: LabOptions
+  #controller: Controller
   /** Of frames that have not entered yet: their guest may be paused. */
   readonly #origins = new Map<number, Origin>()
   /** Of the frame that is entering now. */
@@ -77,6 +82,7 @@ export class Lab {
 
   private constructor(topology: Topology, options: LabOptions) {
     this.clock = options.clock
+    this.#options = options
     this.#observer = options.observer ?? {}
     this.judge = new Judge(topology, new Surroundings(topology, (vm) => this.network.hostOf(vm)))
     const { clock, stopwatch } = options
@@ -118,22 +124,19 @@ export class Lab {
       nextId: () => this.#nextFrame++,
       send: (nic, id, bytes) => this.#send(nic, id, bytes),
     })
-    this.controller = new Controller({
-      clock: options.clock,
-      hypervisor: {
-        pause: async (vm) => this.network.pause(vm),
-        resume: async (vm, host) => this.network.resume(vm, host),
-      },
-      drain: () => MILLISECOND + this.network.crossingTime,
-      ...(options.log && { log: options.log }),
-      ...(options.state && { state: options.state }),
-    })
+    this.#controller = this.#makeController(options.state)
+  }
+
+  /** Starts controller and network; the controller has not been told of any topology. */
+  static bare(topology: Topology, options: LabOptions): Lab {
+    const lab = new Lab(topology, options)
+    for (const name of lab.network.switches().keys()) lab.dial(name)
+    return lab
   }
 
   /** Starts controller and network. Resolves when every switch has what the topology asks for. */
   static async start(topology: Topology, options: LabOptions): Promise<Lab> {
-    const lab = new Lab(topology, options)
-    for (const name of lab.network.switches().keys()) lab.#dial(name)
+    const lab = Lab.bare(topology, options)
     await lab.settle(lab.controller.apply(topology))
     return lab
   }
@@ -143,10 +146,25 @@ export class Lab {
     const { asked, topology } = state.restored
     const lab = new Lab(asked ?? topology, { ...options, state })
     for (const { name, host } of topology.vms) lab.network.resume(name, host)
-    for (const name of lab.network.switches().keys()) lab.#dial(name)
+    for (const name of lab.network.switches().keys()) lab.dial(name)
     await lab.settle(lab.controller.resumed())
     await lab.settle(lab.controller.inSync())
     return lab
+  }
+
+  get controller(): Controller {
+    return this.#controller
+  }
+
+  /** The controller's process starts again, with what its last one has kept. Nobody has dialled in. */
+  restartController(state: State): Controller {
+    this.#controller = this.#makeController(state)
+    return this.#controller
+  }
+
+  /** The process that runs the host's switches starts again: they have no ports, flows or controllers. Guests run on. */
+  restartHost(host: string): void {
+    for (const name of this.network.restartHost(host)) this.hangUp(name)
   }
 
   /** Waits for `work`, running the clock where it is a virtual one. */
@@ -193,8 +211,8 @@ export class Lab {
     const moving = this.controller.vms().find(({ state }) => state === 'migrating')
     if (moving !== undefined) throw new Conflict(`${moving.name} is being moved; wait for its end, or abort it`)
     const { added, removed, moved } = this.network.update(topology)
-    for (const name of removed) this.#hangUp(name)
-    for (const name of added) this.#dial(name)
+    for (const name of removed) this.hangUp(name)
+    for (const name of added) this.dial(name)
     this.judge.amend(topology)
     await this.controller.apply(topology, by)
     for (const { vm, host } of moved) this.network.resume(vm, host)
@@ -235,8 +253,8 @@ export class Lab {
       case 'controller':
         this.#controllerDown = !mend
         for (const name of this.network.switches().keys())
-          if (mend) this.#dial(name)
-          else this.#hangUp(name)
+          if (mend) this.dial(name)
+          else this.hangUp(name)
         return true
     }
   }
@@ -246,25 +264,40 @@ export class Lab {
     if (on) this.network.healHost(host)
     else this.network.failHost(host)
     for (const name of names)
-      if (on) this.#dial(name)
-      else this.#hangUp(name)
+      if (on) this.dial(name)
+      else this.hangUp(name)
     return names.length > 0
   }
 
-  #dial(name: string): void {
-    if (this.#controllerDown || this.#channels.has(name)) return
-    const [switchEnd, controllerEnd] = memoryChannelPair(this.clock, {
-      latency: CONTROL_LATENCY,
-      names: [name, 'controller'],
-    })
+  /** The switch dials the controller, unless it speaks with it already, or has failed. */
+  dial(name: string): void {
+    if (this.#controllerDown || this.#channels.has(name) || this.network.isDown(name.split('/')[0]!)) return
+    const names: [string, string] = [name, 'controller']
+    const [switchEnd, controllerEnd] =
+      this.#options.join?.(name) ?? memoryChannelPair(this.clock, { latency: CONTROL_LATENCY, names })
     this.#channels.set(name, switchEnd)
     this.network.connect(name, switchEnd)
     this.controller.accept(controllerEnd)
   }
 
-  #hangUp(name: string): void {
+  /** The switch hangs up. */
+  hangUp(name: string): void {
     this.#channels.get(name)?.close()
     this.#channels.delete(name)
+  }
+
+  #makeController(state: State | undefined): Controller {
+    const { clock, log, makeController = (options: ControllerOptions) => new Controller(options) } = this.#options
+    return makeController({
+      clock,
+      hypervisor: {
+        pause: async (vm) => this.network.pause(vm),
+        resume: async (vm, host) => this.network.resume(vm, host),
+      },
+      drain: () => MILLISECOND + this.network.crossingTime,
+      ...(log && { log }),
+      ...(state && { state }),
+    })
   }
 
   #send(nic: string, id: number, bytes: Uint8Array): void {

@@ -49,7 +49,8 @@ export class EmulatedNetwork {
   readonly #failedLinks = new Map<string, [string, string]>()
   #topology: Topology
   #fabric: Fabric
-  #nextDatapathId = 1n
+  /** By host and bridge. */
+  readonly #datapathIds = new Map<string, bigint>()
   #switches: Switch[] = []
   #changes = 0
   readonly #company: Company
@@ -243,6 +244,17 @@ export class EmulatedNetwork {
     this.#failedHosts.delete(name)
   }
 
+  /** The process that runs the host's switches starts again: they have nothing. @returns their names */
+  restartHost(name: string): string[] {
+    const spec = this.#topology.hosts.find((host) => host.name === name)
+    if (spec === undefined) return []
+    this.#stopHost(name)
+    const host = this.#makeHost(spec)
+    this.#hosts.set(name, host)
+    this.#noteHosts()
+    return [...host.bridges.keys()]
+  }
+
   isDown(host: string): boolean {
     return this.#failedHosts.has(host)
   }
@@ -269,10 +281,32 @@ export class EmulatedNetwork {
   }
 
   #removeHost(name: string): void {
-    for (const { switch: bridge } of this.#hosts.get(name)!.bridges.values())
-      this.#changes += bridge.cache.changes.count
-    this.#hosts.get(name)!.close()
+    this.#stopHost(name)
     this.#hosts.delete(name)
+  }
+
+  #stopHost(name: string): void {
+    const host = this.#hosts.get(name)!
+    for (const { switch: bridge } of host.bridges.values()) this.#changes += bridge.cache.changes.count
+    host.close()
+  }
+
+  #makeHost(spec: HostTopology): Host {
+    return new Host(this.#specOf(spec), this.#world, {
+      vnic: (at, nic, frame) => {
+        if (this.#together) this.#company.hear(nic, frame)
+        else this.#guests.receive(at, nic, frame)
+      },
+      stirred: (frame) => this.#events.stirred?.(frame),
+      uplink: (from, frame) => this.#leaveHost(from, frame),
+      underlay: (from, frame) => this.#leaveHost(from, frame),
+      drop: (frame, reason, place, flow) => this.#events.dropped(frame, reason, place, flow),
+    })
+  }
+
+  #noteHosts(): void {
+    this.#changes++
+    this.#switches = [...this.switches().values()].map((bridge) => bridge.switch)
   }
 
   /** A guest stays where a migration took it, unless `topology` names another host than before, or its own cannot carry it. */
@@ -288,22 +322,9 @@ export class EmulatedNetwork {
   }
 
   #populate(): void {
-    for (const spec of this.#topology.hosts) {
-      if (this.#hosts.has(spec.name)) continue
-      const host = new Host(this.#specOf(spec), this.#world, {
-        vnic: (at, nic, frame) => {
-          if (this.#together) this.#company.hear(nic, frame)
-          else this.#guests.receive(at, nic, frame)
-        },
-        stirred: (frame) => this.#events.stirred?.(frame),
-        uplink: (from, frame) => this.#leaveHost(from, frame),
-        underlay: (from, frame) => this.#leaveHost(from, frame),
-        drop: (frame, reason, place, flow) => this.#events.dropped(frame, reason, place, flow),
-      })
-      this.#hosts.set(spec.name, host)
-    }
-    this.#changes++
-    this.#switches = [...this.switches().values()].map((bridge) => bridge.switch)
+    for (const spec of this.#topology.hosts)
+      if (!this.#hosts.has(spec.name)) this.#hosts.set(spec.name, this.#makeHost(spec))
+    this.#noteHosts()
     const wanted = new Set(this.#topology.vms.map(({ name }) => name))
     for (const vm of this.#guests.names()) if (!wanted.has(vm)) this.#guests.remove(vm)
     for (const vm of this.#topology.vms) this.#guests.add(vm.name, vm.host)
@@ -313,8 +334,18 @@ export class EmulatedNetwork {
     return {
       name,
       ...(vtep !== undefined && { vtep: parseIpv4(vtep) }),
-      bridges: bridges.map((bridge) => ({ name: bridge.name, datapathId: this.#nextDatapathId++ })),
+      bridges: bridges.map((bridge) => ({
+        name: bridge.name,
+        datapathId: this.#datapathIdOf(`${name}/${bridge.name}`),
+      })),
     }
+  }
+
+  /** A switch keeps its own when it starts again. */
+  #datapathIdOf(name: string): bigint {
+    const id = this.#datapathIds.get(name) ?? BigInt(this.#datapathIds.size + 1)
+    this.#datapathIds.set(name, id)
+    return id
   }
 
   #enter(hostName: string, nic: string, frame: FrameHandle): void {
