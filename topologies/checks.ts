@@ -6,6 +6,7 @@ import { checkFabric } from './checks/fabric.ts'
 import { checkNames } from './checks/names.ts'
 import { checkNetworks } from './checks/networks.ts'
 import { checkNics } from './checks/nics.ts'
+import { checkSecurityGroups } from './checks/security-groups.ts'
 import { checkTunnelEndpoints } from './checks/tunnel-endpoints.ts'
 import type { TopologyDraft } from './draft.ts'
 import type { Report } from './findings.ts'
@@ -18,5 +19,6 @@ export function checkTopology(topology: TopologyDraft, report: Report): void {
   checkNetworks(topology, report)
   checkNics(topology, report)
   checkAddresses(topology, report)
+  checkSecurityGroups(topology, report)
   checkTunnelEndpoints(topology, report)
 }

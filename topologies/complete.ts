@@ -2,17 +2,33 @@
 
 import { formatMac, parseMac } from '../protocols/address.ts'
 import * as defaults from './defaults.ts'
+import type { WrittenRule, WrittenSecurityGroup } from './schema/security-groups.ts'
 import type {
+  WrittenAddressGroup,
   WrittenFabric,
   WrittenLink,
   WrittenNetwork,
   WrittenNic,
   WrittenPolicy,
   WrittenSubport,
+  WrittenTopology,
 } from './schema/topology.ts'
-import type { WrittenTopology } from './schema/topology.ts'
-import { formatAddress, parseAddress } from './subnets.ts'
-import type { Bridge, Fabric, Host, Link, Network, Nic, PortPolicy, Subport, Topology } from './topology.ts'
+import { formatAddress, formatPrefix, parseAddress, parsePrefix } from './subnets.ts'
+import type {
+  AddressGroup,
+  Bridge,
+  Fabric,
+  Host,
+  Link,
+  Network,
+  Nic,
+  PortPolicy,
+  Remote,
+  SecurityGroup,
+  SecurityGroupRule,
+  Subport,
+  Topology,
+} from './topology.ts'
 import { parseDuration, parseRate, parseSize } from './units.ts'
 
 export function completeTopology(written: WrittenTopology, fallbackName: string): Topology {
@@ -25,7 +41,15 @@ export function completeTopology(written: WrittenTopology, fallbackName: string)
     return { name, host, nics: nics.map((nic) => completeNic(nic, name, bridge, networksByName)) }
   })
   const fabric = written.fabric ? completeFabric(written.fabric) : defaults.idealFabric(hosts.map(({ name }) => name))
-  return { name: written.name ?? fallbackName, hosts, fabric, networks, vms }
+  return {
+    name: written.name ?? fallbackName,
+    hosts,
+    fabric,
+    networks,
+    addressGroups: (written.addressGroups ?? []).map(completeAddressGroup),
+    securityGroups: (written.securityGroups ?? []).map(completeSecurityGroup),
+    vms,
+  }
 }
 
 function completeHost(host: WrittenTopology['hosts'][number]): Host {
@@ -91,7 +115,47 @@ function completePolicy(policy: WrittenPolicy): PortPolicy {
     ...(ingress && { ingressRate: ingress.rate, ingressBurst: ingress.burst }),
     ...(egress && { egressRate: egress.rate, egressBurst: egress.burst }),
     ...(policy.dscp !== undefined && { dscp: policy.dscp }),
+    ...(policy.securityGroups !== undefined && { securityGroups: [...policy.securityGroups] }),
+    ...(policy.deny !== undefined && { deny: policy.deny }),
+    ...(policy.allowedAddressPairs !== undefined && {
+      allowedAddressPairs: policy.allowedAddressPairs.map(({ address, mac }) => ({
+        prefix: canonicalPrefix(address),
+        ...(mac !== undefined && { mac: canonicalMac(mac) }),
+      })),
+    }),
   }
+}
+
+const completeAddressGroup = ({ name, addresses }: WrittenAddressGroup): AddressGroup => ({
+  name,
+  addresses: addresses.map(canonicalPrefix),
+})
+
+const completeSecurityGroup = ({ name, stateful, onRuleRemoval, rules }: WrittenSecurityGroup): SecurityGroup => ({
+  name,
+  stateful: stateful ?? true,
+  onRuleRemoval: onRuleRemoval ?? 'cut',
+  rules: rules.map(completeRule),
+})
+
+function completeRule({ direction, ethertype, protocol, ...rule }: WrittenRule): SecurityGroupRule {
+  const { portRangeMin: first, portRangeMax: last = first, icmpType, icmpCode } = rule
+  const remote = remoteOf(rule)
+  return {
+    direction,
+    ethertype: ethertype ?? defaults.ETHERTYPE,
+    ...(protocol !== undefined && { protocol: defaults.protocolNumber(protocol) }),
+    ...(first !== undefined && last !== undefined && { ports: { first, last } }),
+    ...(icmpType !== undefined && { icmpType }),
+    ...(icmpCode !== undefined && { icmpCode }),
+    ...(remote && { remote }),
+  }
+}
+
+function remoteOf({ remoteIpPrefix, remoteGroup, remoteAddressGroup }: Partial<WrittenRule>): Remote | undefined {
+  if (remoteIpPrefix !== undefined) return { kind: 'prefix', prefix: canonicalPrefix(remoteIpPrefix) }
+  if (remoteGroup !== undefined) return { kind: 'group', group: remoteGroup }
+  return remoteAddressGroup === undefined ? undefined : { kind: 'addressGroup', group: remoteAddressGroup }
 }
 
 function completeLimit(writtenRate?: string, writtenBurst?: string): { rate: number; burst: number } | undefined {
@@ -101,5 +165,6 @@ function completeLimit(writtenRate?: string, writtenBurst?: string): { rate: num
 }
 
 const canonicalMac = (mac: string) => formatMac(parseMac(mac))
+const canonicalPrefix = (text: string) => formatPrefix(parsePrefix(text))
 const canonicalAddresses = (addresses: readonly string[] = []) =>
   addresses.map((address) => formatAddress(parseAddress(address)))

@@ -1,7 +1,9 @@
 // What is meant where the file says nothing.
 
 import { createHash } from 'node:crypto'
+import { IpProtocol } from '../protocols/match.ts'
 import type { Draft } from './draft.ts'
+import type { WrittenRule } from './schema/security-groups.ts'
 import type { WrittenHost, WrittenNetwork, WrittenNic } from './schema/topology.ts'
 import type { Fabric, Link } from './topology.ts'
 
@@ -31,6 +33,19 @@ export function vlanModeOf(nic: Draft<WrittenNic>): NonNullable<WrittenNic['vlan
 /** The tag of the native network on a native-tagged vNIC: that of the network itself, where it has one. */
 export const nativeTagOf = (nic: Draft<WrittenNic>, network: Draft<WrittenNetwork> | undefined): number | undefined =>
   nic.tag ?? (network?.type === 'vlan' ? network.segment : undefined)
+
+export const ETHERTYPE = 'IPv4'
+
+const PROTOCOL_NUMBERS = {
+  tcp: IpProtocol.Tcp,
+  udp: IpProtocol.Udp,
+  icmp: IpProtocol.Icmp,
+  icmpv6: IpProtocol.Icmpv6,
+  sctp: IpProtocol.Sctp,
+} as const
+
+export const protocolNumber = (protocol: NonNullable<WrittenRule['protocol']>): number =>
+  typeof protocol === 'number' ? protocol : PROTOCOL_NUMBERS[protocol]
 
 /** A locally administered address that follows from the vNIC's id: 02 and the first five octets of its SHA-256. */
 export function derivedMac(nicId: string): string {

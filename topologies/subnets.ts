@@ -42,6 +42,17 @@ export function parseSubnet(cidr: string): Subnet {
   return { cidr, version, first, last: first | hostBits, prefix }
 }
 
+/** A prefix, or a single address as one of full length. @throws InvalidField */
+export function parsePrefix(text: string): Subnet {
+  if (text.includes('/')) return parseSubnet(text)
+  const { version } = parseAddress(text)
+  return parseSubnet(`${text}/${BITS[version]}`)
+}
+
+/** Canonical text. */
+export const formatPrefix = ({ version, first, prefix }: Subnet): string =>
+  `${formatAddress({ version, value: first })}/${prefix}`
+
 export const holds = (subnet: Subnet, { version, value }: Address): boolean =>
   subnet.version === version && value >= subnet.first && value <= subnet.last
 

@@ -10,6 +10,8 @@ export interface Topology {
   hosts: Host[]
   fabric: Fabric
   networks: Network[]
+  addressGroups: AddressGroup[]
+  securityGroups: SecurityGroup[]
   vms: Vm[]
 }
 
@@ -60,6 +62,46 @@ export interface Network {
   subnets: { cidr: string }[]
 }
 
+/** Addresses that rules call by one name. */
+export interface AddressGroup {
+  name: string
+  /** IPv4 and IPv6 prefixes, canonical text; a single address is a prefix of full length. */
+  addresses: string[]
+}
+
+/**
+ * What vNICs may say and hear. A vNIC with groups is denied all that no rule of any of them allows, but for ARP, RARP, neighbour and
+ * router discovery, multicast listener reports, and its own DHCP. Frames of no other Ethernet type than ARP, RARP, IPv4 and IPv6 pass.
+ */
+export interface SecurityGroup {
+  name: string
+  /** What belongs or is related to an allowed connection is allowed, both ways; else each frame is judged by itself. */
+  stateful: boolean
+  /** What becomes of connections that a rule of this group allowed and no rule allows any more. */
+  onRuleRemoval: 'cut' | 'keep'
+  rules: SecurityGroupRule[]
+}
+
+export interface SecurityGroupRule {
+  direction: 'ingress' | 'egress'
+  ethertype: 'IPv4' | 'IPv6'
+  /** IP protocol number; absent: any. */
+  protocol?: number
+  /** Destination ports of TCP, UDP and SCTP; absent: any. */
+  ports?: { first: number; last: number }
+  /** ICMP type and code; absent: any. */
+  icmpType?: number
+  icmpCode?: number
+  /** The far end; absent: anybody. */
+  remote?: Remote
+}
+
+export type Remote =
+  | { kind: 'prefix'; /** Canonical text, of the rule's ethertype. */ prefix: string }
+  /** Those with this group: each of their addresses and allowed address pairs counts on the network where its vNIC has it. */
+  | { kind: 'group'; group: string }
+  | { kind: 'addressGroup'; group: string }
+
 export interface Vm {
   name: string
   host: string
@@ -106,6 +148,19 @@ export interface PortPolicy {
   egressBurst?: number
   /** DSCP put on what the VM sends, 0..63. */
   dscp?: number
+  /** Names of security groups. Absent: nothing is filtered; empty: only what the network itself needs passes. */
+  securityGroups?: string[]
+  /** What becomes of what the groups do not allow; `drop` where absent. */
+  deny?: 'drop' | 'reject'
+  /** What the vNIC may wear beside its own, on each of its networks. */
+  allowedAddressPairs?: AddressPair[]
+}
+
+export interface AddressPair {
+  /** IPv4 or IPv6 prefix, canonical text. */
+  prefix: string
+  /** The vNIC's own, on each network, where absent. */
+  mac?: string
 }
 
 /** Bytes that VXLAN adds to a guest's Ethernet payload: inner Ethernet 14, VXLAN 8, UDP 8, IPv4 20. */

@@ -1,16 +1,27 @@
 // The way back: a topology as people would write it, with nothing left to defaults.
 
 import type { WrittenLink, WrittenNic, WrittenPolicy, WrittenTopology } from './schema/topology.ts'
-import type { Link, Nic, PortPolicy, Topology } from './topology.ts'
+import type { WrittenRule } from './schema/security-groups.ts'
+import type { Link, Nic, PortPolicy, SecurityGroupRule, Topology } from './topology.ts'
 import { formatDuration, formatRate, formatSize } from './units.ts'
 
 /** JSON that, parsed again, gives an equal topology. */
-export const topologyToJson = ({ name, hosts, fabric, networks, vms }: Topology): WrittenTopology => ({
+export const topologyToJson = ({
+  name,
+  hosts,
+  fabric,
+  networks,
+  addressGroups,
+  securityGroups,
+  vms,
+}: Topology): WrittenTopology => ({
   version: 1,
   name,
   hosts: hosts.map((host) => ({ ...host, bridges: host.bridges.map((bridge) => ({ ...bridge })) })),
   fabric: { switches: fabric.switches.map((one) => ({ ...one })), links: fabric.links.map(writeLink) },
   networks: networks.map((network) => ({ ...network, subnets: network.subnets.map((subnet) => ({ ...subnet })) })),
+  addressGroups: addressGroups.map((group) => ({ ...group, addresses: [...group.addresses] })),
+  securityGroups: securityGroups.map((group) => ({ ...group, rules: group.rules.map(writeRule) })),
   vms: vms.map((vm) => ({ name: vm.name, host: vm.host, nics: vm.nics.map(writeNic) })),
 })
 
@@ -46,6 +57,9 @@ const writePolicy = ({
   ingressBurst,
   egressBurst,
   dscp,
+  securityGroups,
+  deny,
+  allowedAddressPairs,
 }: PortPolicy): WrittenPolicy => ({
   portSecurity,
   ...(ingressRate !== undefined && { ingressRate: formatRate(ingressRate) }),
@@ -53,4 +67,20 @@ const writePolicy = ({
   ...(ingressBurst !== undefined && { ingressBurst: formatSize(ingressBurst) }),
   ...(egressBurst !== undefined && { egressBurst: formatSize(egressBurst) }),
   ...(dscp !== undefined && { dscp }),
+  ...(securityGroups !== undefined && { securityGroups: [...securityGroups] }),
+  ...(deny !== undefined && { deny }),
+  ...(allowedAddressPairs !== undefined && {
+    allowedAddressPairs: allowedAddressPairs.map(({ prefix, mac }) => ({
+      address: prefix,
+      ...(mac !== undefined && { mac }),
+    })),
+  }),
+})
+
+const writeRule = ({ ports, remote, ...rule }: SecurityGroupRule): WrittenRule => ({
+  ...rule,
+  ...(ports && { portRangeMin: ports.first, portRangeMax: ports.last }),
+  ...(remote?.kind === 'prefix' && { remoteIpPrefix: remote.prefix }),
+  ...(remote?.kind === 'group' && { remoteGroup: remote.group }),
+  ...(remote?.kind === 'addressGroup' && { remoteAddressGroup: remote.group }),
 })

@@ -18,6 +18,8 @@ export function adopt(topology: Topology, asked: Topology, running: Topology): T
     ...topology,
     hosts,
     networks: reuse(running.networks, topology.networks),
+    addressGroups: reuse(running.addressGroups, topology.addressGroups),
+    securityGroups: reuse(running.securityGroups, topology.securityGroups),
     vms: topology.vms.map((vm) => {
       const current = before.get(vm.name)
       const stays = current !== undefined && askedHosts.get(vm.name) === vm.host

@@ -53,6 +53,8 @@ export const NO_TOPOLOGY: Topology = {
   hosts: [],
   fabric: { switches: [], links: [] },
   networks: [],
+  addressGroups: [],
+  securityGroups: [],
   vms: [],
 }
 

@@ -26,6 +26,8 @@ export const applying = (by: string, asked: Topology, before: Topology | undefin
 export const changesOf = (before: Topology | undefined, asked: Topology): Record<string, Record<string, string[]>> => ({
   ...changeOf('hosts', before?.hosts, asked.hosts),
   ...changeOf('networks', before?.networks, asked.networks),
+  ...changeOf('addressGroups', before?.addressGroups, asked.addressGroups),
+  ...changeOf('securityGroups', before?.securityGroups, asked.securityGroups),
   ...changeOf('vms', before?.vms, asked.vms),
 })
 

@@ -22,6 +22,9 @@ const STEPS: readonly string[] = [
      begin select raise(abort, 'what is in the journal stays'); end;
    create trigger journal_entry_stays before delete on journal
      begin select raise(abort, 'what is in the journal stays'); end;`,
+  // Topologies have security groups.
+  `update entries set value = json_insert(value, '$.addressGroups', json('[]'), '$.securityGroups', json('[]'))
+     where kind = 'topology';`,
 ]
 
 /** The version that this program writes. */

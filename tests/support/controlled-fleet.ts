@@ -67,6 +67,8 @@ export const threeHosts = (): Topology => ({
   hosts: [1, 2, 3].map((number) => ({ name: `h${number}`, vtep: `192.0.2.${number}`, bridges: [{ name: 'br-int' }] })),
   fabric: { switches: [], links: [] },
   networks: [blue, green],
+  addressGroups: [],
+  securityGroups: [],
   vms: [
     { name: 'a', host: 'h1', nics: [nic('a', 'blue', 1)] },
     { name: 'b', host: 'h2', nics: [nic('b', 'blue', 2)] },

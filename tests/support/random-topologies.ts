@@ -15,7 +15,15 @@ export function randomTopology(random: Random): Topology {
   const vms = Array.from({ length: random.below(12) }, (_, index) =>
     randomVm(random, index, { hosts, networks, serial }),
   )
-  return { name: 'random', hosts, fabric: { switches: [], links: [] }, networks, vms }
+  return {
+    name: 'random',
+    hosts,
+    fabric: { switches: [], links: [] },
+    networks,
+    addressGroups: [],
+    securityGroups: [],
+    vms,
+  }
 }
 
 function randomHost(random: Random, index: number): Host {

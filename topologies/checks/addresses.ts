@@ -48,7 +48,7 @@ function checkMac(attachment: Attachment, owners: Owners, report: Report): void 
 
 const GROUP_BIT = 1n << 40n
 
-function checkIndividual(text: string, at: string, report: Report): void {
+export function checkIndividual(text: string, at: string, report: Report): void {
   const mac = parseMac(text)
   if (mac === 0n || (mac & GROUP_BIT) !== 0n)
     report(at, `${text} is no address of a single station`, 'neither zero nor multicast: an even first octet')

@@ -19,6 +19,7 @@ import {
   LARGEST_COUNT,
   inCase,
 } from './parts.ts'
+import { AddressGroup, DENIALS, SecurityGroup } from './security-groups.ts'
 
 export const VLAN_MODES = ['access', 'trunk', 'native-tagged', 'native-untagged'] as const
 export const NETWORK_TYPES = ['vlan', 'vxlan', 'flat'] as const
@@ -93,6 +94,11 @@ const Network = closed({
   ),
 })
 
+const AddressPair = closed({
+  address: Type.String({ description: 'IPv4 or IPv6 address, or prefix.' }),
+  mac: optional(mac("MAC address that goes with it. Default: the vNIC's own.")),
+})
+
 const Policy = closed(
   {
     portSecurity: optional(
@@ -105,6 +111,22 @@ const Policy = closed(
     ),
     egressBurst: optional(size('What may pass at once over egressRate. Default: 10 ms of the rate, at least 12144b.')),
     dscp: optional(integer(0, 63, 'DSCP put on what the VM sends. Default: left as it is.')),
+    securityGroups: optional(
+      Type.Array(name('Security group.'), {
+        uniqueItems: true,
+        description:
+          'Security groups of the vNIC: what a rule of any of them allows passes. Empty: only what the network itself needs does. Absent: everything does.',
+      }),
+    ),
+    deny: optional(
+      Type.Enum([...DENIALS], {
+        description:
+          'What becomes of what the security groups do not allow: dropped, or answered with a TCP reset or an ICMP unreachable. Default: drop.',
+      }),
+    ),
+    allowedAddressPairs: optional(
+      Type.Array(AddressPair, { description: 'Addresses that the vNIC may wear beside its own.' }),
+    ),
   },
   { description: 'What the vNIC may do.' },
 )
@@ -160,6 +182,10 @@ const Written = closed({
   hosts: Type.Array(Host, { description: 'Machines that run VMs.' }),
   fabric: optional(Fabric),
   networks: optional(Type.Array(Network, { description: 'Virtual networks.' })),
+  addressGroups: optional(Type.Array(AddressGroup, { description: 'Lists of addresses that rules refer to.' })),
+  securityGroups: optional(
+    Type.Array(SecurityGroup, { description: 'What vNICs may say to whom, and hear from whom.' }),
+  ),
   vms: optional(Type.Array(Vm, { description: 'Virtual machines.' })),
 })
 
@@ -187,6 +213,7 @@ export type WrittenNetwork = Type.Static<typeof Network>
 export type WrittenVm = Type.Static<typeof Vm>
 export type WrittenNic = Type.Static<typeof Nic>
 export type WrittenSubport = Type.Static<typeof Subport>
+export type WrittenAddressGroup = Type.Static<typeof AddressGroup>
 export type WrittenPolicy = Type.Static<typeof Policy>
 export type WrittenShape = Type.Static<typeof Shaped>
 

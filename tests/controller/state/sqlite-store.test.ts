@@ -146,12 +146,16 @@ describe.skipIf(whyNoSqlite !== undefined)(`a store in a file of SQLite (${whyNo
       create table journal (number integer primary key, at integer not null, by text not null,
         operation text not null, arguments text not null, result text);
       insert into entries values ('wire', 'web1:eth0', 'tap:tap0');
+      insert into entries values ('topology', 'asked', '{"name":"old"}');
       insert into journal values (1, 1700000000000, 'ann', 'attach', '{"nic":"web1:eth0"}', 'ok');
       pragma application_id = 0x53626f78;
       pragma user_version = 1;`)
       old.close()
       const store = await openSqliteStore(file)
-      expect(await contents(store)).toEqual({ 'web1:eth0': 'tap:tap0' })
+      expect(await contents(store)).toEqual({
+        'web1:eth0': 'tap:tap0',
+        asked: '{"name":"old","addressGroups":[],"securityGroups":[]}',
+      })
       const entry = {
         number: 1,
         at: 1.7e12,
