@@ -52,7 +52,8 @@ class MemoryChannel implements Channel {
   send(bytes: Uint8Array): void {
     if (!this.#open) return
     if (this.#pending.length === 0) this.#deliverLater()
-    this.#pending.push(bytes.slice())
+    // A Buffer's own `slice` would copy nothing.
+    this.#pending.push(new Uint8Array(bytes))
     this.backlog += bytes.length
   }
 

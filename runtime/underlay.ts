@@ -32,7 +32,7 @@ export async function openUnderlay(
     local: { host: local.host, port: socket.address().port },
     send: (payload, address, port) => {
       if (socket.getSendQueueSize() > LARGEST_BACKLOG) return false
-      socket.send(payload.slice(), port, address, refused)
+      socket.send(new Uint8Array(payload), port, address, refused)
       return true
     },
     close: () => new Promise((resolve) => socket.close(() => resolve())),

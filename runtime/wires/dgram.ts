@@ -33,7 +33,8 @@ export async function openDatagrams(spec: DatagramSpec, received: Received): Pro
     onLink: () => {},
     send: (bytes) => {
       if (!open || bytes.length > LONGEST_DATAGRAM[family] || socket.getSendQueueSize() > LARGEST_BACKLOG) return false
-      socket.send(bytes.slice())
+      // A Buffer's own `slice` would copy nothing.
+      socket.send(new Uint8Array(bytes))
       return true
     },
     close: () => {

@@ -53,6 +53,21 @@ describe.each(['tcp', 'unix'] as const)('a channel over %s', (kind) => {
     await listener.close()
   })
 
+  test('carries what was sent, whatever becomes of those bytes while the reader is busy', async () => {
+    const { listener, near, far } = await pair(at())
+    const there = heard(far)
+    const block = Buffer.alloc(1 << 18)
+    far.pause()
+    const sent = 'abcdefgh'.split('').map((letter) => {
+      near.send(block.fill(letter))
+      return letter.repeat(block.length)
+    })
+    near.close()
+    far.resume()
+    expect((await there) === sent.join('')).toBe(true)
+    await listener.close()
+  })
+
   test('holds what a paused reader does not take, and says when it has left; also when that is at once', async () => {
     const { listener, near, far } = await pair(at())
     let read = 0

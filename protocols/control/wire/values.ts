@@ -66,7 +66,7 @@ export function given<Name extends string>(
 }
 
 /** The bytes themselves belong to the message that was read. */
-export const copyOf = (bytes: Uint8Array | null | undefined): Uint8Array => bytes?.slice() ?? new Uint8Array(0)
+export const copyOf = (bytes: Uint8Array | null | undefined): Uint8Array => new Uint8Array(bytes ?? [])
 
 /** A whole number that may need more than 32 bits: as exact as a `number` is. */
 export const toWide = (value: number | undefined, path: string): number | null =>
