@@ -1,9 +1,9 @@
-// Token buckets, exact: a bucket holds whole units (bits, or packets) and billionths of one, and nothing is ever rounded, so that
-// in no interval of T seconds do more than rate × T + burst units pass, and never fewer than that allows.
+// Meters (OpenFlow 1.3 §5.7): frames beyond a rate are dropped or marked.
 
 import type { MeterBand, MeterSpec, MeterStatistics } from '../protocols/control/messages.ts'
 import type { Nanoseconds } from '../runtime/clock.ts'
-import { SECOND } from '../runtime/clock.ts'
+import type { BucketLevel } from './token-bucket.ts'
+import { TokenBucket } from './token-bucket.ts'
 
 /** What a meter says of a frame: one of these, or the DSCP (0..63) that the frame must bear from here on. */
 export const MeterVerdict = { Pass: -1, Drop: -2 } as const
@@ -11,28 +11,20 @@ export const MeterVerdict = { Pass: -1, Drop: -2 } as const
 /** DSCP of a frame that has none. */
 const NO_DSCP = -1
 
-/** One band: a bucket that fills at `rate` units a second up to `burst` units. */
+/** One band: a bucket that fills at the band's rate. */
 class Band {
-  readonly rate: number
-  readonly burst: number
+  readonly bucket: TokenBucket
   packets = 0
   bytes = 0
-  #units: number
-  /** Billionths of a unit beside the whole ones; below SECOND. */
-  #fraction = 0
-  #filledAt: Nanoseconds
   readonly #spec: MeterBand
-  readonly #unitsPerNanosecond: number
-  readonly #rateRemainder: number
 
   constructor(band: MeterBand, now: Nanoseconds) {
-    this.rate = Number(band.rate)
-    this.burst = Number(band.burst === 0n ? band.rate : band.burst)
+    this.bucket = new TokenBucket(Number(band.rate), Number(band.burst === 0n ? band.rate : band.burst), now)
     this.#spec = band
-    this.#units = this.burst
-    this.#filledAt = now
-    this.#unitsPerNanosecond = Math.floor(this.rate / SECOND)
-    this.#rateRemainder = this.rate % SECOND
+  }
+
+  get rate(): number {
+    return this.bucket.rate
   }
 
   /** What the band says of a frame that exceeds it; a frame that has no DSCP is not marked. */
@@ -41,39 +33,6 @@ class Band {
     if (type === 'drop') return MeterVerdict.Drop
     if (mark !== undefined) return mark
     return dscp === NO_DSCP ? MeterVerdict.Pass : withPrecedence(dscp, precedence)
-  }
-
-  /** Takes `units` where the bucket has them; false, taking nothing, where it does not. */
-  take(units: number, now: Nanoseconds): boolean {
-    if (now > this.#filledAt) this.#fill(now - this.#filledAt)
-    this.#filledAt = now
-    if (units > this.#units) return false
-    this.#units -= units
-    return true
-  }
-
-  /**
-   * Adds rate × elapsed. The product may pass 2^53, so it is made of parts that do not: the seconds, the nanoseconds at
-   * whole units each, and the nanoseconds at the rest of the rate in two halves of 15 bits. A part that does pass 2^53 has
-   * filled the bucket many times over, however it was rounded.
-   */
-  #fill(elapsed: Nanoseconds): void {
-    const nanoseconds = elapsed % SECOND
-    const seconds = (elapsed - nanoseconds) / SECOND
-    const low = nanoseconds & 0x7fff
-    const highProduct = (nanoseconds >>> 15) * this.#rateRemainder
-    const highRest = highProduct % SECOND
-    const billionths = highRest * 0x8000 + low * this.#rateRemainder + this.#fraction
-    const fraction = billionths % SECOND
-    const units =
-      this.#units +
-      seconds * this.rate +
-      nanoseconds * this.#unitsPerNanosecond +
-      ((highProduct - highRest) / SECOND) * 0x8000 +
-      (billionths - fraction) / SECOND
-    const full = units >= this.burst
-    this.#units = full ? this.burst : units
-    this.#fraction = full ? 0 : fraction
   }
 }
 
@@ -112,12 +71,22 @@ export class Meter {
     const units = this.spec.unit === 'packets' ? 1 : bits
     let exceeded: Band | undefined
     for (const band of this.#bands) {
-      if (!band.take(units, now) && (exceeded === undefined || band.rate > exceeded.rate)) exceeded = band
+      if (!band.bucket.take(units, now) && (exceeded === undefined || band.rate > exceeded.rate)) exceeded = band
     }
     if (exceeded === undefined) return MeterVerdict.Pass
     exceeded.packets++
     exceeded.bytes += bits / 8
     return exceeded.verdict(dscp)
+  }
+
+  /** How full its bands' buckets are, in their order: in bits, or in packets where the meter counts those. */
+  levels(now: Nanoseconds): BucketLevel[] {
+    return this.#bands.map(({ bucket }) => bucket.level(now))
+  }
+
+  /** Makes its buckets as full as others were. Bands without a level here stay as they are, and none holds more than its burst. */
+  restoreLevels(levels: readonly BucketLevel[], now: Nanoseconds): void {
+    this.#bands.slice(0, levels.length).forEach(({ bucket }, index) => bucket.restore(levels[index], now))
   }
 
   statistics(now: Nanoseconds, flows: number): MeterStatistics {

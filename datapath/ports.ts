@@ -5,14 +5,14 @@ import type {
   PortFlags,
   PortState,
   PortStatistics,
-  QueueConfig,
   QueueStatistics,
 } from '../protocols/control/messages.ts'
 import { PORT_FLAGS, ReservedPort } from '../protocols/control/messages.ts'
 import { Refused } from '../protocols/control/refused.ts'
 import type { DropReason } from './drops.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
-import { PortQueues } from './queues.ts'
+import type { PortQueues } from './queues.ts'
+import { Shaping } from './shaping.ts'
 import { TunnelTable } from './tunnels.ts'
 import type { VlanPolicy } from './vlan-modes.ts'
 import { vlanPolicy } from './vlan-modes.ts'
@@ -65,6 +65,8 @@ export interface PortEvents {
   transmit(port: Port, frame: FrameHandle): void
   /** A frame that was kept will not leave. The receiver of this owns it. */
   discard(port: Port, frame: FrameHandle, reason: DropReason): void
+  /** The port that a frame waited for in another's queues is gone. The receiver of this owns it. */
+  lost(frame: FrameHandle): void
 }
 
 interface MutablePort extends Port {
@@ -74,7 +76,7 @@ interface MutablePort extends Port {
   flags: PortFlags
   admitsAll: boolean
   passesAll: boolean
-  /** Where its frames wait, where it has queues or a rate. */
+  /** Where its frames wait, where they do. */
   queues: PortQueues | undefined
   /** Frames kept in state `hold`, in order: first those that another switch kept before, then this port's own. */
   delivered: FrameHandle[]
@@ -96,6 +98,8 @@ export interface PortTableOptions {
 export class PortTable {
   /** Which tunnel port takes which outer headers. */
   readonly tunnels = new TunnelTable()
+  /** Where frames wait that ports may not send yet. */
+  readonly shaping: Shaping
   readonly #arena: FrameArena
   readonly #clock: Clock
   readonly #events: PortEvents
@@ -112,6 +116,7 @@ export class PortTable {
     this.#events = events
     this.#datapathId = datapathId
     this.#limits = limits
+    this.shaping = new Shaping({ arena, clock, send: (port, frame) => this.#send(port, frame) })
   }
 
   get size(): number {
@@ -141,10 +146,10 @@ export class PortTable {
     this.#checkNumber(number, config)
     this.#checkTunnel(number, config)
     const port = makePort({ ...config, number }, this.#clock.now())
-    port.queues = this.#queuesOf(port)
     this.#byNumber.set(number, port)
     this.#byName.set(config.name, port)
     this.#order()
+    this.#shape(port)
     this.#changed('add', port)
     return port
   }
@@ -166,7 +171,8 @@ export class PortTable {
     const before = port.config
     port.config = { ...config, number: port.number }
     port.vlan = vlanPolicy(port.config)
-    if (queueing(before) !== queueing(config)) this.#replaceQueues(port)
+    this.#shape(port)
+    if (config.state !== 'open' && before.state === 'open') this.#keepWaiting(port)
     this.#changed('modify', port, before)
     this.#settle(port)
     return port
@@ -200,16 +206,17 @@ export class PortTable {
     this.#changed('modify', port, port.config, movesLink ? undefined : by)
   }
 
-  /** Whether the queue of the port has room for one more frame. */
-  hasRoom(port: Port, queue: number): boolean {
-    return (port as MutablePort).queues?.admits(queue) ?? true
+  /** Whether the queue of the port has room for the frame. */
+  hasRoom(port: Port, frame: FrameHandle, queue: number): boolean {
+    const { queues } = port as MutablePort
+    return queues === undefined || this.shaping.admits(queues, frame, queue)
   }
 
   /** Lets the frame leave when its turn comes: at once where the port has no queues. */
   enqueue(port: Port, frame: FrameHandle, queue: number): void {
     const { queues } = port as MutablePort
     if (queues === undefined) this.#events.transmit(port, frame)
-    else queues.enqueue(frame, this.#arena.length[frame], queue)
+    else this.shaping.enqueue(queues, port.number, frame, queue)
   }
 
   /** The hardware address of the port. */
@@ -225,7 +232,7 @@ export class PortTable {
     this.#byNumber.delete(port.number)
     this.#order()
     this.#discardHeld(port, 'unknown_port')
-    for (const frame of port.queues?.takeAll() ?? []) this.#events.discard(port, frame, 'unknown_port')
+    for (const frame of this.shaping.remove(port.number)) this.#events.discard(port, frame, 'unknown_port')
     this.#changed('delete', port)
   }
 
@@ -253,9 +260,7 @@ export class PortTable {
 
   /** Of every queue of every port that has queues. */
   queueStatistics(): QueueStatistics[] {
-    return this.#ordered.flatMap(
-      ({ number, queues }) => queues?.statistics().map((statistics) => ({ port: number, ...statistics })) ?? [],
-    )
+    return this.#ordered.flatMap(({ number }) => this.shaping.statistics(number))
   }
 
   /** Keeps a frame that was to leave through a port in state `hold`; false where it has no room. */
@@ -270,7 +275,7 @@ export class PortTable {
 
   /** The frames that all ports keep. They stay the table's. */
   heldFrames(): FrameHandle[] {
-    return this.#ordered.flatMap((port) => [...port.delivered, ...port.held, ...(port.queues?.waiting() ?? [])])
+    return [...this.#ordered.flatMap((port) => [...port.delivered, ...port.held]), ...this.shaping.waiting()]
   }
 
   /**
@@ -315,28 +320,33 @@ export class PortTable {
     for (const port of this.#ordered) this.#discardHeld(port, reason)
   }
 
-  #queuesOf(port: MutablePort): PortQueues | undefined {
-    const { queues = [], maxRate } = port.config
-    if (queues.length === 0 && maxRate === undefined) return undefined
-    const send = (frame: FrameHandle) => this.#events.transmit(port, frame)
-    return new PortQueues({ queues, maxRate, clock: this.#clock, send })
+  #shape(port: MutablePort): void {
+    this.shaping.configure(port.config)
+    for (const one of this.#ordered) {
+      one.queues = this.shaping.queuesFor(one.config)
+      one.passesAll = passesAll(one)
+    }
   }
 
-  /** What waits goes on waiting, in queue 0. */
-  #replaceQueues(port: MutablePort): void {
-    const waiting = port.queues?.takeAll() ?? []
-    port.queues = this.#queuesOf(port)
-    for (const frame of waiting) {
-      if (this.hasRoom(port, 0)) this.enqueue(port, frame, 0)
-      else this.#events.discard(port, frame, 'queue_full')
+  /** Its turn has come, if its port is still there. */
+  #send(number: number, frame: FrameHandle): void {
+    const port = this.#byNumber.get(number)
+    if (port !== undefined) this.#events.transmit(port, frame)
+    else this.#events.lost(frame)
+  }
+
+  /** What waits in its queues came before all that it will hold. It leaves them for good: where it holds nothing, it ends. */
+  #keepWaiting(port: MutablePort): void {
+    for (const frame of this.shaping.takeWaiting(port.number)) {
+      port.held.push(frame)
+      port.heldBytes += this.#arena.length[frame]
     }
   }
 
   #changed(reason: 'add' | 'modify' | 'delete', port: MutablePort, before?: PortConfig, by?: object): void {
     const isLiving = isLive(port) && reason !== 'delete'
     port.admitsAll = isLiving && port.flags.noReceive !== true
-    port.passesAll =
-      isLiving && port.flags.noForward !== true && port.config.mtu === undefined && port.queues === undefined
+    port.passesAll = reason !== 'delete' && passesAll(port)
     const { tunnel } = port.config
     if (reason === 'delete' || tunnel === undefined) this.tunnels.remove(port.number)
     else this.tunnels.add(port.number, tunnel)
@@ -345,11 +355,10 @@ export class PortTable {
 
   #settle(port: MutablePort): void {
     if (port.config.state === 'hold') return
-    const open = port.config.state === 'open'
-    for (const frame of this.#takeHeld(port)) {
-      if (open) this.#events.transmit(port, frame)
-      else this.#events.discard(port, frame, 'inactive_binding')
-    }
+    const frames = this.#takeHeld(port)
+    if (port.config.state !== 'open') for (const frame of frames) this.#events.discard(port, frame, 'inactive_binding')
+    else if (port.queues !== undefined) this.shaping.enqueueFirst(port.queues, port.number, frames)
+    else for (const frame of frames) this.#events.transmit(port, frame)
   }
 
   #discardHeld(port: MutablePort, reason: DropReason): void {
@@ -400,9 +409,8 @@ export class PortTable {
   }
 }
 
-/** What a port's configuration says of queues, for comparison. */
-const queueing = ({ queues = [], maxRate }: { queues?: QueueConfig[]; maxRate?: number }) =>
-  JSON.stringify([queues, maxRate])
+const passesAll = (port: MutablePort): boolean =>
+  isLive(port) && port.flags.noForward !== true && port.config.mtu === undefined && port.queues === undefined
 
 function makePort(config: PortConfig, madeAt: Nanoseconds): MutablePort {
   return {

@@ -158,6 +158,7 @@ export class Switch {
         changed: (...change) => this.#portChanged(...change),
         transmit: (port, frame) => this.#transmit(frame, port),
         discard: (port, frame, reason) => this.#dropAtPort(frame, reason, port),
+        lost: (frame) => this.#drop(frame, 'unknown_port'),
       },
     })
     this.connections = new ConnectionTracker({ clock, random, released: (frame, reason) => this.#drop(frame, reason) })
@@ -430,7 +431,7 @@ export class Switch {
     if (reason !== undefined) return this.#dropAtPort(frame, reason, port, output.flow)
     const holds = port.config.state === 'hold'
     if (holds && !this.ports.hold(port, frame)) return this.#dropAtPort(frame, 'hold_overflow', port, output.flow)
-    if (!holds && !this.ports.hasRoom(port, output.queue))
+    if (!holds && !this.ports.hasRoom(port, frame, output.queue))
       return this.#dropAtPort(frame, 'queue_full', port, output.flow)
     this.#events.output?.(frame, port, output.flow, hits)
     if (!holds) this.ports.enqueue(port, frame, output.queue)

@@ -40,11 +40,27 @@ export interface TunnelOptions {
   tos?: number | 'inherit'
 }
 
-/** A queue of a port: what it gets when the port is busy, and what it never exceeds. Rates in bits a second. */
+/**
+ * A queue of a port: what it gets when the port is busy, and what it never exceeds. Rates in bits a second. `minRate`, `maxRate`,
+ * `burst` and `priority` are those of Open vSwitch's linux-htb (ovs-vswitchd.conf.db(5)).
+ */
 export interface QueueConfig {
   queue: number
+  /** It gets this much before others get more than theirs. */
   minRate?: number
   maxRate?: number
+  /** Bits that may leave at once over `maxRate`; absent: none but the frame that is begun. */
+  burst?: number
+  /** Of what no minimum has claimed, queues of a lower number get all they can use before those of a higher one; 0 where absent. */
+  priority?: number
+  /** Share of that among queues of one priority. Absent where no queue of the port has one: in proportion to `minRate`; else 1. */
+  weight?: number
+  /** Frames that may wait; 1000 where absent. */
+  limit?: number
+  /** The queue of which it is a part: their common rates, priority and weight are that one's, and its own count among its parts. */
+  parent?: number
+  /** Frames with one of these DSCPs are this queue's, where no flow has chosen another than 0. */
+  dscps?: number[]
 }
 
 /** OFPPC_*: what a controller has forbidden a port (OpenFlow 1.3 §7.2.1); NO_FLOOD is OpenFlow 1.0's and Open vSwitch's. */
@@ -71,6 +87,8 @@ export interface PortConfig {
   queues?: QueueConfig[]
   /** What all queues together may send, in bits a second; absent: no limit. */
   maxRate?: number
+  /** Bits that may leave at once over `maxRate`; absent: none but the frame that is begun. */
+  burst?: number
   tunnel?: TunnelOptions
   /** The patch port at the other end: switch and port name. */
   patchPeer?: { switch: string; port: string }

@@ -121,7 +121,7 @@ describe('a port', () => {
 test('a hold queue is bounded in frames and in bytes', () => {
   const arena = new FrameArena()
   const nothing = () => {}
-  const events = { changed: nothing, transmit: nothing, discard: nothing }
+  const events = { changed: nothing, transmit: nothing, discard: nothing, lost: nothing }
   const holds = (limits: { frames: number; bytes: number }) => {
     const ports = new PortTable({ arena, clock: new VirtualClock(), events, limits })
     const port = ports.add(portConfig({ name: 'x', state: 'hold' }))
@@ -129,4 +129,80 @@ test('a hold queue is bounded in frames and in bytes', () => {
   }
   expect(holds({ frames: 2, bytes: 1000 })).toEqual([true, true, false])
   expect(holds({ frames: 9, bytes: 179 })).toEqual([true, true, false])
+})
+
+describe('what waits in a shaped port', () => {
+  const slow = { maxRate: 480, burst: 0 }
+
+  test('leaves in order at the rate, and stays in order when the port holds and opens', async () => {
+    const { sw, receive, heard, clock } = guestSwitch(slow)
+    for (const number of [1, 2, 3, 4]) receive(numbered(number), 1)
+    expect(sw.ports.heldFrames()).toHaveLength(3)
+    await clock.run(1_000_000_000)
+    expect(heard()).toEqual([line(2, 2)])
+    sw.ports.setState('p2', 'hold')
+    receive(numbered(5), 1)
+    expect(sw.ports.statistics()[1]!.held).toBe(3)
+    sw.ports.setState('p2', 'open')
+    await clock.run(10_000_000_000)
+    expect(heard()).toEqual([3, 4, 5].map((number) => line(2, number)))
+  })
+
+  test('is dropped by name when the port closes or goes', () => {
+    const closed = guestSwitch(slow)
+    for (const number of [1, 2]) closed.receive(numbered(number), 1)
+    closed.sw.ports.setState('p2', 'closed')
+    expect(closed.heard()).toEqual(['drop inactive_binding at 2'])
+    const gone = guestSwitch(slow)
+    for (const number of [1, 2]) gone.receive(numbered(number), 1)
+    gone.sw.ports.remove('p2')
+    expect(gone.heard()).toEqual(['drop unknown_port at 2'])
+  })
+
+  test('comes after what was kept elsewhere before', async () => {
+    const { sw, receive, heard, clock, arena } = guestSwitch(slow)
+    for (const number of [1, 4]) receive(numbered(number), 1)
+    sw.ports.deliverHeld(
+      'p2',
+      [2, 3].map((number) => arena.allocateFrom(numbered(number))),
+    )
+    await clock.run(10_000_000_000)
+    expect(heard()).toEqual([2, 3, 4].map((number) => line(2, number)))
+  })
+
+  test('keeps its turn and its level when the rate changes', async () => {
+    const { sw, receive, heard, clock } = guestSwitch(slow)
+    for (const number of [1, 2, 3]) receive(numbered(number), 1)
+    sw.ports.modify({ ...sw.ports.byName('p2')!.config, maxRate: 960 })
+    expect(heard()).toEqual([])
+    await clock.run(500_000_000)
+    expect(heard()).toEqual([line(2, 2)])
+    const { maxRate: _rate, ...free } = sw.ports.byName('p2')!.config
+    sw.ports.modify(free)
+    expect(heard()).toEqual([line(2, 3)])
+    expect(receive(numbered(4), 1)).toEqual([line(2, 4)])
+  })
+})
+
+test('frames in a tunnel wait in the queues of the uplink, and end with the tunnel', async () => {
+  const { sw, receive, heard, clock } = testSwitch([
+    { type: 'vnic' },
+    { type: 'uplink', maxRate: 8000 },
+    { type: 'tunnel', tunnel: { localIp: 1, remoteIp: 2, key: 7 } },
+  ])
+  sw.tables.applyBundle([
+    flowMod({
+      match: [{ field: 'in_port', value: 1n }],
+      instructions: { apply: [3, 2].map((port) => ({ type: 'output', port })), clear: false, write: [] },
+    }),
+  ])
+  expect(receive(Buffer.alloc(950, 1), 1).map((text) => text.slice(0, 2))).toEqual(['3:'])
+  expect(sw.ports.shaping.timeToEmptyUplink).toBe(1_950_000_000)
+  await clock.run(1_000_000_000)
+  expect(heard().map((text) => text.slice(0, 2))).toEqual(['2:'])
+  expect(sw.ports.shaping.timeToEmptyUplink).toBe(0)
+  receive(Buffer.alloc(950, 1), 1)
+  sw.ports.remove('p3')
+  await clock.run(9_000_000_000)
+  expect(heard()).toEqual(expect.arrayContaining(['drop unknown_port']))
 })

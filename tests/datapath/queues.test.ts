@@ -6,6 +6,9 @@ import type { Random } from '../../runtime/random.ts'
 import { seeded } from '../../runtime/random.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
 
+const PORT = 7
+const NO_DSCP = -1
+
 interface Sent {
   frame: number
   at: number
@@ -46,7 +49,7 @@ describe.each([1, 2, 3])('with seed %i', (seed) => {
     )
     const queueOf = length.map(() => 1 + random.below(2))
     length.forEach((bytes, frame) => {
-      clock.schedule(random.below(SECOND), () => made.enqueue(frame, bytes, queueOf[frame]!))
+      clock.schedule(random.below(SECOND), () => made.enqueue(frame, bytes, PORT, queueOf[frame]!, NO_DSCP))
     })
     await clock.run(20 * SECOND)
     expect(sent).toHaveLength(length.length)
@@ -61,7 +64,7 @@ describe.each([1, 2, 3])('with seed %i', (seed) => {
     const random = seeded(seed)
     const { clock, sent, made } = port([{ queue: 1, minRate: 100_000 }], 1_000_000)
     const queueOf = Array.from({ length: 300 }, () => random.below(2))
-    queueOf.forEach((queue, frame) => made.enqueue(frame, 64 + random.below(1000), queue))
+    queueOf.forEach((queue, frame) => made.enqueue(frame, 64 + random.below(1000), PORT, queue, NO_DSCP))
     await clock.run(60 * SECOND)
     for (const queue of [0, 1]) {
       const own = sent.map(({ frame }) => frame).filter((frame) => queueOf[frame] === queue)
@@ -79,7 +82,7 @@ test('a busy port gives each queue its minimum, and shares the rest in proportio
     ],
     1_000_000,
   )
-  for (let frame = 0; frame < 2000; frame++) made.enqueue(frame, 125, 1 + (frame % 2))
+  for (let frame = 0; frame < 2000; frame++) made.enqueue(frame, 125, PORT, 1 + (frame % 2), NO_DSCP)
   await clock.run(SECOND)
   const bitsOf = (queue: number) => sent.filter(({ frame }) => 1 + (frame % 2) === queue).length * 1000
   expect(bitsOf(1)).toBeGreaterThan(740_000)
@@ -91,15 +94,15 @@ test('a busy port gives each queue its minimum, and shares the rest in proportio
 test('a full queue takes no more and counts it; one that nobody made is queue 0', () => {
   const { made, sent } = port([{ queue: 1, maxRate: 8 }])
   for (let frame = 0; frame < 1001; frame++) {
-    expect(made.admits(1)).toBe(true)
-    made.enqueue(frame, 1000, 1)
+    expect(made.admits(1, NO_DSCP)).toBe(true)
+    made.enqueue(frame, 1000, PORT, 1, NO_DSCP)
   }
-  expect(made.admits(1)).toBe(false)
+  expect(made.admits(1, NO_DSCP)).toBe(false)
   expect(made.statistics()).toMatchObject([
     { queue: 0, sentPackets: 0n },
     { queue: 1, sentPackets: 1n, sentBytes: 1000n, sentErrors: 1n },
   ])
-  made.enqueue(2000, 60, 77)
+  made.enqueue(2000, 60, PORT, 77, NO_DSCP)
   expect(sent.map(({ frame }) => frame)).toEqual([0, 2000])
   expect(made.takeAll()).toHaveLength(1000)
   expect(made.waiting()).toEqual([])

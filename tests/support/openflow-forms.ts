@@ -296,7 +296,8 @@ export function asOpenFlowSays(message: Message): Message {
       return {
         ...message,
         queues: message.queues.map(({ minRate, maxRate, ...queue }) => ({
-          ...queue,
+          queue: queue.queue,
+          port: queue.port,
           ...(minRate !== undefined && { minRate: share(minRate) }),
           ...(maxRate !== undefined && { maxRate: share(maxRate) }),
         })),

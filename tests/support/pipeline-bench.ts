@@ -68,7 +68,7 @@ export class PipelineBench {
     { fragments = 'normal', standalone = false, tracker = NO_TRACKER }: Settings = {},
   ) {
     const { arena, clock } = this
-    const events = { changed: () => {}, transmit: () => {}, discard: () => {} }
+    const events = { changed: () => {}, transmit: () => {}, discard: () => {}, lost: () => {} }
     this.#tracker = tracker
     this.context = {
       tables: new FlowTables({

@@ -78,6 +78,7 @@ export function randomPortConfig(random: Random): PortConfig {
     ...(chance(random, 0.3) && { mtu: random.below(9001) }),
     ...(chance(random, 0.3) && { queues: [randomQueue(random), randomQueue(random)] }),
     ...(chance(random, 0.3) && { maxRate: random.below(2 ** 32) * 1000 }),
+    ...(chance(random, 0.3) && { burst: random.below(2 ** 32) * 1000 }),
     ...(chance(random, 0.3) && { tunnel: randomTunnel(random) }),
     ...(chance(random, 0.3) && { patchPeer: { switch: 'h1/br-web', port: randomName(random) } }),
   }
@@ -99,6 +100,12 @@ const randomQueue = (random: Random): QueueConfig => ({
   queue: random.below(100),
   ...(chance(random, 0.5) && { minRate: random.below(2 ** 32) * 1000 }),
   ...(chance(random, 0.5) && { maxRate: random.below(2 ** 32) * 1000 }),
+  ...(chance(random, 0.3) && { burst: random.below(2 ** 32) * 1000 }),
+  ...(chance(random, 0.3) && { priority: random.below(8) }),
+  ...(chance(random, 0.3) && { weight: random.below(1000) }),
+  ...(chance(random, 0.3) && { limit: random.below(10_000) }),
+  ...(chance(random, 0.3) && { parent: random.below(100) }),
+  ...(chance(random, 0.3) && { dscps: [random.below(64), random.below(64)] }),
 })
 
 const randomTunnel = (random: Random) => ({

@@ -1,6 +1,6 @@
 // What makes a port's configuration one that a switch can take, apart from the ports that it has.
 
-import type { PortConfig, TunnelOptions } from '../../../protocols/control/messages.ts'
+import type { PortConfig, QueueConfig, TunnelOptions } from '../../../protocols/control/messages.ts'
 import { Refused } from '../../../protocols/control/refused.ts'
 
 const UINT32 = 0xffffffff
@@ -22,18 +22,41 @@ export function checkPortConfig(port: PortConfig): void {
   if (port.tag !== undefined) require(port.tag, 1, 4094, 'port.tag')
   port.trunks?.forEach((vlan, index) => require(vlan, 0, 4095, `port.trunks[${index}]`))
   port.cvlans?.forEach((vlan, index) => require(vlan, 0, 4095, `port.cvlans[${index}]`))
-  port.queues?.forEach(({ queue, minRate = 1, maxRate = minRate }, index) => {
-    require(queue, 0, 0xfffffffe, `port.queues[${index}].queue`)
-    require(minRate, 1, Number.MAX_SAFE_INTEGER, `port.queues[${index}].minRate`)
-    require(maxRate, minRate, Number.MAX_SAFE_INTEGER, `port.queues[${index}].maxRate`)
-  })
+  port.queues?.forEach((queue, index) => checkQueue(queue, port.queues!, `port.queues[${index}]`))
   if (port.maxRate !== undefined) require(port.maxRate, 1, Number.MAX_SAFE_INTEGER, 'port.maxRate')
+  if (port.burst !== undefined) require(port.burst, 0, Number.MAX_SAFE_INTEGER, 'port.burst')
   if (port.mtu !== undefined) require(port.mtu, MTU.smallest, MTU.largest, 'port.mtu')
   checkBelongs(port.type === 'tunnel', port.tunnel, 'port.tunnel', 'a tunnel')
   checkBelongs(port.type === 'patch', port.patchPeer, 'port.patchPeer', 'a patch')
   if (port.tunnel !== undefined) checkTunnel(port.tunnel)
   if (port.patchPeer?.switch === '') throw new Refused('OFPBRC_BAD_PORT', 'port.patchPeer.switch', 'expected a name')
   if (port.patchPeer?.port === '') throw new Refused('OFPBRC_BAD_PORT', 'port.patchPeer.port', 'expected a name')
+}
+
+function checkQueue(config: QueueConfig, all: readonly QueueConfig[], path: string): void {
+  const {
+    queue,
+    minRate = 1,
+    maxRate = minRate,
+    burst = 0,
+    priority = 0,
+    weight = 1,
+    limit = 0,
+    parent,
+    dscps,
+  } = config
+  require(queue, 0, 0xfffffffe, `${path}.queue`)
+  require(minRate, 1, Number.MAX_SAFE_INTEGER, `${path}.minRate`)
+  require(maxRate, minRate, Number.MAX_SAFE_INTEGER, `${path}.maxRate`)
+  require(burst, 0, Number.MAX_SAFE_INTEGER, `${path}.burst`)
+  require(priority, 0, UINT32, `${path}.priority`)
+  require(weight, 1, UINT32, `${path}.weight`)
+  require(limit, 0, UINT32, `${path}.limit`)
+  dscps?.forEach((dscp, index) => require(dscp, 0, 63, `${path}.dscps[${index}]`))
+  if (parent === undefined) return
+  const above = all.find((other) => other.queue === parent)
+  if (above === undefined || above === config || above.parent !== undefined)
+    throw new Refused('OFPBRC_BAD_PORT', `${path}.parent`, `${parent}; expected a queue of the port that has no parent`)
 }
 
 function checkBelongs(isOfType: boolean, options: object | undefined, field: string, type: string): void {

@@ -48,6 +48,7 @@ function portToWire(port: PortConfig, path: string): WirePort {
     tag: optional(port.tag, UINT32, `${path}.tag`),
     mtu: optional(port.mtu, UINT32, `${path}.mtu`),
     maxRate: toWide(port.maxRate, `${path}.maxRate`),
+    burst: toWide(port.burst, `${path}.burst`),
     state: states.number(port.state, `${path}.state`),
   }
   if (port.mac !== undefined) wire.mac = toUint64(uint48(port.mac, `${path}.mac`), `${path}.mac`)
@@ -82,6 +83,7 @@ function portFromWire(given: WirePort | null | undefined, path: string): PortCon
   if (isSet(wire.mtu)) port.mtu = wire.mtu
   if (wire.queues && wire.queues.length > 0) port.queues = each(wire.queues, `${path}.queues`, queueFromWire)
   if (isSet(wire.maxRate)) port.maxRate = fromWide(wire.maxRate, `${path}.maxRate`)
+  if (isSet(wire.burst)) port.burst = fromWide(wire.burst, `${path}.burst`)
   if (wire.tunnel) port.tunnel = tunnelFromWire(wire.tunnel)
   if (wire.patchPeer) port.patchPeer = { switch: wire.patchPeer.switch ?? '', port: wire.patchPeer.port ?? '' }
   return port

@@ -12,12 +12,24 @@ export const queueToWire = (queue: QueueConfig, path: string): WireQueue => ({
   queue: bounded(queue.queue, UINT32, `${path}.queue`),
   minRate: toWide(queue.minRate, `${path}.minRate`),
   maxRate: toWide(queue.maxRate, `${path}.maxRate`),
+  burst: toWide(queue.burst, `${path}.burst`),
+  priority: optional(queue.priority, UINT32, `${path}.priority`),
+  weight: optional(queue.weight, UINT32, `${path}.weight`),
+  limit: optional(queue.limit, UINT32, `${path}.limit`),
+  parent: optional(queue.parent, UINT32, `${path}.parent`),
+  ...(queue.dscps && { dscps: queue.dscps }),
 })
 
 export const queueFromWire = (wire: WireQueue, path: string): QueueConfig => ({
   queue: wire.queue ?? 0,
   ...(isSet(wire.minRate) && { minRate: fromWide(wire.minRate, `${path}.minRate`) }),
   ...(isSet(wire.maxRate) && { maxRate: fromWide(wire.maxRate, `${path}.maxRate`) }),
+  ...(isSet(wire.burst) && { burst: fromWide(wire.burst, `${path}.burst`) }),
+  ...given('priority', wire.priority, UINT32, `${path}.`),
+  ...given('weight', wire.weight, UINT32, `${path}.`),
+  ...given('limit', wire.limit, UINT32, `${path}.`),
+  ...given('parent', wire.parent, UINT32, `${path}.`),
+  ...(wire.dscps && wire.dscps.length > 0 && { dscps: wire.dscps }),
 })
 
 const queueOfPortToWire = (queue: QueueOfPort, path: string): WireQueue => ({
