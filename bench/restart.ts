@@ -25,14 +25,16 @@ const CONNECT = `controller: connect of ${HOSTS} hosts x ${FLOWS_A_HOST} flows, 
 const RESTART = `controller: restart with ${(HOSTS * FLOWS_A_HOST) / 1000} k flows on its switches, to in sync`
 const LOAD = 'controller: restart, of that reading the state'
 const WRITES = 'controller: durable flow writes, one after the other'
+const CLIENTS = 64
+const AT_ONCE = `controller: durable flow writes, ${CLIENTS} at once`
 
 export const restartBenches: readonly Bench[] = [{ name: CONNECT, rows: rowsOf }]
 
 async function rowsOf(): Promise<Row[]> {
-  const figures: Record<string, number[]> = { [CONNECT]: [], [RESTART]: [], [LOAD]: [], [WRITES]: [] }
+  const figures: Record<string, number[]> = { [CONNECT]: [], [RESTART]: [], [LOAD]: [], [WRITES]: [], [AT_ONCE]: [] }
   for (let run = 0; run < RUNS; run++)
     for (const [name, figure] of Object.entries(await once())) figures[name]!.push(figure)
-  const units = { [CONNECT]: 's', [RESTART]: 's', [LOAD]: 's', [WRITES]: 'writes/s' }
+  const units = { [CONNECT]: 's', [RESTART]: 's', [LOAD]: 's', [WRITES]: 'writes/s', [AT_ONCE]: 'writes/s' }
   return Object.entries(units).map(([name, unit]) => rowOf(name, unit, figures[name]!))
 }
 
@@ -50,6 +52,7 @@ async function once(): Promise<Record<string, number>> {
   await filling.inSync()
   await filling.addFlows(topology.hosts.flatMap(({ name }) => flowsOf(name)))
   const writes = await writesOf(filling)
+  const atOnce = await writesAtOnce(filling)
   // Empty switches that are to have all of it.
   const empty = topology.hosts.map(({ name }) => agentOf(name, clock))
   const connect = await secondsOf(async () => {
@@ -72,18 +75,36 @@ async function once(): Promise<Record<string, number>> {
   })
   clock.stop()
   rmSync(folder, { recursive: true })
-  return { [CONNECT]: connect, [RESTART]: restart, [LOAD]: load, [WRITES]: writes }
+  return { [CONNECT]: connect, [RESTART]: restart, [LOAD]: load, [WRITES]: writes, [AT_ONCE]: atOnce }
 }
 
 /** Whole writes a second: on the disk, told to the switch and confirmed by it, and answered. */
 async function writesOf(controller: Controller): Promise<number> {
   const count = 200
   const seconds = await secondsOf(async () => {
-    for (let port = 1; port <= count; port++)
-      await controller.addFlows([{ switch: 'h1', flow: parseFlow(`table=1,udp,tp_dst=${port},actions=drop`) }])
+    for (let port = 1; port <= count; port++) await controller.addFlows([userFlow('h1', port)])
   })
   return count / seconds
 }
+
+/** As `writesOf`, of many who each wait for their own: all on the same few switches. */
+async function writesAtOnce(controller: Controller): Promise<number> {
+  const each = 50
+  const client = async (number: number): Promise<void> => {
+    for (let index = 0; index < each; index++)
+      await controller.addFlows([userFlow(`h${1 + (number % SWITCHES)}`, 1000 + number * each + index)])
+  }
+  const clients = () => Promise.all(Array.from({ length: CLIENTS }, (_, number) => client(number)))
+  const seconds = await secondsOf(async () => void (await clients()))
+  return (CLIENTS * each) / seconds
+}
+
+const SWITCHES = 8
+
+const userFlow = (name: string, port: number) => ({
+  switch: name,
+  flow: parseFlow(`table=1,udp,tp_dst=${port},actions=drop`),
+})
 
 const hosts = (): Topology =>
   parseTopology(

@@ -99,7 +99,7 @@ export class Controller {
       amend: (change: Partial<Intent>) => this.#amend(change),
     }
     const resolve = (name: string) => this.#resolve(name)
-    const changed = () => this.#fleet.desire(this.#view, this.#flows.all)
+    const changed = () => this.#fleet.desire(this.#view, this.#flows.told)
     this.#flows = new FlowWrites({ ...world, resolve, changed }, kept.userFlows)
     if (asked !== undefined) {
       changed()
@@ -110,8 +110,9 @@ export class Controller {
     const hypervisor = options.hypervisor && whileIn(options.hypervisor, () => this.#writes.check())
     const joined = ({ nics }: Vm, host: string) => this.#hosts.joined(host, new Set(nics.map(({ id }) => id)))
     this.#migrations = new Migrations({ ...world, drain, hypervisor, joined }, kept.migrations)
-    const finished = (options.state?.interrupted ?? []).map((entry) => this.#finish(entry))
-    this.#resumed = Promise.all([this.#migrations.recovered, ...finished])
+    // A migration ends its own entry.
+    const interrupted = (options.state?.interrupted ?? []).filter((entry) => !this.#migrations.owns(entry))
+    this.#resumed = Promise.all([this.#migrations.recovered, this.#flows.finish(interrupted)])
   }
 
   /**
@@ -259,7 +260,9 @@ export class Controller {
   }
 
   userFlows(): UserFlow[] {
-    return [...this.#flows.all].flatMap(([name, flows]) => [...flows.values()].map((flow) => ({ switch: name, flow })))
+    return [...this.#flows.wanted].flatMap(([name, flows]) =>
+      [...flows.values()].map((flow) => ({ switch: name, flow })),
+    )
   }
 
   async portStatistics(switchName: string): Promise<PortStatistics[]> {
@@ -351,7 +354,7 @@ export class Controller {
     if (!(await this.#claim(remote))) return
     await this.#fleet.connect(remote)
     if (this.#asked === undefined) return this.#standingChanged(name)
-    this.#fleet.desire(this.#view, this.#flows.all)
+    this.#fleet.desire(this.#view, this.#flows.told)
     this.#catchUp(name)
     await this.#fleet.push([name])
   }
@@ -400,7 +403,7 @@ export class Controller {
     const intent = { ...this.#intent, ...change }
     this.#view = buildView(intent, this.#view)
     this.#intent = intent
-    this.#fleet.desire(this.#view, this.#flows.all)
+    this.#fleet.desire(this.#view, this.#flows.told)
   }
 
   #wirePlace(name: string, host: string | undefined): { nic: string; host: string } {
@@ -432,16 +435,11 @@ export class Controller {
     await this.#hosts.settled(host)
   }
 
-  /** Ends what was under way when the process ended; a migration ends its own entry. */
-  async #finish(entry: number): Promise<void> {
-    if (!this.#migrations.owns(entry)) await this.#flows.finish(entry)
-  }
-
   #image(): Image {
     return {
       ...this.#intent,
       asked: this.#asked,
-      userFlows: this.#flows.all,
+      userFlows: this.#flows.wanted,
       assignments: assignmentsOf(this.#view),
       wires: this.#wires,
       migrations: this.#migrations.records,

@@ -6,7 +6,7 @@ import { InvalidField } from '../protocols/errors.ts'
 import { fieldOf } from '../protocols/fields.ts'
 import { checkMatch, type Match } from '../protocols/match.ts'
 import { printFlow } from '../protocols/flow-text/print.ts'
-import type { ControllerEvent, UserFlow } from './model.ts'
+import type { ControllerEvent } from './model.ts'
 import { flowKey } from './reconcile/switch-state.ts'
 import type { FlowUndo } from './state/image.ts'
 import { isOwnCookie, LAST_USER_TABLE } from './tables.ts'
@@ -40,39 +40,40 @@ export function asAdded(flow: FlowSpec): FlowSpec {
   return { ...flow, flags: sendFlowRemoved ? { sendFlowRemoved: true } : {} }
 }
 
-/** What stood before in the place of each. */
-export const undoOf = (before: FlowsBySwitch, changed: readonly UserFlow[]): FlowUndo[] =>
-  changed.map(({ switch: name, flow }) => {
-    const key = flowKey(flow)
-    const was = before.get(name)?.get(key)
-    return { switch: name, key, ...(was && { flow: was }) }
-  })
+/** A flow that comes, goes, or takes the place of another. */
+export interface FlowChange {
+  readonly switch: string
+  readonly key: string
+  readonly before: FlowSpec | undefined
+  readonly after: FlowSpec | undefined
+}
 
-export function undone(all: FlowsBySwitch, undo: readonly FlowUndo[]): FlowsBySwitch {
+/** What to put back for the changes not to have been. */
+export const undoOf = (changes: readonly FlowChange[]): FlowUndo[] =>
+  changes.map(({ switch: name, key, before }) => ({ switch: name, key, ...(before && { flow: before }) }))
+
+/** Each of `flows` stands under its key; where it is undefined, nothing does. */
+export function replaced(
+  all: FlowsBySwitch,
+  flows: readonly { switch: string; key: string; flow?: FlowSpec | undefined }[],
+): FlowsBySwitch {
+  if (flows.length === 0) return all
   const changed = new Map<string, Map<string, FlowSpec>>()
-  for (const { switch: name, key, flow } of undo) {
-    const flows = changed.get(name) ?? new Map(all.get(name))
-    if (flow === undefined) flows.delete(key)
-    else flows.set(key, flow)
-    changed.set(name, flows)
+  for (const { switch: name, key, flow } of flows) {
+    const own = changed.get(name) ?? new Map(all.get(name))
+    if (flow === undefined) own.delete(key)
+    else own.set(key, flow)
+    changed.set(name, own)
   }
   return new Map([...all, ...changed])
 }
 
-export function withFlows(all: FlowsBySwitch, added: readonly UserFlow[]): FlowsBySwitch {
-  const changed = new Map<string, Map<string, FlowSpec>>()
-  for (const { switch: name, flow } of added) {
-    const flows = changed.get(name) ?? new Map(all.get(name))
-    changed.set(name, flows.set(flowKey(flow), flow))
-  }
-  return new Map([...all, ...changed])
-}
+/** Without the changes, but for those in whose place something else has come meanwhile. */
+export const takenBack = (all: FlowsBySwitch, changes: readonly FlowChange[]): FlowsBySwitch =>
+  replaced(all, undoOf(changes.filter(({ switch: name, key, after }) => all.get(name)?.get(key) === after)))
 
-export function withoutFlows(all: FlowsBySwitch, name: string, removed: readonly FlowSpec[]): FlowsBySwitch {
-  const flows = new Map(all.get(name))
-  for (const flow of removed) flows.delete(flowKey(flow))
-  return new Map(all).set(name, flows)
-}
+export const withoutFlow = (all: FlowsBySwitch, name: string, flow: FlowSpec): FlowsBySwitch =>
+  replaced(all, [{ switch: name, key: flowKey(flow) }])
 
 /** As `ovs-ofctl` filters: flows whose match says all that the filter's does, and perhaps more. */
 export function matchesFilter(flow: FlowSpec, { table, match, cookie, cookieMask, outPort }: FlowFilter): boolean {

@@ -1,4 +1,5 @@
-// Writes: one after the other, each in the journal, and durable before anybody is told that it is done.
+// Writes: one after the other, or those that have nothing to do with each other together (flow-writes.ts); each in the journal, and
+// durable before anybody is told that it is done.
 
 import { Conflict } from './model.ts'
 import type { FlowUndo, Image } from './state/image.ts'
@@ -15,6 +16,7 @@ export class Writes {
   readonly #image: () => Image
   readonly #log: (line: string) => void
   #last: Promise<unknown> = Promise.resolve()
+  #lastTurn: Promise<unknown> | undefined
 
   /** Without a state nothing is kept. `image` gives what is wanted now. */
   constructor(state: State | undefined, image: () => Image, log: (line: string) => void) {
@@ -49,7 +51,13 @@ export class Writes {
   exclusively<T>(write: () => Promise<T>): Promise<T> {
     const done = this.#last.then(write, write)
     this.#last = done.catch(() => {})
+    this.#lastTurn = done
     return done
+  }
+
+  /** Whether nothing has been asked since `exclusively` gave this. */
+  isLast(turn: Promise<unknown>): boolean {
+    return turn === this.#lastTurn
   }
 
   async journalled<T>(describe: () => Operation, work: (entry: number | undefined) => Promise<T>): Promise<T> {
@@ -70,6 +78,12 @@ export class Writes {
   /** Opens an entry in the journal; undefined where there is none. */
   begin(describe: () => Operation): number | undefined {
     return this.#state?.begin(describe())
+  }
+
+  /** What to put back should these be refused: kept with what is saved next. */
+  begun(entries: readonly (readonly [entry: number | undefined, undo: readonly FlowUndo[]])[]): void {
+    const kept = entries.flatMap(([entry, undo]) => (entry === undefined ? [] : [[entry, undo] as const]))
+    if (kept.length > 0) this.unfinished = new Map([...this.unfinished, ...kept])
   }
 
   /** That an entry went well may be written later: a restart would come to the same end. */

@@ -92,15 +92,29 @@ export class Fleet {
    * @throws SwitchRefused where one refused; else SwitchAway where one of `names` is not there, or went.
    */
   async push(names?: Iterable<string>, again?: ReadonlyMap<string, ReadonlySet<string>>): Promise<void> {
-    const concerned = names === undefined ? this.connected : [...names].map((name) => this.reconciler(name))
-    const pushed = concerned.map((one) => one.reconcile(again?.get(one.name)))
-    const reasons = (await Promise.allSettled(pushed)).flatMap((result) =>
-      result.status === 'rejected' ? [result.reason as unknown] : [],
-    )
+    const concerned = names === undefined ? this.connected.map(({ name }) => name) : names
+    const reasons = [...(await this.pushEach(concerned, again)).values()]
     const serious = reasons.filter((reason) => !(reason instanceof SwitchAway))
     const refused = serious.find((reason) => reason instanceof SwitchRefused) ?? serious[0]
     if (refused !== undefined) throw refused
     if (names !== undefined && reasons.length > 0) throw reasons[0]
+  }
+
+  /** As `push`. @returns why a switch is not what it is to be, by name; nothing of those that are */
+  async pushEach(
+    names: Iterable<string>,
+    again?: ReadonlyMap<string, ReadonlySet<string>>,
+  ): Promise<Map<string, unknown>> {
+    const reasons = new Map<string, unknown>()
+    const push = async (name: string): Promise<void> => {
+      try {
+        await this.reconciler(name).reconcile(again?.get(name))
+      } catch (error) {
+        reasons.set(name, error)
+      }
+    }
+    await Promise.all(Array.from(names, push))
+    return reasons
   }
 
   portChanged(name: string, reason: 'add' | 'delete' | 'modify', port: PortDescription): void {
