@@ -1,8 +1,7 @@
 // Meters (OpenFlow 1.3 §5.7): frames beyond a rate are dropped or marked.
 
-import type { MeterBand, MeterSpec, MeterStatistics } from '../protocols/control/messages.ts'
+import type { BandLevel, MeterBand, MeterLevel, MeterSpec, MeterStatistics } from '../protocols/control/messages.ts'
 import type { Nanoseconds } from '../runtime/clock.ts'
-import type { BucketLevel } from './token-bucket.ts'
 import { TokenBucket } from './token-bucket.ts'
 
 /** What a meter says of a frame: one of these, or the DSCP (0..63) that the frame must bear from here on. */
@@ -11,11 +10,41 @@ export const MeterVerdict = { Pass: -1, Drop: -2 } as const
 /** DSCP of a frame that has none. */
 const NO_DSCP = -1
 
+/** What is counted here, together with what was counted elsewhere before the traffic came here. */
+class Tally {
+  packets = 0
+  bytes = 0
+  #told = { packets: 0, bytes: 0 }
+  #elsewhere = { packets: 0n, bytes: 0n }
+
+  count(bytes: number): void {
+    this.packets++
+    this.bytes += bytes
+  }
+
+  total(): { packets: bigint; bytes: bigint } {
+    return {
+      packets: BigInt(this.packets) + this.#elsewhere.packets,
+      bytes: BigInt(this.bytes) + this.#elsewhere.bytes,
+    }
+  }
+
+  /** For somebody who counts on from there. */
+  export(): { packets: bigint; bytes: bigint } {
+    this.#told = { packets: this.packets, bytes: this.bytes }
+    return this.total()
+  }
+
+  /** Counts on from what was counted elsewhere, which has in it what was told from here. */
+  import({ packets, bytes }: { packets: bigint; bytes: bigint }): void {
+    this.#elsewhere = { packets: packets - BigInt(this.#told.packets), bytes: bytes - BigInt(this.#told.bytes) }
+  }
+}
+
 /** One band: a bucket that fills at the band's rate. */
 class Band {
   readonly bucket: TokenBucket
-  packets = 0
-  bytes = 0
+  readonly tally = new Tally()
   readonly #spec: MeterBand
 
   constructor(band: MeterBand, now: Nanoseconds) {
@@ -33,6 +62,15 @@ class Band {
     if (type === 'drop') return MeterVerdict.Drop
     if (mark !== undefined) return mark
     return dscp === NO_DSCP ? MeterVerdict.Pass : withPrecedence(dscp, precedence)
+  }
+
+  handOver(now: Nanoseconds): BandLevel {
+    return { ...this.bucket.handOver(now), ...this.tally.export() }
+  }
+
+  takeOver(level: BandLevel, now: Nanoseconds): void {
+    this.bucket.takeOver(level, now)
+    this.tally.import(level)
   }
 }
 
@@ -54,8 +92,7 @@ function withPrecedence(dscp: number, steps: number): number {
 export class Meter {
   readonly spec: MeterSpec
   readonly madeAt: Nanoseconds
-  #packets = 0
-  #bytes = 0
+  readonly #tally = new Tally()
   readonly #bands: Band[]
 
   constructor(spec: MeterSpec, now: Nanoseconds, madeAt = now) {
@@ -66,37 +103,36 @@ export class Meter {
 
   /** Counts a frame of `bits` and says what becomes of it. `now` never goes back. */
   measure(bits: number, now: Nanoseconds, dscp: number): number {
-    this.#packets++
-    this.#bytes += bits / 8
+    this.#tally.count(bits / 8)
     const units = this.spec.unit === 'packets' ? 1 : bits
     let exceeded: Band | undefined
     for (const band of this.#bands) {
       if (!band.bucket.take(units, now) && (exceeded === undefined || band.rate > exceeded.rate)) exceeded = band
     }
     if (exceeded === undefined) return MeterVerdict.Pass
-    exceeded.packets++
-    exceeded.bytes += bits / 8
+    exceeded.tally.count(bits / 8)
     return exceeded.verdict(dscp)
   }
 
-  /** How full its bands' buckets are, in their order: in bits, or in packets where the meter counts those. */
-  levels(now: Nanoseconds): BucketLevel[] {
-    return this.#bands.map(({ bucket }) => bucket.level(now))
+  /** How full its bands' buckets are, in bits, or in packets where it counts those; and its counts. For a meter elsewhere. */
+  handOver(now: Nanoseconds): MeterLevel {
+    const bands = this.#bands.map((band) => band.handOver(now))
+    return { meter: this.spec.meter, ...this.#tally.export(), bands }
   }
 
-  /** Makes its buckets as full as others were. Bands without a level here stay as they are, and none holds more than its burst. */
-  restoreLevels(levels: readonly BucketLevel[], now: Nanoseconds): void {
-    this.#bands.slice(0, levels.length).forEach(({ bucket }, index) => bucket.restore(levels[index], now))
+  /** Goes on from where a meter elsewhere is; bands that it does not have stay as they are. The same again changes nothing. */
+  takeOver(level: MeterLevel, now: Nanoseconds): void {
+    this.#tally.import(level)
+    level.bands.forEach((band, index) => this.#bands[index]?.takeOver(band, now))
   }
 
   statistics(now: Nanoseconds, flows: number): MeterStatistics {
     return {
       meter: this.spec.meter,
       flows,
-      packets: BigInt(this.#packets),
-      bytes: BigInt(this.#bytes),
+      ...this.#tally.total(),
       duration: BigInt(now - this.madeAt),
-      bands: this.#bands.map(({ packets, bytes }) => ({ packets: BigInt(packets), bytes: BigInt(bytes) })),
+      bands: this.#bands.map(({ tally }) => tally.total()),
     }
   }
 }

@@ -11,6 +11,8 @@ import { PORT_FLAGS, ReservedPort } from '../protocols/control/messages.ts'
 import { Refused } from '../protocols/control/refused.ts'
 import type { DropReason } from './drops.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
+import type { PortCounters } from './port-counters.ts'
+import { CarriedCounters, noCounters } from './port-counters.ts'
 import type { PortQueues } from './queues.ts'
 import { Shaping } from './shaping.ts'
 import { TunnelTable } from './tunnels.ts'
@@ -37,6 +39,8 @@ export interface Port {
   /** What a controller has forbidden it. */
   readonly flags: PortFlags
   readonly counters: PortCounters
+  /** What the vNIC's ports elsewhere have counted. */
+  readonly carried: CarriedCounters
   readonly madeAt: Nanoseconds
   /** Every Ethernet frame may come in. */
   readonly admitsAll: boolean
@@ -47,15 +51,6 @@ export interface Port {
 /** Whether frames can pass: what fast failover goes by. */
 export const isLive = ({ linkUp, flags, config }: Port): boolean =>
   linkUp && flags.down !== true && config.state === 'open'
-
-export interface PortCounters {
-  receivedPackets: number
-  receivedBytes: number
-  receivedDropped: number
-  sentPackets: number
-  sentBytes: number
-  sentDropped: number
-}
 
 /** What a change of ports brings about, told to the switch. */
 export interface PortEvents {
@@ -247,12 +242,7 @@ export class PortTable {
     return this.#ordered.map((port) => ({
       port: port.number,
       name: port.name,
-      receivedPackets: BigInt(port.counters.receivedPackets),
-      receivedBytes: BigInt(port.counters.receivedBytes),
-      receivedDropped: BigInt(port.counters.receivedDropped),
-      sentPackets: BigInt(port.counters.sentPackets),
-      sentBytes: BigInt(port.counters.sentBytes),
-      sentDropped: BigInt(port.counters.sentDropped),
+      ...port.carried.total(port.counters),
       held: port.delivered.length + port.held.length,
       duration: BigInt(now - port.madeAt),
     }))
@@ -424,14 +414,8 @@ function makePort(config: PortConfig, madeAt: Nanoseconds): MutablePort {
     admitsAll: false,
     passesAll: false,
     queues: undefined,
-    counters: {
-      receivedPackets: 0,
-      receivedBytes: 0,
-      receivedDropped: 0,
-      sentPackets: 0,
-      sentBytes: 0,
-      sentDropped: 0,
-    },
+    counters: noCounters(),
+    carried: new CarriedCounters(),
     delivered: [],
     deliveredBytes: 0,
     held: [],

@@ -3,7 +3,8 @@
 
 import type { Clock, Nanoseconds, Timer } from '../runtime/clock.ts'
 import type { FrameHandle } from './frames.ts'
-import type { SchedulerLevels, SchedulerOptions } from './scheduling/frame-scheduler.ts'
+import type { ShapingLevels } from '../protocols/control/messages.ts'
+import type { SchedulerOptions } from './scheduling/frame-scheduler.ts'
 import { FrameScheduler } from './scheduling/frame-scheduler.ts'
 
 export interface PortQueuesOptions extends SchedulerOptions {
@@ -78,11 +79,11 @@ export class PortQueues {
     }))
   }
 
-  levels(): SchedulerLevels {
+  levels(): ShapingLevels {
     return this.#scheduler.levels(this.#clock.now())
   }
 
-  restoreLevels(levels: SchedulerLevels): void {
+  restoreLevels(levels: ShapingLevels): void {
     this.#scheduler.restore(levels, this.#clock.now())
     this.#wakeAt(this.#scheduler.nextTurn(this.#clock.now()))
   }

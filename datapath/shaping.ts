@@ -2,11 +2,10 @@
 // the uplink's, which carries them: as in Linux, where the queue that a flow has chosen counts behind the tunnel, too.
 
 import type { Clock, Nanoseconds } from '../runtime/clock.ts'
-import type { PortConfig, QueueStatistics } from '../protocols/control/messages.ts'
+import type { PortConfig, QueueStatistics, ShapingLevels } from '../protocols/control/messages.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
 import { PortQueues } from './queues.ts'
 import { locate } from './rewrite/layout.ts'
-import type { SchedulerLevels } from './scheduling/frame-scheduler.ts'
 import { innerTos } from './tunnels/inner.ts'
 
 export interface ShapingOptions {
@@ -95,11 +94,11 @@ export class Shaping {
     return all.map((statistics) => ({ port: number, ...statistics }))
   }
 
-  levels(number: number): SchedulerLevels {
+  levels(number: number): ShapingLevels {
     return this.#queues.get(number)?.levels() ?? { queues: [] }
   }
 
-  restoreLevels(number: number, levels: SchedulerLevels): void {
+  restoreLevels(number: number, levels: ShapingLevels): void {
     this.#queues.get(number)?.restoreLevels(levels)
   }
 

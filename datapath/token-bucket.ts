@@ -4,14 +4,9 @@
 // Who polices asks with `take`: what is not there is not given. Who shapes asks when the bucket is out of debt (`readyAt`) and then
 // spends what the frame takes, below zero if need be: one frame more than the above may pass, and none is too long for the bucket.
 
+import type { BucketLevel } from '../protocols/control/messages.ts'
 import type { Nanoseconds } from '../runtime/clock.ts'
 import { SECOND } from '../runtime/clock.ts'
-
-/** How full a bucket is: so many whole units, below zero where it is in debt, and so many billionths of one (0 to 999,999,999). */
-export interface BucketLevel {
-  units: number
-  billionths: number
-}
 
 /** Fills at `rate` whole units a second up to `burst` units. `now` never goes back. */
 export class TokenBucket {
@@ -19,6 +14,8 @@ export class TokenBucket {
   readonly burst: number
   #units: number
   #fraction = 0
+  /** Units taken since somebody was handed over how full it is. */
+  #taken = 0
   #filledAt: Nanoseconds
   readonly #unitsPerNanosecond: number
   readonly #rateRemainder: number
@@ -37,6 +34,7 @@ export class TokenBucket {
     this.#fill(now)
     if (units > this.#units) return false
     this.#units -= units
+    this.#taken += units
     return true
   }
 
@@ -70,6 +68,21 @@ export class TokenBucket {
     this.#units = isFull ? this.burst : units
     this.#fraction = isFull ? 0 : billionths
     this.#filledAt = now
+  }
+
+  /** The level, for a bucket elsewhere that goes on from there. */
+  handOver(now: Nanoseconds): BucketLevel {
+    this.#taken = 0
+    return this.level(now)
+  }
+
+  /**
+   * Goes on from where a bucket elsewhere is; what was taken here meanwhile was that one's, and may leave less than nothing. The same
+   * again changes nothing.
+   */
+  takeOver(level: BucketLevel, now: Nanoseconds): void {
+    this.restore(level, now)
+    this.#units -= this.#taken
   }
 
   /**

@@ -2,9 +2,11 @@
 // guest is lost, doubled or overtaken.
 //
 //   prepare      the destination has port, policy, flows and what the vNICs are joined to; nobody sends there
-//   switch over  the guest stops. Both ports hold. First the destination's host sends to the new port, then everybody else;
-//                then the old host too. Between the steps frames on their way arrive (`drain`). What the old port held goes
-//                ahead of what the new one holds. The new port opens, the guest goes on.
+//   switch over  the guest stops. Both ports hold. What the vNICs have gathered (connections, levels of meters) is taken over, so
+//                that no frame is judged at the new place by less than was known at the old one. First the destination's host sends
+//                to the new port, then everybody else; then the old host too. Between the steps frames on their way arrive
+//                (`drain`). What the old port held goes ahead of what the new one holds, and what has been gathered there
+//                meanwhile is taken over, too. The new port opens, the guest goes on.
 //   commit       what came late to the old place is brought after; the old port and its flows go
 //   abort        the way back, from any step before the new port opens. Where the fabric has been told of the destination, it
 //                is told of the source again
@@ -31,6 +33,7 @@ import type { Move } from '../network/view.ts'
 import { announce } from './announcement.ts'
 import { HeldFrames } from './held-frames.ts'
 import { policyOf } from './policy.ts'
+import { StateTransfer } from './state-transfer.ts'
 import { waitFor } from './waiting.ts'
 
 export interface MigrationWorld extends World {
@@ -62,6 +65,7 @@ export class Migration {
   readonly #pause: Nanoseconds
   readonly #note: (record: MigrationRecord) => void
   readonly #held: HeldFrames
+  readonly #states: StateTransfer
   readonly #entry: number | undefined
   #status: MigrationStatus
   #patience = PATIENCE
@@ -94,6 +98,7 @@ export class Migration {
     this.#policyBefore = policyBefore
     this.#entry = entry
     this.#held = new HeldFrames(world.fleet, vm, (nic, host) => this.#switchOf(nic, host))
+    this.#states = new StateTransfer(world.fleet, vm, () => world.view())
     this.started = new Promise((resolve) => {
       this.#tellStarted = resolve
     })
@@ -164,6 +169,7 @@ export class Migration {
     const pausedAt = this.#world.clock.now()
     this.#enter('switch-over', { pausedAt })
     await this.#change({ homeState: 'hold' })
+    await this.#states.takeOver('home')
     await this.#drain()
     await this.#change({ stage: 'collecting' })
     await this.#change({ stage: 'moved' })
@@ -183,6 +189,7 @@ export class Migration {
     await this.#held.takeFrom(from)
     this.#enter('switch-over', { held: this.#held.count })
     await this.#held.takeFrom(to)
+    await this.#states.takeOver('home')
     this.#checkWanted()
     await this.#held.deliverTo(to)
   }
@@ -240,6 +247,7 @@ export class Migration {
       await this.#pauseFor(this.#drainTime)
       await attempt(problems, () => this.#set({ stage: 'prepared' }, [from]))
       await attempt(problems, () => this.#held.takeFrom(to))
+      await attempt(problems, () => this.#states.takeOver('target'))
       await this.#pauseFor(this.#drainTime)
     }
     await attempt(problems, async () => {

@@ -10,6 +10,7 @@ import type {
   MessageOf,
   MeterSpec,
   PortStatistics,
+  VnicState,
 } from '../../protocols/control/messages.ts'
 import { ALL_TABLES, ReservedPort } from '../../protocols/control/messages.ts'
 import type { Connection } from '../../protocols/control/connection.ts'
@@ -28,6 +29,9 @@ export class SwitchAway extends Conflict {
 }
 
 export const EVERY_FLOW: FlowFilter = { table: ALL_TABLES, match: [], cookie: 0n, cookieMask: 0n }
+
+/** Connections in one message: well below what a message may hold. */
+const AT_ONCE = 10_000
 
 type Change = MessageOf<'packetIn' | 'portStatus' | 'flowRemoved'>
 type Refusal = MessageOf<'error'>
@@ -132,6 +136,34 @@ export class RemoteSwitch {
   /** Hands frames to a port, ahead of those it keeps itself. */
   async deliverFrames(port: string, frames: HeldFrame[]): Promise<void> {
     if (frames.length > 0) await this.#order({ type: 'deliverFrames', port, frames })
+  }
+
+  /** What the port's vNIC has gathered at the switch: the connections of `zone` where given, the levels of these meters, and more. */
+  async vnicState(port: string, meters: number[], zone?: number): Promise<VnicState> {
+    const request = { type: 'vnicStateRequest', port, meters, ...(zone !== undefined && { zone }) } as const
+    const [first, ...others] = await this.#ask(this.#connection.requestAll(request))
+    const { type: _type, more: _more, ...state } = first!
+    return { ...state, connections: [first!, ...others].flatMap(({ connections }) => connections) }
+  }
+
+  /** Joins what the vNIC has gathered elsewhere to what it has here; connections become those of `zone`. */
+  async installVnicState(state: VnicState, zone?: number): Promise<void> {
+    const connections = state.connections
+    const into = zone === undefined ? {} : { zone }
+    const rest = { port: state.port, meters: [], addresses: [] }
+    await this.#order({ type: 'installVnicState', ...into, ...state, connections: connections.slice(0, AT_ONCE) })
+    for (let at = AT_ONCE; at < connections.length; at += AT_ONCE)
+      await this.#order({
+        type: 'installVnicState',
+        ...into,
+        ...rest,
+        connections: connections.slice(at, at + AT_ONCE),
+      })
+  }
+
+  /** Ends the connections of the zone. */
+  async flushConnections(zone: number): Promise<void> {
+    await this.#order({ type: 'flushConnections', filter: { zone } })
   }
 
   async packetOut(frame: Uint8Array, actions: Action[]): Promise<void> {

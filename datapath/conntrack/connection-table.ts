@@ -8,6 +8,7 @@ import { keyOf } from './connection.ts'
 import { fits } from './filter.ts'
 import { Entry, ExpiryLists } from './expiry.ts'
 import type { TimeoutName } from './timeouts.ts'
+import { merge } from './transfer.ts'
 
 /** A sweep costs a timer; look-ups see what has expired before it does. */
 const SWEEP_INTERVAL = SECOND
@@ -81,11 +82,52 @@ export class ConnectionTable {
   }
 
   #isBelowLimits(zone: number): boolean {
-    const limit = this.#limits.get(zone) ?? this.#limits.get('default') ?? NO_LIMIT
-    return this.#entries.size < this.maximum && (limit === NO_LIMIT || (this.#counts.get(zone) ?? 0) < limit)
+    return this.#hasRoomFor(zone, 1)
   }
 
   insert(connection: Connection, timeout: TimeoutName): Entry {
+    const entry = this.#insert(connection)
+    this.restart(entry, timeout)
+    return entry
+  }
+
+  /**
+   * Takes in connections of one zone that another table has had, those that are known here already merged with what is known. False,
+   * taking none, where there is no room for all.
+   */
+  adopt(zone: number, connections: readonly Connection[]): boolean {
+    this.#sweep()
+    const known = connections.map(({ original }) => this.#known(keyOf(original, zone)))
+    if (!this.#hasRoomFor(zone, known.filter((entry) => entry === undefined).length)) return false
+    const entries = connections.map((connection, index) => {
+      const entry = known[index]
+      if (entry === undefined) return this.#insert(connection)
+      merge(entry.connection, connection)
+      if (entry.connection.expires >= connection.expires) return undefined
+      this.#expiry.remove(entry)
+      entry.connection.expires = connection.expires
+      return entry
+    })
+    const moved = entries.filter((entry) => entry !== undefined)
+    this.#expiry.adopt(moved.sort((a, b) => a.connection.expires - b.connection.expires))
+    if (this.#expiry.earliest() < this.#sweepAt) this.#arm()
+    return true
+  }
+
+  /** The connection whose original direction this is. */
+  #known(key: string): Entry | undefined {
+    for (let direction = this.#directions.get(key); direction; direction = direction.older)
+      if (!direction.reply) return direction.entry
+    return undefined
+  }
+
+  #hasRoomFor(zone: number, more: number): boolean {
+    const limit = this.#limits.get(zone) ?? this.#limits.get('default') ?? NO_LIMIT
+    const count = (this.#counts.get(zone) ?? 0) + more
+    return this.#entries.size + more <= this.maximum && (limit === NO_LIMIT || count <= limit)
+  }
+
+  #insert(connection: Connection): Entry {
     const entry = new Entry(connection)
     const { original, reply, zone } = connection
     // The original direction last: it is found first where both look the same.
@@ -93,7 +135,6 @@ export class ConnectionTable {
     this.#link(keyOf(original, zone), entry, false)
     this.#entries.add(entry)
     this.#counts.set(zone, (this.#counts.get(zone) ?? 0) + 1)
-    this.restart(entry, timeout)
     return entry
   }
 

@@ -1,7 +1,7 @@
 // What a frame is to the connections that are known, and what becomes of them with it: Open vSwitch's `process_one`
 // (lib/conntrack.c) for a single frame, without the application-level helpers.
 
-import type { ConnectionFilter } from '../../protocols/control/messages.ts'
+import type { ConnectionFilter, TrackedConnection } from '../../protocols/control/messages.ts'
 import { CtState, Word } from '../../protocols/fields.ts'
 import { IpProtocol } from '../../protocols/match.ts'
 import type { Clock, Nanoseconds } from '../../runtime/clock.ts'
@@ -22,6 +22,7 @@ import type { Outcome } from './tcp.ts'
 import { mayOpen, openTcp, TcpWatch } from './tcp.ts'
 import type { TimeoutName } from './timeouts.ts'
 import type { Tracked, TrackedFrame, TrackedWords, Tracker, TrackRequest } from './tracker.ts'
+import { exported, imported } from './transfer.ts'
 import { translate, translatedEnd } from './translate.ts'
 
 /** Some 750 MB: a third of Open vSwitch's, so that a flood does not end the process. */
@@ -139,6 +140,25 @@ export class ConnectionTracker implements Tracker {
   /** The connections that the filter means, all where absent; copies. */
   dump(filter: ConnectionFilter = {}): Connection[] {
     return this.#table.select(filter).map(({ connection }) => structuredClone(connection))
+  }
+
+  /** The zone's connections, to be taken in by another tracker. They stay. */
+  export(zone: number): TrackedConnection[] {
+    const now = this.#clock.now()
+    return this.#table.select({ zone }).map(({ connection }) => exported(connection, now))
+  }
+
+  /**
+   * Takes in what another tracker knows: connections that are new here, and of those that are not, what was not known of them. Nothing
+   * changes by being done again. False, taking none, where there is no room for all.
+   */
+  import(zone: number, connections: readonly TrackedConnection[]): boolean {
+    const now = this.#clock.now()
+    const lasting = connections.filter(({ remaining }) => remaining > 0)
+    return this.#table.adopt(
+      zone,
+      lasting.map((connection) => imported(connection, zone, now)),
+    )
   }
 
   /** Forgets the connections that the filter means, all where absent; says how many. */

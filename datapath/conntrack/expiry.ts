@@ -39,7 +39,9 @@ export class ExpiryLists {
     TimeoutName,
     Link
   >
-  readonly #all = Object.values(this.#heads)
+  /** Those that have come from elsewhere with part of their time gone, in the order of their end, until their next frame. */
+  readonly #adopted = emptyList()
+  readonly #all = [...Object.values(this.#heads), this.#adopted]
 
   /** The connection lasts `timeout` from `now` on. */
   restart(entry: Entry, timeout: TimeoutName, now: Nanoseconds): void {
@@ -50,6 +52,19 @@ export class ExpiryLists {
     entry.next = head
     head.previous.next = entry
     head.previous = entry
+  }
+
+  /** The connections last until they expire; `entries` in the order of their end. */
+  adopt(entries: readonly Entry[]): void {
+    let place = this.#adopted.next
+    for (const entry of entries) {
+      const { expires } = entry.connection
+      while (place.entry && place.entry.connection.expires <= expires) place = place.next
+      entry.previous = place.previous
+      entry.next = place
+      place.previous.next = entry
+      place.previous = entry
+    }
   }
 
   remove(entry: Entry): void {

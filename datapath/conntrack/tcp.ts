@@ -62,6 +62,9 @@ const difference = (a: number, b: number) => (a - b) | 0
 const atLeast = (a: number, b: number) => difference(a, b) >= 0
 const after = (a: number, b: number) => difference(a, b) > 0
 
+/** Of two sequence numbers less than half the space apart. */
+export const laterOf = (a: number, b: number): number => (after(b, a) ? b : a)
+
 /** Flags that no honest end sends together (pf's normalisation). */
 function contradicts(flags: number): boolean {
   if ((flags & SYN) !== 0 ? (flags & (RST | FIN)) !== 0 : (flags & (ACK | RST)) === 0) return true

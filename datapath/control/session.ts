@@ -15,6 +15,7 @@ import { Bundles } from './handlers/bundles.ts'
 import { applyChanges, ChangeRefused } from './handlers/changes.ts'
 import { deliverFrames, heldFrames } from './handlers/held-frames.ts'
 import { flowStatistics } from './handlers/statistics.ts'
+import { installVnicState, vnicState } from './handlers/vnic-state.ts'
 import type { RoleHolder, Roles } from './roles.ts'
 import type { Dialect, Subscription } from './subscription.ts'
 import { FIRST_SUBSCRIPTION, hears } from './subscription.ts'
@@ -45,6 +46,7 @@ const CHANGES: ReadonlySet<MessageType> = new Set<MessageType>([
   'flushConnections',
   'deliverFrames',
   'heldFramesRequest',
+  'installVnicState',
 ])
 
 export interface SessionOptions {
@@ -162,6 +164,10 @@ export class Session implements RoleHolder {
         return this.#conversation.reply(heldFrames(this.#device, message.port), xid)
       case 'deliverFrames':
         return deliverFrames(this.#device, message)
+      case 'vnicStateRequest':
+        return this.#conversation.reply(vnicState(this.#device, message), xid)
+      case 'installVnicState':
+        return installVnicState(this.#device, message)
       default:
         return this.#handleSettings(message, reply)
     }

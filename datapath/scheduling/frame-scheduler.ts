@@ -9,9 +9,8 @@
 
 import type { Nanoseconds } from '../../runtime/clock.ts'
 import { SECOND } from '../../runtime/clock.ts'
-import type { QueueConfig } from '../../protocols/control/messages.ts'
+import type { QueueConfig, ShapingLevels } from '../../protocols/control/messages.ts'
 import type { FrameHandle } from '../frames.ts'
-import type { BucketLevel } from '../token-bucket.ts'
 import { TokenBucket } from '../token-bucket.ts'
 import { FairShare, newSharer } from './fair-share.ts'
 import { FrameRing } from './frame-ring.ts'
@@ -93,12 +92,6 @@ export interface QueueCounts {
   /** Frames for which it had no room. */
   errors: number
   madeAt: Nanoseconds
-}
-
-/** How full buckets are: that of all queues together, and those of queues by number, where they have a maximum. In bits. */
-export interface SchedulerLevels {
-  all?: BucketLevel
-  queues: { queue: number; level: BucketLevel }[]
 }
 
 export class FrameScheduler {
@@ -231,7 +224,7 @@ export class FrameScheduler {
     return this.#queues.map(({ counts }) => ({ ...counts }))
   }
 
-  levels(now: Nanoseconds): SchedulerLevels {
+  levels(now: Nanoseconds): ShapingLevels {
     const queues = this.#queues.flatMap((queue) => {
       const max = maximumOf(queue)
       return max === undefined ? [] : [{ queue: queue.number, level: max.level(now) }]
@@ -240,7 +233,7 @@ export class FrameScheduler {
   }
 
   /** Makes buckets as full as others were: of what there is here, and never fuller than their burst. */
-  restore({ all, queues }: SchedulerLevels, now: Nanoseconds): void {
+  restore({ all, queues }: ShapingLevels, now: Nanoseconds): void {
     if (all !== undefined) this.#max?.restore(all, now)
     for (const { queue: number, level } of queues) {
       const queue = this.#byNumber.get(number)

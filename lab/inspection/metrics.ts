@@ -5,7 +5,7 @@ import { Counter, Gauge, Registry } from 'prom-client'
 import type { MetricSource } from '../../controller/api/metrics.ts'
 import type { FastPathCounts, FastPathState } from '../../datapath/figures.ts'
 import { countsOf, stateOf } from '../../datapath/figures.ts'
-import type { PortCounters } from '../../datapath/ports.ts'
+import type { PortCounters } from '../../datapath/port-counters.ts'
 import type { Switch } from '../../datapath/switch.ts'
 import type { Lab } from '../lab.ts'
 
@@ -139,7 +139,8 @@ function portCounter(name: string, help: string, counter: keyof PortCounters): M
     name,
     help,
     labels: ['port', 'port_name'],
-    of: ({ device }) => [...device.ports].map((port) => [port.counters[counter], portLabels(port)]),
+    of: ({ device }) =>
+      [...device.ports].map((port) => [Number(port.carried.total(port.counters)[counter]), portLabels(port)]),
   }
 }
 

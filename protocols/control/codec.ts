@@ -18,6 +18,7 @@ import { QUEUE_MESSAGES } from './wire/queues.ts'
 import { SESSION_MESSAGES } from './wire/session.ts'
 import { TABLE_MESSAGES } from './wire/tables.ts'
 import { bounded, UINT32 } from './wire/values.ts'
+import { VNIC_STATE_MESSAGES } from './wire/vnic-state.ts'
 
 const { Envelope: Wire } = signalbox.control
 
@@ -33,6 +34,7 @@ const CODECS: Codecs<Exclude<MessageType, 'bundleAdd'>> = {
   ...BUNDLE_MESSAGES,
   ...CONNECTION_MESSAGES,
   ...HOST_MESSAGES,
+  ...VNIC_STATE_MESSAGES,
 }
 
 /** One codec for any type: the caller has the message, or the member of the envelope, that belongs to it. */

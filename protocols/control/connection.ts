@@ -35,6 +35,7 @@ export const REPLIES = {
   meterFeaturesRequest: 'meterFeaturesReply',
   flowMonitorRequest: 'flowMonitorReply',
   heldFramesRequest: 'heldFramesReply',
+  vnicStateRequest: 'vnicStateReply',
   hostConfig: 'hostStatus',
 } as const satisfies Partial<Record<MessageType, MessageType>>
 
@@ -42,7 +43,8 @@ export type RequestType = keyof typeof REPLIES
 export type ReplyTo<T extends RequestType> = MessageOf<(typeof REPLIES)[T]>
 
 /** Requests whose replies may come in parts. */
-export type PartedRequestType = 'flowStatisticsRequest' | 'flowMonitorRequest' | 'heldFramesRequest'
+export type PartedRequestType =
+  'flowStatisticsRequest' | 'flowMonitorRequest' | 'heldFramesRequest' | 'vnicStateRequest'
 
 /** The other end's refusal. `field` is the path of the offending field in the refused message, '' where none is to blame. */
 export class ControlError extends Error {

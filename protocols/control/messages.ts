@@ -18,6 +18,7 @@ import type {
 import type { GroupMod, GroupSpec, GroupStatistics, MeterSpec, MeterStatistics } from './groups.ts'
 import type { HostConfig, HostHello, HostStatus } from './hosts.ts'
 import type { PortConfig, PortDescription, PortFlags, PortStatistics, QueueConfig, QueueStatistics } from './ports.ts'
+import type { VnicState } from './vnic-state.ts'
 
 export * from './actions.ts'
 export * from './error-codes.ts'
@@ -25,6 +26,7 @@ export * from './flows.ts'
 export * from './groups.ts'
 export * from './hosts.ts'
 export * from './ports.ts'
+export * from './vnic-state.ts'
 
 export interface HeldFrame {
   /** Identity that follows the frame through the network; opaque to the controller. */
@@ -190,6 +192,14 @@ export type Message =
   | { type: 'heldFramesReply'; port: string; frames: HeldFrame[]; more: boolean }
   /** Sends `frames` out of the port, ahead of whatever it holds itself. */
   | { type: 'deliverFrames'; port: string; frames: HeldFrame[] }
+  /** What the vNIC of this port has gathered: the connections of `zone` where given, the levels of these meters, and what is the port's own. */
+  | { type: 'vnicStateRequest'; port: string; zone?: number; meters: number[] }
+  | ({ type: 'vnicStateReply'; more: boolean } & VnicState)
+  /**
+   * Joins what the vNIC has gathered elsewhere to what is there, which may have gone on in between; done twice it is as done once.
+   * Refused as a whole where its connections find no room.
+   */
+  | ({ type: 'installVnicState'; zone?: number } & VnicState)
   | HostHello
   | HostConfig
   | HostStatus

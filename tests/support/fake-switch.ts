@@ -122,6 +122,10 @@ export class FakeSwitch {
         this.held.delete(message.port)
         return void reply({ type: 'heldFramesReply', port: message.port, frames, more: false })
       }
+      case 'vnicStateRequest': {
+        const { port } = message
+        return void reply({ type: 'vnicStateReply', port, meters: [], addresses: [], connections: [], more: false })
+      }
       case 'deliverFrames':
         this.delivered.push(...message.frames)
         return

@@ -41,6 +41,9 @@ export const WITHOUT_FORM: ReadonlySet<MessageType> = new Set<MessageType>([
   'hostHello',
   'hostConfig',
   'hostStatus',
+  'vnicStateRequest',
+  'vnicStateReply',
+  'installVnicState',
   'tableDescriptionRequest',
   'tableDescriptionReply',
 ])

@@ -30,6 +30,7 @@ import type { ErrorCode } from '../../protocols/control/messages.ts'
 import type { Random } from '../../runtime/random.ts'
 import type { RandomFlowOptions } from './random-flows.ts'
 import { HOST_MAKERS } from './random-host-messages.ts'
+import { VNIC_STATE_MAKERS } from './random-vnic-state.ts'
 import {
   chance,
   EVERYTHING,
@@ -357,6 +358,7 @@ const STATISTICS = {
 const MAKERS: Makers<MessageType> = {
   ...STATISTICS,
   ...HOST_MAKERS,
+  ...VNIC_STATE_MAKERS,
   hello: (random) => ({
     type: 'hello',
     version: random.uint32(),

@@ -7,14 +7,14 @@ import { bounded, isSet, required, UINT16, Vocabulary } from './values.ts'
 
 type WireNat = signalbox.control.Nat.$Properties
 
-const directions = new Vocabulary(['src', 'dst'])
+export const natDirections = new Vocabulary(['src', 'dst'])
 const algorithms = new Vocabulary(['hash', 'random'])
 
 export const natCodec: ActionCodec<'nat'> = { toWire: natToWire, fromWire: natFromWire }
 
 function natToWire({ direction, addresses, ports, persistent, algorithm }: NatAction, path: string): WireNat {
   const wire: WireNat = { persistent: persistent ?? false }
-  if (direction !== undefined) wire.direction = directions.number(direction, `${path}.direction`)
+  if (direction !== undefined) wire.direction = natDirections.number(direction, `${path}.direction`)
   if (addresses !== undefined) {
     wire.firstAddress = addressToWire(addresses.first, addresses.family, `${path}.addresses.first`)
     wire.lastAddress = addressToWire(addresses.last, addresses.family, `${path}.addresses.last`)
@@ -29,7 +29,7 @@ function natToWire({ direction, addresses, ports, persistent, algorithm }: NatAc
 
 function natFromWire(wire: WireNat, path: string): NatAction {
   const action: NatAction = { type: 'nat' }
-  if (wire.direction) action.direction = directions.word(wire.direction, `${path}.direction`)
+  if (wire.direction) action.direction = natDirections.word(wire.direction, `${path}.direction`)
   if (wire.firstAddress || wire.lastAddress) action.addresses = addressesFromWire(wire, `${path}.addresses`)
   if (isSet(wire.firstPort) || isSet(wire.lastPort)) {
     const first = bounded(wire.firstPort, UINT16, `${path}.ports.first`)

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { portLevels, restorePortLevels } from '../../datapath/port-levels.ts'
+import { installVnicState, vnicState } from '../../datapath/control/handlers/vnic-state.ts'
 import { SECOND } from '../../runtime/clock.ts'
 import { seeded } from '../../runtime/random.ts'
 import type { TestSwitch } from '../support/test-switch.ts'
@@ -32,8 +32,9 @@ function place(meter: number): TestSwitch {
 /** As a migration does: the old port holds, its levels and what it keeps go to the new one. */
 function move(source: TestSwitch, target: TestSwitch): void {
   source.sw.ports.setState(NIC, 'hold')
-  const levels = portLevels(source.sw, NIC, [204])!
-  restorePortLevels(target.sw, NIC, { ...levels, meters: levels.meters.map((one) => ({ ...one, meter: 300 })) })
+  const [state] = [...vnicState(source.sw, { type: 'vnicStateRequest', port: NIC, meters: [204] })]
+  const meters = state!.meters.map((one) => ({ ...one, meter: 300 }))
+  installVnicState(target.sw, { ...state!, type: 'installVnicState', meters })
   const kept = source.sw.ports.takeHeld(NIC).map((frame) => source.arena.read(frame).slice())
   target.sw.ports.deliverHeld(
     NIC,
@@ -79,10 +80,14 @@ test.each([1, 2, 3])('across a move no interval sees more than its limit (seed %
   expect(largestExcess(down!, STEP)).toBeLessThanOrEqual(BURST + BITS)
 })
 
-test('what is not there is left alone', () => {
+test('what is not there is left out, or refused with nothing changed', () => {
   const { sw } = testSwitch([{}])
-  expect(portLevels(sw, 'nobody', [])).toBeUndefined()
-  expect(portLevels(sw, 'p1', [7])).toEqual({ meters: [], queues: [] })
-  expect(restorePortLevels(sw, 'nobody', { meters: [], queues: [] })).toBe(false)
-  expect(restorePortLevels(sw, 'p1', { meters: [{ meter: 7, bands: [] }], queues: [] })).toBe(true)
+  const ask = (port: string) => [...vnicState(sw, { type: 'vnicStateRequest', port, meters: [7] })]
+  expect(() => ask('nobody')).toThrow("there is no port 'nobody'")
+  expect(ask('p1')).toMatchObject([{ meters: [], shaping: { queues: [] }, connections: [], more: false }])
+  const [state] = ask('p1')
+  const counters = { ...state!.counters!, sentPackets: 9n }
+  const meters = [{ meter: 7, packets: 0n, bytes: 0n, bands: [] }]
+  expect(() => installVnicState(sw, { ...state!, type: 'installVnicState', counters, meters })).toThrow('no meter 7')
+  expect(sw.ports.statistics()[0]!.sentPackets).toBe(0n)
 })

@@ -1,0 +1,68 @@
+// What vNICs have gathered at one of a VM's places, taken over by the other: connections with their windows and translations, how
+// full meters are, what has been counted and learned. Nothing is taken away: whoever has told goes on with its own until its place
+// is given up, so that frames which come there late are judged as before, and a move can be undone.
+
+import type { MeterLevel, VnicState } from '../../protocols/control/messages.ts'
+import type { Vm } from '../../topologies/topology.ts'
+import { egressMeter, ingressMeter } from '../apps/qos.ts'
+import type { Binding, Place } from '../network/bindings.ts'
+import type { View } from '../network/view.ts'
+import type { Fleet } from '../reconcile/fleet.ts'
+
+const METERS = [ingressMeter, egressMeter]
+
+export class StateTransfer {
+  /** Connections that the last take-over brought. */
+  connections = 0
+  readonly #fleet: Fleet
+  readonly #vm: Vm
+  readonly #view: () => View
+
+  constructor(fleet: Fleet, vm: Vm, view: () => View) {
+    this.#fleet = fleet
+    this.#vm = vm
+    this.#view = view
+  }
+
+  /**
+   * What the vNICs have at `home` is joined to what they have at the target, or the other way round. Done again, it brings what has
+   * come since.
+   * @throws SwitchRefused where there is no room for the connections; SwitchAway
+   */
+  async takeOver(from: 'home' | 'target'): Promise<void> {
+    const brought = await Promise.all(this.#bindings().map((binding) => this.#takeOverOne(binding, from)))
+    this.connections = brought.reduce((sum, count) => sum + count, 0)
+  }
+
+  async #takeOverOne({ nic, home, target }: Binding, from: 'home' | 'target'): Promise<number> {
+    if (target === undefined) return 0
+    const [source, destination] = from === 'home' ? [home, target] : [target, home]
+    const meters = METERS.filter((meter) => this.#hasMeter(source, meter) && this.#hasMeter(destination, meter))
+    const state = await this.#remote(source).vnicState(
+      nic.id,
+      meters.map((meter) => meter(source.port)),
+    )
+    const levels = state.meters.flatMap((level) => renumbered(level, source, destination))
+    await this.#remote(destination).installVnicState({ ...state, meters: levels })
+    return state.connections.length
+  }
+
+  #bindings(): Binding[] {
+    const { bindings } = this.#view()
+    return this.#vm.nics.flatMap(({ id }) => bindings.get(id) ?? [])
+  }
+
+  #hasMeter({ switch: name, port }: Place, meter: (port: number) => number): boolean {
+    return this.#fleet.reconciler(name).confirmed.meters.has(meter(port))
+  }
+
+  #remote(place: Place) {
+    return this.#fleet.reconciler(place.switch).remote
+  }
+}
+
+/** Numbers of meters are made of their port's. */
+function renumbered(level: MeterLevel, source: Place, destination: Place): VnicState['meters'] {
+  const made = METERS.find((meter) => meter(source.port) === level.meter)
+  return made === undefined ? [] : [{ ...level, meter: made(destination.port) }]
+}
