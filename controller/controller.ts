@@ -18,7 +18,9 @@ import { wireAt, withoutWire, withWire } from './hosts/wires.ts'
 import { adopt } from './network/adopt.ts'
 import { placeSeenFrom } from './network/bindings.ts'
 import type { Intent, View } from './network/view.ts'
-import { assignmentsOf, buildView } from './network/view.ts'
+import { buildView } from './network/build-view.ts'
+import { patchView } from './network/patch-view.ts'
+import { assignmentsOf } from './network/view.ts'
 import { Fleet } from './reconcile/fleet.ts'
 import { greet } from './southbound/greeting.ts'
 import { checkIdentity } from './southbound/identity.ts'
@@ -217,7 +219,7 @@ export class Controller {
 
   /** How many addresses of the network traffic has shown. */
   learnedIn(network: string): number {
-    return this.#intent.learned.of(network).length
+    return this.#intent.learned.of(network).size
   }
 
   vms(): VmStatus[] {
@@ -401,7 +403,7 @@ export class Controller {
 
   #amend(change: Partial<Intent>): void {
     const intent = { ...this.#intent, ...change }
-    this.#view = buildView(intent, this.#view)
+    this.#view = patchView(this.#view, intent)
     this.#intent = intent
     this.#fleet.desire(this.#view, this.#flows.told)
   }

@@ -46,7 +46,7 @@ export class Learner {
     const mac = sourceOf(frame)
     const from = Number(valueOf(match, Register.From) ?? 0n)
     const location = locate(at, inPort, from >>> 16)
-    if (location === undefined || network.members.some((member) => member.mac === mac)) return
+    if (location === undefined || isResident(network, mac)) return
     if (!this.#become(this.#known.learn(network.network.name, mac, location))) return
     const port = location.kind === 'vnic' ? location.nic : 'uplink'
     this.#world.emit({ type: 'learned', network: network.network.name, mac: formatMac(mac), host: at.host.name, port })
@@ -123,8 +123,7 @@ function remembered(at: SwitchView, { cookie, idleTimeout, match }: FlowSpec): L
   if (appOfCookie(cookie) !== 'learning' || idleTimeout === 0) return undefined
   const network = networkNumbered(at, Number(valueOf(match, Register.Network) ?? 0n))
   const mac = valueOf(match, 'eth_src')
-  if (network === undefined || mac === undefined || network.members.some((member) => member.mac === mac))
-    return undefined
+  if (network === undefined || mac === undefined || isResident(network, mac)) return undefined
   const location = locate(at, Number(valueOf(match, 'in_port') ?? 0n), 0)
   const { name } = network.network
   if (location?.kind !== 'vnic') return location && { network: name, mac, location }
@@ -134,7 +133,13 @@ function remembered(at: SwitchView, { cookie, idleTimeout, match }: FlowSpec): L
 }
 
 const networkNumbered = (at: SwitchView, number: number): NetworkView | undefined =>
-  at.networks.find((network) => network.number === number)
+  [...at.networks.values()].find((network) => network.number === number)
+
+/** Whether the topology knows the address. */
+function isResident({ residents }: NetworkView, mac: bigint): boolean {
+  for (const resident of residents.values()) if (resident.mac === mac) return true
+  return false
+}
 
 function locate(at: SwitchView, port: number, attachment: number): Location | undefined {
   if (at.integration && port === UPLINK_PORT) return { kind: 'outside', switches: [at.name] }

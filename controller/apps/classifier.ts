@@ -3,39 +3,35 @@
 
 import type { Action, FlowSpec } from '../../protocols/control/messages.ts'
 import type { FieldMatch } from '../../protocols/match.ts'
-import type { Member, Place } from '../network/bindings.ts'
-import { exitNumber, membersOf, placesOf } from '../network/bindings.ts'
-import type { NetworkView, SwitchView, View } from '../network/view.ts'
+import type { Attachment } from '../network/attachments.ts'
+import { attachmentsOf } from '../network/attachments.ts'
+import type { Binding, Place } from '../network/bindings.ts'
+import { exitNumber, placeOn } from '../network/bindings.ts'
+import type { NetworkView, SwitchView } from '../network/view.ts'
 import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
 import { Origin, Register, Table } from '../tables.ts'
+import type { App } from './app.ts'
+import { numberAt } from './app.ts'
 import { fromPort, is, POP_TAG, PRIORITY_TAGGED, set, tagged, UNTAGGED, writerFor } from './flow.ts'
-import { Memory } from './memory.ts'
 
 const flow = writerFor('classifier')
 const NOWHERE = flow({ table: Table.Classify, priority: 0, match: [] })
 
-export function classifier(view: View, at: SwitchView): FlowSpec[] {
-  return [
-    NOWHERE,
-    ...at.bindings.flatMap((binding) => membersOf(binding).flatMap((member) => fromVnic(view, at, member))),
-    ...at.networks.flatMap((network) => [
-      ...at.patches.map(({ number }) => fromPatch(at, network, number)),
-      ...(at.integration ? fromOutside(at, network) : []),
-    ]),
-  ]
+export const classifier: App = {
+  always: [NOWHERE],
+  ofVnic: fromVnic,
+  ofNetwork: (at, network) => [
+    ...at.patches.map(({ number }) => fromPatch(at, network, number)),
+    ...(at.integration ? fromOutside(at, network) : []),
+  ],
 }
 
-function fromVnic(view: View, at: SwitchView, member: Member): FlowSpec[] {
-  const { binding, attachment } = member
-  const network = view.networks.get(attachment.network)
-  const place = placesOf(binding).find((one) => one.switch === at.name)
-  if (network === undefined || place === undefined) return []
-  return known.recall(member, at.name, [network.number, place.port], () => accepting(network, place, member))
+function fromVnic(at: SwitchView, binding: Binding): FlowSpec[] {
+  const place = placeOn(binding, at.name)!
+  return attachmentsOf(binding.nic).flatMap((one) => accepting(numberAt(at, one.network), place, one))
 }
 
-const known = new Memory<FlowSpec[]>()
-
-function accepting(network: NetworkView, place: Place, { attachment }: Member): FlowSpec[] {
+function accepting(network: number, place: Place, attachment: Attachment): FlowSpec[] {
   const actions = [...belongs(network, Origin.Vnic), set(Register.From, exitNumber(place, attachment))]
   const accept = (priority: number, tag: FieldMatch[], strip: Action[]) =>
     flow({
@@ -53,8 +49,8 @@ function accepting(network: NetworkView, place: Place, { attachment }: Member): 
   )
 }
 
-const belongs = (network: NetworkView, origin: number): Action[] => [
-  set(Register.Network, network.number),
+const belongs = (network: number, origin: number): Action[] => [
+  set(Register.Network, network),
   set(Register.Origin, origin),
 ]
 
@@ -63,7 +59,7 @@ const fromPatch = (at: SwitchView, network: NetworkView, port: number): FlowSpec
     table: Table.Classify,
     priority: 100,
     match: [fromPort(port), tagged(at.localTags.get(network.network.name)!)],
-    actions: [POP_TAG, ...belongs(network, Origin.Patch)],
+    actions: [POP_TAG, ...belongs(network.number, Origin.Patch)],
     goto: Table.Forward,
   })
 
@@ -80,7 +76,7 @@ const fromTunnel = (network: NetworkView, identifier: number): FlowSpec =>
     table: Table.Classify,
     priority: 100,
     match: [fromPort(TUNNEL_PORT), is('tun_id', identifier)],
-    actions: belongs(network, Origin.Tunnel),
+    actions: belongs(network.number, Origin.Tunnel),
     goto: Table.Forward,
   })
 
@@ -89,6 +85,6 @@ const fromUplink = (network: NetworkView, tag: FieldMatch, strip: Action[]): Flo
     table: Table.Classify,
     priority: 100,
     match: [fromPort(UPLINK_PORT), tag],
-    actions: [...strip, ...belongs(network, Origin.Uplink)],
+    actions: [...strip, ...belongs(network.number, Origin.Uplink)],
     goto: Table.Learning,
   })

@@ -5,11 +5,12 @@ import type { Action, FlowSpec } from '../../protocols/control/messages.ts'
 import { parseIpv4 } from '../../protocols/address.ts'
 import type { Host } from '../../topologies/topology.ts'
 import { switchName } from '../../topologies/topology.ts'
-import type { Binding, Place } from '../network/bindings.ts'
-import { exitNumber, floodedPlaces, membersOf } from '../network/bindings.ts'
-import type { NetworkView, SwitchView, View } from '../network/view.ts'
+import type { Binding, Seat } from '../network/bindings.ts'
+import { attachedTo, exitNumber, floodedPlaces } from '../network/bindings.ts'
+import type { NetworkView, SwitchView } from '../network/view.ts'
 import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
 import { Origin, Register, Table } from '../tables.ts'
+import type { App } from './app.ts'
 import { clone, inNetwork, is, output, POP_TAG, pushTag, resubmit, set, writerFor } from './flow.ts'
 import { Memory } from './memory.ts'
 import { limitsEgress } from './qos.ts'
@@ -17,16 +18,7 @@ import { limitsEgress } from './qos.ts'
 const flow = writerFor('flooding')
 const NOBODY = flow({ table: Table.Flood, priority: 0, match: [] })
 
-export function flooding(_view: View, at: SwitchView): FlowSpec[] {
-  const flows = [NOBODY]
-  for (const network of at.networks) {
-    const inputs = [at.host, at.bindings, at.towards, at.localTags]
-    flows.push(...known.recall(network, at.name, inputs, () => floodsOf(at, network)))
-  }
-  return flows
-}
-
-const known = new Memory<FlowSpec[]>()
+export const flooding: App = { always: [NOBODY], ofNetwork: floodsOf }
 
 function floodsOf(at: SwitchView, network: NetworkView): FlowSpec[] {
   const inside = [...acrossPatches(at, network), ...toPortsHere(at, network)]
@@ -68,10 +60,12 @@ const towardsHost = (host: Host): Action[] =>
 /** To bridges behind which the network has a port, and towards the one that has the way out. */
 function acrossPatches(at: SwitchView, network: NetworkView): Action[] {
   if (at.patches.length === 0) return []
-  const wanted = new Set(network.members.flatMap(({ binding }) => floodedPlaces(binding).map((place) => place.switch)))
+  const { name } = network.network
+  const residents = at.hosted.filter((binding) => attachedTo(binding, name).length > 0)
+  const wanted = new Set(residents.flatMap(floodedPlaces).map((place) => place.switch))
   wanted.add(switchName(at.host, at.host.bridges[0]!))
-  const patches = [...new Set([...at.towards].filter(([name]) => wanted.has(name)).map(([, patch]) => patch))]
-  const tag = at.localTags.get(network.network.name)!
+  const patches = [...new Set([...at.towards].filter(([to]) => wanted.has(to)).map(([, patch]) => patch))]
+  const tag = at.localTags.get(name)!
   return [...pushTag(tag), ...patches.map(({ number }) => output(number)), POP_TAG]
 }
 
@@ -89,7 +83,7 @@ function toPortsHere(at: SwitchView, network: NetworkView): Action[] {
   )
 }
 
-const copiesFor = (network: NetworkView, binding: Binding, place: Place): Action[] =>
-  membersOf(binding)
-    .filter(({ attachment }) => attachment.network === network.network.name)
-    .map(({ attachment }) => clone([set(Register.To, exitNumber(place, attachment)), resubmit(Table.Egress)]))
+const copiesFor = (network: NetworkView, binding: Binding, place: Seat): Action[] =>
+  attachedTo(binding, network.network.name).map((attachment) =>
+    clone([set(Register.To, exitNumber(place, attachment)), resubmit(Table.Egress)]),
+  )

@@ -4,14 +4,16 @@
 
 import type { Action, FlowSpec } from '../../protocols/control/messages.ts'
 import type { FieldMatch } from '../../protocols/match.ts'
-import type { Member, Place } from '../network/bindings.ts'
+import type { Resident, Seat } from '../network/bindings.ts'
 import { exitNumber, placeSeenFrom } from '../network/bindings.ts'
-import type { NetworkView, SwitchView, View } from '../network/view.ts'
+import { residentsOf } from '../network/places.ts'
+import type { NetworkView, SwitchView } from '../network/view.ts'
 import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
 import { switchName } from '../../topologies/topology.ts'
 import { Origin, Register, Table } from '../tables.ts'
+import type { App, Many } from './app.ts'
+import { many } from './app.ts'
 import { inNetwork, is, output, pushTag, set, writerFor } from './flow.ts'
-import { Memory } from './memory.ts'
 
 const flow = writerFor('forwarding')
 const UNKNOWN = flow({ table: Table.Forward, priority: 0, match: [], goto: Table.Flood })
@@ -19,15 +21,51 @@ const UNKNOWN = flow({ table: Table.Forward, priority: 0, match: [], goto: Table
 /** Tunnel endpoints of hosts have MAC addresses of this prefix; guests on the same wire may not speak to them. */
 const TUNNEL_ENDPOINTS: FieldMatch = { field: 'eth_dst', value: 0x025342000000n, mask: 0xffffff000000n }
 
-export function forwarding(_view: View, at: SwitchView): FlowSpec[] {
-  const flows = [UNKNOWN]
-  for (const network of at.networks) {
-    if (network.network.type === 'flat') flows.push(guardTunnelEndpoints(network))
-    for (const member of network.members) flows.push(...waysTo(at, network, member))
-    for (const member of network.learnedMembers) flows.push(...waysTo(at, network, member))
-    for (const { mac } of network.learnedOutside) flows.push(...wayOutside(at, network, mac))
-  }
-  return flows
+export const forwarding: App = {
+  always: [UNKNOWN],
+  ofNetwork: (at, network) => [
+    ...(network.network.type === 'flat' ? [guardTunnelEndpoints(network)] : []),
+    ...residentsHere(at, network).flatMap((resident) => waysTo(at, network, resident)),
+  ],
+  ofMany: (at, network) => (at.integration ? waysFromHost(network) : waysToIntegration(at, network)),
+}
+
+/** Whose way here is not that of all others: they are on this host, on their way to it, or have just left. */
+function residentsHere({ hosted }: SwitchView, { network, learnedBehind }: NetworkView): Resident[] {
+  return hosted.flatMap((binding) => [
+    ...residentsOf(binding, network.name).map(([, resident]) => resident),
+    ...(learnedBehind.get(binding.nic.id) ?? []),
+  ])
+}
+
+const FAR_AWAY = ''
+
+/** The same for every integration bridge, but for those who are on its host. */
+function waysFromHost(network: NetworkView): Many[] {
+  const { number, onUplink, residents, learnedBehind, learnedOutside } = network
+  const inputs = [network.network, number, onUplink]
+  const wayTo = (resident: Resident) => toHost(network, resident, placeSeenFrom(resident, FAR_AWAY))
+  const actions = outside(network, undefined)
+  return [
+    many('ways', residents, inputs, wayTo),
+    many('ways to learned', learnedBehind, inputs, (learned) => learned.flatMap(wayTo)),
+    many('ways outside', learnedOutside, inputs, ({ mac }) =>
+      actions === undefined ? [] : [way(network, mac, actions)],
+    ),
+  ]
+}
+
+/** From another bridge everything that is not on this host is behind the integration bridge. */
+function waysToIntegration(at: SwitchView, network: NetworkView): Many[] {
+  const { number, residents, learnedBehind, learnedOutside } = network
+  const inputs = [network.network, number, at.towards, at.localTags]
+  const actions = acrossPatch(at, network, switchName(at.host, at.host.bridges[0]!))
+  const wayTo = ({ mac }: { mac: bigint }) => way(network, mac, actions)
+  return [
+    many(`ways from ${at.name}`, residents, inputs, (resident) => [wayTo(resident)]),
+    many(`ways to learned from ${at.name}`, learnedBehind, inputs, (learned) => learned.map(wayTo)),
+    many(`ways outside from ${at.name}`, learnedOutside, inputs, (address) => [wayTo(address)]),
+  ]
 }
 
 const guardTunnelEndpoints = ({ number }: NetworkView): FlowSpec =>
@@ -42,37 +80,26 @@ const way = ({ number }: NetworkView, mac: bigint, actions: Action[], goto?: num
     ...(goto === undefined ? {} : { goto }),
   })
 
-const known = new Memory<FlowSpec[]>()
-const EVERYWHERE = '*'
-
-function waysTo(at: SwitchView, network: NetworkView, member: Member): FlowSpec[] {
-  const place = placeSeenFrom(member.binding, at.host.name)
-  const { number } = network
-  if (at.integration && place.host !== at.host.name && member.binding.stage !== 'released')
-    return known.recall(member, EVERYWHERE, [network.network, number, place], () => toHost(network, member, place))
-  const inputs = [network.network, number, place, at.towards, at.localTags]
-  return known.recall(member, at.name, inputs, () => waysWithin(at, network, member, place))
+function waysTo(at: SwitchView, network: NetworkView, resident: Resident): FlowSpec[] {
+  const place = placeSeenFrom(resident, at.host.name)
+  const late = resident.stage === 'released' ? forLateFrames(at, network, resident) : []
+  if (place.switch === at.name) return [way(network, resident.mac, exit(place, resident), Table.Egress), ...late]
+  if (place.host !== at.host.name && at.integration) return [...toHost(network, resident, place), ...late]
+  return [way(network, resident.mac, acrossPatch(at, network, nextSwitch(at, place))), ...late]
 }
 
-function waysWithin(at: SwitchView, network: NetworkView, member: Member, place: Place): FlowSpec[] {
-  const late = member.binding.stage === 'released' ? forLateFrames(at, network, member) : []
-  if (place.switch === at.name) return [way(network, member.mac, exit(place, member), Table.Egress), ...late]
-  if (place.host !== at.host.name && at.integration) return [...toHost(network, member, place), ...late]
-  return [way(network, member.mac, acrossPatch(at, network, nextSwitch(at, place))), ...late]
-}
+const exit = (place: Seat, resident: Resident): Action[] => [set(Register.To, exitNumber(place, resident))]
 
-const exit = (place: Place, { attachment }: Member): Action[] => [set(Register.To, exitNumber(place, attachment))]
-
-const nextSwitch = (at: SwitchView, place: Place): string =>
+const nextSwitch = (at: SwitchView, place: Seat): string =>
   place.host === at.host.name ? place.switch : switchName(at.host, at.host.bridges[0]!)
 
 function acrossPatch(at: SwitchView, { network }: NetworkView, to: string): Action[] {
   return [...pushTag(at.localTags.get(network.name)!), output(at.towards.get(to)!.number)]
 }
 
-function toHost(network: NetworkView, member: Member, place: Place): FlowSpec[] {
+function toHost(network: NetworkView, { mac }: Resident, place: Seat): FlowSpec[] {
   const actions = outside(network, place.vtep)
-  return actions === undefined ? [] : [way(network, member.mac, actions)]
+  return actions === undefined ? [] : [way(network, mac, actions)]
 }
 
 /** Out of the host; undefined where the network does not go there. */
@@ -84,24 +111,17 @@ function outside({ network, onUplink }: NetworkView, vtep: number | undefined): 
   return type === 'vlan' ? [...pushTag(segment), output(UPLINK_PORT)] : [output(UPLINK_PORT)]
 }
 
-function wayOutside(at: SwitchView, network: NetworkView, mac: bigint): FlowSpec[] {
-  const actions = at.integration
-    ? outside(network, undefined)
-    : acrossPatch(at, network, switchName(at.host, at.host.bridges[0]!))
-  return actions === undefined ? [] : [way(network, mac, actions)]
-}
-
 /** A VM has left: frames that were on their way to its old host when their senders learned of the move are kept there. */
-function forLateFrames(at: SwitchView, network: NetworkView, member: Member): FlowSpec[] {
-  const { home } = member.binding
+function forLateFrames(at: SwitchView, network: NetworkView, resident: Resident): FlowSpec[] {
+  const { home, mac } = resident
   if (home.host !== at.host.name) return []
   const local = home.switch === at.name
-  const actions = local ? exit(home, member) : acrossPatch(at, network, home.switch)
+  const actions = local ? exit(home, resident) : acrossPatch(at, network, home.switch)
   return (at.integration ? [Origin.Uplink, Origin.Tunnel] : [Origin.Patch]).map((origin) =>
     flow({
       table: Table.Forward,
       priority: 200,
-      match: [inNetwork(network.number), is(Register.Origin, origin), is('eth_dst', member.mac)],
+      match: [inNetwork(network.number), is(Register.Origin, origin), is('eth_dst', mac)],
       actions,
       ...(local ? { goto: Table.Egress } : {}),
     }),

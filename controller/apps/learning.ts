@@ -1,16 +1,15 @@
 // Source addresses that the topology does not know: behind vNICs without port security, and beyond the uplinks of VLAN and
 // flat networks. The first frames of one are told to the controller, and go their way meanwhile.
 
-import type { FlowSpec } from '../../protocols/control/messages.ts'
 import type { FieldMatch } from '../../protocols/match.ts'
-import type { Binding, Member, Place } from '../network/bindings.ts'
-import { placeSeenFrom, placesOf } from '../network/bindings.ts'
-import type { LearnedAddress } from '../network/learned.ts'
-import type { NetworkView, SwitchView, View } from '../network/view.ts'
+import type { Resident } from '../network/bindings.ts'
+import { attachedTo, placeOn, placeSeenFrom } from '../network/bindings.ts'
+import type { NetworkView, SwitchView } from '../network/view.ts'
 import { UPLINK_PORT } from '../network/view.ts'
 import { Origin, Register, Table } from '../tables.ts'
+import type { App, Many } from './app.ts'
+import { many } from './app.ts'
 import { fromPort, inNetwork, is, writerFor } from './flow.ts'
-import { Memory } from './memory.ts'
 
 const flow = writerFor('learning')
 
@@ -45,37 +44,47 @@ const remember = (network: NetworkView, port: number, mac: bigint) =>
 
 const GROUPS_AND_ALL_ELSE = [goOn(120, [FROM_GROUP]), goOn(0, [])]
 
-export function learning(_view: View, at: SwitchView): FlowSpec[] {
-  const open = at.bindings.filter(({ nic }) => !nic.policy.portSecurity)
-  const openPlaces = open.flatMap((binding) => placesOf(binding).filter((place) => place.switch === at.name))
-  const flows = [...GROUPS_AND_ALL_ELSE, ...openPlaces.map(({ port }) => tell(10, [fromPort(port)]))]
-  for (const network of at.networks) {
-    const listensOutside = at.integration && network.onUplink
-    if (!listensOutside && !opensOn(network, open)) continue
-    for (const member of network.members) flows.push(fromKnown(network, member))
-    if (listensOutside) flows.push(tell(10, [from(Origin.Uplink), inNetwork(network.number)]))
-    for (const member of network.learnedMembers) flows.push(...fromLearned(at, network, member, listensOutside))
-    for (const address of network.learnedOutside) flows.push(...fromOutside(at, network, address))
-  }
-  return flows
+export const learning: App = {
+  always: GROUPS_AND_ALL_ELSE,
+  ofVnic: (at, binding) =>
+    binding.nic.policy.portSecurity ? [] : [tell(10, [fromPort(placeOn(binding, at.name)!.port)])],
+  ofNetwork: (at, network) => [
+    ...(listensOutside(at, network) ? [tell(10, [from(Origin.Uplink), inNetwork(network.number)])] : []),
+    ...learnedHere(at, network).map(({ port, mac }) => remember(network, port, mac)),
+  ],
+  ofMany: (at, network) => {
+    if (listensOutside(at, network)) return [knownSenders(network), ...knownOutside(at, network)]
+    return opensOn(at, network) ? [knownSenders(network)] : []
+  },
 }
 
-const opensOn = (network: NetworkView, open: readonly Binding[]): boolean =>
-  network.members.some(({ binding }) => open.includes(binding))
+const listensOutside = (at: SwitchView, { onUplink }: NetworkView): boolean => at.integration && onUplink
 
-const known = new Memory<FlowSpec>()
-const EVERYWHERE = '*'
+/** Whether there is a port here through which the network could hear of addresses. */
+const opensOn = (at: SwitchView, { network }: NetworkView): boolean =>
+  at.bindings.some((binding) => !binding.nic.policy.portSecurity && attachedTo(binding, network.name).length > 0)
+
+/** Where it lives an address is remembered for as long as it speaks. */
+function learnedHere(at: SwitchView, { learnedBehind }: NetworkView): { port: number; mac: bigint }[] {
+  const residents = at.bindings.flatMap(({ nic }) => learnedBehind.get(nic.id) ?? [])
+  return residents.flatMap((resident) => {
+    const place = placeSeenFrom(resident, at.host.name)
+    return place.switch === at.name ? [{ port: place.port, mac: resident.mac }] : []
+  })
+}
 
 /** The same on every switch. */
-const fromKnown = ({ number }: NetworkView, member: Member): FlowSpec =>
-  known.recall(member, EVERYWHERE, [number], () => goOn(100, [inNetwork(number), is('eth_src', member.mac)]))
+const knownSenders = ({ number, residents }: NetworkView): Many =>
+  many('known senders', residents, [number], ({ mac }) => [goOn(100, [inNetwork(number), is('eth_src', mac)])])
 
-/** Where it lives it is remembered for as long as it speaks; elsewhere its frames come in from outside, and are no news. */
-function fromLearned(at: SwitchView, network: NetworkView, member: Member, listensOutside: boolean): FlowSpec[] {
-  const place: Place = placeSeenFrom(member.binding, at.host.name)
-  if (place.switch === at.name) return [remember(network, place.port, member.mac)]
-  return listensOutside ? [goOn(95, [from(Origin.Uplink), inNetwork(network.number), is('eth_src', member.mac)])] : []
+/** What comes in from outside is no news where it is known to live elsewhere, and is remembered where it is known to. */
+function knownOutside(at: SwitchView, network: NetworkView): Many[] {
+  const { number, learnedBehind, learnedOutside } = network
+  const elsewhere = ({ mac }: Resident) => goOn(95, [from(Origin.Uplink), inNetwork(number), is('eth_src', mac)])
+  return [
+    many('learned behind vNICs', learnedBehind, [number], (residents) => residents.map(elsewhere)),
+    many(`learned at the uplink of ${at.name}`, learnedOutside, [number], ({ mac, location }) =>
+      location.kind === 'outside' && location.switches.includes(at.name) ? [remember(network, UPLINK_PORT, mac)] : [],
+    ),
+  ]
 }
-
-const fromOutside = (at: SwitchView, network: NetworkView, { mac, location }: LearnedAddress): FlowSpec[] =>
-  location.kind === 'outside' && location.switches.includes(at.name) ? [remember(network, UPLINK_PORT, mac)] : []

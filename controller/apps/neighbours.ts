@@ -4,12 +4,14 @@
 
 import type { FlowSpec } from '../../protocols/control/messages.ts'
 import type { FieldMatch } from '../../protocols/match.ts'
-import type { Member } from '../network/bindings.ts'
-import { membersOf, placesOf } from '../network/bindings.ts'
-import type { NetworkView, SwitchView, View } from '../network/view.ts'
+import type { Attachment } from '../network/attachments.ts'
+import { attachmentsOf } from '../network/attachments.ts'
+import type { Resident } from '../network/bindings.ts'
+import { placeOn } from '../network/bindings.ts'
 import { Register, Table } from '../tables.ts'
+import type { App } from './app.ts'
+import { many, numberAt } from './app.ts'
 import { ADVERTISEMENT, ARP, fromPort, inNetwork, is, move, resubmit, set, SOLICITATION, writerFor } from './flow.ts'
-import { Memory } from './memory.ts'
 
 const flow = writerFor('neighbours')
 
@@ -66,21 +68,18 @@ const ANSWERS: readonly FlowSpec[] = [
   }),
 ]
 
-export function neighbours(view: View, at: SwitchView): FlowSpec[] {
-  const flows = [...ANSWERS]
-  for (const network of at.networks) for (const member of network.members) flows.push(...answersFor(network, member))
-  for (const member of at.bindings.flatMap(membersOf)) flows.push(...ownQuestions(view, at, member))
-  return flows
+export const neighbours: App = {
+  always: ANSWERS,
+  ofVnic: (at, binding) => {
+    const { port } = placeOn(binding, at.name)!
+    return attachmentsOf(binding.nic).flatMap((one) => ownQuestions(numberAt(at, one.network), port, one))
+  },
+  ofMany: (_at, { number, residents }) => [
+    many('answers', residents, [number], (resident) => answersFor(number, resident)),
+  ],
 }
 
-const known = new Memory<FlowSpec[]>()
-const EVERYWHERE = '*'
-
-/** The same on every switch. */
-const answersFor = ({ number }: NetworkView, member: Member): FlowSpec[] =>
-  known.recall(member, EVERYWHERE, [number], () => makeAnswers(number, member))
-
-function makeAnswers(network: number, { attachment, mac }: Member): FlowSpec[] {
+function answersFor(network: number, { mac, ipv4, ipv6 }: Resident): FlowSpec[] {
   const answer = (match: FieldMatch[]) =>
     flow({
       table: Table.Neighbours,
@@ -90,8 +89,8 @@ function makeAnswers(network: number, { attachment, mac }: Member): FlowSpec[] {
       goto: Table.Answer,
     })
   return [
-    ...attachment.ipv4.map((address) => answer([TO_ALL, ...questionIpv4(address)])),
-    ...attachment.ipv6.map((address) => answer([TO_MANY, FROM_THIS_LINK, ...questionIpv6(address)])),
+    ...ipv4.map((address) => answer([TO_ALL, ...questionIpv4(address)])),
+    ...ipv6.map((address) => answer([TO_MANY, FROM_THIS_LINK, ...questionIpv6(address)])),
   ]
 }
 
@@ -102,16 +101,8 @@ const questionIpv6 = (address: bigint) => [
   is('nd_options_type', SOURCE_LINK_LAYER_ADDRESS),
 ]
 
-function ownQuestions(view: View, at: SwitchView, member: Member): FlowSpec[] {
-  const network = view.networks.get(member.attachment.network)
-  const place = placesOf(member.binding).find((one) => one.switch === at.name)
-  if (network === undefined || place === undefined) return []
-  const { number } = network
-  return known.recall(member, at.name, [number, place.port], () => passing(number, place.port, member))
-}
-
-function passing(network: number, port: number, { attachment }: Member): FlowSpec[] {
-  const questions = [...attachment.ipv4.map(questionIpv4), ...attachment.ipv6.map(questionIpv6)]
+function ownQuestions(network: number, port: number, { ipv4, ipv6 }: Attachment): FlowSpec[] {
+  const questions = [...ipv4.map(questionIpv4), ...ipv6.map(questionIpv6)]
   return questions.map((question) =>
     flow({
       table: Table.Neighbours,

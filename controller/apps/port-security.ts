@@ -5,10 +5,11 @@ import type { FlowSpec } from '../../protocols/control/messages.ts'
 import type { FieldMatch } from '../../protocols/match.ts'
 import type { Attachment } from '../network/attachments.ts'
 import { linkLocalOf } from '../network/attachments.ts'
-import type { Member } from '../network/bindings.ts'
-import { membersOf, placesOf } from '../network/bindings.ts'
-import type { SwitchView, View } from '../network/view.ts'
+import { attachmentsOf } from '../network/attachments.ts'
+import { placeOn } from '../network/bindings.ts'
 import { Table } from '../tables.ts'
+import type { App } from './app.ts'
+import { numberAt } from './app.ts'
 import {
   ADVERTISEMENT,
   ARP,
@@ -23,7 +24,6 @@ import {
   UDP,
   writerFor,
 } from './flow.ts'
-import { Memory } from './memory.ts'
 
 const flow = writerFor('port_security')
 
@@ -33,22 +33,13 @@ const SPOOFED: readonly FlowSpec[] = [
   flow({ table: Table.NeighbourSecurity, priority: 0, match: [] }),
 ]
 
-export function portSecurity(view: View, at: SwitchView): FlowSpec[] {
-  const members = at.bindings.flatMap(membersOf)
-  return [...SPOOFED, ...members.flatMap((member) => rulesOf(view, at, member))]
+export const portSecurity: App = {
+  always: SPOOFED,
+  ofVnic: (at, binding) => {
+    const port = fromPort(placeOn(binding, at.name)!.port)
+    return attachmentsOf(binding.nic).flatMap((one) => holding([port, inNetwork(numberAt(at, one.network))], one))
+  },
 }
-
-function rulesOf(view: View, at: SwitchView, member: Member): FlowSpec[] {
-  const { binding, attachment } = member
-  const network = view.networks.get(attachment.network)
-  const place = placesOf(binding).find((one) => one.switch === at.name)
-  if (network === undefined || place === undefined) return []
-  return known.recall(member, at.name, [network.number, place.port], () =>
-    holding([fromPort(place.port), inNetwork(network.number)], attachment),
-  )
-}
-
-const known = new Memory<FlowSpec[]>()
 
 function holding(here: FieldMatch[], attachment: Attachment): FlowSpec[] {
   if (!attachment.nic.policy.portSecurity) return [pass(200, here)]

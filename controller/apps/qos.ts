@@ -4,11 +4,11 @@ import type { Action, FlowSpec, MeterBand } from '../../protocols/control/messag
 import type { FieldMatch } from '../../protocols/match.ts'
 import type { Binding, Place } from '../network/bindings.ts'
 import { placesOf } from '../network/bindings.ts'
-import type { SwitchView, View } from '../network/view.ts'
+import type { SwitchView } from '../network/view.ts'
 import type { PortPolicy } from '../../topologies/topology.ts'
 import { Table } from '../tables.ts'
+import type { App } from './app.ts'
 import { fromPort, IPV4, IPV6, set, writerFor } from './flow.ts'
-import { Memory } from './memory.ts'
 
 const flow = writerFor('qos')
 const FREE = flow({ table: Table.Qos, priority: 0, match: [], goto: Table.Neighbours })
@@ -19,15 +19,9 @@ export const egressMeter = (port: number): number => 2 * port + 1
 /** 10 ms of the rate, and at least one full Ethernet frame. */
 const defaultBurst = (rate: number) => Math.max(Math.ceil(rate / 100), 12_144)
 
-export function qos(_view: View, at: SwitchView): FlowSpec[] {
-  return [
-    FREE,
-    ...at.bindings.flatMap((binding) =>
-      placesAt(at, binding).flatMap((place) =>
-        known.recall(binding, at.name, [place.port], () => limited(binding, place)),
-      ),
-    ),
-  ]
+export const qos: App = {
+  always: [FREE],
+  ofVnic: (at, binding) => placesAt(at, binding).flatMap((place) => limited(binding, place)),
 }
 
 /** Meters by number. */
@@ -50,8 +44,6 @@ const band = (rate: number, burst = defaultBurst(rate)): MeterBand => ({
   rate: BigInt(Math.round(rate)),
   burst: BigInt(Math.round(burst)),
 })
-
-const known = new Memory<FlowSpec[]>()
 
 function limited({ nic }: Binding, { port }: Place): FlowSpec[] {
   const { ingressRate, dscp } = nic.policy

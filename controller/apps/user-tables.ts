@@ -2,6 +2,7 @@
 
 import type { FlowSpec } from '../../protocols/control/messages.ts'
 import { LAST_USER_TABLE, Table } from '../tables.ts'
+import type { App } from './app.ts'
 import { writerFor } from './flow.ts'
 
 const flow = writerFor('user_tables')
@@ -10,4 +11,4 @@ const MISSES: readonly FlowSpec[] = Array.from({ length: LAST_USER_TABLE + 1 }, 
   flow({ table, priority: 0, match: [], goto: Table.Classify }),
 )
 
-export const userTables = (): readonly FlowSpec[] => MISSES
+export const userTables: App = { always: MISSES }

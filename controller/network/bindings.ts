@@ -5,13 +5,16 @@ import type { Nic } from '../../topologies/topology.ts'
 import type { Attachment } from './attachments.ts'
 import { attachmentsOf } from './attachments.ts'
 
-export interface Place {
+export interface Seat {
   readonly host: string
   /** `h1/br-int` */
   readonly switch: string
   readonly port: number
   /** Tunnel endpoint of the host. */
   readonly vtep: number | undefined
+}
+
+export interface Place extends Seat {
   /** What the port is to be once its flows are there. */
   readonly state: PortState
 }
@@ -34,8 +37,15 @@ export interface Binding {
   readonly stage: Stage
 }
 
+/** Where a vNIC is, whatever its ports let through. */
+export interface Whereabouts<S extends Seat = Seat> {
+  readonly home: S
+  readonly target: S | undefined
+  readonly stage: Stage
+}
+
 /** Where `host` is to send what is for the vNIC. */
-export function placeSeenFrom({ home, target, stage }: Binding, host: string): Place {
+export function placeSeenFrom<S extends Seat>({ home, target, stage }: Whereabouts<S>, host: string): S {
   if (target === undefined || stage === 'settled' || stage === 'prepared') return home
   if (stage === 'released') return target
   if (stage === 'collecting') return host === target.host ? target : home
@@ -43,30 +53,44 @@ export function placeSeenFrom({ home, target, stage }: Binding, host: string): P
 }
 
 /** The ports at which floods of the vNIC's networks are to reach it. */
-export function floodedPlaces({ home, target, stage }: Binding): Place[] {
+export function floodedPlaces({ home, target, stage }: Whereabouts): Seat[] {
   if (target === undefined || stage === 'settled' || stage === 'prepared') return [home]
   return stage === 'released' ? [target] : [home, target]
 }
 
 export const placesOf = ({ home, target }: Binding): Place[] => (target === undefined ? [home] : [home, target])
 
-/** A vNIC on one of its networks, under one of the addresses that are known there. */
-export interface Member {
-  readonly binding: Binding
-  readonly attachment: Attachment
+/** The place of the vNIC that is on this switch. */
+export const placeOn = (binding: Binding, switchName: string): Place | undefined =>
+  placesOf(binding).find((place) => place.switch === switchName)
+
+/** How a vNIC is on a network; more than once as several sub-ports of a trunk. */
+export const attachedTo = ({ nic }: Binding, network: string): Attachment[] =>
+  attachmentsOf(nic).filter((attachment) => attachment.network === network)
+
+/**
+ * What a network knows of one of its members: under which address it is where. Nothing of its policy, so that a change of that
+ * concerns nobody but the switches where its ports are.
+ */
+export interface Resident extends Whereabouts {
+  readonly nic: string
+  /** Place among the attachments of its vNIC. */
+  readonly index: number
   readonly mac: bigint
+  readonly ipv4: readonly bigint[]
+  readonly ipv6: readonly bigint[]
 }
 
-const known = new WeakMap<Binding, readonly Member[]>()
-
-/** The same members for the same binding, so that what was made of them can be kept. */
-export function membersOf(binding: Binding): readonly Member[] {
-  const before = known.get(binding)
-  if (before) return before
-  const members = attachmentsOf(binding.nic).map((attachment) => ({ binding, attachment, mac: attachment.mac }))
-  known.set(binding, members)
-  return members
+/** As the network is to know it; `learned` is an address that the topology does not know. */
+export function residentOf(binding: Binding, attachment: Attachment, learned?: bigint): Resident {
+  const { home, target, stage, nic } = binding
+  const { index, mac, ipv4, ipv6 } = attachment
+  const where = { home: seatOf(home), target: target && seatOf(target), stage }
+  const addresses = learned === undefined ? { mac, ipv4, ipv6 } : { mac: learned, ipv4: [], ipv6: [] }
+  return { nic: nic.id, index, ...addresses, ...where }
 }
 
-/** What `Register.To` says for this attachment at this place. */
-export const exitNumber = (place: Place, attachment: Attachment): number => place.port + 0x10000 * attachment.index
+const seatOf = ({ state: _state, ...seat }: Place): Seat => seat
+
+/** What `Register.To` says for an attachment of this index at this place. */
+export const exitNumber = ({ port }: Seat, { index }: { readonly index: number }): number => port + 0x10000 * index

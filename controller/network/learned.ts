@@ -1,6 +1,8 @@
 // Addresses that the topology does not know and traffic has shown. Immutable: every change gives a new table, or the same
 // where nothing changed.
 
+import { PersistentMap } from '../persistent-map.ts'
+
 /** Behind a vNIC, or outside: somewhere on the physical network, seen at the uplinks of `switches`. */
 export type Location =
   | { readonly kind: 'vnic'; readonly nic: string; readonly attachment: number }
@@ -12,43 +14,40 @@ export interface LearnedAddress {
   readonly location: Location
 }
 
+/** By MAC address, as a number. */
+export type LearnedInNetwork = PersistentMap<number, LearnedAddress>
+
 /** Addresses of one network that are remembered at most; more are forwarded, and flooded, unlearned. */
 const MOST = 4096
 
 export class LearnedAddresses {
-  readonly #byNetwork: ReadonlyMap<string, ReadonlyMap<bigint, LearnedAddress>>
+  readonly byNetwork: PersistentMap<string, LearnedInNetwork>
 
-  constructor(byNetwork: ReadonlyMap<string, ReadonlyMap<bigint, LearnedAddress>> = new Map()) {
-    this.#byNetwork = byNetwork
+  constructor(byNetwork: PersistentMap<string, LearnedInNetwork> = PersistentMap.empty()) {
+    this.byNetwork = byNetwork
   }
 
-  of(network: string): LearnedAddress[] {
-    return [...(this.#byNetwork.get(network)?.values() ?? [])]
+  of(network: string): LearnedInNetwork {
+    return this.byNetwork.get(network) ?? PersistentMap.empty()
   }
 
   at(network: string, mac: bigint): Location | undefined {
-    return this.#byNetwork.get(network)?.get(mac)?.location
-  }
-
-  /** Of all networks. */
-  all(): LearnedAddress[] {
-    return [...this.#byNetwork.values()].flatMap((addresses) => [...addresses.values()])
+    return this.of(network).get(Number(mac))?.location
   }
 
   /** A vNIC's frame counts for more than one from outside: the same frame is seen at the uplinks of all other hosts. */
   learn(network: string, mac: bigint, location: Location): LearnedAddresses {
-    const before = this.#byNetwork.get(network)?.get(mac)?.location
+    const before = this.at(network, mac)
     const merged = before === undefined ? location : mergeLocations(before, location)
     if (merged === before) return this
-    if (before === undefined && (this.#byNetwork.get(network)?.size ?? 0) >= MOST) return this
+    if (before === undefined && this.of(network).size >= MOST) return this
     return this.#with(network, mac, { network, mac, location: merged })
   }
 
   /** The address is no longer used through `nic`, or no longer seen at the uplink of `switchName`. */
   forget(network: string, mac: bigint, seenAt: { nic: string } | { switch: string }): LearnedAddresses {
-    const before = this.#byNetwork.get(network)?.get(mac)
-    if (before === undefined) return this
-    const { location } = before
+    const location = this.at(network, mac)
+    if (location === undefined) return this
     if (location.kind === 'vnic')
       return 'nic' in seenAt && location.nic === seenAt.nic ? this.#with(network, mac, undefined) : this
     if (!('switch' in seenAt) || !location.switches.includes(seenAt.switch)) return this
@@ -58,10 +57,9 @@ export class LearnedAddresses {
   }
 
   #with(network: string, mac: bigint, address: LearnedAddress | undefined): LearnedAddresses {
-    const addresses = new Map(this.#byNetwork.get(network))
-    if (address === undefined) addresses.delete(mac)
-    else addresses.set(mac, address)
-    return new LearnedAddresses(new Map(this.#byNetwork).set(network, addresses))
+    const before = this.of(network)
+    const after = address === undefined ? before.delete(Number(mac)) : before.set(Number(mac), address)
+    return new LearnedAddresses(this.byNetwork.set(network, after))
   }
 }
 

@@ -1,6 +1,8 @@
+import { PersistentMap } from '../persistent-map.ts'
+
 /**
  * `before` where it says the same as `now`, else `now`: so an object that did not change stays the same object. Looks `depth`
- * levels into plain objects, arrays and maps; what lies below must be identical.
+ * levels into plain objects, arrays and maps; what lies below must be identical. So must persistent maps: they are kept by who made them.
  */
 export const keepUnchanged = <T>(before: T | undefined, now: T, depth = 1): T =>
   before !== undefined && same(before, now, depth) ? before : now
@@ -8,6 +10,7 @@ export const keepUnchanged = <T>(before: T | undefined, now: T, depth = 1): T =>
 function same(a: unknown, b: unknown, depth: number): boolean {
   if (Object.is(a, b)) return true
   if (depth === 0 || typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
+  if (a instanceof PersistentMap || b instanceof PersistentMap) return false
   if (a instanceof Map) return b instanceof Map && sameEntries(a, b, depth)
   if (b instanceof Map || Array.isArray(a) !== Array.isArray(b)) return false
   const keys = Object.keys(a)

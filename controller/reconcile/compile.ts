@@ -1,6 +1,7 @@
-// From what is wanted of the network to what one switch is to have: every app asked once.
+// From what is wanted of the network to what one switch is to have: every app asked once for each part of it.
 
 import type { FlowSpec } from '../../protocols/control/messages.ts'
+import type { Many } from '../apps/app.ts'
 import { classifier } from '../apps/classifier.ts'
 import { egress } from '../apps/egress.ts'
 import { flooding } from '../apps/flooding.ts'
@@ -11,25 +12,218 @@ import { portSecurity } from '../apps/port-security.ts'
 import { ports } from '../apps/ports.ts'
 import { qos, qosMeters } from '../apps/qos.ts'
 import { userTables } from '../apps/user-tables.ts'
-import type { SwitchView, View } from '../network/view.ts'
+import { attachmentsOf } from '../network/attachments.ts'
+import type { Binding } from '../network/bindings.ts'
+import type { NetworkView, SwitchView } from '../network/view.ts'
+import type { FlowsByKey, Slot } from './switch-flows.ts'
+import { PersistentMap } from '../persistent-map.ts'
+import { SwitchFlows } from './switch-flows.ts'
 import type { SwitchState } from './switch-state.ts'
-import { flowKey } from './switch-state.ts'
+import { flowKey, sameBands, sameFlow, samePort } from './switch-state.ts'
 
 const APPS = [userTables, classifier, portSecurity, neighbours, learning, forwarding, flooding, egress, qos]
 
-const known = new WeakMap<SwitchView, SwitchState>()
+/** Where users' flows go, and what is the same everywhere. */
+export const COMMON_SLOT = ''
+const vnicSlot = (nic: string) => `vnic ${nic}`
+const networkSlot = (network: string) => `network ${network}`
 
-/** What the switch is to have, but for users' flows. A part of the view that did not change is not compiled again. */
-export function compile(view: View, at: SwitchView): SwitchState {
-  const before = known.get(at)
-  if (before) return before
-  const flows = new Map<string, FlowSpec>()
-  for (const app of APPS) for (const flow of app(view, at)) flows.set(flowKey(flow), flow)
-  const meters = new Map([...qosMeters(at)].map(([number, band]) => [number, [band]]))
-  const state = { ports: ports(at), meters, flows }
-  known.set(at, state)
-  return state
+interface Compiled {
+  readonly at: SwitchView
+  readonly state: SwitchState & { readonly flows: SwitchFlows }
 }
+
+/** What was made of the entries of a map last. */
+interface Made {
+  readonly inputs: readonly unknown[]
+  readonly entries: Many['entries']
+  readonly flows: PersistentMap<string, FlowSpec>
+}
+
+/** Compiles switches, and knows what it made of them before: what a change does not concern is not asked for again, nor another object. */
+export class Compiler {
+  readonly #compiled = new Map<string, Compiled>()
+  /** By network and name. */
+  readonly #made = new Map<string, Map<string, Made>>()
+
+  /** What the switch is to have, but for users' flows: the same object for as long as that is the same. */
+  compile(at: SwitchView): SwitchState & { readonly flows: SwitchFlows } {
+    const before = this.#compiled.get(at.name)
+    if (before?.at === at) return before.state
+    const amends = before !== undefined && sameFrame(before.at, at)
+    const slots = amends ? this.#amended(before, at) : this.#whole(at)
+    const state = retained(before?.state, at, slots, amends && before.at.bindings === at.bindings)
+    this.#compiled.set(at.name, { at, state })
+    return state
+  }
+
+  /** The switch is no more. */
+  forgetSwitch(name: string): void {
+    this.#compiled.delete(name)
+  }
+
+  forgetNetwork(name: string): void {
+    this.#made.delete(name)
+  }
+
+  #whole(at: SwitchView): Map<string, Slot> {
+    const slots = new Map<string, Slot>([[COMMON_SLOT, COMMON]])
+    for (const binding of at.bindings) slots.set(vnicSlot(binding.nic.id), ofVnic(at, binding))
+    for (const [name, network] of at.networks) slots.set(networkSlot(name), this.#ofNetwork(at, network))
+    return slots
+  }
+
+  #amended({ at: before, state }: Compiled, at: SwitchView): Map<string, Slot> {
+    const slots = new Map(state.flows.slots)
+    for (const { nic } of before.bindings.filter((binding) => !at.bindings.includes(binding)))
+      slots.delete(vnicSlot(nic.id))
+    const renumbered = numbersChanged(before, at)
+    for (const binding of at.bindings) {
+      const slot = vnicSlot(binding.nic.id)
+      if (renumbered || !slots.has(slot)) slots.set(slot, ofVnic(at, binding))
+    }
+    const touched = networksTouched(before.hosted, at.hosted)
+    for (const name of before.networks.keys()) if (!at.networks.has(name)) slots.delete(networkSlot(name))
+    for (const [name, network] of at.networks) {
+      const old = before.networks.get(name)
+      if (old === network && !touched.has(name)) continue
+      const slot = networkSlot(name)
+      const ownStays = old !== undefined && !touched.has(name) && sameOwn(at, old, network)
+      slots.set(slot, this.#ofNetwork(at, network, ownStays ? slots.get(slot)?.own : undefined))
+    }
+    return slots
+  }
+
+  #ofNetwork(at: SwitchView, network: NetworkView, own?: FlowsByKey): Slot {
+    const all = APPS.flatMap((app) => app.ofMany?.(at, network) ?? [])
+    return {
+      own: own ?? byKey(APPS.flatMap((app) => app.ofNetwork?.(at, network) ?? [])),
+      shared: all.map((many) => this.#ofMany(network.network.name, many)),
+    }
+  }
+
+  #ofMany(network: string, { name, entries, inputs, flows: flowsOf }: Many): PersistentMap<string, FlowSpec> {
+    const ofNetwork = this.#made.get(network) ?? new Map<string, Made>()
+    this.#made.set(network, ofNetwork)
+    const before = ofNetwork.get(name)
+    const usable = before !== undefined && before.inputs.every((input, index) => input === inputs[index])
+    if (usable && before.entries === entries) return before.flows
+    let flows = usable ? before.flows : PersistentMap.empty<string, FlowSpec>()
+    const gone = new Set<string>()
+    const changes = entries.changesSince(usable ? before.entries : PersistentMap.empty())
+    for (const [, was] of changes) if (was !== undefined) for (const flow of flowsOf(was)) gone.add(flowKey(flow))
+    for (const [, , is] of changes) {
+      if (is === undefined) continue
+      for (const flow of flowsOf(is)) {
+        const key = flowKey(flow)
+        gone.delete(key)
+        const old = flows.get(key)
+        if (old === undefined || !sameFlow(old, flow)) flows = flows.set(key, flow)
+      }
+    }
+    for (const key of gone) flows = flows.delete(key)
+    ofNetwork.set(name, { inputs, entries, flows })
+    return flows
+  }
+}
+
+/** What the switch is to have, but for users' flows. */
+export const compile = (at: SwitchView): SwitchState => new Compiler().compile(at)
 
 export const byKey = (flows: readonly FlowSpec[]): Map<string, FlowSpec> =>
   new Map(flows.map((flow) => [flowKey(flow), flow]))
+
+const COMMON: Slot = {
+  own: new Map(),
+  shared: [PersistentMap.from(byKey(APPS.flatMap(({ always = [] }) => always)))],
+}
+
+const ofVnic = (at: SwitchView, binding: Binding): Slot => ({
+  own: byKey(APPS.flatMap((app) => app.ofVnic?.(at, binding) ?? [])),
+  shared: [],
+})
+
+const meters = (at: SwitchView): SwitchState['meters'] =>
+  new Map([...qosMeters(at)].map(([number, band]) => [number, [band]]))
+
+/** Otherwise nothing can be kept. */
+const sameFrame = (a: SwitchView, b: SwitchView): boolean =>
+  a.host === b.host &&
+  a.bridge === b.bridge &&
+  a.patches === b.patches &&
+  a.towards === b.towards &&
+  a.localTags === b.localTags
+
+/** Whether what a network's flows on the switch alone are made of is the same, but for vNICs of the host. */
+function sameOwn({ hosted }: SwitchView, a: NetworkView, b: NetworkView): boolean {
+  const same = a.network === b.network && a.number === b.number && a.onUplink === b.onUplink && a.hosts === b.hosts
+  if (!same || a.learnedBehind === b.learnedBehind) return same
+  return hosted.every(({ nic }) => a.learnedBehind.get(nic.id) === b.learnedBehind.get(nic.id))
+}
+
+/** Whether a network that is still there has another number now, or is another. */
+function numbersChanged(before: SwitchView, at: SwitchView): boolean {
+  for (const [name, { number }] of before.networks)
+    if ((at.networks.get(name)?.number ?? number) !== number) return true
+  return false
+}
+
+/** Networks of the vNICs that are not in both. */
+function networksTouched(before: readonly Binding[], after: readonly Binding[]): Set<string> {
+  if (before === after) return new Set()
+  const changed = [
+    ...before.filter((binding) => !after.includes(binding)),
+    ...after.filter((binding) => !before.includes(binding)),
+  ]
+  return new Set(changed.flatMap(({ nic }) => attachmentsOf(nic).map(({ network }) => network)))
+}
+
+/** What the switch is to have; what says the same as before is the same object. */
+function retained(
+  before: Compiled['state'] | undefined,
+  at: SwitchView,
+  slots: Map<string, Slot>,
+  sameBindings: boolean,
+): Compiled['state'] {
+  if (before === undefined) return { ports: ports(at), meters: meters(at), flows: new SwitchFlows(slots) }
+  const old = before.flows.slots
+  let same = old.size === slots.size
+  for (const [name, slot] of slots) {
+    const was = old.get(name)
+    const now = was === undefined ? slot : retainedSlot(was, slot)
+    if (now !== slot) slots.set(name, now)
+    if (now !== was) same = false
+  }
+  const now = {
+    ...(sameBindings
+      ? before
+      : { ports: kept(before.ports, ports(at), samePort), meters: kept(before.meters, meters(at), sameBands) }),
+    flows: same ? before.flows : new SwitchFlows(slots),
+  }
+  return same && now.ports === before.ports && now.meters === before.meters ? before : now
+}
+
+function retainedSlot(was: Slot, now: Slot): Slot {
+  if (was === now) return was
+  const own = kept(was.own, now.own, sameFlow)
+  const { shared } = now
+  const same = own === was.own && shared.length === was.shared.length
+  return same && shared.every((flows, index) => flows === was.shared[index]) ? was : { own, shared }
+}
+
+/** `before` where both say the same; else `now`, with what says the same in it from before. */
+function kept<K, V>(
+  before: ReadonlyMap<K, V>,
+  now: ReadonlyMap<K, V>,
+  same: (a: V, b: V) => boolean,
+): ReadonlyMap<K, V> {
+  if (before === now) return before
+  let equal = before.size === now.size
+  const entries = [...now].map(([key, value]): [K, V] => {
+    const was = before.get(key)
+    if (was !== undefined && same(was, value)) return [key, was]
+    equal = false
+    return [key, value]
+  })
+  return equal ? before : new Map(entries)
+}

@@ -1,6 +1,9 @@
 // What must change for a switch to have what it is to have. Pure: applying `diff(a, b)` to `a` gives `b`.
 
 import type { BundledMessage, FlowSpec, MeterBand, PortConfig } from '../../protocols/control/messages.ts'
+import type { KeyChange } from '../persistent-map.ts'
+import { changedKeys } from '../persistent-map.ts'
+import { SwitchFlows } from './switch-flows.ts'
 import type { SwitchState } from './switch-state.ts'
 import { flowKey, sameBands, sameFlow, samePort } from './switch-state.ts'
 
@@ -24,6 +27,7 @@ export function diff(from: SwitchState, to: SwitchState): Difference {
 }
 
 function diffPorts(from: SwitchState['ports'], to: SwitchState['ports']) {
+  if (from === to) return { removedPorts: [], addedPorts: [], changedPorts: [] }
   const remade = (before: PortConfig, now: PortConfig) => before.type !== now.type || before.number !== now.number
   const staying = (name: string) => {
     const before = from.get(name)
@@ -38,6 +42,7 @@ function diffPorts(from: SwitchState['ports'], to: SwitchState['ports']) {
 }
 
 function diffMeters(from: SwitchState['meters'], to: SwitchState['meters']) {
+  if (from === to) return { setMeters: new Map<number, readonly MeterBand[]>(), removedMeters: [] }
   const changed = [...to].filter(([meter, bands]) => !sameBands(from.get(meter) ?? [], bands) || !from.has(meter))
   return { setMeters: new Map(changed), removedMeters: [...from.keys()].filter((meter) => !to.has(meter)) }
 }
@@ -45,14 +50,21 @@ function diffMeters(from: SwitchState['meters'], to: SwitchState['meters']) {
 function diffFlows(from: SwitchState['flows'], to: SwitchState['flows']) {
   const setFlows: FlowSpec[] = []
   const removedFlows: FlowSpec[] = []
-  if (from === to) return { setFlows, removedFlows }
-  for (const [key, flow] of to) {
-    const before = from.get(key)
-    if (before === undefined || !sameFlow(before, flow)) setFlows.push(flow)
-  }
-  for (const [key, flow] of from) if (!to.has(key)) removedFlows.push(flow)
+  for (const [, before, now] of flowChanges(from, to))
+    if (now === undefined) removedFlows.push(before!)
+    else if (before === undefined || !sameFlow(before, now)) setFlows.push(now)
   return { setFlows, removedFlows }
 }
+
+/** Two that were compiled share most of their parts; one that was read back from a switch is compared flow by flow. */
+function flowChanges(from: SwitchState['flows'], to: SwitchState['flows']): KeyChange<string, FlowSpec>[] {
+  if (from === to) return []
+  if (from instanceof SwitchFlows && to instanceof SwitchFlows) return to.changesSince(from)
+  return changedKeys(flat(from), flat(to))
+}
+
+const flat = (flows: SwitchState['flows']): SwitchState['flows'] =>
+  flows instanceof SwitchFlows ? new Map(flows) : flows
 
 /** The state after the changes. */
 export function patch(state: SwitchState, change: Difference): SwitchState {

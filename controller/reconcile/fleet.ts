@@ -1,6 +1,6 @@
 // All switches: who is there, and what each is to be.
 
-import type { FlowSpec, PortConfig, PortDescription } from '../../protocols/control/messages.ts'
+import type { PortConfig, PortDescription } from '../../protocols/control/messages.ts'
 import type { SwitchStatus } from '../model.ts'
 import { NotFound, SwitchRefused } from '../model.ts'
 import type { View } from '../network/view.ts'
@@ -9,27 +9,30 @@ import { SwitchAway } from '../southbound/remote-switch.ts'
 import type { SwitchCounts } from '../southbound/switch-counts.ts'
 import { noCounts } from '../southbound/switch-counts.ts'
 import type { FlowsBySwitch } from '../user-flows.ts'
-import { compile } from './compile.ts'
+import { changedKeys, PersistentMap } from '../persistent-map.ts'
+import { COMMON_SLOT, Compiler } from './compile.ts'
 import { Reconciler } from './reconciler.ts'
+import type { FlowsByKey } from './switch-flows.ts'
+import { SwitchFlows } from './switch-flows.ts'
 import type { SwitchState } from './switch-state.ts'
 import { EMPTY_STATE } from './switch-state.ts'
 
-interface Desired {
-  compiled: SwitchState
-  userFlows: ReadonlyMap<string, FlowSpec> | undefined
-  state: SwitchState
-}
+const NONE = PersistentMap.empty<string, never>()
+const NOTHING = { ...EMPTY_STATE, flows: new SwitchFlows(new Map()) }
 
 export class Fleet {
   /** Called when a switch's standing may have changed. */
   onStatus: (name: string) => void = () => {}
   readonly #reconcilers = new Map<string, Reconciler>()
-  readonly #desired = new Map<string, Desired>()
   readonly #features = new Map<string, { datapathId: bigint; host: string; ports: Map<string, PortDescription> }>()
   readonly #counts = new Map<string, SwitchCounts>()
   /** Called when the switch of this name has connected. */
   readonly #awaited = new Map<string, (() => void)[]>()
+  readonly #compiler = new Compiler()
+  /** What was compiled for a switch, and with which flows of users. */
+  readonly #desired = new Map<string, { compiled: SwitchState; userFlows: FlowsByKey | undefined }>()
   #view: View | undefined
+  #userFlows: FlowsBySwitch = new Map()
 
   get names(): string[] {
     return [...this.#reconcilers.keys()]
@@ -48,12 +51,28 @@ export class Fleet {
 
   /** From now on the switches are to be like this; those that the view does not have any more, empty. */
   desire(view: View, userFlows: FlowsBySwitch): void {
+    const before = this.#view
+    const names = new Set(changedKeys(before?.switches ?? NONE, view.switches).map(([name]) => name))
+    for (const [name] of changedKeys(this.#userFlows, userFlows)) names.add(name)
     this.#view = view
-    for (const name of view.switches.keys()) this.#obtain(name)
-    for (const [name, reconciler] of this.#reconcilers) {
-      if (!view.switches.has(name) && !reconciler.connected) this.#drop(name)
-      else reconciler.desire(this.#desiredOf(view, userFlows, name))
-    }
+    this.#userFlows = userFlows
+    for (const name of names) this.#desire(name)
+    for (const [name, , now] of changedKeys(before?.networks ?? NONE, view.networks))
+      if (now === undefined) this.#compiler.forgetNetwork(name)
+    if (before === undefined) for (const name of this.#reconcilers.keys()) if (!names.has(name)) this.#desire(name)
+  }
+
+  #desire(name: string): void {
+    const at = this.#view?.switches.get(name)
+    if (at === undefined) this.#compiler.forgetSwitch(name)
+    if (at === undefined && this.#reconcilers.get(name)?.connected !== true) return this.#drop(name)
+    const userFlows = this.#userFlows.get(name)
+    const compiled = at === undefined ? NOTHING : this.#compiler.compile(at)
+    const before = this.#desired.get(name)
+    if (before?.compiled === compiled && before.userFlows === userFlows) return
+    this.#desired.set(name, { compiled, userFlows })
+    const flows = userFlows?.size ? compiled.flows.withOwn(COMMON_SLOT, userFlows) : compiled.flows
+    this.#obtain(name).desire(flows === compiled.flows ? compiled : { ...compiled, flows })
   }
 
   /** Takes in a switch that has been greeted; resolves when it is known what it has. */
@@ -167,18 +186,6 @@ export class Fleet {
     this.#reconcilers.delete(name)
     this.#features.delete(name)
     this.#desired.delete(name)
-  }
-
-  /** The same object for as long as nothing changes. */
-  #desiredOf(view: View, all: FlowsBySwitch, name: string): SwitchState {
-    const at = view.switches.get(name)
-    const compiled = at === undefined ? EMPTY_STATE : compile(view, at)
-    const userFlows = all.get(name)
-    const before = this.#desired.get(name)
-    if (before?.compiled === compiled && before.userFlows === userFlows) return before.state
-    const state = userFlows?.size ? { ...compiled, flows: new Map([...compiled.flows, ...userFlows]) } : compiled
-    this.#desired.set(name, { compiled, userFlows, state })
-    return state
   }
 }
 

@@ -6,6 +6,7 @@ import type { RemoteSwitch } from '../southbound/remote-switch.ts'
 import { SwitchAway } from '../southbound/remote-switch.ts'
 import { byKey } from './compile.ts'
 import { diff, messagesOf } from './diff.ts'
+import { SwitchFlows } from './switch-flows.ts'
 import type { SwitchState } from './switch-state.ts'
 import { EMPTY_STATE, flowKey } from './switch-state.ts'
 
@@ -97,15 +98,17 @@ export class Reconciler {
 
   /** The switch has said that this flow is gone. */
   forget(flow: FlowSpec): void {
-    const flows = new Map(this.#confirmed.flows)
-    if (flows.delete(flowKey(flow))) this.#confirmed = { ...this.#confirmed, flows }
+    const { flows } = this.#confirmed
+    const key = flowKey(flow)
+    if (flows.has(key)) this.#confirmed = without(this.#confirmed, new Set([key]))
   }
 
   async #push(again: ReadonlySet<string>): Promise<void> {
     const desired = this.#desired
     if (desired === undefined || (this.#confirmedFor === desired && again.size === 0)) return
     const remote = this.remote
-    const prepared = { ...desired, ports: unopened(desired.ports, this.#confirmed.ports) }
+    const ports = unopened(desired.ports, this.#confirmed.ports)
+    const prepared = ports === desired.ports ? desired : { ...desired, ports }
     await remote.commit(messagesOf(diff(without(this.#confirmed, again), prepared)))
     this.#confirmed = prepared
     await remote.commit(messagesOf(diff(prepared, desired)))
@@ -121,7 +124,8 @@ export class Reconciler {
 }
 
 /** A vNIC opens only once its policy is confirmed; until then it stays as it is, or closed. */
-function unopened(wanted: SwitchState['ports'], confirmed: SwitchState['ports']): Map<string, PortConfig> {
+function unopened(wanted: SwitchState['ports'], confirmed: SwitchState['ports']): SwitchState['ports'] {
+  if (wanted === confirmed) return wanted
   return new Map(
     [...wanted].map(([name, port]) => {
       const before = confirmed.get(name)
@@ -133,7 +137,9 @@ function unopened(wanted: SwitchState['ports'], confirmed: SwitchState['ports'])
 
 function without(state: SwitchState, keys: ReadonlySet<string>): SwitchState {
   if (keys.size === 0) return state
-  return { ...state, flows: new Map([...state.flows].filter(([key]) => !keys.has(key))) }
+  const { flows } = state
+  if (flows instanceof SwitchFlows) return { ...state, flows: flows.without(keys) }
+  return { ...state, flows: new Map([...flows].filter(([key]) => !keys.has(key))) }
 }
 
 /** The host makes the others. */

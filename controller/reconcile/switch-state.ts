@@ -36,7 +36,8 @@ function partText({ field, value, mask }: FieldMatch): string[] {
 const contents = new WeakMap<FlowSpec, string>()
 
 /** True where two flows of one key do the same. */
-export const sameFlow = (a: FlowSpec, b: FlowSpec): boolean => a === b || contentOf(a) === contentOf(b)
+export const sameFlow = (a: FlowSpec, b: FlowSpec): boolean =>
+  a === b || (a.instructions.apply.length === b.instructions.apply.length && contentOf(a) === contentOf(b))
 
 function contentOf(flow: FlowSpec): string {
   const before = contents.get(flow)

@@ -20,6 +20,7 @@ import type { MigrationStatus } from '../model.ts'
 import { type LearnedAddress, LearnedAddresses } from '../network/learned.ts'
 import type { Assignments, Intent, Move } from '../network/view.ts'
 import { NO_ASSIGNMENTS } from '../network/view.ts'
+import { changedKeys, PersistentMap } from '../persistent-map.ts'
 import { flowKey } from '../reconcile/switch-state.ts'
 import type { FlowsBySwitch } from '../user-flows.ts'
 
@@ -94,16 +95,13 @@ type Parts<T> = ReadonlyMap<string | number, T> | Readonly<Record<string, T | un
 
 function changed<T>(kind: string, before: Parts<T>, after: Parts<T>, written: (value: T) => StoredValue): Change[] {
   if (before === after) return []
-  const [was, is] = [entriesOf(before), entriesOf(after)]
-  const changes: Change[] = []
-  for (const [key, value] of is)
-    if (!Object.is(was.get(key), value)) changes.push({ kind, key: `${key}`, value: written(value) })
-  for (const key of was.keys()) if (!is.has(key)) changes.push({ kind, key: `${key}` })
-  return changes
+  return changedKeys(entriesOf(before), entriesOf(after)).map(([key, , value]) =>
+    value === undefined ? { kind, key: `${key}` } : { kind, key: `${key}`, value: written(value) },
+  )
 }
 
 function entriesOf<T>(parts: Parts<T>): ReadonlyMap<string | number, T> {
-  if (parts instanceof Map) return parts as ReadonlyMap<string | number, T>
+  if (parts instanceof Map || parts instanceof PersistentMap) return parts as ReadonlyMap<string | number, T>
   return new Map(Object.entries(parts).filter((entry): entry is [string, T] => entry[1] !== undefined))
 }
 
@@ -132,11 +130,13 @@ function changedFlows(before: FlowsBySwitch, after: FlowsBySwitch): Change[] {
   )
 }
 
-function changedLearned(before: LearnedAddresses, after: LearnedAddresses): Change[] {
-  if (before === after) return []
-  const byKey = (all: LearnedAddresses) =>
-    new Map(all.all().map((one) => [`${one.network}${SEPARATOR}${one.mac.toString(16)}`, one]))
-  return changed('learned', byKey(before), byKey(after), ({ mac, ...one }) => asJson({ ...one, mac: mac.toString(16) }))
+function changedLearned({ byNetwork: before }: LearnedAddresses, { byNetwork: after }: LearnedAddresses): Change[] {
+  return after.changesSince(before).flatMap(([network, was = PersistentMap.empty(), is = PersistentMap.empty()]) =>
+    changed('learned', was, is, ({ mac, ...one }) => asJson({ ...one, mac: mac.toString(16) })).map((change) => ({
+      ...change,
+      key: `${network}${SEPARATOR}${Number(change.key).toString(16)}`,
+    })),
+  )
 }
 
 /** The image that the entries are of. @throws Error where one is not what it should be */

@@ -2,6 +2,7 @@
 // time the verdict has to turn.
 
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { App } from '../../controller/apps/app.ts'
 import { Table } from '../../controller/tables.ts'
 import { replay } from '../../lab/replay.ts'
 import type { Action, FlowSpec } from '../../protocols/control/messages.ts'
@@ -19,8 +20,15 @@ const broken = vi.hoisted(() => ({ file: '', how: (flows: unknown[]): unknown[] 
 const breakable = vi.hoisted(() => async (file: string, original: () => Promise<Record<string, unknown>>) => {
   const module = await original()
   const name = file.replace(/-(.)/, (_, letter: string) => letter.toUpperCase())
-  const app = module[name] as (...args: unknown[]) => unknown[]
-  const wrapped = (...args: unknown[]) => (broken.file === file ? broken.how(app(...args)) : app(...args))
+  const app = module[name] as App
+  const changed = (flows: unknown[]) => (broken.file === file ? broken.how(flows) : flows) as FlowSpec[]
+  const wrapped: App = {
+    ...app,
+    ofVnic: (...args) => changed(app.ofVnic?.(...args) ?? []),
+    ofNetwork: (...args) => changed(app.ofNetwork?.(...args) ?? []),
+    ofMany: (...args) =>
+      (app.ofMany?.(...args) ?? []).map((many) => ({ ...many, flows: (value) => changed(many.flows(value)) })),
+  }
   return { ...module, [name]: wrapped }
 })
 
@@ -119,14 +127,12 @@ const passThrough =
   (table: number, next: number) =>
   (flows: FlowSpec[]): FlowSpec[] => {
     const [some] = flows
-    const open: FlowSpec = {
-      ...some!,
-      table,
-      priority: 1,
-      match: [],
-      instructions: { apply: [], write: [], clear: false, gotoTable: next },
-    }
-    return [...flows.filter((flow) => flow.table !== table), open]
+    if (some === undefined) return []
+    const instructions = { apply: [], write: [], clear: false, gotoTable: next }
+    return [
+      ...flows.filter((flow) => flow.table !== table),
+      { ...some, table, priority: 60_000, match: [], instructions },
+    ]
   }
 
 const BREAKAGES: [string, AppFile, (flows: FlowSpec[]) => FlowSpec[]][] = [

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { LearnedAddresses } from '../../../controller/network/learned.ts'
 import type { Intent } from '../../../controller/network/view.ts'
-import { buildView } from '../../../controller/network/view.ts'
-import { compile } from '../../../controller/reconcile/compile.ts'
+import { buildView } from '../../../controller/network/build-view.ts'
+import { compile, Compiler } from '../../../controller/reconcile/compile.ts'
 import { appOfCookie, LAST_USER_TABLE } from '../../../controller/tables.ts'
 import type { FlowSpec } from '../../../protocols/control/messages.ts'
 import { checkFlowMod } from '../../../datapath/flow-check.ts'
@@ -37,7 +37,7 @@ function eventful(seed: number): Intent[] {
 
 function statesOf(intent: Intent) {
   const view = buildView(intent)
-  return [...view.switches.values()].map((at) => compile(view, at))
+  return [...view.switches.values()].map((at) => compile(at))
 }
 
 describe('what the apps say together', () => {
@@ -70,7 +70,8 @@ describe('what the apps say together', () => {
     const intent = intentOf(seed)
     const before = buildView(intent)
     const after = buildView({ ...intent, topology: { ...intent.topology, name: 'renamed' } }, before)
+    const compiler = new Compiler()
     for (const [name, at] of after.switches)
-      expect(compile(after, at)).toBe(compile(before, before.switches.get(name)!))
+      expect(compiler.compile(at)).toBe(compiler.compile(before.switches.get(name)!))
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { buildView } from '../../../controller/network/view.ts'
+import { buildView } from '../../../controller/network/build-view.ts'
 import { LearnedAddresses } from '../../../controller/network/learned.ts'
 import { compile } from '../../../controller/reconcile/compile.ts'
 import { diff, messagesOf, patch } from '../../../controller/reconcile/diff.ts'
@@ -10,7 +10,7 @@ import { randomTopology } from '../../support/random-topologies.ts'
 
 function randomState(seed: number): SwitchState {
   const view = buildView({ topology: randomTopology(seeded(seed)), moves: new Map(), learned: new LearnedAddresses() })
-  return compile(view, [...view.switches.values()][0]!)
+  return compile([...view.switches.values()][0]!)
 }
 
 const seeds = Array.from({ length: 20 }, (_, index) => index + 1)
@@ -30,7 +30,7 @@ describe('diff', () => {
   test.each(seeds)('of a state and itself, and of two equal ones, is empty (seed %i)', (seed) => {
     const state = randomState(seed)
     expect(messagesOf(diff(state, state))).toEqual([])
-    expect(messagesOf(diff(state, structuredClone(state)))).toEqual([])
+    expect(messagesOf(diff(state, structuredClone({ ...state, flows: new Map(state.flows) })))).toEqual([])
   })
 
   test('counts a flow written in another way as the same', () => {

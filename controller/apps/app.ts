@@ -1,0 +1,44 @@
+// What an app is: one concern of the plan, said in parts. Each part is a pure function of what it is given, and is asked again only when
+// some of that has changed. Of two flows with one key the part says what holds that knows better: a network on one switch, before what
+// is the same for a resident on all switches.
+
+import type { FlowSpec } from '../../protocols/control/messages.ts'
+import type { Binding } from '../network/bindings.ts'
+import type { NetworkView, SwitchView } from '../network/view.ts'
+import type { PersistentMap } from '../persistent-map.ts'
+
+export interface App {
+  /** The same on every switch, whatever happens. */
+  readonly always?: readonly FlowSpec[]
+  /** Of a vNIC, on a switch where it has a port: from it, its place there, and the number and segment of its networks. */
+  ofVnic?(at: SwitchView, binding: Binding): FlowSpec[]
+  /** Of a network, on a switch of a host that has it: from it, from the switch, and from the vNICs of the host that are on it. */
+  ofNetwork?(at: SwitchView, network: NetworkView): FlowSpec[]
+  /** Of a network, for each of many things alike, most of them the same on many switches. */
+  ofMany?(at: SwitchView, network: NetworkView): Many[]
+}
+
+/** Flows for each entry of a map: a change of one entry is the work of one. */
+export interface Many<K extends string | number = string | number, V = unknown> {
+  /** Equal for switches that share these flows. */
+  readonly name: string
+  readonly entries: PersistentMap<K, V>
+  /** May depend on the value, and on what stands in `inputs`. */
+  readonly flows: (value: V) => FlowSpec[]
+  readonly inputs: readonly unknown[]
+}
+
+export const many = <K extends string | number, V>(
+  name: string,
+  entries: PersistentMap<K, V>,
+  inputs: readonly unknown[],
+  flows: (value: V) => FlowSpec[],
+): Many => ({
+  name,
+  entries: entries as PersistentMap<string | number, unknown>,
+  inputs,
+  flows: flows as Many['flows'],
+})
+
+/** The number of a network that the host has. */
+export const numberAt = (at: SwitchView, network: string): number => at.networks.get(network)!.number

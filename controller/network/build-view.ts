@@ -1,0 +1,209 @@
+// A view of all there is. What has not changed since the view before is taken over from there.
+
+import type { Host, Network, Topology } from '../../topologies/topology.ts'
+import { switchName } from '../../topologies/topology.ts'
+import { PersistentMap } from '../persistent-map.ts'
+import { attachmentsOf } from './attachments.ts'
+import type { Binding } from './bindings.ts'
+import { placesOf } from './bindings.ts'
+import { groupBy } from './grouping.ts'
+import type { LearnedInNetwork } from './learned.ts'
+import { assignNumbers, range } from './numbers.ts'
+import type { Placed } from './places.ts'
+import {
+  bindingOf,
+  frameOf,
+  hostsByName,
+  inOrderOfName,
+  learnedResidents,
+  localTagsFor,
+  networksOf,
+  numberPortsOf,
+  portsOn,
+  reservedTags,
+  residentsOf,
+  switchesFor,
+  untaggedNetwork,
+} from './places.ts'
+import { keepUnchanged } from './sharing.ts'
+import type { Assignments, Intent, NetworkView, SwitchView, View } from './view.ts'
+import { assignmentsOf, NO_ASSIGNMENTS } from './view.ts'
+
+/**
+ * What is `kept` of assignments stays; that of the view before, if not said.
+ * @throws RangeError more ports on a switch or networks on a host than there are numbers for.
+ */
+export function buildView(
+  intent: Intent,
+  previous?: View,
+  kept: Assignments = previous ? assignmentsOf(previous) : NO_ASSIGNMENTS,
+): View {
+  const { topology } = intent
+  const placed = topology.vms.flatMap((vm) =>
+    vm.nics.map((nic): Placed => ({ nic, host: vm.host, move: intent.moves.get(vm.name) })),
+  )
+  const portNumbers = numberPorts(topology, placed, kept, previous)
+  const bindings = renewed(
+    previous?.bindings,
+    placed.map((one) => [one.nic.id, bindingOf(one, hostsByName(topology), portNumbers)]),
+    3,
+  )
+  const hosted = hostedBy(topology, bindings, previous)
+  const names = topology.networks.map(({ name }) => name).sort()
+  const networkNumbers = keepUnchanged(
+    previous?.networkNumbers,
+    assignNumbers(kept.networkNumbers, names, range(1, 0xffffff)),
+  )
+  const networks = viewNetworks(intent, { bindings, hosted, networkNumbers }, previous)
+  const localTags = assignLocalTags(topology, hosted, kept, previous)
+  const parts = { networks, bindings, hosted, portNumbers, networkNumbers, localTags }
+  return { intent, topology, ...parts, switches: viewSwitches(topology, parts, previous) }
+}
+
+/** The map of these entries; what is the same in `depth` levels as in the map before is the same object. */
+function renewed<K extends string | number, V>(
+  before: PersistentMap<K, V> | undefined,
+  entries: Iterable<readonly [K, V]>,
+  depth: number,
+): PersistentMap<K, V> {
+  let map = before ?? PersistentMap.empty<K, V>()
+  const keys = new Set<K>()
+  for (const [key, value] of entries) {
+    keys.add(key)
+    map = map.set(key, keepUnchanged(before?.get(key), value, depth))
+  }
+  if (map.size > keys.size) for (const key of map.keys()) if (!keys.has(key)) map = map.delete(key)
+  return map
+}
+
+function numberPorts(
+  topology: Topology,
+  placed: readonly Placed[],
+  kept: Assignments,
+  previous: View | undefined,
+): View['portNumbers'] {
+  const hosts = hostsByName(topology)
+  const here = groupBy(
+    placed.flatMap((one) => switchesFor(one, hosts).map((at) => ({ id: one.nic.id, at }))),
+    ({ at }) => at,
+  )
+  const numbers = topology.hosts.flatMap((host) =>
+    host.bridges.map((bridge): [string, ReadonlyMap<string, number>] => {
+      const name = switchName(host, bridge)
+      const nics = (here.get(name) ?? []).map(({ id }) => id)
+      return [name, numberPortsOf(host, bridge, nics, kept.portNumbers.get(name))]
+    }),
+  )
+  return renewed(previous?.portNumbers, numbers, 1)
+}
+
+function hostedBy(topology: Topology, bindings: View['bindings'], previous: View | undefined): View['hosted'] {
+  const places = [...bindings.values()].flatMap((binding) =>
+    [...new Set(placesOf(binding).map(({ host }) => host))].map((host) => ({ host, binding })),
+  )
+  const byHost = groupBy(places, ({ host }) => host)
+  const entries = topology.hosts.map(({ name }): [string, Binding[]] => [
+    name,
+    inOrderOfName((byHost.get(name) ?? []).map(({ binding }) => binding)),
+  ])
+  return renewed(previous?.hosted, entries, 1)
+}
+
+function viewNetworks(
+  { topology, learned }: Intent,
+  { bindings, hosted, networkNumbers }: Pick<View, 'bindings' | 'hosted' | 'networkNumbers'>,
+  previous: View | undefined,
+): View['networks'] {
+  const attached = groupBy(
+    [...bindings.values()].flatMap((binding) =>
+      [...new Set(attachmentsOf(binding.nic).map(({ network }) => network))].map((network) => ({ network, binding })),
+    ),
+    ({ network }) => network,
+  )
+  const present = new Map(topology.hosts.map((host) => [host, networksOf(hosted.get(host.name)!)]))
+  const untagged = untaggedNetwork(topology)
+  const viewOf = (network: Network): [string, NetworkView] => {
+    const { name } = network
+    const before = previous?.networks.get(name)
+    const own = (attached.get(name) ?? []).map(({ binding }) => binding)
+    const residents = own.flatMap((binding) => residentsOf(binding, name))
+    const view: NetworkView = {
+      network,
+      number: networkNumbers.get(name)!,
+      onUplink: network.type === 'vlan' || name === untagged,
+      residents: renewed(before?.residents, residents, 3),
+      ...viewLearned(learned.of(name), name, own, before),
+      hosts: topology.hosts.filter((host) => present.get(host)!.has(name)),
+    }
+    return [name, view]
+  }
+  return renewed(previous?.networks, topology.networks.map(viewOf), 2)
+}
+
+function viewLearned(
+  learned: LearnedInNetwork,
+  network: string,
+  own: readonly Binding[],
+  before: NetworkView | undefined,
+): Pick<NetworkView, 'learnedBehind' | 'learnedOutside'> {
+  const outside = [...learned].filter(([, { location }]) => location.kind === 'outside')
+  const behind = own.flatMap((binding) => {
+    const residents = learnedResidents(learned, network, binding)
+    return residents.length === 0 ? [] : [[binding.nic.id, residents] as const]
+  })
+  return {
+    learnedOutside: renewed(before?.learnedOutside, outside, 0),
+    learnedBehind: renewed(before?.learnedBehind, learned.size === 0 ? [] : behind, 4),
+  }
+}
+
+function assignLocalTags(
+  topology: Topology,
+  hosted: View['hosted'],
+  kept: Assignments,
+  previous: View | undefined,
+): View['localTags'] {
+  const reserved = reservedTags(topology)
+  const byName = new Map(topology.networks.map((network) => [network.name, network]))
+  const tags = topology.hosts.map(({ name }): [string, ReadonlyMap<string, number>] => {
+    const present = [...networksOf(hosted.get(name)!)].map((network) => byName.get(network)!)
+    return [name, localTagsFor(present, reserved, kept.localTags.get(name))]
+  })
+  return renewed(previous?.localTags, tags, 1)
+}
+
+function viewSwitches(
+  topology: Topology,
+  parts: Pick<View, 'networks' | 'hosted' | 'portNumbers' | 'localTags'>,
+  previous: View | undefined,
+): View['switches'] {
+  const views = topology.hosts.flatMap((host) => viewSwitchesOf(host, parts, previous))
+  return renewed(
+    previous?.switches,
+    views.map((view) => [view.name, view]),
+    1,
+  )
+}
+
+function viewSwitchesOf(
+  host: Host,
+  { networks, hosted, portNumbers, localTags }: Pick<View, 'networks' | 'hosted' | 'portNumbers' | 'localTags'>,
+  previous: View | undefined,
+): SwitchView[] {
+  const here = hosted.get(host.name)!
+  const own = new Map([...networksOf(here)].map((name) => [name, networks.get(name)!]))
+  return host.bridges.map((bridge) => {
+    const name = switchName(host, bridge)
+    const before = previous?.switches.get(name)
+    const frame = frameOf(host, bridge, portNumbers.get(name)!)
+    return {
+      ...frame,
+      patches: keepUnchanged(before?.patches, frame.patches, 2),
+      towards: keepUnchanged(before?.towards, frame.towards, 2),
+      localTags: localTags.get(host.name)!,
+      networks: keepUnchanged(before?.networks, own),
+      bindings: keepUnchanged(before?.bindings, portsOn(here, name)),
+      hosted: here,
+    }
+  })
+}

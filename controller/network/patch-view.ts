@@ -1,0 +1,250 @@
+// The view of what is wanted now, from the one before and what has changed. It looks only at the VMs, networks, hosts and learned
+// addresses concerned, and gives what `buildView` would (tests/controller/network/patch-view.test.ts holds the two together).
+
+import type { Host } from '../../topologies/topology.ts'
+import { switchName } from '../../topologies/topology.ts'
+import { PersistentMap } from '../persistent-map.ts'
+import { attachmentsOf } from './attachments.ts'
+import type { Binding } from './bindings.ts'
+import { placesOf } from './bindings.ts'
+import { buildView } from './build-view.ts'
+import type { LearnedInNetwork } from './learned.ts'
+import type { Placed } from './places.ts'
+import {
+  bindingOf,
+  hostsByName,
+  inOrder,
+  inOrderOfName,
+  learnedResidents,
+  localTagsFor,
+  networksOf,
+  numberPortsOf,
+  portsOn,
+  reservedTags,
+  residentKey,
+  residentsOf,
+  switchesFor,
+} from './places.ts'
+import { keepUnchanged } from './sharing.ts'
+import type { VmChange } from './vm-changes.ts'
+import { changedVms } from './vm-changes.ts'
+import type { Intent, NetworkView, SwitchView, View } from './view.ts'
+
+/**
+ * `buildView(intent, view)`, sooner where hosts and networks are those of before.
+ * @throws RangeError more ports on a switch or networks on a host than there are numbers for.
+ */
+export function patchView(view: View, intent: Intent): View {
+  const { topology } = intent
+  if (!sameMembers(view.topology.hosts, topology.hosts)) return buildView(intent, view)
+  if (!sameMembers(view.topology.networks, topology.networks)) return buildView(intent, view)
+  return new Patching(view, intent).patched()
+}
+
+const sameMembers = (a: readonly unknown[], b: readonly unknown[]): boolean =>
+  a === b || (a.length === b.length && a.every((one, index) => one === b[index]))
+
+class Patching {
+  readonly #before: View
+  readonly #intent: Intent
+  #bindings: View['bindings']
+  #hosted: View['hosted']
+  #portNumbers: View['portNumbers']
+  #networks: View['networks']
+  #localTags: View['localTags']
+  #switches: View['switches']
+  /** Names of hosts of which vNICs have changed. */
+  readonly #hosts = new Set<string>()
+  /** By network: vNICs of which something has changed there, and learned addresses that have. */
+  readonly #concerned = new Map<string, Set<string>>()
+
+  constructor(before: View, intent: Intent) {
+    this.#before = before
+    this.#intent = intent
+    this.#bindings = before.bindings
+    this.#hosted = before.hosted
+    this.#portNumbers = before.portNumbers
+    this.#networks = before.networks
+    this.#localTags = before.localTags
+    this.#switches = before.switches
+  }
+
+  patched(): View {
+    const changes = changedVms(this.#before.intent, this.#intent)
+    this.#bind(changes)
+    for (const name of this.#hosts) this.#tagNetworksOf(name)
+    this.#learn()
+    const widened = [...this.#concerned].flatMap(([name, nics]) => this.#amendNetwork(name, nics))
+    for (const host of new Set([...this.#hosts, ...widened])) this.#amendSwitchesOf(host)
+    return {
+      intent: this.#intent,
+      topology: this.#intent.topology,
+      networks: this.#networks,
+      switches: this.#switches,
+      bindings: this.#bindings,
+      hosted: this.#hosted,
+      portNumbers: this.#portNumbers,
+      networkNumbers: this.#before.networkNumbers,
+      localTags: this.#localTags,
+    }
+  }
+
+  #bind(changes: readonly VmChange[]): void {
+    if (changes.length === 0) return
+    const hosts = hostsByName(this.#intent.topology)
+    const gone = changes.flatMap(({ was }) => was?.nics ?? []).flatMap(({ id }) => this.#before.bindings.get(id) ?? [])
+    const come = changes.flatMap(({ is }) =>
+      (is?.nics ?? []).map((nic): Placed => ({ nic, host: is!.host, move: this.#intent.moves.get(is!.name) })),
+    )
+    this.#numberPorts(gone, come)
+    const made = new Map(come.map((one) => [one.nic.id, bindingOf(one, hosts, this.#portNumbers)]))
+    for (const binding of gone) {
+      const now = made.get(binding.nic.id)
+      if (now === undefined) this.#bindings = this.#bindings.delete(binding.nic.id)
+      else made.set(binding.nic.id, keepUnchanged(binding, now, 3))
+    }
+    for (const [id, binding] of made) this.#bindings = this.#bindings.set(id, binding)
+    for (const before of gone) this.#note(before, made.get(before.nic.id))
+    for (const now of made.values()) this.#note(now, this.#before.bindings.get(now.nic.id))
+    for (const host of this.#hosts) this.#host(host, new Set(gone.map(({ nic }) => nic.id)), [...made.values()])
+  }
+
+  /** Those that stay keep their numbers; a switch that has nobody new and misses nobody is not looked at. */
+  #numberPorts(gone: readonly Binding[], come: readonly Placed[]): void {
+    const hosts = hostsByName(this.#intent.topology)
+    const left = new Map<string, Set<string>>()
+    const taken = new Map<string, string[]>()
+    for (const { nic, ...places } of gone)
+      for (const place of placesOf({ nic, ...places })) addTo(left, place.switch, nic.id)
+    for (const one of come)
+      for (const name of switchesFor(one, hosts)) taken.set(name, [...(taken.get(name) ?? []), one.nic.id])
+    for (const name of new Set([...left.keys(), ...taken.keys()])) {
+      const { host, bridge, bindings } = this.#before.switches.get(name)!
+      const staying = bindings.map(({ nic }) => nic.id).filter((id) => left.get(name)?.has(id) !== true)
+      const kept = this.#before.portNumbers.get(name)
+      const numbers = numberPortsOf(host, bridge, [...staying, ...(taken.get(name) ?? [])], kept)
+      this.#portNumbers = this.#portNumbers.set(name, keepUnchanged(kept, numbers))
+    }
+  }
+
+  /** Whom a change of a vNIC concerns. */
+  #note(binding: Binding, other: Binding | undefined): void {
+    if (binding === other) return
+    for (const { host } of placesOf(binding)) this.#hosts.add(host)
+    for (const { network } of attachmentsOf(binding.nic)) addTo(this.#concerned, network, binding.nic.id)
+  }
+
+  #host(name: string, gone: ReadonlySet<string>, made: readonly Binding[]): void {
+    const before = this.#hosted.get(name)!
+    const staying = before.filter(({ nic }) => !gone.has(nic.id))
+    const here = made.filter((binding) => placesOf(binding).some(({ host }) => host === name))
+    this.#hosted = this.#hosted.set(name, keepUnchanged(before, inOrderOfName([...staying, ...here])))
+  }
+
+  #tagNetworksOf(name: string): void {
+    const present = networksOf(this.#hosted.get(name)!)
+    const before = this.#before.localTags.get(name)!
+    if (before.size === present.size && [...present].every((network) => before.has(network))) return
+    const networks = [...present].map((network) => this.#networks.get(network)!.network)
+    const tags = localTagsFor(networks, reservedTags(this.#intent.topology), before)
+    this.#localTags = this.#localTags.set(name, keepUnchanged(before, tags))
+  }
+
+  /** Addresses that were learned or forgotten concern their networks, and the vNICs that they are behind. */
+  #learn(): void {
+    const { learned } = this.#intent
+    for (const [network, before, after] of learned.byNetwork.changesSince(this.#before.intent.learned.byNetwork)) {
+      const view = this.#networks.get(network)
+      if (view === undefined) continue
+      let outside = view.learnedOutside
+      const [was, is] = [before ?? PersistentMap.empty(), after ?? PersistentMap.empty()] as LearnedInNetwork[]
+      for (const [mac, old, now] of is!.changesSince(was!)) {
+        for (const location of [old?.location, now?.location])
+          if (location?.kind === 'vnic') addTo(this.#concerned, network, location.nic)
+        outside = now?.location.kind === 'outside' ? outside.set(mac, now) : outside.delete(mac)
+      }
+      if (outside === view.learnedOutside) continue
+      this.#networks = this.#networks.set(network, { ...view, learnedOutside: outside })
+      if (!this.#concerned.has(network)) this.#concerned.set(network, new Set())
+    }
+  }
+
+  /** @returns names of the hosts that the network has or had, where anything of it is other than before */
+  #amendNetwork(name: string, nics: ReadonlySet<string>): string[] {
+    const before = this.#before.networks.get(name)
+    const now = this.#networks.get(name)
+    if (before === undefined || now === undefined) return []
+    let { residents, learnedBehind } = now
+    for (const id of nics) {
+      residents = this.#residentsOf(id, now, residents)
+      learnedBehind = this.#learnedBehind(id, now, learnedBehind)
+    }
+    const hosts = this.#hostsOf(name, nics, before)
+    const view = keepUnchanged(before, { ...now, residents, learnedBehind, hosts })
+    this.#networks = this.#networks.set(name, view)
+    return view === before ? [] : [...new Set([...before.hosts, ...view.hosts])].map((host) => host.name)
+  }
+
+  #residentsOf(id: string, { network }: NetworkView, before: NetworkView['residents']): NetworkView['residents'] {
+    const [was, is] = [this.#before.bindings.get(id), this.#bindings.get(id)]
+    let residents = before
+    const now = new Map(is === undefined ? [] : residentsOf(is, network.name))
+    for (const attachment of was === undefined ? [] : attachmentsOf(was.nic)) {
+      const key = residentKey(id, attachment)
+      if (attachment.network === network.name && !now.has(key)) residents = residents.delete(key)
+    }
+    for (const [key, resident] of now) residents = residents.set(key, keepUnchanged(before.get(key), resident, 3))
+    return residents
+  }
+
+  #learnedBehind(
+    id: string,
+    { network: { name } }: NetworkView,
+    before: NetworkView['learnedBehind'],
+  ): NetworkView['learnedBehind'] {
+    const learned = this.#intent.learned.of(name)
+    const binding = this.#bindings.get(id)
+    const residents = binding === undefined || learned.size === 0 ? [] : learnedResidents(learned, name, binding)
+    return residents.length === 0 ? before.delete(id) : before.set(id, keepUnchanged(before.get(id), residents, 4))
+  }
+
+  #hostsOf(name: string, nics: ReadonlySet<string>, before: NetworkView): readonly Host[] {
+    const { topology } = this.#intent
+    const bindings = [...nics].flatMap((id) =>
+      [this.#before.bindings.get(id) ?? [], this.#bindings.get(id) ?? []].flat(),
+    )
+    const changed = [...new Set(bindings.flatMap(placesOf).map(({ host }) => hostsByName(topology).get(host)!))].filter(
+      (host) => networksOf(this.#hosted.get(host.name)!).has(name) !== before.hosts.includes(host),
+    )
+    if (changed.length === 0) return before.hosts
+    const staying = before.hosts.filter((host) => !changed.includes(host))
+    return inOrder(topology, [...staying, ...changed.filter((host) => !before.hosts.includes(host))])
+  }
+
+  #amendSwitchesOf(name: string): void {
+    const host = hostsByName(this.#intent.topology).get(name)!
+    const first = this.#before.switches.get(switchName(host, host.bridges[0]!))!
+    const hosted = this.#hosted.get(name)!
+    const networks = this.#networksAt(first)
+    for (const bridge of host.bridges) {
+      const at = switchName(host, bridge)
+      const before = this.#before.switches.get(at)!
+      const bindings = hosted === before.hosted ? before.bindings : keepUnchanged(before.bindings, portsOn(hosted, at))
+      const localTags = this.#localTags.get(name)!
+      const view: SwitchView = { ...before, localTags, networks, bindings, hosted }
+      this.#switches = this.#switches.set(at, keepUnchanged(before, view))
+    }
+  }
+
+  #networksAt(before: SwitchView): SwitchView['networks'] {
+    const hosted = this.#hosted.get(before.host.name)!
+    const names = hosted === before.hosted ? before.networks.keys() : networksOf(hosted)
+    return keepUnchanged(before.networks, new Map([...names].map((name) => [name, this.#networks.get(name)!])))
+  }
+}
+
+function addTo(sets: Map<string, Set<string>>, key: string, one: string): void {
+  const set = sets.get(key)
+  if (set) set.add(one)
+  else sets.set(key, new Set([one]))
+}

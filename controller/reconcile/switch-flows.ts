@@ -1,0 +1,151 @@
+// The flows of one switch, in slots: what comes of one vNIC here, of one network, of the user. A slot that a change does not concern
+// is the same object after it, so two states are compared slot by slot; and the flows that many switches have alike are one map
+// that all of them share. To readers it is one map, by `flowKey`.
+
+import type { FlowSpec } from '../../protocols/control/messages.ts'
+import type { KeyChange } from '../persistent-map.ts'
+import { changedKeys, PersistentMap } from '../persistent-map.ts'
+
+export type FlowsByKey = ReadonlyMap<string, FlowSpec>
+
+/** No key is in two slots of a switch. */
+export interface Slot {
+  /** This switch's alone; they go before shared ones of the same key. */
+  readonly own: FlowsByKey
+  /** The same on other switches; later ones go before earlier ones. */
+  readonly shared: readonly PersistentMap<string, FlowSpec>[]
+}
+
+export const EMPTY_SLOT: Slot = { own: new Map(), shared: [] }
+
+export class SwitchFlows implements FlowsByKey {
+  readonly slots: ReadonlyMap<string, Slot>
+
+  constructor(slots: ReadonlyMap<string, Slot>) {
+    this.slots = slots
+  }
+
+  get size(): number {
+    let size = 0
+    for (const slot of this.slots.values()) size += sizeOf(slot)
+    return size
+  }
+
+  get(key: string): FlowSpec | undefined {
+    for (const slot of this.slots.values()) {
+      const found = flowIn(slot, key)
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+
+  has(key: string): boolean {
+    return this.get(key) !== undefined
+  }
+
+  *entries(): Generator<[string, FlowSpec], undefined> {
+    for (const slot of this.slots.values()) yield* flowsOf(slot)
+  }
+
+  *keys(): Generator<string, undefined> {
+    for (const [key] of this) yield key
+  }
+
+  *values(): Generator<FlowSpec, undefined> {
+    for (const [, flow] of this) yield flow
+  }
+
+  [Symbol.iterator](): Generator<[string, FlowSpec], undefined> {
+    return this.entries()
+  }
+
+  forEach(call: (flow: FlowSpec, key: string, map: FlowsByKey) => void): void {
+    for (const [key, flow] of this) call(flow, key, this)
+  }
+
+  /** With these flows in a slot, in place of those that were there of the switch's own. */
+  withOwn(name: string, own: FlowsByKey): SwitchFlows {
+    const shared = this.slots.get(name)?.shared ?? []
+    return new SwitchFlows(new Map(this.slots).set(name, { own, shared }))
+  }
+
+  without(keys: Iterable<string>): SwitchFlows {
+    const slots = new Map(this.slots)
+    for (const key of keys)
+      for (const [name, slot] of slots) if (flowIn(slot, key) !== undefined) slots.set(name, slotWithout(slot, key))
+    return new SwitchFlows(slots)
+  }
+
+  /** What must be set and deleted for `before` to become this. */
+  changesSince(before: SwitchFlows): KeyChange<string, FlowSpec>[] {
+    const changes = new Map<string, KeyChange<string, FlowSpec>>()
+    for (const [, was = EMPTY_SLOT, is = EMPTY_SLOT] of changedKeys(before.slots, this.slots))
+      for (const key of keysThatDiffer(was, is)) {
+        // A key may leave one slot for another.
+        const [, gone, come] = changes.get(key) ?? []
+        changes.set(key, [key, flowIn(was, key) ?? gone, flowIn(is, key) ?? come])
+      }
+    return [...changes.values()]
+  }
+}
+
+function flowIn({ own, shared }: Slot, key: string): FlowSpec | undefined {
+  const found = own.get(key)
+  if (found !== undefined) return found
+  for (let index = shared.length - 1; index >= 0; index--) {
+    const flow = shared[index]!.get(key)
+    if (flow !== undefined) return flow
+  }
+  return undefined
+}
+
+function* flowsOf({ own, shared }: Slot): Generator<[string, FlowSpec], undefined> {
+  yield* own
+  for (const [index, flows] of shared.entries()) {
+    const above = [own, ...shared.slice(index + 1)].filter(({ size }) => size > 0)
+    for (const entry of flows) if (!above.some((one) => one.has(entry[0]))) yield entry
+  }
+}
+
+const sizes = new WeakMap<Slot, number>()
+
+function sizeOf(slot: Slot): number {
+  let size = sizes.get(slot)
+  if (size === undefined) {
+    size = 0
+    for (const _ of flowsOf(slot)) size++
+    sizes.set(slot, size)
+  }
+  return size
+}
+
+const slotWithout = ({ own, shared }: Slot, key: string): Slot => ({
+  own: new Map([...own].filter(([one]) => one !== key)),
+  shared: shared.map((flows) => flows.delete(key)),
+})
+
+function keysThatDiffer(was: Slot, is: Slot): Set<string> {
+  const keys = new Set(changedKeys(was.own, is.own).map(([key]) => key))
+  const count = Math.max(was.shared.length, is.shared.length)
+  for (let index = 0; index < count; index++)
+    for (const key of sharedKeysThatDiffer(was.shared[index], is.shared[index])) keys.add(key)
+  return keys
+}
+
+type Shared = PersistentMap<string, FlowSpec>
+
+/** By what it became: the keys in which it differs from what it was last compared with. */
+const compared = new WeakMap<Shared, { before: Shared; keys: readonly string[] }>()
+
+/** Many switches ask the same after one change. */
+function sharedKeysThatDiffer(
+  was: Shared = PersistentMap.empty(),
+  is: Shared = PersistentMap.empty(),
+): readonly string[] {
+  if (was === is) return []
+  const known = compared.get(is)
+  if (known?.before === was) return known.keys
+  const keys = is.changesSince(was).map(([key]) => key)
+  compared.set(is, { before: was, keys })
+  return keys
+}

@@ -1,0 +1,171 @@
+// What is worked out of a change alone against its slow twin, which works everything out.
+
+import { describe, expect, test } from 'vitest'
+import { buildView } from '../../../controller/network/build-view.ts'
+import { LearnedAddresses } from '../../../controller/network/learned.ts'
+import { patchView } from '../../../controller/network/patch-view.ts'
+import type { Intent, Move, View } from '../../../controller/network/view.ts'
+import { compile, Compiler } from '../../../controller/reconcile/compile.ts'
+import { diff, messagesOf } from '../../../controller/reconcile/diff.ts'
+import type { SwitchState } from '../../../controller/reconcile/switch-state.ts'
+import { sameFlow } from '../../../controller/reconcile/switch-state.ts'
+import type { Random } from '../../../runtime/random.ts'
+import { seeded } from '../../../runtime/random.ts'
+import { relocated } from '../../../topologies/relocation.ts'
+import type { Nic, Topology, Vm } from '../../../topologies/topology.ts'
+import { randomTopology } from '../../support/random-topologies.ts'
+
+const seeds = Array.from({ length: 24 }, (_, index) => index + 1)
+const STAGES = ['prepared', 'collecting', 'moved', 'released'] as const
+const STATES = ['open', 'hold', 'closed'] as const
+const CHANGES = 20
+
+const pick = <T>(random: Random, items: readonly T[]): T => items[random.below(items.length)]!
+
+/** One change as the controller makes them: to a VM, to all, to a move, to what was learned, now and then to networks. */
+function changed(intent: Intent, random: Random, serial: number): Intent {
+  const { topology } = intent
+  const vm = topology.vms.length > 0 ? pick(random, topology.vms) : undefined
+  const kind = random.below(10)
+  if (vm === undefined || kind === 0) return { ...intent, topology: withNewVm(topology, random, serial) }
+  if (kind === 1) return { ...intent, topology: { ...topology, vms: topology.vms.filter((one) => one !== vm) } }
+  if (kind <= 3) return { ...intent, topology: withVm(topology, withPolicy(vm, random)) }
+  if (kind === 4) return settled(intent, vm, random)
+  if (kind <= 6) return moved(intent, vm, random)
+  if (kind === 7) return { ...intent, topology: withNetworks(topology, random) }
+  return learned(intent, random)
+}
+
+const withVm = (topology: Topology, vm: Vm): Topology => ({
+  ...topology,
+  vms: topology.vms.map((one) => (one.name === vm.name ? vm : one)),
+})
+
+function withNewVm(topology: Topology, random: Random, serial: number): Topology {
+  const host = pick(random, topology.hosts)
+  const name = `new${serial}`
+  const nic: Nic = {
+    id: `${name}:eth0`,
+    vm: name,
+    name: 'eth0',
+    bridge: pick(random, host.bridges).name,
+    network: pick(random, topology.networks).name,
+    mac: `02:00:00:01:00:${serial.toString(16).padStart(2, '0')}`,
+    addresses: [`10.1.0.${serial}`],
+    vlanMode: 'access',
+    trunks: [],
+    policy: { portSecurity: random.below(2) === 0 },
+  }
+  return {
+    ...topology,
+    vms: topology.vms.toSpliced(random.below(topology.vms.length + 1), 0, { name, host: host.name, nics: [nic] }),
+  }
+}
+
+const withPolicy = (vm: Vm, random: Random): Vm => ({
+  ...vm,
+  nics: vm.nics.map((nic) => ({
+    ...nic,
+    policy: { ...nic.policy, portSecurity: random.below(2) === 0, egressRate: 1e6 * (1 + random.below(3)) },
+  })),
+})
+
+/** Its move is over, here or there; or it is somewhere else from one moment to the next. */
+function settled(intent: Intent, vm: Vm, random: Random): Intent {
+  const { topology, moves } = intent
+  const others = new Map([...moves].filter(([name]) => name !== vm.name))
+  const there = relocated(vm, topology, pick(random, topology.hosts).name)
+  return { ...intent, moves: others, topology: there === undefined ? topology : withVm(topology, there) }
+}
+
+function moved(intent: Intent, vm: Vm, random: Random): Intent {
+  const { topology, moves } = intent
+  const before = moves.get(vm.name)
+  const to = before?.to ?? pick(random, topology.hosts).name
+  if (to === vm.host || relocated(vm, topology, to) === undefined) return intent
+  const move: Move = {
+    to,
+    stage: pick(random, STAGES),
+    homeState: pick(random, STATES),
+    targetState: pick(random, STATES),
+  }
+  return { ...intent, moves: new Map(moves).set(vm.name, move) }
+}
+
+function withNetworks(topology: Topology, random: Random): Topology {
+  const chosen = pick(random, topology.networks)
+  if (chosen.type === 'flat') return { ...topology, name: `${topology.name}'` }
+  const segment = chosen.type === 'vlan' ? 100 + random.below(100) : 6000 + random.below(100)
+  const other = topology.networks.some((network) => network.segment === segment) ? chosen.segment! : segment
+  return {
+    ...topology,
+    networks: topology.networks.map((network) => (network === chosen ? { ...network, segment: other } : network)),
+  }
+}
+
+function learned(intent: Intent, random: Random): Intent {
+  const network = pick(random, intent.topology.networks).name
+  const mac = 0x020000aa0000n + BigInt(random.below(6))
+  const nics = intent.topology.vms.flatMap((vm) => vm.nics)
+  const at = intent.learned.at(network, mac)
+  if (at !== undefined && random.below(2) === 0) {
+    const seenAt = at.kind === 'vnic' ? { nic: at.nic } : { switch: pick(random, at.switches) }
+    return { ...intent, learned: intent.learned.forget(network, mac, seenAt) }
+  }
+  if (nics.length > 0 && random.below(2) === 0)
+    return {
+      ...intent,
+      learned: intent.learned.learn(network, mac, { kind: 'vnic', nic: pick(random, nics).id, attachment: 0 }),
+    }
+  const switches = [`${pick(random, intent.topology.hosts).name}/br-int`]
+  return { ...intent, learned: intent.learned.learn(network, mac, { kind: 'outside', switches }) }
+}
+
+/** Persistent maps as plain ones, so that only what is in them counts. */
+function plain(value: unknown): unknown {
+  if (value instanceof LearnedAddresses) return plain(value.byNetwork)
+  if (value !== null && typeof value === 'object' && Symbol.iterator in value && !Array.isArray(value))
+    return new Map([...(value as Iterable<[string, unknown]>)].map(([key, one]) => [key, plain(one)]))
+  if (Array.isArray(value)) return value.map(plain)
+  if (value === null || typeof value !== 'object') return value
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, plain(one)]))
+}
+
+const partsOf = ({ intent: _intent, topology: _topology, ...view }: View) => plain(view)
+
+function expectSame(a: SwitchState, b: SwitchState): void {
+  expect(new Map(a.ports)).toEqual(new Map(b.ports))
+  expect(new Map(a.meters)).toEqual(new Map(b.meters))
+  expect([...a.flows.keys()].sort()).toEqual([...b.flows.keys()].sort())
+  for (const [key, flow] of a.flows) expect(sameFlow(b.flows.get(key)!, flow)).toBe(true)
+  expect(a.flows.size).toBe(b.flows.size)
+}
+
+describe('a change worked out alone', () => {
+  test.each(seeds)('gives what working everything out gives (seed %i)', (seed) => {
+    const random = seeded(seed)
+    let intent: Intent = { topology: randomTopology(random), moves: new Map(), learned: new LearnedAddresses() }
+    let view = buildView(intent)
+    const compiler = new Compiler()
+    const states = new Map([...view.switches].map(([name, at]) => [name, compiler.compile(at)]))
+    for (let serial = 1; serial <= CHANGES; serial++) {
+      intent = changed(intent, random, serial)
+      const whole = buildView(intent, view)
+      view = patchView(view, intent)
+      expect(partsOf(view)).toEqual(partsOf(whole))
+      for (const [name, at] of view.switches) {
+        const before = states.get(name)!
+        const state = compiler.compile(at)
+        expectSame(state, compile(whole.switches.get(name)!))
+        const touched = messagesOf(
+          diff({ ...before, flows: new Map(before.flows) }, { ...state, flows: new Map(state.flows) }),
+        )
+        expect(messagesOf(diff(before, state)).map(textOf).sort()).toEqual(touched.map(textOf).sort())
+        states.set(name, state)
+      }
+    }
+  })
+})
+
+const textOf = (value: unknown): string =>
+  JSON.stringify(value, (_key, part: unknown) => (typeof part === 'bigint' ? part.toString() : part))
