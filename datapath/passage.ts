@@ -30,7 +30,8 @@ export function countReceived({ counters }: Port, length: number, refused: boole
 /** Why the frame can not leave through the port; where it can, it has its outer headers. */
 export function obstacle(arena: FrameArena, frame: FrameHandle, port: Port, output: Output): DropReason | undefined {
   if (port.config.state === 'closed') return 'inactive_binding'
-  if (!port.linkUp || port.flags.down) return 'link_down'
+  // What a port holds leaves later: somebody may have come by then.
+  if ((!port.linkUp && port.config.state !== 'hold') || port.flags.down) return 'link_down'
   if (port.flags.noForward) return 'no_fwd'
   if (arena.packetType[frame] !== 0) return 'no_ethernet_header'
   if (port.config.mtu !== undefined && payloadLength(arena, frame) > port.config.mtu) return 'mtu_exceeded'

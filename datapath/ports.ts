@@ -87,6 +87,8 @@ export interface PortTableOptions {
   /** Of the switch: ports without an address of their own get one made of it. */
   datapathId?: bigint
   limits?: HoldLimits
+  /** Whether a port that is made now has a link; each has where absent. */
+  hasLink?: (config: PortConfig) => boolean
 }
 
 /** The ports of one switch, and the frames that those in state `hold` keep. */
@@ -100,17 +102,19 @@ export class PortTable {
   readonly #events: PortEvents
   readonly #datapathId: bigint
   readonly #limits: HoldLimits
+  readonly #hasLink: (config: PortConfig) => boolean
   readonly #byNumber = new Map<number, MutablePort>()
   readonly #byName = new Map<string, MutablePort>()
   #ordered: MutablePort[] = []
   #lastNumber = 0
 
-  constructor({ arena, clock, events, datapathId = 0n, limits = HOLD_LIMITS }: PortTableOptions) {
+  constructor({ arena, clock, events, datapathId = 0n, limits = HOLD_LIMITS, hasLink = () => true }: PortTableOptions) {
     this.#arena = arena
     this.#clock = clock
     this.#events = events
     this.#datapathId = datapathId
     this.#limits = limits
+    this.#hasLink = hasLink
     this.shaping = new Shaping({ arena, clock, send: (port, frame) => this.#send(port, frame) })
   }
 
@@ -140,7 +144,7 @@ export class PortTable {
     const number = config.number === 0 ? this.#chooseNumber(config) : config.number
     this.#checkNumber(number, config)
     this.#checkTunnel(number, config)
-    const port = makePort({ ...config, number }, this.#clock.now())
+    const port = makePort({ ...config, number }, this.#hasLink(config), this.#clock.now())
     this.#byNumber.set(number, port)
     this.#byName.set(config.name, port)
     this.#order()
@@ -178,7 +182,7 @@ export class PortTable {
     return this.modify({ ...this.#named(name).config, state })
   }
 
-  /** A link that is down takes and gives no frames. */
+  /** A link that is down takes and gives no frames; a port in state `hold` keeps those that are to leave. */
   setLink(name: string, linkUp: boolean): void {
     const port = this.#named(name)
     if (port.linkUp === linkUp) return
@@ -402,13 +406,13 @@ export class PortTable {
 const passesAll = (port: MutablePort): boolean =>
   isLive(port) && port.flags.noForward !== true && port.config.mtu === undefined && port.queues === undefined
 
-function makePort(config: PortConfig, madeAt: Nanoseconds): MutablePort {
+function makePort(config: PortConfig, linkUp: boolean, madeAt: Nanoseconds): MutablePort {
   return {
     number: config.number,
     name: config.name,
     config,
     vlan: vlanPolicy(config),
-    linkUp: true,
+    linkUp,
     flags: {},
     madeAt,
     admitsAll: false,

@@ -69,6 +69,8 @@ export interface SwitchOptions {
   cache?: Partial<FlowCacheLimits>
   /** Times the stages of some frames. */
   stopwatch?: Stopwatch
+  /** Whether a port that is made now has a link; each has where absent. */
+  hasLink?: (port: PortConfig) => boolean
 }
 
 /** What the world outside hears of a switch. */
@@ -142,6 +144,7 @@ export class Switch {
     maxFlows = 1_000_000,
     cache = {},
     stopwatch,
+    hasLink,
   }: SwitchOptions) {
     this.name = name
     this.host = host
@@ -154,6 +157,7 @@ export class Switch {
       arena,
       clock,
       datapathId,
+      ...(hasLink && { hasLink }),
       events: {
         changed: (...change) => this.#portChanged(...change),
         transmit: (port, frame) => this.#transmit(frame, port),

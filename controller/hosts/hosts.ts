@@ -76,7 +76,7 @@ export class Hosts {
   async joined(name: string, nics: ReadonlySet<string>): Promise<void> {
     await this.settled(name)
     const wires = this.process(name)?.wires ?? []
-    const failed = wires.find(({ vnic, problem }) => problem !== '' && nics.has(vnic))
+    const failed = wires.find(({ vnic, made, problem }) => !made && problem !== '' && nics.has(vnic))
     if (failed) throw new Conflict(`${name} can not join ${failed.vnic} to ${failed.wire}: ${failed.problem}`)
   }
 

@@ -1,5 +1,6 @@
 // One host: its bridges, the patch cables between them, and the network card that uplink and tunnels share.
 
+import type { PortConfig } from '../../protocols/control/messages.ts'
 import { VXLAN_PORT } from '../../protocols/packet/vxlan.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Stopwatch } from '../../runtime/stopwatch.ts'
@@ -30,6 +31,8 @@ export interface HostWorld {
   trail?: { add(frame: FrameHandle, node: string, flow: Flow | undefined, hits: readonly Flow[]): void }
   /** Times the stages of some frames. */
   stopwatch?: Stopwatch
+  /** Whether a port that is made now has a link; each has where absent. */
+  hasLink?: (port: PortConfig) => boolean
 }
 
 export interface HostEvents {
@@ -167,6 +170,11 @@ export class Host {
     return false
   }
 
+  /** What is at the other end of the port has come, or has gone. */
+  setLink(port: string, up: boolean): void {
+    for (const { ports } of this.#switches) if (ports.byName(port) !== undefined) ports.setLink(port, up)
+  }
+
   /** The frame has left the port's switch and could not be sent. It stays the caller's. */
   unsent(port: string, frame: FrameHandle): void {
     const length = this.#world.arena.length[frame]!
@@ -191,7 +199,7 @@ export class Host {
   }
 
   #makeBridge(name: string, datapathId: bigint): Bridge {
-    const { arena, clock, trail, stopwatch } = this.#world
+    const { arena, clock, trail, stopwatch, hasLink } = this.#world
     const made: Switch = new Switch({
       name,
       host: this.name,
@@ -199,6 +207,7 @@ export class Host {
       arena,
       clock,
       ...(stopwatch && { stopwatch }),
+      ...(hasLink && { hasLink }),
       events: {
         transmit: (port, frame) => this.#transmit(port, frame),
         drop: (frame, reason, at) => this.#events.drop(frame, reason, name, at.flow),

@@ -4,6 +4,7 @@
 import { formatIpv4 } from '../../protocols/address.ts'
 import { ETHERNET_HEADER_SIZE } from '../../protocols/packet/ethernet.ts'
 import { announcesVlan } from '../../protocols/packet/vlan.ts'
+import type { PortConfig } from '../../protocols/control/messages.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Stopwatch } from '../../runtime/stopwatch.ts'
 import type { Wire } from '../../runtime/wires/wire.ts'
@@ -31,18 +32,20 @@ export interface LiveDatapathOptions {
   log: (line: string) => void
 }
 
+/** Name of the port (host.ts). */
+const UPLINK = 'uplink'
+
 /** A list for one frame, read before anything else can be written to it. */
 const single = new Int32Array(1)
 
 export class LiveDatapath {
-  /** Where the frames of VLAN networks leave for other hosts. */
-  uplink: Wire | undefined
   readonly #options: LiveDatapathOptions
   readonly #arena = new FrameArena()
   /** Frames that no socket took, by why. */
   readonly #drops = new Map<DropReason, number>()
   #host: Host | undefined
   #underlay: Underlay | undefined
+  #uplink: Wire | undefined
 
   constructor(options: LiveDatapathOptions) {
     this.#options = options
@@ -53,6 +56,27 @@ export class LiveDatapath {
     return this.#host?.bridges ?? new Map<string, Bridge>()
   }
 
+  /** Where the frames of VLAN networks leave for other hosts. */
+  get uplink(): Wire | undefined {
+    return this.#uplink
+  }
+
+  set uplink(wire: Wire | undefined) {
+    this.#uplink = wire
+    if (wire === undefined) return
+    wire.onLink = () => this.followLink(UPLINK)
+    this.followLink(UPLINK)
+  }
+
+  /** The wire of the port has come, has gone, or somebody at its other end has. */
+  followLink(port: string): void {
+    this.#host?.setLink(port, this.#wireAt(port)?.connected ?? false)
+  }
+
+  #wireAt(port: string): Wire | undefined {
+    return port === UPLINK ? this.#uplink : this.#options.wireOf(port)
+  }
+
   /** Begins anew with the bridges of `spec`; without their flows, until a controller has told them. */
   async rebuild(spec: HostSpec | undefined): Promise<void> {
     const { clock, stopwatch } = this.#options
@@ -61,7 +85,9 @@ export class LiveDatapath {
     await this.#underlay?.close()
     this.#underlay = undefined
     if (spec === undefined) return
-    const world = { arena: this.#arena, clock, ...(stopwatch && { stopwatch }) }
+    const hasLink = ({ type, name }: PortConfig) =>
+      (type !== 'vnic' && type !== 'uplink') || (this.#wireAt(name)?.connected ?? false)
+    const world = { arena: this.#arena, clock, ...(stopwatch && { stopwatch }), hasLink }
     this.#host = new Host(spec, world, {
       vnic: (_host, vnic, frame) => this.#sendTo(this.#options.wireOf(vnic), vnic, frame),
       uplink: (_host, frame) => this.#sendUplink(frame),
@@ -103,7 +129,7 @@ export class LiveDatapath {
     const { view, offset, length } = this.#arena
     const tag = announcesVlan(view.getUint16(offset[frame]! + ETHERNET_HEADER_SIZE - 2)) ? VLAN_TAG_SIZE : 0
     if (length[frame]! - ETHERNET_HEADER_SIZE - tag > this.#options.mtu) this.#drop(frame, 'mtu_exceeded')
-    else this.#sendTo(this.uplink, 'uplink', frame)
+    else this.#sendTo(this.#uplink, UPLINK, frame)
   }
 
   #sendTunnelled(frame: FrameHandle): void {

@@ -60,8 +60,12 @@ export class LiveHost {
     this.#wires = new VnicWires({
       clock,
       received: (vnic, bytes) => this.#datapath.fromVnic(vnic, bytes),
-      changed: () => this.#tell(),
+      changed: (vnic) => {
+        this.#datapath.followLink(vnic)
+        this.#tell()
+      },
       log,
+      warn: options.warn ?? log,
     })
     this.#datapath = new LiveDatapath({ ...options, wireOf: (vnic) => this.#wires.get(vnic) })
   }
@@ -69,9 +73,10 @@ export class LiveHost {
   /** Runs the host. Rejects where its uplink can not be had. */
   static async start(options: LiveHostOptions): Promise<LiveHost> {
     const host = new LiveHost(options)
-    const { uplink, controllers, log } = options
+    const { uplink, controllers, log, warn = log } = options
     const datapath = host.#datapath
-    if (uplink !== undefined) datapath.uplink = await openWire(uplink, (bytes) => datapath.fromUplink(bytes), log)
+    if (uplink !== undefined)
+      datapath.uplink = await openWire(uplink, (bytes) => datapath.fromUplink(bytes), { log, warn })
     for (const endpoint of controllers) host.#controllers.push(host.#dial(endpoint))
     return host
   }

@@ -14,9 +14,11 @@ export interface VnicWiresOptions {
   clock: Clock
   /** A frame that comes in at the vNIC. The bytes are the receiver's only until it returns. */
   received: (vnic: string, bytes: Uint8Array) => void
-  /** What `status` says has changed. */
-  changed: () => void
+  /** What `status` says of the vNIC has changed. */
+  changed: (vnic: string) => void
   log: (line: string) => void
+  /** Told what is wrong. */
+  warn: (line: string) => void
 }
 
 interface Plugged {
@@ -56,8 +58,9 @@ export class VnicWires {
     return [...this.#plugged].map(([vnic, { text, wire, problem }]) => ({
       vnic,
       wire: text,
+      made: wire !== undefined,
       connected: wire?.connected ?? false,
-      problem,
+      problem: wire?.problem ?? problem,
     }))
   }
 
@@ -83,25 +86,30 @@ export class VnicWires {
   }
 
   async #open(vnic: string, plugged: Plugged): Promise<void> {
-    const { received, changed, log } = this.#options
+    const { received, changed, log, warn } = this.#options
     const before = plugged.problem
     try {
-      const wire = await openWire(parseWire(plugged.text), (bytes) => received(vnic, bytes), log)
+      const wire = await openWire(parseWire(plugged.text), (bytes) => received(vnic, bytes), {
+        log: (line) => log(`${vnic}: ${line}`),
+        warn: (line) => warn(`${vnic}: ${line}`),
+      })
       if (this.#plugged.get(vnic) !== plugged) return await wire.close()
       plugged.wire = wire
       plugged.problem = ''
-      wire.onLink = changed
+      wire.onLink = () => changed(vnic)
     } catch (error) {
       plugged.problem = error instanceof Error ? error.message : String(error)
     }
     if (plugged.problem === before) return
-    log(plugged.problem === '' ? `${vnic}: ${plugged.text} is there` : `${vnic}: ${plugged.text}: ${plugged.problem}`)
-    changed()
+    if (plugged.problem === '') log(`${vnic}: ${plugged.text} is there`)
+    else warn(`${vnic}: ${plugged.text}: ${plugged.problem}`)
+    changed(vnic)
   }
 
   async #unplug(vnic: string): Promise<void> {
     const wire = this.get(vnic)
     this.#plugged.delete(vnic)
+    if (wire !== undefined) this.#options.changed(vnic)
     await wire?.close()
   }
 }

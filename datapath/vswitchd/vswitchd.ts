@@ -161,7 +161,8 @@ export class Vswitchd {
 
   /** The port has a link for as long as somebody is at the other end of its wire. */
   async #attach({ number, name }: Port, spec: WireSpec): Promise<void> {
-    const opening = openWire(spec, (bytes) => this.#receive(bytes, number), this.#options.log)
+    const { log } = this.#options
+    const opening = openWire(spec, (bytes) => this.#receive(bytes, number), { log, warn: log })
     const wire = await at(formatWire(spec), opening)
     this.#wires.set(number, wire)
     const follow = () => this.device.ports.setLink(name, wire.connected)

@@ -193,7 +193,7 @@ function keyOf({ port, frame, tunnel }: Arrival): Uint32Array {
 /** What keeps frames from coming in as much as from going out. */
 function refusalAt({ config, linkUp, flags }: Port): string | undefined {
   if (config.state === 'closed') return 'inactive_binding'
-  return !linkUp || flags.down ? 'link_down' : undefined
+  return (!linkUp && config.state !== 'hold') || flags.down ? 'link_down' : undefined
 }
 
 function writeMac(bytes: Uint8Array, mac: bigint): void {

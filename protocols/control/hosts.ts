@@ -37,8 +37,10 @@ export interface HostStatus {
 }
 
 export interface WireStatus extends VnicWire {
+  /** The host's end of it is there. */
+  made: boolean
   /** Somebody is at the other end, as far as that can be known. */
   connected: boolean
-  /** Why there is no such wire, '' where there is. */
+  /** Why it is not made, or nobody is there; '' where nothing is known to be wrong. */
   problem: string
 }

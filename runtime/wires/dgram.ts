@@ -30,6 +30,7 @@ export async function openDatagrams(spec: DatagramSpec, received: Received): Pro
   return {
     name: formatWire({ kind: 'dgram', local: { host: local.host, port: socket.address().port }, remote }),
     connected: true,
+    problem: '',
     onLink: () => {},
     send: (bytes) => {
       if (!open || bytes.length > LONGEST_DATAGRAM[family] || socket.getSendQueueSize() > LARGEST_BACKLOG) return false

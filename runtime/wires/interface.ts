@@ -9,7 +9,7 @@ import { PacketBatch } from './packet-batch.ts'
 import { formatWire } from './parse.ts'
 import type { Watch } from './readiness.ts'
 import { READABLE, watch } from './readiness.ts'
-import type { InterfaceSpec, Log, Received, Wire } from './wire.ts'
+import type { InterfaceSpec, Received, Voices, Wire } from './wire.ts'
 
 const AF_PACKET = 17
 const SOCK_RAW = 3
@@ -40,7 +40,7 @@ let shared: PacketBatch | undefined
 const outgoing = Buffer.alloc(OFFLOAD_HEADER_SIZE + LONGEST_FRAME)
 
 /** Rejects without root, without koffi, or where there is no such interface. */
-export async function openInterface(spec: InterfaceSpec, received: Received, log: Log): Promise<Wire> {
+export async function openInterface(spec: InterfaceSpec, received: Received, voices: Voices): Promise<Wire> {
   const native = loadNative()
   const socket = native.socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
   if (socket < 0) throw failure(native, `interface:${spec.name}: there is no packet socket to be had`)
@@ -50,7 +50,7 @@ export async function openInterface(spec: InterfaceSpec, received: Received, log
     if (index === 0) throw new Error(`interface:${spec.name}: there is no interface of this name`)
     join(native, socket, spec, index)
     shared ??= new PacketBatch(native)
-    return new InterfaceWire({ native, socket, batch: shared, index }, spec, received, log)
+    return new InterfaceWire({ native, socket, batch: shared, index }, spec, received, voices)
   } catch (error) {
     native.close(socket)
     throw error
@@ -99,20 +99,21 @@ interface Opened {
 class InterfaceWire implements Wire {
   readonly name: string
   connected: boolean
+  problem: string
   onLink: () => void = () => {}
   readonly #native: Native
   readonly #socket: number
   readonly #batch: PacketBatch
   readonly #spec: InterfaceSpec
   readonly #received: Received
-  readonly #log: Log
+  readonly #voices: Voices
   readonly #watch: Watch
   readonly #timer: NodeJS.Timeout
   #index: number
   #open = true
   #toldOfUncut = false
 
-  constructor({ native, socket, batch, index }: Opened, spec: InterfaceSpec, received: Received, log: Log) {
+  constructor({ native, socket, batch, index }: Opened, spec: InterfaceSpec, received: Received, voices: Voices) {
     this.name = formatWire(spec)
     this.#native = native
     this.#socket = socket
@@ -120,8 +121,9 @@ class InterfaceWire implements Wire {
     this.#index = index
     this.#spec = spec
     this.#received = received
-    this.#log = log
+    this.#voices = voices
     this.connected = interfaceRuns(native, socket, spec.name)
+    this.problem = this.connected ? '' : 'it is down'
     this.#watch = watch(native, socket, () => this.#read())
     this.#watch.arm(READABLE)
     this.#timer = setInterval(() => this.#look(), LINK_INTERVAL)
@@ -158,7 +160,7 @@ class InterfaceWire implements Wire {
     const { offload, frame } = this.#batch.take(index)
     if (frame === undefined || finishOffload(offload, frame, this.#received) || this.#toldOfUncut) return
     this.#toldOfUncut = true
-    this.#log(
+    this.#voices.warn(
       `${this.name}: long segments that no card could be given are lost: switch their offload off at the other end`,
     )
   }
@@ -166,20 +168,30 @@ class InterfaceWire implements Wire {
   /** Whether the link is up; and finds the interface again where another of its name has taken its place. */
   #look(): void {
     const index = interfaceIndex(this.#native, this.#socket, this.#spec.name)
-    if (index !== 0 && index !== this.#index) this.#rejoin(index)
-    const up = index !== 0 && interfaceRuns(this.#native, this.#socket, this.#spec.name)
-    if (up === this.connected) return
-    this.connected = up
-    this.#log(`${this.name}: it is ${up ? 'up' : index === 0 ? 'gone' : 'down'}`)
+    const problem = this.#bindAgain(index) ?? this.#whyDown(index)
+    if (problem === this.problem) return
+    this.problem = problem
+    this.connected = problem === ''
+    const { log, warn } = this.#voices
+    if (this.connected) log(`${this.name}: it is up`)
+    else warn(`${this.name}: ${problem}`)
     this.onLink()
   }
 
-  #rejoin(index: number): void {
+  #whyDown(index: number): string {
+    if (index === 0) return 'it is gone'
+    return interfaceRuns(this.#native, this.#socket, this.#spec.name) ? '' : 'it is down'
+  }
+
+  /** @returns why it can not be had, where it can not */
+  #bindAgain(index: number): string | undefined {
+    if (index === 0 || index === this.#index) return undefined
     try {
       join(this.#native, this.#socket, this.#spec, index)
       this.#index = index
+      return undefined
     } catch (error) {
-      this.#log(error instanceof Error ? error.message : String(error))
+      return error instanceof Error ? error.message : String(error)
     }
   }
 }

@@ -6,7 +6,7 @@ import { dial, listen } from '../sockets.ts'
 import type { Channel } from '../transport.ts'
 import { LONGEST_RECORD, LONGEST_STREAMED, RecordReader, writeRecord } from './stream-frames.ts'
 import { formatWire } from './parse.ts'
-import type { Log, Received, StreamSpec, Wire } from './wire.ts'
+import type { Received, StreamSpec, Voices, Wire } from './wire.ts'
 
 /** Bytes that wait to leave; above that frames are refused. */
 const LARGEST_BACKLOG = 4 << 20
@@ -21,18 +21,19 @@ const PATIENCE = 500
 const LONGEST_DIAL = 10_000
 
 /** Listens, or begins to dial. Rejects where it can not listen. */
-export async function openStream(spec: StreamSpec, received: Received, log: Log): Promise<Wire> {
-  const wire = new StreamWire(spec, received, log)
+export async function openStream(spec: StreamSpec, received: Received, voices: Voices): Promise<Wire> {
+  const wire = new StreamWire(spec, received, voices)
   await wire.open()
   return wire
 }
 
 class StreamWire implements Wire {
   name: string
+  problem: string
   onLink: () => void = () => {}
   readonly #endpoint: StreamSpec['endpoint']
   readonly #received: Received
-  readonly #log: Log
+  readonly #voices: Voices
   #closed = false
   #attempt = new AbortController()
   #timer: NodeJS.Timeout | undefined
@@ -43,11 +44,12 @@ class StreamWire implements Wire {
   readonly #batch = Buffer.allocUnsafeSlow(BATCH)
   #batched = 0
 
-  constructor(spec: StreamSpec, received: Received, log: Log) {
+  constructor(spec: StreamSpec, received: Received, voices: Voices) {
     this.name = formatWire(spec)
     this.#endpoint = spec.endpoint
+    this.problem = spec.endpoint.passive ? 'nobody has dialled in yet' : 'is being dialled'
     this.#received = received
-    this.#log = log
+    this.#voices = voices
   }
 
   get connected(): boolean {
@@ -100,19 +102,21 @@ class StreamWire implements Wire {
         })
         this.#backoff = FIRST_BACKOFF
       } catch (error) {
-        this.#log(`${this.name}: ${error instanceof Error ? error.message : String(error)}; closed`)
+        const why = error instanceof Error ? error.message : String(error)
+        this.#voices.warn(`${this.name}: ${why}; closed`)
         this.#let(channel)
-        this.#lost(channel)
+        this.#lost(channel, why)
       }
     }
     channel.onClose = () => {
-      if (this.#channel === channel) this.#log(`${this.name}: the other end has gone`)
-      this.#lost(channel)
+      if (this.#channel === channel) this.#voices.warn(`${this.name}: the other end has gone`)
+      this.#lost(channel, 'the other end has gone')
     }
+    this.problem = ''
     if (before === undefined) {
-      this.#log(`${this.name}: connected`)
+      this.#voices.log(`${this.name}: connected`)
       this.onLink()
-    } else this.#log(`${this.name}: another has come, who takes the place of the one before`)
+    } else this.#voices.log(`${this.name}: another has come, who takes the place of the one before`)
   }
 
   /** Hears no more of the channel, and closes it. */
@@ -123,9 +127,10 @@ class StreamWire implements Wire {
     channel.close(PATIENCE)
   }
 
-  #lost(channel: Channel): void {
+  #lost(channel: Channel, why: string): void {
     if (this.#channel !== channel) return
     this.#channel = undefined
+    this.problem = why
     this.#batched = 0
     this.onLink()
     if (!this.#endpoint.passive) this.#dialAgain(false)
@@ -140,8 +145,11 @@ class StreamWire implements Wire {
     } catch (error) {
       if (this.#closed) return
       const why = error instanceof Error && error.message !== '' ? error.message : 'nobody is there'
-      if (!told) this.#log(`${this.name}: ${why}; dialled again and again`)
+      if (!told) this.#voices.warn(`${this.name}: ${why}; dialled again and again`)
+      const isNews = this.problem !== why
+      this.problem = why
       this.#dialAgain(true)
+      if (isNews) this.onLink()
     } finally {
       clearTimeout(limit)
     }

@@ -7,7 +7,7 @@ import { failure, interfaceRequest, loadNative, setInterfaceMtu, setInterfaceUp 
 import { formatWire } from './parse.ts'
 import type { Watch } from './readiness.ts'
 import { READABLE, watch, WRITABLE } from './readiness.ts'
-import type { Log, Received, TapSpec, Wire } from './wire.ts'
+import type { Received, TapSpec, Voices, Wire } from './wire.ts'
 
 const CLONE_DEVICE = '/dev/net/tun'
 const TUNSETIFF = 0x400454ca
@@ -23,6 +23,10 @@ const BURST = 64
 /** No frame of a TAP is longer: 65521 bytes of payload (IP_MAX_MTU less a header), header and tags. */
 const LONGEST_FRAME = 0x10000
 
+/** Milliseconds until one that was deleted is made again: twice as many each time. */
+const FIRST_BACKOFF = 100
+const LONGEST_BACKOFF = 5000
+
 /** Where a frame is read to; the next one takes its place. */
 const buffer = Buffer.allocUnsafeSlow(LONGEST_FRAME)
 
@@ -30,12 +34,22 @@ const buffer = Buffer.allocUnsafeSlow(LONGEST_FRAME)
  * Opens the TAP, makes it where there is none of this name, and sets it up. One that was made here goes with the wire; one that was
  * there before (`ip tuntap add`) stays. Rejects without root, without koffi, or where the name is another's.
  */
-export async function openTap(spec: TapSpec, received: Received, log: Log): Promise<Wire> {
+export async function openTap(spec: TapSpec, received: Received, voices: Voices): Promise<Wire> {
   const native = loadNative()
+  const file = openDevice(native, spec)
+  try {
+    return new TapWire(native, file, spec, received, voices)
+  } catch (error) {
+    closeSync(file)
+    throw error
+  }
+}
+
+function openDevice(native: Native, spec: TapSpec): number {
   const file = attach(native, spec.name)
   try {
     configure(native, spec)
-    return new TapWire(native, file, spec, received, log)
+    return file
   } catch (error) {
     closeSync(file)
     throw error
@@ -88,72 +102,114 @@ function configure(native: Native, { name, mtu }: TapSpec): void {
 class TapWire implements Wire {
   readonly name: string
   connected = true
+  problem = ''
   onLink: () => void = () => {}
   readonly #native: Native
-  readonly #file: number
+  readonly #spec: TapSpec
   readonly #received: Received
-  readonly #log: Log
-  readonly #watch: Watch
-  #open = true
+  readonly #voices: Voices
+  /** Undefined while it is deleted. */
+  #device: { file: number; watch: Watch } | undefined
+  #timer: NodeJS.Timeout | undefined
+  #backoff = FIRST_BACKOFF
 
-  constructor(native: Native, file: number, spec: TapSpec, received: Received, log: Log) {
+  /** @throws Error where the system has no more descriptors */
+  constructor(native: Native, file: number, spec: TapSpec, received: Received, voices: Voices) {
     this.name = formatWire(spec)
     this.#native = native
-    this.#file = file
+    this.#spec = spec
     this.#received = received
-    this.#log = log
-    this.#watch = watch(native, file, (events) => {
-      // A TAP is writable while it is up, wherever it is.
-      if ((events & WRITABLE) !== 0) this.#setLink(true)
-      this.#read()
-    })
-    this.#arm()
+    this.#voices = voices
+    this.#take(file)
   }
 
   send(bytes: Uint8Array): boolean {
-    if (!this.connected || !this.#open) return false
-    if (this.#native.write(this.#file, bytes, bytes.length) >= 0) return true
+    if (!this.connected || this.#device === undefined) return false
+    if (this.#native.write(this.#device.file, bytes, bytes.length) >= 0) return true
     if (this.#native.errno() === 'EIO') this.#setLink(false)
     return false
   }
 
   close(): Promise<void> {
-    if (this.#open) {
-      this.#open = false
-      this.#watch.close()
-      closeSync(this.#file)
-    }
+    clearTimeout(this.#timer)
+    this.#let()
     return Promise.resolve()
   }
 
-  #read(): void {
-    for (let frame = 0; frame < BURST && this.#open; frame++) {
-      const length = this.#native.read(this.#file, buffer, LONGEST_FRAME)
+  #take(file: number): void {
+    const ready = (events: number) => {
+      // A TAP is writable while it is up, wherever it is.
+      if ((events & WRITABLE) !== 0) this.#setLink(true)
+      this.#read(file)
+    }
+    this.#device = { file, watch: watch(this.#native, file, ready) }
+    this.#arm()
+  }
+
+  #let(): void {
+    this.#device?.watch.close()
+    if (this.#device !== undefined) closeSync(this.#device.file)
+    this.#device = undefined
+  }
+
+  #read(file: number): void {
+    for (let frame = 0; frame < BURST && this.#device?.file === file; frame++) {
+      const length = this.#native.read(file, buffer, LONGEST_FRAME)
       if (length > 0) this.#received(buffer.subarray(0, length))
       else if (length < 0 && this.#native.errno() !== 'EAGAIN') return this.#gone()
       else return this.#arm()
     }
-    if (this.#open) setImmediate(() => this.#read())
+    if (this.#device?.file === file) setImmediate(() => this.#read(file))
   }
 
   #arm(): void {
-    this.#watch.arm(this.connected ? READABLE : READABLE | WRITABLE)
+    this.#device?.watch.arm(this.connected ? READABLE : READABLE | WRITABLE)
   }
 
   /** That it is down is noticed when a frame is sent to it; that it is up again, at once. */
   #setLink(up: boolean): void {
     if (this.connected === up) return
     this.connected = up
-    this.#log(`${this.name}: it is ${up ? 'up' : 'down'}`)
+    this.problem = up ? '' : 'it is down'
+    const { log, warn } = this.#voices
+    if (up) log(`${this.name}: it is up`)
+    else warn(`${this.name}: it is down`)
     if (!up) this.#arm()
     // Not in the midst of the frame that was sent.
     queueMicrotask(() => this.onLink())
   }
 
-  /** Somebody has deleted it, or its namespace. It is armed no more. */
+  /** Somebody has deleted it, or its namespace. It is made again, in the namespace of this process. */
   #gone(): void {
+    this.#let()
     this.connected = false
-    this.#log(`${this.name}: it has been deleted`)
+    this.problem = 'it has been deleted'
+    this.#voices.warn(`${this.name}: it has been deleted; made again`)
+    this.#makeLater()
+    this.onLink()
+  }
+
+  #makeLater(): void {
+    this.#timer = setTimeout(() => this.#makeAgain(), this.#backoff)
+    this.#backoff = Math.min(2 * this.#backoff, LONGEST_BACKOFF)
+  }
+
+  #makeAgain(): void {
+    try {
+      this.#take(openDevice(this.#native, this.#spec))
+    } catch (error) {
+      const problem = error instanceof Error ? error.message : String(error)
+      this.#makeLater()
+      if (problem === this.problem) return
+      this.problem = problem
+      this.#voices.warn(problem)
+      return this.onLink()
+    }
+    this.#backoff = FIRST_BACKOFF
+    this.connected = true
+    this.problem = ''
+    this.#voices.log(`${this.name}: it is there again`)
+    this.#arm()
     this.onLink()
   }
 }

@@ -9,7 +9,9 @@ export interface Wire {
   readonly name: string
   /** Somebody is there: the other end of a stream, a device that is up. Of datagrams nobody knows: always. */
   readonly connected: boolean
-  /** Called when `connected` has changed, by itself and not by `close`. */
+  /** Why it is not connected, as far as that is known; '' where it is. */
+  readonly problem: string
+  /** Called when `connected` or `problem` has changed, by itself and not by `close`. */
   onLink: () => void
   /** Queues a copy; false where the frame is too long, too much waits already, or nobody is there. */
   send(bytes: Uint8Array): boolean
@@ -20,8 +22,11 @@ export interface Wire {
 /** Takes a frame that has come in. The bytes are the receiver's only until it returns. */
 export type Received = (bytes: Uint8Array) => void
 
-/** A line for people, when something happens. */
-export type Log = (line: string) => void
+/** Who is told, a line for people each, when something happens, and when that is wrong. */
+export interface Voices {
+  log: (line: string) => void
+  warn: (line: string) => void
+}
 
 export interface DatagramAddress {
   host: string

@@ -98,6 +98,15 @@ describe('a port', () => {
     expect(messages.at(-1)).toMatchObject({ type: 'portStatus', reason: 'modify', port: { name: 'p2', linkUp: false } })
   })
 
+  test('keeps what it holds while its link is down, for whoever comes', () => {
+    const { sw, receive, heard } = guestSwitch({ state: 'hold' })
+    sw.ports.setLink('p2', false)
+    expect(receive(numbered(1), 1)).toEqual([])
+    sw.ports.setLink('p2', true)
+    sw.ports.setState('p2', 'open')
+    expect(heard()).toEqual([line(2, 1)])
+  })
+
   test('lets through what fits its MTU: the payload behind the tags', () => {
     const { receive } = guestSwitch({ mtu: 46 })
     expect(receive(numbered(1), 1)).toEqual([line(2, 1)])

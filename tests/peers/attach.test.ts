@@ -86,13 +86,39 @@ describe.skipIf(refused !== undefined)(`devices of Linux${refused === undefined 
     expect(await left.ip('-brief', 'link', 'show')).toMatch(/^lo .*\n$/)
   })
 
-  test('no TAP stays behind a switch that was killed, and one that is deleted is told of', async () => {
-    const here = await namespace('sw')
+  test('no TAP stays behind a switch that was killed, and one that is deleted is made again', async () => {
+    const [here, left] = [await namespace('sw'), await namespace('l')]
     const device = await attached({ ports: ['tap1@1=tap:tap1', 'tap2@2=tap:tap2'], namespace: here })
+    await here.ip('link', 'set', 'tap1', 'netns', left.name)
+    await left.configure('tap1', '192.0.2.1/24', '2001:db8::1/64')
     await here.ip('link', 'delete', 'tap2')
     await device.linked([2], false)
-    expect(await device.stop('SIGKILL')).toContain('tap:tap2: it has been deleted')
+    await device.linked([1, 2])
+    await here.configure('tap2', '192.0.2.2/24', '2001:db8::2/64')
+    await reached(left, '192.0.2.2')
+    const said = await device.stop('SIGKILL')
+    expect(said).toContain('tap:tap2: it has been deleted; made again')
+    expect(said).toContain('tap:tap2: it is there again')
     expect(await here.ip('-brief', 'link', 'show')).toMatch(/^lo .*\n$/)
+  })
+
+  test('an interface that goes and comes back is bound again', async () => {
+    const [here, left, right] = [await namespace('sw'), await namespace('l'), await namespace('r')]
+    await here.ip('link', 'add', 'veth1', 'type', 'veth', 'peer', 'name', 'inside', 'netns', left.name)
+    await here.ip('link', 'set', 'veth1', 'up')
+    await left.configure('inside', '192.0.2.1/24', '2001:db8::1/64')
+    const device = await attached({ ports: ['veth1@1=interface:veth1', 'tap1@2=tap:tap1'], namespace: here })
+    await here.ip('link', 'set', 'tap1', 'netns', right.name)
+    await right.configure('tap1', '192.0.2.2/24', '2001:db8::2/64')
+    await reached(right, '192.0.2.1')
+    await here.ip('link', 'delete', 'veth1')
+    await device.linked([1], false)
+    await here.ip('link', 'add', 'veth1', 'type', 'veth', 'peer', 'name', 'inside', 'netns', left.name)
+    await here.ip('link', 'set', 'veth1', 'up')
+    await left.configure('inside', '192.0.2.1/24', '2001:db8::1/64')
+    await device.linked([1, 2])
+    await reached(right, '192.0.2.1')
+    expect(await device.stop()).toContain('interface:veth1: it is gone')
   })
 
   test('a name that is taken, and a device that is not there, are refused with a sentence', async () => {

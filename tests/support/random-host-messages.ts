@@ -24,6 +24,7 @@ export const HOST_MAKERS = {
     type: 'hostStatus',
     wires: few(random, () => ({
       ...randomWire(random),
+      made: chance(random, 0.5),
       connected: chance(random, 0.5),
       problem: pick(random, ['', 'no such device']),
     })),

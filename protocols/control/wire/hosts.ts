@@ -34,9 +34,10 @@ export const HOST_MESSAGES = {
     toWire: ({ wires, problem }) => ({ wires, problem }),
     fromWire: (status) => ({
       type: 'hostStatus',
-      wires: (status.wires ?? []).map(({ vnic, wire, connected, problem }): WireStatus => ({
+      wires: (status.wires ?? []).map(({ vnic, wire, made, connected, problem }): WireStatus => ({
         vnic: vnic ?? '',
         wire: wire ?? '',
+        made: made ?? false,
         connected: connected ?? false,
         problem: problem ?? '',
       })),

@@ -102,6 +102,42 @@ test('a wire that can not be had is refused, with the reason, and the one before
   await until(() => guest('b').heard.length > 0)
 })
 
+const portOf = (vnic: string) =>
+  network.controller.switches().flatMap(({ ports }) => ports.filter(({ name }) => name === vnic))[0]!
+const wireOf = (vnic: string, host: string) =>
+  network.controller.hostProcess(host)?.wires.find((wire) => wire.vnic === vnic)
+
+test('a port has a link for as long as somebody is at its wire, and the controller is told', async () => {
+  expect(['a:eth0', 'b:eth0', 'uplink'].map((name) => portOf(name).linkUp)).toEqual([true, true, true])
+  await guest('b').close()
+  await until(() => !portOf('b:eth0').linkUp)
+  expect(wireOf('b:eth0', 'h2')).toMatchObject({ made: true, connected: false, problem: 'the other end has gone' })
+  const sent = async () => (await network.controller.portStatistics('h2')).find(({ name }) => name === 'b:eth0')!
+  guest('a').send(datagram('a', 'b'))
+  let dropped = 0n
+  while (dropped === 0n) dropped = (await sent()).sentDropped
+  expect((await sent()).sentPackets).toBe(0n)
+  await network.stopController()
+  await network.startController(2n)
+  await network.settled()
+  // A controller that comes later learns of it as well.
+  expect(portOf('b:eth0').linkUp).toBe(false)
+  const again = await network.join('b:eth0', 'h2')
+  await until(() => portOf('b:eth0').linkUp)
+  expect(wireOf('b:eth0', 'h2')).toMatchObject({ connected: true, problem: '' })
+  guest('a').send(datagram('a', 'b', 30, 7))
+  await until(() => again.heard.length > 0)
+  expect(again.heard.map(hex)).toEqual([hex(datagram('a', 'b', 30, 7))])
+  await network.controller.detach('b:eth0')
+  await until(() => !portOf('b:eth0').linkUp)
+})
+
+test('a wire to a place where nobody is says so, and is no reason to refuse it', async () => {
+  await network.controller.attach('a', 'stream:tcp:127.0.0.1:1')
+  await until(() => wireOf('a:eth0', 'h1')?.problem.includes('ECONNREFUSED') === true)
+  expect([portOf('a:eth0').linkUp, wireOf('a:eth0', 'h1')?.made]).toEqual([false, true])
+})
+
 test('what does not fit the network between hosts is dropped, and what just fits is not', async () => {
   // 1500 less IPv4, UDP, VXLAN and the inner Ethernet header leave 1450 bytes of inner IP packet.
   const longest = 1450 - 28

@@ -61,7 +61,7 @@ class Watched {
       watched.lines.push(line)
       watched.#wake()
     }
-    watched.wire = await openWire(parseWire(text), take, log)
+    watched.wire = await openWire(parseWire(text), take, { log, warn: log })
     watched.wire.onLink = () => watched.#wake()
     return watched
   }
