@@ -8,7 +8,7 @@ import type { Nanoseconds } from '../runtime/clock.ts'
 import type { Scenario } from '../topologies/scenario.ts'
 import { formatDuration } from '../topologies/units.ts'
 import { holdsExpectation, toleratedLosses } from './expectations.ts'
-import type { LeakWitness, LossWitness, Mishap } from './judge/judge.ts'
+import type { LeakWitness, LossWitness, Mishap } from './judge/witnesses.ts'
 import type { Lab } from './lab.ts'
 import type { RunLog } from './run-log.ts'
 import { ruleText } from './rule-text.ts'
@@ -99,6 +99,7 @@ function leakOf(leak: LeakWitness, hops: Hop[], network: EmulatedNetwork): Leak 
     fromNetwork: leak.fromNetwork ?? null,
     toNetwork: leak.toNetwork ?? null,
     description: describe(leak.bytes),
+    ...(leak.why !== undefined && { why: leak.why }),
     path: hops.map(({ node }) => node).filter((node, index, nodes) => node !== nodes[index - 1]),
     rule: ruleText(hops, network),
   }

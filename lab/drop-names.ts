@@ -6,6 +6,7 @@ import type { Flow } from '../datapath/flow.ts'
 const MEANING: Readonly<Record<string, string>> = {
   classifier: 'vlan_mismatch',
   port_security: 'port_security',
+  security_groups: 'security_group',
 }
 
 /**

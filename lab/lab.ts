@@ -215,6 +215,7 @@ export class Lab {
     for (const name of added) this.dial(name)
     this.judge.amend(topology)
     await this.controller.apply(topology, by)
+    this.judge.amended()
     for (const { vm, host } of moved) this.network.resume(vm, host)
   }
 
@@ -357,8 +358,9 @@ export class Lab {
   #dropped(frame: FrameHandle, reason: DropReason, place: string, flow: Flow | undefined): void {
     const name = dropName(reason, flow)
     const id = this.#arena.id[frame]!
-    this.digest.drop(this.#instantOf(frame), place, name)
-    this.judge.dropped(id, name, place)
+    const at = this.#instantOf(frame)
+    this.digest.drop(at, place, name)
+    this.judge.dropped(id, name, place, at)
     if (this.pinger.owns(id)) this.pinger.dropped(id, name, place)
   }
 }

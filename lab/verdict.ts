@@ -80,6 +80,8 @@ export interface Leak {
   toNetwork: string | null
   /** One line, as tcpdump would print it. */
   description: string
+  /** Where security groups forbid it: which, and what no rule of theirs allows. */
+  why?: string
   path: string[]
   /** The flow that let it through, in ovs-ofctl syntax. */
   rule: string

@@ -6,6 +6,8 @@ import { SECOND } from '../../runtime/clock.ts'
 import type { FailureTarget } from '../../topologies/scenario.ts'
 import type { Topology } from '../../topologies/topology.ts'
 import type { FrameCounts } from '../verdict.ts'
+import { Checkpoints } from './groups/checkpoints.ts'
+import { fateOf, isAnswer, isComplete, isLost, isOwed, missing } from './fates.ts'
 import { Law, type Ruling } from './law.ts'
 import { NewestFrames } from './newest-frames.ts'
 import { OpenRecords, type Origin, type Record } from './open-records.ts'
@@ -15,38 +17,12 @@ import { Pairs, type PairTally } from './pairs.ts'
 import { SteadyFrames, type Block } from './steady-frames.ts'
 import { SteadyKind, type SteadyKinds } from './steady-kinds.ts'
 import type { Surroundings } from './surroundings.ts'
+import { witness, type LeakWitness, type LossWitness, type Mishap } from './witnesses.ts'
 
 /** A frame whose fate is settled is forgotten after this much time; a second copy later than that counts as doubled all the same. */
 const SETTLED_AFTER = 5 * SECOND
 /** Witnesses kept of each kind; all are counted. */
 const WITNESSES = 20
-
-export interface Witness {
-  id: number
-  source: string
-  at: Nanoseconds
-  from: string
-  fromNetwork: string | undefined
-  bytes: Uint8Array
-}
-
-export interface LeakWitness extends Witness {
-  to: string
-  toNetwork: string | undefined
-}
-
-export interface LossWitness extends Witness {
-  missed: string[]
-  reason: string
-  place: string
-}
-
-/** Something that happened to a VM's frames, for the report of its moves. */
-export interface Mishap {
-  kind: 'lost' | 'duplicated' | 'leaked'
-  at: Nanoseconds
-  nics: string[]
-}
 
 /** What a frame turned out to be at the moment it was heard. */
 export type Hearing = 'delivered' | 'answered' | 'duplicated' | 'leaked' | 'unknown'
@@ -74,6 +50,7 @@ export class Judge {
   /** By the two networks: the first frame that got from the one into the other. */
   readonly crossings = new Map<string, LeakWitness>()
   #law: Law
+  readonly #checkpoints: Checkpoints
   readonly #surroundings: Surroundings
   /** Kept where somebody wants frames of steady kinds to go in company. */
   steadyKinds: SteadyKinds | undefined
@@ -85,20 +62,31 @@ export class Judge {
 
   constructor(topology: Topology, surroundings: Surroundings) {
     this.#law = new Law(topology)
+    this.#checkpoints = new Checkpoints(topology)
     this.#surroundings = surroundings
   }
 
-  /** From here on the law is that of `topology`. Frames on their way are judged by the law they were sent under. */
+  /**
+   * From here on the law is that of `topology`. Frames on their way are judged by the law they were sent under. Where security groups
+   * change, either law will do until `amended`.
+   */
   amend(topology: Topology): void {
     this.#writeDownAll()
     this.#law = new Law(topology)
+    this.#checkpoints.amend(topology)
     this.#surroundings.amend(topology)
+  }
+
+  /** Whoever enforces it knows of the law of the last `amend`. */
+  amended(): void {
+    this.#checkpoints.amended()
   }
 
   /** The scenario breaks a link or a host: those whom no path leads to any more need not hear what is on its way. */
   break(target: FailureTarget): void {
     this.#writeDownAll()
     this.#surroundings.break(target)
+    if (target.kind === 'host') this.#checkpoints.doubtAll((nic) => this.#surroundings.hostOf(nic) === target.host)
     for (const record of this.#open) this.#noteCutOff(record)
   }
 
@@ -190,7 +178,11 @@ export class Judge {
     end: number,
     seen: Seen | undefined,
   ): Record {
-    const record = this.#open.open(id, seen === undefined ? MALFORMED : this.#rulingOn(nic, seen))
+    const general = seen === undefined ? MALFORMED : this.#rulingOn(nic, seen)
+    const ruling = this.#withGroups(nic, general, at, bytes, start, end, seen)
+    const record = this.#open.open(id, ruling)
+    // What groups say to one frame may not hold for the next.
+    record.isStirred = ruling !== general
     record.source = source
     record.number = number
     record.made = made
@@ -208,16 +200,18 @@ export class Judge {
 
   heard(id: number, nic: string, at: Nanoseconds, bytes: Uint8Array, start = 0, end = bytes.length): Hearing {
     const record = this.#find(id)
+    const seen = this.#sights.look(bytes, start, end)?.sight
+    if (record !== undefined && nic === record.nic && isAnswer(record, seen)) {
+      record.answered = record.isStirred = true
+      return 'answered'
+    }
+    const isEntitled = record === undefined || this.#entitled(record, nic, seen)
+    const why = this.#heardAtGroups(nic, at, bytes, start, end, seen)
     if (record === undefined) {
       if (id !== 0) this.frames.duplicated++
       return id === 0 ? 'unknown' : 'duplicated'
     }
-    const seen = this.#sights.look(bytes, start, end)?.sight
-    if (nic === record.nic && isAnswer(record, seen)) {
-      record.answered = record.isStirred = true
-      return 'answered'
-    }
-    if (!this.#entitled(record, nic, seen)) return this.#leaked(record, nic, at, seen)
+    if (!isEntitled || why !== undefined) return this.#leaked(record, nic, at, seen, record.ruling.refusal ?? why)
     return this.#delivered(record, nic, at, seen)
   }
 
@@ -252,10 +246,11 @@ export class Judge {
   }
 
   /** A copy of the frame ended. `reason` is a drop's name, or the policy's or user's own name for it. */
-  dropped(id: number, reason: string, place: string): void {
+  dropped(id: number, reason: string, place: string, at?: Nanoseconds): void {
     const record = this.#find(id)
     if (record === undefined) return
-    record.drops.push({ reason, place, excuses: this.#excusedBy(record, reason, place) })
+    const byGroups = this.#droppedAtGroups(record, reason, place, at ?? record.at)
+    record.drops.push({ reason, place, excuses: this.#excusedBy(record, reason, place, byGroups) })
   }
 
   pair(from: string, to: string): PairTally {
@@ -323,6 +318,48 @@ export class Judge {
     return seen.ruling
   }
 
+  #withGroups(
+    nic: string,
+    ruling: Ruling,
+    at: Nanoseconds,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    seen: Seen | undefined,
+  ): Ruling {
+    if (this.#checkpoints.areIdle || seen === undefined) return ruling
+    return this.#checkpoints.sent(nic, ruling, at, { bytes, start, end, etherType: seen.sight.etherType })
+  }
+
+  /** The vNIC hears a frame. Says why it may not, where its security groups do. */
+  #heardAtGroups(
+    nic: string,
+    at: Nanoseconds,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    seen: Sight | undefined,
+  ): string | undefined {
+    const checkpoints = this.#checkpoints
+    if (checkpoints.areIdle || seen === undefined || !checkpoints.isFiltered(nic)) return undefined
+    const network = this.#law.networkAt(nic, seen)
+    if (network === undefined) return undefined
+    return checkpoints.heard(nic, network, at, { bytes, start, end, etherType: seen.etherType })
+  }
+
+  /** Whom the drop excuses where security groups have a say; undefined where they have none. */
+  #droppedAtGroups(record: Record, reason: string, place: string, at: Nanoseconds): readonly string[] | undefined {
+    const { ruling, nic, bytes } = record
+    if (this.#checkpoints.areIdle) return undefined
+    const sight = this.#sights.look(bytes, 0, bytes.length)?.sight
+    if (sight === undefined) return undefined
+    const [host] = place.split('/')
+    const hearers = (ruling.addressed ?? ruling.must).filter((hearer) => this.#surroundings.hostOf(hearer) === host)
+    const frame = { bytes, start: 0, end: bytes.length, etherType: sight.etherType }
+    const from = { nic, isHere: record.from === host }
+    return this.#checkpoints.dropped(from, hearers, ruling, at, reason, frame)
+  }
+
   #entitled({ ruling, nic: sender }: Record, nic: string, seen: Sight | undefined): boolean {
     if (seen === undefined || nic === sender) return false
     if (ruling.may !== 'network' && !ruling.may.includes(nic)) return false
@@ -347,12 +384,18 @@ export class Judge {
     return 'delivered'
   }
 
-  #leaked(record: Record, to: string, at: Nanoseconds, seen: Sight | undefined): Hearing {
+  #leaked(record: Record, to: string, at: Nanoseconds, seen: Sight | undefined, why: string | undefined): Hearing {
     record.isStirred = true
     this.#count(record.made).leaked++
     this.#pairs.of(record.nic, to).reached++
     this.mishaps.push({ kind: 'leaked', at, nics: [record.nic, to] })
-    const leak = { ...witness(record), at, to, toNetwork: seen && this.#law.networkAt(to, seen) }
+    const leak = {
+      ...witness(record),
+      at,
+      to,
+      toNetwork: seen && this.#law.networkAt(to, seen),
+      ...(why !== undefined && { why }),
+    }
     const crossing = `${leak.fromNetwork ?? ''} ${leak.toNetwork ?? ''}`
     if (!this.crossings.has(crossing)) this.crossings.set(crossing, leak)
     if (this.leaks.length < WITNESSES) this.leaks.push(leak)
@@ -367,8 +410,14 @@ export class Judge {
   }
 
   /** Whom the loss of this copy excuses: everybody, or the vNICs named. */
-  #excusedBy({ ruling, from }: Record, reason: string, place: string): 'all' | readonly string[] {
+  #excusedBy(
+    { ruling, from }: Record,
+    reason: string,
+    place: string,
+    byGroups: readonly string[] | undefined,
+  ): 'all' | readonly string[] {
     if (ruling.excuses.includes(reason)) return 'all'
+    if (byGroups !== undefined) return byGroups
     if (reason === 'rate_limited') return ruling.limited
     if (reason === 'link_down') return this.#surroundings.isBroken(place) ? 'all' : []
     if (reason !== 'user_flow') return []
@@ -424,46 +473,3 @@ export class Judge {
 }
 
 const MALFORMED: Ruling = { network: undefined, must: [], may: [], excuses: ['malformed'], limited: [] }
-
-const missing = ({ ruling, heardBy }: Record) => ruling.must.filter((nic) => !heardBy.includes(nic))
-
-/** Nothing excuses that the vNIC has not heard the frame. */
-const isOwed = ({ drops, cutOff }: Record, nic: string): boolean =>
-  !cutOff.includes(nic) && !drops.some(({ excuses }) => excuses === 'all' || excuses.includes(nic))
-
-const isLost = (record: Record): boolean => !isComplete(record) && fateOf(record, false) === 'lost'
-
-/** Somebody heard it, and all who must. */
-function isComplete({ ruling: { must }, heardBy }: Record): boolean {
-  if (heardBy.length === 0) return false
-  for (let index = 0; index < must.length; index++) if (!heardBy.includes(must[index]!)) return false
-  return true
-}
-
-/** How the frame ended, exactly one way: DESIGN §7. */
-function fateOf(record: Record, held: boolean): 'delivered' | 'answered' | 'held' | 'lost' | { dropped: string } {
-  if (isComplete(record)) return 'delivered'
-  const { drops, answered, cutOff } = record
-  const missed = missing(record)
-  if (answered) return 'answered'
-  if (missed.some((nic) => isOwed(record, nic))) return held ? 'held' : 'lost'
-  if (held && missed.length === 0) return 'held'
-  const excuse = drops.find(({ excuses }) => excuses.length > 0)
-  return { dropped: excuse?.reason ?? (cutOff.length > 0 ? 'no_route' : (drops[0]?.reason ?? 'no_recipient')) }
-}
-
-function isAnswer(record: Record, seen: Sight | undefined): boolean {
-  if (seen === undefined || record.ruling.answer === undefined) return false
-  const isArpReply = seen.arp?.operation === 2 && seen.arp.senderMac === record.ruling.answer
-  const isAdvertisement = seen.ip?.icmpType === 136 && seen.source === record.ruling.answer
-  return isArpReply || isAdvertisement
-}
-
-const witness = (record: Record): Witness => ({
-  id: record.id,
-  source: record.number === 0 ? record.source : `${record.source}#${record.number}`,
-  at: record.at,
-  from: record.nic,
-  fromNetwork: record.ruling.network,
-  bytes: record.bytes,
-})

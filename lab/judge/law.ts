@@ -2,6 +2,7 @@
 
 import { parseIpv6, parseMac } from '../../protocols/address.ts'
 import type { Network, Nic, PortPolicy, Topology } from '../../topologies/topology.ts'
+import { addressesOf, holds, type Addresses } from './addresses.ts'
 import { isArp, isGroup, isIp, isRarp, isReserved, type IpSight, type Mac, type Sight } from './sight.ts'
 
 /** A vNIC's place in one network: untagged, native, or behind a sub-port's tag. */
@@ -12,6 +13,8 @@ interface Membership {
   /** IPv4 dotted, IPv6 as 32 hexadecimal digits. */
   addresses: ReadonlySet<string>
   policy: PortPolicy
+  /** What it may wear beside. */
+  pairs: readonly { mac: Mac; addresses: Addresses }[]
 }
 
 export interface Ruling {
@@ -29,6 +32,10 @@ export interface Ruling {
   answer?: Mac
   /** DSCP that the policy puts on it, for IP. */
   dscp?: number
+  /** Who would have to hear it, were it not for security groups; `must` where absent. */
+  addressed?: readonly string[]
+  /** Why nobody may, for people, where the sender's security groups say so. */
+  refusal?: string
 }
 
 const NOBODY: Pick<Ruling, 'must' | 'may' | 'limited'> = { must: [], may: [], limited: [] }
@@ -63,7 +70,7 @@ export class Law {
     if (sender === undefined)
       return { network: undefined, ...NOBODY, excuses: ['vlan_mismatch', 'drop_action_of_pipeline', 'table_miss'] }
     const { network, policy } = sender
-    const honesty = policy.portSecurity ? honestyOf(sender, seen) : 'honest'
+    const honesty = policy.portSecurity ? honestyWithPairs(sender, seen) : 'honest'
     if (honesty === 'spoofed') return { network, ...NOBODY, excuses: ['port_security', 'vlan_mismatch'] }
     const ruling = this.#recipients(sender, seen)
     const excuses = [...this.#excuses(sender, seen), ...(honesty === 'unsure' ? ['port_security'] : [])]
@@ -115,12 +122,15 @@ export class Law {
     const tags = new Map<number, Membership>()
     const join = (tag: number, network: string, mac: string, addresses: readonly string[]) => {
       const known = [...tags.values()].find((member) => member.network === network)
+      const { policy } = nic
+      const pairs = policy.allowedAddressPairs ?? []
       const member = known ?? {
         nic: nic.id,
         network,
         mac: Number(parseMac(mac)),
         addresses: new Set(addresses.map(comparable)),
-        policy: nic.policy,
+        policy,
+        pairs: pairs.map((pair) => ({ mac: Number(parseMac(pair.mac ?? mac)), addresses: addressesOf([pair.prefix]) })),
       }
       tags.set(tag, member)
       if (known !== undefined) return
@@ -137,6 +147,21 @@ export class Law {
   #nativeTag(nic: Nic): number {
     return nic.tag ?? this.#networks.get(nic.network!)?.segment ?? 0
   }
+}
+
+/** The same where the vNIC may wear other addresses beside its own. */
+function honestyWithPairs(sender: Membership, seen: Sight): 'honest' | 'spoofed' | 'unsure' {
+  const honesty = honestyOf(sender, seen)
+  const pairs = honesty === 'honest' ? [] : sender.pairs.filter(({ mac }) => mac === seen.source)
+  if (pairs.length === 0) return honesty
+  const { arp, ip } = seen
+  const covers = (family: 4 | 6, address: string) => pairs.some(({ addresses }) => holds(addresses, family, address))
+  if (arp !== undefined) return arp.senderMac === seen.source && covers(4, arp.sender) ? 'honest' : honesty
+  if (ip === undefined) return 'unsure'
+  const isAnnouncement = ip.icmpType === 136
+  if (covers(ip.version, isAnnouncement ? (ip.target ?? '') : ip.source)) return isAnnouncement ? 'unsure' : 'honest'
+  // A link-local address of the allowed MAC is none that the policy names.
+  return ip.version === 6 ? 'unsure' : honesty
 }
 
 /** Whether the frame wears its vNIC's own addresses; `unsure` where the policy leaves a choice to whoever enforces it. */

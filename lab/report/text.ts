@@ -112,6 +112,7 @@ function firstFew<T>(witnesses: readonly T[], lines: (witness: T) => string[], a
 const leakLines = (leak: Verdict['leaks'][number]): string[] => [
   `frame ${leak.frame} (${leak.source}) at ${leak.at}: ${leak.from} (${leak.fromNetwork ?? 'no network'}) was heard by ${leak.to} (${leak.toNetwork ?? 'no network'})`,
   `  ${leak.description}`,
+  ...(leak.why === undefined ? [] : [`  why ${leak.why}`]),
   `  path ${leak.path.join(' -> ')}`,
   `  rule ${leak.rule}`,
 ]
