@@ -21,7 +21,9 @@ export interface Connection {
   /** Whoever enforces the policy knows of it. */
   isCertain: boolean
   isAnswered: boolean
-  heardLast: Nanoseconds
+  /** When a frame of it was last let through, surely, and perhaps. */
+  surelyLast: Nanoseconds
+  perhapsLast: Nanoseconds
   readonly course: TcpCourse | undefined
 }
 
@@ -45,8 +47,7 @@ export class Connections {
     if (talk.wholeness === 'later fragment') return this.#pairs.has(pairOf(talk)) ? 'perhaps' : 'none'
     if (talk.quoted !== undefined) return this.#ofQuoted(talk, talk.quoted, now)
     const found = this.#find(talk, now)
-    // Some tell connections of SCTP apart by addresses alone.
-    if (found === undefined) return talk.protocol === SCTP && this.#pairs.has(pairOf(talk)) ? 'perhaps' : 'none'
+    if (found === undefined) return this.#mayBeOfOther(talk) ? 'perhaps' : 'none'
     const { connection, isReply } = found
     if (talk.wholeness !== 'whole') return 'perhaps'
     const fit = talk.segment === undefined ? 'fits' : (connection.course?.fit(talk.segment, isReply) ?? 'open')
@@ -91,12 +92,18 @@ export class Connections {
 
   #goOn(connection: Connection, talk: Talk, isReply: boolean, now: Nanoseconds, isCertain: boolean): void {
     const isStale = !isSure(connection, now)
+    if (talk.segment !== undefined) this.#follow(connection.course, talk.segment, isReply, isCertain)
+    connection.perhapsLast = now
+    // What may not have been let through keeps nothing alive, but may have begun another where this one's time was up.
+    if (!isCertain) {
+      if (isStale) connection.isCertain = false
+      return
+    }
     if (isStale && isReply) connection.isCertain = false
     if (isStale && !isReply) connection.isAnswered = false
     else if (isReply) connection.isAnswered = true
-    if (isCertain && !isReply) connection.isCertain = true
-    if (talk.segment !== undefined) this.#follow(connection.course, talk.segment, isReply, isCertain)
-    connection.heardLast = now
+    if (!isReply && !isStale) connection.isCertain = true
+    connection.surelyLast = now
   }
 
   /** What may have passed or not, or been taken for something else, leaves no window known. */
@@ -115,7 +122,8 @@ export class Connections {
       direction,
       isCertain: isCertain && opener.wholeness === 'whole' && mayOpen(opener) === 'yes',
       isAnswered: false,
-      heardLast: now,
+      surelyLast: now,
+      perhapsLast: now,
       course: segment === undefined ? undefined : new TcpCourse(segment),
     })
   }
@@ -127,9 +135,14 @@ export class Connections {
     this.refused(talk, now)
   }
 
+  /** Some tell connections of SCTP apart by addresses alone. */
+  #mayBeOfOther(talk: Talk): boolean {
+    return talk.protocol === SCTP && this.#pairs.has(pairOf(talk))
+  }
+
   #ofQuoted(error: Talk, quoted: Talk, now: Nanoseconds): Standing {
     const found = this.#find(quoted, now)
-    if (found === undefined) return 'none'
+    if (found === undefined) return this.#mayBeOfOther(quoted) ? 'perhaps' : 'none'
     const { connection } = found
     const isPlain = error.wholeness === 'whole' && quoted.wholeness !== 'fragment'
     return isPlain && connection.isCertain && !isPast(connection.course) && isSure(connection, now)
@@ -146,14 +159,14 @@ export class Connections {
 
   #alive(key: string, now: Nanoseconds): Connection | undefined {
     const connection = this.#byOpener.get(key)
-    if (connection === undefined || now - connection.heardLast <= longest(connection)) return connection
+    if (connection === undefined || now - connection.perhapsLast <= longest(connection)) return connection
     this.#byOpener.delete(key)
     return undefined
   }
 
   #sweep(now: Nanoseconds): void {
     for (const [key, connection] of this.#byOpener)
-      if (now - connection.heardLast > longest(connection)) this.#byOpener.delete(key)
+      if (now - connection.perhapsLast > longest(connection)) this.#byOpener.delete(key)
     this.#sweepAt = Math.max(FIRST_SWEEP, 2 * this.#byOpener.size)
   }
 }
@@ -175,8 +188,8 @@ export function mayOpen(talk: Talk): 'yes' | 'open' {
 /** Another connection may begin with the same ports. */
 const isPast = (course: TcpCourse | undefined): boolean => course?.phase === 'ending' || course?.phase === 'unknown'
 
-const isSure = ({ course, heardLast }: Connection, now: Nanoseconds): boolean =>
-  now - heardLast <= SURE[course?.phase ?? 'opening']
+const isSure = ({ course, surelyLast }: Connection, now: Nanoseconds): boolean =>
+  now - surelyLast <= SURE[course?.phase ?? 'opening']
 
 const longest = ({ course }: Connection): Nanoseconds => (course === undefined ? AT_MOST.other : AT_MOST.tcp)
 
