@@ -80,6 +80,10 @@ class SocketChannel implements Channel {
     if (this.#socket.writableLength > LARGEST_BACKLOG) this.#socket.destroy()
   }
 
+  later(work: () => void): void {
+    setImmediate(work)
+  }
+
   /** The stream's own 'drain' does not come where the system took all at once. Other sockets have their turn first. */
   #left(): void {
     if (!this.#piledUp || this.backlog > 0) return

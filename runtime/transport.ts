@@ -17,6 +17,8 @@ export interface Channel {
   resume(): void
   /** Closes both directions. What was sent before still arrives, if it has left within `patience` milliseconds; long where absent. */
   close(patience?: number): void
+  /** Does it in a later turn, after what others have to do by now. */
+  later(work: () => void): void
   /** The other end has said who it is: it is no longer hung up on to make room for others, nor for saying nothing. */
   known?(): void
   /** Set before the first byte can arrive, in the turn that gave out the channel. */
@@ -65,6 +67,10 @@ class MemoryChannel implements Channel {
     if (!this.#paused) return
     this.#paused = false
     if (this.other.#pending.length > 0) this.other.#deliverLater()
+  }
+
+  later(work: () => void): void {
+    this.#clock.scheduleAsync(this.#clock.now(), work)
   }
 
   close(): void {

@@ -8,11 +8,13 @@ import { asRefusal } from './refused.ts'
 
 /** A batch goes out in writes of about this size. */
 const WRITE_SIZE = 1 << 18
-/**
- * Once so many bytes have not left, what was asked for waits (Open vSwitch's OFCONN_REPLY_MAX counts messages: 100). A reader that
- * keeps up is given no more at a time, so that others have their turn.
- */
+/** Once so many bytes have not left, what was asked for waits (Open vSwitch's OFCONN_REPLY_MAX counts messages: 100). */
 const REPLY_BACKLOG = 1 << 18
+/**
+ * Bytes of a reply that a reader who keeps up is given at a time: some ten flows, a tenth of a millisecond. Then the frames that have come
+ * meanwhile have their turn, of which Node takes 32 datagrams.
+ */
+const TURN = 1 << 9
 
 /** Gathers messages into bytes. */
 interface Gatherer {
@@ -39,6 +41,8 @@ export class Mailbox {
   #sent = 0
   #working = false
   #paused = false
+  /** It will be worked in a later turn. */
+  #awaited = false
   #closed = false
 
   /** Each message that has come and whose turn it is goes to `take`. */
@@ -106,6 +110,10 @@ export class Mailbox {
     while (!this.#closed && !this.#isBehind()) {
       const [reply] = this.#replies
       if (reply !== undefined) {
+        if (this.patient && this.#sent + this.#out.size >= TURN) {
+          this.#workLater()
+          break
+        }
         if (!reply()) this.#replies.shift()
         continue
       }
@@ -123,8 +131,17 @@ export class Mailbox {
     return this.patient && (this.#channel.backlog >= REPLY_BACKLOG || this.#sent >= REPLY_BACKLOG)
   }
 
+  #workLater(): void {
+    if (this.#awaited) return
+    this.#awaited = true
+    this.#channel.later(() => {
+      this.#awaited = false
+      this.work()
+    })
+  }
+
   #readOn(): void {
-    const pause = this.#isBehind()
+    const pause = this.#replies.length > 0 || this.#isBehind()
     if (pause === this.#paused || this.#closed) return
     this.#paused = pause
     if (pause) this.#channel.pause()

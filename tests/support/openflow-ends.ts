@@ -26,6 +26,10 @@ export class RawChannel implements Channel {
 
   resume(): void {}
 
+  later(work: () => void): void {
+    setImmediate(work)
+  }
+
   close(): void {
     this.closed = true
   }

@@ -1,5 +1,5 @@
-/** Bytes of a reply's part, about. */
-const PART_SIZE = 1 << 18
+/** Bytes of a reply's part, at most and more than there are: a part is made in one go, while frames wait. */
+const PART_SIZE = 1 << 12
 
 /** Part of a reply, and whether more follow. */
 interface Part<T> {
@@ -7,7 +7,7 @@ interface Part<T> {
   more: boolean
 }
 
-/** Items in order, cut into parts of about 256 KiB as they are taken; one part at least. */
+/** Items in order, cut into parts of some 600 bytes as they are taken; one part at least. */
 export function* inParts<T>(items: Iterable<T>, sizeOf: (item: T) => number): Generator<Part<T>> {
   let part: T[] = []
   let size = 0

@@ -5,7 +5,7 @@ import { checkFlowFilter } from '../../flow-check.ts'
 import type { Switch } from '../../switch.ts'
 import { inParts } from './parts.ts'
 
-/** The flows that the filter selects now, in messages of about 256 KiB; each says how they stand when it is taken. */
+/** The flows that the filter selects now, in messages of some 600 bytes; each says how they stand when it is taken. */
 export function flowStatistics(device: Switch, filter: FlowFilter): Iterable<MessageOf<'flowStatisticsReply'>> {
   checkFilter(filter)
   return flowStatisticsReplies(device.tables.statistics(filter))

@@ -64,6 +64,31 @@ function listen(end: Conversation): string[] {
 }
 
 describe.each(['openflow', 'control'] as const)('over %s', (dialect) => {
+  test('a long dump is made little by little, and frames have their turn in between', async () => {
+    const { join, pass } = worldOf(FLOWS)
+    const { end, far } = join(dialect)
+    const heard = listen(end)
+    await pass()
+    const turns: number[] = []
+    let sent = 0
+    const [send, later] = [far.send.bind(far), far.later.bind(far)]
+    far.send = (bytes) => {
+      sent += bytes.length
+      send(bytes)
+    }
+    far.later = (work) =>
+      later(() => {
+        turns.push(sent)
+        sent = 0
+        work()
+      })
+    end.send(DUMP, 1000)
+    while (heard.length === 0) await pass()
+    expect(heard).toEqual([`1000 ${FLOWS + 1} flows`])
+    expect(Math.max(...turns)).toBeLessThan(2048)
+    expect(turns.length).toBeGreaterThan(FLOWS / 40)
+  })
+
   test('one that asks for dumps without end and reads a little at a time gets all, and takes little memory', async () => {
     const { join, pass } = worldOf(FLOWS)
     const slow = join(dialect)
