@@ -13,6 +13,7 @@ import { replayBenches } from './replay.ts'
 import { jsonOf, tableOf } from './report.ts'
 import { restartBenches } from './restart.ts'
 import { startupBenches } from './startup.ts'
+import { streamBenches } from './stream/stream.ts'
 
 const HELP = `Usage: npm run bench -- [options] [GROUP...]
 
@@ -68,7 +69,7 @@ function groups({ rules }: Options): Record<string, readonly Bench[]> {
     startup: startupBenches,
     vectors: vectorBenches,
     control: controlBenches,
-    restart: restartBenches,
+    restart: [...restartBenches, ...streamBenches],
     replay: replayBenches,
     classifier: classifierBenches(rules),
   }

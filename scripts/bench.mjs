@@ -11,8 +11,13 @@ const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc')
 
 execFileSync(process.execPath, [join(root, 'scripts/generate-protocol.mjs')], { stdio: 'inherit' })
 execFileSync(process.execPath, [tsc, '-p', 'tsconfig.bench.json', '--outDir', build], { cwd: root, stdio: 'inherit' })
-for (const path of ['protocols/control/generated', 'package.json'])
-  cpSync(join(root, path), join(build, path), { recursive: true })
+const alongside = [
+  'protocols/control/generated',
+  'topologies/topology.schema.json',
+  'topologies/scenario.schema.json',
+  'package.json',
+]
+for (const path of alongside) cpSync(join(root, path), join(build, path), { recursive: true })
 const { status } = spawnSync(
   process.execPath,
   ['--expose-gc', join(build, 'bench/main.js'), ...process.argv.slice(2)],
