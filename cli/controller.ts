@@ -17,14 +17,14 @@ import type { LogFlags } from './log.ts'
 import { openLog, withLogOptions } from './log.ts'
 import { endpoint, repeatable } from './endpoint-option.ts'
 import { onSignals } from './signals.ts'
-import { applyNamed, named, openState } from './state.ts'
+import type { StateFlags } from './state.ts'
+import { applyNamed, named, openState, withStateOptions } from './state.ts'
 import { tlsFilesOf, warnOfExpiry, withTlsOptions } from './tls-options.ts'
 import { version } from './version.ts'
 
-interface Flags extends ApiFlags, LogFlags {
+interface Flags extends ApiFlags, LogFlags, StateFlags {
   listen: Endpoint[]
   api: Address
-  state?: string
   json?: true
 }
 
@@ -43,7 +43,7 @@ export function controllerCommand(): Command {
       ),
     )
     .addOption(addressOption('--api <address:port>'))
-    .option('--state <file>', 'keep topology, flows, wires and migrations in this file, and go on from there')
+  withStateOptions(command, 'topology, flows, wires and migrations')
   return withLogOptions(withApiOptions(withTlsOptions(command, 'pssl and HTTPS')))
     .option('--json', 'say as JSON when all is ready, and where')
     .option('--quiet', 'print nothing')
@@ -58,7 +58,10 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
   const clock = new WallClock()
   // The controller says only what somebody should look at.
   const warn = (line: string) => log.warn({}, line)
-  const state = flags.state === undefined ? undefined : await openState(flags.state, topology, { clock, log })
+  const state =
+    flags.state === undefined
+      ? undefined
+      : await openState(flags.state, topology, { clock, log, keep: flags.journalKeep })
   // A state has a generation of its own, which grows also where the wall's clock has gone back.
   const kept = state === undefined ? { generationId: BigInt(Date.now()) } : { state }
   const controller = new Controller({ clock, log: warn, probes: true, ...kept })

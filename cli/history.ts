@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { InvalidArgumentError, type Command } from 'commander'
 import type { History } from '../controller/api/history.ts'
-import type { Store } from '../runtime/store.ts'
+import type { JournalQuery, Store } from '../runtime/store.ts'
 import { ApiClient, clientCommand, print, type ClientFlags } from './client.ts'
 import { inColumns } from './columns.ts'
 
@@ -11,6 +11,12 @@ interface Flags extends ClientFlags {
   state?: string
   since?: Date
   limit: number
+}
+
+interface Found {
+  /** Oldest first. */
+  entries: Entry[]
+  whole: History['whole'] | undefined
 }
 
 /** What one request asks for at most. */
@@ -26,8 +32,12 @@ export const historyCommand = (): Command =>
     .option('--since <time>', 'nothing from before: 2026-11-21T18:00, or how long ago: 90s, 30m, 12h, 7d', timeOf)
     .option('--limit <number>', 'at most so many: the newest', countOf, 50)
     .action(async (flags: Flags) => {
-      const entries = flags.state === undefined ? await fromApi(flags) : await fromFile(flags.state, flags)
+      const { entries, whole } = flags.state === undefined ? await fromApi(flags) : await fromFile(flags.state, flags)
       print(flags, entries, table(entries))
+      const reachesBack =
+        entries.length < flags.limit && !(flags.since && whole && Date.parse(whole.since) < +flags.since)
+      if (whole !== undefined && reachesBack)
+        process.stderr.write(`older entries are not kept: it is whole after number ${whole.after}, of ${whole.since}\n`)
     })
 
 export const backupCommand = (): Command =>
@@ -41,10 +51,11 @@ export const backupCommand = (): Command =>
       print(flags, { file }, `${file} is a copy; start a controller with --state ${file} to go on from there`)
     })
 
-async function fromApi(flags: Flags): Promise<Entry[]> {
+async function fromApi(flags: Flags): Promise<Found> {
   const client = new ApiClient(flags)
   const entries: Entry[] = []
   let before: number | undefined
+  let whole: History['whole']
   do {
     const query = {
       limit: `${Math.min(PAGE, flags.limit - entries.length)}`,
@@ -54,14 +65,19 @@ async function fromApi(flags: Flags): Promise<Entry[]> {
     const page = await client.json<History>('GET', '/history', { query })
     entries.push(...page.entries)
     before = page.next
+    whole = page.whole
   } while (before !== undefined && entries.length < flags.limit)
-  return entries.reverse()
+  return { entries: entries.reverse(), whole }
 }
 
-async function fromFile(file: string, { since, limit }: Flags): Promise<Entry[]> {
-  const query = { limit, ...(since && { since: since.getTime() }) }
-  const { written } = await import('../controller/api/history.ts')
-  return (await withStore(file, (store) => store.journal(query))).map(written).reverse()
+async function fromFile(file: string, { since, limit }: Flags): Promise<Found> {
+  const query: JournalQuery = { limit, ...(since && { since: since.getTime() }) }
+  const { written, wholeAfter } = await import('../controller/api/history.ts')
+  return withStore(file, async (store) => {
+    const entries = (await store.journal(query)).map(written).reverse()
+    const forgotten = await store.forgotten()
+    return { entries, whole: forgotten && wholeAfter(forgotten) }
+  })
 }
 
 async function withStore<T>(file: string, work: (store: Store) => Promise<T>): Promise<T> {

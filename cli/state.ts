@@ -1,10 +1,45 @@
 import { existsSync } from 'node:fs'
-import { keepUnchanged } from '../controller/network/sharing.ts'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { isSameTopology } from '../controller/network/sharing.ts'
 import { changesOf } from '../controller/state/operations.ts'
-import type { State } from '../controller/state/state.ts'
+import type { JournalLimits, State } from '../controller/state/state.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Topology } from '../topologies/topology.ts'
+
+export interface StateFlags {
+  state?: string
+  journalKeep: JournalLimits
+}
+
+/** Adds the options that say where what is known is kept, and how much of the journal. */
+export const withStateOptions = (command: Command, what: string): Command =>
+  command
+    .option('--state <file>', `keep ${what} in this file, and go on from there`)
+    .addOption(
+      new Option('--journal-keep <limits>', 'how much of the journal is kept: an age, a number of entries, or `all`')
+        .default({ age: 90 * A_DAY, entries: 500_000 } satisfies JournalLimits, '90d,500000')
+        .argParser(parseLimits),
+    )
+
+const A_DAY = 86_400_000
+const UNITS = { h: 3_600_000, d: A_DAY, y: 365 * A_DAY } as const
+
+/** `90d`, `12h,10000`, `all` */
+function parseLimits(text: string): JournalLimits {
+  const limits: JournalLimits = {}
+  if (text === 'all') return limits
+  for (const part of text.split(',')) {
+    const [, count, unit] = /^([1-9]\d{0,8})([hdy])?$/.exec(part) ?? []
+    if (count === undefined)
+      throw new InvalidArgumentError(
+        'expected an age as 12h, 90d or 1y, a number of entries, both as 90d,500000, or all',
+      )
+    if (unit === undefined) limits.entries = Number(count)
+    else limits.age = Number(count) * UNITS[unit as keyof typeof UNITS]
+  }
+  return limits
+}
 
 /**
  * What `--state` names. A file that is not there is made where there is a topology to put into it. SQLite is loaded only here.
@@ -13,11 +48,13 @@ import type { Topology } from '../topologies/topology.ts'
 export async function openState(
   file: string,
   topology: Topology | undefined,
-  { clock, log }: { clock: Clock; log: Log },
+  { clock, log, keep }: { clock: Clock; log: Log; keep: JournalLimits },
 ): Promise<State> {
   if (!existsSync(file)) named(topology, file)
   const { openStateFile } = await import('../controller/state/open-state.ts')
-  return openStateFile(file, { clock, log: (line) => log.error({}, line) })
+  const state = await openStateFile(file, { clock, log: (line) => log.error({}, line) })
+  state.keepJournal(keep)
+  return state
 }
 
 /** The topology to begin with; `file` is the state that has none. @throws Error where there is none */
@@ -36,7 +73,7 @@ export async function applyNamed(
   kept: Topology,
   { apply, log }: { apply: (topology: Topology) => Promise<void>; log: Log },
 ): Promise<void> {
-  if (topology === undefined || keepUnchanged(kept, topology, DEPTH) === kept) return
+  if (topology === undefined || isSameTopology(kept, topology)) return
   const changes = Object.entries(changesOf(kept, topology)).map(
     ([kind, lists]) =>
       `${kind} ${Object.entries(lists)
@@ -47,6 +84,3 @@ export async function applyNamed(
   log.warn({}, `the topology named at the start wins over the one kept by --state, and changes it (${what})`)
   await apply(topology)
 }
-
-/** Levels of a topology; deeper than any has. */
-const DEPTH = 16

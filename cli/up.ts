@@ -8,7 +8,8 @@ import type { Address, ApiFlags } from './api-server.ts'
 import { addressOption, apiTerms, listenApi, withApiOptions } from './api-server.ts'
 import type { LogFlags } from './log.ts'
 import { openLog, withLogOptions } from './log.ts'
-import { applyNamed, named, openState } from './state.ts'
+import type { StateFlags } from './state.ts'
+import { applyNamed, named, openState, withStateOptions } from './state.ts'
 import { onSignals } from './signals.ts'
 import { withTlsOptions } from './tls-options.ts'
 import { version } from './version.ts'
@@ -17,10 +18,9 @@ import { WallClock } from '../runtime/wall-clock.ts'
 import { loadTopology } from '../topologies/load.ts'
 import type { Topology } from '../topologies/topology.ts'
 
-interface Flags extends ApiFlags, LogFlags {
+interface Flags extends ApiFlags, LogFlags, StateFlags {
   listen: Address
   seed: number
-  state?: string
   json?: true
 }
 
@@ -30,8 +30,8 @@ export function upCommand(): Command {
     .description('Starts a topology on the wall clock, with its controller and the HTTP API, until Ctrl-C.')
     .argument('[topology]', 'a topology, or a stock shape such as leaf-spine,2,4; that of --state where absent')
     .addOption(addressOption('--listen <address:port>'))
-    .option('--state <file>', 'keep topology, flows and migrations in this file, and go on from there')
     .option('--seed <number>', 'seed for jitter and loss', seed, 1)
+  withStateOptions(command, 'topology, flows and migrations')
   return withLogOptions(withApiOptions(withTlsOptions(command, 'HTTPS')))
     .option('--json', 'say as JSON when all is ready, and where')
     .option('--quiet', 'print nothing')
@@ -44,7 +44,10 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
   const terms = await apiTerms(flags.listen.host, flags, log)
   const stopAsked = onSignals()
   const clock = new WallClock()
-  const state = flags.state === undefined ? undefined : await openState(flags.state, topology, { clock, log })
+  const state =
+    flags.state === undefined
+      ? undefined
+      : await openState(flags.state, topology, { clock, log, keep: flags.journalKeep })
   try {
     const lab = await startLab(topology, state, { clock, seed: flags.seed, log, file: flags.state })
     const api = await serve(lab, terms)

@@ -16,6 +16,7 @@ import { Hosts, type HostProcess } from './hosts/hosts.ts'
 import type { Wire, Wires } from './hosts/wires.ts'
 import { wireAt, withoutWire, withWire } from './hosts/wires.ts'
 import { adopt } from './network/adopt.ts'
+import { isSameTopology } from './network/sharing.ts'
 import { placeSeenFrom } from './network/bindings.ts'
 import type { Intent, View } from './network/view.ts'
 import { buildView } from './network/build-view.ts'
@@ -144,7 +145,8 @@ export class Controller {
    */
   apply(topology: Topology, by = LOCAL): Promise<void> {
     const describe = () => applying(by, topology, this.#asked)
-    return this.#writes.run(describe, async () => {
+    const push = () => this.#greeted().then(() => this.#fleet.push())
+    const change = async (): Promise<void> => {
       const before = { asked: this.#asked, topology: this.#intent.topology }
       const adopted = adopt(topology, before.asked ?? NO_TOPOLOGY, before.topology)
       this.#migrations.checkStillPossible(adopted)
@@ -156,8 +158,12 @@ export class Controller {
         throw error
       })
       this.#emit({ type: 'topology', name: topology.name })
-      await this.#greeted()
-      await this.#fleet.push()
+      await push()
+    }
+    return this.#writes.exclusively(async () => {
+      this.#writes.check()
+      // What changes nothing is nothing to be remembered.
+      await (isSameTopology(this.#asked, topology) ? push() : this.#writes.journalled(describe, change))
     })
   }
 

@@ -1,4 +1,5 @@
-// What code may ask of that which outlives the process: values by kind and key, and a journal that only grows. One file of
+// What code may ask of that which outlives the process: values by kind and key, and a journal, which
+// grows at one end and may be forgotten at the other. One file of
 // SQLite holds it for one controller (controller/state/sqlite-store.ts).
 
 /** A value that is put, or taken away where there is none. */
@@ -47,6 +48,22 @@ export interface JournalQuery {
   limit: number
 }
 
+/** Of the journal, what may be forgotten: what is older than one or comes before the other, and is not under way. */
+export interface Expendable {
+  /** Entries of before this time, in milliseconds since 1970. */
+  olderThan?: number
+  /** Entries before this number. */
+  before?: number
+}
+
+/** Up to where the journal has been forgotten: beyond that it is whole. */
+export interface Forgotten {
+  /** Number of the last such entry. */
+  through: number
+  /** Its time, in milliseconds since 1970. */
+  at: number
+}
+
 export interface Store {
   /** All values. */
   load(): Promise<StoredEntry[]>
@@ -58,6 +75,12 @@ export interface Store {
   write(batch: Batch): Promise<void>
   /** The journal, newest first. */
   journal(query: JournalQuery): Promise<JournalEntry[]>
+  /** Numbers of the entries that have no result, in order. */
+  underWay(): Promise<number[]>
+  /** Takes the oldest entries out of the journal, up to the first that is to stay; `atMost` of them. @returns how many there were */
+  forget(expendable: Expendable, atMost: number): Promise<number>
+  /** Undefined where nothing has been. */
+  forgotten(): Promise<Forgotten | undefined>
   /** A copy of everything as it is at one instant, in a new file. @throws StateError */
   backup(file: string): Promise<void>
   close(): Promise<void>

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Type } from 'typebox'
-import type { JournalEntry } from '../../runtime/store.ts'
+import type { Forgotten, JournalEntry } from '../../runtime/store.ts'
 import type { Controller } from '../controller.ts'
 import { Conflict } from '../model.ts'
 import type { State } from '../state/state.ts'
@@ -27,6 +27,15 @@ const Entry = closed({
 
 const History = closed({
   entries: Type.Array(Entry, { description: 'Newest first.' }),
+  whole: optional(
+    closed(
+      {
+        after: whole(1, Number.MAX_SAFE_INTEGER, 'Number of the last entry that is not kept.'),
+        since: text('Its time.'),
+      },
+      { description: 'Older entries are not kept any more (--journal-keep): after this it is whole.' },
+    ),
+  ),
   next: optional(count('There are more: ask for those before this number.')),
 })
 export type History = Type.Static<typeof History>
@@ -51,9 +60,15 @@ export function historyRoutes(api: Api, controller: Controller): void {
     async ({ query: { since, before, limit = DEFAULT } }) => {
       const query = { ...(since !== undefined && { since: timeOf(since) }), ...(before !== undefined && { before }) }
       // One more than is asked for tells whether there are more.
-      const found = await stateOf(controller).journal({ ...query, limit: limit + 1 })
+      const state = stateOf(controller)
+      const found = await state.journal({ ...query, limit: limit + 1 })
       const entries = found.slice(0, limit).map(written)
-      return { entries, ...(found.length > limit && { next: entries.at(-1)!.number }) }
+      const forgotten = await state.forgotten()
+      return {
+        entries,
+        ...(forgotten && { whole: wholeAfter(forgotten) }),
+        ...(found.length > limit && { next: entries.at(-1)!.number }),
+      }
     },
   )
   api.post(
@@ -89,6 +104,8 @@ export const written = ({ at, ...entry }: JournalEntry): Type.Static<typeof Entr
   ...entry,
   at: new Date(at).toISOString(),
 })
+
+export const wholeAfter = ({ through, at }: Forgotten) => ({ after: through, since: new Date(at).toISOString() })
 
 function timeOf(since: string): number {
   const time = Date.parse(since)

@@ -1,3 +1,4 @@
+import type { Topology } from '../../topologies/topology.ts'
 import { PersistentMap } from '../persistent-map.ts'
 
 /**
@@ -6,6 +7,12 @@ import { PersistentMap } from '../persistent-map.ts'
  */
 export const keepUnchanged = <T>(before: T | undefined, now: T, depth = 1): T =>
   before !== undefined && same(before, now, depth) ? before : now
+
+/** Levels of a topology; deeper than any has. */
+const TOPOLOGY_DEPTH = 16
+
+export const isSameTopology = (before: Topology | undefined, now: Topology): boolean =>
+  before !== undefined && same(before, now, TOPOLOGY_DEPTH)
 
 function same(a: unknown, b: unknown, depth: number): boolean {
   if (Object.is(a, b)) return true

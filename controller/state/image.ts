@@ -9,7 +9,8 @@
 //   wire        vnic and host     what a vNIC is joined to there
 //   ports, tags, network  a switch, a host, a network     numbers that stand for names
 //   learned     network, address    an address that traffic has shown
-//   generation  ''        that of the last start: part of the state, and not of the image
+//   generation  ''        that of the last start: part of the state, and not of the image, as
+//   journal     forgotten  up to where the journal is not kept any more
 
 import { decodeEnvelope, encodeEnvelope } from '../../protocols/control/codec.ts'
 import type { FlowSpec } from '../../protocols/control/messages.ts'

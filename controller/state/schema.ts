@@ -25,6 +25,13 @@ const STEPS: readonly string[] = [
   // Topologies have security groups.
   `update entries set value = json_insert(value, '$.addressGroups', json('[]'), '$.securityGroups', json('[]'))
      where kind = 'topology';`,
+  // Only what is told to be forgotten goes: first the mark moves, by which readers see it, and then what is behind it.
+  `create index journal_under_way on journal (number) where result is null;
+   drop trigger journal_entry_stays;
+   create trigger journal_entry_stays before delete on journal
+     when old.result is null or old.number >
+       coalesce((select json_extract(value, '$.through') from entries where kind = 'journal' and key = 'forgotten'), 0)
+     begin select raise(abort, 'what is in the journal stays'); end;`,
 ]
 
 /** The version that this program writes. */

@@ -5,7 +5,15 @@
 import { closeSync, existsSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type Sqlite from 'better-sqlite3'
-import type { Batch, JournalEntry, JournalQuery, Store, StoredEntry } from '../../runtime/store.ts'
+import type {
+  Batch,
+  Expendable,
+  Forgotten,
+  JournalEntry,
+  JournalQuery,
+  Store,
+  StoredEntry,
+} from '../../runtime/store.ts'
 import { StateError } from '../../runtime/store.ts'
 import { bringForward } from './schema.ts'
 
@@ -25,6 +33,9 @@ interface JournalRow {
   arguments: string
   result: string | null
 }
+
+/** Under which kind and key it stands up to where the journal has been forgotten (schema.ts). */
+const FORGOTTEN = ['journal', 'forgotten'] as const
 
 /** Milliseconds to wait for another process that lets go of the file. */
 const PATIENCE = 200
@@ -90,6 +101,8 @@ export class SqliteStore implements Store {
   readonly #append: Sqlite.Statement
   readonly #complete: Sqlite.Statement
   readonly #read: Sqlite.Statement
+  readonly #oldest: Sqlite.Statement
+  readonly #forget: Sqlite.Statement
   #waiting: Waiting[] = []
 
   constructor(db: Sqlite.Database, file: string) {
@@ -102,6 +115,8 @@ export class SqliteStore implements Store {
     this.#append = db.prepare('insert into journal values (?, ?, ?, ?, ?, ?)')
     this.#complete = db.prepare('update journal set result = ? where number = ?')
     this.#read = db.prepare('select * from journal where at >= ? and number < ? order by number desc limit ?')
+    this.#oldest = db.prepare('select number, at, result from journal order by number limit ?')
+    this.#forget = db.prepare('delete from journal where number <= ?')
   }
 
   load(): Promise<StoredEntry[]> {
@@ -116,6 +131,37 @@ export class SqliteStore implements Store {
 
   journal({ since = 0, before = Number.MAX_SAFE_INTEGER, limit }: JournalQuery): Promise<JournalEntry[]> {
     return this.#attempt(() => (this.#read.all(since, before, limit) as JournalRow[]).map(entryOf))
+  }
+
+  underWay(): Promise<number[]> {
+    const all = 'select number from journal where result is null order by number'
+    return this.#attempt(() => this.#db.prepare(all).pluck().all() as number[])
+  }
+
+  forget({ olderThan = 0, before = 0 }: Expendable, atMost: number): Promise<number> {
+    return this.#attempt(() => {
+      const oldest = this.#oldest.all(atMost) as Pick<JournalRow, 'number' | 'at' | 'result'>[]
+      const stays = oldest.findIndex(
+        ({ number, at, result }) => result === null || (at >= olderThan && number >= before),
+      )
+      const doomed = stays === -1 ? oldest : oldest.slice(0, stays)
+      const last = doomed.at(-1)
+      if (last === undefined) return 0
+      const forgotten: Forgotten = { through: last.number, at: last.at }
+      this.#db.transaction(() => {
+        this.#put.run(...FORGOTTEN, JSON.stringify(forgotten))
+        this.#forget.run(last.number)
+      })()
+      return doomed.length
+    })
+  }
+
+  forgotten(): Promise<Forgotten | undefined> {
+    const one = this.#db.prepare('select value from entries where kind = ? and key = ?').pluck()
+    return this.#attempt(() => {
+      const value = one.get(...FORGOTTEN) as string | undefined
+      return value === undefined ? undefined : (JSON.parse(value) as Forgotten)
+    })
   }
 
   async backup(file: string): Promise<void> {

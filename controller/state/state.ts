@@ -5,7 +5,7 @@
 
 import type { Clock, Timer } from '../../runtime/clock.ts'
 import { MILLISECOND, SECOND } from '../../runtime/clock.ts'
-import type { JournalEntry, JournalQuery, Store, StoredEntry } from '../../runtime/store.ts'
+import type { Forgotten, JournalEntry, JournalQuery, Store, StoredEntry } from '../../runtime/store.ts'
 import { StateError } from '../../runtime/store.ts'
 import { changesBetween, EMPTY_IMAGE, imageOf, type Image } from './image.ts'
 
@@ -23,6 +23,18 @@ export interface StateOptions {
   wallTime?: () => number
   log?: (line: string) => void
 }
+
+/** How much of the journal is kept: what goes beyond either is forgotten, the oldest first. */
+export interface JournalLimits {
+  /** Milliseconds. */
+  age?: number
+  entries?: number
+}
+
+/** Entries that are forgotten in one go, and how long others have their turn until the next, or until somebody looks again. */
+const FORGOTTEN_AT_ONCE = 500
+const BETWEEN = 50 * MILLISECOND
+const A_MINUTE = 60 * SECOND
 
 /** After so long what could wait is written. */
 const LAG = SECOND
@@ -47,6 +59,8 @@ export class State {
   #entries: JournalEntry[] = []
   #results = new Map<number, string>()
   #lastEntry: number
+  #forgetting: Timer | undefined
+  #closed = false
   #later: { image: () => Image; timer: Timer } | undefined
 
   private constructor(store: Store, options: StateOptions, found: Found) {
@@ -71,14 +85,15 @@ export class State {
     const now = (options.wallTime ?? Date.now)()
     const epoch = now - options.clock.now() / MILLISECOND
     const entries = await store.load()
-    const journal = await store.journal({ limit: RECENT })
+    const [newest] = await store.journal({ limit: 1 })
+    const forgotten = await store.forgotten()
     const generation = nextGeneration(entries, now)
     const found: Found = {
       epoch,
       image: read(entries, epoch),
       generation,
-      interrupted: journal.filter(({ result }) => result === undefined).map(({ number }) => number),
-      lastEntry: journal[0]?.number ?? 0,
+      interrupted: await store.underWay(),
+      lastEntry: Math.max(newest?.number ?? 0, forgotten?.through ?? 0),
     }
     const changes = [{ kind: 'generation', key: '', value: generation.toString() }]
     await store.write({ changes, entries: [], results: new Map() })
@@ -139,6 +154,16 @@ export class State {
     return this.#store.journal(query)
   }
 
+  /** Up to where the journal has been forgotten: beyond that it is whole. Undefined where nothing has been. */
+  forgotten(): Promise<Forgotten | undefined> {
+    return this.#store.forgotten()
+  }
+
+  /** From now on the journal keeps no more than this: little by little, beside other work, older entries are forgotten. */
+  keepJournal(limits: JournalLimits): void {
+    if (limits.age !== undefined || limits.entries !== undefined) void this.#forget(limits)
+  }
+
   /** A copy of everything, in a new file. @throws StateError */
   async backup(file: string): Promise<void> {
     await this.#saveNow()
@@ -147,8 +172,22 @@ export class State {
 
   /** What waits is saved first. */
   async close(): Promise<void> {
+    this.#closed = true
+    this.#forgetting?.cancel()
     await this.#saveNow()
     await this.#store.close()
+  }
+
+  async #forget(limits: JournalLimits): Promise<void> {
+    const { age = Infinity, entries = Infinity } = limits
+    const expendable = { olderThan: this.#wallTime() - age, before: this.#lastEntry + 1 - entries }
+    const count = await this.#store.forget(expendable, FORGOTTEN_AT_ONCE).catch((error: unknown) => {
+      this.#log(String(error))
+      return 0
+    })
+    if (this.#closed) return
+    const pause = count === FORGOTTEN_AT_ONCE ? BETWEEN : A_MINUTE
+    this.#forgetting = this.#clock.scheduleAsync(this.#clock.now() + pause, () => void this.#forget(limits))
   }
 
   async #saveNow(): Promise<void> {
@@ -170,7 +209,7 @@ interface Found {
   lastEntry: number
 }
 
-/** Entries among which those are that were under way when the process ended: one write is done after the other. */
+/** Entries that wait to be written where nothing can be: no more are kept. */
 const RECENT = 1000
 
 function read(entries: readonly StoredEntry[], epoch: number): Image {

@@ -1,6 +1,14 @@
 // A store in memory, that can be cut off as a process is that is killed: what it had taken by then is what the next one finds.
 
-import type { Batch, JournalEntry, JournalQuery, Store, StoredEntry } from '../../runtime/store.ts'
+import type {
+  Batch,
+  Expendable,
+  Forgotten,
+  JournalEntry,
+  JournalQuery,
+  Store,
+  StoredEntry,
+} from '../../runtime/store.ts'
 import { StateError } from '../../runtime/store.ts'
 
 export class MemoryStore implements Store {
@@ -14,11 +22,13 @@ export class MemoryStore implements Store {
   full = false
   readonly #entries: Map<string, StoredEntry>
   readonly #journal: Map<number, JournalEntry>
+  #forgotten: Forgotten | undefined
   #killed = false
 
   constructor(from?: MemoryStore) {
     this.#entries = new Map(from && from.#entries)
     this.#journal = new Map(from && from.#journal)
+    this.#forgotten = from && from.#forgotten
   }
 
   get killed(): boolean {
@@ -54,6 +64,25 @@ export class MemoryStore implements Store {
   async journal({ since = 0, before = Infinity, limit }: JournalQuery): Promise<JournalEntry[]> {
     const newest = [...this.#journal.values()].sort((a, b) => b.number - a.number)
     return newest.filter(({ at, number }) => at >= since && number < before).slice(0, limit)
+  }
+
+  async underWay(): Promise<number[]> {
+    return [...this.#journal.values()].flatMap(({ number, result }) => (result === undefined ? [number] : []))
+  }
+
+  async forget({ olderThan = 0, before = 0 }: Expendable, atMost: number): Promise<number> {
+    let count = 0
+    for (const { number, at, result } of [...this.#journal.values()].sort((a, b) => a.number - b.number)) {
+      if (count === atMost || result === undefined || (at >= olderThan && number >= before)) break
+      this.#journal.delete(number)
+      this.#forgotten = { through: number, at }
+      count++
+    }
+    return count
+  }
+
+  async forgotten(): Promise<Forgotten | undefined> {
+    return this.#forgotten
   }
 
   async backup(): Promise<void> {

@@ -73,6 +73,17 @@ describe('a controller that starts again', () => {
     ])
   })
 
+  test('has nothing in its journal of a topology that is asked for again as it is', async () => {
+    const fleet = await RestartingFleet.start(threeHosts())
+    await fleet.settle(fleet.controller.apply(threeHosts()))
+    await fleet.settle(fleet.controller.apply({ ...threeHosts(), name: 'other' }))
+    const journal = await fleet.state.journal({ limit: 9 })
+    expect(journal.map(({ arguments: details }) => (details as { topology: string }).topology)).toEqual([
+      'other',
+      'three-hosts',
+    ])
+  })
+
   test('asks switches to follow it with a generation that is greater each time', async () => {
     const fleet = await RestartingFleet.start(threeHosts())
     const seen = [fleet.switches.get(H1)!.generation]

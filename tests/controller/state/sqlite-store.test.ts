@@ -7,6 +7,7 @@ import { SCHEMA_VERSION } from '../../../controller/state/schema.ts'
 import { openSqliteStore } from '../../../controller/state/sqlite-store.ts'
 import { seeded } from '../../../runtime/random.ts'
 import type { Batch, Change, Store } from '../../../runtime/store.ts'
+import { MemoryStore } from '../../support/memory-store.ts'
 import { sqlite, whyNoSqlite } from '../../support/sqlite.ts'
 
 let folder: string
@@ -108,6 +109,42 @@ describe.skipIf(whyNoSqlite !== undefined)(`a store in a file of SQLite (${whyNo
       expect((await store.journal({ limit: 1 }))[0]).toEqual(entry(5, 'ok'))
       await store.close()
     })
+
+    test.each([1, 2, 3, 4])(
+      'forgets the oldest that may go, up to the first that may not, and says up to where (seed %i)',
+      async (seed) => {
+        const random = seeded(seed)
+        let store: Store = await openSqliteStore(file)
+        const twin = new MemoryStore()
+        let last = 0
+        for (let step = 0; step < 40; step++) {
+          const entries = Array.from({ length: random.below(6) }, () => ({
+            ...entry(++last, random.below(30) > 0 ? 'ok' : undefined),
+            // Clocks go back, too.
+            at: 1000 * (last - random.below(4)),
+          }))
+          const open = await twin.underWay()
+          const results = new Map(open.filter(() => random.below(4) === 0).map((number) => [number, 'ok']))
+          const expendable = { olderThan: 1000 * (last - random.below(40)), before: last - random.below(40) }
+          const atMost = 1 + random.below(20)
+          const of = async (one: Store) => {
+            await one.write(batch([], { entries, results }))
+            return {
+              count: await one.forget(expendable, atMost),
+              forgotten: await one.forgotten(),
+              underWay: await one.underWay(),
+              journal: await one.journal({ limit: 1000 }),
+            }
+          }
+          expect({ step, ...(await of(store)) }).toEqual({ step, ...(await of(twin)) })
+          if (random.below(10) > 0) continue
+          await store.close()
+          store = await openSqliteStore(file)
+        }
+        expect((await store.forgotten())?.through).toBeGreaterThan(20)
+        await store.close()
+      },
+    )
 
     test('takes a result once, and nothing that is in it changes or goes', async () => {
       const store = await openSqliteStore(file)
