@@ -155,6 +155,12 @@ export class FrameArena {
     return index
   }
 
+  /** Makes a new frame a copy of the one of this identity, which is or was somewhere else. */
+  identify(frame: FrameHandle, id: number): void {
+    this.id[frame] = id
+    if (this.watch !== undefined && id !== 0) this.watch.copied(id)
+  }
+
   /** A second frame of the same bytes, identity, trail, instant and packet type. */
   clone(frame: FrameHandle): FrameHandle {
     const copy = this.allocate(this.length[frame]!)

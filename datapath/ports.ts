@@ -11,6 +11,7 @@ import { PORT_FLAGS, ReservedPort } from '../protocols/control/messages.ts'
 import { Refused } from '../protocols/control/refused.ts'
 import type { DropReason } from './drops.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
+import { DEFAULT_HOLD, HoldQueue } from './hold-queue.ts'
 import type { PortCounters } from './port-counters.ts'
 import { CarriedCounters, noCounters } from './port-counters.ts'
 import type { PortQueues } from './queues.ts'
@@ -19,13 +20,6 @@ import { TunnelTable } from './tunnels.ts'
 import type { VlanPolicy } from './vlan-modes.ts'
 import { vlanPolicy } from './vlan-modes.ts'
 
-/** Frames and bytes that a port in state `hold` keeps at most. */
-export interface HoldLimits {
-  frames: number
-  bytes: number
-}
-
-const HOLD_LIMITS: HoldLimits = { frames: 100_000, bytes: 64 << 20 }
 const HIGHEST_NUMBER = 0xfeff
 
 /** A port as its switch has it. */
@@ -42,6 +36,8 @@ export interface Port {
   /** What the vNIC's ports elsewhere have counted. */
   readonly carried: CarriedCounters
   readonly madeAt: Nanoseconds
+  /** What it keeps in state `hold`. */
+  readonly held: HoldQueue
   /** Every Ethernet frame may come in. */
   readonly admitsAll: boolean
   /** Every frame leaves at once. */
@@ -73,11 +69,6 @@ interface MutablePort extends Port {
   passesAll: boolean
   /** Where its frames wait, where they do. */
   queues: PortQueues | undefined
-  /** Frames kept in state `hold`, in order: first those that another switch kept before, then this port's own. */
-  delivered: FrameHandle[]
-  held: FrameHandle[]
-  heldBytes: number
-  deliveredBytes: number
 }
 
 export interface PortTableOptions {
@@ -86,7 +77,6 @@ export interface PortTableOptions {
   events: PortEvents
   /** Of the switch: ports without an address of their own get one made of it. */
   datapathId?: bigint
-  limits?: HoldLimits
   /** Whether a port that is made now has a link; each has where absent. */
   hasLink?: (config: PortConfig) => boolean
 }
@@ -101,19 +91,17 @@ export class PortTable {
   readonly #clock: Clock
   readonly #events: PortEvents
   readonly #datapathId: bigint
-  readonly #limits: HoldLimits
   readonly #hasLink: (config: PortConfig) => boolean
   readonly #byNumber = new Map<number, MutablePort>()
   readonly #byName = new Map<string, MutablePort>()
   #ordered: MutablePort[] = []
   #lastNumber = 0
 
-  constructor({ arena, clock, events, datapathId = 0n, limits = HOLD_LIMITS, hasLink = () => true }: PortTableOptions) {
+  constructor({ arena, clock, events, datapathId = 0n, hasLink = () => true }: PortTableOptions) {
     this.#arena = arena
     this.#clock = clock
     this.#events = events
     this.#datapathId = datapathId
-    this.#limits = limits
     this.#hasLink = hasLink
     this.shaping = new Shaping({ arena, clock, send: (port, frame) => this.#send(port, frame) })
   }
@@ -144,7 +132,7 @@ export class PortTable {
     const number = config.number === 0 ? this.#chooseNumber(config) : config.number
     this.#checkNumber(number, config)
     this.#checkTunnel(number, config)
-    const port = makePort({ ...config, number }, this.#hasLink(config), this.#clock.now())
+    const port = this.#make({ ...config, number })
     this.#byNumber.set(number, port)
     this.#byName.set(config.name, port)
     this.#order()
@@ -171,6 +159,8 @@ export class PortTable {
     port.config = { ...config, number: port.number }
     port.vlan = vlanPolicy(port.config)
     this.#shape(port)
+    port.held.limits = config.hold ?? DEFAULT_HOLD
+    if (config.state === 'hold' && before.state !== 'hold') port.held.begin()
     if (config.state !== 'open' && before.state === 'open') this.#keepWaiting(port)
     this.#changed('modify', port, before)
     this.#settle(port)
@@ -247,7 +237,7 @@ export class PortTable {
       port: port.number,
       name: port.name,
       ...port.carried.total(port.counters),
-      held: port.delivered.length + port.held.length,
+      held: port.held.size,
       duration: BigInt(now - port.madeAt),
     }))
   }
@@ -259,59 +249,43 @@ export class PortTable {
 
   /** Keeps a frame that was to leave through a port in state `hold`; false where it has no room. */
   hold(port: Port, frame: FrameHandle): boolean {
-    const holder = port as MutablePort
-    const length = this.#arena.length[frame]
-    if (holder.held.length >= this.#limits.frames || holder.heldBytes + length > this.#limits.bytes) return false
-    holder.held.push(frame)
-    holder.heldBytes += length
-    return true
+    return port.held.keep(frame)
   }
 
   /** The frames that all ports keep. They stay the table's. */
   heldFrames(): FrameHandle[] {
-    return [...this.#ordered.flatMap((port) => [...port.delivered, ...port.held]), ...this.shaping.waiting()]
+    return [...this.#ordered.flatMap((port) => port.held.kept().map(({ frame }) => frame)), ...this.shaping.waiting()]
   }
 
-  /**
-   * Takes the frames that the port keeps, in order. They are the caller's.
-   * @throws Refused where there is no such port.
-   */
-  takeHeld(name: string): FrameHandle[] {
-    return this.#takeHeld(this.#named(name))
-  }
-
-  #takeHeld(port: MutablePort): FrameHandle[] {
-    const frames = [...port.delivered, ...port.held]
-    port.delivered = []
-    port.deliveredBytes = 0
-    port.held = []
-    port.heldBytes = 0
-    return frames
-  }
-
-  /**
-   * Sends frames that were kept elsewhere out of the port, ahead of what it keeps itself: at once where it is open, when it
-   * opens where it holds, as many as it would hold of its own. A closed port drops them. Takes ownership.
-   * @throws Refused where there is no such port; the frames are still the caller's then.
-   */
-  deliverHeld(name: string, frames: readonly FrameHandle[]): void {
-    const port = this.#named(name)
-    for (const frame of frames) this.#takeDelivered(port, frame)
-    this.#settle(port)
-  }
-
-  #takeDelivered(port: MutablePort, frame: FrameHandle): void {
-    const length = this.#arena.length[frame]
-    const { frames, bytes } = this.#limits
-    const isFull = port.delivered.length >= frames || port.deliveredBytes + length > bytes
-    if (isFull && port.config.state === 'hold') return this.#events.discard(port, frame, 'hold_overflow')
-    port.delivered.push(frame)
-    port.deliveredBytes += length
+  /** Lets what was handed to the port leave: at once where it is open. A closed port drops it. @throws Refused where there is none. */
+  settle(name: string): void {
+    this.#settle(this.#named(name))
   }
 
   /** Drops the frames that all ports keep. */
   discardHeld(reason: DropReason): void {
     for (const port of this.#ordered) this.#discardHeld(port, reason)
+  }
+
+  #make(config: PortConfig): MutablePort {
+    const expired = (frame: FrameHandle) => this.#events.discard(port, frame, 'hold_overflow')
+    const port: MutablePort = {
+      number: config.number,
+      name: config.name,
+      config,
+      vlan: vlanPolicy(config),
+      linkUp: this.#hasLink(config),
+      flags: {},
+      madeAt: this.#clock.now(),
+      held: new HoldQueue({ arena: this.#arena, clock: this.#clock, expired }),
+      admitsAll: false,
+      passesAll: false,
+      queues: undefined,
+      counters: noCounters(),
+      carried: new CarriedCounters(),
+    }
+    port.held.limits = config.hold ?? DEFAULT_HOLD
+    return port
   }
 
   #shape(port: MutablePort): void {
@@ -331,10 +305,8 @@ export class PortTable {
 
   /** What waits in its queues came before all that it will hold. It leaves them for good: where it holds nothing, it ends. */
   #keepWaiting(port: MutablePort): void {
-    for (const frame of this.shaping.takeWaiting(port.number)) {
-      port.held.push(frame)
-      port.heldBytes += this.#arena.length[frame]
-    }
+    for (const frame of this.shaping.takeWaiting(port.number))
+      if (!port.held.keep(frame)) this.#events.discard(port, frame, 'hold_overflow')
   }
 
   #changed(reason: 'add' | 'modify' | 'delete', port: MutablePort, before?: PortConfig, by?: object): void {
@@ -349,14 +321,15 @@ export class PortTable {
 
   #settle(port: MutablePort): void {
     if (port.config.state === 'hold') return
-    const frames = this.#takeHeld(port)
+    if (port.held.size === 0) return
+    const frames = port.held.takeAll()
     if (port.config.state !== 'open') for (const frame of frames) this.#events.discard(port, frame, 'inactive_binding')
     else if (port.queues !== undefined) this.shaping.enqueueFirst(port.queues, port.number, frames)
     else for (const frame of frames) this.#events.transmit(port, frame)
   }
 
   #discardHeld(port: MutablePort, reason: DropReason): void {
-    for (const frame of this.#takeHeld(port)) this.#events.discard(port, frame, reason)
+    for (const frame of port.held.takeAll()) this.#events.discard(port, frame, reason)
   }
 
   #named(name: string): MutablePort {
@@ -405,24 +378,3 @@ export class PortTable {
 
 const passesAll = (port: MutablePort): boolean =>
   isLive(port) && port.flags.noForward !== true && port.config.mtu === undefined && port.queues === undefined
-
-function makePort(config: PortConfig, linkUp: boolean, madeAt: Nanoseconds): MutablePort {
-  return {
-    number: config.number,
-    name: config.name,
-    config,
-    vlan: vlanPolicy(config),
-    linkUp,
-    flags: {},
-    madeAt,
-    admitsAll: false,
-    passesAll: false,
-    queues: undefined,
-    counters: noCounters(),
-    carried: new CarriedCounters(),
-    delivered: [],
-    deliveredBytes: 0,
-    held: [],
-    heldBytes: 0,
-  }
-}

@@ -447,6 +447,11 @@ export class Switch {
     this.#events.transmit(port, frame)
   }
 
+  /** Drops a frame that a port has no room to keep. Takes ownership. */
+  discardHeld(port: Port, frame: FrameHandle): void {
+    this.#dropAtPort(frame, 'hold_overflow', port)
+  }
+
   #dropAtPort(frame: FrameHandle, reason: DropReason, port: Port, flow?: Flow): void {
     port.counters.sentDropped++
     this.#drop(frame, reason, port, flow)

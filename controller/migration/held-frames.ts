@@ -1,4 +1,7 @@
-// Frames for a moving VM, taken from the port that kept them and not yet delivered.
+// Frames for a moving VM, kept by the ports at both its places, brought into one order and handed to one of them.
+//
+// They are read and not taken: whoever keeps them goes on to, until they are somewhere else for good. So they may be read again
+// after a restart, or handed back, and a port that is handed a frame twice knows it.
 
 import { getMac, viewOf } from '../../protocols/bytes.ts'
 import type { HeldFrame } from '../../protocols/control/messages.ts'
@@ -9,78 +12,149 @@ import type { RemoteSwitch } from '../southbound/remote-switch.ts'
 
 const SOURCE = 6
 
+/** Of one vNIC. */
+class Collected {
+  /** In the order in which they are to be delivered. */
+  frames: HeldFrame[] = []
+  /** Of each switch: the last that it kept of its own. */
+  readonly last = new Map<string, number>()
+  readonly #known = new Set<string>()
+  /** By what a frame is: those of which no second copy has come yet, as a flood that reached both places brings. */
+  readonly #single = new Map<string, HeldFrame[]>()
+  readonly #own: ReadonlySet<bigint>
+
+  constructor(nic: Nic) {
+    this.#own = new Set(attachmentsOf(nic).map(({ mac }) => mac))
+  }
+
+  /** Takes in what the switch keeps; gives how many of them are news. */
+  add(at: string, kept: readonly HeldFrame[]): number {
+    const anchors = new Map<HeldFrame, HeldFrame>()
+    const fresh: HeldFrame[] = []
+    for (const frame of kept) {
+      if (frame.origin === at) this.last.set(at, Math.max(this.last.get(at) ?? 0, frame.sequence))
+      if (this.#isKnown(frame) || this.#own.has(sourceOf(frame))) continue
+      const copy = this.#copyOf(frame)
+      if (copy !== undefined) anchors.set(frame, copy)
+      else fresh.push(frame)
+    }
+    this.frames = merged(this.frames, kept, new Set(fresh), anchors)
+    for (const frame of fresh) this.#note(frame)
+    return fresh.length
+  }
+
+  /** The same frame of the same switch. */
+  #isKnown(frame: HeldFrame): boolean {
+    const key = keyOf(frame)
+    if (this.#known.has(key)) return true
+    this.#known.add(key)
+    return false
+  }
+
+  /** A frame kept at the other place that is this very one: of two that look alike there, the first. */
+  #copyOf(frame: HeldFrame): HeldFrame | undefined {
+    const alike = this.#single.get(contentOf(frame)) ?? []
+    const place = alike.findIndex(({ origin }) => origin !== frame.origin)
+    return place < 0 ? undefined : alike.splice(place, 1)[0]
+  }
+
+  #note(frame: HeldFrame): void {
+    const content = contentOf(frame)
+    const alike = this.#single.get(content)
+    if (alike === undefined) this.#single.set(content, [frame])
+    else alike.push(frame)
+  }
+}
+
 export class HeldFrames {
-  /** Frames taken in all. */
+  /** Frames that were kept, copies left out. */
   count = 0
   readonly #fleet: Fleet
   readonly #vm: Vm
   readonly #switchOf: (nic: Nic, host: string) => string
-  /** By vNIC, in the order in which they are to be delivered. */
-  readonly #frames = new Map<string, HeldFrame[]>()
-  /** By vNIC: frames taken so far, to know the second copy of a flood that reached both places. */
-  readonly #seen = new Map<string, Set<string>>()
-  /** By vNIC: frames handed to a port, which may have to be taken back from there. */
-  readonly #handed = new Map<string, Set<string>>()
+  readonly #collected: Map<string, Collected>
+  /** By switch and vNIC: how many frames of those in order it has been handed. */
+  readonly #handed = new Map<string, number>()
 
   /** `switchOf` says on which switch of a host a vNIC has its port. */
   constructor(fleet: Fleet, vm: Vm, switchOf: (nic: Nic, host: string) => string) {
     this.#fleet = fleet
     this.#vm = vm
     this.#switchOf = switchOf
+    this.#collected = new Map(vm.nics.map((nic) => [nic.id, new Collected(nic)]))
   }
 
-  /** Takes what the VM's ports at `host` keep, to be delivered after what was taken before, in so far as copies do not tell otherwise. */
-  async takeFrom(host: string): Promise<void> {
+  /**
+   * Reads what the VM's ports at `host` keep, to be delivered after what was read before, in so far as copies do not tell
+   * otherwise. Gives how many frames are news.
+   */
+  async takeFrom(host: string): Promise<number> {
+    let news = 0
     for (const nic of this.#vm.nics) {
-      const taken = await this.#remoteAt(host, nic).takeHeldFrames(nic.id)
-      this.#keep(nic, taken)
+      const remote = this.#remoteAt(host, nic)
+      const collected = this.#collected.get(nic.id)!
+      const kept = await remote.heldFrames(nic.id, collected.last.get(remote.name))
+      news += collected.add(remote.name, kept)
+    }
+    this.count += news
+    return news
+  }
+
+  /** Hands all that was read to the VM's ports at `host`, ahead of what these keep themselves beyond that. */
+  async deliverTo(host: string): Promise<void> {
+    for (const nic of this.#vm.nics) {
+      const remote = this.#remoteAt(host, nic)
+      const { frames, last } = this.#collected.get(nic.id)!
+      const key = `${remote.name} ${nic.id}`
+      await remote.deliverFrames(nic.id, frames.slice(this.#handed.get(key)), last.get(remote.name) ?? 0)
+      this.#handed.set(key, frames.length)
     }
   }
 
-  /** Hands all that was taken to the VM's ports at `host`, ahead of what these keep themselves. */
-  async deliverTo(host: string): Promise<void> {
+  /** What was read at `host` is somewhere else for good. */
+  async forgetAt(host: string): Promise<void> {
     for (const nic of this.#vm.nics) {
-      const frames = this.#frames.get(nic.id) ?? []
-      await this.#remoteAt(host, nic).deliverFrames(nic.id, frames)
-      this.#handed.set(nic.id, new Set(frames.map(identityOf)))
-      this.#frames.delete(nic.id)
+      const remote = this.#remoteAt(host, nic)
+      await remote.forgetFrames(nic.id, this.#collected.get(nic.id)!.last.get(remote.name) ?? 0)
     }
   }
 
   #remoteAt(host: string, nic: Nic): RemoteSwitch {
     return this.#fleet.reconciler(this.#switchOf(nic, host)).remote
   }
-
-  #keep(nic: Nic, taken: readonly HeldFrame[]): void {
-    const seen = this.#seen.get(nic.id) ?? new Set<string>()
-    const own = new Set(attachmentsOf(nic).map(({ mac }) => mac))
-    const handed = this.#handed.get(nic.id) ?? new Set<string>()
-    const back = taken.filter((frame) => handed.delete(identityOf(frame)))
-    const fresh = taken.filter((frame) => !seen.has(identityOf(frame)) && !own.has(sourceOf(frame)))
-    this.#frames.set(nic.id, [...back, ...merged(this.#frames.get(nic.id) ?? [], taken, new Set(fresh))])
-    this.count += fresh.length
-    for (const frame of taken) seen.add(identityOf(frame))
-    this.#seen.set(nic.id, seen)
-  }
 }
 
-/** `fresh` of `taken` go ahead of the next frame that was kept at both places, or behind all. */
-function merged(before: HeldFrame[], taken: readonly HeldFrame[], fresh: ReadonlySet<HeldFrame>): HeldFrame[] {
-  const places = new Map(before.map((frame, index) => [identityOf(frame), index]))
-  const ahead = before.map((): HeldFrame[] => [])
+/** `fresh` of `kept` go ahead of the next frame of `before` that is among `kept`, itself or as a copy, or behind all. */
+function merged(
+  before: HeldFrame[],
+  kept: readonly HeldFrame[],
+  fresh: ReadonlySet<HeldFrame>,
+  anchors: ReadonlyMap<HeldFrame, HeldFrame>,
+): HeldFrame[] {
+  const places = new Map(before.map((frame, index) => [keyOf(frame), index]))
+  const ahead = new Map<number, HeldFrame[]>()
   let waiting: HeldFrame[] = []
-  for (const frame of taken) {
-    const place = places.get(identityOf(frame))
+  for (const frame of kept) {
+    const place = places.get(keyOf(anchors.get(frame) ?? frame))
     if (fresh.has(frame)) waiting.push(frame)
-    else if (place !== undefined) {
-      ahead[place]!.push(...waiting)
+    else if (place !== undefined && waiting.length > 0) {
+      ahead.set(place, [...(ahead.get(place) ?? []), ...waiting])
       waiting = []
     }
   }
-  return [...before.flatMap((frame, index) => [...ahead[index]!, frame]), ...waiting]
+  if (ahead.size === 0) return [...before, ...waiting]
+  return [...before.flatMap((frame, index) => [...(ahead.get(index) ?? []), frame]), ...waiting]
 }
 
-/** A trunk's guest may be sent one frame under several tags: they are not copies of each other. */
-const identityOf = ({ id, bytes }: HeldFrame): string => `${id} ${Buffer.from(bytes).toString('base64')}`
+const keyOf = ({ origin, sequence }: HeldFrame): string => `${origin} ${sequence}`
+
+/** A trunk's guest may be sent one frame under several tags: they are not copies of each other. Where there are identities, they tell. */
+const contentOf = ({ id, bytes }: HeldFrame): string =>
+  id === 0n
+    ? Buffer.from(bytes).toString('latin1')
+    : `${id} ${bytes.length} ${Buffer.from(bytes.subarray(0, HEADERS)).toString('latin1')}`
+
+/** Addresses and tags. */
+const HEADERS = 22
 
 const sourceOf = ({ bytes }: HeldFrame): bigint => getMac(viewOf(bytes), SOURCE)

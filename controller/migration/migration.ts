@@ -205,6 +205,7 @@ export class Migration {
       await attempt(problems, async () => {
         await this.#held.takeFrom(from)
         await this.#held.deliverTo(to)
+        await this.#held.forgetAt(from)
       })
     await this.#settle(to)
     await attempt(problems, () => this.#world.fleet.push(this.#switchesAt(from)))
@@ -254,6 +255,7 @@ export class Migration {
       await this.#held.takeFrom(from)
       await this.#held.deliverTo(from)
     })
+    if (this.#isAt(to)) await attempt(problems, () => this.#held.forgetAt(to))
   }
 
   async #announceBack(): Promise<void> {
@@ -354,10 +356,14 @@ export class Migration {
     return this.#world.intent().topology.hosts.find((host) => host.name === name)!
   }
 
+  /** Whether the VM's ports at the host can be asked. */
+  #isAt(host: string): boolean {
+    return this.#switchesAt(host).every((name) => this.#world.fleet.reconciler(name).connected)
+  }
+
   #comparePolicies(): MigrationStatus['policy'] {
     const { to } = this.#status
-    const there = this.#switchesAt(to).every((name) => this.#world.fleet.reconciler(name).connected)
-    if (!there || this.#policyBefore === '') return 'unknown'
+    if (!this.#isAt(to) || this.#policyBefore === '') return 'unknown'
     return this.#policyAt(to) === this.#policyBefore ? 'identical' : 'different'
   }
 
@@ -394,7 +400,7 @@ const problemOf = (problems: readonly string[]): { problem?: string } =>
   problems.length === 0 ? {} : { problem: [...new Set(problems)].join('; ') }
 
 /** Goes on where a step fails; what failed is said in the end. */
-async function attempt(problems: string[], step: () => Promise<void>): Promise<void> {
+async function attempt(problems: string[], step: () => Promise<unknown>): Promise<void> {
   try {
     await step()
   } catch (error) {

@@ -33,6 +33,9 @@ export const EVERY_FLOW: FlowFilter = { table: ALL_TABLES, match: [], cookie: 0n
 /** Connections in one message: well below what a message may hold. */
 const AT_ONCE = 10_000
 
+/** Bytes of frames in one message: the same. */
+const PORTION = 1 << 20
+
 type Change = MessageOf<'packetIn' | 'portStatus' | 'flowRemoved'>
 type Refusal = MessageOf<'error'>
 
@@ -122,20 +125,29 @@ export class RemoteSwitch {
     return (await this.#ask(this.#connection.request({ type: 'portStatisticsRequest' }))).ports
   }
 
-  /** Takes what the port has kept, until it has no more. */
-  async takeHeldFrames(port: string): Promise<HeldFrame[]> {
-    const taken: HeldFrame[] = []
-    for (;;) {
-      const parts = await this.#ask(this.#connection.requestAll({ type: 'heldFramesRequest', port }))
-      const frames = parts.flatMap((part) => part.frames)
-      if (frames.length === 0) return taken
-      taken.push(...frames)
+  /** What the port keeps, until it has no more: of its own, frames after `after`. It keeps them. */
+  async heldFrames(port: string, after = 0): Promise<HeldFrame[]> {
+    const kept = new Map<string, HeldFrame>()
+    for (let last = after; ;) {
+      const parts = await this.#ask(this.#connection.requestAll({ type: 'heldFramesRequest', port, after: last }))
+      const before = kept.size
+      for (const frame of parts.flatMap((part) => part.frames)) {
+        kept.set(`${frame.origin} ${frame.sequence}`, frame)
+        if (frame.origin === this.name) last = Math.max(last, frame.sequence)
+      }
+      if (kept.size === before) return [...kept.values()]
     }
   }
 
-  /** Hands frames to a port, ahead of those it keeps itself. */
-  async deliverFrames(port: string, frames: HeldFrame[]): Promise<void> {
-    if (frames.length > 0) await this.#order({ type: 'deliverFrames', port, frames })
+  /** Hands frames to a port, ahead of those it keeps of its own beyond `upTo`. */
+  async deliverFrames(port: string, frames: readonly HeldFrame[], upTo: number): Promise<void> {
+    for (const { items, more } of portions(frames))
+      await this.#order({ type: 'deliverFrames', port, frames: items, upTo: more ? 0 : upTo })
+  }
+
+  /** What the port was handed, and of its own what came up to this frame, is somewhere else. */
+  async forgetFrames(port: string, upTo: number): Promise<void> {
+    await this.#order({ type: 'forgetFrames', port, upTo })
   }
 
   /** What the port's vNIC has gathered at the switch: the connections of `zone` where given, the levels of these meters, and more. */
@@ -216,6 +228,22 @@ export class RemoteSwitch {
       // Replies have found their requests by now, and what only controllers say is nothing to a controller.
     }
   }
+}
+
+/** One at least. */
+function* portions(frames: readonly HeldFrame[]): Generator<{ items: HeldFrame[]; more: boolean }> {
+  let items: HeldFrame[] = []
+  let size = 0
+  for (const frame of frames) {
+    if (size > PORTION) {
+      yield { items, more: true }
+      items = []
+      size = 0
+    }
+    items.push(frame)
+    size += frame.bytes.length
+  }
+  yield { items, more: false }
 }
 
 /** The blamed message came inside a bundle; its sender knows it without. */

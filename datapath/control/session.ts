@@ -13,7 +13,7 @@ import type { Switch } from '../switch.ts'
 import { answer } from './answers.ts'
 import { Bundles } from './handlers/bundles.ts'
 import { applyChanges, ChangeRefused } from './handlers/changes.ts'
-import { deliverFrames, heldFrames } from './handlers/held-frames.ts'
+import { deliverFrames, forgetFrames, heldFrames } from './handlers/held-frames.ts'
 import { flowStatistics } from './handlers/statistics.ts'
 import { installVnicState, vnicState } from './handlers/vnic-state.ts'
 import type { RoleHolder, Roles } from './roles.ts'
@@ -45,7 +45,7 @@ const CHANGES: ReadonlySet<MessageType> = new Set<MessageType>([
   'bundleControl',
   'flushConnections',
   'deliverFrames',
-  'heldFramesRequest',
+  'forgetFrames',
   'installVnicState',
 ])
 
@@ -161,9 +161,11 @@ export class Session implements RoleHolder {
       case 'flowMonitorCancel':
         return this.#monitors.cancel(message.id)
       case 'heldFramesRequest':
-        return this.#conversation.reply(heldFrames(this.#device, message.port), xid)
+        return this.#conversation.reply(heldFrames(this.#device, message), xid)
       case 'deliverFrames':
         return deliverFrames(this.#device, message)
+      case 'forgetFrames':
+        return forgetFrames(this.#device, message)
       case 'vnicStateRequest':
         return this.#conversation.reply(vnicState(this.#device, message), xid)
       case 'installVnicState':

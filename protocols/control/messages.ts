@@ -32,6 +32,9 @@ export interface HeldFrame {
   /** Identity that follows the frame through the network; opaque to the controller. */
   id: bigint
   bytes: Uint8Array
+  /** The switch that kept it first, and the frame's place in the order in which that has kept frames for the port. */
+  origin: string
+  sequence: number
 }
 
 /** OFPCR_ROLE_*: OpenFlow 1.3 §6.3.6, in the words of today. */
@@ -187,11 +190,16 @@ export type Message =
   | { type: 'setControllerId'; controllerId: number }
   /** Ends the connections that the filter selects. */
   | { type: 'flushConnections'; filter: ConnectionFilter }
-  /** Takes the frames that a port in state `hold` has kept, in order; they are the controller's from then on. */
-  | { type: 'heldFramesRequest'; port: string }
+  /** The frames that a port keeps, in order; of the switch's own those after this one. They stay there. */
+  | { type: 'heldFramesRequest'; port: string; after: number }
   | { type: 'heldFramesReply'; port: string; frames: HeldFrame[]; more: boolean }
-  /** Sends `frames` out of the port, ahead of whatever it holds itself. */
-  | { type: 'deliverFrames'; port: string; frames: HeldFrame[] }
+  /**
+   * Sends `frames` out of the port, ahead of whatever it keeps of its own: now, or when it opens. Those that it has had already are
+   * passed over, its own (`bytes` may be empty) are moved. Of its own up to `upTo`, those that were not named here are forgotten.
+   */
+  | { type: 'deliverFrames'; port: string; frames: HeldFrame[]; upTo: number }
+  /** What the port keeps is somewhere else: what it was handed, and of its own what came up to this one. */
+  | { type: 'forgetFrames'; port: string; upTo: number }
   /** What the vNIC of this port has gathered: the connections of `zone` where given, the levels of these meters, and what is the port's own. */
   | { type: 'vnicStateRequest'; port: string; zone?: number; meters: number[] }
   | ({ type: 'vnicStateReply'; more: boolean } & VnicState)

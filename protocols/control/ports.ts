@@ -24,6 +24,14 @@ export type PortType = 'vnic' | 'patch' | 'tunnel' | 'uplink' | 'local' | 'dgram
  */
 export type PortState = 'closed' | 'hold' | 'open'
 
+/** What a port in state `hold` keeps at most; what is more, or is kept for longer, is dropped as `hold_overflow`. */
+export interface HoldLimits {
+  /** Of frames; one counts for 64 at least. */
+  bytes: number
+  /** Nanoseconds. */
+  time: number
+}
+
 /** Open vSwitch's tunnel options (ovs-vswitchd.conf.db(5)); `flow` means that the flow says it. */
 export interface TunnelOptions {
   /** Local IPv4 endpoint, as a 32-bit number. */
@@ -92,6 +100,8 @@ export interface PortConfig {
   tunnel?: TunnelOptions
   /** The patch port at the other end: switch and port name. */
   patchPeer?: { switch: string; port: string }
+  /** 64 MiB and a minute where absent. */
+  hold?: HoldLimits
   state: PortState
 }
 

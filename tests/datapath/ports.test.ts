@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { deliverFrames, forgetFrames, heldFrames } from '../../datapath/control/handlers/held-frames.ts'
 import { PortTable } from '../../datapath/ports.ts'
 import { Refused } from '../../protocols/control/refused.ts'
 import { FrameArena } from '../../datapath/frames.ts'
-import type { PortConfig } from '../../protocols/control/messages.ts'
+import type { HeldFrame, PortConfig } from '../../protocols/control/messages.ts'
 import { ReservedPort } from '../../protocols/control/messages.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
 import { flowMod, portConfig, testSwitch } from '../support/test-switch.ts'
@@ -18,6 +19,19 @@ function guestSwitch(guest: Partial<PortConfig> = {}) {
   ])
   return made
 }
+
+const kept = (origin: string, sequence: number, number: number): HeldFrame => ({
+  id: 0n,
+  bytes: numbered(number),
+  origin,
+  sequence,
+})
+
+/** What the guest's port says that it keeps, as of another switch. */
+const told = ({ sw }: ReturnType<typeof guestSwitch>): HeldFrame[] =>
+  [...heldFrames(sw, { type: 'heldFramesRequest', port: 'p2', after: 0 })].flatMap(({ frames }) =>
+    frames.map((frame) => ({ ...frame, origin: 'elsewhere' })),
+  )
 
 describe('numbers', () => {
   test('the table chooses free ones, and the local port has its own', () => {
@@ -65,16 +79,17 @@ describe('a port', () => {
     const source = guestSwitch({ state: 'hold' })
     source.receive(numbered(1), 1)
     source.receive(numbered(2), 1)
-    const moved = source.sw.ports.takeHeld('p2').map((frame) => source.arena.read(frame).slice())
-    source.sw.ports.setState('p2', 'open')
-    expect(source.heard()).toEqual([])
+    const moved = told(source)
+    expect(moved.map(({ bytes }) => bytes[0])).toEqual([1, 2])
 
     const { sw, arena, receive, heard } = guestSwitch({ state: 'hold' })
     receive(numbered(3), 1)
-    for (const bytes of moved) sw.ports.deliverHeld('p2', [arena.allocateFrom(bytes)])
+    const deliver = (frames: HeldFrame[]) => deliverFrames(sw, { type: 'deliverFrames', port: 'p2', frames, upTo: 0 })
+    deliver(moved)
+    deliver(moved)
     expect(heard()).toEqual([])
     sw.ports.setState('p2', 'open')
-    sw.ports.deliverHeld('p2', [arena.allocateFrom(numbered(4))])
+    deliver([...moved, kept('elsewhere', 3, 4)])
     expect(heard()).toEqual([line(2, 1), line(2, 2), line(2, 3), line(2, 4)])
     expect(arena.live).toBe(0)
   })
@@ -127,17 +142,64 @@ describe('a port', () => {
   })
 })
 
-test('a hold queue is bounded in frames and in bytes', () => {
-  const arena = new FrameArena()
-  const nothing = () => {}
-  const events = { changed: nothing, transmit: nothing, discard: nothing, lost: nothing }
-  const holds = (limits: { frames: number; bytes: number }) => {
-    const ports = new PortTable({ arena, clock: new VirtualClock(), events, limits })
-    const port = ports.add(portConfig({ name: 'x', state: 'hold' }))
-    return [1, 2, 3].map((number) => ports.hold(port, arena.allocateFrom(numbered(number))))
-  }
-  expect(holds({ frames: 2, bytes: 1000 })).toEqual([true, true, false])
-  expect(holds({ frames: 9, bytes: 179 })).toEqual([true, true, false])
+describe('a port that holds', () => {
+  test('keeps so many bytes, a short frame counted as the shortest of Ethernet', () => {
+    const arena = new FrameArena()
+    const nothing = () => {}
+    const events = { changed: nothing, transmit: nothing, discard: nothing, lost: nothing }
+    const holds = (bytes: number, length: number) => {
+      const ports = new PortTable({ arena, clock: new VirtualClock(), events })
+      const port = ports.add(portConfig({ name: 'x', state: 'hold', hold: { bytes, time: 1e9 } }))
+      return [1, 2, 3].map((number) => ports.hold(port, arena.allocateFrom(Buffer.alloc(length, number))))
+    }
+    expect(holds(199, 100)).toEqual([true, false, false])
+    expect(holds(200, 100)).toEqual([true, true, false])
+    expect(holds(128, 20)).toEqual([true, true, false])
+  })
+
+  test('keeps each for so long, and drops it under a name then', async () => {
+    const { receive, heard, clock, arena } = guestSwitch({ state: 'hold', hold: { bytes: 1e6, time: 1e9 } })
+    for (const number of [1, 2, 3]) {
+      receive(numbered(number), 1)
+      await clock.run(number * 4e8)
+    }
+    expect(heard()).toEqual(['drop hold_overflow at 2'])
+    await clock.run(5e9)
+    expect([heard(), arena.live, clock.next]).toEqual([Array(2).fill('drop hold_overflow at 2'), 0, Infinity])
+  })
+
+  test('puts its own among those of another switch where it is told to, and forgets those that are copies', () => {
+    const { sw, receive, heard, arena } = guestSwitch({ state: 'hold' })
+    for (const number of [2, 4, 6]) receive(numbered(number), 1)
+    const own = (sequence: number): HeldFrame => ({ ...kept(sw.name, sequence, 0), bytes: new Uint8Array() })
+    const frames = [kept('elsewhere', 1, 1), own(1), kept('elsewhere', 2, 3)]
+    for (const port of ['p2', 'p2']) deliverFrames(sw, { type: 'deliverFrames', port, frames, upTo: 2 })
+    receive(numbered(7), 1)
+    sw.ports.setState('p2', 'open')
+    deliverFrames(sw, { type: 'deliverFrames', port: 'p2', frames, upTo: 2 })
+    expect(heard()).toEqual([1, 2, 3, 6, 7].map((number) => line(2, number)))
+    expect(arena.live).toBe(0)
+  })
+
+  test('forgets what is somewhere else, and nothing that came since', () => {
+    const { sw, receive, heard, arena } = guestSwitch({ state: 'hold' })
+    for (const number of [1, 2, 3]) receive(numbered(number), 1)
+    deliverFrames(sw, { type: 'deliverFrames', port: 'p2', frames: [kept('elsewhere', 1, 9)], upTo: 0 })
+    forgetFrames(sw, { type: 'forgetFrames', port: 'p2', upTo: 2 })
+    sw.ports.setState('p2', 'open')
+    expect([heard(), arena.live]).toEqual([[line(2, 3)], 0])
+  })
+
+  test('takes frames anew in its next move, whatever their numbers', () => {
+    const { sw, heard } = guestSwitch({ state: 'hold' })
+    const deliver = (number: number) =>
+      deliverFrames(sw, { type: 'deliverFrames', port: 'p2', frames: [kept('elsewhere', 1, number)], upTo: 0 })
+    deliver(1)
+    for (const state of ['open', 'hold'] as const) sw.ports.setState('p2', state)
+    deliver(2)
+    sw.ports.setState('p2', 'open')
+    expect(heard()).toEqual([line(2, 1), line(2, 2)])
+  })
 })
 
 describe('what waits in a shaped port', () => {
@@ -169,12 +231,10 @@ describe('what waits in a shaped port', () => {
   })
 
   test('comes after what was kept elsewhere before', async () => {
-    const { sw, receive, heard, clock, arena } = guestSwitch(slow)
+    const { sw, receive, heard, clock } = guestSwitch(slow)
     for (const number of [1, 4]) receive(numbered(number), 1)
-    sw.ports.deliverHeld(
-      'p2',
-      [2, 3].map((number) => arena.allocateFrom(numbered(number))),
-    )
+    const frames = [2, 3].map((number) => kept('elsewhere', number, number))
+    deliverFrames(sw, { type: 'deliverFrames', port: 'p2', frames, upTo: 0 })
     await clock.run(10_000_000_000)
     expect(heard()).toEqual([2, 3, 4].map((number) => line(2, number)))
   })

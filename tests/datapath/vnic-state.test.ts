@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { deliverFrames, heldFrames } from '../../datapath/control/handlers/held-frames.ts'
 import { installVnicState, vnicState } from '../../datapath/control/handlers/vnic-state.ts'
 import { SECOND } from '../../runtime/clock.ts'
 import { seeded } from '../../runtime/random.ts'
@@ -35,11 +36,9 @@ function move(source: TestSwitch, target: TestSwitch): void {
   const [state] = [...vnicState(source.sw, { type: 'vnicStateRequest', port: NIC, meters: [204] })]
   const meters = state!.meters.map((one) => ({ ...one, meter: 300 }))
   installVnicState(target.sw, { ...state!, type: 'installVnicState', meters })
-  const kept = source.sw.ports.takeHeld(NIC).map((frame) => source.arena.read(frame).slice())
-  target.sw.ports.deliverHeld(
-    NIC,
-    kept.map((bytes) => target.arena.allocateFrom(bytes)),
-  )
+  const held = [...heldFrames(source.sw, { type: 'heldFramesRequest', port: NIC, after: 0 })]
+  const frames = held.flatMap((part) => part.frames).map((frame) => ({ ...frame, origin: 'source' }))
+  deliverFrames(target.sw, { type: 'deliverFrames', port: NIC, frames, upTo: 0 })
 }
 
 /** The most bits that any interval saw beyond the rate; what was heard was noted up to `late` nanoseconds after it left. */

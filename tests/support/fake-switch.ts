@@ -7,6 +7,7 @@ import type {
   FlowSpec,
   HeldFrame,
   Message,
+  MessageOf,
   MeterBand,
   PortConfig,
   PortDescription,
@@ -47,6 +48,8 @@ export class FakeSwitch {
   onChange: (change: BundledMessage) => void = () => {}
   #connection: Connection | undefined
   #channel: Channel | undefined
+  readonly #handed = new Set<string>()
+  #lastKept = 0
   #bundles = new Map<number, { xid: number; change: BundledMessage }[]>()
 
   constructor(name: string, clock: Clock) {
@@ -56,6 +59,12 @@ export class FakeSwitch {
 
   get connected(): boolean {
     return this.#connection !== undefined && !this.#connection.closed
+  }
+
+  /** From now on the port keeps these, in place of what it kept: its own, where they are not those of another switch. */
+  keep(port: string, frames: readonly (Pick<HeldFrame, 'id' | 'bytes'> & Partial<HeldFrame>)[]): void {
+    const kept = frames.map((frame) => ({ origin: this.name, sequence: frame.sequence ?? ++this.#lastKept, ...frame }))
+    this.held.set(port, kept)
   }
 
   dial(controller: Controller): void {
@@ -118,22 +127,44 @@ export class FakeSwitch {
       case 'bundleControl':
         return this.#control(connection, message.bundle, message.command, xid)
       case 'heldFramesRequest': {
-        const frames = this.held.get(message.port) ?? []
-        this.held.delete(message.port)
-        return void reply({ type: 'heldFramesReply', port: message.port, frames, more: false })
+        const { port, after } = message
+        const frames = (this.held.get(port) ?? []).filter((one) => one.origin !== this.name || one.sequence > after)
+        return void reply({ type: 'heldFramesReply', port, frames, more: false })
       }
       case 'vnicStateRequest': {
         const { port } = message
         return void reply({ type: 'vnicStateReply', port, meters: [], addresses: [], connections: [], more: false })
       }
       case 'deliverFrames':
-        this.delivered.push(...message.frames)
+        return this.#deliver(message)
+      case 'forgetFrames':
+        this.held.set(
+          message.port,
+          (this.held.get(message.port) ?? []).filter(({ sequence }) => sequence > message.upTo),
+        )
         return
       case 'packetOut':
         this.packetsOut++
         return
       default:
     }
+  }
+
+  /** As a switch does: what it has had is passed over, and its own are moved or forgotten. */
+  #deliver({ port, frames, upTo }: MessageOf<'deliverFrames'>): void {
+    const own = this.held.get(port) ?? []
+    const has = (frame: HeldFrame) => own.some((one) => one.sequence === frame.sequence)
+    const fresh = frames.filter((frame) => {
+      const key = `${frame.origin} ${frame.sequence}`
+      if (this.#handed.has(key) || (frame.origin === this.name && !has(frame))) return false
+      this.#handed.add(key)
+      return true
+    })
+    this.delivered.push(...fresh)
+    this.held.set(
+      port,
+      own.filter(({ sequence }) => sequence > upTo),
+    )
   }
 
   #control(connection: Connection, bundle: number, command: BundleCommand, xid: number): void {

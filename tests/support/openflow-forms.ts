@@ -38,6 +38,7 @@ export const WITHOUT_FORM: ReadonlySet<MessageType> = new Set<MessageType>([
   'heldFramesRequest',
   'heldFramesReply',
   'deliverFrames',
+  'forgetFrames',
   'hostHello',
   'hostConfig',
   'hostStatus',

@@ -81,6 +81,7 @@ export function randomPortConfig(random: Random): PortConfig {
     ...(chance(random, 0.3) && { maxRate: random.below(2 ** 32) * 1000 }),
     ...(chance(random, 0.3) && { burst: random.below(2 ** 32) * 1000 }),
     ...(chance(random, 0.3) && { tunnel: randomTunnel(random) }),
+    ...(chance(random, 0.3) && { hold: { bytes: random.uint32() * 2, time: random.uint32() * 1000 } }),
     ...(chance(random, 0.3) && { patchPeer: { switch: 'h1/br-web', port: randomName(random) } }),
   }
 }
@@ -131,7 +132,12 @@ const randomPortStatistics = (random: Random): PortStatistics => ({
   duration: randomBits(random, 60),
 })
 
-const randomHeldFrame = (random: Random): HeldFrame => ({ id: randomBits(random, 64), bytes: randomBytes(random) })
+const randomHeldFrame = (random: Random): HeldFrame => ({
+  id: randomBits(random, 64),
+  bytes: randomBytes(random),
+  origin: pick(random, ['', 'h1/br-int']),
+  sequence: random.uint32() * 9,
+})
 
 const randomTableConfig = (random: Random): TableConfig => ({
   table: random.below(256),
@@ -457,17 +463,23 @@ const MAKERS: Makers<MessageType> = {
   }),
   setControllerId: (random) => ({ type: 'setControllerId', controllerId: random.below(65536) }),
   flushConnections: (random) => ({ type: 'flushConnections', filter: randomConnectionFilter(random) }),
-  heldFramesRequest: (random) => ({ type: 'heldFramesRequest', port: randomName(random) }),
+  heldFramesRequest: (random) => ({ type: 'heldFramesRequest', port: randomName(random), after: random.below(99) }),
   heldFramesReply: (random) => ({
     type: 'heldFramesReply',
     port: randomName(random),
     frames: many(random, randomHeldFrame),
     more: chance(random, 0.5),
   }),
+  forgetFrames: (random) => ({
+    type: 'forgetFrames',
+    port: randomName(random),
+    upTo: random.below(99),
+  }),
   deliverFrames: (random) => ({
     type: 'deliverFrames',
     port: randomName(random),
     frames: many(random, randomHeldFrame),
+    upTo: random.below(99),
   }),
 }
 

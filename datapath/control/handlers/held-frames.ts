@@ -1,30 +1,55 @@
 import type { HeldFrame, MessageOf } from '../../../protocols/control/messages.ts'
-import type { FrameArena, FrameHandle } from '../../frames.ts'
-import { MAX_FRAME_LENGTH } from '../../frames.ts'
-import type { Switch } from '../../switch.ts'
 import { Refused } from '../../../protocols/control/refused.ts'
+import type { FrameHandle } from '../../frames.ts'
+import { MAX_FRAME_LENGTH } from '../../frames.ts'
+import type { Kept } from '../../hold-queue.ts'
+import type { Port } from '../../ports.ts'
+import type { Switch } from '../../switch.ts'
 import { inParts } from './parts.ts'
 
-/** Takes the frames that the port keeps: the switch has them no more. */
-export function heldFrames(device: Switch, port: string): Iterable<MessageOf<'heldFramesReply'>> {
-  requirePort(device, port)
-  const taken = device.ports.takeHeld(port).map((frame) => takeOut(device.arena, frame))
-  return heldFrameReplies(port, taken)
+/** Tells which frames the port keeps; they stay. */
+export function heldFrames(
+  device: Switch,
+  { port: name, after }: MessageOf<'heldFramesRequest'>,
+): Iterable<MessageOf<'heldFramesReply'>> {
+  const wanted = portOf(device, name)
+    .held.kept()
+    .filter(({ origin, sequence }) => origin !== '' || sequence > after)
+  return heldFrameReplies(
+    name,
+    wanted.map((kept) => tell(device, kept)),
+  )
 }
 
-function* heldFrameReplies(port: string, taken: readonly HeldFrame[]): Generator<MessageOf<'heldFramesReply'>> {
-  for (const { items, more } of inParts(taken, (frame) => frame.bytes.length + 16))
+function* heldFrameReplies(port: string, told: readonly HeldFrame[]): Generator<MessageOf<'heldFramesReply'>> {
+  for (const { items, more } of inParts(told, (frame) => frame.bytes.length + 32))
     yield { type: 'heldFramesReply', port, frames: items, more }
 }
 
-/** Sends frames that were kept elsewhere out of the port, ahead of what it keeps itself. */
-export function deliverFrames(device: Switch, { port, frames }: MessageOf<'deliverFrames'>): void {
-  requirePort(device, port)
+/** Sends frames that were kept elsewhere out of the port, ahead of what it keeps of its own. */
+export function deliverFrames(device: Switch, { port: name, frames, upTo }: MessageOf<'deliverFrames'>): void {
+  const port = portOf(device, name)
   frames.forEach(({ bytes }, index) => checkLength(bytes, `frames[${index}].bytes`))
-  device.ports.deliverHeld(
-    port,
-    frames.map((frame) => takeIn(device.arena, frame)),
-  )
+  let own = new Set<number>()
+  const moveOwn = () => {
+    if (own.size > 0) port.held.moveAhead(own)
+    own = new Set()
+  }
+  for (const frame of frames) {
+    if (frame.origin === device.name) own.add(frame.sequence)
+    else {
+      moveOwn()
+      takeOver(device, port, frame)
+    }
+  }
+  moveOwn()
+  forget(device, port.held.forget(upTo))
+  device.ports.settle(name)
+}
+
+export function forgetFrames(device: Switch, { port: name, upTo }: MessageOf<'forgetFrames'>): void {
+  const { held } = portOf(device, name)
+  forget(device, [...held.takeAhead(), ...held.forget(upTo)])
 }
 
 export function checkLength(bytes: Uint8Array, field: string): void {
@@ -32,21 +57,29 @@ export function checkLength(bytes: Uint8Array, field: string): void {
     throw new Refused('bad_request', field, `${bytes.length} bytes; expected at most ${MAX_FRAME_LENGTH}`)
 }
 
-function requirePort(device: Switch, name: string): void {
-  if (device.ports.byName(name) === undefined)
-    throw new Refused('OFPBRC_BAD_PORT', 'port', `there is no port '${name}'`)
+function portOf(device: Switch, name: string): Port {
+  const port = device.ports.byName(name)
+  if (port === undefined) throw new Refused('OFPBRC_BAD_PORT', 'port', `there is no port '${name}'`)
+  return port
 }
 
-function takeOut(arena: FrameArena, frame: FrameHandle): HeldFrame {
-  const held = { id: BigInt(arena.id[frame]!), bytes: arena.read(frame).slice() }
-  // It is not gone: whoever counts its copies counts the one in the message.
-  arena.id[frame] = 0
-  arena.release(frame)
-  return held
-}
+const tell = ({ arena, name }: Switch, { frame, origin, sequence }: Kept): HeldFrame => ({
+  id: BigInt(arena.id[frame]!),
+  bytes: arena.read(frame).slice(),
+  origin: origin === '' ? name : origin,
+  sequence,
+})
 
-function takeIn(arena: FrameArena, { id, bytes }: HeldFrame): FrameHandle {
+function takeOver(device: Switch, port: Port, { id, bytes, origin, sequence }: HeldFrame): void {
+  const { arena } = device
   const frame = arena.allocateFrom(bytes)
-  arena.id[frame] = Number(id)
-  return frame
+  const taken = port.held.putAhead(frame, origin, sequence)
+  if (taken === 'taken') arena.identify(frame, Number(id))
+  else if (taken === 'full') device.discardHeld(port, frame)
+  else arena.release(frame)
+}
+
+/** They are somewhere else now. */
+function forget({ arena }: Switch, frames: readonly FrameHandle[]): void {
+  for (const frame of frames) arena.release(frame)
 }

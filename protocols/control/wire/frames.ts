@@ -5,7 +5,19 @@ import type { HeldFrame, MessageOf, MessageType, PacketIn } from '../messages.ts
 import { actionsFromWire, actionsToWire, packetInReasons } from './actions.ts'
 import type { Codecs } from './codecs.ts'
 import { matchFromWire, matchToWire } from './match.ts'
-import { bounded, copyOf, each, fromUint64, isSet, toUint64, UINT16, UINT32, UINT8 } from './values.ts'
+import {
+  bounded,
+  copyOf,
+  each,
+  fromUint64,
+  fromWide,
+  isSet,
+  toUint64,
+  toWide,
+  UINT16,
+  UINT32,
+  UINT8,
+} from './values.ts'
 
 type WirePacketIn = signalbox.control.PacketIn.$Properties
 type WirePacketOut = signalbox.control.PacketOut.$Properties
@@ -63,35 +75,59 @@ function packetOutFromWire(wire: WirePacketOut, at: string): MessageOf<'packetOu
   return message
 }
 
-const heldFrameToWire = ({ id, bytes }: HeldFrame, path: string): WireHeldFrame => ({
+const heldFrameToWire = ({ id, bytes, origin, sequence }: HeldFrame, path: string): WireHeldFrame => ({
   id: toUint64(id, `${path}.id`),
   bytes,
+  origin,
+  sequence: toWide(sequence, `${path}.sequence`),
 })
 
-const heldFrameFromWire = (wire: WireHeldFrame): HeldFrame => ({ id: fromUint64(wire.id), bytes: copyOf(wire.bytes) })
+const heldFrameFromWire = (wire: WireHeldFrame, path: string): HeldFrame => ({
+  id: fromUint64(wire.id),
+  bytes: copyOf(wire.bytes),
+  origin: wire.origin ?? '',
+  sequence: fromWide(wire.sequence ?? 0, `${path}.sequence`),
+})
 
 export const FRAME_MESSAGES = {
   packetIn: { toWire: packetInToWire, fromWire: packetInFromWire },
   packetOut: { toWire: packetOutToWire, fromWire: packetOutFromWire },
   heldFramesRequest: {
-    toWire: ({ port }) => ({ port }),
-    fromWire: (wire) => ({ type: 'heldFramesRequest', port: wire.port ?? '' }),
+    toWire: ({ port, after }, at) => ({ port, after: toWide(after, `${at}after`) }),
+    fromWire: (wire, at) => ({
+      type: 'heldFramesRequest',
+      port: wire.port ?? '',
+      after: fromWide(wire.after ?? 0, `${at}after`),
+    }),
   },
   heldFramesReply: {
     toWire: ({ port, frames, more }, at) => ({ port, frames: each(frames, `${at}frames`, heldFrameToWire), more }),
-    fromWire: (wire) => ({
+    fromWire: (wire, at) => ({
       type: 'heldFramesReply',
       port: wire.port ?? '',
-      frames: (wire.frames ?? []).map(heldFrameFromWire),
+      frames: each(wire.frames, `${at}frames`, heldFrameFromWire),
       more: wire.more ?? false,
     }),
   },
   deliverFrames: {
-    toWire: ({ port, frames }, at) => ({ port, frames: each(frames, `${at}frames`, heldFrameToWire) }),
-    fromWire: (wire) => ({
+    toWire: ({ port, frames, upTo }, at) => ({
+      port,
+      frames: each(frames, `${at}frames`, heldFrameToWire),
+      upTo: toWide(upTo, `${at}upTo`),
+    }),
+    fromWire: (wire, at) => ({
       type: 'deliverFrames',
       port: wire.port ?? '',
-      frames: (wire.frames ?? []).map(heldFrameFromWire),
+      frames: each(wire.frames, `${at}frames`, heldFrameFromWire),
+      upTo: fromWide(wire.upTo ?? 0, `${at}upTo`),
+    }),
+  },
+  forgetFrames: {
+    toWire: ({ port, upTo }, at) => ({ port, upTo: toWide(upTo, `${at}upTo`) }),
+    fromWire: (wire, at) => ({
+      type: 'forgetFrames',
+      port: wire.port ?? '',
+      upTo: fromWide(wire.upTo ?? 0, `${at}upTo`),
     }),
   },
 } satisfies Partial<Codecs<MessageType>>

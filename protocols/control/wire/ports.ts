@@ -58,6 +58,11 @@ function portToWire(port: PortConfig, path: string): WirePort {
   if (port.queues !== undefined) wire.queues = each(port.queues, `${path}.queues`, queueToWire)
   if (port.tunnel !== undefined) wire.tunnel = tunnelToWire(port.tunnel)
   if (port.patchPeer !== undefined) wire.patchPeer = port.patchPeer
+  if (port.hold !== undefined)
+    wire.hold = {
+      bytes: toWide(port.hold.bytes, `${path}.hold.bytes`),
+      time: toWide(port.hold.time, `${path}.hold.time`),
+    }
   return wire
 }
 
@@ -85,6 +90,11 @@ function portFromWire(given: WirePort | null | undefined, path: string): PortCon
   if (isSet(wire.maxRate)) port.maxRate = fromWide(wire.maxRate, `${path}.maxRate`)
   if (isSet(wire.burst)) port.burst = fromWide(wire.burst, `${path}.burst`)
   if (wire.tunnel) port.tunnel = tunnelFromWire(wire.tunnel)
+  if (wire.hold)
+    port.hold = {
+      bytes: fromWide(wire.hold.bytes ?? 0, `${path}.hold.bytes`),
+      time: fromWide(wire.hold.time ?? 0, `${path}.hold.time`),
+    }
   if (wire.patchPeer) port.patchPeer = { switch: wire.patchPeer.switch ?? '', port: wire.patchPeer.port ?? '' }
   return port
 }

@@ -1,13 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import type { ControllerEvent } from '../../../controller/model.ts'
 import { Conflict, NotFound } from '../../../controller/model.ts'
-import type { HeldFrame } from '../../../protocols/control/messages.ts'
 import type { ControlledFleet } from '../../support/controlled-fleet.ts'
 import { controlledFleet, threeHosts } from '../../support/controlled-fleet.ts'
 
 const at = (fleet: ControlledFleet, host: string) => fleet.switches.get(`${host}/br-int`)!
 
-const frame = (id: number): HeldFrame => ({
+const frame = (id: number) => ({
   id: BigInt(id),
   bytes: new Uint8Array([1, 0, 94, 0, 0, 1, 2, 0, 0, 0, 0, 9, id]),
 })
@@ -66,8 +65,8 @@ describe('a migration', () => {
 
   test('delivers what the source held ahead of what came to the destination, and each frame once', async () => {
     const fleet = await controlledFleet(threeHosts())
-    at(fleet, 'h1').held.set('a:eth0', [frame(1), frame(2)])
-    at(fleet, 'h2').held.set('a:eth0', [frame(2), frame(3)])
+    at(fleet, 'h1').keep('a:eth0', [frame(1), frame(2)])
+    at(fleet, 'h2').keep('a:eth0', [frame(2), frame(3)])
     const { held } = await move(fleet, 'a', 'h2')
     expect(at(fleet, 'h2').delivered.map(({ id }) => Number(id))).toEqual([1, 2, 3])
     expect(held).toBe(3)
@@ -75,8 +74,8 @@ describe('a migration', () => {
 
   test('puts what only the destination kept where copies at both places say', async () => {
     const fleet = await controlledFleet(threeHosts())
-    at(fleet, 'h1').held.set('a:eth0', [1, 2, 5].map(frame))
-    at(fleet, 'h2').held.set('a:eth0', [2, 3, 4, 5, 6].map(frame))
+    at(fleet, 'h1').keep('a:eth0', [1, 2, 5].map(frame))
+    at(fleet, 'h2').keep('a:eth0', [2, 3, 4, 5, 6].map(frame))
     await move(fleet, 'a', 'h2')
     expect(at(fleet, 'h2').delivered.map(({ id }) => Number(id))).toEqual([1, 2, 3, 4, 5, 6])
   })
@@ -131,8 +130,8 @@ describe('a host whose integration bridge has another name', () => {
     const fleet = await controlledFleet(renamed())
     const { id } = fleet.controller.migrate({ vm: 'a', to: 'h2', pause: 1_000_000 })
     await fleet.clock.run(fleet.clock.now() + 500_000)
-    at(fleet, 'h1').held.set('a:eth0', [frame(1)])
-    fleet.switches.get('h2/br0')!.held.set('a:eth0', [frame(2)])
+    at(fleet, 'h1').keep('a:eth0', [frame(1)])
+    fleet.switches.get('h2/br0')!.keep('a:eth0', [frame(2)])
     expect(await fleet.settle(fleet.controller.abortMigration(id))).toMatchObject({ state: 'aborted' })
     expect(at(fleet, 'h1').delivered.map((one) => Number(one.id))).toEqual([1, 2])
     expect(portsOf(fleet, 'a:eth0')).toEqual(['h1'])
@@ -229,8 +228,8 @@ describe('a switch that is away for a while', () => {
     const fleet = await controlledFleet(threeHosts())
     const { id } = fleet.controller.migrate({ vm: 'a', to: 'h2', pause: 1_000_000 })
     await fleet.clock.run(fleet.clock.now() + 500_000)
-    at(fleet, 'h1').held.set('a:eth0', [frame(1)])
-    at(fleet, 'h2').held.set('a:eth0', [frame(2)])
+    at(fleet, 'h1').keep('a:eth0', [frame(1)])
+    at(fleet, 'h2').keep('a:eth0', [frame(2)])
     at(fleet, host).hangUp()
     fleet.clock.schedule(fleet.clock.now() + span, () => at(fleet, host).dial(fleet.controller))
     const status = await fleet.settle(fleet.controller.migrationDone(id))
@@ -280,10 +279,10 @@ describe('an abort', () => {
   test('takes back from the destination what it was handed, ahead of what came later', async () => {
     const fleet = await controlledFleet(threeHosts())
     const target = at(fleet, 'h2')
-    at(fleet, 'h1').held.set('a:eth0', [frame(1), frame(2)])
+    at(fleet, 'h1').keep('a:eth0', [frame(1), frame(2)])
     target.refuses = (change) => {
       const opens = change.type === 'portMod' && change.port.name === 'a:eth0' && change.port.state === 'open'
-      if (opens) target.held.set('a:eth0', [...target.delivered, frame(3)])
+      if (opens) target.keep('a:eth0', [...target.delivered, frame(3)])
       return opens
     }
     const { state } = await move(fleet, 'a', 'h2')
@@ -295,8 +294,8 @@ describe('an abort', () => {
     const fleet = await controlledFleet(threeHosts())
     const { id } = fleet.controller.migrate({ vm: 'a', to: 'h2', pause: 1_000_000 })
     await fleet.clock.run(fleet.clock.now() + 500_000)
-    at(fleet, 'h1').held.set('a:eth0', [frame(1)])
-    at(fleet, 'h2').held.set('a:eth0', [frame(2)])
+    at(fleet, 'h1').keep('a:eth0', [frame(1)])
+    at(fleet, 'h2').keep('a:eth0', [frame(2)])
     const status = await fleet.settle(fleet.controller.abortMigration(id))
     expect(status.state).toBe('aborted')
     expect(at(fleet, 'h1').delivered.map((one) => Number(one.id))).toEqual([1, 2])

@@ -168,7 +168,7 @@ describe('an error names the field, and nothing is half-applied', () => {
       'OFPBAC_BAD_ARGUMENT',
       'actions[0].etherType',
     ],
-    ['frames for nobody', { type: 'deliverFrames', port: 'nobody', frames: [] }, 'OFPBRC_BAD_PORT', 'port'],
+    ['frames for nobody', { type: 'deliverFrames', port: 'nobody', frames: [], upTo: 0 }, 'OFPBRC_BAD_PORT', 'port'],
     ['bundle not open', { type: 'bundleAdd', bundle: 3, message: flowMod({}) }, 'OFPBFC_BAD_ID', 'bundle'],
   ]
 
@@ -195,7 +195,7 @@ describe('an error names the field, and nothing is half-applied', () => {
       code: 'OFPBMC_BAD_PREREQ',
       field: 'filter.match.tcp_dst',
     })
-    const held = one.connection.requestAll({ type: 'heldFramesRequest', port: 'nobody' })
+    const held = one.connection.requestAll({ type: 'heldFramesRequest', port: 'nobody', after: 0 })
     await expect(clock.runUntil(held)).rejects.toMatchObject({ code: 'OFPBRC_BAD_PORT', field: 'port' })
   })
 })
@@ -395,11 +395,17 @@ describe('frames', () => {
       arena.id[frame] = id
       device.receive([frame], 1, 1)
     }
-    const parts = await clock.runUntil(one.connection.requestAll({ type: 'heldFramesRequest', port: 'source' }))
+    const parts = await clock.runUntil(
+      one.connection.requestAll({ type: 'heldFramesRequest', port: 'source', after: 0 }),
+    )
     const frames = parts.flatMap((part) => part.frames)
     expect(frames.map(({ id }) => id)).toEqual([1n, 2n, 3n])
+    expect(arena.live).toBe(3)
+    one.send({ type: 'forgetFrames', port: 'source', upTo: 3 })
+    await one.barrier()
     expect(arena.live).toBe(0)
-    one.send({ type: 'deliverFrames', port: 'destination', frames })
+    const moved = frames.map((frame) => ({ ...frame, origin: 'elsewhere' }))
+    one.send({ type: 'deliverFrames', port: 'destination', frames: moved, upTo: 0 })
     await one.barrier()
     expect(sent).toEqual([])
     one.send({ type: 'portMod', command: 'modify', port: portConfig({ name: 'destination', state: 'open' }) })

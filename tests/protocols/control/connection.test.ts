@@ -100,7 +100,7 @@ describe('refusals', () => {
     const heard: [Message, number][] = []
     controller.onMessage = (message, xid) => heard.push([message, xid])
     answering((_message, xid) => agent.sendError({ code: 'OFPBRC_BAD_PORT', message: 'no' }, xid))
-    const xid = controller.send({ type: 'deliverFrames', port: 'web1:eth0', frames: [] })
+    const xid = controller.send({ type: 'deliverFrames', port: 'web1:eth0', frames: [], upTo: 0 })
     await clock.run(10_000)
     expect(heard).toEqual([[{ type: 'error', code: 'OFPBRC_BAD_PORT', field: '', message: 'no' }, xid]])
   })

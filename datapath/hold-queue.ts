@@ -1,0 +1,154 @@
+// Frames that a port in state `hold` keeps: those that another switch kept before, then its own, each in order.
+//
+// Whoever moves a vNIC reads them here and hands them to a port elsewhere, and only then lets them be forgotten here: so a reader
+// that dies in between loses none. Each has a place in the order of the switch that kept it first, by which a second handing over
+// is known.
+
+import type { HoldLimits } from '../protocols/control/messages.ts'
+import type { Clock, Nanoseconds, Timer } from '../runtime/clock.ts'
+import { SECOND } from '../runtime/clock.ts'
+import type { FrameArena, FrameHandle } from './frames.ts'
+
+export const DEFAULT_HOLD: HoldLimits = { bytes: 64 << 20, time: 60 * SECOND }
+
+/** What a frame takes of the limit at least: that of Ethernet, with its check sequence. */
+const SHORTEST = 64
+
+export interface Kept {
+  readonly frame: FrameHandle
+  /** The switch that kept it first; '' where that is this one. */
+  readonly origin: string
+  /** Grows with each frame that the switch keeps for the port. */
+  readonly sequence: number
+  readonly since: Nanoseconds
+}
+
+export interface HoldOptions {
+  arena: FrameArena
+  clock: Clock
+  /** One was kept for too long. The receiver owns it. */
+  expired: (frame: FrameHandle) => void
+}
+
+export class HoldQueue {
+  limits = DEFAULT_HOLD
+  readonly #options: HoldOptions
+  #ahead: Kept[] = []
+  #own: Kept[] = []
+  #aheadBytes = 0
+  #ownBytes = 0
+  #last = 0
+  /** The last frame of each other switch that was taken over. */
+  readonly #latest = new Map<string, number>()
+  #timer: Timer | undefined
+
+  constructor(options: HoldOptions) {
+    this.#options = options
+  }
+
+  get size(): number {
+    return this.#ahead.length + this.#own.length
+  }
+
+  /** In the order in which they are to leave. They stay the queue's. */
+  kept(): readonly Kept[] {
+    return [...this.#ahead, ...this.#own]
+  }
+
+  /** The port begins to hold: what was taken over before is of another move. */
+  begin(): void {
+    this.#latest.clear()
+  }
+
+  /** Keeps a frame; false where there is no room. */
+  keep(frame: FrameHandle): boolean {
+    const size = this.#sizeOf(frame)
+    if (this.#ownBytes + size > this.limits.bytes) return false
+    this.#own.push({ frame, origin: '', sequence: ++this.#last, since: this.#options.clock.now() })
+    this.#ownBytes += size
+    this.#arm()
+    return true
+  }
+
+  /**
+   * Takes over a frame that another switch kept, or moves one of its own, to the end of those that leave first. False where it has had
+   * it already, or has no room: the caller's then.
+   */
+  putAhead(frame: FrameHandle, origin: string, sequence: number): 'taken' | 'known' | 'full' {
+    if ((this.#latest.get(origin) ?? 0) >= sequence) return 'known'
+    const size = this.#sizeOf(frame)
+    if (this.#aheadBytes + size > this.limits.bytes) return 'full'
+    this.#latest.set(origin, sequence)
+    this.#pushAhead({ frame, origin, sequence, since: this.#options.clock.now() }, size)
+    return 'taken'
+  }
+
+  /** The same for frames of its own, by their sequence. Those that are not there any more are passed over. */
+  moveAhead(sequences: ReadonlySet<number>): void {
+    for (const one of this.#takeOwn(({ sequence }) => sequences.has(sequence)))
+      this.#pushAhead(one, this.#sizeOf(one.frame))
+  }
+
+  /** Gives up its own frames up to this one. They are the caller's. */
+  forget(upTo: number): FrameHandle[] {
+    return this.#takeOwn(({ sequence }) => sequence <= upTo).map(({ frame }) => frame)
+  }
+
+  /** Gives up what leaves first. It is the caller's. */
+  takeAhead(): FrameHandle[] {
+    const frames = this.#ahead.map(({ frame }) => frame)
+    this.#ahead = []
+    this.#aheadBytes = 0
+    if (this.size === 0) this.#disarm()
+    return frames
+  }
+
+  /** Gives up all, in order. They are the caller's. */
+  takeAll(): FrameHandle[] {
+    return [...this.takeAhead(), ...this.forget(this.#last)]
+  }
+
+  #pushAhead(one: Kept, size: number): void {
+    this.#ahead.push(one)
+    this.#aheadBytes += size
+    this.#arm()
+  }
+
+  #takeOwn(which: (one: Kept) => boolean): Kept[] {
+    const taken: Kept[] = []
+    const left: Kept[] = []
+    for (const one of this.#own) (which(one) ? taken : left).push(one)
+    this.#own = left
+    for (const { frame } of taken) this.#ownBytes -= this.#sizeOf(frame)
+    if (this.size === 0) this.#disarm()
+    return taken
+  }
+
+  #sizeOf(frame: FrameHandle): number {
+    return Math.max(this.#options.arena.length[frame], SHORTEST)
+  }
+
+  /** One timer at a time, for the oldest. */
+  #arm(): void {
+    const oldest = Math.min(this.#ahead[0]?.since ?? Infinity, this.#own[0]?.since ?? Infinity)
+    if (this.#timer !== undefined || oldest === Infinity) return
+    this.#timer = this.#options.clock.schedule(oldest + this.limits.time, () => this.#expire())
+  }
+
+  #disarm(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+  }
+
+  #expire(): void {
+    this.#timer = undefined
+    const before = this.#options.clock.now() - this.limits.time
+    const late = this.#takeOwn(({ since }) => since <= before)
+    const left = this.#ahead.filter(({ since }) => since > before)
+    const lateAhead = this.#ahead.filter(({ since }) => since <= before)
+    for (const { frame } of lateAhead) this.#aheadBytes -= this.#sizeOf(frame)
+    this.#ahead = left
+    for (const { frame } of [...lateAhead, ...late]) this.#options.expired(frame)
+    this.#arm()
+  }
+}
