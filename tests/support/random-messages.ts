@@ -6,7 +6,6 @@ import type {
   ConnectionTuple,
   FlowMonitor,
   FlowUpdate,
-  HeldFrame,
   MessageOf,
   MessageType,
   Message,
@@ -130,13 +129,6 @@ const randomPortStatistics = (random: Random): PortStatistics => ({
   sentDropped: 0n,
   held: random.below(100),
   duration: randomBits(random, 60),
-})
-
-const randomHeldFrame = (random: Random): HeldFrame => ({
-  id: randomBits(random, 64),
-  bytes: randomBytes(random),
-  origin: pick(random, ['', 'h1/br-int']),
-  sequence: random.uint32() * 9,
 })
 
 const randomTableConfig = (random: Random): TableConfig => ({
@@ -463,24 +455,6 @@ const MAKERS: Makers<MessageType> = {
   }),
   setControllerId: (random) => ({ type: 'setControllerId', controllerId: random.below(65536) }),
   flushConnections: (random) => ({ type: 'flushConnections', filter: randomConnectionFilter(random) }),
-  heldFramesRequest: (random) => ({ type: 'heldFramesRequest', port: randomName(random), after: random.below(99) }),
-  heldFramesReply: (random) => ({
-    type: 'heldFramesReply',
-    port: randomName(random),
-    frames: many(random, randomHeldFrame),
-    more: chance(random, 0.5),
-  }),
-  forgetFrames: (random) => ({
-    type: 'forgetFrames',
-    port: randomName(random),
-    upTo: random.below(99),
-  }),
-  deliverFrames: (random) => ({
-    type: 'deliverFrames',
-    port: randomName(random),
-    frames: many(random, randomHeldFrame),
-    upTo: random.below(99),
-  }),
 }
 
 const BUNDLED = ['flowMod', 'groupMod', 'meterMod', 'portMod', 'portFlagsMod', 'packetOut'] as const

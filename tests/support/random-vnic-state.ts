@@ -1,6 +1,7 @@
 // What moves with a vNIC, at random.
 
 import type {
+  HeldFrame,
   BucketLevel,
   MessageOf,
   MeterLevel,
@@ -11,6 +12,8 @@ import type {
 } from '../../protocols/control/messages.ts'
 import type { Random } from '../../runtime/random.ts'
 import { chance, pick, randomBits } from './random-matches.ts'
+
+const randomBytes = (random: Random) => Uint8Array.from({ length: random.below(80) }, () => random.below(256))
 
 const few = <T>(random: Random, make: () => T): T[] => Array.from({ length: random.below(4) }, make)
 
@@ -87,7 +90,37 @@ const vnicState = (random: Random): VnicState => ({
 
 const zone = (random: Random) => (chance(random, 0.5) ? { zone: random.below(65536) } : {})
 
+const heldFrame = (random: Random): HeldFrame => ({
+  id: randomBits(random, 64),
+  bytes: randomBytes(random),
+  origin: pick(random, ['', 'h1/br-int']),
+  sequence: random.uint32() * 9,
+})
+
 export const VNIC_STATE_MAKERS = {
+  heldFramesRequest: (random: Random): MessageOf<'heldFramesRequest'> => ({
+    type: 'heldFramesRequest',
+    port: 'web1:eth0',
+    after: random.below(99),
+  }),
+  heldFramesReply: (random: Random): MessageOf<'heldFramesReply'> => ({
+    type: 'heldFramesReply',
+    port: 'web1:eth0',
+    frames: few(random, () => heldFrame(random)),
+    more: chance(random, 0.5),
+  }),
+  forgetFrames: (random: Random): MessageOf<'forgetFrames'> => ({
+    type: 'forgetFrames',
+    port: 'web1:eth0',
+    upTo: random.below(99),
+  }),
+  deliverFrames: (random: Random): MessageOf<'deliverFrames'> => ({
+    type: 'deliverFrames',
+    port: 'web1:eth0',
+    frames: few(random, () => heldFrame(random)),
+    upTo: random.below(99),
+  }),
+
   vnicStateRequest: (random: Random): MessageOf<'vnicStateRequest'> => ({
     type: 'vnicStateRequest',
     port: 'web1:eth0',
