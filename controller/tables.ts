@@ -10,9 +10,9 @@ export const Table = {
   PortSecurity: 11,
   /** Link-layer addresses and targets inside neighbour discovery, as port security wants them. */
   NeighbourSecurity: 12,
-  /** What a vNIC with security groups sends meets its connections. */
+  /** A vNIC's security groups, as it sends. */
   TrackFromVm: 13,
-  /** What security groups let a vNIC send. */
+  /** What security groups let a vNIC begin: connections that it opens itself, and answers in these. */
   RulesFromVm: 14,
   /** Rate and DSCP of what a vNIC sends. */
   Qos: 15,
@@ -28,10 +28,12 @@ export const Table = {
   Forward: 20,
   /** Everybody who may hear a frame for nobody in particular. */
   Flood: 21,
-  /** What a vNIC with security groups is to receive meets its connections. */
+  /** A vNIC's security groups, as it is to receive. */
   TrackToVm: 25,
-  /** What security groups let a vNIC receive. */
+  /** What security groups let others begin: connections that they open to a vNIC, and its answers in these. */
   RulesToVm: 26,
+  /** What security groups have let through: new connections are committed. */
+  Admitted: 27,
   /** Out of a vNIC port: rate of what it receives, and the guest's own tag. */
   Egress: 30,
 } as const
@@ -43,6 +45,14 @@ export const Register = {
   Origin: 'reg1',
   /** Scratch of `Table.Answer`. */
   Scratch: 'reg2',
+  /** Of the vNIC whose security groups are asked: which groups together. */
+  Combination: 'reg3',
+  /** And its connection-tracking zone. */
+  Zone: 'reg4',
+  /** One of `Side`. */
+  Side: 'reg5',
+  /** 1 where a rule has let a frame through whose connections outlive it. */
+  Kept: 'reg6',
   /** Attachment through which a vNIC's frame came in. */
   From: 'reg14',
   /** Attachment through which a frame goes out. */
@@ -51,6 +61,9 @@ export const Register = {
 
 /** Through what kind of port a frame came in. */
 export const Origin = { Vnic: 1, Uplink: 2, Tunnel: 3, Patch: 4 } as const
+
+/** Where the vNIC is whose security groups are asked: it sends the frame, or is to receive it. */
+export const Side = { FromVm: 1, ToVm: 2 } as const
 
 /** Who wrote a flow: the number stands in its cookie, the name in a verdict. */
 export const APPS = {
@@ -63,6 +76,7 @@ export const APPS = {
   forwarding: 7,
   flooding: 8,
   egress: 9,
+  security_groups: 10,
 } as const
 export type AppName = keyof typeof APPS
 

@@ -4,6 +4,7 @@
 
 import type { FlowSpec } from '../../protocols/control/messages.ts'
 import type { Binding } from '../network/bindings.ts'
+import type { SwitchGroups } from '../network/security-groups.ts'
 import type { NetworkView, SwitchView } from '../network/view.ts'
 import type { PersistentMap } from '../persistent-map.ts'
 
@@ -14,6 +15,8 @@ export interface App {
   ofVnic?(at: SwitchView, binding: Binding): FlowSpec[]
   /** Of a network, on a switch of a host that has it: from it, from the switch, and from the vNICs of the host that are on it. */
   ofNetwork?(at: SwitchView, network: NetworkView): FlowSpec[]
+  /** Of the security groups of a switch: from those alone. */
+  ofGroups?(groups: SwitchGroups): { readonly own: FlowSpec[]; readonly shared: Many[] }
   /** Of a network, for each of many things alike, most of them the same on many switches. */
   ofMany?(at: SwitchView, network: NetworkView): Many[]
 }

@@ -85,5 +85,5 @@ function toPortsHere(at: SwitchView, network: NetworkView): Action[] {
 
 const copiesFor = (network: NetworkView, binding: Binding, place: Seat): Action[] =>
   attachedTo(binding, network.network.name).map((attachment) =>
-    clone([set(Register.To, exitNumber(place, attachment)), resubmit(Table.Egress)]),
+    clone([set(Register.To, exitNumber(place, attachment)), resubmit(Table.TrackToVm)]),
   )

@@ -83,7 +83,7 @@ const way = ({ number }: NetworkView, mac: bigint, actions: Action[], goto?: num
 function waysTo(at: SwitchView, network: NetworkView, resident: Resident): FlowSpec[] {
   const place = placeSeenFrom(resident, at.host.name)
   const late = resident.stage === 'released' ? forLateFrames(at, network, resident) : []
-  if (place.switch === at.name) return [way(network, resident.mac, exit(place, resident), Table.Egress), ...late]
+  if (place.switch === at.name) return [way(network, resident.mac, exit(place, resident), Table.TrackToVm), ...late]
   if (place.host !== at.host.name && at.integration) return [...toHost(network, resident, place), ...late]
   return [way(network, resident.mac, acrossPatch(at, network, nextSwitch(at, place))), ...late]
 }
@@ -123,7 +123,7 @@ function forLateFrames(at: SwitchView, network: NetworkView, resident: Resident)
       priority: 200,
       match: [inNetwork(network.number), is(Register.Origin, origin), is('eth_dst', mac)],
       actions,
-      ...(local ? { goto: Table.Egress } : {}),
+      ...(local ? { goto: Table.TrackToVm } : {}),
     }),
   )
 }

@@ -1,8 +1,8 @@
-// Source addresses that the topology does not know: behind vNICs without port security, and beyond the uplinks of VLAN and
-// flat networks. The first frames of one are told to the controller, and go their way meanwhile.
+// Source addresses that the topology does not know: behind vNICs without port security or with address pairs of other MACs, and
+// beyond the uplinks of VLAN and flat networks. The first frames of one are told to the controller, and go their way meanwhile.
 
 import type { FieldMatch } from '../../protocols/match.ts'
-import type { Resident } from '../network/bindings.ts'
+import type { Binding, Resident } from '../network/bindings.ts'
 import { attachedTo, placeOn, placeSeenFrom } from '../network/bindings.ts'
 import type { NetworkView, SwitchView } from '../network/view.ts'
 import { UPLINK_PORT } from '../network/view.ts'
@@ -46,8 +46,7 @@ const GROUPS_AND_ALL_ELSE = [goOn(120, [FROM_GROUP]), goOn(0, [])]
 
 export const learning: App = {
   always: GROUPS_AND_ALL_ELSE,
-  ofVnic: (at, binding) =>
-    binding.nic.policy.portSecurity ? [] : [tell(10, [fromPort(placeOn(binding, at.name)!.port)])],
+  ofVnic: (at, binding) => (speaksUnknown(binding) ? [tell(10, [fromPort(placeOn(binding, at.name)!.port)])] : []),
   ofNetwork: (at, network) => [
     ...(listensOutside(at, network) ? [tell(10, [from(Origin.Uplink), inNetwork(network.number)])] : []),
     ...learnedHere(at, network).map(({ port, mac }) => remember(network, port, mac)),
@@ -58,11 +57,15 @@ export const learning: App = {
   },
 }
 
+/** It may wear MAC addresses that the topology does not know whose they are. */
+const speaksUnknown = ({ nic: { policy } }: Binding): boolean =>
+  !policy.portSecurity || (policy.allowedAddressPairs ?? []).some(({ mac }) => mac !== undefined)
+
 const listensOutside = (at: SwitchView, { onUplink }: NetworkView): boolean => at.integration && onUplink
 
 /** Whether there is a port here through which the network could hear of addresses. */
 const opensOn = (at: SwitchView, { network }: NetworkView): boolean =>
-  at.bindings.some((binding) => !binding.nic.policy.portSecurity && attachedTo(binding, network.name).length > 0)
+  at.bindings.some((binding) => speaksUnknown(binding) && attachedTo(binding, network.name).length > 0)
 
 /** Where it lives an address is remembered for as long as it speaks. */
 function learnedHere(at: SwitchView, { learnedBehind }: NetworkView): { port: number; mac: bigint }[] {

@@ -25,6 +25,7 @@ import {
   switchesFor,
   untaggedNetwork,
 } from './places.ts'
+import { assignZones, groupsAt, viewGroups } from './security-groups.ts'
 import { keepUnchanged } from './sharing.ts'
 import type { Assignments, Intent, NetworkView, SwitchView, View } from './view.ts'
 import { assignmentsOf, NO_ASSIGNMENTS } from './view.ts'
@@ -56,7 +57,13 @@ export function buildView(
   )
   const networks = viewNetworks(intent, { bindings, hosted, networkNumbers }, previous)
   const localTags = assignLocalTags(topology, hosted, kept, previous)
-  const parts = { networks, bindings, hosted, portNumbers, networkNumbers, localTags }
+  const zones = renewed(
+    previous?.zones,
+    topology.hosts.map(({ name }) => [name, assignZones(hosted.get(name)!, kept.zones.get(name))]),
+    1,
+  )
+  const groups = viewGroups(topology, networkNumbers, kept.groupNumbers, previous?.groups)
+  const parts = { networks, bindings, hosted, portNumbers, networkNumbers, localTags, zones, groups }
   return { intent, topology, ...parts, switches: viewSwitches(topology, parts, previous) }
 }
 
@@ -172,11 +179,9 @@ function assignLocalTags(
   return renewed(previous?.localTags, tags, 1)
 }
 
-function viewSwitches(
-  topology: Topology,
-  parts: Pick<View, 'networks' | 'hosted' | 'portNumbers' | 'localTags'>,
-  previous: View | undefined,
-): View['switches'] {
+type SwitchParts = Pick<View, 'networks' | 'hosted' | 'portNumbers' | 'localTags' | 'zones' | 'groups'>
+
+function viewSwitches(topology: Topology, parts: SwitchParts, previous: View | undefined): View['switches'] {
   const views = topology.hosts.flatMap((host) => viewSwitchesOf(host, parts, previous))
   return renewed(
     previous?.switches,
@@ -187,7 +192,7 @@ function viewSwitches(
 
 function viewSwitchesOf(
   host: Host,
-  { networks, hosted, portNumbers, localTags }: Pick<View, 'networks' | 'hosted' | 'portNumbers' | 'localTags'>,
+  { networks, hosted, portNumbers, localTags, zones, groups }: SwitchParts,
   previous: View | undefined,
 ): SwitchView[] {
   const here = hosted.get(host.name)!
@@ -196,14 +201,17 @@ function viewSwitchesOf(
     const name = switchName(host, bridge)
     const before = previous?.switches.get(name)
     const frame = frameOf(host, bridge, portNumbers.get(name)!)
+    const bindings = keepUnchanged(before?.bindings, portsOn(here, name))
     return {
       ...frame,
       patches: keepUnchanged(before?.patches, frame.patches, 2),
       towards: keepUnchanged(before?.towards, frame.towards, 2),
       localTags: localTags.get(host.name)!,
       networks: keepUnchanged(before?.networks, own),
-      bindings: keepUnchanged(before?.bindings, portsOn(here, name)),
+      bindings,
       hosted: here,
+      groups: keepUnchanged(before?.groups, groupsAt(bindings, groups), 2),
+      zones: zones.get(host.name)!,
     }
   })
 }

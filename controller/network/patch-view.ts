@@ -25,6 +25,7 @@ import {
   residentsOf,
   switchesFor,
 } from './places.ts'
+import { assignZones, groupsAt, patchedGroups, patchGroups, viewGroups } from './security-groups.ts'
 import { keepUnchanged } from './sharing.ts'
 import type { VmChange } from './vm-changes.ts'
 import { changedVms } from './vm-changes.ts'
@@ -41,6 +42,9 @@ export function patchView(view: View, intent: Intent): View {
   return new Patching(view, intent).patched()
 }
 
+const sameValues = (a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>): boolean =>
+  a === b || (a.size === b.size && [...a].every(([key, value]) => b.get(key) === value))
+
 const sameMembers = (a: readonly unknown[], b: readonly unknown[]): boolean =>
   a === b || (a.length === b.length && a.every((one, index) => one === b[index]))
 
@@ -52,6 +56,8 @@ class Patching {
   #portNumbers: View['portNumbers']
   #networks: View['networks']
   #localTags: View['localTags']
+  #zones: View['zones']
+  #groups: View['groups']
   #switches: View['switches']
   /** Names of hosts of which vNICs have changed. */
   readonly #hosts = new Set<string>()
@@ -66,16 +72,23 @@ class Patching {
     this.#portNumbers = before.portNumbers
     this.#networks = before.networks
     this.#localTags = before.localTags
+    this.#zones = before.zones
+    this.#groups = before.groups
     this.#switches = before.switches
   }
 
   patched(): View {
     const changes = changedVms(this.#before.intent, this.#intent)
     this.#bind(changes)
-    for (const name of this.#hosts) this.#tagNetworksOf(name)
+    for (const name of this.#hosts) {
+      this.#tagNetworksOf(name)
+      this.#zoneVnicsOf(name)
+    }
+    this.#group(changes)
     this.#learn()
     const widened = [...this.#concerned].flatMap(([name, nics]) => this.#amendNetwork(name, nics))
     for (const host of new Set([...this.#hosts, ...widened])) this.#amendSwitchesOf(host)
+    this.#regroupSwitches()
     return {
       intent: this.#intent,
       topology: this.#intent.topology,
@@ -86,6 +99,8 @@ class Patching {
       portNumbers: this.#portNumbers,
       networkNumbers: this.#before.networkNumbers,
       localTags: this.#localTags,
+      zones: this.#zones,
+      groups: this.#groups,
     }
   }
 
@@ -148,6 +163,38 @@ class Patching {
     const networks = [...present].map((network) => this.#networks.get(network)!.network)
     const tags = localTagsFor(networks, reservedTags(this.#intent.topology), before)
     this.#localTags = this.#localTags.set(name, keepUnchanged(before, tags))
+  }
+
+  #zoneVnicsOf(name: string): void {
+    const before = this.#zones.get(name)
+    this.#zones = this.#zones.set(name, keepUnchanged(before, assignZones(this.#hosted.get(name)!, before)))
+  }
+
+  #group(changes: readonly VmChange[]): void {
+    const { topology } = this.#intent
+    const { topology: was, groups, networkNumbers } = this.#before
+    const sameRules =
+      sameMembers(was.securityGroups, topology.securityGroups) && sameMembers(was.addressGroups, topology.addressGroups)
+    this.#groups = sameRules
+      ? patchGroups(groups, changes, topology, networkNumbers)
+      : viewGroups(topology, networkNumbers, groups.numbers, groups)
+  }
+
+  /** Switches of which no vNIC has changed learn of rules that have, and of who stands behind the names in them. */
+  #regroupSwitches(): void {
+    const { groups } = this.#before
+    if (this.#groups === groups) return
+    const sameRules = sameValues(groups.combinations, this.#groups.combinations)
+    const changed = [...this.#groups.farEnds].flatMap(([key, farEnd]) =>
+      farEnd === groups.farEnds.get(key) ? [] : [farEnd],
+    )
+    if (sameRules && changed.length === 0) return
+    for (const [name, at] of this.#switches) {
+      const now = sameRules
+        ? patchedGroups(at.groups, changed)
+        : keepUnchanged(at.groups, groupsAt(at.bindings, this.#groups), 2)
+      if (now !== at.groups) this.#switches = this.#switches.set(name, { ...at, groups: now })
+    }
   }
 
   /** Addresses that were learned or forgotten concern their networks, and the vNICs that they are behind. */
@@ -231,7 +278,9 @@ class Patching {
       const before = this.#before.switches.get(at)!
       const bindings = hosted === before.hosted ? before.bindings : keepUnchanged(before.bindings, portsOn(hosted, at))
       const localTags = this.#localTags.get(name)!
-      const view: SwitchView = { ...before, localTags, networks, bindings, hosted }
+      const groups = keepUnchanged(before.groups, groupsAt(bindings, this.#groups), 2)
+      const zones = this.#zones.get(name)!
+      const view: SwitchView = { ...before, localTags, networks, bindings, hosted, groups, zones }
       this.#switches = this.#switches.set(at, keepUnchanged(before, view))
     }
   }

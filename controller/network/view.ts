@@ -8,6 +8,8 @@ import type { PersistentMap } from '../persistent-map.ts'
 import type { Binding, Resident, Stage } from './bindings.ts'
 import type { LearnedAddresses, LearnedInNetwork } from './learned.ts'
 import { range } from './numbers.ts'
+import type { GroupNumbers, Groups, SwitchGroups } from './security-groups.ts'
+import { NO_GROUP_NUMBERS } from './security-groups.ts'
 
 /** What the controller has to do, in full. `topology` says where VMs are now. */
 export interface Intent {
@@ -64,6 +66,10 @@ export interface SwitchView {
   readonly bindings: readonly Binding[]
   /** vNICs with a port on any switch of the host. */
   readonly hosted: readonly Binding[]
+  /** Of the security groups, what concerns the vNICs here. */
+  readonly groups: SwitchGroups
+  /** Connection-tracking zones of the host, by vNIC. */
+  readonly zones: ReadonlyMap<string, number>
 }
 
 export interface View {
@@ -80,6 +86,9 @@ export interface View {
   readonly networkNumbers: ReadonlyMap<string, number>
   /** By host, by network. */
   readonly localTags: PersistentMap<string, ReadonlyMap<string, number>>
+  /** Connection-tracking zones: by host, by vNIC. */
+  readonly zones: PersistentMap<string, ReadonlyMap<string, number>>
+  readonly groups: Groups
 }
 
 /** Numbers that stand for names on switches and in flows: who has one keeps it, also when the controller starts again. */
@@ -89,15 +98,26 @@ export interface Assignments {
   readonly networkNumbers: ReadonlyMap<string, number>
   /** By host, by network. */
   readonly localTags: ReadonlyMap<string, ReadonlyMap<string, number>>
+  /** By host, by vNIC. */
+  readonly zones: ReadonlyMap<string, ReadonlyMap<string, number>>
+  readonly groupNumbers: GroupNumbers
 }
 
-export const assignmentsOf = ({ portNumbers, networkNumbers, localTags }: View): Assignments => ({
+export const assignmentsOf = ({ portNumbers, networkNumbers, localTags, zones, groups }: View): Assignments => ({
   portNumbers,
   networkNumbers,
   localTags,
+  zones,
+  groupNumbers: groups.numbers,
 })
 
-export const NO_ASSIGNMENTS: Assignments = { portNumbers: new Map(), networkNumbers: new Map(), localTags: new Map() }
+export const NO_ASSIGNMENTS: Assignments = {
+  portNumbers: new Map(),
+  networkNumbers: new Map(),
+  localTags: new Map(),
+  zones: new Map(),
+  groupNumbers: NO_GROUP_NUMBERS,
+}
 
 export const UPLINK_PORT = 1
 export const TUNNEL_PORT = 2

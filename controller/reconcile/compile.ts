@@ -11,6 +11,7 @@ import { neighbours } from '../apps/neighbours.ts'
 import { portSecurity } from '../apps/port-security.ts'
 import { ports } from '../apps/ports.ts'
 import { qos, qosMeters } from '../apps/qos.ts'
+import { securityGroups } from '../apps/security-groups.ts'
 import { userTables } from '../apps/user-tables.ts'
 import { attachmentsOf } from '../network/attachments.ts'
 import type { Binding } from '../network/bindings.ts'
@@ -21,11 +22,23 @@ import { SwitchFlows } from './switch-flows.ts'
 import type { SwitchState } from './switch-state.ts'
 import { flowKey, sameBands, sameFlow, samePort } from './switch-state.ts'
 
-const APPS = [userTables, classifier, portSecurity, neighbours, learning, forwarding, flooding, egress, qos]
+const APPS = [
+  userTables,
+  classifier,
+  portSecurity,
+  neighbours,
+  learning,
+  forwarding,
+  flooding,
+  egress,
+  qos,
+  securityGroups,
+]
 
 /** Where users' flows go, and what is the same everywhere. */
 export const COMMON_SLOT = ''
 const vnicSlot = (nic: string) => `vnic ${nic}`
+const GROUPS_SLOT = 'security groups'
 const networkSlot = (network: string) => `network ${network}`
 
 interface Compiled {
@@ -70,6 +83,7 @@ export class Compiler {
     const slots = new Map<string, Slot>([[COMMON_SLOT, COMMON]])
     for (const binding of at.bindings) slots.set(vnicSlot(binding.nic.id), ofVnic(at, binding))
     for (const [name, network] of at.networks) slots.set(networkSlot(name), this.#ofNetwork(at, network))
+    slots.set(GROUPS_SLOT, this.#ofGroups(at))
     return slots
   }
 
@@ -82,6 +96,7 @@ export class Compiler {
       const slot = vnicSlot(binding.nic.id)
       if (renumbered || !slots.has(slot)) slots.set(slot, ofVnic(at, binding))
     }
+    if (at.groups !== before.groups) slots.set(GROUPS_SLOT, this.#ofGroups(at))
     const touched = networksTouched(before.hosted, at.hosted)
     for (const name of before.networks.keys()) if (!at.networks.has(name)) slots.delete(networkSlot(name))
     for (const [name, network] of at.networks) {
@@ -92,6 +107,14 @@ export class Compiler {
       slots.set(slot, this.#ofNetwork(at, network, ownStays ? slots.get(slot)?.own : undefined))
     }
     return slots
+  }
+
+  #ofGroups({ groups }: SwitchView): Slot {
+    const parts = APPS.flatMap((app) => app.ofGroups?.(groups) ?? [])
+    return {
+      own: byKey(parts.flatMap(({ own }) => own)),
+      shared: parts.flatMap(({ shared }) => shared).map((many) => this.#ofMany(GROUPS_SLOT, many)),
+    }
   }
 
   #ofNetwork(at: SwitchView, network: NetworkView, own?: FlowsByKey): Slot {

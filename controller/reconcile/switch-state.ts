@@ -1,6 +1,14 @@
 // Everything that a switch is to have, or is known to have.
 
-import type { Action, FlowFlags, FlowSpec, MeterBand, PortConfig, Subfield } from '../../protocols/control/messages.ts'
+import type {
+  Action,
+  CtAction,
+  FlowFlags,
+  FlowSpec,
+  MeterBand,
+  PortConfig,
+  Subfield,
+} from '../../protocols/control/messages.ts'
 import { fieldOf } from '../../protocols/fields.ts'
 import type { FieldMatch, Match } from '../../protocols/match.ts'
 
@@ -68,9 +76,16 @@ function actionText(action: Action): string {
       return `resubmit ${action.port ?? ''} ${action.table ?? ''}`
     case 'clone':
       return `clone(${action.actions.map(actionText).join(',')})`
+    case 'ct':
+      return `ct ${ctText(action)}`
     default:
       return Object.values(action).join(' ')
   }
+}
+
+function ctText({ commit, force, zone, table, alg, actions }: CtAction): string {
+  const where = typeof zone === 'number' ? zone : subfieldText(zone)
+  return `${commit} ${force} ${where} ${table ?? ''} ${alg} (${actions.map(actionText).join(',')})`
 }
 
 const subfieldText = ({ field, offset, bits }: Subfield) => `${field}[${offset}+${bits}]`

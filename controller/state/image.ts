@@ -8,6 +8,8 @@
 //   unfinished  number in the journal    flows to put back should a switch refuse what was begun
 //   wire        vnic and host     what a vNIC is joined to there
 //   ports, tags, network  a switch, a host, a network     numbers that stand for names
+//   zones       a host      connection-tracking zones of vNICs
+//   combination, far end  security groups together, a name in their rules   numbers that stand for them
 //   learned     network, address    an address that traffic has shown
 //   generation  ''        that of the last start: part of the state, and not of the image, as
 //   journal     forgotten  up to where the journal is not kept any more
@@ -87,6 +89,14 @@ export function changesBetween(before: Image, after: Image, epoch: number): Chan
     ...changed('wire', before.wires, after.wires, asJson),
     ...changed('ports', before.assignments.portNumbers, after.assignments.portNumbers, writeNumbers),
     ...changed('tags', before.assignments.localTags, after.assignments.localTags, writeNumbers),
+    ...changed('zones', before.assignments.zones, after.assignments.zones, writeNumbers),
+    ...changed(
+      'combination',
+      before.assignments.groupNumbers.combinations,
+      after.assignments.groupNumbers.combinations,
+      String,
+    ),
+    ...changed('far end', before.assignments.groupNumbers.farEnds, after.assignments.groupNumbers.farEnds, String),
     ...changed('network', before.assignments.networkNumbers, after.assignments.networkNumbers, String),
     ...changedLearned(before.learned, after.learned),
   ]
@@ -160,6 +170,8 @@ export function imageOf(entries: Iterable<StoredEntry>, epoch: number): Image {
       portNumbers: read('ports', readNumbers),
       localTags: read('tags', readNumbers),
       networkNumbers: read('network', Number),
+      zones: read('zones', readNumbers),
+      groupNumbers: { combinations: read('combination', Number), farEnds: read('far end', Number) },
     },
     wires: read<Wire>('wire', fromJson),
     migrations: read('migration', (value) => readRecord(value, epoch)),

@@ -7,13 +7,14 @@ import { appOfCookie, LAST_USER_TABLE } from '../../../controller/tables.ts'
 import type { FlowSpec } from '../../../protocols/control/messages.ts'
 import { checkFlowMod } from '../../../datapath/flow-check.ts'
 import { seeded } from '../../../runtime/random.ts'
+import { withSecurityGroups } from '../../support/random-security-groups.ts'
 import { randomTopology } from '../../support/random-topologies.ts'
 
 const seeds = Array.from({ length: 40 }, (_, index) => index + 1)
 const STAGES = ['prepared', 'collecting', 'moved', 'released'] as const
 
 const intentOf = (seed: number): Intent => ({
-  topology: randomTopology(seeded(seed)),
+  topology: withSecurityGroups(seeded(seed + 1000), randomTopology(seeded(seed))),
   moves: new Map(),
   learned: new LearnedAddresses(),
 })
