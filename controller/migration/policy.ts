@@ -9,9 +9,17 @@ import { isOwnCookie, Register } from '../tables.ts'
 const ATTACHMENT_SHIFT = 16n
 const PORT_BITS = 0xffffn
 
-/** Flows that speak of the port, its meters and its VLAN mode; the port's number and meters' numbers stand as words. */
+/**
+ * Flows that speak of the port or of its security groups, its meters and its VLAN mode; the port's number, meters' numbers and its zone
+ * stand as words.
+ */
 export function policyOf({ flows, meters, ports }: SwitchState, name: string, port: number): string {
-  const own = [...flows.values()].filter((flow) => isPolicy(flow) && flow.match.some((part) => isPort(part, port)))
+  const all = [...flows.values()].filter(isPolicy)
+  const atPort = all.filter((flow) => flow.match.some((part) => isPort(part, port)))
+  const combination = atPort.flatMap(({ instructions }) => instructions.apply).find(setsCombination)
+  const rules =
+    combination === undefined ? [] : all.filter((flow) => flow.match.some((part) => isSame(part, combination)))
+  const own = [...atPort, ...rules]
   const bands = [ingressMeter(port), egressMeter(port)].map((meter) => written(meters.get(meter) ?? []))
   const { vlanMode } = ports.get(name) ?? {}
   return [vlanMode, ...bands, ...own.map((flow) => written(placeless(flow, port))).sort()].join('\n')
@@ -22,6 +30,12 @@ const isPolicy = ({ cookie, idleTimeout }: FlowSpec): boolean => isOwnCookie(coo
 
 const isPort = ({ field, value }: FieldMatch, port: number): boolean =>
   (field === 'in_port' && value === BigInt(port)) || (field === Register.To && (value & PORT_BITS) === BigInt(port))
+
+/** Security groups: their rules are the same for all vNICs that have them. */
+const setsCombination = (action: Action) => action.type === 'set_field' && action.field === Register.Combination
+
+const isSame = ({ field, value }: FieldMatch, action: Action): boolean =>
+  action.type === 'set_field' && action.field === field && action.value === value
 
 function placeless(flow: FlowSpec, port: number): unknown {
   const { instructions } = flow
@@ -36,6 +50,7 @@ const beyondPort = ({ value }: { value: bigint }): string => `port ${value >> AT
 function placelessAction(action: Action, port: number): unknown {
   if (action.type === 'output' && action.port === port) return { type: 'output', port: 'port' }
   if (action.type === 'set_field' && action.field === Register.From) return { ...action, value: beyondPort(action) }
+  if (action.type === 'set_field' && action.field === Register.Zone) return { ...action, value: 'zone' }
   return action
 }
 

@@ -41,10 +41,16 @@ export class StateTransfer {
     const state = await this.#remote(source).vnicState(
       nic.id,
       meters.map((meter) => meter(source.port)),
+      this.#zoneOf(nic.id, source),
     )
     const levels = state.meters.flatMap((level) => renumbered(level, source, destination))
-    await this.#remote(destination).installVnicState({ ...state, meters: levels })
+    await this.#remote(destination).installVnicState({ ...state, meters: levels }, this.#zoneOf(nic.id, destination))
     return state.connections.length
+  }
+
+  /** Of its connections there; undefined where nothing is filtered. */
+  #zoneOf(nic: string, { host }: Place): number | undefined {
+    return this.#view().zones.get(host)?.get(nic)
   }
 
   #bindings(): Binding[] {
