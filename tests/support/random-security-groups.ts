@@ -83,7 +83,8 @@ function randomRemote(random: Random, ethertype: 'IPv4' | 'IPv6'): Remote | unde
   }
 }
 
-function withGroups(random: Random, nic: Nic): Nic {
+/** The vNIC with other groups, or none. */
+export function withGroups(random: Random, nic: Nic): Nic {
   const securityGroups = GROUPS.filter(() => chance(random, 0.45))
   const groups: Partial<PortPolicy> = chance(random, 0.85)
     ? { securityGroups, ...(chance(random, 0.2) && { deny: 'reject' as const }) }
@@ -92,5 +93,6 @@ function withGroups(random: Random, nic: Nic): Nic {
     nic.policy.portSecurity && chance(random, 0.3)
       ? { allowedAddressPairs: [{ prefix: '10.0.0.6/32' }, { prefix: '2001:db8:1::/48', mac: '02:00:00:00:01:06' }] }
       : {}
-  return { ...nic, policy: { ...nic.policy, ...groups, ...pairs } }
+  const { securityGroups: _groups, deny: _deny, allowedAddressPairs: _pairs, ...policy } = nic.policy
+  return { ...nic, policy: { ...policy, ...groups, ...pairs } }
 }

@@ -13,6 +13,7 @@ import type { Random } from '../../../runtime/random.ts'
 import { seeded } from '../../../runtime/random.ts'
 import { relocated } from '../../../topologies/relocation.ts'
 import type { Nic, Topology, Vm } from '../../../topologies/topology.ts'
+import { withGroups, withSecurityGroups } from '../../support/random-security-groups.ts'
 import { randomTopology } from '../../support/random-topologies.ts'
 
 const seeds = Array.from({ length: 24 }, (_, index) => index + 1)
@@ -26,13 +27,15 @@ const pick = <T>(random: Random, items: readonly T[]): T => items[random.below(i
 function changed(intent: Intent, random: Random, serial: number): Intent {
   const { topology } = intent
   const vm = topology.vms.length > 0 ? pick(random, topology.vms) : undefined
-  const kind = random.below(10)
+  const kind = random.below(13)
   if (vm === undefined || kind === 0) return { ...intent, topology: withNewVm(topology, random, serial) }
   if (kind === 1) return { ...intent, topology: { ...topology, vms: topology.vms.filter((one) => one !== vm) } }
   if (kind <= 3) return { ...intent, topology: withVm(topology, withPolicy(vm, random)) }
   if (kind === 4) return settled(intent, vm, random)
   if (kind <= 6) return moved(intent, vm, random)
   if (kind === 7) return { ...intent, topology: withNetworks(topology, random) }
+  if (kind === 8) return { ...intent, topology: withRules(topology, random) }
+  if (kind <= 10) return { ...intent, topology: withVm(topology, regrouped(vm, random)) }
   return learned(intent, random)
 }
 
@@ -69,6 +72,16 @@ const withPolicy = (vm: Vm, random: Random): Vm => ({
     policy: { ...nic.policy, portSecurity: random.below(2) === 0, egressRate: 1e6 * (1 + random.below(3)) },
   })),
 })
+
+const regrouped = (vm: Vm, random: Random): Vm => ({ ...vm, nics: vm.nics.map((nic) => withGroups(random, nic)) })
+
+/** Of one security group all rules are others; now and then those of an address group. */
+function withRules(topology: Topology, random: Random): Topology {
+  const { securityGroups, addressGroups } = withSecurityGroups(random, topology)
+  if (random.below(3) === 0) return { ...topology, addressGroups }
+  const chosen = random.below(securityGroups.length)
+  return { ...topology, securityGroups: topology.securityGroups.with(chosen, securityGroups[chosen]!) }
+}
 
 /** Its move is over, here or there; or it is somewhere else from one moment to the next. */
 function settled(intent: Intent, vm: Vm, random: Random): Intent {
@@ -144,7 +157,8 @@ function expectSame(a: SwitchState, b: SwitchState): void {
 describe('a change worked out alone', () => {
   test.each(seeds)('gives what working everything out gives (seed %i)', (seed) => {
     const random = seeded(seed)
-    let intent: Intent = { topology: randomTopology(random), moves: new Map(), learned: new LearnedAddresses() }
+    const topology = withSecurityGroups(random, randomTopology(random))
+    let intent: Intent = { topology, moves: new Map(), learned: new LearnedAddresses() }
     let view = buildView(intent)
     const compiler = new Compiler()
     const states = new Map([...view.switches].map(([name, at]) => [name, compiler.compile(at)]))
