@@ -6,6 +6,7 @@ import { checkFabric } from './checks/fabric.ts'
 import { checkNames } from './checks/names.ts'
 import { checkNetworks } from './checks/networks.ts'
 import { checkNics } from './checks/nics.ts'
+import { checkQos } from './checks/qos.ts'
 import { checkSecurityGroups } from './checks/security-groups.ts'
 import { checkTunnelEndpoints } from './checks/tunnel-endpoints.ts'
 import type { TopologyDraft } from './draft.ts'
@@ -21,4 +22,5 @@ export function checkTopology(topology: TopologyDraft, report: Report): void {
   checkAddresses(topology, report)
   checkSecurityGroups(topology, report)
   checkTunnelEndpoints(topology, report)
+  checkQos(topology, report)
 }

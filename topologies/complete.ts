@@ -2,6 +2,7 @@
 
 import { formatMac, parseMac } from '../protocols/address.ts'
 import * as defaults from './defaults.ts'
+import { completeNetworkQos, completeQosPolicy, completeQueue, completeUplink } from './qos.ts'
 import type { WrittenRule, WrittenSecurityGroup } from './schema/security-groups.ts'
 import type {
   WrittenAddressGroup,
@@ -29,7 +30,7 @@ import type {
   Subport,
   Topology,
 } from './topology.ts'
-import { parseDuration, parseRate, parseSize } from './units.ts'
+import { parseDuration, parseRate } from './units.ts'
 
 export function completeTopology(written: WrittenTopology, fallbackName: string): Topology {
   const hosts = written.hosts.map(completeHost)
@@ -54,7 +55,12 @@ export function completeTopology(written: WrittenTopology, fallbackName: string)
 
 function completeHost(host: WrittenTopology['hosts'][number]): Host {
   const bridges = defaults.bridgesOf(host).map(({ name, peer }): Bridge => ({ name: name!, ...(peer && { peer }) }))
-  return { name: host.name, ...(host.vtep !== undefined && { vtep: host.vtep }), bridges }
+  return {
+    name: host.name,
+    ...(host.vtep !== undefined && { vtep: host.vtep }),
+    bridges,
+    ...(host.uplink !== undefined && { uplink: completeUplink(host.uplink) }),
+  }
 }
 
 const completeFabric = ({ switches, links }: WrittenFabric): Fabric => ({
@@ -62,21 +68,23 @@ const completeFabric = ({ switches, links }: WrittenFabric): Fabric => ({
   links: links.map(completeLink),
 })
 
-const completeLink = ({ endpoints, bandwidth, delay, jitter, ...counts }: WrittenLink): Link => ({
+const completeLink = ({ endpoints, bandwidth, delay, jitter, queues, ...counts }: WrittenLink): Link => ({
   ...defaults.IDEAL_LINK,
   ...counts,
   endpoints: [endpoints[0]!, endpoints[1]!],
   ...(bandwidth !== undefined && { bandwidth: parseRate(bandwidth) }),
   ...(delay !== undefined && { delay: parseDuration(delay) }),
   ...(jitter !== undefined && { jitter: parseDuration(jitter) }),
+  ...(queues !== undefined && { queues: queues.map(completeQueue) }),
 })
 
-const completeNetwork = ({ name, type, segment, mtu, subnets }: WrittenNetwork): Network => ({
+const completeNetwork = ({ name, type, segment, mtu, subnets, qos }: WrittenNetwork): Network => ({
   name,
   type,
   ...(segment !== undefined && { segment }),
   mtu: mtu ?? defaults.NETWORK_MTU,
   subnets: (subnets ?? []).map(({ cidr }) => ({ cidr })),
+  ...(qos !== undefined && { qos: completeNetworkQos(qos) }),
 })
 
 function completeNic(nic: WrittenNic, vm: string, bridge: string, networks: ReadonlyMap<string, Network>): Nic {
@@ -108,13 +116,9 @@ const completeSubport = ({ tag, network, mac, addresses }: WrittenSubport, nicMa
 })
 
 function completePolicy(policy: WrittenPolicy): PortPolicy {
-  const ingress = completeLimit(policy.ingressRate, policy.ingressBurst)
-  const egress = completeLimit(policy.egressRate, policy.egressBurst)
   return {
     portSecurity: policy.portSecurity ?? true,
-    ...(ingress && { ingressRate: ingress.rate, ingressBurst: ingress.burst }),
-    ...(egress && { egressRate: egress.rate, egressBurst: egress.burst }),
-    ...(policy.dscp !== undefined && { dscp: policy.dscp }),
+    ...completeQosPolicy(policy),
     ...(policy.securityGroups !== undefined && { securityGroups: [...policy.securityGroups] }),
     ...(policy.deny !== undefined && { deny: policy.deny }),
     ...(policy.allowedAddressPairs !== undefined && {
@@ -156,12 +160,6 @@ function remoteOf({ remoteIpPrefix, remoteGroup, remoteAddressGroup }: Partial<W
   if (remoteIpPrefix !== undefined) return { kind: 'prefix', prefix: canonicalPrefix(remoteIpPrefix) }
   if (remoteGroup !== undefined) return { kind: 'group', group: remoteGroup }
   return remoteAddressGroup === undefined ? undefined : { kind: 'addressGroup', group: remoteAddressGroup }
-}
-
-function completeLimit(writtenRate?: string, writtenBurst?: string): { rate: number; burst: number } | undefined {
-  if (writtenRate === undefined) return undefined
-  const rate = parseRate(writtenRate)
-  return { rate, burst: writtenBurst === undefined ? defaults.defaultBurst(rate) : parseSize(writtenBurst) }
 }
 
 const canonicalMac = (mac: string) => formatMac(parseMac(mac))

@@ -31,8 +31,10 @@ export function vlanModeOf(nic: Draft<WrittenNic>): NonNullable<WrittenNic['vlan
 }
 
 /** The tag of the native network on a native-tagged vNIC: that of the network itself, where it has one. */
-export const nativeTagOf = (nic: Draft<WrittenNic>, network: Draft<WrittenNetwork> | undefined): number | undefined =>
-  nic.tag ?? (network?.type === 'vlan' ? network.segment : undefined)
+export const nativeTagOf = (
+  nic: Draft<WrittenNic>,
+  network: Pick<Draft<WrittenNetwork>, 'type' | 'segment'> | undefined,
+): number | undefined => nic.tag ?? (network?.type === 'vlan' ? network.segment : undefined)
 
 export const ETHERTYPE = 'IPv4'
 

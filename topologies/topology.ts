@@ -2,6 +2,7 @@
 // `topology.schema.json`; `load.ts` turns the one into the other.
 
 import type { VlanMode } from '../protocols/control/messages.ts'
+import type { NetworkQos, QosPolicy, Queue, Uplink } from './qos.ts'
 
 export type NetworkType = 'vlan' | 'vxlan' | 'flat'
 
@@ -21,6 +22,7 @@ export interface Host {
   vtep?: string
   /** The first is the integration bridge: it has the uplink and the tunnel. The others hang from their `peer` by a pair of patch ports. */
   bridges: Bridge[]
+  uplink?: Uplink
 }
 
 export interface Bridge {
@@ -48,8 +50,9 @@ export interface Link {
   loss: number
   /** Largest Ethernet payload in bytes. */
   mtu: number
-  /** Frames that may wait for the link. */
+  /** Frames that may wait for the link, where it has no queues. */
   queue: number
+  queues?: Queue[]
 }
 
 export interface Network {
@@ -60,6 +63,7 @@ export interface Network {
   /** Largest Ethernet payload its guests may send, in bytes. */
   mtu: number
   subnets: { cidr: string }[]
+  qos?: NetworkQos
 }
 
 /** Addresses that rules call by one name. */
@@ -136,18 +140,9 @@ export interface Subport {
   addresses: string[]
 }
 
-export interface PortPolicy {
+export interface PortPolicy extends QosPolicy {
   /** Frames must wear the vNIC's own MAC and addresses. */
   portSecurity: boolean
-  /** Bits a second that the VM may send. */
-  ingressRate?: number
-  /** Bits a second that the VM may receive. */
-  egressRate?: number
-  /** Bits that may pass at once over the rate; 10 ms of the rate, at least 12,144 bits where absent in the file. */
-  ingressBurst?: number
-  egressBurst?: number
-  /** DSCP put on what the VM sends, 0..63. */
-  dscp?: number
   /** Names of security groups. Absent: nothing is filtered; empty: only what the network itself needs passes. */
   securityGroups?: string[]
   /** What becomes of what the groups do not allow; `drop` where absent. */

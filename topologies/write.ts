@@ -1,9 +1,17 @@
 // The way back: a topology as people would write it, with nothing left to defaults.
 
-import type { WrittenLink, WrittenNic, WrittenPolicy, WrittenTopology } from './schema/topology.ts'
+import type {
+  WrittenHost,
+  WrittenLink,
+  WrittenNetwork,
+  WrittenNic,
+  WrittenPolicy,
+  WrittenTopology,
+} from './schema/topology.ts'
+import { writeNetworkQos, writeQosPolicy, writeQueue, writeUplink } from './qos.ts'
 import type { WrittenRule } from './schema/security-groups.ts'
-import type { Link, Nic, PortPolicy, SecurityGroupRule, Topology } from './topology.ts'
-import { formatDuration, formatRate, formatSize } from './units.ts'
+import type { Host, Link, Network, Nic, PortPolicy, SecurityGroupRule, Topology } from './topology.ts'
+import { formatDuration, formatRate } from './units.ts'
 
 /** JSON that, parsed again, gives an equal topology. */
 export const topologyToJson = ({
@@ -17,15 +25,27 @@ export const topologyToJson = ({
 }: Topology): WrittenTopology => ({
   version: 1,
   name,
-  hosts: hosts.map((host) => ({ ...host, bridges: host.bridges.map((bridge) => ({ ...bridge })) })),
+  hosts: hosts.map(writeHost),
   fabric: { switches: fabric.switches.map((one) => ({ ...one })), links: fabric.links.map(writeLink) },
-  networks: networks.map((network) => ({ ...network, subnets: network.subnets.map((subnet) => ({ ...subnet })) })),
+  networks: networks.map(writeNetwork),
   addressGroups: addressGroups.map((group) => ({ ...group, addresses: [...group.addresses] })),
   securityGroups: securityGroups.map((group) => ({ ...group, rules: group.rules.map(writeRule) })),
   vms: vms.map((vm) => ({ name: vm.name, host: vm.host, nics: vm.nics.map(writeNic) })),
 })
 
-const writeLink = ({ endpoints, bandwidth, delay, jitter, loss, mtu, queue }: Link): WrittenLink => ({
+const writeHost = ({ bridges, uplink, ...host }: Host): WrittenHost => ({
+  ...host,
+  bridges: bridges.map((bridge) => ({ ...bridge })),
+  ...(uplink && { uplink: writeUplink(uplink) }),
+})
+
+const writeNetwork = ({ subnets, qos, ...network }: Network): WrittenNetwork => ({
+  ...network,
+  subnets: subnets.map((subnet) => ({ ...subnet })),
+  ...(qos && { qos: writeNetworkQos(qos) }),
+})
+
+const writeLink = ({ endpoints, bandwidth, delay, jitter, loss, mtu, queue, queues }: Link): WrittenLink => ({
   endpoints: [...endpoints],
   ...(bandwidth !== undefined && { bandwidth: formatRate(bandwidth) }),
   delay: formatDuration(delay),
@@ -33,6 +53,7 @@ const writeLink = ({ endpoints, bandwidth, delay, jitter, loss, mtu, queue }: Li
   loss,
   mtu,
   queue,
+  ...(queues && { queues: queues.map(writeQueue) }),
 })
 
 function writeNic({ name, bridge, network, mac, addresses, vlanMode, tag, trunks, policy }: Nic): WrittenNic {
@@ -52,21 +73,13 @@ function writeNic({ name, bridge, network, mac, addresses, vlanMode, tag, trunks
 
 const writePolicy = ({
   portSecurity,
-  ingressRate,
-  egressRate,
-  ingressBurst,
-  egressBurst,
-  dscp,
   securityGroups,
   deny,
   allowedAddressPairs,
+  ...qos
 }: PortPolicy): WrittenPolicy => ({
   portSecurity,
-  ...(ingressRate !== undefined && { ingressRate: formatRate(ingressRate) }),
-  ...(egressRate !== undefined && { egressRate: formatRate(egressRate) }),
-  ...(ingressBurst !== undefined && { ingressBurst: formatSize(ingressBurst) }),
-  ...(egressBurst !== undefined && { egressBurst: formatSize(egressBurst) }),
-  ...(dscp !== undefined && { dscp }),
+  ...writeQosPolicy(qos),
   ...(securityGroups !== undefined && { securityGroups: [...securityGroups] }),
   ...(deny !== undefined && { deny }),
   ...(allowedAddressPairs !== undefined && {

@@ -8,7 +8,6 @@ import {
   optional,
   duration,
   rate,
-  size,
   name,
   mac,
   text,
@@ -19,6 +18,7 @@ import {
   LARGEST_COUNT,
   inCase,
 } from './parts.ts'
+import { NetworkQos, qosOfPolicy, queues, Uplink } from './qos.ts'
 import { AddressGroup, DENIALS, SecurityGroup } from './security-groups.ts'
 
 export const VLAN_MODES = ['access', 'trunk', 'native-tagged', 'native-untagged'] as const
@@ -38,6 +38,7 @@ const linkProperties = {
   ),
   mtu: optional(integer(MTU.least, MTU.most, 'Largest Ethernet payload in bytes. Default: 9000.')),
   queue: optional(integer(0, LARGEST_COUNT, 'Frames that may wait for the link. Default: 1000.')),
+  queues: queues('Queues for DSCPs, at both ends, in the place of the one. They need a bandwidth to wait for.'),
 }
 
 const Bridge = closed({
@@ -59,6 +60,7 @@ const Host = closed({
         'Bridges of the host. The first is the integration bridge, with uplink and tunnel. Default: one, br-int.',
     }),
   ),
+  uplink: optional(Uplink),
 })
 
 const Fabric = closed(
@@ -92,6 +94,7 @@ const Network = closed({
       description: 'Where there are any, addresses of vNICs lie within one of them (IPv6 link-local ones excepted).',
     }),
   ),
+  qos: optional(NetworkQos),
 })
 
 const AddressPair = closed({
@@ -104,13 +107,7 @@ const Policy = closed(
     portSecurity: optional(
       Type.Boolean({ description: "Frames must wear the vNIC's own MAC and addresses. Default: true." }),
     ),
-    ingressRate: optional(rate('What the VM may send. Default: unlimited.')),
-    egressRate: optional(rate('What the VM may receive. Default: unlimited.')),
-    ingressBurst: optional(
-      size('What may pass at once over ingressRate. Default: 10 ms of the rate, at least 12144b.'),
-    ),
-    egressBurst: optional(size('What may pass at once over egressRate. Default: 10 ms of the rate, at least 12144b.')),
-    dscp: optional(integer(0, 63, 'DSCP put on what the VM sends. Default: left as it is.')),
+    ...qosOfPolicy,
     securityGroups: optional(
       Type.Array(name('Security group.'), {
         uniqueItems: true,

@@ -1,0 +1,156 @@
+// Quality of service with every default filled in, and the way back. Rates in bits a second, bursts in bits.
+
+import type { QueueConfig } from '../protocols/control/messages.ts'
+import { defaultBurst } from './defaults.ts'
+import type { WrittenNetworkQos, WrittenQueue, WrittenUplink } from './schema/qos.ts'
+import type { WrittenPolicy } from './schema/topology.ts'
+import type { Fabric } from './topology.ts'
+import { formatRate, formatSize, parseRate, parseSize } from './units.ts'
+
+/** What the vNICs of a network on one host share. */
+export interface NetworkQos {
+  /** What they may send to other hosts, and what they may count on. */
+  ingressRate?: number
+  ingressBurst?: number
+  ingressMinimum?: number
+  /** What they may receive. */
+  egressRate?: number
+  egressBurst?: number
+}
+
+/** What a policy says of rates and marks. */
+export interface QosPolicy extends NetworkQos {
+  egressMinimum?: number
+  /** DSCP put on what the VM sends, 0..63. */
+  dscp?: number
+  /** Whether a DSCP that the guest has set stays; absent: where there is no `dscp`. */
+  trustDscp?: boolean
+}
+
+export interface Queue {
+  /** Empty for the one that takes all that no other names. */
+  dscps: number[]
+  /** Before all that follow, and before all that are not. */
+  strict: boolean
+  weight: number
+  minimum?: number
+  rate?: number
+  burst?: number
+  /** Frames. */
+  limit: number
+}
+
+export interface Uplink {
+  rate?: number
+  queues: Queue[]
+}
+
+const QUEUE_LIMIT = 1000
+const WAYS = ['ingress', 'egress'] as const
+
+export function completeNetworkQos(written: WrittenNetworkQos): NetworkQos {
+  const qos: NetworkQos = {}
+  for (const way of WAYS) {
+    const limit = completeLimit(written[`${way}Rate`], written[`${way}Burst`])
+    if (limit === undefined) continue
+    qos[`${way}Rate`] = limit.rate
+    qos[`${way}Burst`] = limit.burst
+  }
+  if (written.ingressMinimum !== undefined) qos.ingressMinimum = parseRate(written.ingressMinimum)
+  return qos
+}
+
+export const completeQosPolicy = (written: WrittenPolicy): QosPolicy => ({
+  ...completeNetworkQos(written),
+  ...(written.egressMinimum !== undefined && { egressMinimum: parseRate(written.egressMinimum) }),
+  ...(written.dscp !== undefined && { dscp: written.dscp }),
+  ...(written.trustDscp !== undefined && { trustDscp: written.trustDscp }),
+})
+
+export const completeUplink = ({ rate, queues = [] }: WrittenUplink): Uplink => ({
+  ...(rate !== undefined && { rate: parseRate(rate) }),
+  queues: queues.map(completeQueue),
+})
+
+export function completeQueue({ dscp = [], strict, weight, minimum, rate, burst, limit }: WrittenQueue): Queue {
+  const most = completeLimit(rate, burst)
+  return {
+    dscps: [...dscp],
+    strict: strict ?? false,
+    weight: weight ?? 1,
+    ...(minimum !== undefined && { minimum: parseRate(minimum) }),
+    ...(most && { rate: most.rate, burst: most.burst }),
+    limit: limit ?? QUEUE_LIMIT,
+  }
+}
+
+function completeLimit(writtenRate?: string, writtenBurst?: string): { rate: number; burst: number } | undefined {
+  if (writtenRate === undefined) return undefined
+  const rate = parseRate(writtenRate)
+  return { rate, burst: writtenBurst === undefined ? defaultBurst(rate) : parseSize(writtenBurst) }
+}
+
+export function writeNetworkQos({
+  ingressRate,
+  ingressBurst,
+  ingressMinimum,
+  egressRate,
+  egressBurst,
+}: NetworkQos): WrittenNetworkQos {
+  return {
+    ...(ingressRate !== undefined && { ingressRate: formatRate(ingressRate) }),
+    ...(ingressBurst !== undefined && { ingressBurst: formatSize(ingressBurst) }),
+    ...(ingressMinimum !== undefined && { ingressMinimum: formatRate(ingressMinimum) }),
+    ...(egressRate !== undefined && { egressRate: formatRate(egressRate) }),
+    ...(egressBurst !== undefined && { egressBurst: formatSize(egressBurst) }),
+  }
+}
+
+export const writeQosPolicy = (policy: QosPolicy): Partial<WrittenPolicy> => ({
+  ...writeNetworkQos(policy),
+  ...(policy.egressMinimum !== undefined && { egressMinimum: formatRate(policy.egressMinimum) }),
+  ...(policy.dscp !== undefined && { dscp: policy.dscp }),
+  ...(policy.trustDscp !== undefined && { trustDscp: policy.trustDscp }),
+})
+
+export const writeUplink = ({ rate, queues }: Uplink): WrittenUplink => ({
+  ...(rate !== undefined && { rate: formatRate(rate) }),
+  ...(queues.length > 0 && { queues: queues.map(writeQueue) }),
+})
+
+export const writeQueue = ({ dscps, strict, weight, minimum, rate, burst, limit }: Queue): WrittenQueue => ({
+  ...(dscps.length > 0 && { dscp: [...dscps] }),
+  strict,
+  weight,
+  ...(minimum !== undefined && { minimum: formatRate(minimum) }),
+  ...(rate !== undefined && { rate: formatRate(rate) }),
+  ...(burst !== undefined && { burst: formatSize(burst) }),
+  limit,
+})
+
+/**
+ * The same for those who serve queues. Queue 0 takes what no other names; the others are numbered from `first`. Strict ones have
+ * priorities by their places, all others the one after these.
+ */
+export function queueConfigs(queues: readonly Queue[], first = 1): QueueConfig[] {
+  const rest = queues.some(({ dscps }) => dscps.length === 0) ? [] : [REST]
+  return [...queues, ...rest].map(({ dscps, strict, weight, minimum, rate, burst, limit }, index) => ({
+    queue: dscps.length === 0 ? 0 : first + index,
+    priority: strict ? index : queues.length,
+    weight,
+    limit,
+    ...(dscps.length > 0 && { dscps: [...dscps] }),
+    ...(minimum !== undefined && { minRate: minimum }),
+    ...(rate !== undefined && { maxRate: rate }),
+    ...(burst !== undefined && { burst }),
+  }))
+}
+
+const REST: Queue = { dscps: [], strict: false, weight: 1, limit: QUEUE_LIMIT }
+
+/** What the host sends to others at most, where that is known: what is said of its uplink, or the bandwidth of its only link. */
+export function uplinkRate({ name, uplink }: { name: string; uplink?: Uplink }, { links }: Fabric): number | undefined {
+  if (uplink?.rate !== undefined) return uplink.rate
+  const own = links.filter(({ endpoints }) => endpoints.includes(name))
+  return own.length === 1 ? own[0]!.bandwidth : undefined
+}
