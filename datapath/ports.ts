@@ -198,7 +198,7 @@ export class PortTable {
   /** Whether the queue of the port has room for the frame. */
   hasRoom(port: Port, frame: FrameHandle, queue: number): boolean {
     const { queues } = port as MutablePort
-    return queues === undefined || this.shaping.admits(queues, frame, queue)
+    return queues === undefined || this.shaping.admits(queues, port.number, frame, queue)
   }
 
   /** Lets the frame leave when its turn comes: at once where the port has no queues. */

@@ -52,10 +52,11 @@ export class PortQueues {
     this.#serve()
   }
 
-  /** What waits in all queues, in the order in which it came; it is the caller's from here on. */
-  takeAll(): FrameHandle[] {
-    this.#wakeAt(Infinity)
-    return this.#scheduler.takeAll()
+  /** What waits in all queues, or in this one, in the order in which it came; it is the caller's from here on. */
+  takeAll(queue?: number): FrameHandle[] {
+    const frames = queue === undefined ? this.#scheduler.takeAll() : this.#scheduler.take(queue)
+    this.#wakeAt(this.#scheduler.nextTurn(this.#clock.now()))
+    return frames
   }
 
   /** What waits in all queues, left there. */

@@ -436,7 +436,7 @@ export class Switch {
     const holds = port.config.state === 'hold'
     if (holds && !this.ports.hold(port, frame)) return this.#dropAtPort(frame, 'hold_overflow', port, output.flow)
     if (!holds && !this.ports.hasRoom(port, frame, output.queue))
-      return this.#dropAtPort(frame, 'queue_full', port, output.flow)
+      return this.#dropAtPort(frame, 'queue_overflow', port, output.flow)
     this.#events.output?.(frame, port, output.flow, hits)
     if (!holds) this.ports.enqueue(port, frame, output.queue)
   }

@@ -4,7 +4,7 @@ import type { QueueConfig } from '../protocols/control/messages.ts'
 import { defaultBurst } from './defaults.ts'
 import type { WrittenNetworkQos, WrittenQueue, WrittenUplink } from './schema/qos.ts'
 import type { WrittenPolicy } from './schema/topology.ts'
-import type { Fabric } from './topology.ts'
+import type { Fabric, Host } from './topology.ts'
 import { formatRate, formatSize, parseRate, parseSize } from './units.ts'
 
 /** What the vNICs of a network on one host share. */
@@ -149,8 +149,28 @@ export function queueConfigs(queues: readonly Queue[], first = 1): QueueConfig[]
 const REST: Queue = { dscps: [], strict: false, weight: 1, limit: QUEUE_LIMIT }
 
 /** What the host sends to others at most, where that is known: what is said of its uplink, or the bandwidth of its only link. */
-export function uplinkRate({ name, uplink }: { name: string; uplink?: Uplink }, { links }: Fabric): number | undefined {
-  if (uplink?.rate !== undefined) return uplink.rate
-  const own = links.filter(({ endpoints }) => endpoints.includes(name))
-  return own.length === 1 ? own[0]!.bandwidth : undefined
+export const uplinkRate = ({ name, uplink }: Host, fabric: Fabric): number | undefined =>
+  uplink?.rate ?? knownOf(fabric).bandwidths.get(name)
+
+/** Whether anybody between the host and others goes by the DSCP of what it sends. */
+export const showsDscp = ({ uplink }: Host, fabric: Fabric): boolean =>
+  (uplink !== undefined && uplink.queues.length > 0) || knownOf(fabric).hasQueues
+
+interface FabricRates {
+  /** By its only link. */
+  bandwidths: Map<string, number | undefined>
+  hasQueues: boolean
+}
+
+const known = new WeakMap<Fabric, FabricRates>()
+
+function knownOf(fabric: Fabric): FabricRates {
+  const before = known.get(fabric)
+  if (before) return before
+  const bandwidths = new Map<string, number | undefined>()
+  for (const { endpoints, bandwidth } of fabric.links)
+    for (const end of endpoints) bandwidths.set(end, bandwidths.has(end) ? undefined : bandwidth)
+  const found = { bandwidths, hasQueues: fabric.links.some(({ queues }) => queues !== undefined) }
+  known.set(fabric, found)
+  return found
 }

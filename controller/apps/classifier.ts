@@ -13,6 +13,7 @@ import { Origin, Register, Table } from '../tables.ts'
 import type { App } from './app.ts'
 import { numberAt } from './app.ts'
 import { fromPort, is, POP_TAG, PRIORITY_TAGGED, set, tagged, UNTAGGED, writerFor } from './flow.ts'
+import { uplinkQueue } from './uplink.ts'
 
 const flow = writerFor('classifier')
 const NOWHERE = flow({ table: Table.Classify, priority: 0, match: [] })
@@ -59,9 +60,11 @@ const fromPatch = (at: SwitchView, network: NetworkView, port: number): FlowSpec
     table: Table.Classify,
     priority: 100,
     match: [fromPort(port), tagged(at.localTags.get(network.network.name)!)],
-    actions: [POP_TAG, ...belongs(network.number, Origin.Patch)],
+    actions: [POP_TAG, ...belongs(network.number, Origin.Patch), ...inQueue(uplinkQueue(at, network))],
     goto: Table.Forward,
   })
+
+const inQueue = (queue: number | undefined): Action[] => (queue === undefined ? [] : [{ type: 'set_queue', queue }])
 
 function fromOutside(at: SwitchView, network: NetworkView): FlowSpec[] {
   const { type, segment = 0 } = network.network

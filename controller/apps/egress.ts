@@ -1,4 +1,4 @@
-// Out of a vNIC's port, for frames whose way there is decided: the rate of what it receives, and the tag its guest expects.
+// Out of a vNIC's port, for frames whose way there is decided: the tag its guest expects.
 
 import type { FlowSpec } from '../../protocols/control/messages.ts'
 import type { Attachment } from '../network/attachments.ts'
@@ -9,7 +9,6 @@ import { Register, Table } from '../tables.ts'
 import type { App } from './app.ts'
 import { numberAt } from './app.ts'
 import { inNetwork, is, output, POP_TAG, pushTag, writerFor } from './flow.ts'
-import { egressMeter, limitsEgress } from './qos.ts'
 
 const flow = writerFor('egress')
 const NOWHERE = flow({ table: Table.Egress, priority: 0, match: [] })
@@ -22,12 +21,11 @@ export const egress: App = {
 
 /** Leaves the frame as it found it: a flood sends the same one to the next port. */
 function leaving(network: number, place: Place, attachment: Attachment): FlowSpec {
-  const { wears, nic } = attachment
+  const { wears } = attachment
   return flow({
     table: Table.Egress,
     priority: 100,
     match: [is(Register.To, exitNumber(place, attachment)), inNetwork(network)],
     actions: wears === 0 ? [output(place.port)] : [...pushTag(wears), output(place.port), POP_TAG],
-    ...(limitsEgress(nic.policy) ? { meter: egressMeter(place.port) } : {}),
   })
 }

@@ -13,7 +13,6 @@ import { Origin, Register, Table } from '../tables.ts'
 import type { App } from './app.ts'
 import { clone, inNetwork, is, output, POP_TAG, pushTag, resubmit, set, writerFor } from './flow.ts'
 import { Memory } from './memory.ts'
-import { limitsEgress } from './qos.ts'
 
 const flow = writerFor('flooding')
 const NOBODY = flow({ table: Table.Flood, priority: 0, match: [] })
@@ -69,14 +68,9 @@ function acrossPatches(at: SwitchView, network: NetworkView): Action[] {
   return [...pushTag(tag), ...patches.map(({ number }) => output(number)), POP_TAG]
 }
 
-/**
- * Each port has a clone of its own, so that a meter which drops one copy drops no other. Ports with a limit come last all the
- * same: Open vSwitch 3.1 takes a clone apart that holds a resubmit, and there the meter ends the whole list.
- */
+/** Each port has a clone of its own, so that what is done to one copy is done to no other. */
 function toPortsHere(at: SwitchView, network: NetworkView): Action[] {
-  const limited = at.bindings.filter(({ nic }) => limitsEgress(nic.policy))
-  const free = at.bindings.filter(({ nic }) => !limitsEgress(nic.policy))
-  return [...free, ...limited].flatMap((binding) =>
+  return at.bindings.flatMap((binding) =>
     floodedPlaces(binding)
       .filter((place) => place.switch === at.name)
       .flatMap((place) => copiesFor(network, binding, place)),

@@ -3,21 +3,25 @@
 
 import { parseIpv4 } from '../../protocols/address.ts'
 import type { PortConfig } from '../../protocols/control/messages.ts'
+import { defaultBurst } from '../../topologies/defaults.ts'
 import { attachmentsOf } from '../network/attachments.ts'
 import type { Binding } from '../network/bindings.ts'
 import { placesOf } from '../network/bindings.ts'
 import type { SwitchView } from '../network/view.ts'
+import { uplinkPort } from './uplink.ts'
 import { DEAD_VLAN, patchName, TUNNEL_PORT } from '../network/view.ts'
 
 /** By name; a vNIC's state is what it is to be once its flows are confirmed. */
 export function ports(at: SwitchView): Map<string, PortConfig> {
-  const all = [...tunnelPort(at), ...patchPorts(at), ...at.bindings.flatMap((binding) => vnicPorts(at, binding))]
+  const vnics = at.bindings.flatMap((binding) => vnicPorts(at, binding))
+  const all = [...uplinkPort(at), ...tunnelPort(at), ...patchPorts(at), ...vnics]
   return new Map(all.map((port) => [port.name, port]))
 }
 
-function tunnelPort({ integration, host: { vtep } }: SwitchView): PortConfig[] {
+function tunnelPort({ integration, host: { vtep }, showsDscp }: SwitchView): PortConfig[] {
   if (!integration || vtep === undefined) return []
-  const tunnel = { localIp: parseIpv4(vtep), remoteIp: 'flow', key: 'flow' } as const
+  const tos = showsDscp ? ({ tos: 'inherit' } as const) : {}
+  const tunnel = { localIp: parseIpv4(vtep), remoteIp: 'flow', key: 'flow', ...tos } as const
   return [{ number: TUNNEL_PORT, name: 'vxlan0', type: 'tunnel', tunnel, state: 'open' }]
 }
 
@@ -38,8 +42,23 @@ function vnicPorts(at: SwitchView, binding: Binding): PortConfig[] {
       name: binding.nic.id,
       type: 'vnic',
       ...vlanAttributes(at, binding),
+      ...limitsOf(at, binding),
       state,
     }))
+}
+
+/** What the VM receives: at most so much, and of what its network may receive here, at least so much. */
+function limitsOf(at: SwitchView, { nic }: Binding): Pick<PortConfig, 'maxRate' | 'burst' | 'minRate' | 'share'> {
+  const { egressRate, egressMinimum } = nic.policy
+  const qos = nic.trunks.length > 0 ? undefined : at.networks.get(nic.network ?? '')?.network.qos
+  const shared = qos?.egressRate
+  return {
+    ...(egressRate !== undefined && { maxRate: egressRate, burst: nic.policy.egressBurst ?? defaultBurst(egressRate) }),
+    ...(shared !== undefined && egressMinimum !== undefined && { minRate: egressMinimum }),
+    ...(shared !== undefined && {
+      share: { name: nic.network!, maxRate: shared, burst: qos?.egressBurst ?? defaultBurst(shared) },
+    }),
+  }
 }
 
 function vlanAttributes(at: SwitchView, { nic }: Binding): Pick<PortConfig, 'vlanMode' | 'tag' | 'trunks'> {

@@ -1,27 +1,31 @@
-// A vNIC's rates and its DSCP. `ingress` is what the VM sends, `egress` what it receives, as Open vSwitch means them.
+// A vNIC's rates and its DSCP. `ingress` is what the VM sends, `egress` what it receives, as Open vSwitch means them. What it sends beyond
+// its rate is dropped here; what it receives waits in its port (ports.ts), and what leaves the host in the uplink's queues (uplink.ts).
 
 import type { Action, FlowSpec, MeterBand } from '../../protocols/control/messages.ts'
 import type { FieldMatch } from '../../protocols/match.ts'
+import { attachmentsOf } from '../network/attachments.ts'
 import type { Binding, Place } from '../network/bindings.ts'
 import { placesOf } from '../network/bindings.ts'
-import type { SwitchView } from '../network/view.ts'
+import type { NetworkView, SwitchView } from '../network/view.ts'
+import { defaultBurst } from '../../topologies/defaults.ts'
 import type { PortPolicy } from '../../topologies/topology.ts'
 import { Table } from '../tables.ts'
 import type { App } from './app.ts'
-import { fromPort, IPV4, IPV6, set, writerFor } from './flow.ts'
+import { fromPort, inNetwork, IPV4, IPV6, is, set, writerFor } from './flow.ts'
+import { uplinkQueue } from './uplink.ts'
 
 const flow = writerFor('qos')
 const FREE = flow({ table: Table.Qos, priority: 0, match: [], goto: Table.Neighbours })
 
 export const ingressMeter = (port: number): number => 2 * port
-export const egressMeter = (port: number): number => 2 * port + 1
-
-/** 10 ms of the rate, and at least one full Ethernet frame. */
-const defaultBurst = (rate: number) => Math.max(Math.ceil(rate / 100), 12_144)
 
 export const qos: App = {
   always: [FREE],
   ofVnic: (at, binding) => placesAt(at, binding).flatMap((place) => limited(binding, place)),
+  ofNetwork: (at, network) =>
+    at.bindings
+      .filter(({ nic }) => attachmentsOf(nic).some((attachment) => attachment.network === network.network.name))
+      .flatMap((binding) => placesAt(at, binding).flatMap((place) => queued(at, network, binding, place))),
 }
 
 /** Meters by number. */
@@ -29,9 +33,8 @@ export function qosMeters(at: SwitchView): Map<number, MeterBand> {
   const meters = new Map<number, MeterBand>()
   for (const binding of at.bindings)
     for (const { port } of placesAt(at, binding)) {
-      const { ingressRate, egressRate, ingressBurst, egressBurst } = binding.nic.policy
+      const { ingressRate, ingressBurst } = binding.nic.policy
       if (ingressRate !== undefined) meters.set(ingressMeter(port), band(ingressRate, ingressBurst))
-      if (egressRate !== undefined) meters.set(egressMeter(port), band(egressRate, egressBurst))
     }
   return meters
 }
@@ -45,21 +48,49 @@ const band = (rate: number, burst = defaultBurst(rate)): MeterBand => ({
   burst: BigInt(Math.round(burst)),
 })
 
+/** Of all frames, of those that are marked; and the same of a network whose frames have a queue of their own, above. */
+const PRIORITY = { all: 10, marked: 20, inNetwork: 100 }
+
 function limited({ nic }: Binding, { port }: Place): FlowSpec[] {
-  const { ingressRate, dscp } = nic.policy
-  if (ingressRate === undefined && dscp === undefined) return []
-  const rule = (priority: number, match: FieldMatch[], actions: Action[]) =>
-    flow({
-      table: Table.Qos,
-      priority,
-      match: [fromPort(port), ...match],
-      actions,
-      ...(ingressRate === undefined ? {} : { meter: ingressMeter(port) }),
-      goto: Table.Neighbours,
-    })
-  const marked = dscp === undefined ? [] : [IPV4, IPV6].map((type) => rule(20, [type], [set('ip_dscp', dscp)]))
-  return [rule(10, [], []), ...marked]
+  const { ingressRate } = nic.policy
+  const marks = marksOf(nic.policy)
+  return ingressRate === undefined && marks.length === 0 ? [] : rulesOf(nic.policy, port, 0, [], [])
 }
 
-/** True where what the vNIC receives is limited. */
-export const limitsEgress = (policy: PortPolicy): boolean => policy.egressRate !== undefined
+/** What the vNIC sends on the network, where it leaves the host in a queue of its own or of the network's. */
+function queued(at: SwitchView, network: NetworkView, binding: Binding, place: Place): FlowSpec[] {
+  const queue = uplinkQueue(at, network, { binding, place })
+  if (queue === undefined) return []
+  const match = [inNetwork(network.number)]
+  return rulesOf(binding.nic.policy, place.port, PRIORITY.inNetwork, match, [{ type: 'set_queue', queue }])
+}
+
+function rulesOf(
+  policy: PortPolicy,
+  port: number,
+  above: number,
+  match: readonly FieldMatch[],
+  actions: readonly Action[],
+): FlowSpec[] {
+  const meter = policy.ingressRate === undefined ? {} : { meter: ingressMeter(port) }
+  const rule = (priority: number, more: readonly FieldMatch[], marking: readonly Action[]) =>
+    flow({
+      table: Table.Qos,
+      priority: above + priority,
+      match: [fromPort(port), ...match, ...more],
+      actions: [...marking, ...actions],
+      ...meter,
+      goto: Table.Neighbours,
+    })
+  return [
+    rule(PRIORITY.all, [], []),
+    ...marksOf(policy).map(({ match: packets, dscp }) => rule(PRIORITY.marked, packets, [set('ip_dscp', dscp)])),
+  ]
+}
+
+/** Which packets are marked, and how: all, or where the guest is trusted, those that it has not marked itself. */
+function marksOf({ dscp, trustDscp = dscp === undefined }: PortPolicy): { match: FieldMatch[]; dscp: number }[] {
+  if (trustDscp && dscp === undefined) return []
+  const unmarked = trustDscp ? [is('ip_dscp', 0)] : []
+  return [IPV4, IPV6].map((type) => ({ match: [type, ...unmarked], dscp: dscp ?? 0 }))
+}

@@ -2,7 +2,9 @@
 
 import type { Action, FlowSpec } from '../../protocols/control/messages.ts'
 import type { FieldMatch } from '../../protocols/match.ts'
-import { egressMeter, ingressMeter } from '../apps/qos.ts'
+import { ingressMeter } from '../apps/qos.ts'
+import { vnicQueue } from '../apps/uplink.ts'
+import { limitText } from '../reconcile/switch-state.ts'
 import type { SwitchState } from '../reconcile/switch-state.ts'
 import { isOwnCookie, Register } from '../tables.ts'
 
@@ -10,20 +12,25 @@ const ATTACHMENT_SHIFT = 16n
 const PORT_BITS = 0xffffn
 
 /**
- * Flows that speak of the port or of its security groups, its meters and its VLAN mode; the port's number, meters' numbers and its zone
+ * Flows that speak of the port or of its security groups, its meter, its limits and its VLAN mode; the port's number, meters' numbers and its zone
  * stand as words.
  */
 export function policyOf({ flows, meters, ports }: SwitchState, name: string, port: number): string {
   const all = [...flows.values()].filter(isPolicy)
-  const atPort = all.filter((flow) => flow.match.some((part) => isPort(part, port)))
+  const atPort = all.filter((flow) => flow.match.some((part) => isPort(part, port)) && !sharesUplink(flow, port))
   const combination = atPort.flatMap(({ instructions }) => instructions.apply).find(setsCombination)
   const rules =
     combination === undefined ? [] : all.filter((flow) => flow.match.some((part) => isSame(part, combination)))
   const own = [...atPort, ...rules]
-  const bands = [ingressMeter(port), egressMeter(port)].map((meter) => written(meters.get(meter) ?? []))
-  const { vlanMode } = ports.get(name) ?? {}
-  return [vlanMode, ...bands, ...own.map((flow) => written(placeless(flow, port))).sort()].join('\n')
+  const bands = written(meters.get(ingressMeter(port)) ?? [])
+  const config = ports.get(name)
+  const limits = config && written(limitText(config))
+  return [config?.vlanMode, bands, limits, ...own.map((flow) => written(placeless(flow, port))).sort()].join('\n')
 }
+
+/** Whether it leaves the host in its network's queue: whether that has one follows from who else is there. */
+const sharesUplink = ({ instructions }: FlowSpec, port: number): boolean =>
+  instructions.apply.some((action) => action.type === 'set_queue' && action.queue !== vnicQueue(port))
 
 /** Neither a user's flow, which stays where it was put, nor an address that was learned. */
 const isPolicy = ({ cookie, idleTimeout }: FlowSpec): boolean => isOwnCookie(cookie) && idleTimeout === 0
@@ -49,6 +56,7 @@ const beyondPort = ({ value }: { value: bigint }): string => `port ${value >> AT
 
 function placelessAction(action: Action, port: number): unknown {
   if (action.type === 'output' && action.port === port) return { type: 'output', port: 'port' }
+  if (action.type === 'set_queue' && action.queue === vnicQueue(port)) return { type: 'set_queue', queue: 'port' }
   if (action.type === 'set_field' && action.field === Register.From) return { ...action, value: beyondPort(action) }
   if (action.type === 'set_field' && action.field === Register.Zone) return { ...action, value: 'zone' }
   return action

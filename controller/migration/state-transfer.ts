@@ -4,12 +4,12 @@
 
 import type { MeterLevel, VnicState } from '../../protocols/control/messages.ts'
 import type { Vm } from '../../topologies/topology.ts'
-import { egressMeter, ingressMeter } from '../apps/qos.ts'
+import { ingressMeter } from '../apps/qos.ts'
 import type { Binding, Place } from '../network/bindings.ts'
 import type { View } from '../network/view.ts'
 import type { Fleet } from '../reconcile/fleet.ts'
 
-const METERS = [ingressMeter, egressMeter]
+const METERS = [ingressMeter]
 
 export class StateTransfer {
   /** Connections that the last take-over brought. */

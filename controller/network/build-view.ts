@@ -1,6 +1,7 @@
 // A view of all there is. What has not changed since the view before is taken over from there.
 
-import type { Host, Network, Topology } from '../../topologies/topology.ts'
+import type { Fabric, Host, Network, Topology } from '../../topologies/topology.ts'
+import { showsDscp, uplinkRate } from '../../topologies/qos.ts'
 import { switchName } from '../../topologies/topology.ts'
 import { PersistentMap } from '../persistent-map.ts'
 import { attachmentsOf } from './attachments.ts'
@@ -182,7 +183,7 @@ function assignLocalTags(
 type SwitchParts = Pick<View, 'networks' | 'hosted' | 'portNumbers' | 'localTags' | 'zones' | 'groups'>
 
 function viewSwitches(topology: Topology, parts: SwitchParts, previous: View | undefined): View['switches'] {
-  const views = topology.hosts.flatMap((host) => viewSwitchesOf(host, parts, previous))
+  const views = topology.hosts.flatMap((host) => viewSwitchesOf(host, topology.fabric, parts, previous))
   return renewed(
     previous?.switches,
     views.map((view) => [view.name, view]),
@@ -192,6 +193,7 @@ function viewSwitches(topology: Topology, parts: SwitchParts, previous: View | u
 
 function viewSwitchesOf(
   host: Host,
+  fabric: Fabric,
   { networks, hosted, portNumbers, localTags, zones, groups }: SwitchParts,
   previous: View | undefined,
 ): SwitchView[] {
@@ -212,6 +214,8 @@ function viewSwitchesOf(
       hosted: here,
       groups: keepUnchanged(before?.groups, groupsAt(bindings, groups), 2),
       zones: zones.get(host.name)!,
+      uplinkRate: uplinkRate(host, fabric),
+      showsDscp: showsDscp(host, fabric),
     }
   })
 }

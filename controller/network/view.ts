@@ -70,6 +70,10 @@ export interface SwitchView {
   readonly groups: SwitchGroups
   /** Connection-tracking zones of the host, by vNIC. */
   readonly zones: ReadonlyMap<string, number>
+  /** What the host sends to others at most, in bits a second, where that is known. */
+  readonly uplinkRate: number | undefined
+  /** The physical network has queues for DSCPs, so that tunnels bear those of what they carry. */
+  readonly showsDscp: boolean
 }
 
 export interface View {

@@ -65,7 +65,7 @@ export class Compiler {
     if (before?.at === at) return before.state
     const amends = before !== undefined && sameFrame(before.at, at)
     const slots = amends ? this.#amended(before, at) : this.#whole(at)
-    const state = retained(before?.state, at, slots, amends && before.at.bindings === at.bindings)
+    const state = retained(before?.state, at, slots, amends && samePorts(before.at, at))
     this.#compiled.set(at.name, { at, state })
     return state
   }
@@ -176,6 +176,14 @@ const sameFrame = (a: SwitchView, b: SwitchView): boolean =>
   a.patches === b.patches &&
   a.towards === b.towards &&
   a.localTags === b.localTags
+
+/** Whether what ports and meters are made of is the same. */
+const samePorts = (a: SwitchView, b: SwitchView): boolean =>
+  a.bindings === b.bindings &&
+  a.uplinkRate === b.uplinkRate &&
+  a.showsDscp === b.showsDscp &&
+  (a.networks === b.networks ||
+    [...b.networks].every(([name, { network }]) => a.networks.get(name)?.network.qos === network.qos))
 
 /** Whether what a network's flows on the switch alone are made of is the same, but for vNICs of the host. */
 function sameOwn({ hosted }: SwitchView, a: NetworkView, b: NetworkView): boolean {

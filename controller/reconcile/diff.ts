@@ -86,8 +86,8 @@ export function patch(state: SwitchState, change: Difference): SwitchState {
  */
 export function messagesOf(change: Difference): BundledMessage[] {
   return [
-    ...change.removedPorts.map((port) => portMod('delete', port)),
-    ...change.addedPorts.map((port) => portMod('add', port)),
+    ...change.removedPorts.map((port) => (isUplink(port) ? portMod('modify', bare(port)) : portMod('delete', port))),
+    ...change.addedPorts.map((port) => portMod(isUplink(port) ? 'modify' : 'add', port)),
     ...change.changedPorts.map((port) => portMod('modify', port)),
     ...[...change.setMeters].flatMap(([meter, bands]) => [meterMod('delete', meter), meterMod('add', meter, bands)]),
     ...change.setFlows.map(addition),
@@ -95,6 +95,10 @@ export function messagesOf(change: Difference): BundledMessage[] {
     ...change.removedMeters.map((meter) => meterMod('delete', meter)),
   ]
 }
+
+/** The host makes its uplink, and it stays. */
+const isUplink = ({ type }: PortConfig): boolean => type === 'uplink'
+const bare = ({ number, name, type, state }: PortConfig): PortConfig => ({ number, name, type, state })
 
 type Command = 'add' | 'modify' | 'delete'
 

@@ -167,7 +167,9 @@ export class Fleet {
     const told = this.#features.get(name)?.ports ?? new Map<string, PortDescription>()
     const confirmed = [...this.#reconcilers.get(name)!.confirmed.ports.values()]
     const ours = confirmed.map((port) => described(port, told.get(port.name)))
-    const others = [...told.values()].filter(({ type }) => type === 'uplink' || type === 'local')
+    const others = [...told.values()].filter(
+      ({ type, name: port }) => type === 'local' || (type === 'uplink' && !ours.some((one) => one.name === port)),
+    )
     return [...others, ...ours].sort((a, b) => a.number - b.number)
   }
 

@@ -142,8 +142,12 @@ function without(state: SwitchState, keys: ReadonlySet<string>): SwitchState {
   return { ...state, flows: new Map([...flows].filter(([key]) => !keys.has(key))) }
 }
 
-/** The host makes the others. */
-const isOurs = ({ type }: PortConfig): boolean => type === 'vnic' || type === 'patch' || type === 'tunnel'
+/** The host makes the others; of its uplink the queues are ours. */
+const isOurs = ({ type, queues, maxRate }: PortConfig): boolean =>
+  type === 'vnic' ||
+  type === 'patch' ||
+  type === 'tunnel' ||
+  (type === 'uplink' && (queues !== undefined || maxRate !== undefined))
 
 /** What the switch added of its own is not configuration. */
 function configOf({ linkUp: _linkUp, mac: _mac, flags: _flags, ...config }: PortDescription): PortConfig {

@@ -97,21 +97,25 @@ const bandText = (bands: readonly MeterBand[]): string =>
 
 export const samePort = (a: PortConfig, b: PortConfig): boolean => a === b || portText(a) === portText(b)
 
-function portText({ number, name, type, vlanMode, tag, trunks, mtu, tunnel, patchPeer, state }: PortConfig): string {
+function portText(port: PortConfig): string {
+  const { number, name, type, vlanMode, tag, trunks, mtu, tunnel, patchPeer, state } = port
   return JSON.stringify([
-    number,
-    name,
-    type,
-    vlanMode,
-    tag,
-    trunks ?? [],
-    mtu,
+    [number, name, type, vlanMode, tag, trunks ?? [], mtu, state],
     tunnelText(tunnel),
-    patchPeer?.switch,
-    patchPeer?.port,
-    state,
+    [patchPeer?.switch, patchPeer?.port],
+    limitText(port),
   ])
 }
+
+/** What the port's configuration says of rates and queues. */
+export const limitText = ({ maxRate, burst, minRate, share, queues = [] }: PortConfig): unknown => [
+  [maxRate, burst, minRate],
+  share && [share.name, share.maxRate, share.burst],
+  queues.map((queue) => [
+    [queue.queue, queue.parent, queue.minRate, queue.maxRate, queue.burst, queue.priority, queue.weight, queue.limit],
+    queue.dscps ?? [],
+  ]),
+]
 
 const tunnelText = (tunnel: PortConfig['tunnel']) =>
   tunnel && [

@@ -201,6 +201,12 @@ export class FrameScheduler {
     return longest + timeFor(this.waitingBits, this.#max, now)
   }
 
+  /** All that waits in the queue. It is the caller's from here on. */
+  take(number: number): FrameHandle[] {
+    const queue = this.#byNumber.get(number)
+    return queue === undefined ? [] : Array.from({ length: queue.frames.size }, () => this.#takeFirst(queue))
+  }
+
   /** All that waits, in the order in which it came. It is the caller's from here on. */
   takeAll(): FrameHandle[] {
     return Array.from({ length: this.waiting }, () => {

@@ -189,7 +189,7 @@ export class Judge {
     record.at = at
     record.nic = nic
     record.from = this.#surroundings.hostOf(nic)
-    record.flow = seen?.sight.flow ?? 0
+    record.flow = seen === undefined ? 0 : this.#law.flowOf(seen.sight)
     record.seen = seen
     record.keepBytes(bytes, start, end)
     this.#count(made).injected++
@@ -419,6 +419,7 @@ export class Judge {
     if (ruling.excuses.includes(reason)) return 'all'
     if (byGroups !== undefined) return byGroups
     if (reason === 'rate_limited') return ruling.limited
+    if (reason === 'queue_overflow') return this.#surroundings.excusedByOverflow(place, ruling)
     if (reason === 'link_down') return this.#surroundings.isBroken(place) ? 'all' : []
     if (reason !== 'user_flow') return []
     const [host] = place.split('/')

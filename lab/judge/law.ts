@@ -49,7 +49,12 @@ export class Law {
   /** By vNIC, then guest tag (0 for untagged). */
   readonly #byTag = new Map<string, Map<number, Membership>>()
 
+  readonly #hasClasses: boolean
+
   constructor(topology: Topology) {
+    this.#hasClasses = [...topology.hosts.map(({ uplink }) => uplink), ...topology.fabric.links].some(
+      (place) => place?.queues !== undefined && place.queues.length > 0,
+    )
     const nics = topology.vms.flatMap((vm) => vm.nics)
     this.#nics = new Map(nics.map((nic) => [nic.id, nic]))
     this.#networks = new Map(topology.networks.map((network) => [network.name, network]))
@@ -79,9 +84,21 @@ export class Law {
       ...ruling,
       must: honesty === 'unsure' ? [] : ruling.must,
       excuses,
-      limited: ruling.must.filter((hearer) => this.#nics.get(hearer)!.policy.egressRate !== undefined),
-      ...(policy.dscp !== undefined && seen.ip && { dscp: policy.dscp }),
+      limited: ruling.must.filter((hearer) => this.#isLimited(hearer)),
+      ...markOf(policy, seen),
     }
+  }
+
+  /** Frames of one flow keep their order; where there are queues for DSCPs, those of one DSCP do. */
+  flowOf({ flow, ip }: Sight): number {
+    return this.#hasClasses && ip !== undefined ? (flow ^ Math.imul(ip.dscp + 1, 0x9e3779b1)) >>> 0 : flow
+  }
+
+  /** Whether a rate may keep frames from the vNIC: its own, or its network's on its host. */
+  #isLimited(hearer: string): boolean {
+    const { policy, network } = this.#nics.get(hearer)!
+    const qos = network === undefined ? undefined : this.#networks.get(network)?.qos
+    return policy.egressRate !== undefined || qos?.egressRate !== undefined
   }
 
   #recipients(sender: Membership, seen: Sight): Pick<Ruling, 'must' | 'may' | 'answer'> {
@@ -162,6 +179,12 @@ function honestyWithPairs(sender: Membership, seen: Sight): 'honest' | 'spoofed'
   if (covers(ip.version, isAnnouncement ? (ip.target ?? '') : ip.source)) return isAnnouncement ? 'unsure' : 'honest'
   // A link-local address of the allowed MAC is none that the policy names.
   return ip.version === 6 ? 'unsure' : honesty
+}
+
+/** The DSCP that the policy puts on a packet: on all, or where the guest is trusted, on those that it has not marked. */
+function markOf({ dscp, trustDscp = dscp === undefined }: PortPolicy, { ip }: Sight): { dscp?: number } {
+  if (ip === undefined || (trustDscp && dscp === undefined)) return {}
+  return { dscp: trustDscp && ip.dscp !== 0 ? ip.dscp : (dscp ?? 0) }
 }
 
 /** Whether the frame wears its vNIC's own addresses; `unsure` where the policy leaves a choice to whoever enforces it. */

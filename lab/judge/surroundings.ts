@@ -2,6 +2,7 @@
 
 import type { FailureTarget } from '../../topologies/scenario.ts'
 import type { Topology } from '../../topologies/topology.ts'
+import type { Ruling } from './law.ts'
 
 export class Surroundings {
   readonly #hostOf: (vm: string) => string | undefined
@@ -50,6 +51,27 @@ export class Surroundings {
   /** Whether a place where a frame ended, `h1` or `h1 - tor1`, is one that the scenario has broken. */
   isBroken(place: string): boolean {
     return this.#brokenLinks.has(place) || this.#brokenHosts.has(place)
+  }
+
+  /**
+   * Whom a full queue at the place keeps a frame from, as the topology has it: all, where it is a queue of a link; on a host, those there
+   * who are limited, and where the host's uplink is shared out, those elsewhere.
+   */
+  excusedByOverflow(place: string, { must, limited }: Pick<Ruling, 'must' | 'limited'>): 'all' | readonly string[] {
+    const { links } = this.#topology.fabric
+    if (links.some(({ endpoints, queues }) => queues !== undefined && bothWays(endpoints).includes(place))) return 'all'
+    const host = place.slice(0, place.indexOf('/'))
+    const isShared = this.#sharesUplink(host)
+    return must.filter((nic) => (this.hostOf(nic) === host ? limited.includes(nic) : isShared))
+  }
+
+  #sharesUplink(name: string): boolean {
+    const { hosts, networks, vms } = this.#topology
+    return (
+      hosts.some((host) => host.name === name && host.uplink !== undefined) ||
+      networks.some(({ qos }) => qos?.ingressRate !== undefined || qos?.ingressMinimum !== undefined) ||
+      vms.some(({ nics }) => nics.some(({ policy }) => policy.ingressMinimum !== undefined))
+    )
   }
 
   /** Whether the scenario has broken every way from one vNIC's guest to the other's. */

@@ -76,6 +76,12 @@ export const PORT_FLAGS = ['down', 'noReceive', 'noForward', 'noPacketIn', 'noFl
 export type PortFlag = (typeof PORT_FLAGS)[number]
 export type PortFlags = Readonly<Partial<Record<PortFlag, boolean>>>
 
+export interface PortShare {
+  name: string
+  maxRate: number
+  burst: number
+}
+
 export interface PortConfig {
   /** OpenFlow number, 1..0xfeff; 0 lets the switch choose. */
   number: number
@@ -97,6 +103,10 @@ export interface PortConfig {
   maxRate?: number
   /** Bits that may leave at once over `maxRate`; absent: none but the frame that is begun. */
   burst?: number
+  /** What the port may count on of what it shares. */
+  minRate?: number
+  /** What it sends is limited together with what other ports of the switch send that name the same: bits a second, and bits. */
+  share?: PortShare
   tunnel?: TunnelOptions
   /** The patch port at the other end: switch and port name. */
   patchPeer?: { switch: string; port: string }

@@ -79,6 +79,10 @@ export function randomPortConfig(random: Random): PortConfig {
     ...(chance(random, 0.3) && { queues: [randomQueue(random), randomQueue(random)] }),
     ...(chance(random, 0.3) && { maxRate: random.below(2 ** 32) * 1000 }),
     ...(chance(random, 0.3) && { burst: random.below(2 ** 32) * 1000 }),
+    ...(chance(random, 0.3) && { minRate: random.below(2 ** 32) * 1000 }),
+    ...(chance(random, 0.3) && {
+      share: { name: randomName(random), maxRate: random.below(2 ** 32) * 1000, burst: random.below(2 ** 32) },
+    }),
     ...(chance(random, 0.3) && { tunnel: randomTunnel(random) }),
     ...(chance(random, 0.3) && { hold: { bytes: random.uint32() * 2, time: random.uint32() * 1000 } }),
     ...(chance(random, 0.3) && { patchPeer: { switch: 'h1/br-web', port: randomName(random) } }),

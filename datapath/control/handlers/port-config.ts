@@ -1,6 +1,6 @@
 // What makes a port's configuration one that a switch can take, apart from the ports that it has.
 
-import type { PortConfig, QueueConfig, TunnelOptions } from '../../../protocols/control/messages.ts'
+import type { PortConfig, PortShare, QueueConfig, TunnelOptions } from '../../../protocols/control/messages.ts'
 import { Refused } from '../../../protocols/control/refused.ts'
 
 const UINT32 = 0xffffffff
@@ -25,12 +25,22 @@ export function checkPortConfig(port: PortConfig): void {
   port.queues?.forEach((queue, index) => checkQueue(queue, port.queues!, `port.queues[${index}]`))
   if (port.maxRate !== undefined) require(port.maxRate, 1, Number.MAX_SAFE_INTEGER, 'port.maxRate')
   if (port.burst !== undefined) require(port.burst, 0, Number.MAX_SAFE_INTEGER, 'port.burst')
+  if (port.minRate !== undefined) require(port.minRate, 1, Number.MAX_SAFE_INTEGER, 'port.minRate')
+  if (port.share !== undefined) checkShare(port.share, port)
   if (port.mtu !== undefined) require(port.mtu, MTU.smallest, MTU.largest, 'port.mtu')
   checkBelongs(port.type === 'tunnel', port.tunnel, 'port.tunnel', 'a tunnel')
   checkBelongs(port.type === 'patch', port.patchPeer, 'port.patchPeer', 'a patch')
   if (port.tunnel !== undefined) checkTunnel(port.tunnel)
   if (port.patchPeer?.switch === '') throw new Refused('OFPBRC_BAD_PORT', 'port.patchPeer.switch', 'expected a name')
   if (port.patchPeer?.port === '') throw new Refused('OFPBRC_BAD_PORT', 'port.patchPeer.port', 'expected a name')
+}
+
+function checkShare({ name, maxRate, burst }: PortShare, { queues }: PortConfig): void {
+  if (name === '') throw new Refused('OFPBRC_BAD_PORT', 'port.share.name', 'expected a name')
+  require(maxRate, 1, Number.MAX_SAFE_INTEGER, 'port.share.maxRate')
+  require(burst, 0, Number.MAX_SAFE_INTEGER, 'port.share.burst')
+  if (queues !== undefined && queues.length > 0)
+    throw new Refused('OFPBRC_BAD_PORT', 'port.share', 'expected no queues beside it: they can not be shared')
 }
 
 function checkQueue(config: QueueConfig, all: readonly QueueConfig[], path: string): void {

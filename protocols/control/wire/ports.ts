@@ -5,6 +5,7 @@ import type {
   PortConfig,
   PortDescription,
   PortFlags,
+  PortShare,
   PortState,
   PortStatistics,
   PortType,
@@ -31,6 +32,7 @@ import {
 } from './values.ts'
 
 type WirePort = signalbox.control.Port.$Properties
+type WireShare = signalbox.control.PortShare.$Properties
 type WireFlags = signalbox.control.PortFlags.$Properties
 type WireStatistics = signalbox.control.PortStatistics.$Properties
 
@@ -49,6 +51,7 @@ function portToWire(port: PortConfig, path: string): WirePort {
     mtu: optional(port.mtu, UINT32, `${path}.mtu`),
     maxRate: toWide(port.maxRate, `${path}.maxRate`),
     burst: toWide(port.burst, `${path}.burst`),
+    minRate: toWide(port.minRate, `${path}.minRate`),
     state: states.number(port.state, `${path}.state`),
   }
   if (port.mac !== undefined) wire.mac = toUint64(uint48(port.mac, `${path}.mac`), `${path}.mac`)
@@ -56,6 +59,7 @@ function portToWire(port: PortConfig, path: string): WirePort {
   if (port.trunks !== undefined) wire.trunks = port.trunks
   if (port.cvlans !== undefined) wire.cvlans = port.cvlans
   if (port.queues !== undefined) wire.queues = each(port.queues, `${path}.queues`, queueToWire)
+  if (port.share !== undefined) wire.share = shareToWire(port.share, `${path}.share`)
   if (port.tunnel !== undefined) wire.tunnel = tunnelToWire(port.tunnel)
   if (port.patchPeer !== undefined) wire.patchPeer = port.patchPeer
   if (port.hold !== undefined)
@@ -65,6 +69,18 @@ function portToWire(port: PortConfig, path: string): WirePort {
     }
   return wire
 }
+
+const shareToWire = ({ name, maxRate, burst }: PortShare, path: string): WireShare => ({
+  name,
+  maxRate: bounded(maxRate, Number.MAX_SAFE_INTEGER, `${path}.maxRate`),
+  burst: bounded(burst, Number.MAX_SAFE_INTEGER, `${path}.burst`),
+})
+
+const shareFromWire = ({ name, maxRate, burst }: WireShare, path: string): PortShare => ({
+  name: name ?? '',
+  maxRate: fromWide(maxRate ?? 0, `${path}.maxRate`),
+  burst: fromWide(burst ?? 0, `${path}.burst`),
+})
 
 const descriptionToWire = (port: PortDescription, path: string): WirePort => ({
   ...portToWire(port, path),
@@ -89,6 +105,8 @@ function portFromWire(given: WirePort | null | undefined, path: string): PortCon
   if (wire.queues && wire.queues.length > 0) port.queues = each(wire.queues, `${path}.queues`, queueFromWire)
   if (isSet(wire.maxRate)) port.maxRate = fromWide(wire.maxRate, `${path}.maxRate`)
   if (isSet(wire.burst)) port.burst = fromWide(wire.burst, `${path}.burst`)
+  if (isSet(wire.minRate)) port.minRate = fromWide(wire.minRate, `${path}.minRate`)
+  if (wire.share) port.share = shareFromWire(wire.share, `${path}.share`)
   if (wire.tunnel) port.tunnel = tunnelFromWire(wire.tunnel)
   if (wire.hold)
     port.hold = {
