@@ -7,7 +7,7 @@ import { formatEndpoint, LISTEN_SYNTAX, OPENFLOW_PORT } from '../runtime/endpoin
 import type { Log } from '../runtime/log.ts'
 import { NEWCOMER_LIMITS } from '../runtime/newcomers.ts'
 import type { Listener } from '../runtime/sockets.ts'
-import { listen } from '../runtime/sockets.ts'
+import { dial, listen } from '../runtime/sockets.ts'
 import { WallClock } from '../runtime/wall-clock.ts'
 import { loadTopology } from '../topologies/load.ts'
 import type { Topology } from '../topologies/topology.ts'
@@ -64,7 +64,8 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
       : await openState(flags.state, topology, { clock, log, keep: flags.journalKeep })
   // A state has a generation of its own, which grows also where the wall's clock has gone back.
   const kept = state === undefined ? { generationId: BigInt(Date.now()) } : { state }
-  const controller = new Controller({ clock, log: warn, probes: true, ...kept })
+  const dialMonitor = (place: Endpoint, signal: AbortSignal) => dial(place, undefined, signal)
+  const controller = new Controller({ clock, log: warn, probes: true, dialMonitor, ...kept })
   const listeners: Listener[] = []
   try {
     const keptTopology = state?.restored.asked
@@ -101,11 +102,16 @@ function warnOfOpenDoors({ listen: places, certificate, apiCertificate }: Flags,
 
 async function serve(controller: Controller, terms: ServerOptions): Promise<Api> {
   // Other verbs do not need them, and start faster without.
-  const [{ buildServer }, { wireRoutes }] = await Promise.all([
+  const [{ buildServer }, { wireRoutes }, { hypervisorRoutes }] = await Promise.all([
     import('../controller/api/server.ts'),
     import('../controller/api/wires.ts'),
+    import('../controller/api/hypervisors.ts'),
   ])
-  return buildServer(controller, { ...terms, version, routes: (api) => wireRoutes(api, controller) })
+  const routes = (api: Api) => {
+    wireRoutes(api, controller)
+    hypervisorRoutes(api, controller)
+  }
+  return buildServer(controller, { ...terms, version, routes })
 }
 
 function announce({ name, hosts, vms }: Topology, url: string, listeners: Listener[], { json, quiet }: Flags): void {

@@ -15,6 +15,7 @@ export function vmCommand(): Command {
     .addCommand(migrateCommand())
     .addCommand(attachCommand())
     .addCommand(detachCommand())
+    .addCommand(hypervisorCommand())
 }
 
 const listCommand = () =>
@@ -73,6 +74,41 @@ const detachCommand = () =>
       const { nic, wire, host } = await new ApiClient(flags).json<WireReport>('DELETE', wirePath(vnic), { query })
       print(flags, { nic, wire, host }, `${nic} is joined to nothing at ${host}; it was to ${wire}`)
     })
+
+interface Place {
+  vm: string
+  host: string
+  qmp: string
+  incoming?: string
+}
+
+const hypervisorCommand = () =>
+  clientCommand('hypervisor')
+    .summary('say which QEMU has a VM, or waits for it: it is moved with its network then')
+    .argument('<vm>')
+    .option('--qmp <place>', "QEMU's monitor (QMP): unix:FILE, or tcp:HOST:PORT")
+    .option('--incoming <uri>', 'where it waits for a guest that moves in: tcp:HOST:PORT, or unix:FILE')
+    .option('--host <host>', 'where; the host on which the VM runs where absent')
+    .option('--forget', 'it is not there any more')
+    .action(
+      async (vm: string, flags: ClientFlags & { qmp?: string; incoming?: string; host?: string; forget?: true }) => {
+        const { qmp, incoming, host, forget } = flags
+        if ((qmp === undefined) === (forget === undefined)) throw new Error('expected either --qmp or --forget')
+        const client = new ApiClient(flags)
+        const path = `/vms/${encodeURIComponent(vm)}/hypervisor`
+        const at = host === undefined ? {} : { host }
+        const body = { qmp, ...at, ...(incoming !== undefined && { incoming }) }
+        const place = await (forget
+          ? client.json<Place>('DELETE', path, { query: at })
+          : client.json<Place>('PUT', path, { body }))
+        print(flags, place, sentenceOf(place, forget === true))
+      },
+    )
+
+function sentenceOf({ vm, host, qmp, incoming }: Place, isForgotten: boolean): string {
+  if (isForgotten) return `${vm} has no QEMU at ${host}; it had that at ${qmp}`
+  return `${vm} has the QEMU at ${qmp} at ${host}${incoming === undefined ? '' : `, which waits for it at ${incoming}`}`
+}
 
 const wirePath = (vnic: string) => `/ports/${encodeURIComponent(vnic)}/wire`
 

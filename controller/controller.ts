@@ -9,12 +9,15 @@ import { findHost, findNic, fullSwitchName } from '../topologies/lookup.ts'
 import type { Topology, Vm } from '../topologies/topology.ts'
 import { Learner } from './learner.ts'
 import { Migrations } from './migration/migrations.ts'
-import type { ControllerEvent, Hypervisor, MigrationStatus, SwitchStatus, UserFlow, VmStatus } from './model.ts'
+import type { ControllerEvent, MigrationStatus, SwitchStatus, UserFlow, VmStatus } from './model.ts'
 import { Conflict, NotFound, SwitchRefused } from './model.ts'
 import { FlowWrites } from './flow-writes.ts'
 import { Hosts, type HostProcess } from './hosts/hosts.ts'
 import type { Wire, Wires } from './hosts/wires.ts'
 import { wireAt, withoutWire, withWire } from './hosts/wires.ts'
+import { GuestPlaces } from './hypervisor/guest-places.ts'
+import type { HypervisorOptions } from './hypervisor/hypervisor.ts'
+import { hypervisorOf } from './hypervisor/hypervisor.ts'
 import { adopt } from './network/adopt.ts'
 import { isSameTopology } from './network/sharing.ts'
 import { placeSeenFrom } from './network/bindings.ts'
@@ -34,9 +37,7 @@ import type { State } from './state/state.ts'
 import { appOfCookie, isOwnCookie } from './tables.ts'
 import { Writes } from './writes.ts'
 
-export interface ControllerOptions {
-  clock: Clock
-  hypervisor?: Hypervisor
+export interface ControllerOptions extends HypervisorOptions {
   log?: (line: string) => void
   /** How long frames may still be on their way to a migration's source after its peers have let go of it; 2 ms where absent. */
   drain?: () => Nanoseconds
@@ -72,6 +73,8 @@ export class Controller {
   readonly #generation: bigint | undefined
   /** Why this controller acts no more: another one does. */
   superseded: string | undefined
+  /** Which QEMU has which VM. */
+  readonly guestPlaces: GuestPlaces
   /** What outlives the process, with its journal. */
   readonly state: State | undefined
 
@@ -110,7 +113,8 @@ export class Controller {
     }
     this.#learner = new Learner(world)
     const { drain } = options
-    const hypervisor = options.hypervisor && whileIn(options.hypervisor, () => this.#writes.check())
+    this.guestPlaces = new GuestPlaces(this.#writes, () => this.topology, kept.guestPlaces)
+    const hypervisor = hypervisorOf(options, this.guestPlaces, () => this.#writes.check())
     const joined = ({ nics }: Vm, host: string) => this.#hosts.joined(host, new Set(nics.map(({ id }) => id)))
     this.#migrations = new Migrations({ ...world, drain, hypervisor, joined }, kept.migrations)
     // A migration ends its own entry.
@@ -286,6 +290,7 @@ export class Controller {
     const entry = this.#writes.begin(() => migrating(by, request))
     try {
       this.#checkWires(request)
+      this.guestPlaces.check(request)
       return this.#migrations.start(request, entry)
     } catch (error) {
       this.#writes.end(entry, error)
@@ -450,6 +455,7 @@ export class Controller {
       userFlows: this.#flows.wanted,
       assignments: assignmentsOf(this.#view),
       wires: this.#wires,
+      guestPlaces: this.guestPlaces.places,
       migrations: this.#migrations.records,
       unfinished: this.#writes.unfinished,
     }
@@ -480,17 +486,5 @@ export class Controller {
     for (const listener of this.#listeners) listener(event)
   }
 }
-
-/** Guests are nobody's to stop and start who is not in charge any more. */
-const whileIn = (hypervisor: Hypervisor, check: () => void): Hypervisor => ({
-  pause: async (vm) => {
-    check()
-    await hypervisor.pause(vm)
-  },
-  resume: async (vm, host) => {
-    check()
-    await hypervisor.resume(vm, host)
-  },
-})
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

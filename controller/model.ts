@@ -54,10 +54,17 @@ export interface MigrationStatus {
 
 /** Who runs the guests: told by the migration when to stop one and where to go on. */
 export interface Hypervisor {
-  /** Stops the guest. Resolves when it sends no more. */
-  pause(vm: string): Promise<void>
-  /** Lets the guest go on at `host`. Resolves when it does. */
-  resume(vm: string, host: string): Promise<void>
+  /** Stops the guest. Resolves when it sends no more: where most of it is carried over while it runs, that takes a while. */
+  pause(vm: string, move: GuestMove): Promise<void>
+  /** Lets the guest go on at `host`, one of the two of `move`. Resolves when it does. */
+  resume(vm: string, host: string, move: GuestMove): Promise<void>
+}
+
+export interface GuestMove {
+  from: string
+  to: string
+  /** Resolves when the move is not wanted any more. */
+  aborted: Promise<void>
 }
 
 /** A flow that a user put in, by switch. */

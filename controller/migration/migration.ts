@@ -24,7 +24,7 @@ import { createHash } from 'node:crypto'
 import { MILLISECOND, SECOND, sleep } from '../../runtime/clock.ts'
 import type { Host, Nic, Vm } from '../../topologies/topology.ts'
 import type { World } from '../learner.ts'
-import type { Hypervisor, MigrationState, MigrationStatus } from '../model.ts'
+import type { GuestMove, Hypervisor, MigrationState, MigrationStatus } from '../model.ts'
 import { Conflict } from '../model.ts'
 import type { Place } from '../network/bindings.ts'
 import type { MigrationRecord } from '../state/image.ts'
@@ -165,7 +165,7 @@ export class Migration {
     this.#enter('switch-over')
     await this.#keep()
     this.#paused = true
-    await this.#world.hypervisor?.pause(vm)
+    await this.#world.hypervisor?.pause(vm, this.#guestMove)
     const pausedAt = this.#world.clock.now()
     this.#enter('switch-over', { pausedAt })
     await this.#change({ homeState: 'hold' })
@@ -286,8 +286,13 @@ export class Migration {
     await this.#keep()
   }
 
+  get #guestMove(): GuestMove {
+    const { from, to } = this.#status
+    return { from, to, aborted: this.#aborted }
+  }
+
   async #resume(host: string): Promise<void> {
-    await this.#world.hypervisor?.resume(this.#status.vm, host)
+    await this.#world.hypervisor?.resume(this.#status.vm, host, this.#guestMove)
     this.#enter(this.#status.state, { resumedAt: this.#world.clock.now() })
   }
 

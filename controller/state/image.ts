@@ -7,6 +7,7 @@
 //   flow        switch, flow key     a user's flow, as a flow mod of the control protocol
 //   unfinished  number in the journal    flows to put back should a switch refuse what was begun
 //   wire        vnic and host     what a vNIC is joined to there
+//   guest       vm and host       which QEMU has it there
 //   ports, tags, network  a switch, a host, a network     numbers that stand for names
 //   zones       a host      connection-tracking zones of vNICs
 //   combination, far end  security groups together, a name in their rules   numbers that stand for them
@@ -19,6 +20,7 @@ import type { FlowSpec } from '../../protocols/control/messages.ts'
 import type { Change, StoredEntry, StoredValue } from '../../runtime/store.ts'
 import type { Topology, Vm } from '../../topologies/topology.ts'
 import type { Wire, Wires } from '../hosts/wires.ts'
+import type { GuestPlace, GuestPlacesByName } from '../hypervisor/guest-places.ts'
 import type { MigrationStatus } from '../model.ts'
 import { type LearnedAddress, LearnedAddresses } from '../network/learned.ts'
 import type { Assignments, Intent, Move } from '../network/view.ts'
@@ -33,6 +35,7 @@ export interface Image extends Intent {
   readonly userFlows: FlowsBySwitch
   readonly assignments: Assignments
   readonly wires: Wires
+  readonly guestPlaces: GuestPlacesByName
   readonly migrations: ReadonlyMap<string, MigrationRecord>
   readonly unfinished: ReadonlyMap<number, readonly FlowUndo[]>
 }
@@ -70,6 +73,7 @@ export const EMPTY_IMAGE: Image = {
   userFlows: new Map(),
   assignments: NO_ASSIGNMENTS,
   wires: new Map(),
+  guestPlaces: new Map(),
   migrations: new Map(),
   unfinished: new Map(),
 }
@@ -87,6 +91,7 @@ export function changesBetween(before: Image, after: Image, epoch: number): Chan
     ...changedFlows(before.userFlows, after.userFlows),
     ...changed('unfinished', before.unfinished, after.unfinished, writeUndo),
     ...changed('wire', before.wires, after.wires, asJson),
+    ...changed('guest', before.guestPlaces, after.guestPlaces, asJson),
     ...changed('ports', before.assignments.portNumbers, after.assignments.portNumbers, writeNumbers),
     ...changed('tags', before.assignments.localTags, after.assignments.localTags, writeNumbers),
     ...changed('zones', before.assignments.zones, after.assignments.zones, writeNumbers),
@@ -174,6 +179,7 @@ export function imageOf(entries: Iterable<StoredEntry>, epoch: number): Image {
       groupNumbers: { combinations: read('combination', Number), farEnds: read('far end', Number) },
     },
     wires: read<Wire>('wire', fromJson),
+    guestPlaces: read<GuestPlace>('guest', fromJson),
     migrations: read('migration', (value) => readRecord(value, epoch)),
     unfinished: new Map([...read('unfinished', readUndo)].map(([number, undo]) => [Number(number), undo])),
   }

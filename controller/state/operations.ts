@@ -60,6 +60,18 @@ export const detaching = (by: string, at: { vnic: string; host?: string | undefi
   arguments: at,
 })
 
+/** The host is that of the VM where it is absent. */
+export const namingQemu = (
+  by: string,
+  at: { vm: string; qmp: string; incoming?: string; host: string | undefined },
+): Operation => ({ by, operation: 'name hypervisor', arguments: at })
+
+export const forgettingQemu = (by: string, at: { vm: string; host: string | undefined }): Operation => ({
+  by,
+  operation: 'forget hypervisor',
+  arguments: at,
+})
+
 export const migrating = (by: string, request: { vm: string; to: string; pause?: number }): Operation => ({
   by,
   operation: 'migrate',

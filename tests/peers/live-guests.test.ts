@@ -1,5 +1,5 @@
-// Guests of QEMU on two `signalbox host` processes, and one that QEMU moves from one to the other while its network is moved by
-// `signalbox vm migrate`. Needs root for the namespaces, and the Debian packages iproute2 and those of support/qemu.ts.
+// Guests of QEMU on two `signalbox host` processes, and one that `signalbox vm migrate` moves from one to the other together with its
+// network. Needs root for the namespaces, and the Debian packages iproute2 and those of support/qemu.ts.
 
 import { expect, onTestFinished, test } from 'vitest'
 import { GREEN_MTU, GUESTS, type HostName, LiveSite, until } from './support/live-site.ts'
@@ -44,6 +44,9 @@ async function startStream(from: Guest, to: Guest, address: string): Promise<voi
   await from.run(`(${count}) | nc ${address} 7000 > /dev/null 2>&1 &`)
 }
 
+/** Guest and network, by the one command; its report. */
+const move = (site: LiveSite) => site.signalbox('vm', 'migrate', 'b', 'h1', '--pause', '0ms', '--json')
+
 const howMany = async (receiver: Guest) => Number(await receiver.run('wc -l < /received'))
 
 const refused = namespacesRefused() ?? guestsRefused()
@@ -59,14 +62,17 @@ test.skipIf(refused !== undefined)(
     expect(await b.run(`ping -c 3 ${GUESTS.a.address}`)).toMatch(ANSWERED)
     await startStream(b, a, GUESTS.a.address)
     await until(async () => (await howMany(a)) > 20)
+    await site.signalbox('vm', 'hypervisor', 'b', '--qmp', b.monitor)
     const before = { received: await howMany(a), sentAgain: await sentAgain(b) }
 
     const incoming = `unix:${site.folder}/migration`
     const moved = await guestAt(site, 'b', 'h1', incoming)
-    let report = ''
-    await b.migrate(incoming, async () => {
-      report = await site.signalbox('vm', 'migrate', 'b', 'h1', '--pause', '0ms', '--json')
-    })
+    await expect(move(site)).rejects.toThrow('nobody has said which QEMU waits for b at h1')
+    const waits = ['vm', 'hypervisor', 'b', '--host', 'h1', '--qmp', moved.monitor, '--incoming']
+    await site.signalbox(...waits, 'unix:/nowhere/at/all')
+    await expect(move(site)).rejects.toThrow(/"state": ?"aborted"[^}]*nowhere/)
+    await site.signalbox(...waits, incoming)
+    const report = await move(site)
     await b.stop()
     expect(JSON.parse(report)).toMatchObject({ vm: 'b', to: 'h1', state: 'done', policy: 'identical' })
 

@@ -44,8 +44,19 @@ describe('a controller that starts again', () => {
     await fleet.settle(fleet.controller.migrationDone(id))
     const failed = fleet.controller.addFlows([{ switch: 'h9', flow: flow(1).flow }], 'dan')
     await expect(fleet.settle(failed)).rejects.toThrow('h9')
+    const { guestPlaces } = fleet.controller
+    await fleet.settle(guestPlaces.set('b', { qmp: 'unix:/run/b' }, undefined, 'eve'))
+    const nowhere = () => fleet.controller.migrate({ vm: 'b', to: 'h3' })
+    expect(nowhere).toThrow('nobody has said which QEMU waits for b at h3')
+    await fleet.settle(guestPlaces.set('b', { qmp: 'tcp:h2:4445', incoming: 'tcp:h2:4444' }, 'h3', 'eve'))
     const before = fleet.controller
-    const asked = { topology: before.topology, flows: before.userFlows(), wires: before.wires(), vms: before.vms() }
+    const asked = {
+      topology: before.topology,
+      flows: before.userFlows(),
+      wires: before.wires(),
+      vms: before.vms(),
+      places: guestPlaces.all(),
+    }
     await fleet.restart()
     await fleet.settled()
     const { controller } = fleet
@@ -54,6 +65,7 @@ describe('a controller that starts again', () => {
       flows: controller.userFlows(),
       wires: controller.wires(),
       vms: controller.vms(),
+      places: controller.guestPlaces.all(),
     }
     expect(now).toEqual(asked)
     expect(controller.migrations()).toMatchObject([{ id: 'm1', vm: 'a', to: 'h2', state: 'done', policy: 'identical' }])

@@ -193,6 +193,11 @@ export class Guest {
     return text
   }
 
+  /** Where QEMU itself can be asked. */
+  get monitor(): string {
+    return `unix:${join(this.#folder, 'qmp')}`
+  }
+
   /** Asks QEMU itself: one command of its QMP. */
   async qmp(execute: string, args: object = {}): Promise<unknown> {
     const socket = connect(join(this.#folder, 'qmp'))
@@ -225,22 +230,14 @@ export class Guest {
     throw new Error(`QEMU has ended: ${this.#said}`)
   }
 
-  /**
-   * Moves the guest into the QEMU that waits at `uri`, and gives back when it runs there. Where `meanwhile` is given, the guest stands
-   * still until that is done.
-   */
-  async migrate(uri: string, meanwhile?: () => Promise<void>): Promise<void> {
-    const capabilities = [{ capability: 'pause-before-switchover', state: meanwhile !== undefined }]
-    await this.qmp('migrate-set-capabilities', { capabilities })
+  /** Moves the guest into the QEMU that waits at `uri`, and gives back when it runs there. */
+  async migrate(uri: string): Promise<void> {
     await this.qmp('migrate', { uri })
     for (;;) {
       const { status } = (await this.qmp('query-migrate')) as { status: string }
       if (status === 'completed') return
       if (status === 'failed' || status === 'cancelled') throw new Error(`the migration has ${status}: ${this.#said}`)
-      if (status === 'pre-switchover') {
-        await meanwhile?.()
-        await this.qmp('migrate-continue', { state: status })
-      } else await new Promise((resolve) => setTimeout(resolve, 50))
+      await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }
 

@@ -1,0 +1,95 @@
+// Which QEMU has a VM, or waits for it, at which host: what a migration speaks with. Kept as wires are.
+
+import { parseEndpoint } from '../../runtime/endpoint.ts'
+import type { Topology } from '../../topologies/topology.ts'
+import { findHost } from '../../topologies/lookup.ts'
+import { Conflict, NotFound } from '../model.ts'
+import { forgettingQemu, LOCAL, namingQemu } from '../state/operations.ts'
+import type { Writes } from '../writes.ts'
+
+export interface GuestPlace {
+  readonly vm: string
+  readonly host: string
+  /** Its monitor: `unix:/run/web1.qmp` */
+  readonly qmp: string
+  /** Where it waits for a guest that moves in, as the QEMU of the source dials it: `tcp:h2.example:4444` */
+  readonly incoming?: string
+}
+
+/** By VM and host. Never altered. */
+export type GuestPlacesByName = ReadonlyMap<string, GuestPlace>
+
+const key = (vm: string, host: string): string => `${vm}@${host}`
+
+export class GuestPlaces {
+  places: GuestPlacesByName
+  readonly #writes: Writes
+  readonly #topology: () => Topology
+
+  constructor(writes: Writes, topology: () => Topology, places: GuestPlacesByName) {
+    this.#writes = writes
+    this.#topology = topology
+    this.places = places
+  }
+
+  all(): GuestPlace[] {
+    return [...this.places.values()]
+  }
+
+  at(vm: string, host: string): GuestPlace | undefined {
+    return this.places.get(key(vm, host))
+  }
+
+  /** The host is that where the VM runs where absent. @throws InvalidField, NotFound, StateError */
+  set(vm: string, where: Omit<GuestPlace, 'vm' | 'host'>, host?: string, by = LOCAL): Promise<GuestPlace> {
+    return this.#writes.run(
+      () => namingQemu(by, { vm, host, ...where }),
+      async () => {
+        parseEndpoint(where.qmp)
+        const place = { vm, host: this.#hostOf(vm, host), ...where }
+        await this.#keep(new Map(this.places).set(key(vm, place.host), place))
+        return place
+      },
+    )
+  }
+
+  /** @throws InvalidField, NotFound where nothing is known, StateError */
+  remove(vm: string, host?: string, by = LOCAL): Promise<GuestPlace> {
+    return this.#writes.run(
+      () => forgettingQemu(by, { vm, host }),
+      async () => {
+        const place = this.at(vm, this.#hostOf(vm, host))
+        if (place === undefined) throw new NotFound('QEMU', key(vm, host ?? this.#hostOf(vm, host)))
+        const rest = new Map(this.places)
+        rest.delete(key(vm, place.host))
+        await this.#keep(rest)
+        return place
+      },
+    )
+  }
+
+  /** A guest whose QEMU is known where it is needs one that waits where it goes. @throws Conflict */
+  check({ vm, to }: { vm: string; to: string }): void {
+    const from = this.#topology().vms.find(({ name }) => name === vm)?.host
+    if (from === undefined || from === to || this.at(vm, from) === undefined) return
+    if (this.at(vm, to)?.incoming !== undefined) return
+    const first = `signalbox vm hypervisor ${vm} --host ${to} --qmp unix:FILE --incoming tcp:HOST:PORT`
+    throw new Conflict(`nobody has said which QEMU waits for ${vm} at ${to}; first: ${first}`)
+  }
+
+  async #keep(places: GuestPlacesByName): Promise<void> {
+    const before = this.places
+    this.places = places
+    await this.#writes.save().catch((error: unknown) => {
+      this.places = before
+      throw error
+    })
+  }
+
+  #hostOf(name: string, host: string | undefined): string {
+    const vm = this.#topology().vms.find((one) => one.name === name)
+    const known = this.#topology().vms.map((one) => one.name)
+    if (vm === undefined) throw new NotFound('VM', name, known)
+    return host === undefined ? vm.host : findHost(this.#topology(), host).name
+  }
+}
