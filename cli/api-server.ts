@@ -7,8 +7,8 @@ import { InvalidArgumentError, Option } from 'commander'
 import type { Api } from '../controller/api/api.ts'
 import type { ServerOptions } from '../controller/api/server.ts'
 import type { Log } from '../runtime/log.ts'
+import { Certificates, metricsOfCertificates } from './certificates.ts'
 import type { NamedFile, TlsFlags } from './tls-options.ts'
-import { readKeyPair, warnOfExpiry } from './tls-options.ts'
 import type { TokenFile } from './token-file.ts'
 
 export interface Address {
@@ -65,9 +65,14 @@ function rate(text: string): number {
  * be tokens, and TLS to keep them secret.
  * @throws Error that says what is missing
  */
-export async function apiTerms(host: string, flags: ApiFlags, log: Log): Promise<ServerOptions> {
+export async function apiTerms(
+  host: string,
+  flags: ApiFlags,
+  log: Log,
+  control?: Certificates,
+): Promise<ServerOptions> {
   const { tokens: file, auth } = flags
-  const certificate = certificateOf(flags, log)
+  const certificate = certificatesOfApi(flags, log, control)
   if (file !== undefined && !auth) throw new Error('--no-auth and --tokens contradict each other')
   if (!isLoopback(host)) refuseOpenDoors(host, flags, certificate !== undefined)
   if (file === undefined)
@@ -78,6 +83,7 @@ export async function apiTerms(host: string, flags: ApiFlags, log: Log): Promise
     requestsPerSecond: flags.rateLimit,
     hostNames: [host, hostname()],
     ...(certificate && { certificate }),
+    ...metricsOf(certificate, control),
     ...(tokens && { access: { tokens: () => tokens.current(), now: Date.now } }),
   }
 }
@@ -100,14 +106,25 @@ function refuseOpenDoors(host: string, { tokens, auth }: ApiFlags, tls: boolean)
 export const isLoopback = (host: string) =>
   host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 
-function certificateOf({ apiPrivateKey, apiCertificate, privateKey, certificate }: ApiFlags, log: Log) {
+/** Those of its own, or the program's. @throws Error that names option and file */
+function certificatesOfApi(
+  { apiPrivateKey, apiCertificate, privateKey, certificate }: ApiFlags,
+  log: Log,
+  control: Certificates | undefined,
+): Certificates | undefined {
+  if (apiPrivateKey === undefined && apiCertificate === undefined && control !== undefined) return control
   const key = named('--api-private-key', apiPrivateKey) ?? named('--private-key', privateKey)
-  const cert = named('--api-certificate', apiCertificate) ?? named('--certificate', certificate)
-  if (key === undefined && cert === undefined) return undefined
-  if (key === undefined || cert === undefined) throw new Error('a private key and its certificate go together')
-  const pair = readKeyPair(key, cert)
-  warnOfExpiry(cert[1], log)
-  return pair
+  const own = named('--api-certificate', apiCertificate) ?? named('--certificate', certificate)
+  if (key === undefined && own === undefined) return undefined
+  if (key === undefined || own === undefined) throw new Error('a private key and its certificate go together')
+  return new Certificates({ key, certificate: own }, log)
+}
+
+/** Each file once. */
+function metricsOf(api: Certificates | undefined, control: Certificates | undefined): Pick<ServerOptions, 'metrics'> {
+  const all = new Set([api, control].filter((one) => one !== undefined))
+  if (all.size === 0) return {}
+  return { metrics: async () => metricsOfCertificates([...all].flatMap((one) => one.all())) }
 }
 
 const named = (option: string, file: string | undefined): NamedFile | undefined =>

@@ -13,13 +13,14 @@ import { loadTopology } from '../topologies/load.ts'
 import type { Topology } from '../topologies/topology.ts'
 import type { Address, ApiFlags } from './api-server.ts'
 import { addressOption, apiTerms, isLoopback, listenApi, withApiOptions } from './api-server.ts'
+import { certificatesOf } from './certificates.ts'
 import type { LogFlags } from './log.ts'
 import { openLog, withLogOptions } from './log.ts'
 import { endpoint, repeatable } from './endpoint-option.ts'
 import { onSignals } from './signals.ts'
 import type { StateFlags } from './state.ts'
 import { applyNamed, named, openState, withStateOptions } from './state.ts'
-import { tlsFilesOf, warnOfExpiry, withTlsOptions } from './tls-options.ts'
+import { withTlsOptions } from './tls-options.ts'
 import { version } from './version.ts'
 
 interface Flags extends ApiFlags, LogFlags, StateFlags {
@@ -53,7 +54,8 @@ export function controllerCommand(): Command {
 async function run(file: string | undefined, flags: Flags): Promise<void> {
   const topology = file === undefined ? undefined : await loadTopology(file)
   const log = await openLog(flags)
-  const terms = await apiTerms(flags.api.host, flags, log)
+  const tls = certificatesOf(flags, log)
+  const terms = await apiTerms(flags.api.host, flags, log, tls)
   const stopAsked = onSignals()
   const clock = new WallClock()
   // The controller says only what somebody should look at.
@@ -73,7 +75,7 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
     const door = { log: warn, newcomers: NEWCOMER_LIMITS }
     warnOfOpenDoors(flags, log)
     for (const place of flags.listen.length > 0 ? flags.listen : [LOCAL])
-      listeners.push(await listen(place, tlsFilesOf(flags), (channel) => controller.accept(channel), door))
+      listeners.push(await listen(place, tls, (channel) => controller.accept(channel), door))
     const api = await serve(controller, terms)
     const url = await listenApi(api, flags.api)
     // What was under way when the process ended comes to its end first; for that hosts must come in.
@@ -92,12 +94,10 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
 }
 
 /** Without TLS there is no certificate to hold the name of a host against. */
-function warnOfOpenDoors({ listen: places, certificate, apiCertificate }: Flags, log: Log): void {
+function warnOfOpenDoors({ listen: places }: Flags, log: Log): void {
   for (const place of places)
     if (place.kind === 'tcp' && !isLoopback(place.host ?? ''))
       log.warn({}, `${formatEndpoint(place)}: whoever reaches it can pass for any host; pssl: asks for certificates`)
-  // That of the API has been looked at.
-  if (certificate !== undefined && apiCertificate !== undefined) warnOfExpiry(certificate, log)
 }
 
 async function serve(controller: Controller, terms: ServerOptions): Promise<Api> {

@@ -3,18 +3,19 @@ import type { LiveHostOptions } from '../datapath/host/live-host.ts'
 import type { Endpoint } from '../runtime/endpoint.ts'
 import { DIAL_SYNTAX, formatEndpoint } from '../runtime/endpoint.ts'
 import type { Log } from '../runtime/log.ts'
-import type { TlsFiles } from '../runtime/sockets.ts'
+import type { TlsSource } from '../runtime/sockets.ts'
 import { dial } from '../runtime/sockets.ts'
 import { wallStopwatch } from '../runtime/stopwatch.ts'
 import { WallClock } from '../runtime/wall-clock.ts'
 import { parseWire } from '../runtime/wires/parse.ts'
 import type { WireSpec } from '../runtime/wires/wire.ts'
+import { certificatesOf } from './certificates.ts'
 import { endpoint, repeatable, wordsOf } from './endpoint-option.ts'
 import type { LogFlags } from './log.ts'
 import { openLog, withLogOptions } from './log.ts'
 import { onSignals } from './signals.ts'
 import type { TlsFlags } from './tls-options.ts'
-import { tlsFilesOf, warnOfExpiry, withTlsOptions } from './tls-options.ts'
+import { withTlsOptions } from './tls-options.ts'
 
 interface Flags extends TlsFlags, LogFlags {
   controller: Endpoint[]
@@ -66,8 +67,7 @@ function whole(text: string, from: number, to: number): number {
 async function run(name: string, flags: Flags): Promise<void> {
   if (flags.controller.length === 0) throw new Error(`--controller is missing; expected ${DIAL_SYNTAX}`)
   const log = await openLog(flags)
-  const tls = tlsFilesOf(flags)
-  if (tls !== undefined) warnOfExpiry(tls.certificate, log)
+  const tls = certificatesOf(flags, log)
   const stopAsked = onSignals()
   const clock = new WallClock()
   try {
@@ -83,7 +83,7 @@ async function run(name: string, flags: Flags): Promise<void> {
 
 function optionsOf(
   name: string,
-  { tls, ...flags }: Flags & { tls: TlsFiles | undefined },
+  { tls, ...flags }: Flags & { tls: TlsSource | undefined },
   clock: WallClock,
   log: Log,
 ): LiveHostOptions {

@@ -5,7 +5,7 @@ import type { TableConfig } from '../protocols/control/messages.ts'
 import type { Endpoint } from '../runtime/endpoint.ts'
 import { DIAL_SYNTAX, formatEndpoint, LISTEN_SYNTAX } from '../runtime/endpoint.ts'
 import { seeded } from '../runtime/random.ts'
-import type { TlsFiles } from '../runtime/sockets.ts'
+import type { TlsSource } from '../runtime/sockets.ts'
 import { dial } from '../runtime/sockets.ts'
 import { wallStopwatch } from '../runtime/stopwatch.ts'
 import { WallClock } from '../runtime/wall-clock.ts'
@@ -14,8 +14,9 @@ import { questionCommands } from './questions.ts'
 import { onSignals } from './signals.ts'
 import { applyFile } from './switch-files.ts'
 import { parseTable, TABLE_SYNTAX } from './table-option.ts'
+import { certificatesOf } from './certificates.ts'
 import type { TlsFlags } from './tls-options.ts'
-import { tlsFilesOf, withTlsOptions } from './tls-options.ts'
+import { withTlsOptions } from './tls-options.ts'
 import { parseWiredPort, PORT_HELP, PORT_SYNTAX } from './wired-port.ts'
 
 interface Flags extends TlsFlags {
@@ -125,7 +126,10 @@ async function run(flags: Flags): Promise<void> {
 async function start(flags: Flags, clock: WallClock): Promise<Vswitchd> {
   // Other verbs do not need it, and start faster without.
   const { Vswitchd: Daemon } = await import('../datapath/vswitchd/vswitchd.ts')
-  const tls = tlsOf(flags)
+  const log = (line: string) => {
+    if (!flags.quiet) process.stderr.write(`signalbox: ${line}\n`)
+  }
+  const tls = tlsOf(flags, log)
   return Daemon.start({
     name: flags.name,
     datapathId: flags.datapathId,
@@ -149,9 +153,7 @@ async function start(flags: Flags, clock: WallClock): Promise<Vswitchd> {
       ] as const)
         if (file !== undefined) applyFile(device, kind, file, contentOf(file))
     },
-    log: (line) => {
-      if (!flags.quiet) process.stderr.write(`signalbox: ${line}\n`)
-    },
+    log,
     ...(tls && { tls }),
   })
 }
@@ -161,8 +163,10 @@ function contentOf(file: string): string {
   return readFileSync(file, 'utf8')
 }
 
-function tlsOf(flags: Flags): TlsFiles | undefined {
-  const files = tlsFilesOf(flags)
+function tlsOf(flags: Flags, say: (line: string) => void): TlsSource | undefined {
+  const voice = (prefix: string) => (_fields: object, line: string) => say(`${prefix}${line}`)
+  const log = { debug: () => {}, info: voice(''), warn: voice('warning: '), error: voice('error: ') }
+  const files = certificatesOf(flags, log)
   if (files === undefined && [...flags.controller, ...flags.listen, ...flags.snoop].some(({ kind }) => kind === 'ssl'))
     throw new Error('ssl: and pssl: need --private-key, --certificate and --ca-cert')
   return files

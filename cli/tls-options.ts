@@ -1,7 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import type { Log } from '../runtime/log.ts'
 import type { TlsFiles } from '../runtime/sockets.ts'
 import { systemReason } from './failure.ts'
 
@@ -62,15 +61,4 @@ function contentOf(named: NamedFile): Buffer {
   } catch (error) {
     throw new Error(`${named.join(' ')}: ${systemReason(error as NodeJS.ErrnoException)}`, { cause: error })
   }
-}
-
-const A_DAY = 86_400_000
-const DAYS_TO_RENEW = 30
-
-/** Says so where the certificate has expired, or soon will. @throws Error where it can not be read */
-export function warnOfExpiry(certificate: string, log: Log): void {
-  const { validTo } = new X509Certificate(readFileSync(certificate))
-  const days = Math.floor((Date.parse(validTo) - Date.now()) / A_DAY)
-  if (days < 0) log.warn({}, `${certificate} expired on ${validTo}: the others will refuse it`)
-  else if (days < DAYS_TO_RENEW) log.warn({}, `${certificate} expires on ${validTo}, in ${days} days`)
 }

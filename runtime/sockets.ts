@@ -2,7 +2,7 @@
 
 import { readFileSync, rmSync } from 'node:fs'
 import { connect as connectTcp, createServer, type Server, type Socket } from 'node:net'
-import { connect as connectTls, createServer as createTlsServer, TLSSocket } from 'node:tls'
+import { connect as connectTls, createServer as createTlsServer, type Server as TlsServer, TLSSocket } from 'node:tls'
 import type { Endpoint } from './endpoint.ts'
 import { formatEndpoint, withoutMapping } from './endpoint.ts'
 import type { NewcomerLimits } from './newcomers.ts'
@@ -17,6 +17,24 @@ export interface TlsFiles {
   certificate: string
   caCertificate: string
 }
+
+/** PEM, as bytes. */
+export interface TlsCredentials {
+  key: Buffer
+  cert: Buffer
+  /** Of the authority; it is not needed where nobody else shows a certificate. */
+  ca?: Buffer
+}
+
+/** Credentials that may become others. */
+export interface TlsSource {
+  readonly current: TlsCredentials
+  /** Calls `listener` whenever there are others, until the returned function is called. */
+  subscribe(listener: () => void): () => void
+}
+
+/** Files are read for each connection that is dialled, and once by who listens. */
+export type Tls = TlsFiles | TlsSource
 
 /**
  * Bytes that wait for a peer which does not read them; above that it is given up. Replies do not come near it: they wait for the
@@ -104,7 +122,7 @@ class SocketChannel implements Channel {
  * A channel to `endpoint`, once it is there. Rejects where nobody answers, or not with the certificate of our authority;
  * `signal` gives up.
  */
-export function dial(endpoint: Endpoint, tls: TlsFiles | undefined, signal: AbortSignal): Promise<Channel> {
+export function dial(endpoint: Endpoint, tls: Tls | undefined, signal: AbortSignal): Promise<Channel> {
   return new Promise((resolve, reject) => {
     const socket = open(endpoint, tls)
     const give = () => socket.destroy(new Error('given up'))
@@ -118,7 +136,7 @@ export function dial(endpoint: Endpoint, tls: TlsFiles | undefined, signal: Abor
   })
 }
 
-function open(endpoint: Endpoint, tls: TlsFiles | undefined): Socket {
+function open(endpoint: Endpoint, tls: Tls | undefined): Socket {
   if (endpoint.kind === 'unix') return connectTcp(endpoint.path)
   const { port, host = 'localhost' } = endpoint
   if (endpoint.kind === 'tcp') return connectTcp(port, host)
@@ -143,7 +161,7 @@ export interface ListenOptions {
 /** Listens on `endpoint`. Rejects where that is not possible: the address in use, the file not writable. */
 export async function listen(
   endpoint: Endpoint,
-  tls: TlsFiles | undefined,
+  tls: Tls | undefined,
   accepted: (channel: Channel) => void,
   options: ListenOptions = {},
 ): Promise<Listener> {
@@ -171,12 +189,13 @@ export async function listen(
 
 function tlsServer(
   endpoint: Endpoint,
-  tls: TlsFiles | undefined,
+  tls: Tls | undefined,
   take: (socket: Socket) => void,
   log: (line: string) => void,
 ): Server {
   const options = { requestCert: true, rejectUnauthorized: true, handshakeTimeout: LONGEST_HANDSHAKE }
   const server = createTlsServer({ ...credentials(tls), ...options }, take)
+  followChanges(server, tls)
   // A socket remembers the address that it was asked for once; when it is refused, it is too late.
   server.on('connection', ({ remoteAddress }) => remoteAddress)
   server.on('tlsClientError', (error, socket) => {
@@ -185,6 +204,15 @@ function tlsServer(
     log(`${peerOf(endpoint, underTls(socket))}: refused: ${whyRefused(error, socket)}`)
   })
   return server
+}
+
+/** New connections are shown what is there then. */
+export function followChanges(server: TlsServer, tls: Tls | undefined): void {
+  if (tls === undefined || !('current' in tls)) return
+  server.on(
+    'close',
+    tls.subscribe(() => server.setSecureContext(tls.current)),
+  )
 }
 
 /** The socket that it runs over. Node has no public name for it, and none of a refused one's address. */
@@ -248,7 +276,8 @@ function peerOf(endpoint: Endpoint, socket: Socket | TLSSocket): string {
 }
 
 /** @throws Error where the files are missing or can not be read. */
-function credentials(tls: TlsFiles | undefined) {
+function credentials(tls: Tls | undefined): TlsCredentials {
+  if (tls !== undefined && 'current' in tls) return tls.current
   if (tls === undefined) throw new Error('ssl needs a private key, a certificate and the certificate of the authority')
   return { key: readFileSync(tls.privateKey), cert: readFileSync(tls.certificate), ca: readFileSync(tls.caCertificate) }
 }

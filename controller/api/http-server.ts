@@ -1,18 +1,19 @@
 // The HTTP server under the API: with TLS or without, and with no patience for clients that take their time over a request.
 
-import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http'
+import {
+  createServer as createHttpServer,
+  type RequestListener,
+  type Server,
+  type ServerOptions as HttpOptions,
+} from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { withoutMapping } from '../../runtime/endpoint.ts'
+import type { TlsSource } from '../../runtime/sockets.ts'
+import { followChanges } from '../../runtime/sockets.ts'
 import type { NewcomerLimits } from '../../runtime/newcomers.ts'
 import { NEWCOMER_LIMITS, Newcomers } from '../../runtime/newcomers.ts'
 import { problem } from './errors.ts'
-
-/** Both PEM, as bytes. */
-export interface ServerCertificate {
-  key: Buffer
-  cert: Buffer
-}
 
 /** Times are milliseconds. */
 export interface HttpLimits {
@@ -40,7 +41,7 @@ export const HTTP_LIMITS: HttpLimits = {
 export function httpServer(
   handler: RequestListener,
   limits: HttpLimits,
-  certificate: ServerCertificate | undefined,
+  certificate: TlsSource | undefined,
   log: (line: string) => void,
 ): Server {
   const times = {
@@ -52,12 +53,23 @@ export function httpServer(
   const server =
     certificate === undefined
       ? createHttpServer(times, handler)
-      : createHttpsServer({ ...times, ...certificate, handshakeTimeout: limits.head }, handler)
+      : secureServer(handler, times, certificate, limits.head)
   const newcomers = new Newcomers(limits.newcomers, log)
   newcomers.watch(server)
   server.on('request', ({ socket }) => newcomers.known(socket))
   server.maxConnections = limits.connections
   server.on('drop', () => log(`the API takes no more than ${limits.connections} connections`))
+  return server
+}
+
+function secureServer(
+  handler: RequestListener,
+  times: HttpOptions,
+  certificate: TlsSource,
+  handshakeTimeout: number,
+): Server {
+  const server = createHttpsServer({ ...times, ...certificate.current, handshakeTimeout }, handler)
+  followChanges(server, certificate)
   return server
 }
 

@@ -8,6 +8,7 @@ import Fastify from 'fastify'
 import type { Controller } from '../controller.ts'
 import type { Log } from '../../runtime/log.ts'
 import { SILENT } from '../../runtime/log.ts'
+import type { TlsSource } from '../../runtime/sockets.ts'
 import { sparing } from '../../runtime/sparing-log.ts'
 import type { GuardOptions } from './access.ts'
 import { guard } from './access.ts'
@@ -20,9 +21,9 @@ import { flowRoutes } from './flows.ts'
 import { healthRoutes } from './health.ts'
 import { historyRoutes } from './history.ts'
 import { hostRoutes } from './hosts.ts'
-import type { HttpLimits, ServerCertificate } from './http-server.ts'
+import type { HttpLimits } from './http-server.ts'
 import { HTTP_LIMITS, httpServer, refuseNonRequest } from './http-server.ts'
-import { metricsRoute } from './metrics.ts'
+import { type MetricSource, metricsRoute } from './metrics.ts'
 import { migrationRoutes } from './migrations.ts'
 import { networkRoutes } from './networks.ts'
 import { portRoutes } from './ports.ts'
@@ -44,7 +45,9 @@ export interface ServerOptions extends GuardOptions {
   /** Names beside `localhost` under which clients may reach the server. */
   hostNames?: readonly string[]
   /** HTTPS with it, HTTP without. */
-  certificate?: ServerCertificate
+  certificate?: TlsSource
+  /** More for /metrics. */
+  metrics?: MetricSource
   limits?: HttpLimits
   /** Readers of /events at a time; 64 where absent. */
   readers?: number
@@ -72,6 +75,7 @@ export async function buildServer(controller: Controller, options: ServerOptions
   eventRoutes(api, controller, { log, readers: options.readers ?? READERS })
   healthRoutes(api, controller)
   metricsRoute(api, controller)
+  if (options.metrics) api.metricSources.push(options.metrics)
   historyRoutes(api, controller)
   options.routes?.(api)
   return api

@@ -12,7 +12,7 @@ import type { Timer } from '../../runtime/clock.ts'
 import { MILLISECOND, SECOND } from '../../runtime/clock.ts'
 import type { Endpoint } from '../../runtime/endpoint.ts'
 import { formatEndpoint } from '../../runtime/endpoint.ts'
-import type { TlsFiles } from '../../runtime/sockets.ts'
+import type { Tls } from '../../runtime/sockets.ts'
 import type { Channel } from '../../runtime/transport.ts'
 import { openWire } from '../../runtime/wires/open.ts'
 import type { WireSpec } from '../../runtime/wires/wire.ts'
@@ -26,8 +26,8 @@ export interface LiveHostOptions extends Omit<LiveDatapathOptions, 'wireOf'> {
   /** Of the topology: `h1`. */
   name: string
   controllers: readonly Endpoint[]
-  tls?: TlsFiles
-  dial: (endpoint: Endpoint, tls: TlsFiles | undefined, signal: AbortSignal) => Promise<Channel>
+  tls?: Tls
+  dial: (endpoint: Endpoint, tls: Tls | undefined, signal: AbortSignal) => Promise<Channel>
   /** Where the frames of VLAN networks leave for other hosts. */
   uplink?: WireSpec
   /** Called when the host has been made what a controller said. */

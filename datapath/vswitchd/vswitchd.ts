@@ -10,7 +10,7 @@ import type { Endpoint } from '../../runtime/endpoint.ts'
 import { formatEndpoint } from '../../runtime/endpoint.ts'
 import type { Random } from '../../runtime/random.ts'
 import type { Stopwatch } from '../../runtime/stopwatch.ts'
-import type { Listener, TlsFiles } from '../../runtime/sockets.ts'
+import type { Listener, Tls } from '../../runtime/sockets.ts'
 import { listen } from '../../runtime/sockets.ts'
 import type { Channel } from '../../runtime/transport.ts'
 import { openWire } from '../../runtime/wires/open.ts'
@@ -34,7 +34,7 @@ import { serveUnixctl } from './unixctl.ts'
 /** Open vSwitch's fail_mode (ovs-vswitchd.conf.db(5)). */
 export type FailMode = 'secure' | 'standalone'
 
-export type Dial = (endpoint: Endpoint, tls: TlsFiles | undefined, signal: AbortSignal) => Promise<Channel>
+export type Dial = (endpoint: Endpoint, tls: Tls | undefined, signal: AbortSignal) => Promise<Channel>
 
 /** A port, and where its frames come from and go to. */
 export interface WiredPort {
@@ -52,7 +52,7 @@ export interface VswitchdOptions {
   listeners: readonly Endpoint[]
   /** Where those come in who listen in on a controller. */
   snoopListeners: readonly Endpoint[]
-  tls?: TlsFiles
+  tls?: Tls
   failMode: FailMode
   /** Times the stages of some frames. */
   stopwatch?: Stopwatch

@@ -166,7 +166,7 @@ test('over HTTPS the API is reached by who trusts its authority, and by nobody i
   closing.push(() => authority.remove())
   const files = await authority.issue('controller')
   const certificate = { key: readFileSync(files.privateKey), cert: readFileSync(files.certificate) }
-  const { port } = await start({}, { certificate })
+  const { port } = await start({}, { certificate: { current: certificate, subscribe: () => () => {} } })
   const get = (ca: Buffer | undefined) =>
     new Promise((resolve, reject) => {
       requestHttps({ host: '127.0.0.1', port, path: '/health', ca }, (answer) => {
