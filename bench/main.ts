@@ -11,6 +11,7 @@ import { rowOf, type Row } from './measure.ts'
 import { Misused, parseOptions, selected, type Options } from './options.ts'
 import { replayBenches } from './replay.ts'
 import { jsonOf, tableOf } from './report.ts'
+import { pushBenches } from './push.ts'
 import { restartBenches } from './restart.ts'
 import { startupBenches } from './startup.ts'
 import { streamBenches } from './stream/stream.ts'
@@ -18,7 +19,8 @@ import { streamBenches } from './stream/stream.ts'
 const HELP = `Usage: npm run bench -- [options] [GROUP...]
 
 Measures, prints a table, and writes its rows. Without GROUP, every group: switch (frames a second through one switch), memory,
-startup, vectors (their latency, and the heap they take), control, restart (of the controller), replay, classifier.
+startup, vectors (their latency, and the heap they take), control, restart (of the controller), push (of a change to switches), replay,
+classifier.
 
 Options:
   --against ovs  measure Open vSwitch with DPDK beside our switch, in turn with it (Debian's openvswitch-switch-dpdk; root)
@@ -70,6 +72,7 @@ function groups({ rules }: Options): Record<string, readonly Bench[]> {
     vectors: vectorBenches,
     control: controlBenches,
     restart: [...restartBenches, ...streamBenches],
+    push: pushBenches,
     replay: replayBenches,
     classifier: classifierBenches(rules),
   }

@@ -6,15 +6,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Controller } from '../controller/controller.ts'
 import { openStateFile } from '../controller/state/open-state.ts'
-import { Agent } from '../datapath/control/agent.ts'
-import { FrameArena } from '../datapath/frames.ts'
-import { Switch } from '../datapath/switch.ts'
 import { parseFlow } from '../protocols/flow-text/parse.ts'
-import { memoryChannelPair } from '../runtime/transport.ts'
 import { WallClock } from '../runtime/wall-clock.ts'
 import { parseTopology } from '../topologies/load.ts'
 import type { Topology } from '../topologies/topology.ts'
 import type { Bench } from './bench.ts'
+import { switchOf } from './live-switch.ts'
 import { rowOf, secondsOf, type Row } from './measure.ts'
 
 const HOSTS = 100
@@ -44,7 +41,7 @@ async function once(): Promise<Record<string, number>> {
   const file = join(folder, 'state.db')
   const clock = new WallClock()
   const topology = hosts()
-  const fleet = topology.hosts.map(({ name }) => agentOf(name, clock))
+  const fleet = topology.hosts.map(({ name }) => switchOf(name, clock))
   const first = await openStateFile(file, { clock })
   const filling = new Controller({ clock, state: first })
   await filling.apply(topology)
@@ -54,7 +51,7 @@ async function once(): Promise<Record<string, number>> {
   const writes = await writesOf(filling)
   const atOnce = await writesAtOnce(filling)
   // Empty switches that are to have all of it.
-  const empty = topology.hosts.map(({ name }) => agentOf(name, clock))
+  const empty = topology.hosts.map(({ name }) => switchOf(name, clock))
   const connect = await secondsOf(async () => {
     empty.forEach((dial) => dial(filling))
     await filling.inSync()
@@ -123,22 +120,3 @@ const flowsOf = (name: string) =>
     switch: name,
     flow: parseFlow(`table=0,priority=100,tcp,nw_src=10.0.${index >> 8}.${index & 255},tp_dst=80,actions=drop`),
   }))
-
-/** A switch of its own; what is returned connects it to a controller. */
-function agentOf(host: string, clock: WallClock): (controller: Controller) => void {
-  const name = `${host}/br-int`
-  const device: Switch = new Switch({
-    name,
-    host,
-    datapathId: 1n,
-    arena: new FrameArena(),
-    clock,
-    events: { transmit: () => {}, drop: () => {}, message: (message, by) => agent.publish(message, by) },
-  })
-  const agent = new Agent(device)
-  return (controller) => {
-    const [near, far] = memoryChannelPair(clock, { latency: 0, names: [name, 'controller'] })
-    agent.connect(near)
-    controller.accept(far)
-  }
-}

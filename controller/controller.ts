@@ -464,17 +464,17 @@ export class Controller {
   /** `h1` means the integration bridge of h1. */
   #resolve(name: string): string {
     const full = fullSwitchName(this.topology, name)
-    if (!this.#fleet.names.includes(full)) throw new NotFound('switch', name, this.#fleet.names)
+    if (!this.#fleet.has(full)) throw new NotFound('switch', name, this.#fleet.names)
     return full
   }
 
   #standingChanged(name: string): void {
-    if (!this.#fleet.names.includes(name)) return
-    const { connected, inSync, problem } = this.#fleet.status(name)
-    const standing = JSON.stringify([connected, inSync, problem])
-    if (this.#standings.get(name) === standing) return
-    this.#standings.set(name, standing)
-    this.#emit({ type: 'switch', switch: name, connected, inSync, ...(problem === undefined ? {} : { problem }) })
+    if (!this.#fleet.has(name)) return
+    const standing = this.#fleet.standing(name)
+    const told = JSON.stringify(standing)
+    if (this.#standings.get(name) === told) return
+    this.#standings.set(name, told)
+    this.#emit({ type: 'switch', switch: name, ...standing })
   }
 
   #hostChanged(host: string): void {

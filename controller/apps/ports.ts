@@ -8,6 +8,7 @@ import { attachmentsOf } from '../network/attachments.ts'
 import type { Binding } from '../network/bindings.ts'
 import { placesOf } from '../network/bindings.ts'
 import type { SwitchView } from '../network/view.ts'
+import { Memory } from './memory.ts'
 import { uplinkPort } from './uplink.ts'
 import { DEAD_VLAN, patchName, TUNNEL_PORT } from '../network/view.ts'
 
@@ -35,17 +36,22 @@ const patchPorts = ({ bridge, patches }: SwitchView): PortConfig[] =>
   }))
 
 function vnicPorts(at: SwitchView, binding: Binding): PortConfig[] {
-  return placesOf(binding)
-    .filter((place) => place.switch === at.name)
-    .map(({ port, state }) => ({
-      number: port,
-      name: binding.nic.id,
-      type: 'vnic',
-      ...vlanAttributes(at, binding),
-      ...limitsOf(at, binding),
-      state,
-    }))
+  const network = at.networks.get(binding.nic.network ?? '')?.network
+  return known.recall(binding, at.name, [at.localTags, network], () =>
+    placesOf(binding)
+      .filter((place) => place.switch === at.name)
+      .map(({ port, state }) => ({
+        number: port,
+        name: binding.nic.id,
+        type: 'vnic',
+        ...vlanAttributes(at, binding),
+        ...limitsOf(at, binding),
+        state,
+      })),
+  )
 }
+
+const known = new Memory<PortConfig[]>()
 
 /** What the VM receives: at most so much, and of what its network may receive here, at least so much. */
 function limitsOf(at: SwitchView, { nic }: Binding): Pick<PortConfig, 'maxRate' | 'burst' | 'minRate' | 'share'> {

@@ -4,14 +4,14 @@ import { createHash } from 'node:crypto'
 import { parseIpv4 } from '../../protocols/address.ts'
 import type { HostConfig } from '../../protocols/control/messages.ts'
 import { switchName } from '../../topologies/topology.ts'
-import { placesOf } from '../network/bindings.ts'
+import { hostsByName } from '../network/places.ts'
 import type { View } from '../network/view.ts'
 import type { Wires } from './wires.ts'
 import { wireAt } from './wires.ts'
 
 export function hostConfigOf(view: View, name: string, wires: Wires, generationId: bigint): HostConfig {
-  const host = view.topology.hosts.find((one) => one.name === name)
-  const here = [...view.bindings.values()].filter((binding) => placesOf(binding).some((place) => place.host === name))
+  const host = hostsByName(view.topology).get(name)
+  const here = view.hosted.get(name) ?? []
   const own = here.map(({ nic }) => wireAt(wires, nic.id, name)).filter((wire) => wire !== undefined)
   return {
     type: 'hostConfig',

@@ -272,7 +272,7 @@ class Patching {
     const host = hostsByName(this.#intent.topology).get(name)!
     const first = this.#before.switches.get(switchName(host, host.bridges[0]!))!
     const hosted = this.#hosted.get(name)!
-    const networks = this.#networksAt(first)
+    const networks = this.#networksAt(first, hosted)
     for (const bridge of host.bridges) {
       const at = switchName(host, bridge)
       const before = this.#before.switches.get(at)!
@@ -285,10 +285,12 @@ class Patching {
     }
   }
 
-  #networksAt(before: SwitchView): SwitchView['networks'] {
-    const hosted = this.#hosted.get(before.host.name)!
-    const names = hosted === before.hosted ? before.networks.keys() : networksOf(hosted)
-    return keepUnchanged(before.networks, new Map([...names].map((name) => [name, this.#networks.get(name)!])))
+  #networksAt({ hosted: before, networks }: SwitchView, hosted: readonly Binding[]): SwitchView['networks'] {
+    if (hosted !== before)
+      return keepUnchanged(networks, new Map([...networksOf(hosted)].map((name) => [name, this.#networks.get(name)!])))
+    const amended = new Map(networks)
+    for (const name of this.#concerned.keys()) if (amended.has(name)) amended.set(name, this.#networks.get(name)!)
+    return amended
   }
 }
 

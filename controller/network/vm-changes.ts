@@ -1,11 +1,21 @@
 // Which VMs differ between two intents, found by looking at which objects are others.
 
-import type { Vm } from '../../topologies/topology.ts'
+import type { Topology, Vm } from '../../topologies/topology.ts'
 import type { Intent } from './view.ts'
 
 export interface VmChange {
   readonly was: Vm | undefined
   readonly is: Vm | undefined
+}
+
+const noted = new WeakMap<readonly Vm[], { before: readonly Vm[]; change: VmChange }>()
+
+/** The topology with one VM in the place of another. What has changed is noted, so that nobody need look for it among all. */
+export function withVm(topology: Topology, was: Vm, is: Vm): Topology {
+  const { vms: before } = topology
+  const vms = before.with(before.indexOf(was), is)
+  noted.set(vms, { before, change: { was, is } })
+  return { ...topology, vms }
 }
 
 /** VMs that are another object, or whose move is, in the order in which `after` has them; those that are gone come first. */
@@ -25,6 +35,8 @@ export function changedVms(before: Intent, after: Intent): VmChange[] {
 /** What is alike at both ends is passed over: most changes are to one VM, or put some at the end. */
 function changesIn(before: readonly Vm[], after: readonly Vm[]): VmChange[] {
   if (before === after) return []
+  const note = noted.get(after)
+  if (note?.before === before) return [note.change]
   let start = 0
   while (start < before.length && start < after.length && before[start] === after[start]) start++
   let [endBefore, endAfter] = [before.length, after.length]

@@ -20,7 +20,7 @@ import type { FlowsByKey, Slot } from './switch-flows.ts'
 import { PersistentMap } from '../persistent-map.ts'
 import { SwitchFlows } from './switch-flows.ts'
 import type { SwitchState } from './switch-state.ts'
-import { flowKey, sameBands, sameFlow, samePort } from './switch-state.ts'
+import { EMPTY_STATE, flowKey, sameBands, sameFlow, samePort } from './switch-state.ts'
 
 const APPS = [
   userTables,
@@ -37,9 +37,11 @@ const APPS = [
 
 /** Where users' flows go, and what is the same everywhere. */
 export const COMMON_SLOT = ''
-const vnicSlot = (nic: string) => `vnic ${nic}`
+const vnicSlot = ({ nic }: Binding) => `vnic ${nic.id}`
 const GROUPS_SLOT = 'security groups'
 const networkSlot = (network: string) => `network ${network}`
+
+export const NOTHING = { ...EMPTY_STATE, flows: new SwitchFlows(new Map()) }
 
 interface Compiled {
   readonly at: SwitchView
@@ -63,9 +65,7 @@ export class Compiler {
   compile(at: SwitchView): SwitchState & { readonly flows: SwitchFlows } {
     const before = this.#compiled.get(at.name)
     if (before?.at === at) return before.state
-    const amends = before !== undefined && sameFrame(before.at, at)
-    const slots = amends ? this.#amended(before, at) : this.#whole(at)
-    const state = retained(before?.state, at, slots, amends && samePorts(before.at, at))
+    const state = before && sameFrame(before.at, at) ? this.#amended(before, at) : this.#whole(at, before?.state)
     this.#compiled.set(at.name, { at, state })
     return state
   }
@@ -79,34 +79,33 @@ export class Compiler {
     this.#made.delete(name)
   }
 
-  #whole(at: SwitchView): Map<string, Slot> {
-    const slots = new Map<string, Slot>([[COMMON_SLOT, COMMON]])
-    for (const binding of at.bindings) slots.set(vnicSlot(binding.nic.id), ofVnic(at, binding))
+  #whole(at: SwitchView, before: Compiled['state'] = NOTHING): Compiled['state'] {
+    const slots = new Map<string, Slot | undefined>([...before.flows.slots.keys()].map((name) => [name, undefined]))
+    slots.set(COMMON_SLOT, COMMON)
+    for (const binding of at.bindings) slots.set(vnicSlot(binding), ofVnic(at, binding))
     for (const [name, network] of at.networks) slots.set(networkSlot(name), this.#ofNetwork(at, network))
     slots.set(GROUPS_SLOT, this.#ofGroups(at))
-    return slots
+    return withChanges(before, slots, at)
   }
 
-  #amended({ at: before, state }: Compiled, at: SwitchView): Map<string, Slot> {
-    const slots = new Map(state.flows.slots)
-    for (const { nic } of before.bindings.filter((binding) => !at.bindings.includes(binding)))
-      slots.delete(vnicSlot(nic.id))
-    const renumbered = numbersChanged(before, at)
-    for (const binding of at.bindings) {
-      const slot = vnicSlot(binding.nic.id)
-      if (renumbered || !slots.has(slot)) slots.set(slot, ofVnic(at, binding))
-    }
+  #amended({ at: before, state }: Compiled, at: SwitchView): Compiled['state'] {
+    const slots = new Map<string, Slot | undefined>()
+    const sameBindings = before.bindings === at.bindings
+    const [gone, come] = sameBindings ? [[], []] : differing(before.bindings, at.bindings)
+    for (const binding of gone) slots.set(vnicSlot(binding), undefined)
+    for (const binding of numbersChanged(before, at) ? at.bindings : come)
+      slots.set(vnicSlot(binding), ofVnic(at, binding))
     if (at.groups !== before.groups) slots.set(GROUPS_SLOT, this.#ofGroups(at))
     const touched = networksTouched(before.hosted, at.hosted)
-    for (const name of before.networks.keys()) if (!at.networks.has(name)) slots.delete(networkSlot(name))
+    for (const name of before.networks.keys()) if (!at.networks.has(name)) slots.set(networkSlot(name), undefined)
     for (const [name, network] of at.networks) {
       const old = before.networks.get(name)
       if (old === network && !touched.has(name)) continue
       const slot = networkSlot(name)
       const ownStays = old !== undefined && !touched.has(name) && sameOwn(at, old, network)
-      slots.set(slot, this.#ofNetwork(at, network, ownStays ? slots.get(slot)?.own : undefined))
+      slots.set(slot, this.#ofNetwork(at, network, ownStays ? state.flows.slots.get(slot)?.own : undefined))
     }
-    return slots
+    return withChanges(state, slots, samePorts(before, at) ? undefined : at)
   }
 
   #ofGroups({ groups }: SwitchView): Slot {
@@ -199,39 +198,38 @@ function numbersChanged(before: SwitchView, at: SwitchView): boolean {
   return false
 }
 
+function differing(before: readonly Binding[], after: readonly Binding[]): [gone: Binding[], come: Binding[]] {
+  return [before.filter((one) => !after.includes(one)), after.filter((one) => !before.includes(one))]
+}
+
 /** Networks of the vNICs that are not in both. */
 function networksTouched(before: readonly Binding[], after: readonly Binding[]): Set<string> {
   if (before === after) return new Set()
-  const changed = [
-    ...before.filter((binding) => !after.includes(binding)),
-    ...after.filter((binding) => !before.includes(binding)),
-  ]
+  const changed = differing(before, after).flat()
   return new Set(changed.flatMap(({ nic }) => attachmentsOf(nic).map(({ network }) => network)))
 }
 
-/** What the switch is to have; what says the same as before is the same object. */
-function retained(
-  before: Compiled['state'] | undefined,
-  at: SwitchView,
-  slots: Map<string, Slot>,
-  sameBindings: boolean,
+/** With these slots, and with ports and meters as `at` is to have them, where it is given. What says the same as before is the same object. */
+function withChanges(
+  before: Compiled['state'],
+  changes: ReadonlyMap<string, Slot | undefined>,
+  at: SwitchView | undefined,
 ): Compiled['state'] {
-  if (before === undefined) return { ports: ports(at), meters: meters(at), flows: new SwitchFlows(slots) }
-  const old = before.flows.slots
-  let same = old.size === slots.size
-  for (const [name, slot] of slots) {
-    const was = old.get(name)
-    const now = was === undefined ? slot : retainedSlot(was, slot)
-    if (now !== slot) slots.set(name, now)
-    if (now !== was) same = false
+  let slots: Map<string, Slot> | undefined
+  for (const [name, slot] of changes) {
+    const was = before.flows.slots.get(name)
+    const now = was === undefined || slot === undefined ? slot : retainedSlot(was, slot)
+    if (now === was) continue
+    slots ??= new Map(before.flows.slots)
+    if (now === undefined) slots.delete(name)
+    else slots.set(name, now)
   }
   const now = {
-    ...(sameBindings
-      ? before
-      : { ports: kept(before.ports, ports(at), samePort), meters: kept(before.meters, meters(at), sameBands) }),
-    flows: same ? before.flows : new SwitchFlows(slots),
+    ports: at === undefined ? before.ports : kept(before.ports, ports(at), samePort),
+    meters: at === undefined ? before.meters : kept(before.meters, meters(at), sameBands),
+    flows: slots === undefined ? before.flows : new SwitchFlows(slots),
   }
-  return same && now.ports === before.ports && now.meters === before.meters ? before : now
+  return slots === undefined && now.ports === before.ports && now.meters === before.meters ? before : now
 }
 
 function retainedSlot(was: Slot, now: Slot): Slot {

@@ -10,15 +10,15 @@ import type { SwitchCounts } from '../southbound/switch-counts.ts'
 import { noCounts } from '../southbound/switch-counts.ts'
 import type { FlowsBySwitch } from '../user-flows.ts'
 import { changedKeys, PersistentMap } from '../persistent-map.ts'
-import { COMMON_SLOT, Compiler } from './compile.ts'
+import { COMMON_SLOT, Compiler, NOTHING } from './compile.ts'
 import { Reconciler } from './reconciler.ts'
 import type { FlowsByKey } from './switch-flows.ts'
-import { SwitchFlows } from './switch-flows.ts'
 import type { SwitchState } from './switch-state.ts'
 import { EMPTY_STATE } from './switch-state.ts'
 
+type Standing = Pick<SwitchStatus, 'connected' | 'inSync' | 'problem'>
+
 const NONE = PersistentMap.empty<string, never>()
-const NOTHING = { ...EMPTY_STATE, flows: new SwitchFlows(new Map()) }
 
 export class Fleet {
   /** Called when a switch's standing may have changed. */
@@ -40,6 +40,15 @@ export class Fleet {
 
   get connected(): Reconciler[] {
     return [...this.#reconcilers.values()].filter((one) => one.connected)
+  }
+
+  /** Those that are there, and not what they are to be. */
+  get outOfSync(): Reconciler[] {
+    return this.connected.filter((one) => !one.inSync)
+  }
+
+  has(name: string): boolean {
+    return this.#reconcilers.has(name)
   }
 
   /** @throws NotFound */
@@ -111,7 +120,7 @@ export class Fleet {
    * @throws SwitchRefused where one refused; else SwitchAway where one of `names` is not there, or went.
    */
   async push(names?: Iterable<string>, again?: ReadonlyMap<string, ReadonlySet<string>>): Promise<void> {
-    const concerned = names === undefined ? this.connected.map(({ name }) => name) : names
+    const concerned = names ?? this.outOfSync.map(({ name }) => name)
     const reasons = [...(await this.pushEach(concerned, again)).values()]
     const serious = reasons.filter((reason) => !(reason instanceof SwitchAway))
     const refused = serious.find((reason) => reason instanceof SwitchRefused) ?? serious[0]
@@ -146,18 +155,19 @@ export class Fleet {
     return this.#counts.get(name) ?? noCounts()
   }
 
+  standing(name: string): Standing {
+    const { connected, inSync, problem = connected ? undefined : 'not connected' } = this.reconciler(name)
+    return { connected, inSync, ...(problem === undefined ? {} : { problem }) }
+  }
+
   status(name: string): SwitchStatus {
     const reconciler = this.reconciler(name)
-    const { connected, inSync } = reconciler
     const features = this.#features.get(name)
-    const problem = reconciler.problem ?? (connected ? undefined : 'not connected')
     return {
       name,
       host: features?.host ?? name.split('/')[0]!,
       datapathId: features?.datapathId ?? 0n,
-      connected,
-      inSync,
-      ...(problem === undefined ? {} : { problem }),
+      ...this.standing(name),
       flows: reconciler.confirmed.flows.size,
       ports: this.#portsOf(name),
     }

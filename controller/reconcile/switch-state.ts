@@ -41,26 +41,30 @@ function partText({ field, value, mask }: FieldMatch): string[] {
   return mask === undefined || mask === fieldOf(field).ones ? [`${field}=${value}`] : [`${field}=${value}/${mask}`]
 }
 
-const contents = new WeakMap<FlowSpec, string>()
-
 /** True where two flows of one key do the same. */
 export const sameFlow = (a: FlowSpec, b: FlowSpec): boolean =>
-  a === b || (a.instructions.apply.length === b.instructions.apply.length && contentOf(a) === contentOf(b))
+  a === b ||
+  (sameActions(a.instructions.apply, b.instructions.apply) &&
+    sameActions(a.instructions.write, b.instructions.write) &&
+    headOf(a) === headOf(b))
 
-function contentOf(flow: FlowSpec): string {
-  const before = contents.get(flow)
+/** Floods have hundreds of actions, and most of them are the very same objects. */
+const sameActions = (a: readonly Action[], b: readonly Action[]): boolean =>
+  a.length === b.length &&
+  a.every((action, index) => action === b[index] || actionText(action) === actionText(b[index]!))
+
+const heads = new WeakMap<FlowSpec, string>()
+
+/** What it does, but for its actions. */
+function headOf(flow: FlowSpec): string {
+  const before = heads.get(flow)
   if (before !== undefined) return before
   const { cookie, idleTimeout, hardTimeout, flags, instructions } = flow
-  const { meter = '', apply, clear, write, writeMetadata, gotoTable = '' } = instructions
+  const { meter = '', clear, writeMetadata, gotoTable = '' } = instructions
   const metadata = writeMetadata ? `${writeMetadata.value}/${writeMetadata.mask}` : ''
-  const content = [
-    [cookie, idleTimeout, hardTimeout, flagText(flags), meter, clear, metadata, gotoTable].join(' '),
-    ...apply.map(actionText),
-    'write',
-    ...write.map(actionText),
-  ].join(';')
-  contents.set(flow, content)
-  return content
+  const head = [cookie, idleTimeout, hardTimeout, flagText(flags), meter, clear, metadata, gotoTable].join(' ')
+  heads.set(flow, head)
+  return head
 }
 
 /** The other flags say how a flow is added, not what it is. */

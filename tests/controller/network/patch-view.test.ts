@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { buildView } from '../../../controller/network/build-view.ts'
 import { LearnedAddresses } from '../../../controller/network/learned.ts'
 import { patchView } from '../../../controller/network/patch-view.ts'
+import { withVm } from '../../../controller/network/vm-changes.ts'
 import type { Intent, Move, View } from '../../../controller/network/view.ts'
 import { compile, Compiler } from '../../../controller/reconcile/compile.ts'
 import { diff, messagesOf } from '../../../controller/reconcile/diff.ts'
@@ -30,19 +31,14 @@ function changed(intent: Intent, random: Random, serial: number): Intent {
   const kind = random.below(13)
   if (vm === undefined || kind === 0) return { ...intent, topology: withNewVm(topology, random, serial) }
   if (kind === 1) return { ...intent, topology: { ...topology, vms: topology.vms.filter((one) => one !== vm) } }
-  if (kind <= 3) return { ...intent, topology: withVm(topology, withPolicy(vm, random)) }
+  if (kind <= 3) return { ...intent, topology: withVm(topology, vm, withPolicy(vm, random)) }
   if (kind === 4) return settled(intent, vm, random)
   if (kind <= 6) return moved(intent, vm, random)
   if (kind === 7) return { ...intent, topology: withNetworks(topology, random) }
   if (kind === 8) return { ...intent, topology: withRules(topology, random) }
-  if (kind <= 10) return { ...intent, topology: withVm(topology, regrouped(vm, random)) }
+  if (kind <= 10) return { ...intent, topology: withVm(topology, vm, regrouped(vm, random)) }
   return learned(intent, random)
 }
-
-const withVm = (topology: Topology, vm: Vm): Topology => ({
-  ...topology,
-  vms: topology.vms.map((one) => (one.name === vm.name ? vm : one)),
-})
 
 function withNewVm(topology: Topology, random: Random, serial: number): Topology {
   const host = pick(random, topology.hosts)
@@ -88,7 +84,7 @@ function settled(intent: Intent, vm: Vm, random: Random): Intent {
   const { topology, moves } = intent
   const others = new Map([...moves].filter(([name]) => name !== vm.name))
   const there = relocated(vm, topology, pick(random, topology.hosts).name)
-  return { ...intent, moves: others, topology: there === undefined ? topology : withVm(topology, there) }
+  return { ...intent, moves: others, topology: there === undefined ? topology : withVm(topology, vm, there) }
 }
 
 function moved(intent: Intent, vm: Vm, random: Random): Intent {

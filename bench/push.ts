@@ -1,0 +1,161 @@
+// What a change of one port costs where there are many: worked out by the controller, and from its call to the last barrier. A full
+// compile of the same beside it. The order of vNICs in the configuration of hosts does not matter here: nobody dials in but switches.
+
+import { Controller } from '../controller/controller.ts'
+import { buildView } from '../controller/network/build-view.ts'
+import { LearnedAddresses } from '../controller/network/learned.ts'
+import { patchView } from '../controller/network/patch-view.ts'
+import { withVm } from '../controller/network/vm-changes.ts'
+import type { Intent, View } from '../controller/network/view.ts'
+import { Compiler } from '../controller/reconcile/compile.ts'
+import { diff, messagesOf } from '../controller/reconcile/diff.ts'
+import type { SwitchState } from '../controller/reconcile/switch-state.ts'
+import { WallClock } from '../runtime/wall-clock.ts'
+import { relocated } from '../topologies/relocation.ts'
+import { shapeTopology } from '../topologies/shapes.ts'
+import type { Nic, Topology, Vm } from '../topologies/topology.ts'
+import type { Bench } from './bench.ts'
+import { switchOf } from './live-switch.ts'
+import { heapInUse, processorSecondsOf, rowOf, secondsOf, type Row } from './measure.ts'
+
+const HOSTS = 1000
+const PORTS_A_HOST = 20
+/** Each is on 100 hosts. */
+const NETWORKS = 200
+const ROUNDS = 200
+
+const WHERE = `${HOSTS.toLocaleString('en')} hosts, ${(HOSTS * PORTS_A_HOST).toLocaleString('en')} ports, ${NETWORKS} networks`
+const FULL = `push: full compile, ${WHERE}`
+const COMPUTED = 'push: one port, computed'
+const BARRIER = 'push: one port, from the call to the last barrier'
+
+export const pushBenches: readonly Bench[] = [
+  { name: FULL, rows: computedRows },
+  { name: BARRIER, rows: barrierRows },
+]
+
+const manyHosts = (hosts: number, networks: number): Topology =>
+  shapeTopology(`single,${hosts}`, { vmsPerHost: PORTS_A_HOST, networks, type: 'vxlan' })
+
+/** What the controller does between hearing of a change and having the messages, by hand. */
+class Plant {
+  view: View
+  readonly #compiler = new Compiler()
+  readonly #states = new Map<string, SwitchState>()
+
+  constructor(intent: Intent) {
+    this.view = buildView(intent)
+    for (const [name, at] of this.view.switches) this.#states.set(name, this.#compiler.compile(at))
+  }
+
+  get flows(): number {
+    let flows = 0
+    for (const state of this.#states.values()) flows += state.flows.size
+    return flows
+  }
+
+  /** @returns milliseconds, and how many switches have something to be told */
+  become(intent: Intent): { milliseconds: number; touched: number } {
+    const start = process.cpuUsage()
+    const before = this.view
+    this.view = patchView(before, intent)
+    let touched = 0
+    for (const [name, , at] of this.view.switches.changesSince(before.switches)) {
+      const state = this.#compiler.compile(at!)
+      if (messagesOf(diff(this.#states.get(name)!, state)).length > 0) touched++
+      this.#states.set(name, state)
+    }
+    const { user, system } = process.cpuUsage(start)
+    return { milliseconds: (user + system) / 1e3, touched }
+  }
+}
+
+async function computedRows(): Promise<Row[]> {
+  const topology = manyHosts(HOSTS, NETWORKS)
+  const heapBefore = heapInUse()
+  let plant!: Plant
+  const seconds = await processorSecondsOf(() => {
+    plant = new Plant({ topology, moves: new Map(), learned: new LearnedAddresses() })
+  })
+  const heap = (heapInUse() - heapBefore) / 1e6
+  return [
+    rowOf(FULL, 's', [seconds]),
+    rowOf('… and memory it takes', 'MB', [heap]),
+    rowOf('… flows of all switches together', 'millions', [plant.flows / 1e6]),
+    ...CHANGES.flatMap(([name, change]) => changeRows(plant, name, change)),
+  ]
+}
+
+type Step = (intent: Intent, round: number) => Intent
+
+const amended = (intent: Intent, was: Vm, is: Vm): Intent => ({ ...intent, topology: withVm(intent.topology, was, is) })
+
+const vmAt = ({ topology }: Intent, round: number): Vm => topology.vms[(round * 7919) % topology.vms.length]!
+const hostAfter = ({ topology }: Intent, name: string): string =>
+  topology.hosts[(topology.hosts.findIndex((host) => host.name === name) + 10) % topology.hosts.length]!.name
+
+const withPolicy = (vm: Vm, round: number): Vm => ({
+  ...vm,
+  nics: vm.nics.map((nic): Nic => ({ ...nic, policy: { ...nic.policy, egressRate: 1e6 + round } })),
+})
+
+const CHANGES: [string, Step][] = [
+  ['policy', (intent, round) => amended(intent, vmAt(intent, round), withPolicy(vmAt(intent, round), round))],
+  [
+    'binding, to another host that has its network',
+    (intent, round) => {
+      const vm = vmAt(intent, round)
+      return amended(intent, vm, relocated(vm, intent.topology, hostAfter(intent, vm.host))!)
+    },
+  ],
+  ['a stage of a move', stageOfMove],
+  ['detach', (intent, round) => ({ ...intent, topology: without(intent.topology, vmAt(intent, round)) })],
+]
+
+const STAGES = ['prepared', 'collecting', 'moved', 'released'] as const
+
+function stageOfMove(intent: Intent, round: number): Intent {
+  const vm = vmAt(intent, Math.floor(round / STAGES.length))
+  const to = hostAfter(intent, vm.host)
+  const move = { to, stage: STAGES[round % STAGES.length]!, homeState: 'hold', targetState: 'hold' } as const
+  return { ...intent, moves: new Map([[vm.name, move]]) }
+}
+
+const without = (topology: Topology, vm: Vm): Topology => ({
+  ...topology,
+  vms: topology.vms.filter((one) => one !== vm),
+})
+
+/** Changes one port after another; that of which the row tells is a change that is not the first of its kind. */
+function changeRows(plant: Plant, name: string, change: Step): Row[] {
+  const figures: number[] = []
+  const touched: number[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    const result = plant.become(change(plant.view.intent, round))
+    figures.push(result.milliseconds)
+    touched.push(result.touched)
+  }
+  return [rowOf(`${COMPUTED}: ${name}`, 'ms', figures), rowOf('… switches touched', 'switches', touched)]
+}
+
+/** Switches of one network's hosts are there, and nobody else. */
+async function barrierRows(): Promise<Row[]> {
+  const clock = new WallClock()
+  const topology = manyHosts(HOSTS, NETWORKS)
+  const controller = new Controller({ clock })
+  await controller.apply(topology)
+  const [network] = topology.networks
+  const vms = topology.vms.filter(({ nics }) => nics[0]!.network === network!.name)
+  for (const host of new Set(vms.map((vm) => vm.host))) switchOf(host, clock)(controller)
+  await controller.inSync()
+  const figures: number[] = []
+  for (let round = 0; round < ROUNDS / 10; round++) {
+    const vm = controller.topology.vms.find(({ name }) => name === vms[round]!.name)!
+    figures.push(
+      1000 * (await secondsOf(() => controller.apply(withVm(controller.topology, vm, withPolicy(vm, round))))),
+    )
+  }
+  controller.close()
+  clock.stop()
+  return [rowOf(BARRIER, 'ms', figures)]
+}
