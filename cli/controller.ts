@@ -17,6 +17,7 @@ import { certificatesOf } from './certificates.ts'
 import type { LogFlags } from './log.ts'
 import { openLog, withLogOptions } from './log.ts'
 import { endpoint, repeatable } from './endpoint-option.ts'
+import { Superseded } from './failure.ts'
 import { onSignals } from './signals.ts'
 import type { StateFlags } from './state.ts'
 import { applyNamed, named, openState, withStateOptions } from './state.ts'
@@ -69,14 +70,15 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
   const dialMonitor = (place: Endpoint, signal: AbortSignal) => dial(place, undefined, signal)
   const controller = new Controller({ clock, log: warn, probes: true, dialMonitor, ...kept })
   const listeners: Listener[] = []
-  try {
+  let api: Api | undefined
+  const operate = async () => {
     const keptTopology = state?.restored.asked
     if (keptTopology === undefined) await controller.apply(named(topology, flags.state))
     const door = { log: warn, newcomers: NEWCOMER_LIMITS }
     warnOfOpenDoors(flags, log)
     for (const place of flags.listen.length > 0 ? flags.listen : [LOCAL])
       listeners.push(await listen(place, tls, (channel) => controller.accept(channel), door))
-    const api = await serve(controller, terms)
+    api = await serve(controller, terms)
     const url = await listenApi(api, flags.api)
     // What was under way when the process ended comes to its end first; for that hosts must come in.
     await controller.resumed()
@@ -84,8 +86,14 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
       await applyNamed(topology, keptTopology, { apply: (changed) => controller.apply(changed), log })
     announce(controller.topology, url, listeners, flags)
     await stopAsked
-    await api.close()
+  }
+  const replaced = new Promise<never>((_resolve, reject) => {
+    controller.onSuperseded = () => reject(new Superseded('another controller, of a later start, is in charge'))
+  })
+  try {
+    await Promise.race([replaced, operate()])
   } finally {
+    await api?.close()
     controller.close()
     await Promise.all(listeners.map((listener) => listener.close()))
     await state?.close()

@@ -7,6 +7,11 @@ import { formatProblems, InvalidInput } from '../topologies/problems.ts'
 
 export const EXIT_WRONG_INPUT = 2
 
+const EXIT_SUPERSEDED = 4
+
+/** Another controller is in charge, and a further start would only quarrel with it. */
+export class Superseded extends Error {}
+
 export const EXIT_LEGEND = `
 Exit codes:
   0  everything held
@@ -33,7 +38,7 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
 export function reportFailure(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_WRONG_INPUT
   process.stderr.write(`signalbox: ${sentence(error)}\n`)
-  return EXIT_WRONG_INPUT
+  return error instanceof Superseded ? EXIT_SUPERSEDED : EXIT_WRONG_INPUT
 }
 
 /** What the system says is wrong, in words of ours where there are some. */

@@ -73,6 +73,7 @@ export class Controller {
   readonly #generation: bigint | undefined
   /** Why this controller acts no more: another one does. */
   superseded: string | undefined
+  onSuperseded: () => void = () => {}
   /** Which QEMU has which VM. */
   readonly guestPlaces: GuestPlaces
   /** What outlives the process, with its journal. */
@@ -392,6 +393,7 @@ export class Controller {
     this.#log(this.superseded)
     this.#writes.close(this.superseded)
     this.close()
+    this.onSuperseded()
   }
 
   /** What a switch has gone through while nobody listened. One that has nothing of ours has started anew, and tells nothing. */

@@ -29,7 +29,8 @@ export interface ReconnectOptions {
   log: (line: string) => void
   /** Told what is wrong; `log` where absent. */
   warn?: (line: string) => void
-  backoff?: Backoff
+  /** Open vSwitch's where absent; asked anew after each attempt. */
+  backoff?: () => Backoff
 }
 
 export class Reconnect {
@@ -50,7 +51,7 @@ export class Reconnect {
   }
 
   get #bounds(): Backoff {
-    return this.#options.backoff ?? BACKOFF
+    return this.#options.backoff?.() ?? BACKOFF
   }
 
   /** Leaves the controller, for good. */

@@ -38,6 +38,8 @@ export interface LiveHostOptions extends Omit<LiveDatapathOptions, 'wireOf'> {
 
 /** Controllers come back within moments, or their hosts wait for a person. */
 const BACKOFF = { first: 100 * MILLISECOND, longest: 400 * MILLISECOND }
+/** While another one is there, nobody waits for it. */
+const UNHURRIED = 2 * SECOND
 /** After how long a socket that could not be had is tried again. */
 const AGAIN = 2 * SECOND
 
@@ -113,7 +115,7 @@ export class LiveHost {
       dial: (signal) => dial(endpoint, tls, signal),
       converse,
       changed: () => {},
-      backoff: BACKOFF,
+      backoff: () => (this.#controllers.some((one) => one.connected) ? { ...BACKOFF, longest: UNHURRIED } : BACKOFF),
       ...voices,
     })
   }
