@@ -40,7 +40,7 @@ const randomSecurityGroup = (random: Random, name: string): SecurityGroup => ({
   name,
   stateful: chance(random, 0.75),
   onRuleRemoval: chance(random, 0.7) ? 'cut' : 'keep',
-  rules: Array.from({ length: random.below(6) }, () => randomRule(random)),
+  rules: Array.from({ length: random.below(9) }, () => randomRule(random)),
 })
 
 export function randomRule(random: Random): SecurityGroupRule {
