@@ -8,6 +8,7 @@ import type { Channel } from '../runtime/transport.ts'
 import { findHost, findNic, fullSwitchName } from '../topologies/lookup.ts'
 import type { Topology, Vm } from '../topologies/topology.ts'
 import { Learner } from './learner.ts'
+import { reject } from './rejections.ts'
 import { Migrations } from './migration/migrations.ts'
 import type { ControllerEvent, MigrationStatus, SwitchStatus, UserFlow, VmStatus } from './model.ts'
 import { Conflict, NotFound, SwitchRefused } from './model.ts'
@@ -360,6 +361,7 @@ export class Controller {
     const { name } = remote
     remote.onClose = () => this.#fleet.disconnect(remote)
     remote.onNotice = (message) => {
+      if (message.type === 'packetIn') reject(remote, message)
       if (message.type === 'portStatus') this.#fleet.portChanged(name, message.reason, message.port)
       else if (message.type === 'packetIn') this.#learner.heard(name, message)
       else if (message.reason !== 'delete') this.#flowRemoved(name, message.flow)

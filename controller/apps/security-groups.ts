@@ -8,12 +8,13 @@
 // a name, is a conjunction of (combination, service) and (address): no flow is for both, so a member more is one flow more. Each name has
 // clauses of a priority of its own, so that no two of them ever share a flow.
 
-import type { Action, FlowSpec } from '../../protocols/control/messages.ts'
+import type { Action, FlowSpec, MeterBand } from '../../protocols/control/messages.ts'
 import { CtState } from '../../protocols/fields.ts'
 import type { FieldMatch } from '../../protocols/match.ts'
 import { IpProtocol } from '../../protocols/match.ts'
 import type { Binding, Place } from '../network/bindings.ts'
 import { placeOn } from '../network/bindings.ts'
+import type { SwitchGroups } from '../network/security-groups.ts'
 import { combinationOf } from '../network/security-groups.ts'
 import type { SwitchView } from '../network/view.ts'
 import { Register, Side, Table } from '../tables.ts'
@@ -117,7 +118,40 @@ const ALWAYS: readonly FlowSpec[] = [
   ...onwards(toVm, { goto: Table.Egress }),
 ]
 
-export const securityGroups: App = { always: ALWAYS, ofVnic: atPort, ofGroups: ruleFlows }
+export const securityGroups: App = {
+  always: ALWAYS,
+  ofVnic: atPort,
+  ofGroups: (groups) => {
+    const { own, shared } = ruleFlows(groups)
+    return { own: [...own, ...rejections(groups)], shared }
+  },
+}
+
+/** Of frames that are denied and to be answered, the controller hears of so much at most: bits a second, and bits at once. */
+const REJECTED = { rate: 1_000_000n, burst: 250_000n } as const
+const REJECTION_METER = 1
+/** Bytes that an answer quotes, at most, and what is around them. */
+const TOLD = 1280
+
+const rejecting = ({ combinations }: SwitchGroups) => [...combinations.values()].filter(({ rejects }) => rejects)
+
+/** By number. */
+export const rejectionMeters = (groups: SwitchGroups): [number, MeterBand][] =>
+  rejecting(groups).length === 0 ? [] : [[REJECTION_METER, { type: 'drop', ...REJECTED }]]
+
+const rejections = (groups: SwitchGroups): FlowSpec[] =>
+  rejecting(groups).flatMap(({ number }) =>
+    TABLES.flatMap((table) =>
+      [IPV4, IPV6].map((family) =>
+        flow({
+          table,
+          priority: 5,
+          match: [is(Register.Combination, number), family],
+          actions: [{ type: 'controller', maxLength: TOLD, meter: REJECTION_METER }],
+        }),
+      ),
+    ),
+  )
 
 function atPort(at: SwitchView, binding: Binding): FlowSpec[] {
   const key = combinationOf(binding.nic.policy)
@@ -125,6 +159,9 @@ function atPort(at: SwitchView, binding: Binding): FlowSpec[] {
   const { number } = at.groups.combinations.get(key)!
   return held(placeOn(binding, at.name)!, number, at.zones.get(binding.nic.id)!)
 }
+
+/** What identifies the flow that says which groups, and which zone, a vNIC that sends has. */
+export const wayIn = (port: number) => ({ table: Table.TrackFromVm, priority: 100, match: [fromPort(port)] })
 
 /** All its attachments have the vNIC's own groups. */
 function held({ port }: Place, combination: number, zone: number): FlowSpec[] {
@@ -136,9 +173,7 @@ function held({ port }: Place, combination: number, zone: number): FlowSpec[] {
   ]
   return [
     flow({
-      table: Table.TrackFromVm,
-      priority: 100,
-      match: [fromPort(port)],
+      ...wayIn(port),
       actions: asked(Side.FromVm),
       goto: Table.RulesFromVm,
     }),

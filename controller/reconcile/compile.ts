@@ -11,7 +11,7 @@ import { neighbours } from '../apps/neighbours.ts'
 import { portSecurity } from '../apps/port-security.ts'
 import { ports } from '../apps/ports.ts'
 import { qos, qosMeters } from '../apps/qos.ts'
-import { securityGroups } from '../apps/security-groups.ts'
+import { rejectionMeters, securityGroups } from '../apps/security-groups.ts'
 import { userTables } from '../apps/user-tables.ts'
 import { attachmentsOf } from '../network/attachments.ts'
 import type { Binding } from '../network/bindings.ts'
@@ -166,7 +166,7 @@ const ofVnic = (at: SwitchView, binding: Binding): Slot => ({
 })
 
 const meters = (at: SwitchView): SwitchState['meters'] =>
-  new Map([...qosMeters(at)].map(([number, band]) => [number, [band]]))
+  new Map([...rejectionMeters(at.groups), ...qosMeters(at)].map(([number, band]) => [number, [band]]))
 
 /** Otherwise nothing can be kept. */
 const sameFrame = (a: SwitchView, b: SwitchView): boolean =>

@@ -6,6 +6,7 @@ import type { RemoteSwitch } from '../southbound/remote-switch.ts'
 import { SwitchAway } from '../southbound/remote-switch.ts'
 import { byKey } from './compile.ts'
 import { diff, messagesOf } from './diff.ts'
+import { freshZones } from './fresh-zones.ts'
 import { SwitchFlows } from './switch-flows.ts'
 import type { SwitchState } from './switch-state.ts'
 import { EMPTY_STATE, flowKey } from './switch-state.ts'
@@ -109,8 +110,13 @@ export class Reconciler {
     const remote = this.remote
     const ports = unopened(desired.ports, this.#confirmed.ports)
     const prepared = ports === desired.ports ? desired : { ...desired, ports }
-    await remote.commit(messagesOf(diff(without(this.#confirmed, again), prepared)))
+    const change = diff(without(this.#confirmed, again), prepared)
+    // Whoever had a zone before may have left connections, and may leave more until its flows are gone.
+    const zones = freshZones(change, this.#confirmed, prepared)
+    for (const zone of zones.all) await remote.flushConnections(zone)
+    await remote.commit(messagesOf(change))
     this.#confirmed = prepared
+    for (const zone of zones.unopened) await remote.flushConnections(zone)
     await remote.commit(messagesOf(diff(prepared, desired)))
     this.#confirmed = desired
     this.#confirmedFor = remote === this.#remote ? desired : undefined

@@ -23,10 +23,10 @@ export interface SwitchState {
 
 export const EMPTY_STATE: SwitchState = { ports: new Map(), meters: new Map(), flows: new Map() }
 
-const keys = new WeakMap<FlowSpec, string>()
+const keys = new WeakMap<object, string>()
 
 /** What identifies a flow on its switch: equal for equal table, priority and match, however the match is written. */
-export function flowKey(flow: FlowSpec): string {
+export function flowKey(flow: Pick<FlowSpec, 'table' | 'priority' | 'match'>): string {
   const before = keys.get(flow)
   if (before !== undefined) return before
   const key = `${flow.table}/${flow.priority}/${matchText(flow.match)}`
