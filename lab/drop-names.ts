@@ -9,12 +9,16 @@ const MEANING: Readonly<Record<string, string>> = {
   security_groups: 'security_group',
 }
 
+/** Of these a flow is the reason: it says drop, or that only the controller is to hear of the frame. */
+const ENDS: ReadonlySet<DropReason> = new Set(['drop_action_of_pipeline', 'to_controller'])
+
 /**
  * The name under which a drop is reported: the switch's own, but where a flow said drop, what the flow is for: the policy's
  * name, or `user_flow`.
  */
 export function dropName(reason: DropReason, flow: Flow | undefined): string {
-  if (reason !== 'drop_action_of_pipeline' || flow === undefined) return reason
+  if (!ENDS.has(reason) || flow === undefined) return reason
   const app = appOfCookie(flow.spec.cookie)
-  return app === undefined ? 'user_flow' : (MEANING[app] ?? reason)
+  if (app !== undefined) return MEANING[app] ?? reason
+  return reason === 'to_controller' ? reason : 'user_flow'
 }
