@@ -25,6 +25,8 @@ export interface FabricEvents {
   receive(host: string, frames: ArrayLike<FrameHandle>, count: number): void
   /** The frame, or a copy that never came to be, ends at `place`: a fabric switch or a link. It is not the receiver's. */
   drop(frame: FrameHandle, reason: DropReason, place: string): void
+  /** See LinkEvents. */
+  stirred(frame: FrameHandle): void
 }
 
 export interface World {
@@ -104,6 +106,13 @@ export class Fabric {
   get crossingTime(): Nanoseconds {
     const links = [...this.#nodes.values()].flatMap(({ directions }) => [...directions.values()])
     return LINKS_ON_A_PATH * Math.max(0, ...links.map((link) => link.crossingTime))
+  }
+
+  /** Frames that wait in queues of links. */
+  waiting(): FrameHandle[] {
+    return [...this.#nodes.values()].flatMap(({ directions }) =>
+      [...directions.values()].flatMap((link) => link.waiting()),
+    )
   }
 
   /** A frame leaves a host's network card. */
@@ -210,6 +219,7 @@ export class Fabric {
             ? (frames, count) => this.#arrive(target, frames, count, source)
             : (frames, count) => this.#events.receive(to, frames, count),
         drop: (frame, reason) => this.#events.drop(frame, reason, linkName(from, to)),
+        stirred: (frame) => this.#events.stirred(frame),
       })
       source.directions.set(to, direction)
     }

@@ -1,6 +1,7 @@
-// A cable, seen from one end: frames wait for the bandwidth, travel for delay and jitter, and arrive in order.
+// A cable, seen from one end: frames wait for the bandwidth, travel for delay and jitter, and arrive in order. Where it has queues, it is
+// known only when the wire is free which frame is next; until then frames wait in them.
 
-import type { Clock, Nanoseconds } from '../../runtime/clock.ts'
+import type { Clock, Nanoseconds, Timer } from '../../runtime/clock.ts'
 import { SECOND } from '../../runtime/clock.ts'
 import type { Random } from '../../runtime/random.ts'
 import type { Link } from '../../topologies/topology.ts'
@@ -9,12 +10,18 @@ import type { FrameArena, FrameHandle } from '../frames.ts'
 import { payloadLength } from '../payload-length.ts'
 import type { Agenda } from './agenda.ts'
 import { InstantRing } from './instant-ring.ts'
+import { queueConfigs } from '../../topologies/qos.ts'
+import { locate } from '../rewrite/layout.ts'
+import { FrameScheduler } from '../scheduling/frame-scheduler.ts'
+import { innerTos } from '../tunnels/inner.ts'
 
 export interface LinkEvents {
   /** The first `count` frames have arrived at the far end, which owns them now. The list is good for this call. */
   arrive(frames: ArrayLike<FrameHandle>, count: number): void
   /** The frame ends on the link; it is released when this returns. */
   drop(frame: FrameHandle, reason: DropReason): void
+  /** The frame waits in a queue: when it arrives depends on others. */
+  stirred(frame: FrameHandle): void
 }
 
 /** One direction of a link. */
@@ -27,6 +34,9 @@ export class LinkDirection {
   readonly #departures = new InstantRing()
   /** By when they arrive. */
   readonly #onTheWay = new InstantRing()
+  /** Where they wait, where there are queues; and for when the wire is free for the next of them. */
+  readonly #queues: FrameScheduler | undefined
+  #timer: Timer | undefined
   /** Taken off, to be delivered. */
   #arrived = new Int32Array(64)
   #arrivedCount = 0
@@ -52,6 +62,8 @@ export class LinkDirection {
     this.#events = events
     this.#agenda = world.agenda
     this.#number = this.#agenda.enrol(this)
+    if (link.queues !== undefined && link.bandwidth !== undefined)
+      this.#queues = new FrameScheduler({ queues: queueConfigs(link.queues) }, world.clock.now())
   }
 
   get up(): boolean {
@@ -66,12 +78,20 @@ export class LinkDirection {
 
   /** How long a frame sent now may take to the far end. */
   get crossingTime(): Nanoseconds {
-    const waits = Math.max(0, this.#busyUntil - this.#clock.now())
-    return waits + this.#link.delay + this.#link.jitter
+    const now = this.#clock.now()
+    const waits = Math.max(0, this.#busyUntil - now)
+    const queues = this.#queues
+    const queued = queues === undefined ? 0 : queues.timeToEmpty(now) + this.#timeOf(queues.waitingBits)
+    return waits + queued + this.#link.delay + this.#link.jitter
   }
 
   get first(): Nanoseconds {
     return this.#onTheWay.first
+  }
+
+  /** Frames that wait in queues. */
+  waiting(): FrameHandle[] {
+    return this.#queues?.frames() ?? []
   }
 
   /** Takes the frame, now or at its own instant where that is later: it will arrive, or be dropped by name. */
@@ -79,11 +99,10 @@ export class LinkDirection {
     const now = Math.max(this.#clock.now(), this.#arena.instant[frame]!)
     const reason = this.#refusal(frame, now)
     if (reason !== undefined) return this.#drop(frame, reason)
+    if (this.#queues !== undefined) return this.#enqueue(this.#queues, frame)
     const arrivesAt = this.#arrival(frame, now)
     this.#onTheWay.push(frame, arrivesAt)
-    if (this.#isExpected) return
-    this.#isExpected = true
-    this.#agenda.expect(this.#number, arrivesAt)
+    this.#expect(arrivesAt)
   }
 
   take(instant: Nanoseconds): void {
@@ -107,7 +126,8 @@ export class LinkDirection {
   /** Cuts the cable: what is on it is lost, and so is all that is sent until `heal`. */
   fail(): void {
     this.#up = false
-    const lost = this.#onTheWay.takeAll()
+    const lost = [...this.#onTheWay.takeAll(), ...(this.#queues?.takeAll() ?? [])]
+    this.#wakeAt(Infinity)
     this.#departures.takeAll()
     for (const frame of lost) this.#drop(frame, 'link_down')
   }
@@ -117,10 +137,47 @@ export class LinkDirection {
     this.#busyUntil = this.#clock.now()
   }
 
+  #expect(instant: Nanoseconds): void {
+    if (this.#isExpected) return
+    this.#isExpected = true
+    this.#agenda.expect(this.#number, instant)
+  }
+
+  #enqueue(queues: FrameScheduler, frame: FrameHandle): void {
+    const dscp = innerTos(locate(this.#arena, frame)) >> 2
+    if (!queues.admits(0, dscp)) return this.#drop(frame, 'queue_overflow')
+    this.#events.stirred(frame)
+    queues.enqueue(frame, this.#arena.length[frame]! * 8, 0, 0, dscp)
+    this.#serve()
+  }
+
+  /** Where the wire is free, the next frame goes onto it; the one after it when it has left. */
+  readonly #serve = () => {
+    const queues = this.#queues!
+    const now = this.#clock.now()
+    const frame = this.#busyUntil > now ? -1 : queues.dequeue(now)
+    if (frame !== -1) {
+      const arrivesAt = this.#arrival(frame, now)
+      this.#onTheWay.push(frame, arrivesAt)
+      this.#expect(arrivesAt)
+    }
+    this.#wakeAt(Math.max(this.#busyUntil, queues.nextTurn(now)))
+  }
+
+  #wakeAt(instant: Nanoseconds): void {
+    this.#timer?.cancel()
+    this.#timer = instant === Infinity ? undefined : this.#clock.schedule(instant, this.#serve)
+  }
+
+  #timeOf(bits: number): Nanoseconds {
+    const { bandwidth } = this.#link
+    return bandwidth === undefined ? 0 : Math.ceil((bits * SECOND) / bandwidth)
+  }
+
   #refusal(frame: FrameHandle, now: Nanoseconds): DropReason | undefined {
     if (!this.#up) return 'link_down'
     if (payloadLength(this.#arena, frame) > this.#link.mtu) return 'mtu_exceeded'
-    if (this.#waiting(now) >= this.#link.queue) return 'queue_full'
+    if (this.#queues === undefined && this.#waiting(now) >= this.#link.queue) return 'queue_full'
     if (this.#link.loss > 0 && this.#random.fraction() < this.#link.loss) return 'link_loss'
     return undefined
   }
@@ -134,11 +191,9 @@ export class LinkDirection {
   /** Works out when the frame's last bit is at the far end; frames never overtake each other. */
   #arrival(frame: FrameHandle, now: Nanoseconds): Nanoseconds {
     const { bandwidth, delay, jitter } = this.#link
-    const start = Math.max(now, this.#busyUntil)
-    const bits = this.#arena.length[frame]! * 8
-    const left = bandwidth === undefined ? start : start + Math.ceil((bits * SECOND) / bandwidth)
+    const left = Math.max(now, this.#busyUntil) + this.#timeOf(this.#arena.length[frame]! * 8)
     this.#busyUntil = left
-    if (bandwidth !== undefined) this.#departures.push(frame, left)
+    if (bandwidth !== undefined && this.#queues === undefined) this.#departures.push(frame, left)
     const late = jitter > 0 ? this.#random.below(jitter + 1) : 0
     this.#lastArrival = Math.max(this.#lastArrival, left + delay + late)
     return this.#lastArrival

@@ -184,9 +184,11 @@ export class EmulatedNetwork {
     this.#company.leaving = Infinity
   }
 
-  /** How long a frame that is on its way now may still be. */
+  /** How long a frame that is on its way now may still be, in an uplink's queues or on links. */
   get crossingTime(): Nanoseconds {
-    return this.#fabric.crossingTime
+    let shaped = 0
+    for (const { ports } of this.#switches) shaped = Math.max(shaped, ports.shaping.timeToEmptyUplink)
+    return this.#fabric.crossingTime + shaped
   }
 
   pause(vm: string): void {
@@ -262,6 +264,7 @@ export class EmulatedNetwork {
   /** Identities of the frames that are kept somewhere: in hold queues and for paused guests. */
   heldFrames(): number[] {
     const queued = [...this.switches().values()].flatMap(({ switch: { ports } }) => ports.heldFrames())
+    queued.push(...this.#fabric.waiting())
     return [...queued.map((frame) => this.#world.arena.id[frame]!), ...this.#guests.waiting()]
   }
 
@@ -277,6 +280,7 @@ export class EmulatedNetwork {
         if (this.#together) this.#catchUp(this.#world.arena.instant[frame]!)
         this.#events.dropped(frame, reason, place)
       },
+      stirred: (frame) => this.#events.stirred?.(frame),
     })
   }
 

@@ -347,11 +347,10 @@ function rightOf({ claim, group }: Queue, now: Nanoseconds): number {
 function goesBefore(a: Queue, rightOfA: number, b: Queue, rightOfB: number): boolean {
   if (rightOfA !== rightOfB) return rightOfA < rightOfB
   const [one, other] = [a.group.claim, b.group.claim]
-  if (one !== other) {
-    if (one.priority !== other.priority) return one.priority < other.priority
-    if (rightOfA === Right.Group) return one.guaranteed.at < other.guaranteed.at
-    if (rightOfA === Right.Excess) return one.excess.at < other.excess.at
-  } else if (a.claim.priority !== b.claim.priority) return a.claim.priority < b.claim.priority
+  if (one.priority !== other.priority) return one.priority < other.priority
+  if (rightOfA !== Right.Own && one !== other)
+    return rightOfA === Right.Group ? one.guaranteed.at < other.guaranteed.at : one.excess.at < other.excess.at
+  if (a.claim.priority !== b.claim.priority) return a.claim.priority < b.claim.priority
   if (rightOfA === Right.Own) return a.claim.guaranteed.at < b.claim.guaranteed.at
   return a.claim.excess.at < b.claim.excess.at
 }

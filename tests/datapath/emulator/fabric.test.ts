@@ -34,6 +34,7 @@ function running(shape: string, options: Parameters<typeof shapeTopology>[1] = {
           arena.release(frame)
         }
       },
+      stirred: () => {},
       drop: (_frame, reason) => drops.push(reason),
     },
   )

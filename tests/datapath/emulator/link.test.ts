@@ -25,6 +25,7 @@ function laid(link: Partial<Link>, seed = 1) {
         }
       },
       drop: (frame, reason) => dropped.push({ id: arena.id[frame]!, reason }),
+      stirred: () => {},
     },
   )
   let id = 0
