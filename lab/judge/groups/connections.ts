@@ -87,7 +87,10 @@ export class Connections {
 
   /** The frame may be taken for a part of its connection, though it has not passed, or for none. */
   refused(talk: Talk, now: Nanoseconds): void {
-    this.#find(talk, now)?.connection.course?.doubt()
+    const found = this.#find(talk, now)
+    const { segment } = talk
+    const course = found?.connection.course
+    if (segment === undefined || course?.fit(segment, found?.isReply === true) !== 'ahead') course?.doubt()
   }
 
   #goOn(connection: Connection, talk: Talk, isReply: boolean, now: Nanoseconds, isCertain: boolean): void {
@@ -109,7 +112,9 @@ export class Connections {
   /** What may have passed or not, or been taken for something else, leaves no window known. */
   #follow(course: TcpCourse | undefined, segment: Segment, isReply: boolean, isCertain: boolean): void {
     if (course === undefined) return
-    if (!isCertain || course.fit(segment, isReply) === 'open') course.doubt()
+    const fit = course.fit(segment, isReply)
+    if (fit === 'ahead' && !isCertain) return
+    if (!isCertain || fit === 'open') course.doubt()
     course.advance(segment, isReply)
   }
 
@@ -172,7 +177,7 @@ export class Connections {
 }
 
 function standingOf({ isAnswered, isCertain }: Connection, isReply: boolean, fit: Fit, isAlive: boolean): Standing {
-  if (fit === 'open') return 'misfit'
+  if (fit === 'open' || fit === 'ahead') return 'misfit'
   if (fit === 'repeated') return isCertain && isAlive ? 'opening' : 'perhaps'
   if (!isCertain || !isAlive) return 'perhaps'
   return isReply || isAnswered ? 'member' : 'opening'

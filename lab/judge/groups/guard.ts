@@ -82,7 +82,9 @@ export class Guard {
   /** The frame has passed, or may have; `isCertain`: whoever enforces the vNIC's policy has let it through. */
   passed({ nic, network, talk, direction, at }: Passage, isCertain: boolean): void {
     if (talk === undefined || !this.#isStateful(nic) || isOfTheNetwork(talk, direction) !== 'no') return
-    this.#bookOf(nic, network).note(talk, direction, at, isCertain)
+    // What a stateless group lets through may be tracked for the others, or not.
+    const isTracked = this.#rules.permission(nic, network, talk, direction).stateless === 'no'
+    this.#bookOf(nic, network).note(talk, direction, at, isCertain && isTracked)
   }
 
   /** A frame that was taken to have passed may have ended before. */

@@ -17,8 +17,11 @@ interface End {
   hasEnded: boolean
 }
 
-/** `repeated`: the opening segment once more. `open`: whether it belongs is for whoever enforces it to say. */
-export type Fit = 'fits' | 'repeated' | 'open'
+/**
+ * `repeated`: the opening segment once more. `ahead`: it acknowledges what the other end is not known to have sent, as when that is still held
+ * back somewhere. `open`: anything else of which it is for whoever enforces the policy to say whether it belongs.
+ */
+export type Fit = 'fits' | 'repeated' | 'ahead' | 'open'
 
 /** How far behind an acknowledgement may be, in windows' own units. */
 const FAR_BEHIND = 0xffff
@@ -59,7 +62,7 @@ export class TcpCourse {
     }
     if (!other.hasSpoken) return 'open'
     if (!sender.hasSpoken) return this.#answers(segment, other) ? 'fits' : 'open'
-    return this.#isInWindow(segment, sender, other) ? 'fits' : 'open'
+    return this.#inWindow(segment, sender, other)
   }
 
   /** Something may have been missed. */
@@ -104,18 +107,15 @@ export class TcpCourse {
     return (flags & (RST | ACK)) === (RST | ACK) && length === 0
   }
 
-  #isInWindow(segment: Segment, sender: End, other: End): boolean {
+  #inWindow(segment: Segment, sender: End, other: End): Fit {
     const { flags, sequence, length, acknowledgement } = segment
-    if ((flags & SYN) !== 0 || (flags & ACK) === 0) return false
+    if ((flags & SYN) !== 0 || (flags & ACK) === 0 || sender.limit === undefined) return 'open'
     const behind = difference(other.next, acknowledgement)
-    if ((flags & RST) !== 0) return sequence === sender.next && length === 0 && behind === 0
-    return (
-      sender.limit !== undefined &&
-      atMost((sequence + length) >>> 0, sender.limit) &&
-      difference(sequence, sender.next) >= -other.window &&
-      behind >= 0 &&
-      behind <= FAR_BEHIND * 2 ** Math.max(0, other.scale >= 0 ? sender.scale : 0)
-    )
+    if ((flags & RST) !== 0) return sequence === sender.next && length === 0 && behind === 0 ? 'fits' : 'open'
+    const isInside =
+      atMost((sequence + length) >>> 0, sender.limit) && difference(sequence, sender.next) >= -other.window
+    if (!isInside || behind > FAR_BEHIND * 2 ** Math.max(0, other.scale >= 0 ? sender.scale : 0)) return 'open'
+    return behind >= 0 ? 'fits' : behind >= -FAR_BEHIND ? 'ahead' : 'open'
   }
 }
 
