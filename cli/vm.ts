@@ -6,6 +6,8 @@ import type { WireReport } from './status.ts'
 
 const EXIT_FAILED = 1
 
+type MigrateFlags = ClientFlags & { pause: string; holdBytes?: number; holdTime?: string; drain?: string }
+
 type MigrationReport = MigrationStatus & { blackout?: string }
 
 export function vmCommand(): Command {
@@ -43,12 +45,22 @@ const migrateCommand = () =>
     .argument('<vm>')
     .argument('<host>')
     .option('--pause <time>', 'how long the guest stands still', '30ms')
-    .action(async (vm: string, to: string, flags: ClientFlags & { pause: string }) => {
+    .option('--hold-bytes <bytes>', 'frames kept for it meanwhile, in bytes, at most', Number)
+    .option('--hold-time <time>', 'how long a frame is kept, at most')
+    .option(
+      '--drain <time>',
+      "how long frames may be on their way between hosts; the controller's --drain where absent",
+    )
+    .action(async (vm: string, to: string, flags: MigrateFlags) => {
       const client = new ApiClient(flags)
-      const { id } = await client.json<MigrationReport>('POST', '/migrations', { body: { vm, to, pause: flags.pause } })
+      const { pause, holdBytes: bytes, holdTime, drain } = flags
+      const hold = { ...(bytes !== undefined && { bytes }), ...(holdTime !== undefined && { time: holdTime }) }
+      const body = { vm, to, pause, hold, ...(drain !== undefined && { drain }) }
+      const { id } = await client.json<MigrationReport>('POST', '/migrations', { body })
       const ended = await client.json<MigrationReport>('GET', `/migrations/${id}`, { query: { wait: 'true' } })
       print(flags, ended, sentence(ended))
-      if (ended.state !== 'done' || ended.policy === 'different') process.exitCode = EXIT_FAILED
+      if (ended.state !== 'done' || ended.policy === 'different' || ended.leftBehind.length > 0)
+        process.exitCode = EXIT_FAILED
     })
 
 const attachCommand = () =>
@@ -112,8 +124,15 @@ function sentenceOf({ vm, host, qmp, incoming }: Place, isForgotten: boolean): s
 
 const wirePath = (vnic: string) => `/ports/${encodeURIComponent(vnic)}/wire`
 
-function sentence({ vm, from, to, state, blackout, held, policy, problem }: MigrationReport): string {
-  const told = [blackout && `blackout ${blackout}`, `held ${held} frames`, `policy ${policy}`]
+function sentence({ vm, from, to, state, blackout, held, policy, problem, ...more }: MigrationReport): string {
+  const told = [
+    blackout && `blackout ${blackout}`,
+    `held ${held} frames`,
+    more.redirected > 0 && `redirected ${more.redirected}`,
+    more.connections > 0 && `took ${more.connections} connections along`,
+    `policy ${policy}`,
+    ...more.leftBehind,
+  ]
     .filter(Boolean)
     .join(', ')
   return `${vm}: ${from} -> ${to} ${state}; ${told}${problem === undefined ? '' : `; ${problem}`}`

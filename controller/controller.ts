@@ -10,7 +10,7 @@ import type { Topology, Vm } from '../topologies/topology.ts'
 import { Learner } from './learner.ts'
 import { reject } from './rejections.ts'
 import { Migrations } from './migration/migrations.ts'
-import type { ControllerEvent, MigrationStatus, SwitchStatus, UserFlow, VmStatus } from './model.ts'
+import type { ControllerEvent, MigrationStatus, MoveRequest, SwitchStatus, UserFlow, VmStatus } from './model.ts'
 import { Conflict, NotFound, SwitchRefused } from './model.ts'
 import { FlowWrites } from './flow-writes.ts'
 import { Hosts, type HostProcess } from './hosts/hosts.ts'
@@ -287,7 +287,7 @@ export class Controller {
    * Starts to move a VM. `migrationStarted` says when that is durable.
    * @throws NotFound, Conflict
    */
-  migrate(request: { vm: string; to: string; pause?: Nanoseconds }, by = LOCAL): MigrationStatus {
+  migrate(request: MoveRequest, by = LOCAL): MigrationStatus {
     this.#writes.check()
     const entry = this.#writes.begin(() => migrating(by, request))
     try {

@@ -34,6 +34,18 @@ export interface VmStatus {
 export const MIGRATION_STATES = ['prepare', 'switch-over', 'commit', 'done', 'abort', 'aborted', 'failed'] as const
 export type MigrationState = (typeof MIGRATION_STATES)[number]
 
+/** What is asked of a move. */
+export interface MoveRequest {
+  vm: string
+  to: string
+  /** The guest stands still for at least so long, in nanoseconds. */
+  pause?: number
+  /** What ports keep for the guest meanwhile, at most: see HoldLimits. */
+  hold?: { bytes?: number; time?: number }
+  /** How long frames may be on their way, in nanoseconds: before each step, those of the last one are waited for. */
+  drain?: number
+}
+
 export interface MigrationStatus {
   id: string
   vm: string
@@ -47,6 +59,14 @@ export interface MigrationStatus {
   endedAt?: number
   /** Frames kept at the source and handed to the destination. */
   held: number
+  /** Of these, those that came to the source after the guest had gone on. */
+  redirected: number
+  /** Tracked connections that the guest took along. */
+  connections: number
+  /** What it went through, and when each began. */
+  steps: { state: MigrationState; at: number }[]
+  /** What of the VM its source has still, a sentence each: none but where something went wrong. */
+  leftBehind: string[]
   /** The compiled policy at the destination equals what it was at the source, but for the place. */
   policy: 'identical' | 'different' | 'unknown'
   problem?: string

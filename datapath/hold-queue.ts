@@ -4,12 +4,9 @@
 // that dies in between loses none. Each has a place in the order of the switch that kept it first, by which a second handing over
 // is known.
 
-import type { HoldLimits } from '../protocols/control/messages.ts'
+import { DEFAULT_HOLD } from '../protocols/control/messages.ts'
 import type { Clock, Nanoseconds, Timer } from '../runtime/clock.ts'
-import { SECOND } from '../runtime/clock.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
-
-export const DEFAULT_HOLD: HoldLimits = { bytes: 64 << 20, time: 60 * SECOND }
 
 /** What a frame takes of the limit at least: that of Ethernet, with its check sequence. */
 const SHORTEST = 64

@@ -7,11 +7,11 @@ import type {
   PortStatistics,
   QueueStatistics,
 } from '../protocols/control/messages.ts'
-import { PORT_FLAGS, ReservedPort } from '../protocols/control/messages.ts'
+import { DEFAULT_HOLD, PORT_FLAGS, ReservedPort } from '../protocols/control/messages.ts'
 import { Refused } from '../protocols/control/refused.ts'
 import type { DropReason } from './drops.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
-import { DEFAULT_HOLD, HoldQueue } from './hold-queue.ts'
+import { HoldQueue } from './hold-queue.ts'
 import type { PortCounters } from './port-counters.ts'
 import { CarriedCounters, noCounters } from './port-counters.ts'
 import type { PortQueues } from './queues.ts'

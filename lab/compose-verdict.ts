@@ -1,18 +1,18 @@
 // From what the judge recorded to the verdict that people read.
 
 import { describe } from '../protocols/packet/packet.ts'
-import type { MigrationStatus } from '../controller/model.ts'
 import type { Hop } from '../datapath/emulator/trail.ts'
 import type { EmulatedNetwork } from '../datapath/emulator/network.ts'
 import type { Nanoseconds } from '../runtime/clock.ts'
 import type { Scenario } from '../topologies/scenario.ts'
 import { formatDuration } from '../topologies/units.ts'
 import { holdsExpectation, toleratedLosses } from './expectations.ts'
-import type { LeakWitness, LossWitness, Mishap } from './judge/witnesses.ts'
+import type { LeakWitness, LossWitness } from './judge/witnesses.ts'
 import type { Lab } from './lab.ts'
+import { moveVerdict } from './move-verdict.ts'
 import type { RunLog } from './run-log.ts'
 import { ruleText } from './rule-text.ts'
-import type { FrameCounts, Leak, Loss, MigrationVerdict, PingVerdict, Verdict } from './verdict.ts'
+import type { FrameCounts, Leak, Loss, PingVerdict, Verdict } from './verdict.ts'
 
 export function composeVerdict(
   scenario: Scenario,
@@ -32,7 +32,7 @@ export function composeVerdict(
     frames: judge.frames,
     made: judge.made,
     expectations: [],
-    migrations: log.migrations.map((migration) => moveVerdict(migration, judge.mishaps)),
+    migrations: log.migrations.map(({ status, budget }) => moveVerdict(status, judge.mishaps, budget)),
     pings: log.pings.map(pingVerdict),
     leaks: judge.leaks.map((leak, index) => leakOf(leak, lab.leakPaths[index] ?? [], lab.network)),
     losses: judge.losses.map(lossOf),
@@ -47,7 +47,12 @@ export function composeVerdict(
 function judgement(verdict: Verdict, tolerated: { lost: number; duplicated: number }): Verdict['verdict'] {
   const clean = isClean(verdict.frames, tolerated) && isClean(verdict.made, { lost: Infinity, duplicated: 0 })
   const moved = verdict.migrations.every(
-    ({ state, policy, misdelivered }) => state === 'done' && policy === 'identical' && misdelivered === 0,
+    ({ state, policy, misdelivered, leftBehind, overBudget }) =>
+      state === 'done' &&
+      policy === 'identical' &&
+      misdelivered === 0 &&
+      leftBehind.length === 0 &&
+      overBudget.length === 0,
   )
   const held = [...verdict.expectations, ...verdict.pings].every((entry) => entry.held)
   if (!(clean && moved && held && verdict.problems.length === 0)) return 'fail'
@@ -61,27 +66,6 @@ const isClean = (frames: FrameCounts, tolerated: { lost: number; duplicated: num
   frames.unmarked === 0 &&
   frames.lost <= tolerated.lost &&
   frames.duplicated <= tolerated.duplicated
-
-function moveVerdict(migration: MigrationStatus, mishaps: readonly Mishap[]): MigrationVerdict {
-  const { vm, from, to, state, held, policy, startedAt, pausedAt, resumedAt, endedAt, problem } = migration
-  const concerns = ({ at, nics }: Mishap) =>
-    at >= startedAt && at <= (endedAt ?? Infinity) && nics.some((nic) => nic.startsWith(`${vm}:`))
-  const during = mishaps.filter(concerns)
-  const count = (kind: Mishap['kind']) => during.filter((mishap) => mishap.kind === kind).length
-  return {
-    vm,
-    from,
-    to,
-    state,
-    blackout: formatDuration(pausedAt === undefined ? 0 : (resumedAt ?? endedAt ?? pausedAt) - pausedAt),
-    held,
-    lost: count('lost'),
-    duplicated: count('duplicated'),
-    misdelivered: count('leaked'),
-    policy,
-    ...(problem !== undefined && { problem }),
-  }
-}
 
 function pingVerdict({ result, expected }: RunLog['pings'][number]): PingVerdict {
   const reachable = result.received === result.sent

@@ -2,7 +2,7 @@
 
 import { Controller, type ControllerOptions } from '../controller/controller.ts'
 import type { State } from '../controller/state/state.ts'
-import { Conflict, type ControllerEvent, type MigrationStatus } from '../controller/model.ts'
+import { Conflict, type ControllerEvent, type MigrationStatus, type MoveRequest } from '../controller/model.ts'
 import type { DropReason } from '../datapath/drops.ts'
 import { Agenda } from '../datapath/emulator/agenda.ts'
 import { EmulatedNetwork } from '../datapath/emulator/network.ts'
@@ -219,8 +219,8 @@ export class Lab {
     for (const { vm, host } of moved) this.network.resume(vm, host)
   }
 
-  async migrate(vm: string, to: string, pause: number): Promise<MigrationStatus> {
-    const { id } = this.controller.migrate({ vm, to, pause })
+  async migrate(vm: string, to: string, pause: number, more: Partial<MoveRequest> = {}): Promise<MigrationStatus> {
+    const { id } = this.controller.migrate({ ...more, vm, to, pause })
     return this.controller.migrationDone(id)
   }
 

@@ -98,7 +98,9 @@ class Run {
       case 'send':
         return this.#traffic.send(step)
       case 'migrate': {
-        this.log.migrations.push(await this.#lab.migrate(step.vm, step.to, step.pause))
+        const { vm, to, pause, hold, budget } = step
+        const status = await this.#lab.migrate(vm, to, pause, hold && { hold })
+        this.log.migrations.push({ status, budget })
         return
       }
       case 'flow':

@@ -48,11 +48,22 @@ export interface MigrationVerdict {
   state: string
   /** From the guest's pause to its going on. */
   blackout: string
+  /** Frames kept at the source and handed to the destination; of these, those that came after the guest had gone on. */
   held: number
+  redirected: number
   lost: number
   duplicated: number
+  reordered: number
   misdelivered: number
+  /** Tracked connections that it took along. */
+  connections: number
+  /** How long it was in each step. */
+  steps: Record<string, string>
   policy: 'identical' | 'different' | 'unknown'
+  /** Sentences: what of the VM the source has still. */
+  leftBehind: string[]
+  /** Sentences: of what there was more than its budget has. */
+  overBudget: string[]
   problem?: string
 }
 

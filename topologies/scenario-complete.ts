@@ -18,7 +18,7 @@ export function completeStep(entry: WrittenEntry): Step {
   if (ping) return completePing(ping)
   if (send)
     return { type: 'send', from: send.from, frame: send.frame, count: send.count ?? 1, rate: send.rate ?? SEND_RATE }
-  if (migrate) return { type: 'migrate', vm: migrate.vm, to: migrate.to, pause: time(migrate.pause, PAUSE) }
+  if (migrate) return completeMigrate(migrate)
   if (flow) return completeFlow(flow)
   if (fail) return { type: 'fail', target: completeTarget(fail) }
   if (heal) return { type: 'heal', target: completeTarget(heal) }
@@ -61,3 +61,24 @@ export function completeExpectation(written: WrittenExpectation): Expectation {
     ...(atMost !== undefined && { atMost }),
   }
 }
+
+function completeMigrate({ vm, to, pause, hold, budget }: NonNullable<WrittenEntry['migrate']>): Step {
+  return {
+    type: 'migrate',
+    vm,
+    to,
+    pause: time(pause, PAUSE),
+    ...(hold && {
+      hold: {
+        ...(hold.bytes !== undefined && { bytes: hold.bytes }),
+        ...(hold.time !== undefined && { time: time(hold.time, 0) }),
+      },
+    }),
+    ...(budget && { budget: completeBudget(budget) }),
+  }
+}
+
+const completeBudget = ({ blackout, ...frames }: NonNullable<NonNullable<WrittenEntry['migrate']>['budget']>) => ({
+  ...frames,
+  ...(blackout !== undefined && { blackout: time(blackout, 0) }),
+})

@@ -27,10 +27,31 @@ export type Step =
   | { type: 'pingall' }
   /** `frame` is flow syntax (`udp,nw_dst=10.0.0.2,tp_dst=9`) or hex; `rate` in frames a second. */
   | { type: 'send'; from: string; frame: string; count: number; rate: number }
-  | { type: 'migrate'; vm: string; to: string; /** Nanoseconds. */ pause: number }
+  | {
+      type: 'migrate'
+      vm: string
+      to: string
+      /** Nanoseconds. */
+      pause: number
+      hold?: { bytes?: number; /** Nanoseconds. */ time?: number }
+      budget?: MoveBudget
+    }
   | { type: 'flow'; switch: string; command: 'add' | 'del'; flow: string }
   | { type: 'apply'; topology: Topology }
   | { type: 'fail' | 'heal'; target: FailureTarget }
+
+/** What a move may come to at most; what is absent is not asked. */
+export interface MoveBudget {
+  /** Nanoseconds. */
+  blackout?: number
+  /** Frames. */
+  held?: number
+  redirected?: number
+  lost?: number
+  duplicated?: number
+  reordered?: number
+  misdelivered?: number
+}
 
 export type FailureTarget =
   { kind: 'link'; endpoints: [string, string] } | { kind: 'host'; host: string } | { kind: 'controller' }

@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { DURATION_EXPECTED, DURATION_PATTERN, formatDuration, parseDuration } from '../../topologies/units.ts'
 import type { Controller } from '../controller.ts'
-import { MIGRATION_STATES, NotFound, type MigrationStatus } from '../model.ts'
+import { MIGRATION_STATES, NotFound, type MigrationStatus, type MoveRequest } from '../model.ts'
 import type { Api } from './api.ts'
 import { choice, closed, count, IdParams, nanoseconds, optional, text } from './schemas.ts'
 
@@ -17,20 +17,48 @@ const Migration = closed({
   endedAt: optional(nanoseconds('When all was over.')),
   blackout: optional(text("From the guest's pause to its going on, as 30ms.")),
   held: count('Frames kept at the source and handed to the destination.'),
+  redirected: count('Of these, those that came to the source after the guest had gone on.'),
+  connections: count('Tracked connections that the guest took along.'),
+  steps: Type.Array(closed({ state: choice([...MIGRATION_STATES], 'The step.'), at: nanoseconds('When it began.') }), {
+    description: 'What it went through.',
+  }),
+  leftBehind: Type.Array(Type.String(), {
+    description: 'What of the VM its source has still: none but where something went wrong.',
+  }),
   policy: choice(['identical', 'different', 'unknown'], 'The policy at the destination beside that at the source.'),
   problem: optional(text('What went wrong.')),
 })
 
+const time = (description: string) => Type.String({ title: DURATION_EXPECTED, pattern: DURATION_PATTERN, description })
+
 const Order = closed({
   vm: text('VM to move.'),
   to: text('Host to move it to.'),
-  pause: optional(
-    Type.String({
-      title: DURATION_EXPECTED,
-      pattern: DURATION_PATTERN,
-      description: 'How long the guest stands still.',
-    }),
+  pause: optional(time('How long the guest stands still.')),
+  hold: optional(
+    closed(
+      {
+        bytes: optional(count('Bytes of frames, of each port. Default: 67108864.')),
+        time: optional(time('How long a frame is kept. Default: 60s.')),
+      },
+      { description: 'What is kept for the guest meanwhile, at most. What is more is dropped as hold_overflow.' },
+    ),
   ),
+  drain: optional(time('How long frames may be on their way between hosts. Default: that of the controller.')),
+})
+
+/** @throws InvalidField */
+const requestOf = ({ vm, to, pause, hold, drain }: Type.Static<typeof Order>): MoveRequest => ({
+  vm,
+  to,
+  ...(pause !== undefined && { pause: parseDuration(pause, 'pause') }),
+  ...(hold && {
+    hold: {
+      ...(hold.bytes !== undefined && { bytes: hold.bytes }),
+      ...(hold.time !== undefined && { time: parseDuration(hold.time, 'hold.time') }),
+    },
+  }),
+  ...(drain !== undefined && { drain: parseDuration(drain, 'drain') }),
 })
 
 const Waiting = closed({ wait: optional(Type.Boolean({ description: 'Answer only when the migration has ended.' })) })
@@ -59,9 +87,8 @@ export function migrationRoutes(api: Api, controller: Controller): void {
         response: { 200: Migration, 202: Migration },
       },
     },
-    async ({ body: { vm, to, pause }, query, actor }, reply) => {
-      const span = pause === undefined ? {} : { pause: parseDuration(pause, 'pause') }
-      const started = controller.migrate({ vm, to, ...span }, actor)
+    async ({ body, query, actor }, reply) => {
+      const started = controller.migrate(requestOf(body), actor)
       await controller.migrationStarted(started.id)
       void reply.header('location', `/migrations/${started.id}`)
       if (query.wait) return migrationJson(await controller.migrationDone(started.id))

@@ -40,12 +40,13 @@ function vnicPorts(at: SwitchView, binding: Binding): PortConfig[] {
   return known.recall(binding, at.name, [at.localTags, network], () =>
     placesOf(binding)
       .filter((place) => place.switch === at.name)
-      .map(({ port, state }) => ({
+      .map(({ port, state, hold }) => ({
         number: port,
         name: binding.nic.id,
         type: 'vnic',
         ...vlanAttributes(at, binding),
         ...limitsOf(at, binding),
+        ...(hold && { hold }),
         state,
       })),
   )

@@ -19,12 +19,13 @@
 // that begins to collect; (2) what peers sent to the old place must have come there before the old place lets go; (3) what the
 // old port holds of a flood must have come to the new one, so that the two copies can be told to be one.
 
+import { DEFAULT_HOLD, type HoldLimits } from '../../protocols/control/messages.ts'
 import type { Nanoseconds } from '../../runtime/clock.ts'
 import { createHash } from 'node:crypto'
 import { MILLISECOND, SECOND, sleep } from '../../runtime/clock.ts'
 import type { Host, Nic, Vm } from '../../topologies/topology.ts'
 import type { World } from '../learner.ts'
-import type { GuestMove, Hypervisor, MigrationState, MigrationStatus } from '../model.ts'
+import type { GuestMove, Hypervisor, MigrationState, MigrationStatus, MoveRequest } from '../model.ts'
 import { Conflict } from '../model.ts'
 import type { Place } from '../network/bindings.ts'
 import type { MigrationRecord } from '../state/image.ts'
@@ -32,6 +33,8 @@ import { relocated, switchAt, switchesOf } from '../../topologies/relocation.ts'
 import type { Move } from '../network/view.ts'
 import { announce } from './announcement.ts'
 import { HeldFrames } from './held-frames.ts'
+import { leftBehind, type FormerPlace } from './left-behind.ts'
+import type { RemoteSwitch } from '../southbound/remote-switch.ts'
 import { policyOf } from './policy.ts'
 import { StateTransfer } from './state-transfer.ts'
 import { waitFor } from './waiting.ts'
@@ -48,6 +51,8 @@ interface Request {
   vm: Vm
   /** The guest stands still for at least so long. */
   pause: Nanoseconds
+  hold?: MoveRequest['hold']
+  drain?: Nanoseconds | undefined
 }
 
 const DRAIN = 2 * MILLISECOND
@@ -63,11 +68,15 @@ export class Migration {
   readonly #world: MigrationWorld
   readonly #vm: Vm
   readonly #pause: Nanoseconds
+  readonly #hold: HoldLimits | undefined
+  readonly #drainAsked: Nanoseconds | undefined
   readonly #note: (record: MigrationRecord) => void
   readonly #held: HeldFrames
   readonly #states: StateTransfer
   readonly #entry: number | undefined
   #status: MigrationStatus
+  /** Where its vNICs were, once it has left. */
+  #former: readonly FormerPlace[]
   #patience = PATIENCE
   /** Resolves when a restart would know of the move; rejects where that can not be had. */
   readonly started: Promise<void>
@@ -86,15 +95,18 @@ export class Migration {
   /** `note` hears of all that changes, in the turn in which it does. */
   constructor(
     world: MigrationWorld,
-    { status, policyBefore, entry }: MigrationRecord,
-    { vm, pause }: Request,
+    { status, policyBefore, entry, former = [] }: MigrationRecord,
+    { vm, pause, hold, drain }: Request,
     note: (record: MigrationRecord) => void,
   ) {
     this.#world = world
     this.#vm = vm
     this.#pause = pause
+    this.#hold = hold && { ...DEFAULT_HOLD, ...hold }
+    this.#drainAsked = drain
     this.#note = note
     this.#status = status
+    this.#former = former
     this.#policyBefore = policyBefore
     this.#entry = entry
     this.#held = new HeldFrames(world.fleet, vm, (nic, host) => this.#switchOf(nic, host))
@@ -156,7 +168,9 @@ export class Migration {
   async #prepare(): Promise<void> {
     this.#enter('prepare')
     this.#policyBefore = this.#policyAt(this.#status.from)
-    await this.#move({ to: this.#status.to, stage: 'prepared', homeState: 'open', targetState: 'hold' })
+    const { to } = this.#status
+    const hold = this.#hold === undefined ? {} : { hold: this.#hold }
+    await this.#move({ to, stage: 'prepared', homeState: 'open', targetState: 'hold', ...hold })
     await this.#world.joined(this.#vm, this.#status.to)
   }
 
@@ -190,6 +204,7 @@ export class Migration {
     this.#enter('switch-over', { held: this.#held.count })
     await this.#held.takeFrom(to)
     await this.#states.takeOver('home')
+    this.#enter('switch-over', { held: this.#held.count, connections: this.#states.connections })
     this.#checkWanted()
     await this.#held.deliverTo(to)
   }
@@ -201,30 +216,72 @@ export class Migration {
     this.#enter('commit')
     await this.#pauseFor(this.#drainTime)
     const policy = this.#comparePolicies()
-    if (this.#world.intent().moves.has(this.#vm.name))
-      await attempt(problems, async () => {
-        await this.#held.takeFrom(from)
-        await this.#held.deliverTo(to)
-        await this.#held.forgetAt(from)
-      })
+    if (this.#world.intent().moves.has(this.#vm.name)) this.#former = this.#placesOf('home')
+    if (this.#world.intent().moves.has(this.#vm.name)) await attempt(problems, () => this.#redirect())
     await this.#settle(to)
     await attempt(problems, () => this.#world.fleet.push(this.#switchesAt(from)))
     await attempt(problems, () => this.#world.fleet.push())
-    await this.#end('done', { policy, held: Math.max(this.#held.count, this.#status.held), ...problemOf(problems) })
+    const found = await this.#leftBehind().catch(() => [`what ${from} has still is not known: it can not be asked`])
+    const held = Math.max(this.#held.count, this.#status.held)
+    await this.#end('done', { policy, held, leftBehind: found, ...problemOf(problems) })
+  }
+
+  /** What came to the old place after the guest had gone on is brought after it; then the old place has nothing more to keep. */
+  async #redirect(): Promise<void> {
+    const { from, to, redirected } = this.#status
+    const before = this.#held.count
+    await this.#held.takeFrom(from)
+    await this.#held.deliverTo(to)
+    if (before > 0 || this.#status.held === 0)
+      this.#enter('commit', { redirected: redirected + this.#held.count - before })
+    await this.#held.forgetAt(from)
+  }
+
+  async #leftBehind(): Promise<string[]> {
+    const { from } = this.#status
+    const asked = this.#free(from, this.#former).map((place) => leftBehind(this.#remote(place.switch), place))
+    return (await Promise.all(asked)).flat()
+  }
+
+  #placesOf(which: 'home' | 'target'): FormerPlace[] {
+    const { bindings, zones } = this.#world.view()
+    return this.#vm.nics.flatMap(({ id }) => {
+      const place = bindings.get(id)?.[which]
+      if (place === undefined) return []
+      const zone = zones.get(place.host)?.get(id)
+      return { nic: id, switch: place.switch, port: place.port, ...(zone !== undefined && { zone }) }
+    })
+  }
+
+  /** A zone that has been given up may be another's already. */
+  #free(host: string, places: readonly FormerPlace[]): FormerPlace[] {
+    const taken = new Set(this.#world.view().zones.get(host)?.values())
+    return places.map(({ zone, ...place }) => (zone === undefined || taken.has(zone) ? place : { ...place, zone }))
+  }
+
+  /** Ends the connections in the places' zones. */
+  async #clear(places: readonly FormerPlace[]): Promise<void> {
+    for (const { switch: name, zone } of places) if (zone !== undefined) await this.#remote(name).flushConnections(zone)
+  }
+
+  #remote(name: string): RemoteSwitch {
+    return this.#world.fleet.reconciler(name).remote
   }
 
   async #undo(cause: unknown): Promise<void> {
-    const { from } = this.#status
+    const { from, to } = this.#status
     const reason = cause instanceof AbortAsked ? 'aborted on request' : textOf(cause)
     const problems: string[] = []
     this.#ending = true
     this.#enter('abort', { problem: reason })
     await this.#waitForSwitchesAt(from, this.#patience.source)
     if (this.#paused) await this.#goBack(problems)
+    const given = this.#placesOf('target')
     await this.#settle(from)
     await attempt(problems, () => this.#world.fleet.push(this.#switchesAt(from)))
     await attempt(problems, () => this.#world.fleet.push())
     if (this.#paused) await attempt(problems, () => this.#resume(from))
+    if (this.#isAt(to)) await attempt(problems, () => this.#clear(this.#free(to, given)))
     if (this.#announced) void this.#announceOnReturn().catch((error: unknown) => this.#world.log(textOf(error)))
     await this.#end(problems.length === 0 ? 'aborted' : 'failed', {
       held: this.#held.count,
@@ -332,7 +389,7 @@ export class Migration {
   }
 
   get #drainTime(): Nanoseconds {
-    return this.#world.drain?.() ?? DRAIN
+    return this.#drainAsked ?? this.#world.drain?.() ?? DRAIN
   }
 
   #pauseFor(span: Nanoseconds): Promise<void> {
@@ -386,10 +443,13 @@ export class Migration {
   }
 
   #enter(state: MigrationState, more: Partial<MigrationStatus> = {}): void {
-    this.#status = { ...this.#status, ...more, state }
+    const { steps } = this.#status
+    const begun = steps.at(-1)?.state === state ? [] : [{ state, at: this.#world.clock.now() }]
+    this.#status = { ...this.#status, ...more, state, steps: [...steps, ...begun] }
     const { status } = this
     const entry = this.#entry === undefined ? {} : { entry: this.#entry }
-    this.#note({ status, policyBefore: this.#policyBefore, ...entry })
+    const former = this.#former.length === 0 ? {} : { former: this.#former }
+    this.#note({ status, policyBefore: this.#policyBefore, ...entry, ...former })
   }
 
   #end(state: 'done' | 'aborted' | 'failed', more: Partial<MigrationStatus>): Promise<void> {

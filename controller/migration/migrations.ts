@@ -1,8 +1,7 @@
 // All moves of VMs: those that are going on, and what became of the others.
 
-import type { Nanoseconds } from '../../runtime/clock.ts'
 import type { Host, Topology, Vm } from '../../topologies/topology.ts'
-import type { MigrationStatus } from '../model.ts'
+import type { MigrationStatus, MoveRequest } from '../model.ts'
 import { Conflict, NotFound } from '../model.ts'
 import { attachmentsOf } from '../network/attachments.ts'
 import { hasBridgeFor, switchesOf } from '../../topologies/relocation.ts'
@@ -40,10 +39,7 @@ export class Migrations {
    * Starts one; `entry` is its number in the journal. To the host where the VM is already, it is done at once.
    * @throws NotFound, Conflict
    */
-  start(
-    { vm: name, to, pause = 0 }: { vm: string; to: string; pause?: Nanoseconds },
-    entry: number | undefined,
-  ): MigrationStatus {
+  start({ vm: name, to, pause = 0, hold, drain }: MoveRequest, entry: number | undefined): MigrationStatus {
     const { topology } = this.#world.intent()
     const vm = named('VM', topology.vms, name)
     const host = named('host', topology.hosts, to)
@@ -59,10 +55,16 @@ export class Migrations {
       state: 'prepare',
       startedAt,
       held: 0,
+      redirected: 0,
+      connections: 0,
+      steps: [],
+      leftBehind: [],
       policy: 'unknown',
     }
     this.#note({ status, policyBefore: '', ...(entry !== undefined && { entry }) })
-    const migration = new Migration(this.#world, this.records.get(id)!, { vm, pause }, (record) => this.#note(record))
+    const migration = new Migration(this.#world, this.records.get(id)!, { vm, pause, hold, drain }, (record) =>
+      this.#note(record),
+    )
     this.#running.set(id, { migration, done: migration.run() })
     return migration.status
   }

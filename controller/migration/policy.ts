@@ -17,7 +17,7 @@ const PORT_BITS = 0xffffn
  */
 export function policyOf({ flows, meters, ports }: SwitchState, name: string, port: number): string {
   const all = [...flows.values()].filter(isPolicy)
-  const atPort = all.filter((flow) => flow.match.some((part) => isPort(part, port)) && !sharesUplink(flow, port))
+  const atPort = all.filter((flow) => speaksOf(flow, port) && !sharesUplink(flow, port))
   const combination = atPort.flatMap(({ instructions }) => instructions.apply).find(setsCombination)
   const rules =
     combination === undefined ? [] : all.filter((flow) => flow.match.some((part) => isSame(part, combination)))
@@ -33,7 +33,9 @@ const sharesUplink = ({ instructions }: FlowSpec, port: number): boolean =>
   instructions.apply.some((action) => action.type === 'set_queue' && action.queue !== vnicQueue(port))
 
 /** Neither a user's flow, which stays where it was put, nor an address that was learned. */
-const isPolicy = ({ cookie, idleTimeout }: FlowSpec): boolean => isOwnCookie(cookie) && idleTimeout === 0
+export const isPolicy = ({ cookie, idleTimeout }: FlowSpec): boolean => isOwnCookie(cookie) && idleTimeout === 0
+
+export const speaksOf = ({ match }: FlowSpec, port: number): boolean => match.some((part) => isPort(part, port))
 
 const isPort = ({ field, value }: FieldMatch, port: number): boolean =>
   (field === 'in_port' && value === BigInt(port)) || (field === Register.To && (value & PORT_BITS) === BigInt(port))

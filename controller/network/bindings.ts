@@ -1,6 +1,6 @@
 // Which vNIC is where. While a VM moves it has two places, and which of them counts depends on who asks.
 
-import type { PortState } from '../../protocols/control/messages.ts'
+import type { HoldLimits, PortState } from '../../protocols/control/messages.ts'
 import type { Nic } from '../../topologies/topology.ts'
 import type { Attachment } from './attachments.ts'
 import { attachmentsOf } from './attachments.ts'
@@ -17,6 +17,8 @@ export interface Seat {
 export interface Place extends Seat {
   /** What the port is to be once its flows are there. */
   readonly state: PortState
+  /** What it keeps at most, where somebody has said. */
+  readonly hold?: HoldLimits
 }
 
 /**

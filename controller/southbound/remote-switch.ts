@@ -125,18 +125,10 @@ export class RemoteSwitch {
     return (await this.#ask(this.#connection.request({ type: 'portStatisticsRequest' }))).ports
   }
 
-  /** What the port keeps, until it has no more: of its own, frames after `after`. It keeps them. */
+  /** What the port keeps now: of its own, frames after `after`. It keeps them, and those that come meanwhile, behind them. */
   async heldFrames(port: string, after = 0): Promise<HeldFrame[]> {
-    const kept = new Map<string, HeldFrame>()
-    for (let last = after; ;) {
-      const parts = await this.#ask(this.#connection.requestAll({ type: 'heldFramesRequest', port, after: last }))
-      const before = kept.size
-      for (const frame of parts.flatMap((part) => part.frames)) {
-        kept.set(`${frame.origin} ${frame.sequence}`, frame)
-        if (frame.origin === this.name) last = Math.max(last, frame.sequence)
-      }
-      if (kept.size === before) return [...kept.values()]
-    }
+    const parts = await this.#ask(this.#connection.requestAll({ type: 'heldFramesRequest', port, after }))
+    return parts.flatMap((part) => part.frames)
   }
 
   /** Hands frames to a port, ahead of those it keeps of its own beyond `upTo`. */

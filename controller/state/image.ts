@@ -21,6 +21,7 @@ import type { Change, StoredEntry, StoredValue } from '../../runtime/store.ts'
 import type { Topology, Vm } from '../../topologies/topology.ts'
 import type { Wire, Wires } from '../hosts/wires.ts'
 import type { GuestPlace, GuestPlacesByName } from '../hypervisor/guest-places.ts'
+import type { FormerPlace } from '../migration/left-behind.ts'
 import type { MigrationStatus } from '../model.ts'
 import { type LearnedAddress, LearnedAddresses } from '../network/learned.ts'
 import type { Assignments, Intent, Move } from '../network/view.ts'
@@ -44,6 +45,8 @@ export interface MigrationRecord {
   readonly status: MigrationStatus
   /** A digest of the policy at the source, before anything changed; '' where it is not known yet. */
   readonly policyBefore: string
+  /** Where its vNICs were, once it has left. */
+  readonly former?: readonly FormerPlace[]
   /** Number in the journal. */
   readonly entry?: number
 }
@@ -222,15 +225,22 @@ function readFlows(written: ReadonlyMap<string, StoredValue>): FlowsBySwitch {
   return flows
 }
 
+type WrittenRecord = Omit<MigrationRecord, 'status'> & { epoch: number; status: Partial<MigrationStatus> & Unchanging }
+type Unchanging = Omit<MigrationStatus, 'redirected' | 'connections' | 'steps' | 'leftBehind'>
+
 /** Instants count from the start of another clock now. */
 function readRecord(value: StoredValue, epoch: number): MigrationRecord {
-  const { epoch: before, status, ...record } = fromJson<MigrationRecord & { epoch: number }>(value)
+  const { epoch: before, status, ...record } = fromJson<WrittenRecord>(value)
   const shift = Math.round((before - epoch) * 1e6)
   const shifted = Object.fromEntries(
     INSTANTS.flatMap((key) => (status[key] === undefined ? [] : [[key, status[key] + shift]])),
   )
-  return { ...record, status: { ...status, ...shifted } }
+  const steps = (status.steps ?? []).map((step) => ({ ...step, at: step.at + shift }))
+  return { ...record, status: { ...UNTOLD, ...status, ...shifted, steps } }
 }
+
+/** What files of before did not say. */
+const UNTOLD = { redirected: 0, connections: 0, leftBehind: [] }
 
 const INSTANTS = ['startedAt', 'pausedAt', 'resumedAt', 'endedAt'] as const
 

@@ -5,7 +5,7 @@ import { ALL_TABLES } from '../../protocols/control/messages.ts'
 import { printFlow, printMatch } from '../../protocols/flow-text/print.ts'
 import type { Topology } from '../../topologies/topology.ts'
 import { formatDuration } from '../../topologies/units.ts'
-import type { UserFlow } from '../model.ts'
+import type { MoveRequest, UserFlow } from '../model.ts'
 import { keepUnchanged } from '../network/sharing.ts'
 import type { Operation } from './state.ts'
 
@@ -72,10 +72,14 @@ export const forgettingQemu = (by: string, at: { vm: string; host: string | unde
   arguments: at,
 })
 
-export const migrating = (by: string, request: { vm: string; to: string; pause?: number }): Operation => ({
+export const migrating = (by: string, { pause, drain, ...request }: MoveRequest): Operation => ({
   by,
   operation: 'migrate',
-  arguments: { ...request, ...(request.pause !== undefined && { pause: formatDuration(request.pause) }) },
+  arguments: {
+    ...request,
+    ...(pause !== undefined && { pause: formatDuration(pause) }),
+    ...(drain !== undefined && { drain: formatDuration(drain) }),
+  },
 })
 
 export const aborting = (by: string, migration: string): Operation => ({

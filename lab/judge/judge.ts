@@ -153,11 +153,14 @@ export class Judge {
     const frames = this.#steady
     if (!frames.has(id)) return false
     const place = frames.placeOf(id)
-    const { hearer, pair, flow, isDue, isUnmarked, asOf } = frames.kinds[place]!
+    const { nic: sender, hearer, pair, flow, isDue, isUnmarked, asOf } = frames.kinds[place]!
     if (hearer !== nic) return false
     frames.remove(place)
     pair.reached++
-    if (!this.#newest.note(pair.number, flow, id)) this.frames.reordered++
+    if (!this.#newest.note(pair.number, flow, id)) {
+      this.frames.reordered++
+      this.mishaps.push({ kind: 'reordered', at: frames.instants[place]!, nics: [sender, nic] })
+    }
     if (isUnmarked) this.frames.unmarked++
     if (isDue) {
       pair.sent++
@@ -378,7 +381,10 @@ export class Judge {
       return 'duplicated'
     }
     record.heardBy.push(nic)
-    if (!this.#newest.note(pair.number, record.flow, record.id)) counts.reordered++
+    if (!this.#newest.note(pair.number, record.flow, record.id)) {
+      counts.reordered++
+      this.mishaps.push({ kind: 'reordered', at, nics: [record.nic, nic] })
+    }
     record.isUnmarked = record.ruling.dscp !== undefined && seen?.ip?.dscp !== record.ruling.dscp
     if (record.isUnmarked) counts.unmarked++
     return 'delivered'

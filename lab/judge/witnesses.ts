@@ -27,7 +27,7 @@ export interface LossWitness extends Witness {
 
 /** Something that happened to a VM's frames, for the report of its moves. */
 export interface Mishap {
-  kind: 'lost' | 'duplicated' | 'leaked'
+  kind: 'lost' | 'duplicated' | 'reordered' | 'leaked'
   at: Nanoseconds
   nics: string[]
 }

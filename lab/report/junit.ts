@@ -50,13 +50,15 @@ function casesOf(verdict: Verdict): TestCase[] {
     ...verdict.migrations.map((move) =>
       caseOf(
         `migrate ${move.vm} from ${move.from} to ${move.to}`,
-        move.state === 'done' && move.policy === 'identical',
-        move.problem ?? move.state,
+        move.state === 'done' && move.policy === 'identical' && complaints(move).length === 0,
+        [...complaints(move), move.problem ?? move.state].join('; '),
       ),
     ),
     ...verdict.problems.map((problem) => caseOf('run', false, problem)),
   ]
 }
+
+const complaints = ({ leftBehind, overBudget }: Verdict['migrations'][number]) => [...overBudget, ...leftBehind]
 
 const caseOf = (name: string, held: boolean, why = 'did not hold'): TestCase =>
   held ? { name } : { name, failure: why }

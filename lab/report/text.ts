@@ -60,10 +60,14 @@ const section = (title: string, lines: string[]): string[] =>
   lines.length === 0 ? [] : ['', `${title}:`, ...lines.map((line) => `  ${line}`)]
 
 function migrationLine(move: Verdict['migrations'][number], paint: Paint): string {
-  const { vm, from, to, state, blackout, held, lost, duplicated, misdelivered, policy, problem } = move
-  const good = state === 'done' && policy === 'identical' && lost + duplicated + misdelivered === 0
-  const text = `${vm} from ${from} to ${to}: ${state}, blackout ${blackout}, ${held} held, ${lost} lost, ${duplicated} duplicated, ${misdelivered} misdelivered, policy ${policy}`
-  return checked(good, text, problem, paint)
+  const { vm, from, to, state, blackout, held, redirected, lost, duplicated, reordered, misdelivered, policy } = move
+  const complaints = [...move.overBudget, ...move.leftBehind, ...(move.problem === undefined ? [] : [move.problem])]
+  const harmed = lost + duplicated + reordered + misdelivered > 0
+  const good = state === 'done' && policy === 'identical' && !harmed && complaints.length === 0
+  const frames = `${held} held, ${redirected} redirected, ${lost} lost, ${duplicated} duplicated, ${reordered} reordered, ${misdelivered} misdelivered`
+  const steps = Object.entries(move.steps).map(([step, span]) => `${step} ${span}`)
+  const text = `${vm} from ${from} to ${to}: ${state}, blackout ${blackout}, ${frames}, policy ${policy} (${steps.join(', ')})`
+  return checked(good, text, complaints.join('; ') || undefined, paint)
 }
 
 function pingLines({ pings }: Verdict, paint: Paint): string[] {

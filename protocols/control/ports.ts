@@ -32,6 +32,9 @@ export interface HoldLimits {
   time: number
 }
 
+/** Of a port that was not told: 64 MiB, and a minute. */
+export const DEFAULT_HOLD: HoldLimits = { bytes: 64 << 20, time: 60_000_000_000 }
+
 /** Open vSwitch's tunnel options (ovs-vswitchd.conf.db(5)); `flow` means that the flow says it. */
 export interface TunnelOptions {
   /** Local IPv4 endpoint, as a 32-bit number. */
@@ -110,7 +113,7 @@ export interface PortConfig {
   tunnel?: TunnelOptions
   /** The patch port at the other end: switch and port name. */
   patchPeer?: { switch: string; port: string }
-  /** 64 MiB and a minute where absent. */
+  /** DEFAULT_HOLD where absent. */
   hold?: HoldLimits
   state: PortState
 }

@@ -106,7 +106,10 @@ export class FakeSwitch {
       }
       case 'flowStatisticsRequest': {
         const counters = { duration: 0n, idleAge: 0n, packets: 0n, bytes: 0n }
-        const flows = [...this.flows.values()].map((flow) => ({ ...flow, ...counters }))
+        const { match } = message.filter
+        const has = (flow: FlowSpec) =>
+          match.every(({ field, value }) => flow.match.some((part) => part.field === field && part.value === value))
+        const flows = [...this.flows.values()].filter(has).map((flow) => ({ ...flow, ...counters }))
         return void reply({ type: 'flowStatisticsReply', flows, more: false })
       }
       case 'meterConfigRequest': {

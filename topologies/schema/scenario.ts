@@ -75,11 +75,38 @@ const Send = closed(
   { description: 'A vNIC sends frames.' },
 )
 
+const Hold = closed(
+  {
+    bytes: optional(integer(0, Number.MAX_SAFE_INTEGER, 'Bytes of frames, of each port. Default: 67108864.')),
+    time: optional(duration('How long a frame is kept. Default: 60s.')),
+  },
+  {
+    description: 'What is kept for the guest while it stands still, at most. What is more is dropped as hold_overflow.',
+  },
+)
+
+const frames = (what: string) => optional(integer(0, LARGEST_COUNT, `Frames ${what}, at most.`))
+
+const Budget = closed(
+  {
+    blackout: optional(duration("From the guest's pause to its going on, at most.")),
+    held: frames('kept for it'),
+    redirected: frames('that came to the source after it had gone on'),
+    lost: frames('from or to it lost'),
+    duplicated: frames('heard twice'),
+    reordered: frames('overtaken'),
+    misdelivered: frames('heard by whom they are not for'),
+  },
+  { description: 'What the move may come to. The scenario fails where it comes to more.' },
+)
+
 const Migrate = closed(
   {
     vm: name('VM to move.'),
     to: name('Host to move it to.'),
     pause: optional(duration('How long the guest stands still. Default: 30ms.')),
+    hold: optional(Hold),
+    budget: optional(Budget),
   },
   { description: 'A VM moves to another host.' },
 )

@@ -1,0 +1,65 @@
+// What a move came to, held against its budget.
+
+import type { MigrationStatus } from '../controller/model.ts'
+import type { Nanoseconds } from '../runtime/clock.ts'
+import type { MoveBudget } from '../topologies/scenario.ts'
+import { formatDuration } from '../topologies/units.ts'
+import type { Mishap } from './judge/witnesses.ts'
+import type { MigrationVerdict } from './verdict.ts'
+
+export function moveVerdict(
+  migration: MigrationStatus,
+  mishaps: readonly Mishap[],
+  budget: MoveBudget | undefined,
+): MigrationVerdict {
+  const { vm, from, to, state, held, redirected, connections, leftBehind, policy, problem } = migration
+  const { startedAt, endedAt } = migration
+  const concerns = ({ at, nics }: Mishap) =>
+    at >= startedAt && at <= (endedAt ?? Infinity) && nics.some((nic) => nic.startsWith(`${vm}:`))
+  const during = mishaps.filter(concerns)
+  const count = (kind: Mishap['kind']) => during.filter((mishap) => mishap.kind === kind).length
+  const blackout = blackoutOf(migration)
+  const counts = {
+    held,
+    redirected,
+    lost: count('lost'),
+    duplicated: count('duplicated'),
+    reordered: count('reordered'),
+    misdelivered: count('leaked'),
+  }
+  return {
+    vm,
+    from,
+    to,
+    state,
+    blackout: formatDuration(blackout),
+    ...counts,
+    connections,
+    steps: stepsOf(migration),
+    policy,
+    leftBehind,
+    overBudget: budget === undefined ? [] : overBudget(budget, { blackout, ...counts }),
+    ...(problem !== undefined && { problem }),
+  }
+}
+
+const blackoutOf = ({ pausedAt, resumedAt, endedAt }: MigrationStatus): Nanoseconds =>
+  pausedAt === undefined ? 0 : (resumedAt ?? endedAt ?? pausedAt) - pausedAt
+
+/** How long it was in each step. */
+function stepsOf({ steps, endedAt }: MigrationStatus): Record<string, string> {
+  const spans = steps.slice(0, -1).map(({ state, at }, index) => [state, formatDuration(steps[index + 1]!.at - at)])
+  const last = steps.at(-1)
+  const open = last !== undefined && endedAt === undefined ? [[last.state, 'not over']] : []
+  return Object.fromEntries([...spans, ...open]) as Record<string, string>
+}
+
+/** A sentence for each thing of which there was more than the budget has. */
+const overBudget = (budget: MoveBudget, was: Required<MoveBudget>): string[] =>
+  (Object.keys(was) as (keyof MoveBudget)[]).flatMap((key) => {
+    const most = budget[key]
+    if (most === undefined || was[key] <= most) return []
+    return key === 'blackout'
+      ? `its blackout was ${formatDuration(was.blackout)}, and its budget is ${formatDuration(most)}`
+      : `${was[key]} frames were ${key}, and its budget is ${most}`
+  })
