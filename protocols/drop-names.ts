@@ -39,6 +39,7 @@ export const DROP_REASONS = {
 /** What 'a flow said drop' is called where it is known whose flow it was. */
 const FLOW_DROP_REASONS = {
   port_security: "from addresses that are not the vNIC's",
+  security_group: "no rule of the vNIC's security groups allows it",
   user_flow: 'a flow of the user said drop',
 } as const
 

@@ -3,7 +3,7 @@
 # network in a namespace of its own. Run by a maintainer, as root, on Debian:
 #
 #   apt-get install -y --no-install-recommends iproute2 ethtool tcpdump iputils-ping ndisc6 iperf3 curl python3 dnsmasq-base isc-dhcp-client
-#   scripts/record-examples.sh [two-tenants|overlay|trunks|migration-under-load]…
+#   scripts/record-examples.sh [two-tenants|overlay|trunks|migration-under-load|stateful-web-tier]…
 #
 # Each interface is captured in the direction out only, so a capture holds every frame once, where its stack sent it.
 # Names, MAC and IP addresses are those of the topologies in topologies/examples/networks.
@@ -97,6 +97,49 @@ http_server() {  # http_server VM BYTES
   mkdir -p "$work/www"
   head -c "$2" /dev/urandom | base64 -w 76 >"$work/www/page.txt"
   serve ip netns exec "sbx-$1" python3 -m http.server --directory "$work/www" 80
+}
+
+web_server() {  # web_server VM : a page of 24 kB, which takes three seconds as `slow`; and for whoever asks by UDP, as long, a feed of events
+  cat >"$work/web.py" <<'SCRIPT'
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from os import urandom
+from socket import AF_INET, SOCK_DGRAM, socket
+from threading import Thread
+from time import sleep
+
+class Pages(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "24000")
+        self.end_headers()
+        for _ in range(100):
+            self.wfile.write(urandom(120).hex().encode())
+            self.wfile.flush()
+            sleep(0.03 if self.path == "/slow" else 0)
+
+def feed():
+    events = socket(AF_INET, SOCK_DGRAM)
+    events.bind(("", 5004))
+    _, subscriber = events.recvfrom(100)
+    for _ in range(150):
+        events.sendto(urandom(60), subscriber)
+        sleep(0.02)
+
+Thread(target=feed, daemon=True).start()
+ThreadingHTTPServer(("", 80), Pages).serve_forever()
+SCRIPT
+  serve ip netns exec "sbx-$1" python3 "$work/web.py"
+}
+
+subscribe() {  # subscribe VM ADDRESS : asks for the feed of events once, and listens
+  in_vm "$1" timeout 4 python3 - "$2" <<'SCRIPT' || true
+from socket import AF_INET, SOCK_DGRAM, socket
+from sys import argv
+events = socket(AF_INET, SOCK_DGRAM)
+events.sendto(b"subscribe", (argv[1], 5004))
+while True:
+    events.recv(100)
+SCRIPT
 }
 
 http_get() { in_vm "$1" curl -sS --retry 5 --retry-connrefused --retry-delay 1 --max-time 10 -o /dev/null "http://$2/page.txt"; }
@@ -239,14 +282,41 @@ migration_under_load() {  # server1 takes a stream, pings and a download; it is 
   finish migration-under-load
 }
 
+stateful_web_tier() {  # web1 serves pages and feeds db1; stranger1 gets through here, where no security group is in its way
+  local talks=()
+  begin tier
+  for name in web1 db1 client1 client2 stranger1; do vm $name; done
+  vnic web1 eth0 tier 02:00:00:06:00:01 10.5.0.11/24 fd00:5::11/64
+  vnic db1 eth0 tier 02:00:00:06:00:02 10.5.0.12/24 fd00:5::12/64
+  vnic client1 eth0 tier 02:00:00:06:00:03 10.5.0.21/24 fd00:5::21/64
+  vnic client2 eth0 tier 02:00:00:06:00:04 10.5.0.22/24 fd00:5::22/64
+  vnic stranger1 eth0 tier 02:00:00:06:00:05 10.5.0.66/24 fd00:5::66/64
+  settle
+  web_server web1
+  iperf_server db1
+  sleep 1.5
+  pings client2 -c 120 -i 0.025 10.5.0.11 & talks+=($!)
+  in_vm client1 curl -sS --max-time 10 -o /dev/null http://10.5.0.11/slow & talks+=($!)
+  subscribe client1 10.5.0.11 & talks+=($!)
+  (for _ in 1 2 3 4; do http_get client2 10.5.0.11; sleep 0.6; done) & talks+=($!)
+  (sleep 1; pings stranger1 -c 2 -i 0.3 10.5.0.11; http_get stranger1 10.5.0.11) & talks+=($!)
+  iperf web1 -c 10.5.0.12 -b 400K -l 1K -t 3
+  wait "${talks[@]}"
+  finish stateful-web-tier
+}
+
 mkdir -p "$captures"
-[ $# -gt 0 ] || set -- two-tenants overlay trunks migration-under-load
+[ $# -gt 0 ] || set -- two-tenants overlay trunks migration-under-load stateful-web-tier
 for example in "$@"; do
   case $example in
     two-tenants) two_tenants ;;
     overlay) overlay ;;
     trunks) trunks ;;
     migration-under-load) migration_under_load ;;
-    *) echo "no example is called $example: two-tenants, overlay, trunks or migration-under-load" >&2; exit 2 ;;
+    stateful-web-tier) stateful_web_tier ;;
+    *)
+      echo "no example is called $example: two-tenants, overlay, trunks, migration-under-load or stateful-web-tier" >&2
+      exit 2
+      ;;
   esac
 done

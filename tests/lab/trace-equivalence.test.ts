@@ -1,0 +1,32 @@
+// A guest can not tell from what it hears that it, or another, has been moved: the frames are the same, only later.
+
+import { expect, test } from 'vitest'
+import { seeded } from '../../runtime/random.ts'
+import { play, randomTalk, type Heard } from '../support/talking-guests.ts'
+
+const CASES = Number(process.env.CASES ?? 20)
+const SEEDS = Array.from({ length: CASES }, (_, index) => index + 1)
+
+const told = { frames: 0, moves: 0, filtered: 0 }
+
+const plain = (heard: Heard) => Object.fromEntries([...heard].map(([nic, of]) => [nic, Object.fromEntries(of)]))
+
+test.each(SEEDS)('guests hear the same with moves as without (seed %i)', async (seed) => {
+  const scenario = randomTalk(seeded(seed))
+  const still = await play(scenario, [])
+  const moving = await play(scenario, scenario.moves)
+  const clean = { lost: 0, duplicated: 0, reordered: 0, leaked: 0, held: 0 }
+  expect(still.lab.judge.frames).toMatchObject(clean)
+  expect({ leaks: moving.lab.judge.leaks, losses: moving.lab.judge.losses }).toEqual({ leaks: [], losses: [] })
+  expect(moving.lab.judge.frames).toMatchObject(clean)
+  expect(plain(moving.heard)).toEqual(plain(still.heard))
+  told.frames += still.lab.judge.frames.delivered
+  told.moves += moving.moved
+  told.filtered += still.lab.judge.frames.dropped['security_group'] ?? 0
+})
+
+test('there was something to hear, to move and to filter', () => {
+  expect(told.frames).toBeGreaterThan(CASES * 100)
+  expect(told.moves).toBeGreaterThan(CASES / 2)
+  expect(told.filtered).toBeGreaterThan(CASES)
+})
