@@ -25,7 +25,7 @@ import { withTlsOptions } from './tls-options.ts'
 import { version } from './version.ts'
 
 interface Flags extends ApiFlags, LogFlags, StateFlags {
-  listen: Endpoint[]
+  listen?: Endpoint[]
   api: Address
   json?: true
 }
@@ -40,7 +40,7 @@ export function controllerCommand(): Command {
     .addOption(
       repeatable(
         '--listen <target>',
-        `where hosts come in: ${LISTEN_SYNTAX}; ${formatEndpoint(LOCAL)} where not said`,
+        `where hosts come in: ${LISTEN_SYNTAX} (default: ${formatEndpoint(LOCAL)})`,
         endpoint(true),
       ),
     )
@@ -76,7 +76,7 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
     if (keptTopology === undefined) await controller.apply(named(topology, flags.state))
     const door = { log: warn, newcomers: NEWCOMER_LIMITS }
     warnOfOpenDoors(flags, log)
-    for (const place of flags.listen.length > 0 ? flags.listen : [LOCAL])
+    for (const place of flags.listen ?? [LOCAL])
       listeners.push(await listen(place, tls, (channel) => controller.accept(channel), door))
     api = await serve(controller, terms)
     const url = await listenApi(api, flags.api)
@@ -102,7 +102,7 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
 }
 
 /** Without TLS there is no certificate to hold the name of a host against. */
-function warnOfOpenDoors({ listen: places }: Flags, log: Log): void {
+function warnOfOpenDoors({ listen: places = [] }: Flags, log: Log): void {
   for (const place of places)
     if (place.kind === 'tcp' && !isLoopback(place.host ?? ''))
       log.warn({}, `${formatEndpoint(place)}: whoever reaches it can pass for any host; pssl: asks for certificates`)

@@ -4,9 +4,9 @@ import { InvalidArgumentError, Option } from 'commander'
 import type { Endpoint } from '../runtime/endpoint.ts'
 import { DIAL_SYNTAX, LISTEN_SYNTAX, parseEndpoint } from '../runtime/endpoint.ts'
 
-/** An option that may be given again and again. */
+/** An option that may be given again and again: a list of what was, undefined where it was not. */
 export function repeatable<T>(flags: string, description: string, parse: (text: string) => T): Option {
-  return new Option(flags, description).default([], 'none').argParser((text, before: T[]) => [...before, parse(text)])
+  return new Option(flags, description).argParser<T[] | undefined>((text, before) => [...(before ?? []), parse(text)])
 }
 
 /** Reads a place to listen at where `passive`, else one to dial. */

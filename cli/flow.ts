@@ -51,11 +51,11 @@ const deleteCommand = () =>
   clientCommand('del')
     .summary('delete flows of users')
     .argument('<switch>', SWITCH)
-    .argument('[match]', MATCH, '')
+    .argument('[match]', MATCH)
     .option('--strict', 'only the very flow that table, priority and match identify')
-    .action(async (name: string, match: string, flags: ClientFlags & { strict?: true }) => {
+    .action(async (name: string, match: string | undefined, flags: ClientFlags & { strict?: true }) => {
       const client = new ApiClient(flags)
-      const query = { match, ...(flags.strict && { strict: 'true' }) }
+      const query = { match: match ?? '', ...(flags.strict && { strict: 'true' }) }
       const path = `${await client.switchPath(name)}/flows`
       const reply = await client.json<{ deleted: number }>('DELETE', path, { query })
       print(flags, reply, `deleted ${inNumber(reply.deleted)}`)
@@ -65,11 +65,11 @@ const dumpCommand = () =>
   clientCommand('dump')
     .summary('show flows with their counters, as ovs-ofctl dump-flows does')
     .argument('<switch>', SWITCH)
-    .argument('[match]', MATCH, '')
-    .action(async (name: string, match: string, flags: ClientFlags) => {
+    .argument('[match]', MATCH)
+    .action(async (name: string, match: string | undefined, flags: ClientFlags) => {
       const client = new ApiClient(flags)
       const path = `${await client.switchPath(name)}/flows`
-      const query = { match }
+      const query = { match: match ?? '' }
       if (flags.json) print(flags, await client.json('GET', path, { query }), '')
       else print(flags, undefined, await client.text('GET', path, { query, accept: 'text/plain' }))
     })

@@ -13,6 +13,7 @@ import { certificatesOf } from './certificates.ts'
 import { endpoint, repeatable, wordsOf } from './endpoint-option.ts'
 import type { LogFlags } from './log.ts'
 import { openLog, withLogOptions } from './log.ts'
+import { wholeBetween } from './numbers.ts'
 import { onSignals } from './signals.ts'
 import type { TlsFlags } from './tls-options.ts'
 import { withTlsOptions } from './tls-options.ts'
@@ -59,13 +60,12 @@ export function hostCommand(): Command {
 }
 
 function whole(text: string, from: number, to: number): number {
-  const number = /^\d+$/.test(text) ? Number(text) : NaN
-  if (!(number >= from && number <= to)) throw new InvalidArgumentError(`expected ${from} to ${to}`)
+  const number = wholeBetween(text, from, to)
+  if (number === undefined) throw new InvalidArgumentError(`expected ${from} to ${to}`)
   return number
 }
 
 async function run(name: string, flags: Flags): Promise<void> {
-  if (flags.controller.length === 0) throw new Error(`--controller is missing; expected ${DIAL_SYNTAX}`)
   const log = await openLog(flags)
   const tls = certificatesOf(flags, log)
   const stopAsked = onSignals()

@@ -22,7 +22,7 @@ interface Flags {
 }
 
 interface CertificateFlags extends Flags {
-  san: AlternativeName[]
+  san?: AlternativeName[]
   server?: true
 }
 
@@ -68,7 +68,7 @@ function certificateCommands(): Command[] {
     withMaking(new Command('client'), DAYS)
       .summary('make the certificate of a client: it may dial')
       .argument('[name]', 'its name', 'client')
-      .action((name: string, flags: Flags) => issue(name, { ...flags, san: [] })),
+      .action((name: string, flags: Flags) => issue(name, flags)),
   ]
 }
 
@@ -76,11 +76,10 @@ const withAlternatives = (command: Command): Command =>
   withMaking(command, DAYS).option(
     '--san <name...>',
     'other names and addresses at which it is dialled, as 192.0.2.10',
-    (text: string, before: AlternativeName[]) => [...before, alternative(text)],
-    [],
+    (text: string, before: AlternativeName[] | undefined) => [...(before ?? []), alternative(text)],
   )
 
-async function issue(name: string, { dir, days, force, san, server }: CertificateFlags): Promise<void> {
+async function issue(name: string, { dir, days, force, san = [], server }: CertificateFlags): Promise<void> {
   if (!DNS_NAME.test(name)) throw new Error(`'${name}' can not be the name on a certificate`)
   const { makeCertificate } = await import('../runtime/certificates.ts')
   const subject = { name, alternatives: san, server: server ?? false }

@@ -22,12 +22,12 @@ import { parseWiredPort, PORT_HELP, PORT_SYNTAX } from './wired-port.ts'
 interface Flags extends TlsFlags {
   name: string
   datapathId: bigint
-  controller: Endpoint[]
-  listen: Endpoint[]
-  snoop: Endpoint[]
+  controller?: Endpoint[]
+  listen?: Endpoint[]
+  snoop?: Endpoint[]
   failMode: FailMode
-  port: WiredPort[]
-  table: TableConfig[]
+  port?: WiredPort[]
+  table?: TableConfig[]
   flows?: string
   groups?: string
   meters?: string
@@ -135,17 +135,17 @@ async function start(flags: Flags, clock: WallClock): Promise<Vswitchd> {
     datapathId: flags.datapathId,
     clock,
     random: seeded(flags.seed),
-    ports: flags.port,
-    controllers: flags.controller,
-    listeners: flags.listen,
-    snoopListeners: flags.snoop,
+    ports: flags.port ?? [],
+    controllers: flags.controller ?? [],
+    listeners: flags.listen ?? [],
+    snoopListeners: flags.snoop ?? [],
     failMode: flags.failMode,
     stopwatch: wallStopwatch,
     dial,
     prepare: (device) => {
       device.connections.sequenceChecks = flags.tcpSeqCheck
       if (flags.flowLimit !== undefined) device.cache.limit = flags.flowLimit
-      for (const table of flags.table) device.tables.configure(table)
+      for (const table of flags.table ?? []) device.tables.configure(table)
       for (const [kind, file] of [
         ['meter', flags.meters],
         ['group', flags.groups],
@@ -167,7 +167,8 @@ function tlsOf(flags: Flags, say: (line: string) => void): TlsSource | undefined
   const voice = (prefix: string) => (_fields: object, line: string) => say(`${prefix}${line}`)
   const log = { debug: () => {}, info: voice(''), warn: voice('warning: '), error: voice('error: ') }
   const files = certificatesOf(flags, log)
-  if (files === undefined && [...flags.controller, ...flags.listen, ...flags.snoop].some(({ kind }) => kind === 'ssl'))
+  const places = [flags.controller, flags.listen, flags.snoop].flatMap((own) => own ?? [])
+  if (files === undefined && places.some(({ kind }) => kind === 'ssl'))
     throw new Error('ssl: and pssl: need --private-key, --certificate and --ca-cert')
   return files
 }

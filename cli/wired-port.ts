@@ -6,6 +6,7 @@ import { parseMac } from '../protocols/address.ts'
 import type { QueueConfig, VlanMode } from '../protocols/control/messages.ts'
 import { parseWire, WIRE_FORMS } from '../runtime/wires/parse.ts'
 import { parseRate } from '../topologies/units.ts'
+import { wholeBetween } from './numbers.ts'
 
 export const PORT_SYNTAX = 'NAME[@NUMBER]=WIRE[;ATTRIBUTE=VALUE]...'
 
@@ -102,7 +103,7 @@ function vlanMode(value: string): VlanMode {
 const vlans = (value: string, name: string): number[] => value.split('+').map((vlan) => whole(vlan, 0, 4095, name))
 
 function whole(text: string, from: number, to: number, name: string): number {
-  const number = /^\d+$/.test(text) ? Number(text) : NaN
-  if (!(number >= from && number <= to)) throw new Error(`${name} '${text}'; expected ${from} to ${to}`)
+  const number = wholeBetween(text, from, to)
+  if (number === undefined) throw new Error(`${name} '${text}'; expected ${from} to ${to}`)
   return number
 }

@@ -6,6 +6,7 @@ import { LOCAL } from '../state/operations.ts'
 import { ANONYMOUS } from './actor.ts'
 import type { Api } from './api.ts'
 import { NotAllowed, TooMany, Unauthorized } from './errors.ts'
+import { RequestCounts } from './request-counts.ts'
 import type { Role, Token } from './tokens.ts'
 import { hasExpired, ROLES, tokenOf } from './tokens.ts'
 
@@ -78,6 +79,7 @@ async function limitRate(api: Api, requestsPerSecond: number): Promise<void> {
     global: false,
     max: requestsPerSecond,
     timeWindow: 1000,
+    store: RequestCounts,
     keyGenerator: ({ actor, ip }) => (actor === LOCAL || actor === ANONYMOUS ? normalizeIP(ip) : `token ${actor}`),
     errorResponseBuilder: (_request, { max }) => new TooMany(`more than ${max} requests in a second`),
   })

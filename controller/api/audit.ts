@@ -4,6 +4,7 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import type { Log } from '../../runtime/log.ts'
+import { withoutMapping } from '../../runtime/endpoint.ts'
 import { sparing } from '../../runtime/sparing-log.ts'
 import { roleNeeded } from './access.ts'
 import { actorOf } from './actor.ts'
@@ -25,7 +26,8 @@ export function auditRequests(api: Api, log: Log): void {
     void reply.header('x-request-id', request.id)
   })
   api.addHook('onResponse', async (request, reply) => {
-    const { method, id, ip } = request
+    const { method, id } = request
+    const ip = withoutMapping(request.ip)
     const path = pathOf(request)
     const fields = { actor: actorOf(request), method, path, status: reply.statusCode, requestId: id, address: ip }
     const line = `${fields.actor}: ${method} ${path}: ${reply.statusCode}`

@@ -8,6 +8,7 @@ import { Type } from 'typebox'
 import type { Log } from '../../runtime/log.ts'
 import type { Controller } from '../controller.ts'
 import type { ControllerEvent } from '../model.ts'
+import { withoutMapping } from '../../runtime/endpoint.ts'
 import { actorOf } from './actor.ts'
 import type { Api } from './api.ts'
 import { Busy } from './errors.ts'
@@ -144,7 +145,7 @@ export function eventRoutes(api: Api, controller: Controller, options: FeedOptio
       reply.hijack()
       const plain = { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-request-id': request.id }
       reply.raw.writeHead(200, plain)
-      feed.add(reply.raw, `${actorOf(request)} at ${request.ip}`, request.headers['last-event-id'])
+      feed.add(reply.raw, `${actorOf(request)} at ${withoutMapping(request.ip)}`, request.headers['last-event-id'])
     },
   )
 }

@@ -11,6 +11,8 @@ function verbsIn(help: string): string[] {
 async function helpOf(verb: readonly string[]): Promise<string[]> {
   const { code, stdout, stderr } = await runHere(...verb, '--help')
   expect({ verb, code, stderr }).toEqual({ verb, code: 0, stderr: '' })
+  // A default that says nothing, beside one that is told in words.
+  expect(stdout).not.toMatch(/default:\s+(none|\[\]|"")/)
   expect(stdout).toContain(`Usage: ${['signalbox', ...verb].join(' ')}`)
   const told = [verb.join(' ')]
   for (const name of verbsIn(stdout)) told.push(...(await helpOf([...verb, name])))

@@ -1,21 +1,19 @@
-// What Wireshark's programs say of a replay of captures that nobody here made: as many frames as capinfos counts, also where
+// What Wireshark's programs say of a replay of captures of real stacks: as many frames as capinfos counts, also where
 // none of them maps to a vNIC, and an account of the run that tshark and capinfos accept.
 
 import { execFileSync } from 'node:child_process'
-import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
 import { replay } from '../../lab/replay.ts'
 import { pcapObserver } from '../../lab/report/pcap.ts'
 import type { FrameCounts } from '../../lab/verdict.ts'
 import { parseTopology } from '../../topologies/load.ts'
 import type { Scenario } from '../../topologies/scenario.ts'
+import { captures } from './support/captures.ts'
 import { tsharkFields } from './support/tshark.ts'
 
-const captured = fileURLToPath(new URL('../../../shared/data/captures/', import.meta.url))
-const captures = existsSync(captured) ? readdirSync(captured).filter((name) => /\.pcap(ng)?$/.test(name)) : []
 const folder = mkdtempSync(join(tmpdir(), 'signalbox-captures-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
@@ -66,9 +64,8 @@ function busiestSender(path: string): string {
 const ended = ({ delivered, answered, held, lost, unmapped, dropped }: FrameCounts) =>
   Object.values(dropped).reduce((total, count) => total + count, delivered + answered + held + lost + unmapped)
 
-describe.skipIf(captures.length === 0)('captures that nobody here made (../shared/data/captures)', () => {
-  test.each(captures)('%s: every frame that capinfos counts ends once, mapped or not', async (name) => {
-    const path = join(captured, name)
+describe('captures of real stacks', () => {
+  test.each([...captures])('%s: every frame that capinfos counts ends once, mapped or not', async (_name, path) => {
     const packets = numberOfPackets(path)
     const { verdict: strangers } = await replay(scenarioOf(path, NOBODY))
     expect(strangers.frames).toMatchObject({ injected: packets, unmapped: packets, delivered: 0, leaked: 0 })
@@ -77,8 +74,7 @@ describe.skipIf(captures.length === 0)('captures that nobody here made (../share
     expect(ended(verdict.frames)).toBe(packets)
   })
 
-  test.each(captures)('%s: capinfos and tshark accept the capture of its replay', async (name) => {
-    const path = join(captured, name)
+  test.each([...captures])('%s: capinfos and tshark accept the capture of its replay', async (name, path) => {
     const told = join(folder, `${name}.pcapng`)
     const file = openSync(told, 'w')
     const observer = pcapObserver((bytes) => writeSync(file, bytes))

@@ -1,17 +1,14 @@
 // Captures that nobody here made, replayed through networks made to measure: each frame ends once, whatever is in it.
 
-import { createReadStream, existsSync, readdirSync } from 'node:fs'
-import { basename, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { createReadStream } from 'node:fs'
+import { basename, dirname } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { replay } from '../../lab/replay.ts'
 import type { FrameCounts } from '../../lab/verdict.ts'
 import { parseTopology } from '../../topologies/load.ts'
 import type { Scenario } from '../../topologies/scenario.ts'
 import { readAll } from '../support/capture-reading.ts'
-
-const folder = fileURLToPath(new URL('../../../shared/data/captures/', import.meta.url))
-const captures = existsSync(folder) ? readdirSync(folder).filter((name) => /\.pcap(ng)?$/.test(name)) : []
+import { captures } from './support/captures.ts'
 
 const networks = {
   flat: { type: 'flat' },
@@ -35,7 +32,7 @@ async function scenarioFor(path: string, type: keyof typeof networks, portSecuri
   }
   const topology = parseTopology(JSON.stringify(written), path)
   const step = { type: 'replay', capture: path, map: 'source-mac', speed: 1 } as const
-  return { name: topology.name, topology, folder, seed: 1, timeline: [{ at: 0, step }], expect: [] }
+  return { name: topology.name, topology, folder: dirname(path), seed: 1, timeline: [{ at: 0, step }], expect: [] }
 }
 
 async function sendersIn(path: string): Promise<string[]> {
@@ -55,15 +52,14 @@ const ended = (frames: FrameCounts) =>
     ...Object.values(frames.dropped),
   ].reduce((total, count) => total + count, 0)
 
-describe.skipIf(captures.length === 0)('captures that nobody here made (../shared/data/captures)', () => {
-  describe.each(captures)('%s', (name) => {
+describe('captures of real stacks', () => {
+  describe.each([...captures])('%s', (_name, path) => {
     test.each([
       ['flat', false],
       ['vlan', false],
       ['vxlan', false],
       ['vlan', true],
     ] as const)('through a %s network, port security %s: each frame ends once, none leaks', async (type, secure) => {
-      const path = join(folder, name)
       const { frames: captured } = await readAll(createReadStream(path))
       const { verdict } = await replay(await scenarioFor(path, type, secure))
       expect(verdict.frames.injected).toBe(captured.length)

@@ -118,6 +118,20 @@ describe('whoever is not known', () => {
   })
 })
 
+test('of a burst as many are answered as may come in a second, and the others are told when to come again', async () => {
+  const limited = await startLiveLab({ requestsPerSecond: 20, log })
+  // It is one second all the time.
+  vi.useFakeTimers({ toFake: ['Date'] })
+  const answers = await Promise.all(Array.from({ length: 100 }, () => limited.api.inject({ url: '/topology' })))
+  const statuses = answers.map(({ statusCode }) => statusCode)
+  vi.useRealTimers()
+  expect(statuses.filter((status) => status === 200)).toHaveLength(20)
+  const refused = answers.filter(({ statusCode }) => statusCode === 429)
+  expect(refused).toHaveLength(80)
+  for (const { headers } of refused) expect(Number(headers['retry-after'])).toBe(1)
+  await limited.stop()
+})
+
 describe('the log', () => {
   const audits = () =>
     log.lines.map((line) => JSON.parse(line) as Record<string, unknown>).filter((line) => line['audit'] === true)
