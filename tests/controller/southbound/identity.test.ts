@@ -83,8 +83,12 @@ test('a switch speaks for the host that its certificate names, and for no other'
   const genuine = await dialAs('h2/br-int', await ours.issue('h2', { server: false }))
   await inSync(controller, 'h2/br-int')
   const impostor = await dialAs('h2/br-int', await ours.issue('h1', { server: false }))
+  const heard: Message[] = []
+  impostor.onReceived = (message) => heard.push(message)
   await said(/^ssl:127\.0\.0\.1:\d+: refused: it says that it is h2\/br-int, and its certificate is of 'h1'$/)
   await hungUp(impostor)
+  const message = "the controller refuses h2/br-int: the certificate is of 'h1'"
+  expect(heard).toContainEqual({ type: 'error', code: 'OFPHFC_EPERM', field: '', message })
   expect(genuine.connected).toBe(true)
 })
 
