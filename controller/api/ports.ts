@@ -36,10 +36,13 @@ const Port = closed({
   policy: closed({
     portSecurity: flag("Frames must wear the vNIC's own addresses."),
     ingressRate: rate('What the VM may send.'),
-    egressRate: rate('What the VM may receive.'),
+    egressRate: rate('What the VM may receive; what is beyond waits.'),
     ingressBurst: burst('What may be sent at once over the rate.'),
     egressBurst: burst('What may be received at once over the rate.'),
+    ingressMinimum: optional(count('What the VM may count on to send to other hosts. Bits a second.')),
+    egressMinimum: optional(count("What it may count on of its network's limit on the host. Bits a second.")),
     dscp: optional(count('DSCP put on what the VM sends.')),
+    trustDscp: optional(flag('A DSCP that the guest has set stays.')),
   }),
 })
 

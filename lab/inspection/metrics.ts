@@ -7,6 +7,7 @@ import type { FastPathCounts, FastPathState } from '../../datapath/figures.ts'
 import { countsOf, stateOf } from '../../datapath/figures.ts'
 import type { PortCounters } from '../../datapath/port-counters.ts'
 import type { Switch } from '../../datapath/switch.ts'
+import type { QueueStatistics } from '../../protocols/control/messages.ts'
 import type { Lab } from '../lab.ts'
 
 interface Seen {
@@ -88,6 +89,18 @@ const COUNTERS: readonly Metric[] = [
     labels: ['reason'],
     of: ({ device }) => Object.entries(device.drops).map(([reason, drops]) => [drops, { reason }] as const),
   },
+  {
+    name: 'of_queue_tx_packets',
+    help: 'Frames that left through a queue of a port.',
+    labels: ['port', 'queue'],
+    of: ({ device }) => queuesOf(device, ({ sentPackets }) => sentPackets),
+  },
+  {
+    name: 'of_queue_tx_errors',
+    help: 'Frames for which a queue of a port had no room.',
+    labels: ['port', 'queue'],
+    of: ({ device }) => queuesOf(device, ({ sentErrors }) => sentErrors),
+  },
   portCounter('of_port_rx_packets', 'Frames received.', 'receivedPackets'),
   portCounter('of_port_tx_packets', 'Frames sent.', 'sentPackets'),
   portCounter('of_port_rx_bytes', 'Bytes received.', 'receivedBytes'),
@@ -95,6 +108,13 @@ const COUNTERS: readonly Metric[] = [
   portCounter('of_port_rx_dropped', 'Frames received and dropped.', 'receivedDropped'),
   portCounter('of_port_tx_dropped', 'Frames that could not be sent.', 'sentDropped'),
 ]
+
+function queuesOf({ ports }: Switch, count: (queue: QueueStatistics) => bigint): (readonly [number, Labels])[] {
+  return ports.queueStatistics().map((one) => {
+    const port = ports.byNumber(one.port)?.name ?? String(one.port)
+    return [Number(count(one)), { port, queue: String(one.queue) }] as const
+  })
+}
 
 const GAUGES: readonly Metric[] = [
   {

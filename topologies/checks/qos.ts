@@ -87,7 +87,7 @@ function checkNic(topology: TopologyDraft, { vm, nic }: PlacedNic, report: Repor
   checkBelow(ingressMinimum, rateOf(ingressRate), '/ingressMinimum', report)
   checkBelow(egressMinimum, rateOf(egressRate), '/egressMinimum', report)
   for (const way of WAYS)
-    if (nic.policy?.[`${way}Minimum`] !== undefined && nic.trunks !== undefined)
+    if (nic.policy?.[`${way}Minimum`] !== undefined && (nic.trunks ?? []).length > 0)
       report(`/${way}Minimum`, 'a minimum on a trunk', 'a vNIC of one network')
   const host = topology.hosts?.find(({ name }) => name === vm.host)
   if (ingressMinimum !== undefined && host !== undefined) {
