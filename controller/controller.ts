@@ -19,8 +19,6 @@ import { wireAt, withoutWire, withWire } from './hosts/wires.ts'
 import { GuestPlaces } from './hypervisor/guest-places.ts'
 import type { HypervisorOptions } from './hypervisor/hypervisor.ts'
 import { hypervisorOf } from './hypervisor/hypervisor.ts'
-import { adopt } from './network/adopt.ts'
-import { isSameTopology } from './network/sharing.ts'
 import { placeSeenFrom } from './network/bindings.ts'
 import type { Intent, View } from './network/view.ts'
 import { buildView } from './network/build-view.ts'
@@ -32,10 +30,11 @@ import { checkIdentity } from './southbound/identity.ts'
 import { RemoteHost } from './southbound/remote-host.ts'
 import type { RemoteSwitch } from './southbound/remote-switch.ts'
 import type { SwitchCounts } from './southbound/switch-counts.ts'
-import { EMPTY_IMAGE, type Image, NO_TOPOLOGY } from './state/image.ts'
-import { aborting, applying, attaching, detaching, LOCAL, migrating } from './state/operations.ts'
+import { EMPTY_IMAGE, type Image } from './state/image.ts'
+import { aborting, attaching, detaching, LOCAL, migrating } from './state/operations.ts'
 import type { State } from './state/state.ts'
 import { appOfCookie, isOwnCookie } from './tables.ts'
+import { TopologyWrites } from './topology-writes.ts'
 import { Writes } from './writes.ts'
 
 export interface ControllerOptions extends HypervisorOptions {
@@ -61,11 +60,10 @@ export class Controller {
   readonly #listeners = new Set<(event: ControllerEvent) => void>()
   /** Switches that have dialled in and not yet said who they are. */
   readonly #greetings = new Set<Promise<void>>()
-  /** Topology as it was last asked for; migrations have happened since. Undefined where nobody has asked for one. */
-  #asked: Topology | undefined
   #intent: Intent
   #view: View
   readonly #flows: FlowWrites
+  readonly #topologies: TopologyWrites
   readonly #writes: Writes
   #wires: Wires
   #standings = new Map<string, string>()
@@ -90,7 +88,6 @@ export class Controller {
     this.#hosts = new Hosts(this.#generation ?? 0n, this.#log)
     this.#hosts.onStatus = (host) => this.#hostChanged(host)
     const { asked, topology, moves, learned, ...kept } = options.state?.restored ?? EMPTY_IMAGE
-    this.#asked = asked
     this.#intent = { topology, moves, learned }
     this.#wires = kept.wires
     this.#view = buildView(this.#intent, undefined, kept.assignments)
@@ -109,12 +106,15 @@ export class Controller {
     const resolve = (name: string) => this.#resolve(name)
     const changed = () => this.#fleet.desire(this.#view, this.#flows.told)
     this.#flows = new FlowWrites({ ...world, resolve, changed }, kept.userFlows)
+    const { drain } = options
+    const greeted = () => this.#greeted()
+    const checkStillPossible = (wanted: Topology) => this.#migrations.checkStillPossible(wanted)
+    this.#topologies = new TopologyWrites({ ...world, drain, greeted, checkStillPossible }, asked)
     if (asked !== undefined) {
       changed()
       this.#hosts.desire(this.#view, this.#wires)
     }
     this.#learner = new Learner(world)
-    const { drain } = options
     this.guestPlaces = new GuestPlaces(this.#writes, () => this.topology, kept.guestPlaces)
     const hypervisor = hypervisorOf(options, this.guestPlaces, () => this.#writes.check())
     const joined = ({ nics }: Vm, host: string) => this.#hosts.joined(host, new Set(nics.map(({ id }) => id)))
@@ -150,27 +150,7 @@ export class Controller {
    * @throws SwitchRefused; Conflict where it takes a place from under a VM that is moving; StateError
    */
   apply(topology: Topology, by = LOCAL): Promise<void> {
-    const describe = () => applying(by, topology, this.#asked)
-    const push = () => this.#greeted().then(() => this.#fleet.push())
-    const change = async (): Promise<void> => {
-      const before = { asked: this.#asked, topology: this.#intent.topology }
-      const adopted = adopt(topology, before.asked ?? NO_TOPOLOGY, before.topology)
-      this.#migrations.checkStillPossible(adopted)
-      this.#asked = topology
-      this.#amend({ topology: adopted })
-      await this.#writes.save().catch((error: unknown) => {
-        this.#asked = before.asked
-        this.#amend({ topology: before.topology })
-        throw error
-      })
-      this.#emit({ type: 'topology', name: topology.name })
-      await push()
-    }
-    return this.#writes.exclusively(async () => {
-      this.#writes.check()
-      // What changes nothing is nothing to be remembered.
-      await (isSameTopology(this.#asked, topology) ? push() : this.#writes.journalled(describe, change))
-    })
+    return this.#topologies.apply(topology, by)
   }
 
   /**
@@ -369,7 +349,7 @@ export class Controller {
     remote.onDemoted = () => this.#stepDown(name)
     if (!(await this.#claim(remote))) return
     await this.#fleet.connect(remote)
-    if (this.#asked === undefined) return this.#standingChanged(name)
+    if (this.#topologies.asked === undefined) return this.#standingChanged(name)
     this.#fleet.desire(this.#view, this.#flows.told)
     this.#catchUp(name)
     await this.#fleet.push([name])
@@ -455,7 +435,7 @@ export class Controller {
   #image(): Image {
     return {
       ...this.#intent,
-      asked: this.#asked,
+      asked: this.#topologies.asked,
       userFlows: this.#flows.wanted,
       assignments: assignmentsOf(this.#view),
       wires: this.#wires,

@@ -9,7 +9,7 @@ import type { Binding } from './bindings.ts'
 import { placesOf } from './bindings.ts'
 import { groupBy } from './grouping.ts'
 import type { LearnedInNetwork } from './learned.ts'
-import { assignNumbers, range } from './numbers.ts'
+import { range, reassignNumbers } from './numbers.ts'
 import type { Placed } from './places.ts'
 import {
   bindingOf,
@@ -54,7 +54,7 @@ export function buildView(
   const names = topology.networks.map(({ name }) => name).sort()
   const networkNumbers = keepUnchanged(
     previous?.networkNumbers,
-    assignNumbers(kept.networkNumbers, names, range(1, 0xffffff)),
+    reassignNumbers(kept.networkNumbers, names, range(1, 0xffffff)),
   )
   const networks = viewNetworks(intent, { bindings, hosted, networkNumbers }, previous)
   const localTags = assignLocalTags(topology, hosted, kept, previous)

@@ -24,6 +24,18 @@ export function assignNumbers(
   return assigned
 }
 
+/** As `assignNumbers`, but numbers of names that are gone are given to nobody yet: they may still mean the old to somebody. */
+export function reassignNumbers(
+  previous: ReadonlyMap<string, number>,
+  names: readonly string[],
+  candidates: Iterable<number>,
+  reserved: ReadonlySet<number> = new Set(),
+): Map<string, number> {
+  const wanted = new Set(names)
+  const gone = [...previous].flatMap(([name, number]) => (wanted.has(name) ? [] : [number]))
+  return assignNumbers(previous, names, candidates, new Set([...reserved, ...gone]))
+}
+
 function* freeNumbers(candidates: Iterable<number>, taken: ReadonlySet<number>): Generator<number, undefined> {
   for (const candidate of candidates) if (!taken.has(candidate)) yield candidate
 }

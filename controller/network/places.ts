@@ -10,7 +10,7 @@ import { attachmentsOf } from './attachments.ts'
 import type { Binding, Place, Resident } from './bindings.ts'
 import { attachedTo, placeOn, residentOf } from './bindings.ts'
 import type { LearnedInNetwork } from './learned.ts'
-import { assignNumbers, range } from './numbers.ts'
+import { assignNumbers, range, reassignNumbers } from './numbers.ts'
 import type { Assignments, Move, Patch, SwitchView } from './view.ts'
 import { DEAD_VLAN, FIRST_PATCH_PORT, FIRST_VNIC_PORT, LAST_PORT, LOCAL_TAGS, patchName } from './view.ts'
 
@@ -110,7 +110,7 @@ export function localTagsFor(
   kept: ReadonlyMap<string, number> = new Map(),
 ): Map<string, number> {
   const others = present.filter(({ type }) => type !== 'vlan').map(({ name }) => name)
-  const tags = assignNumbers(kept, others.sort(), LOCAL_TAGS, reserved)
+  const tags = reassignNumbers(kept, others.sort(), LOCAL_TAGS, reserved)
   for (const { name, type, segment } of present) if (type === 'vlan' && segment) tags.set(name, segment)
   return tags
 }

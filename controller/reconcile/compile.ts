@@ -18,7 +18,7 @@ import type { Binding } from '../network/bindings.ts'
 import type { NetworkView, SwitchView } from '../network/view.ts'
 import type { FlowsByKey, Slot } from './switch-flows.ts'
 import { PersistentMap } from '../persistent-map.ts'
-import { SwitchFlows } from './switch-flows.ts'
+import { networkSlot, SwitchFlows } from './switch-flows.ts'
 import type { SwitchState } from './switch-state.ts'
 import { EMPTY_STATE, flowKey, sameBands, sameFlow, samePort } from './switch-state.ts'
 
@@ -39,7 +39,6 @@ const APPS = [
 export const COMMON_SLOT = ''
 const vnicSlot = ({ nic }: Binding) => `vnic ${nic.id}`
 const GROUPS_SLOT = 'security groups'
-const networkSlot = (network: string) => `network ${network}`
 
 export const NOTHING = { ...EMPTY_STATE, flows: new SwitchFlows(new Map()) }
 

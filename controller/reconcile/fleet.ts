@@ -1,6 +1,7 @@
 // All switches: who is there, and what each is to be.
 
 import type { PortConfig, PortDescription } from '../../protocols/control/messages.ts'
+import type { Clock, Nanoseconds } from '../../runtime/clock.ts'
 import type { SwitchStatus } from '../model.ts'
 import { NotFound, SwitchRefused } from '../model.ts'
 import type { View } from '../network/view.ts'
@@ -12,6 +13,7 @@ import type { FlowsBySwitch } from '../user-flows.ts'
 import { changedKeys, PersistentMap } from '../persistent-map.ts'
 import { COMMON_SLOT, Compiler, NOTHING } from './compile.ts'
 import { Reconciler } from './reconciler.ts'
+import { Rollout } from './rollout.ts'
 import type { FlowsByKey } from './switch-flows.ts'
 import type { SwitchState } from './switch-state.ts'
 import { EMPTY_STATE } from './switch-state.ts'
@@ -126,6 +128,21 @@ export class Fleet {
     const refused = serious.find((reason) => reason instanceof SwitchRefused) ?? serious[0]
     if (refused !== undefined) throw refused
     if (names !== undefined && reasons.length > 0) throw reasons[0]
+  }
+
+  /**
+   * Makes all that are connected what they are to be, in steps that they take together: no frame meets both what is wanted and what
+   * was. @throws SwitchRefused where one refused: the others have gone on without it
+   */
+  async roll(clock: Clock, drain: Nanoseconds): Promise<void> {
+    const concerned = this.outOfSync
+    if (concerned.length < 2) return this.push()
+    const together = new Rollout(concerned.length, clock, drain)
+    const results = await Promise.allSettled(concerned.map((one) => one.roll(together)))
+    const reasons = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
+    const serious = reasons.filter((reason) => !(reason instanceof SwitchAway))
+    const refused = serious.find((reason) => reason instanceof SwitchRefused) ?? serious[0]
+    if (refused !== undefined) throw refused
   }
 
   /** As `push`. @returns why a switch is not what it is to be, by name; nothing of those that are */

@@ -7,6 +7,8 @@ import { SwitchAway } from '../southbound/remote-switch.ts'
 import { byKey } from './compile.ts'
 import { diff, messagesOf } from './diff.ts'
 import { freshZones } from './fresh-zones.ts'
+import type { Rollout } from './rollout.ts'
+import { switched, widened } from './steps.ts'
 import { SwitchFlows } from './switch-flows.ts'
 import type { SwitchState } from './switch-state.ts'
 import { EMPTY_STATE, flowKey } from './switch-state.ts'
@@ -84,17 +86,32 @@ export class Reconciler {
    * @throws SwitchRefused, SwitchAway
    */
   reconcile(again: ReadonlySet<string> = new Set()): Promise<void> {
-    return this.#inTurn(async () => {
-      try {
-        await this.#push(again)
-        this.problem = undefined
-      } catch (error) {
-        if (error instanceof SwitchRefused) this.problem = error.message
-        throw error
-      } finally {
-        this.onStatus()
-      }
-    })
+    return this.#inTurn(() => this.#telling(() => this.#push(again)))
+  }
+
+  /** As `reconcile`, together with others, in steps. @throws SwitchRefused, SwitchAway */
+  roll(together: Rollout): Promise<void> {
+    return this.#inTurn(() =>
+      this.#telling(async () => {
+        const from = this.#confirmed
+        await together.step(0, () => this.#become(widened(from, this.desired)))
+        await together.step(1, () => this.#become(switched(from, this.desired)))
+        if (this.#confirmed !== this.#desired) await together.drained()
+        await this.#push(new Set())
+      }),
+    )
+  }
+
+  async #telling(work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+      this.problem = undefined
+    } catch (error) {
+      if (error instanceof SwitchRefused) this.problem = error.message
+      throw error
+    } finally {
+      this.onStatus()
+    }
   }
 
   /** The switch has said that this flow is gone. */
@@ -108,8 +125,14 @@ export class Reconciler {
     const desired = this.#desired
     if (desired === undefined || (this.#confirmedFor === desired && again.size === 0)) return
     const remote = this.remote
-    const ports = unopened(desired.ports, this.#confirmed.ports)
-    const prepared = ports === desired.ports ? desired : { ...desired, ports }
+    await this.#become(desired, again)
+    this.#confirmedFor = remote === this.#remote ? desired : undefined
+  }
+
+  async #become(wanted: SwitchState, again: ReadonlySet<string> = new Set()): Promise<void> {
+    const remote = this.remote
+    const ports = unopened(wanted.ports, this.#confirmed.ports)
+    const prepared = ports === wanted.ports ? wanted : { ...wanted, ports }
     const change = diff(without(this.#confirmed, again), prepared)
     // Whoever had a zone before may have left connections, and may leave more until its flows are gone.
     const zones = freshZones(change, this.#confirmed, prepared)
@@ -117,9 +140,8 @@ export class Reconciler {
     await remote.commit(messagesOf(change))
     this.#confirmed = prepared
     for (const zone of zones.unopened) await remote.flushConnections(zone)
-    await remote.commit(messagesOf(diff(prepared, desired)))
-    this.#confirmed = desired
-    this.#confirmedFor = remote === this.#remote ? desired : undefined
+    await remote.commit(messagesOf(diff(prepared, wanted)))
+    this.#confirmed = wanted
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

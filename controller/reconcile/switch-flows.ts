@@ -16,6 +16,12 @@ export interface Slot {
   readonly shared: readonly PersistentMap<string, FlowSpec>[]
 }
 
+/** Of one network on this switch: what frames from others meet, and those for others. */
+export const networkSlot = (network: string): string => `network ${network}`
+
+/** Whether frames that other switches send meet what is in the slot. */
+export const isShared = (name: string): boolean => name.startsWith('network ')
+
 export const EMPTY_SLOT: Slot = { own: new Map(), shared: [] }
 
 export class SwitchFlows implements FlowsByKey {
@@ -89,7 +95,7 @@ export class SwitchFlows implements FlowsByKey {
   }
 }
 
-function flowIn({ own, shared }: Slot, key: string): FlowSpec | undefined {
+export function flowIn({ own, shared }: Slot, key: string): FlowSpec | undefined {
   const found = own.get(key)
   if (found !== undefined) return found
   for (let index = shared.length - 1; index >= 0; index--) {
@@ -124,7 +130,8 @@ const slotWithout = ({ own, shared }: Slot, key: string): Slot => ({
   shared: shared.map((flows) => flows.delete(key)),
 })
 
-function keysThatDiffer(was: Slot, is: Slot): Set<string> {
+/** Keys under which the two may have something else. */
+export function keysThatDiffer(was: Slot, is: Slot): Set<string> {
   const keys = new Set(changedKeys(was.own, is.own).map(([key]) => key))
   const count = Math.max(was.shared.length, is.shared.length)
   for (let index = 0; index < count; index++)

@@ -1,0 +1,108 @@
+// Topologies that somebody asks for: durable before any switch is told, and brought to the switches so that each frame sees the old
+// one or the new one.
+
+import type { Clock, Nanoseconds } from '../runtime/clock.ts'
+import { MILLISECOND } from '../runtime/clock.ts'
+import type { Topology } from '../topologies/topology.ts'
+import type { ControllerEvent } from './model.ts'
+import { Conflict } from './model.ts'
+import { adopt } from './network/adopt.ts'
+import { handedOver, segmentSteps } from './network/segments.ts'
+import type { Intent, View } from './network/view.ts'
+import type { Fleet } from './reconcile/fleet.ts'
+import { NO_TOPOLOGY } from './state/image.ts'
+import { applying } from './state/operations.ts'
+import { isSameTopology } from './network/sharing.ts'
+import type { Writes } from './writes.ts'
+
+export interface TopologyWorld {
+  readonly fleet: Fleet
+  readonly clock: Clock
+  readonly writes: Writes
+  readonly view: () => View
+  readonly intent: () => Intent
+  readonly amend: (change: Partial<Intent>) => void
+  readonly emit: (event: ControllerEvent) => void
+  /** How long frames may still be on their way once nobody sends them any more; 2 ms where absent. */
+  readonly drain: (() => Nanoseconds) | undefined
+  /** Resolves when switches that have dialled in have said who they are. */
+  readonly greeted: () => Promise<void>
+  /** @throws Conflict where a VM is moving that the topology would change */
+  readonly checkStillPossible: (topology: Topology) => void
+}
+
+const DRAIN = 2 * MILLISECOND
+
+export class TopologyWrites {
+  /** As it was last asked for; migrations have happened since. Undefined where nobody has asked for one. */
+  asked: Topology | undefined
+  readonly #world: TopologyWorld
+
+  constructor(world: TopologyWorld, asked: Topology | undefined) {
+    this.#world = world
+    this.asked = asked
+  }
+
+  /** @throws SwitchRefused, Conflict, StateError */
+  apply(topology: Topology, by: string): Promise<void> {
+    const { writes } = this.#world
+    return writes.exclusively(async () => {
+      writes.check()
+      // What changes nothing is nothing to be remembered.
+      if (isSameTopology(this.asked, topology)) return this.#roll()
+      await writes.journalled(
+        () => applying(by, topology, this.asked),
+        () => this.#change(topology),
+      )
+    })
+  }
+
+  async #change(topology: Topology): Promise<void> {
+    const { intent, emit } = this.#world
+    this.#world.checkStillPossible(this.#adopted(topology))
+    const steps = segmentSteps(intent().topology, topology)
+    for (const [index, step] of steps.entries()) {
+      if (index < steps.length - 1 || index > 0) this.#checkReachable(intent().topology, topology)
+      await this.#become(step)
+      emit({ type: 'topology', name: topology.name })
+      await this.#roll()
+    }
+  }
+
+  #adopted(topology: Topology): Topology {
+    return adopt(topology, this.asked ?? NO_TOPOLOGY, this.#world.intent().topology)
+  }
+
+  /** Durable, or all is as it was. */
+  async #become(topology: Topology): Promise<void> {
+    const { amend, intent, writes } = this.#world
+    const before = { asked: this.asked, topology: intent().topology }
+    amend({ topology: this.#adopted(topology) })
+    this.asked = topology
+    await writes.save().catch((error: unknown) => {
+      this.asked = before.asked
+      amend({ topology: before.topology })
+      throw error
+    })
+  }
+
+  async #roll(): Promise<void> {
+    const { fleet, clock, drain, greeted } = this.#world
+    await greeted()
+    await fleet.roll(clock, drain?.() ?? DRAIN)
+  }
+
+  /** A switch that does not hear of it would go on sending to a segment that means another network by then. */
+  #checkReachable(running: Topology, wanted: Topology): void {
+    const { fleet, view } = this.#world
+    for (const { name, type, segment } of handedOver(running, wanted))
+      for (const host of view().networks.get(name)?.hosts ?? [])
+        for (const bridge of host.bridges) {
+          const { name: at, connected, confirmed } = fleet.reconciler(`${host.name}/${bridge.name}`)
+          if (connected || confirmed.flows.size === 0) continue
+          throw new Conflict(
+            `${at} is not connected, and may still send frames of '${name}' to ${type} segment ${segment}, which is to be another network's`,
+          )
+        }
+  }
+}

@@ -1,0 +1,59 @@
+// The three steps of a change, over random topologies.
+
+import { describe, expect, test } from 'vitest'
+import { buildView } from '../../../controller/network/build-view.ts'
+import { LearnedAddresses } from '../../../controller/network/learned.ts'
+import { Compiler } from '../../../controller/reconcile/compile.ts'
+import { switched, widened } from '../../../controller/reconcile/steps.ts'
+import { sameFlow } from '../../../controller/reconcile/switch-state.ts'
+import { Table } from '../../../controller/tables.ts'
+import type { FlowSpec } from '../../../protocols/control/messages.ts'
+import { seeded } from '../../../runtime/random.ts'
+import { randomTopology } from '../../support/random-topologies.ts'
+
+const seeds = Array.from({ length: 20 }, (_, index) => index + 1)
+
+/** One switch before and after its networks have got other segments and its VMs other policies. */
+function change(seed: number) {
+  const topology = randomTopology(seeded(seed))
+  const before = buildView({ topology, moves: new Map(), learned: new LearnedAddresses() })
+  const networks = topology.networks.map((network) =>
+    network.segment === undefined ? network : { ...network, segment: network.segment + 500 },
+  )
+  const after = buildView({ ...before.intent, topology: { ...topology, networks, vms: topology.vms.slice(1) } }, before)
+  const compiler = new Compiler()
+  return [...before.switches].map(([name, at]) => {
+    const from = compiler.compile(at)
+    return { from, to: compiler.compile(after.switches.get(name)!) }
+  })
+}
+
+const comesByTunnel = ({ table, match }: FlowSpec): boolean =>
+  table === Table.Classify && match.some(({ field }) => field === 'tun_id')
+
+describe('of the steps between two states', () => {
+  test.each(seeds)('the first takes nothing away and changes nothing (seed %i)', (seed) => {
+    for (const { from, to } of change(seed)) {
+      const { flows, ports, meters } = widened(from, to)
+      for (const [key, flow] of from.flows) expect(sameFlow(flows.get(key)!, flow)).toBe(true)
+      expect([ports, meters]).toEqual([from.ports, from.meters])
+    }
+  })
+
+  test.each(seeds)('after the first, whatever others will send is taken in (seed %i)', (seed) => {
+    for (const { from, to } of change(seed)) {
+      const { flows } = widened(from, to)
+      for (const [key, flow] of [...to.flows].filter(([, one]) => comesByTunnel(one)))
+        expect(flows.has(key) && sameFlow(flows.get(key)!, flow)).toBe(true)
+    }
+  })
+
+  test.each(seeds)('the second says all that is wanted, and keeps what was beside it (seed %i)', (seed) => {
+    for (const { from, to } of change(seed)) {
+      const { flows, ports } = switched(from, to)
+      for (const [key, flow] of to.flows) expect(sameFlow(flows.get(key)!, flow)).toBe(true)
+      expect([...from.flows].filter(([key, flow]) => comesByTunnel(flow) && !flows.has(key))).toEqual([])
+      expect(ports).toEqual(to.ports)
+    }
+  })
+})
