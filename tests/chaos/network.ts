@@ -56,12 +56,13 @@ export class ChaosNetwork {
     return network
   }
 
-  /** Resolves when every switch is in sync and no VM is on its way; with what is not so, where that never comes. */
-  async settled(): Promise<string[]> {
+  /** Resolves when every switch is in sync and no VM is on its way; with what is not so, where that never comes. `asked` after each look. */
+  async settled(asked = () => {}): Promise<string[]> {
     const until = performance.now() + PATIENCE
     let problems: string[] = ['nobody was asked']
     while (performance.now() < until) {
       problems = await this.#unsettled()
+      asked()
       if (problems.length === 0) return []
       await sleep(POLL)
     }

@@ -28,6 +28,10 @@ export class Daemon {
     this.#child = child
   }
 
+  get pid(): number {
+    return this.#child?.pid ?? 0
+  }
+
   /** SIGKILL: it has no moment to put anything in order. */
   async kill(): Promise<void> {
     const child = this.#child
