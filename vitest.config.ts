@@ -9,10 +9,17 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['tests/**/*.test.ts'],
-          exclude: ['tests/peers/**'],
+          exclude: ['tests/peers/**', 'tests/explore/**'],
           // Each worker loads, and compiles, what is under test once and not once a file.
           isolate: false,
           testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'explore',
+          include: ['tests/explore/**/*.test.ts'],
+          testTimeout: 1_800_000,
         },
       },
       {

@@ -6,6 +6,7 @@ import { flowCommand } from './flow.ts'
 import { statusCommand } from './status.ts'
 import { switchCommand } from './switch.ts'
 import { backupCommand, historyCommand } from './history.ts'
+import { exploreCommand } from './explore.ts'
 import { hostCommand } from './host.ts'
 import { initCommand } from './init.ts'
 import { linkCommand } from './link.ts'
@@ -40,6 +41,7 @@ function program(): Command {
   const verbs = [
     initCommand(),
     replayCommand(),
+    exploreCommand(),
     validateCommand(),
     upCommand(),
     controllerCommand(),

@@ -98,7 +98,13 @@ export class Writes {
   /** Resolves when all that is wanted now is durable. @throws StateError */
   async save(): Promise<void> {
     this.check()
-    await this.#state?.save(this.#image())
+    try {
+      await this.#state?.save(this.#image())
+    } catch (error) {
+      // What could not be written, and is wanted all the same, is written once there is room.
+      this.saveLater()
+      throw error
+    }
     this.onSaved()
   }
 

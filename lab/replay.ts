@@ -1,6 +1,5 @@
 // Runs a scenario from start to verdict, on virtual time.
 
-import { createReadStream, statSync } from 'node:fs'
 import { MILLISECOND, SECOND, sleep, type Nanoseconds } from '../runtime/clock.ts'
 import { VirtualClock } from '../runtime/virtual-clock.ts'
 import type { Scenario, Step, TimelineEntry } from '../topologies/scenario.ts'
@@ -10,7 +9,8 @@ import { applyFlow } from './flow-step.ts'
 import { Lab, type LabObserver } from './lab.ts'
 import { composeVerdict } from './compose-verdict.ts'
 import type { RunLog } from './run-log.ts'
-import { Traffic, type OpenCapture } from './traffic.ts'
+import { Captures } from './captures.ts'
+import { Traffic } from './traffic.ts'
 import type { Verdict } from './verdict.ts'
 
 /** How long after the last step frames may still be on their way. */
@@ -62,6 +62,7 @@ class Run {
   readonly #scenario: Scenario
   readonly #lab: Lab
   readonly #clock: VirtualClock
+  readonly #captures: Captures
   readonly #traffic: Traffic
 
   constructor(scenario: Scenario, lab: Lab, clock: VirtualClock, options: ReplayOptions) {
@@ -70,7 +71,8 @@ class Run {
     this.#clock = clock
     this.start = clock.now()
     const { progress } = options
-    this.#traffic = new Traffic({ scenario, lab, clock, log: this.log, open: openFile, progress })
+    this.#captures = new Captures({ scenario, lab, clock, log: this.log, progress })
+    this.#traffic = new Traffic({ lab, clock, log: this.log })
   }
 
   /** Plays the timeline; resolves when every step has ended. */
@@ -79,7 +81,7 @@ class Run {
   }
 
   async #at({ at, step }: TimelineEntry): Promise<void> {
-    if (step.type === 'replay') return this.#traffic.replay(step, this.start + at)
+    if (step.type === 'replay') return this.#captures.replay(step, this.start + at)
     await sleep(this.#clock, this.start + at - this.#clock.now())
     try {
       await this.#do(step)
@@ -114,8 +116,3 @@ class Run {
     }
   }
 }
-
-const openFile = (path: string): OpenCapture => ({
-  bytes: createReadStream(path, { highWaterMark: 1 << 20 }),
-  size: statSync(path, { throwIfNoEntry: false })?.size ?? 0,
-})

@@ -11,6 +11,8 @@
 //   abort        the way back, from any step before the new port opens. Where the fabric has been told of the destination, it
 //                is told of the source again
 //
+// Where nobody can say whether the new port has opened, because a switch went as it was told to, it is taken to have.
+//
 // Every step is durable before it is done. After a restart of the controller the move goes on to its end where the new port may
 // have been opened, and back from wherever it was otherwise. Going back or ending, it does not wait for a disk that fails: a restart
 // would go the same way.
@@ -31,6 +33,7 @@ import type { Place } from '../network/bindings.ts'
 import type { MigrationRecord } from '../state/image.ts'
 import { relocated, switchAt, switchesOf } from '../../topologies/relocation.ts'
 import type { Move } from '../network/view.ts'
+import { SwitchAway } from '../southbound/remote-switch.ts'
 import { announce } from './announcement.ts'
 import { HeldFrames } from './held-frames.ts'
 import { leftBehind, type FormerPlace } from './left-behind.ts'
@@ -143,7 +146,7 @@ export class Migration {
       await this.#prepare()
       await this.#switchOver()
     } catch (error) {
-      return this.#undo(error)
+      return (await this.#hasOpened(error)) ? this.#arrive() : this.#undo(error)
     }
     await this.#commit()
   }
@@ -152,6 +155,7 @@ export class Migration {
   async recover(): Promise<void> {
     const { to, state } = this.#status
     const move = this.#world.intent().moves.get(this.#vm.name)
+    this.#tellStarted(Promise.resolve())
     this.#patience = PATIENCE_AFTER_RESTART
     this.#paused = state !== 'prepare'
     this.#announced = move?.stage === 'moved' || move?.stage === 'released'
@@ -159,6 +163,26 @@ export class Migration {
     this.#ending = true
     this.#enter('commit')
     await this.#waitForSwitchesAt(to, this.#patience.source)
+    await this.#arrive()
+  }
+
+  /**
+   * Whether the new port is open, for all that anybody knows: somebody went as it was opened, and may have heard of it. A
+   * destination that is gone for good has let nothing out that anybody would miss.
+   */
+  async #hasOpened(error: unknown): Promise<boolean> {
+    const { to } = this.#status
+    const move = this.#world.intent().moves.get(this.#vm.name)
+    if (!(error instanceof SwitchAway) || move?.targetState !== 'open') return false
+    await this.#waitForSwitchesAt(to, this.#patience.destination)
+    return this.#isAt(to)
+  }
+
+  /** The new port opens, if it has not, and the guest goes on there. */
+  async #arrive(): Promise<void> {
+    const { to } = this.#status
+    this.#ending = true
+    this.#enter('commit')
     const problems: string[] = []
     await attempt(problems, () => this.#world.fleet.push(this.#switchesAt(to)))
     await attempt(problems, () => this.#resume(to))

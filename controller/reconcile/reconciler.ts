@@ -24,6 +24,8 @@ export class Reconciler {
   /** The object of desired state that is confirmed. */
   #confirmedFor: SwitchState | undefined
   #remote: RemoteSwitch | undefined
+  /** The connection on which `#confirmed` was read, or confirmed since. */
+  #readFrom: RemoteSwitch | undefined
   /** The last of the pieces of work that this switch was given; one is done after the other. */
   #work: Promise<unknown> = Promise.resolve()
 
@@ -71,6 +73,7 @@ export class Reconciler {
         meters: new Map(meters.map(({ meter, bands }) => [meter, bands])),
         flows: byKey(flows.map(specOf)),
       }
+      this.#readFrom = remote
     })
   }
 
@@ -131,6 +134,8 @@ export class Reconciler {
 
   async #become(wanted: SwitchState, again: ReadonlySet<string> = new Set()): Promise<void> {
     const remote = this.remote
+    // It has dialled again since this was asked for, and what it has is not known yet: a push follows once it is.
+    if (remote !== this.#readFrom) throw new SwitchAway(this.name)
     const ports = unopened(wanted.ports, this.#confirmed.ports)
     const prepared = ports === wanted.ports ? wanted : { ...wanted, ports }
     const change = diff(without(this.#confirmed, again), prepared)

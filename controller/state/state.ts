@@ -61,6 +61,8 @@ export class State {
   #lastEntry: number
   #forgetting: Timer | undefined
   #closed = false
+  /** What could wait could not be written the last time; the log says so once. */
+  #isBehind = false
   #later: { image: () => Image; timer: Timer } | undefined
 
   private constructor(store: Store, options: StateOptions, found: Found) {
@@ -141,7 +143,7 @@ export class State {
     )
   }
 
-  /** As `save`, within a second, with whatever `image` gives then; should it fail, the log says so. */
+  /** As `save`, within a second, with whatever `image` gives then; should it fail, the log says so, and it is tried again. */
   saveLater(image: () => Image): void {
     if (this.#later !== undefined) return
     const timer = this.#clock.scheduleAsync(this.#clock.now() + LAG, () => void this.#saveNow())
@@ -175,6 +177,7 @@ export class State {
     this.#closed = true
     this.#forgetting?.cancel()
     await this.#saveNow()
+    this.#cancelLater()
     await this.#store.close()
   }
 
@@ -192,7 +195,15 @@ export class State {
 
   async #saveNow(): Promise<void> {
     if (this.#later === undefined) return
-    await this.save(this.#later.image()).catch((error: unknown) => this.#log(String(error)))
+    const { image } = this.#later
+    try {
+      await this.save(image())
+      this.#isBehind = false
+    } catch (error) {
+      if (!this.#isBehind) this.#log(String(error))
+      this.#isBehind = true
+      this.saveLater(image)
+    }
   }
 
   #cancelLater(): void {

@@ -159,7 +159,7 @@ export class Judge {
     pair.reached++
     if (!this.#newest.note(pair.number, flow, id)) {
       this.frames.reordered++
-      this.mishaps.push({ kind: 'reordered', at: frames.instants[place]!, nics: [sender, nic] })
+      this.mishaps.push({ kind: 'reordered', id, at: frames.instants[place]!, nics: [sender, nic] })
     }
     if (isUnmarked) this.frames.unmarked++
     if (isDue) {
@@ -377,13 +377,13 @@ export class Judge {
       record.isStirred = true
       counts.duplicated++
       pair.duplicated++
-      this.mishaps.push({ kind: 'duplicated', at, nics: [record.nic, nic] })
+      this.mishaps.push({ kind: 'duplicated', id: record.id, at, nics: [record.nic, nic] })
       return 'duplicated'
     }
     record.heardBy.push(nic)
     if (!this.#newest.note(pair.number, record.flow, record.id)) {
       counts.reordered++
-      this.mishaps.push({ kind: 'reordered', at, nics: [record.nic, nic] })
+      this.mishaps.push({ kind: 'reordered', id: record.id, at, nics: [record.nic, nic] })
     }
     record.isUnmarked = record.ruling.dscp !== undefined && seen?.ip?.dscp !== record.ruling.dscp
     if (record.isUnmarked) counts.unmarked++
@@ -394,7 +394,7 @@ export class Judge {
     record.isStirred = true
     this.#count(record.made).leaked++
     this.#pairs.of(record.nic, to).reached++
-    this.mishaps.push({ kind: 'leaked', at, nics: [record.nic, to] })
+    this.mishaps.push({ kind: 'leaked', id: record.id, at, nics: [record.nic, to] })
     const leak = {
       ...witness(record),
       at,
@@ -467,7 +467,7 @@ export class Judge {
   }
 
   #noteLoss(record: Record, missed: string[]): void {
-    this.mishaps.push({ kind: 'lost', at: record.at, nics: [record.nic, ...missed] })
+    this.mishaps.push({ kind: 'lost', id: record.id, at: record.at, nics: [record.nic, ...missed] })
     if (this.losses.length >= WITNESSES) return
     const last = record.drops.at(-1)
     this.losses.push({

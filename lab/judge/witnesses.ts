@@ -28,6 +28,8 @@ export interface LossWitness extends Witness {
 /** Something that happened to a VM's frames, for the report of its moves. */
 export interface Mishap {
   kind: 'lost' | 'duplicated' | 'reordered' | 'leaked'
+  /** The frame's. */
+  id: number
   at: Nanoseconds
   nics: string[]
 }

@@ -1,0 +1,88 @@
+// What the failures that a schedule injects excuse, and nothing beyond: frames that nobody could have saved.
+
+import type { MigrationStatus } from '../../controller/model.ts'
+import { MILLISECOND, type Nanoseconds } from '../../runtime/clock.ts'
+
+/** While something was broken. */
+interface Failure {
+  from: Nanoseconds
+  /** Infinity while it lasts. */
+  to: Nanoseconds
+  /** The host that was gone; undefined where it was a link, whose own losses the judge knows. */
+  host: string | undefined
+  /** VMs that were there. */
+  vms: ReadonlySet<string>
+  /** Nothing was gone, but the host's switches could not be told where others go. */
+  isDeaf: boolean
+}
+
+export interface LostFrame {
+  /** When it was sent. */
+  at: Nanoseconds
+  /** Its sender, and who has not heard it. */
+  nics: readonly string[]
+}
+
+export class Excuses {
+  readonly #failures: Failure[] = []
+
+  /** Something breaks, and what is on its way since `from` may be lost with it; what is returned says until when. */
+  open(from: Nanoseconds, host?: string, vms: ReadonlySet<string> = new Set()): (to: Nanoseconds) => void {
+    return this.#add({ from, to: Infinity, host, vms, isDeaf: false })
+  }
+
+  /**
+   * The switches of a host, where `vms` run, lose the controller: what these say to a VM that moves meanwhile goes where it was,
+   * and is lost once nothing is there to send it on.
+   */
+  deaf(from: Nanoseconds, host: string, vms: ReadonlySet<string>): (to: Nanoseconds) => void {
+    return this.#add({ from, to: Infinity, host, vms, isDeaf: true })
+  }
+
+  #add(failure: Failure): (to: Nanoseconds) => void {
+    this.#failures.push(failure)
+    return (to) => {
+      failure.to = to
+    }
+  }
+
+  covers({ at, nics }: LostFrame, moves: readonly MigrationStatus[]): boolean {
+    const vms = nics.map((nic) => nic.slice(0, nic.indexOf(':')))
+    return this.#failures.some((failure) =>
+      failure.isDeaf ? isUntold(failure, vms, at, moves) : vms.some((vm) => covers(failure, vm, at, moves)),
+    )
+  }
+}
+
+function isUntold(
+  { from, to, vms }: Failure,
+  [sender, ...missed]: readonly string[],
+  at: Nanoseconds,
+  moves: readonly MigrationStatus[],
+): boolean {
+  if (at < from || at > to || sender === undefined || !vms.has(sender)) return false
+  return missed.every((vm) =>
+    moves.some(
+      ({ vm: moved, startedAt, endedAt = Infinity }) => moved === vm && startedAt <= to && endedAt + SLACK >= from,
+    ),
+  )
+}
+
+/** What is held for a guest that moves by the host that is gone, or on its way to the one of its places that is cut off, is gone too. */
+function covers(
+  { from, to, host, vms }: Failure,
+  vm: string,
+  at: Nanoseconds,
+  moves: readonly MigrationStatus[],
+): boolean {
+  if (at > to) return false
+  if (at >= from && vms.has(vm)) return true
+  return moves.some((move) => {
+    const { startedAt, endedAt = Infinity } = move
+    const concerns = move.vm === vm && (host === undefined || move.from === host || move.to === host)
+    return concerns && startedAt <= to && endedAt + SLACK >= from && at >= Math.min(from, startedAt - SLACK)
+  })
+}
+
+/** Instants of moves are kept over restarts in whole milliseconds. */
+const SLACK = 2 * MILLISECOND

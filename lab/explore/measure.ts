@@ -1,0 +1,98 @@
+// The state of things, as they are and not as anybody believes them to be: read from the switches themselves, and worked out from
+// what was asked for.
+
+import { compile } from '../../controller/reconcile/compile.ts'
+import { diff, type Difference } from '../../controller/reconcile/diff.ts'
+import { flowKey, type SwitchState } from '../../controller/reconcile/switch-state.ts'
+import { policyOf } from '../../controller/migration/policy.ts'
+import { LearnedAddresses } from '../../controller/network/learned.ts'
+import { buildView } from '../../controller/network/build-view.ts'
+import type { View } from '../../controller/network/view.ts'
+import type { Image } from '../../controller/state/image.ts'
+import type { Switch } from '../../datapath/switch.ts'
+import type { PortConfig } from '../../protocols/control/messages.ts'
+import type { Topology } from '../../topologies/topology.ts'
+
+/** What a controller could have told the switch. */
+export function stateOf(device: Switch): SwitchState {
+  return {
+    ports: portsOf(device),
+    meters: metersOf(device),
+    flows: new Map([...device.tables].map(({ spec }) => [flowKey(spec), spec])),
+  }
+}
+
+const portsOf = (device: Switch): Map<string, PortConfig> =>
+  new Map([...device.ports].filter(isOurs).map(({ name, config }) => [name, config]))
+
+const metersOf = (device: Switch) => new Map(device.meters.specs().map(({ meter, bands }) => [meter, bands]))
+
+const isOurs = ({ config: { type } }: { config: PortConfig }): boolean =>
+  type === 'vnic' || type === 'patch' || type === 'tunnel'
+
+/** The policy that the switch has for one vNIC's port, written so that it reads the same everywhere. */
+export function policyAt(device: Switch, nic: string, port: number): string {
+  const flows = new Map<string, SwitchState['flows'] extends ReadonlyMap<string, infer F> ? F : never>()
+  for (const { spec } of device.tables) flows.set(`${flows.size}`, spec)
+  return inOrder(policyOf({ ports: portsOf(device), meters: metersOf(device), flows }, nic, port))
+}
+
+/** The same whoever has written it: lines in JSON, members in alphabetical order. */
+const inOrder = (policy: string): string =>
+  policy
+    .split('\n')
+    .map((line) => (line.startsWith('{') || line.startsWith('[') ? JSON.stringify(JSON.parse(line, sorted)) : line))
+    .sort()
+    .join('\n')
+
+function sorted(_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  const entries = Object.entries(value).filter(([, part]) => part !== undefined)
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+/** By vNIC: the policy that its port is to have wherever its VM runs. */
+export function policiesOf(topology: Topology): Map<string, string> {
+  const view = buildView({ topology, moves: new Map(), learned: new LearnedAddresses() })
+  return new Map(
+    [...view.bindings].map(([nic, { home }]) => [nic, inOrder(policyOf(stateIn(view, home.switch), nic, home.port))]),
+  )
+}
+
+const stateIn = (view: View, name: string): SwitchState => compile(view.switches.get(name)!)
+
+/** What every switch is to have when all is done that `image` asks for. */
+export function statesOf(image: Image): Map<string, SwitchState> {
+  const view = buildView(image, undefined, image.assignments)
+  return new Map(
+    [...view.switches.keys()].map((name) => {
+      const compiled = stateIn(view, name)
+      const own = image.userFlows.get(name)
+      return [name, own === undefined ? compiled : { ...compiled, flows: new Map([...compiled.flows, ...own]) }]
+    }),
+  )
+}
+
+/** What is too much at a switch, and what is missing; undefined where nothing is. */
+export function departure(found: SwitchState, wanted: SwitchState): string | undefined {
+  const { removedPorts, addedPorts, changedPorts, ...rest } = diff(found, wanted)
+  const parts = [
+    ...removedPorts.map(({ name }) => `port ${name} is left`),
+    ...addedPorts.map(({ name }) => `port ${name} is missing`),
+    ...changedPorts.map(({ name, state }) => `port ${name} is not ${state} as it should be, or not on its network`),
+    ...counted(rest),
+  ]
+  return parts.length === 0 ? undefined : parts.join(', ')
+}
+
+type FlowsAndMeters = Omit<Difference, 'removedPorts' | 'addedPorts' | 'changedPorts'>
+
+function counted({ setFlows, removedFlows, setMeters, removedMeters }: FlowsAndMeters): string[] {
+  const counts: [number, string][] = [
+    [setFlows.length, 'flows are missing or not as they should be'],
+    [removedFlows.length, 'flows are left'],
+    [setMeters.size, 'meters are missing or not as they should be'],
+    [removedMeters.length, 'meters are left'],
+  ]
+  return counts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`)
+}

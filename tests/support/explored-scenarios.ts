@@ -1,0 +1,52 @@
+// Small scenarios to explore: traffic without a pause, and a guest that moves meanwhile.
+
+import { parseTopology } from '../../topologies/load.ts'
+import { MILLISECOND } from '../../runtime/clock.ts'
+import type { Scenario, Step } from '../../topologies/scenario.ts'
+
+interface Options {
+  type?: 'vlan' | 'vxlan'
+  /** Of the guest that moves. */
+  policy?: object
+  steps?: { at: number; step: Step }[]
+}
+
+/** A guest that only listens, on h1, and two that speak to it; the switch between the hosts learns addresses. */
+export function movingListener({ type = 'vlan', policy = {}, steps = [] }: Options = {}): Scenario {
+  const vm = (name: string, host: string, serial: number, own: object = {}) => {
+    const nic = { name: 'eth0', network: 'blue', mac: `02:00:00:00:00:0${serial}`, addresses: [`10.0.0.${serial}`] }
+    return { name, host, nics: [{ ...nic, policy: own }] }
+  }
+  const topology = parseTopology(
+    JSON.stringify({
+      version: 1,
+      name: 'moving-listener',
+      hosts: [1, 2, 3].map((number) => ({ name: `h${number}`, vtep: `192.0.2.${number}` })),
+      networks: [{ name: 'blue', type, segment: 10 }],
+      vms: [vm('listener', 'h1', 1, policy), vm('near', 'h1', 2), vm('far', 'h2', 3)],
+    }),
+    'moving-listener',
+  )
+  return {
+    name: 'moving-listener',
+    topology,
+    folder: '',
+    seed: 1,
+    expect: [],
+    timeline: [
+      { at: 0, step: toListener('far', 60) },
+      { at: 0, step: toListener('near', 30) },
+      { at: 10 * MILLISECOND, step: { type: 'migrate', vm: 'listener', to: 'h3', pause: 2 * MILLISECOND } },
+      ...steps,
+    ],
+  }
+}
+
+/** Over 60 ms. */
+const toListener = (from: string, count: number): Step => ({
+  type: 'send',
+  from,
+  frame: 'udp,dl_dst=02:00:00:00:00:01,tp_dst=7',
+  count,
+  rate: (count * 1000) / 60,
+})
