@@ -34,13 +34,15 @@ export class HoldQueue {
   #own: Kept[] = []
   #aheadBytes = 0
   #ownBytes = 0
-  #last = 0
+  /** Begins at the instant: after a restart of the switch its numbers are greater than any before, where its clock goes on. */
+  #last: number
   /** The last frame of each other switch that was taken over. */
   readonly #latest = new Map<string, number>()
   #timer: Timer | undefined
 
   constructor(options: HoldOptions) {
     this.#options = options
+    this.#last = options.clock.now()
   }
 
   get size(): number {
