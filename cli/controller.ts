@@ -1,7 +1,8 @@
-import { Command } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import type { Api } from '../controller/api/api.ts'
 import type { ServerOptions } from '../controller/api/server.ts'
 import { Controller } from '../controller/controller.ts'
+import { MILLISECOND } from '../runtime/clock.ts'
 import type { Endpoint } from '../runtime/endpoint.ts'
 import { formatEndpoint, LISTEN_SYNTAX, OPENFLOW_PORT } from '../runtime/endpoint.ts'
 import type { Log } from '../runtime/log.ts'
@@ -11,6 +12,7 @@ import { dial, listen } from '../runtime/sockets.ts'
 import { WallClock } from '../runtime/wall-clock.ts'
 import { loadTopology } from '../topologies/load.ts'
 import type { Topology } from '../topologies/topology.ts'
+import { DURATION_EXPECTED, parseDuration } from '../topologies/units.ts'
 import type { Address, ApiFlags } from './api-server.ts'
 import { addressOption, apiTerms, isLoopback, listenApi, withApiOptions } from './api-server.ts'
 import { certificatesOf } from './certificates.ts'
@@ -27,6 +29,8 @@ import { version } from './version.ts'
 interface Flags extends ApiFlags, LogFlags, StateFlags {
   listen?: Endpoint[]
   api: Address
+  /** Nanoseconds. */
+  drain: number
   json?: true
 }
 
@@ -47,9 +51,23 @@ export function controllerCommand(): Command {
     .addOption(addressOption('--api <address:port>'))
   withStateOptions(command, 'topology, flows, wires and migrations')
   return withLogOptions(withApiOptions(withTlsOptions(command, 'pssl and HTTPS')))
+    .addOption(drainOption())
     .option('--json', 'say as JSON when all is ready, and where')
     .option('--quiet', 'print nothing')
     .action(run)
+}
+
+const drainOption = () =>
+  new Option('--drain <time>', 'how long frames may be on their way between hosts; a move waits so long three times')
+    .argParser(time)
+    .default(2 * MILLISECOND, '2ms')
+
+function time(text: string): number {
+  try {
+    return parseDuration(text)
+  } catch {
+    throw new InvalidArgumentError(`expected ${DURATION_EXPECTED}`)
+  }
 }
 
 async function run(file: string | undefined, flags: Flags): Promise<void> {
@@ -68,7 +86,7 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
   // A state has a generation of its own, which grows also where the wall's clock has gone back.
   const kept = state === undefined ? { generationId: BigInt(Date.now()) } : { state }
   const dialMonitor = (place: Endpoint, signal: AbortSignal) => dial(place, undefined, signal)
-  const controller = new Controller({ clock, log: warn, probes: true, dialMonitor, ...kept })
+  const controller = new Controller({ clock, log: warn, probes: true, dialMonitor, drain: () => flags.drain, ...kept })
   const listeners: Listener[] = []
   let api: Api | undefined
   const operate = async () => {

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import { Lab } from '../../../lab/lab.ts'
 import { udpFrame } from '../../../protocols/packet/compose.ts'
-import { MILLISECOND, SECOND } from '../../../runtime/clock.ts'
+import { MILLISECOND, SECOND, sleep } from '../../../runtime/clock.ts'
 import { VirtualClock } from '../../../runtime/virtual-clock.ts'
 import { parseTopology } from '../../../topologies/load.ts'
 import { IP_1, IP_2, MAC_1, MAC_2 } from '../../support/frames.ts'
@@ -120,7 +120,7 @@ describe('counters', () => {
   test('have each frame once where a move is undone', async () => {
     const [, , after] = await traffic(async (lab, clock) => {
       const { id } = lab.controller.migrate({ vm: 'mover', to: 'h3', pause: 20 * MILLISECOND })
-      await clock.run(clock.now() + 15 * MILLISECOND)
+      await sleep(clock, 15 * MILLISECOND)
       expect(await lab.controller.abortMigration(id)).toMatchObject({ state: 'aborted' })
     })
     expect(after).toEqual([149, 200, 200])
