@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { seeded } from '../../runtime/random.ts'
 import { play, randomTalk, type Heard } from '../support/talking-guests.ts'
 
-const CASES = Number(process.env.CASES ?? 20)
+const CASES = Number(process.env.CASES ?? 12)
 const SEEDS = Array.from({ length: CASES }, (_, index) => index + 1)
 
 const told = { frames: 0, moves: 0, filtered: 0 }

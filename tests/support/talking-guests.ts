@@ -132,7 +132,7 @@ function randomNic(random: Random, index: number): object {
     addresses: [`10.0.0.${number(0)}`],
     ...(chance(random, 0.25) && { trunks: [{ tag: 7, network: other, addresses: [`10.0.1.${number(0)}`] }] }),
     policy: {
-      ...(chance(random, 0.8) && { securityGroups: groups }),
+      ...(chance(random, 0.8) && { securityGroups: groups, ...(chance(random, 0.2) && { deny: 'reject' }) }),
       // As much as any of them ever needs: frames are metered, and none is dropped for it.
       ...(chance(random, 0.3) && { ingressRate: '1Gbps', ingressBurst: '10Mb' }),
       ...(chance(random, 0.3) && { dscp: 1 + random.below(60) }),
