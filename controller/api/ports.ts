@@ -43,6 +43,17 @@ const Port = closed({
     egressMinimum: optional(count("What it may count on of its network's limit on the host. Bits a second.")),
     dscp: optional(count('DSCP put on what the VM sends.')),
     trustDscp: optional(flag('A DSCP that the guest has set stays.')),
+    securityGroups: optional(texts('Security groups; nothing is filtered where absent.')),
+    deny: optional(choice(['drop', 'reject'], 'What becomes of what they do not allow; drop where absent.')),
+    allowedAddressPairs: optional(
+      Type.Array(
+        closed({
+          prefix: text('Addresses.'),
+          mac: optional(text("MAC address that goes with them; the vNIC's own where absent.")),
+        }),
+        { description: 'What the vNIC may wear beside its own.' },
+      ),
+    ),
   }),
 })
 
