@@ -73,7 +73,7 @@ class Host {
   /** The guests that hear what guest `from` says. */
   hears(from: number, bytes: Uint8Array): number[] {
     const ends = this.device.receive(bytes, this.portOf(`vm${from}:eth0`))
-    return GUEST_NUMBERS.filter((guest) => ends.some((end) => end.startsWith(`${this.portOf(`vm${guest}:eth0`)}: `)))
+    return GUEST_NUMBERS.filter((one) => ends.some((end) => end.startsWith(`${this.portOf(`vm${one}:eth0`)}: `)))
   }
 }
 
@@ -99,9 +99,9 @@ class Evaluator {
 
   /** Those of `guests` that hear it. */
   hears(said: Saying, guests: readonly number[]): number[] {
-    const nicOf = (guest: number) => this.topology.vms[guest - 1]!.nics[0]!
+    const nicOf = (number: number) => this.topology.vms[number - 1]!.nics[0]!
     if (!this.#lets(nicOf(said.from), 'egress', said)) return []
-    return guests.filter((guest) => this.#lets(nicOf(guest), 'ingress', said))
+    return guests.filter((one) => this.#lets(nicOf(one), 'ingress', said))
   }
 
   #lets(nic: Nic, direction: 'ingress' | 'egress', said: Saying): boolean {
@@ -200,7 +200,7 @@ describe('what a vNIC hears', () => {
         const frame = frameOf(said)
         const isFlooded = random.below(10) === 0
         if (isFlooded) frame.set(BROADCAST)
-        const guests = isFlooded ? GUEST_NUMBERS.filter((guest) => guest !== said.from) : [said.to]
+        const guests = isFlooded ? GUEST_NUMBERS.filter((one) => one !== said.from) : [said.to]
         const expected = evaluator.hears(said, guests)
         heard += expected.length
         denied += guests.length - expected.length
