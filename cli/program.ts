@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { version } from './version.ts'
 import { EXIT_LEGEND, reportFailure } from './failure.ts'
+import { applyCommand } from './apply.ts'
 import { controllerCommand } from './controller.ts'
 import { flowCommand } from './flow.ts'
 import { statusCommand } from './status.ts'
@@ -46,6 +47,7 @@ function program(): Command {
     upCommand(),
     controllerCommand(),
     hostCommand(),
+    applyCommand(),
     statusCommand(),
     switchCommand(),
     traceCommand(),

@@ -25,6 +25,7 @@ import { buildView } from './network/build-view.ts'
 import { patchView } from './network/patch-view.ts'
 import { assignmentsOf } from './network/view.ts'
 import { Fleet } from './reconcile/fleet.ts'
+import type { Plan } from './plan.ts'
 import { greet } from './southbound/greeting.ts'
 import { checkIdentity } from './southbound/identity.ts'
 import { RemoteHost } from './southbound/remote-host.ts'
@@ -151,6 +152,11 @@ export class Controller {
    */
   apply(topology: Topology, by = LOCAL): Promise<void> {
     return this.#topologies.apply(topology, by)
+  }
+
+  /** What `apply` would do now. Changes nothing. */
+  plan(topology: Topology): Plan {
+    return this.#topologies.plan(topology)
   }
 
   /**

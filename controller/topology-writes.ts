@@ -9,6 +9,8 @@ import { Conflict } from './model.ts'
 import { adopt } from './network/adopt.ts'
 import { handedOver, segmentSteps } from './network/segments.ts'
 import type { Intent, View } from './network/view.ts'
+import type { Plan } from './plan.ts'
+import { planOf } from './plan.ts'
 import type { Fleet } from './reconcile/fleet.ts'
 import { NO_TOPOLOGY } from './state/image.ts'
 import { applying } from './state/operations.ts'
@@ -55,6 +57,12 @@ export class TopologyWrites {
         () => this.#change(topology),
       )
     })
+  }
+
+  /** What `apply` would do now. Changes nothing. */
+  plan(topology: Topology): Plan {
+    const { fleet, view } = this.#world
+    return planOf(view(), this.#adopted(topology), (name) => fleet.has(name) && fleet.reconciler(name).connected)
   }
 
   async #change(topology: Topology): Promise<void> {

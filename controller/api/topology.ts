@@ -5,9 +5,40 @@ import type { Topology } from '../../topologies/topology.ts'
 import { topologyToJson } from '../../topologies/write.ts'
 import type { Controller } from '../controller.ts'
 import type { Api } from './api.ts'
+import { choice, closed, count, flag, text, texts } from './schemas.ts'
 
 const { $schema: _, $id: __, ...written } = topologySchema
 const Written = Type.Unsafe<WrittenTopology>(written)
+
+const Changes = closed({
+  added: count('New.'),
+  changed: count('Other than before.'),
+  removed: count('Gone.'),
+})
+
+const PlanReport = closed({
+  unchanged: flag('Nothing is to be done.'),
+  objects: Type.Array(
+    closed({
+      kind: choice(['host', 'network', 'VM', 'vNIC', 'security group', 'address group'], 'What it is.'),
+      name: text('Its name.'),
+      change: choice(['added', 'changed', 'removed'], 'What becomes of it.'),
+      parts: texts('What of it is other than before, as the file names it.'),
+    }),
+    { description: 'What is other than in the topology that runs.' },
+  ),
+  switches: Type.Array(
+    closed({
+      switch: text('As h1/br-int.'),
+      connected: flag('It is there to be told.'),
+      flows: Changes,
+      ports: Changes,
+      meters: Changes,
+    }),
+    { description: 'What each switch would be told; those that would be told nothing are left out.' },
+  ),
+  notices: texts('What guests may notice.'),
+})
 
 /** Makes the network what a topology says, for whoever asked. */
 export type Apply = (topology: Topology, by: string) => Promise<void>
@@ -24,13 +55,38 @@ export function topologyRoutes(api: Api, controller: Controller, apply: Apply): 
     },
     async () => topologyToJson(controller.topology),
   )
-  void api.register(async (scope: Api) => putTopology(scope, controller, apply))
+  void api.register(async (scope: Api) => {
+    takeText(scope)
+    putTopology(scope, controller, apply)
+    planTopology(scope, controller)
+  })
 }
 
 /** Reads the body as text, so that mistakes are told with their line, all of them at once. */
-function putTopology(api: Api, controller: Controller, apply: Apply): void {
+function takeText(api: Api): void {
   api.removeContentTypeParser('application/json')
   api.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => done(null, body))
+}
+
+function planTopology(api: Api, controller: Controller): void {
+  api.post(
+    '/topology/plan',
+    {
+      config: { role: 'viewer' },
+      validatorCompiler: () => () => true,
+      schema: {
+        tags: ['topology'],
+        summary: 'What this topology would change',
+        description: 'Changes nothing. `PUT /topology` with the same body would do it, if nothing else happens before.',
+        body: Written,
+        response: { 200: PlanReport },
+      },
+    },
+    async ({ body }) => controller.plan(parseTopology(body as unknown as string, 'topology')),
+  )
+}
+
+function putTopology(api: Api, controller: Controller, apply: Apply): void {
   api.put(
     '/topology',
     {

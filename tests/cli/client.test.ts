@@ -57,6 +57,35 @@ describe('flow', () => {
   })
 })
 
+test('apply shows what a file would change, does it, and then has nothing to do', async () => {
+  const file = join(folder, 'wanted.json')
+  const running = (await ask(live.api, 'GET', '/topology')).body
+  const wanted = structuredClone(running)
+  wanted.networks[0].segment = 99
+  await writeFile(file, JSON.stringify(wanted))
+  const planned = await signalbox('apply', file, '--plan')
+  expect(planned).toMatchObject({ code: 0, stderr: '' })
+  expect(planned.stdout).toMatch(/^~ network \S+: segment$/m)
+  expect(planned.stdout).toMatch(/^h1\/br-int +\+\d+ ~\d+ -\d+/m)
+  expect((await ask(live.api, 'GET', '/topology')).body).toEqual(running)
+  const done = await signalbox('apply', file)
+  expect(done).toMatchObject({ code: 0, stderr: '' })
+  expect((await ask(live.api, 'GET', '/topology')).body.networks[0].segment).toBe(99)
+  expect(await signalbox('apply', file)).toMatchObject({ code: 0, stdout: 'Nothing changes.\n' })
+  await ask(live.api, 'PUT', '/topology', running)
+})
+
+test('apply of a file with mistakes says all of them and where, and changes nothing', async () => {
+  const file = join(folder, 'wrong.json')
+  await writeFile(
+    file,
+    '{ "version": 1, "name": "x", "hosts": [], "networks": [{ "name": "a", "type": "vlan", "segment": 5000 }] }',
+  )
+  const { code, stdout, stderr } = await signalbox('apply', file)
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+  expect(stderr).toContain('/networks/0/segment')
+})
+
 test('vm migrate waits for the end and tells of it; vm list shows where it is', async () => {
   const { code, stdout } = await signalbox('vm', 'migrate', 'web1', 'h2', '--pause', '5ms')
   expect(code).toBe(0)

@@ -47,6 +47,7 @@ const ROUTES = [
   'GET /switches/{host}/{bridge}/cache',
   'GET /metrics',
   'GET /trace',
+  'POST /topology/plan',
   'POST /trace',
 ]
 
