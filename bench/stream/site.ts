@@ -41,14 +41,20 @@ export type Joint = 'stream' | 'dgram'
 
 export class StreamSite {
   readonly #folder = mkdtempSync(join(tmpdir(), 'signalbox-stream-'))
+  readonly #node: readonly string[]
   readonly #children: ChildProcess[] = []
   #controller!: ChildProcess
   #traffic!: ChildProcess
   #words: string[] = []
   #url = ''
 
-  static async start(joint: Joint, rate: number, flows: number): Promise<StreamSite> {
-    const site = new StreamSite()
+  private constructor(node: readonly string[]) {
+    this.#node = node
+  }
+
+  /** `node`: what Node is told before the file that it runs. */
+  static async start(joint: Joint, rate: number, flows: number, node: readonly string[] = []): Promise<StreamSite> {
+    const site = new StreamSite(node)
     try {
       await site.#start()
       await site.#addFlows(flows)
@@ -68,10 +74,12 @@ export class StreamSite {
     const places = ['--listen', `ptcp:${control}:127.0.0.1`, '--api', `127.0.0.1:${api}`]
     this.#words = ['controller', '--state', join(this.#folder, 'state'), ...places, '--quiet']
     this.#controller = this.#keep(
-      spawn(process.execPath, [MAIN, ...this.#words, topology], { stdio: 'ignore', detached: true }),
+      spawn(process.execPath, [...this.#node, MAIN, ...this.#words, topology], { stdio: 'ignore', detached: true }),
     )
     const dial = ['--controller', `tcp:127.0.0.1:${control}`, '--vxlan-port', `${vxlan}`, '--quiet']
-    this.#keep(spawn(process.execPath, [MAIN, 'host', 'h1', ...dial], { stdio: 'ignore', detached: true }))
+    this.#keep(
+      spawn(process.execPath, [...this.#node, MAIN, 'host', 'h1', ...dial], { stdio: 'ignore', detached: true }),
+    )
     await this.settled()
   }
 
@@ -87,7 +95,7 @@ export class StreamSite {
 
   async #joinGuests(joint: Joint, rate: number): Promise<void> {
     const [from, to] = [await this.#join('a', joint), await this.#join('b', joint)]
-    this.#traffic = this.#keep(fork(TRAFFIC, { execArgv: process.execArgv, stdio: 'inherit', detached: true }))
+    this.#traffic = this.#keep(fork(TRAFFIC, { execArgv: [...this.#node], stdio: 'inherit', detached: true }))
     this.#order({ order: 'begin', from, to, rate })
     await once(this.#traffic, 'message')
   }
@@ -116,7 +124,9 @@ export class StreamSite {
     this.#controller.kill('SIGKILL')
     await gone
     const start = performance.now()
-    this.#controller = this.#keep(spawn(process.execPath, [MAIN, ...this.#words], { stdio: 'ignore', detached: true }))
+    this.#controller = this.#keep(
+      spawn(process.execPath, [...this.#node, MAIN, ...this.#words], { stdio: 'ignore', detached: true }),
+    )
     const ready = await this.#until(start, async () => (await this.#read('/switches')) !== undefined)
     const inSync = await this.settled(start)
     return { ready, inSync }
