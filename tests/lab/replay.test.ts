@@ -10,7 +10,7 @@ import { replay, type ReplayOptions } from '../../lab/replay.ts'
 import { ALL_TABLES } from '../../protocols/control/messages.ts'
 import { seeded } from '../../runtime/random.ts'
 import type { Scenario } from '../../topologies/scenario.ts'
-import { randomScenario } from '../support/random-scenarios.ts'
+import { addQueues, randomScenario } from '../support/random-scenarios.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'replay-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -48,6 +48,13 @@ describe('frames in company come to what they come to alone', () => {
     const alone = await outcome(scenario, { frameByFrame: true })
     expect(together.result.verdict.frames.delivered).toBeGreaterThan(0)
     expect(together).toEqual(alone)
+  })
+  test.each(SEEDS.slice(0, 8))('with queues, seed %i', async (seed) => {
+    const scenario = randomScenario(seeded(1000 + seed), folder)
+    addQueues(seeded(seed), scenario.topology)
+    const together = await outcome(scenario, {})
+    expect(together).toEqual(await outcome(scenario, { frameByFrame: true }))
+    expect(together.result.verdict.frames).toMatchObject({ leaked: 0, duplicated: 0 })
   })
   test('there were such frames', () => {
     expect(taken.mock.calls.length).toBeGreaterThan(SEEDS.length * 50)

@@ -61,6 +61,16 @@ function randomNetwork(random: Random, isQuiet: boolean): Topology {
   return topology
 }
 
+/** Some links and uplinks get queues, and some networks shared limits. */
+export function addQueues(random: Random, { hosts, fabric, networks }: Topology): void {
+  const queue = (dscps: number[], strict = false) => ({ dscps, strict, weight: 1 + random.below(5), limit: 20 })
+  for (const link of fabric.links)
+    if (link.bandwidth !== undefined && chance(random, 0.5)) link.queues = [queue([0], chance(random, 0.5)), queue([])]
+  for (const host of hosts) if (chance(random, 0.2)) host.uplink = { rate: 5e7, queues: [queue([46], true)] }
+  for (const network of networks)
+    if (chance(random, 0.3)) network.qos = { ingressRate: 3e7, ingressBurst: 3e5, egressRate: 4e7, egressBurst: 2e5 }
+}
+
 function randomCapture(random: Random, topology: Topology, isQuiet: boolean, isPcapng: boolean): Uint8Array {
   const parts: Uint8Array[] = []
   const sink = (bytes: Uint8Array) => void parts.push(bytes.slice())
