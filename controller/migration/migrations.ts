@@ -3,11 +3,11 @@
 import type { Host, Topology, Vm } from '../../topologies/topology.ts'
 import type { MigrationStatus, MoveRequest } from '../model.ts'
 import { Conflict, NotFound } from '../model.ts'
-import { attachmentsOf } from '../network/attachments.ts'
-import { hasBridgeFor, switchesOf } from '../../topologies/relocation.ts'
+import { switchesOf } from '../../topologies/relocation.ts'
 import type { MigrationRecord } from '../state/image.ts'
 import type { MigrationWorld } from './migration.ts'
 import { Migration } from './migration.ts'
+import { obstacle } from './preflight.ts'
 
 /** Ended ones that are remembered. */
 const REMEMBERED = 1000
@@ -148,15 +148,8 @@ export class Migrations {
 
   #checkPossible(topology: Topology, vm: Vm, host: Host): void {
     const from = named('host', topology.hosts, vm.host)
-    for (const nic of vm.nics) {
-      if (!hasBridgeFor(nic, from, host))
-        throw new Conflict(`${host.name} has no bridge '${nic.bridge}', on which ${nic.id} is`)
-      for (const { network: name } of attachmentsOf(nic)) {
-        const network = topology.networks.find((one) => one.name === name)
-        if (network?.type === 'vxlan' && host.vtep === undefined)
-          throw new Conflict(`${host.name} has no tunnel endpoint, and ${nic.id} is on the overlay '${name}'`)
-      }
-    }
+    const reason = obstacle(topology, vm, from, host)
+    if (reason !== undefined) throw new Conflict(reason)
     for (const name of [...switchesOf(vm, from, from), ...switchesOf(vm, from, host)])
       if (!this.#world.fleet.reconciler(name).connected) throw new Conflict(`${name} is not connected`)
   }

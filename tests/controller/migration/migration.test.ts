@@ -162,6 +162,35 @@ describe('what can not be', () => {
     await expect(fleet.settle(fleet.controller.apply({ ...topology, vms: [] }))).rejects.toThrow(Conflict)
   })
 
+  test.each([
+    ['b', undefined, "h3 has no uplink, and b:eth0 is on 'blue'"],
+    ['b', 1400, "frames of 'blue' need an mtu of 1500, and h3 has no such uplink"],
+    ['c', 1499, "frames of 'green' need an mtu of 1500, and h3 has no such uplink"],
+    ['c', 1500, undefined],
+  ])('includes a host that %s can not be reached at: uplink of %s', async (vm, mtu, problem) => {
+    const topology = threeHosts()
+    const link = (host: string, size: number) => ({
+      endpoints: [host, 'tor'] as [string, string],
+      delay: 0,
+      jitter: 0,
+      loss: 0,
+      mtu: size,
+      queue: 1000,
+    })
+    const links = [link('h1', 9000), link('h2', 9000), ...(mtu === undefined ? [] : [link('h3', mtu)])]
+    topology.fabric = { switches: [{ name: 'tor' }], links }
+    const fleet = await controlledFleet(topology)
+    const problemOf = () => {
+      try {
+        fleet.controller.migrate({ vm, to: 'h3' })
+        return undefined
+      } catch (error) {
+        return (error as Error).message
+      }
+    }
+    expect(problemOf()).toBe(problem)
+  })
+
   test('includes a destination that is away', async () => {
     const fleet = await controlledFleet(threeHosts())
     at(fleet, 'h2').hangUp()

@@ -1,0 +1,36 @@
+// Whether a VM can live at another host: asked before anything changes.
+
+import { hasBridgeFor } from '../../topologies/relocation.ts'
+import type { Host, Link, Network, Nic, Topology, Vm } from '../../topologies/topology.ts'
+import { attachmentsOf } from '../network/attachments.ts'
+
+/** What VXLAN over IPv4 puts before an Ethernet payload: the inner Ethernet header, VXLAN, UDP and IPv4 (RFC 7348 §5). */
+const TUNNEL_OVERHEAD = 14 + 8 + 8 + 20
+
+/** Why it can not; undefined where nothing is in the way. */
+export function obstacle(topology: Topology, vm: Vm, from: Host, to: Host): string | undefined {
+  for (const nic of vm.nics) {
+    if (!hasBridgeFor(nic, from, to)) return `${to.name} has no bridge '${nic.bridge}', on which ${nic.id} is`
+    const missing = networksOf(topology, nic).map((network) => unreachable(topology, nic, network, to))
+    const reason = missing.find((one) => one !== undefined)
+    if (reason !== undefined) return reason
+  }
+  return undefined
+}
+
+const networksOf = ({ networks }: Topology, nic: Nic): Network[] =>
+  attachmentsOf(nic).flatMap(({ network: name }) => networks.find((one) => one.name === name) ?? [])
+
+function unreachable({ fabric }: Topology, nic: Nic, network: Network, to: Host): string | undefined {
+  const isOverlay = network.type === 'vxlan'
+  if (isOverlay && to.vtep === undefined)
+    return `${to.name} has no tunnel endpoint, and ${nic.id} is on the overlay '${network.name}'`
+  // Without links, hosts share one switch that carries everything.
+  if (fabric.links.length === 0) return undefined
+  const uplinks = fabric.links.filter(({ endpoints }) => endpoints.includes(to.name))
+  if (uplinks.length === 0) return `${to.name} has no uplink, and ${nic.id} is on '${network.name}'`
+  const needed = network.mtu + (isOverlay ? TUNNEL_OVERHEAD : 0)
+  return uplinks.some(({ mtu }: Link) => mtu >= needed)
+    ? undefined
+    : `frames of '${network.name}' need an mtu of ${needed}, and ${to.name} has no such uplink`
+}
