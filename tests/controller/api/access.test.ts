@@ -172,6 +172,13 @@ describe('the log', () => {
     }, 5000)
   })
 
+  test('has the address of whoever came over IPv4 as such', async () => {
+    log.lines.length = 0
+    const headers = { authorization: `Bearer ${secretOf('ada')}` }
+    await live.api.inject({ method: 'DELETE', url: FLOWS, headers, remoteAddress: '::ffff:192.0.2.7' })
+    expect(audits()).toEqual([expect.objectContaining({ actor: 'ada', address: '192.0.2.7' })])
+  })
+
   test('names who asked also where a page from elsewhere is refused', async () => {
     log.lines.length = 0
     const answer = await ask('ada', { ...OPERATE[0]!, headers: { origin: 'http://elsewhere.example' } })
