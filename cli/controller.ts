@@ -9,20 +9,17 @@ import type { Log } from '../runtime/log.ts'
 import { NEWCOMER_LIMITS } from '../runtime/newcomers.ts'
 import type { Listener } from '../runtime/sockets.ts'
 import { dial, listen } from '../runtime/sockets.ts'
-import { WallClock } from '../runtime/wall-clock.ts'
-import { loadTopology } from '../topologies/load.ts'
 import type { Topology } from '../topologies/topology.ts'
 import { DURATION_EXPECTED, parseDuration } from '../topologies/units.ts'
 import type { Address, ApiFlags } from './api-server.ts'
-import { addressOption, apiTerms, isLoopback, listenApi, withApiOptions } from './api-server.ts'
-import { certificatesOf } from './certificates.ts'
+import { addressOption, isLoopback, listenApi, withApiOptions } from './api-server.ts'
+import { begin } from './beginning.ts'
 import type { LogFlags } from './log.ts'
-import { openLog, withLogOptions } from './log.ts'
+import { withLogOptions } from './log.ts'
 import { endpoint, repeatable } from './endpoint-option.ts'
 import { Superseded } from './failure.ts'
-import { onSignals } from './signals.ts'
 import type { StateFlags } from './state.ts'
-import { applyNamed, named, openState, withStateOptions } from './state.ts'
+import { applyNamed, named, withStateOptions } from './state.ts'
 import { withTlsOptions } from './tls-options.ts'
 import { version } from './version.ts'
 
@@ -71,18 +68,9 @@ function time(text: string): number {
 }
 
 async function run(file: string | undefined, flags: Flags): Promise<void> {
-  const topology = file === undefined ? undefined : await loadTopology(file)
-  const log = await openLog(flags)
-  const tls = certificatesOf(flags, log)
-  const terms = await apiTerms(flags.api.host, flags, log, tls)
-  const stopAsked = onSignals()
-  const clock = new WallClock()
+  const { topology, log, tls, terms, clock, state, stopAsked } = await begin(file, flags, flags.api.host)
   // The controller says only what somebody should look at.
   const warn = (line: string) => log.warn({}, line)
-  const state =
-    flags.state === undefined
-      ? undefined
-      : await openState(flags.state, topology, { clock, log, keep: flags.journalKeep })
   // A state has a generation of its own, which grows also where the wall's clock has gone back.
   const kept = state === undefined ? { generationId: BigInt(Date.now()) } : { state }
   const dialMonitor = (place: Endpoint, signal: AbortSignal) => dial(place, undefined, signal)

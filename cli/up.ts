@@ -5,17 +5,16 @@ import type { State } from '../controller/state/state.ts'
 import type { Lab } from '../lab/lab.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Address, ApiFlags } from './api-server.ts'
-import { addressOption, apiTerms, listenApi, withApiOptions } from './api-server.ts'
+import { addressOption, listenApi, withApiOptions } from './api-server.ts'
+import { begin } from './beginning.ts'
 import type { LogFlags } from './log.ts'
-import { openLog, withLogOptions } from './log.ts'
+import { withLogOptions } from './log.ts'
 import type { StateFlags } from './state.ts'
-import { applyNamed, named, openState, withStateOptions } from './state.ts'
-import { onSignals } from './signals.ts'
+import { applyNamed, named, withStateOptions } from './state.ts'
 import { withTlsOptions } from './tls-options.ts'
 import { version } from './version.ts'
 import { wallStopwatch } from '../runtime/stopwatch.ts'
-import { WallClock } from '../runtime/wall-clock.ts'
-import { loadTopology } from '../topologies/load.ts'
+import type { WallClock } from '../runtime/wall-clock.ts'
 import type { Topology } from '../topologies/topology.ts'
 
 interface Flags extends ApiFlags, LogFlags, StateFlags {
@@ -39,15 +38,7 @@ export function upCommand(): Command {
 }
 
 async function run(file: string | undefined, flags: Flags): Promise<void> {
-  const topology = file === undefined ? undefined : await loadTopology(file)
-  const log = await openLog(flags)
-  const terms = await apiTerms(flags.listen.host, flags, log)
-  const stopAsked = onSignals()
-  const clock = new WallClock()
-  const state =
-    flags.state === undefined
-      ? undefined
-      : await openState(flags.state, topology, { clock, log, keep: flags.journalKeep })
+  const { topology, log, terms, clock, state, stopAsked } = await begin(file, flags, flags.listen.host)
   try {
     const lab = await startLab(topology, state, { clock, seed: flags.seed, log, file: flags.state })
     const api = await serve(lab, terms)
