@@ -56,7 +56,7 @@ function checkSwitches({ lab, watch }: Ended, image: Image): void {
   for (const [name, { switch: device }] of lab.network.switches()) {
     const state = wanted.get(name)
     if (state === undefined) continue
-    const difference = departure(stateOf(device), state)
+    const difference = departure(stateOf(device, state), state)
     if (difference !== undefined) watch.break('in-sync', `at ${name}, ${difference}`)
   }
 }

@@ -13,10 +13,11 @@ import type { Switch } from '../../datapath/switch.ts'
 import type { PortConfig } from '../../protocols/control/messages.ts'
 import type { Topology } from '../../topologies/topology.ts'
 
-/** What a controller could have told the switch. */
-export function stateOf(device: Switch): SwitchState {
+/** What a controller could have told the switch; of ports that are the host's own, those that it is to have told of. */
+export function stateOf(device: Switch, wanted: SwitchState): SwitchState {
+  const told = [...device.ports].filter((port) => isOurs(port) || wanted.ports.has(port.name))
   return {
-    ports: portsOf(device),
+    ports: new Map(told.map(({ name, config }) => [name, config])),
     meters: metersOf(device),
     flows: new Map([...device.tables].map(({ spec }) => [flowKey(spec), spec])),
   }

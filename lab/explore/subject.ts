@@ -46,6 +46,8 @@ export class Subject {
   /** The frames of a step's capture that go in where things happen at these instants of the timeline. */
   framesFor({ at, step }: TimelineEntry, instants: readonly Nanoseconds[]): CaptureFrame[] {
     const frames = this.#captures.get(step)!
+    // Of a connection that is tracked each frame matters to those after it.
+    if (this.scenario.topology.securityGroups.length > 0) return [...frames]
     return framesNear(
       frames,
       instants.map((instant) => instant - at),

@@ -10,7 +10,7 @@ const SEEDS = 1000
 test.each([...OBVIOUS_FAULTS, ...SUBTLE_FAULTS])(
   '$what: a schedule shows it',
   async ({ planted, scenario = movingListener }) => {
-    const found = await firstThatShows(scenario(), planted, SEEDS)
+    const found = await firstThatShows(await scenario(), planted, SEEDS)
     expect(found?.broken).toBeDefined()
   },
 )

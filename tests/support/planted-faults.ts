@@ -1,5 +1,6 @@
 // Faults that are planted between controller, switches and store, each by somebody who stands there and does not do his part.
 
+import { fileURLToPath } from 'node:url'
 import { Controller, type ControllerOptions } from '../../controller/controller.ts'
 import { drawSchedule } from '../../lab/explore/draw.ts'
 import { profileOf } from '../../lab/explore/explore.ts'
@@ -8,6 +9,7 @@ import { Subject } from '../../lab/explore/subject.ts'
 import type { Hypervisor } from '../../controller/model.ts'
 import type { Envelope, MessageOf } from '../../protocols/control/messages.ts'
 import type { Store } from '../../runtime/store.ts'
+import { loadScenarioOrTopology } from '../../topologies/load.ts'
 import type { Scenario } from '../../topologies/scenario.ts'
 import { movingListener } from './explored-scenarios.ts'
 import { type Change, tampering, type Tampering } from './tampering.ts'
@@ -33,32 +35,6 @@ function hasty(): Tampering {
       return [envelope]
     },
     up: (envelope) => (answered.delete(envelope.xid) ? [] : [envelope]),
-  }
-}
-
-/** What a bundle takes away goes in a bundle of its own, a while ahead of what it adds. */
-function removesFirst(): Tampering {
-  const added = new Map<number, Envelope[]>()
-  const isRemoval = ({ message }: Envelope) =>
-    message.type === 'bundleAdd' && message.message.type === 'flowMod' && message.message.command === 'delete-strict'
-  return {
-    down: (envelope) => {
-      const { xid, message } = envelope
-      if (message.type === 'bundleAdd') {
-        added.set(message.bundle, [...(added.get(message.bundle) ?? []), envelope])
-        return []
-      }
-      if (message.type !== 'bundleControl' || message.command !== 'commit') return [envelope]
-      const all = added.get(message.bundle) ?? []
-      const removals = all.filter(isRemoval)
-      const own = (command: 'open' | 'commit') => ({ xid: 0, message: { ...message, bundle: 1e6, command } })
-      const renumbered = removals.map(({ message: one }) => ({
-        xid: 0,
-        message: { ...one, bundle: 1e6 } as Envelope['message'],
-      }))
-      return [own('open'), ...renumbered, own('commit'), ...all.filter((one) => !isRemoval(one)), { xid, message }]
-    },
-    up: (envelope) => ('bundle' in envelope.message && envelope.message.bundle === 1e6 ? [] : [envelope]),
   }
 }
 
@@ -103,7 +79,7 @@ function forgetful(options: ControllerOptions): Controller {
 export interface Fault {
   what: string
   planted: Interposed
-  scenario?: () => Scenario
+  scenario?: () => Scenario | Promise<Scenario>
 }
 
 /** Schedules show them that need to go one certain way. */
@@ -114,7 +90,6 @@ export const SUBTLE_FAULTS: Fault[] = [
     planted: { makeController: (options) => new Controller({ ...options, drain: () => 0 }) },
   },
   { what: 'a port is open before its policy is there', planted: down(opensEarly) },
-  { what: 'what is to go goes before what is to come', planted: { interpose: tampering(removesFirst) } },
   {
     what: 'what a switch has is not read back',
     planted: {
@@ -125,6 +100,8 @@ export const SUBTLE_FAULTS: Fault[] = [
   { what: 'the guest is not started again where a move was aborted', planted: { makeController: forgetful } },
 ]
 
+const WEB_TIER = fileURLToPath(new URL('../../topologies/examples/stateful-web-tier.json', import.meta.url))
+
 /** Any run shows them. */
 export const OBVIOUS_FAULTS: Fault[] = [
   { what: 'held frames are delivered twice', planted: down(replacing('deliverFrames', deliveredTwice)) },
@@ -134,6 +111,13 @@ export const OBVIOUS_FAULTS: Fault[] = [
     what: 'limits do not keep their level',
     planted: down(replacing('installVnicState', () => [])),
     scenario: throttled,
+  },
+  {
+    what: 'connections are forgotten',
+    planted: down(
+      replacing('installVnicState', ({ connections: _forgotten, ...state }) => [{ ...state, connections: [] }]),
+    ),
+    scenario: () => loadScenarioOrTopology(WEB_TIER),
   },
 ]
 

@@ -38,7 +38,7 @@ test('a seed always gives the same run', async () => {
 })
 
 test.each(OBVIOUS_FAULTS)('$what: it is found', async ({ planted, scenario = movingListener }) => {
-  expect((await firstThatShows(scenario(), planted, 1))?.broken).toBeDefined()
+  expect((await firstThatShows(await scenario(), planted, 1))?.broken).toBeDefined()
 })
 
 test('the destination may be cut off at any moment of a move: what it was told is done, what it says is lost', async () => {
