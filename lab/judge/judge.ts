@@ -469,7 +469,8 @@ export class Judge {
   #noteLoss(record: Record, missed: string[]): void {
     this.mishaps.push({ kind: 'lost', id: record.id, at: record.at, nics: [record.nic, ...missed] })
     if (this.losses.length >= WITNESSES) return
-    const last = record.drops.at(-1)
+    // A copy that came where nobody is to hear it is not what was missed.
+    const last = record.drops.findLast(({ reason }) => reason !== 'no_recipient') ?? record.drops.at(-1)
     this.losses.push({
       ...witness(record),
       missed,
