@@ -334,7 +334,7 @@ export class Lab {
 
   #heardInCompany(nic: string, frame: FrameHandle): void {
     const arena = this.#arena
-    if (!this.judge.heardInCompany(arena.id[frame]!, nic)) return this.#heard(nic, frame)
+    if (!this.judge.heardInCompany(arena.id[frame]!, nic, this.#instantOf(frame))) return this.#heard(nic, frame)
     const start = arena.offset[frame]!
     this.digest.delivery(this.#instantOf(frame), nic, arena.view, start, start + arena.length[frame]!)
     // Nobody follows it any more.

@@ -149,7 +149,7 @@ export class Judge {
   }
 
   /** A frame in company is heard. True where that is all that comes of it; else it is to be told as of any other. */
-  heardInCompany(id: number, nic: string): boolean {
+  heardInCompany(id: number, nic: string, at: Nanoseconds): boolean {
     const frames = this.#steady
     if (!frames.has(id)) return false
     const place = frames.placeOf(id)
@@ -159,7 +159,7 @@ export class Judge {
     pair.reached++
     if (!this.#newest.note(pair.number, flow, id)) {
       this.frames.reordered++
-      this.mishaps.push({ kind: 'reordered', id, at: frames.instants[place]!, nics: [sender, nic] })
+      this.mishaps.push({ kind: 'reordered', id, at, nics: [sender, nic] })
     }
     if (isUnmarked) this.frames.unmarked++
     if (isDue) {

@@ -295,7 +295,7 @@ describe('frames of steady kinds', () => {
       const event = random.below(10)
       let isGone = event !== 7 && random.below(20) > 0
       if (event < 6) {
-        const isAll = together.heardInCompany(id, kind.hearer)
+        const isAll = together.heardInCompany(id, kind.hearer, at)
         if (isAll) inCompany++
         else together.heard(id, kind.hearer, at, kind.bytes)
         alone.heard(id, kind.hearer, at, kind.bytes)
