@@ -57,6 +57,11 @@ export class Injector {
     lab.dial(name)
   }
 
+  /** Resolves when the switches of all hosts are there, and as they should be: an acknowledged topology waits for none that is away. */
+  async whole(): Promise<void> {
+    for (const { name } of this.#on.lab.controller.topology.hosts) await this.#whole(name)
+  }
+
   /** Nothing new begins. Resolves when all is over that has begun. */
   async stop(): Promise<void> {
     this.#stopped = true

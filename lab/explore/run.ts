@@ -152,6 +152,7 @@ class Run {
   async #play(): Promise<void> {
     const { scenario } = this.#subject
     await this.#user.apply(scenario.topology)
+    await this.#injector.whole()
     this.#startEvents = this.#happenings.count
     this.#start = this.#clock.now()
     this.#injector.begin()
