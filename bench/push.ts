@@ -23,6 +23,9 @@ const PORTS_A_HOST = 20
 /** Each is on 100 hosts. */
 const NETWORKS = 200
 const ROUNDS = 200
+/** Until what a change runs through is compiled. */
+const WARM_UP = 100
+const GROUP = 5000
 
 const WHERE = `${HOSTS.toLocaleString('en')} hosts, ${(HOSTS * PORTS_A_HOST).toLocaleString('en')} ports, ${NETWORKS} networks`
 const FULL = `push: full compile, ${WHERE}`
@@ -34,8 +37,21 @@ export const pushBenches: readonly Bench[] = [
   { name: BARRIER, rows: barrierRows },
 ]
 
-const manyHosts = (hosts: number, networks: number): Topology =>
-  shapeTopology(`single,${hosts}`, { vmsPerHost: PORTS_A_HOST, networks, type: 'vxlan' })
+/** The first VMs are in a group whose members may speak with each other. */
+function manyHosts(hosts: number, networks: number): Topology {
+  const topology = shapeTopology(`single,${hosts}`, { vmsPerHost: PORTS_A_HOST, networks, type: 'vxlan' })
+  const inside = { direction: 'ingress', ethertype: 'IPv4', remote: { kind: 'group', group: 'web' } } as const
+  return {
+    ...topology,
+    securityGroups: [{ name: 'web', stateful: true, onRuleRemoval: 'cut', rules: [inside] }],
+    vms: topology.vms.map((vm, index) => (index < GROUP ? inGroup(vm) : vm)),
+  }
+}
+
+const inGroup = (vm: Vm): Vm => ({
+  ...vm,
+  nics: vm.nics.map((nic): Nic => ({ ...nic, policy: { ...nic.policy, securityGroups: ['web'] } })),
+})
 
 /** What the controller does between hearing of a change and having the messages, by hand. */
 class Plant {
@@ -109,6 +125,13 @@ const CHANGES: [string, Step][] = [
     },
   ],
   ['a stage of a move', stageOfMove],
+  [
+    `a member more of a group of ${GROUP.toLocaleString('en')}`,
+    (intent, round) => {
+      const vm = intent.topology.vms[GROUP + ((round * 7919) % (HOSTS * PORTS_A_HOST - GROUP))]!
+      return amended(intent, vm, inGroup(vm))
+    },
+  ],
   ['detach', (intent, round) => ({ ...intent, topology: without(intent.topology, vmAt(intent, round)) })],
 ]
 
@@ -126,12 +149,13 @@ const without = (topology: Topology, vm: Vm): Topology => ({
   vms: topology.vms.filter((one) => one !== vm),
 })
 
-/** Changes one port after another; that of which the row tells is a change that is not the first of its kind. */
+/** Changes one port after another. */
 function changeRows(plant: Plant, name: string, change: Step): Row[] {
   const figures: number[] = []
   const touched: number[] = []
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < WARM_UP + ROUNDS; round++) {
     const result = plant.become(change(plant.view.intent, round))
+    if (round < WARM_UP) continue
     figures.push(result.milliseconds)
     touched.push(result.touched)
   }
