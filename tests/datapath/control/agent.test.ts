@@ -401,7 +401,7 @@ describe('frames', () => {
     const frames = parts.flatMap((part) => part.frames)
     expect(frames.map(({ id }) => id)).toEqual([1n, 2n, 3n])
     expect(arena.live).toBe(3)
-    one.send({ type: 'forgetFrames', port: 'source', upTo: 3 })
+    one.send({ type: 'forgetFrames', port: 'source', upTo: frames.at(-1)!.sequence })
     await one.barrier()
     expect(arena.live).toBe(0)
     const moved = frames.map((frame) => ({ ...frame, origin: 'elsewhere' }))
