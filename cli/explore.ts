@@ -16,6 +16,8 @@ import { ScheduleProgress } from './schedule-progress.ts'
 /** Told to stop a second time, the process ends on the spot; as shells have it for one that Ctrl-C ended. */
 const EXIT_INTERRUPTED = 130
 const DEFAULT_SEEDS = 1000
+/** Two signals within so many milliseconds are of one key. */
+const SAME_KEY = 300
 
 interface Flags {
   seeds: number
@@ -66,8 +68,11 @@ async function run(file: string, flags: Flags): Promise<void> {
 async function exploreAll(subject: Subject, flags: Flags): Promise<void> {
   const progress = new ScheduleProgress(process.stderr, flags.quiet !== true, flags.seeds)
   let wanted = true
+  let askedAt = 0
   const interrupted = () => {
-    if (!wanted) process.exit(EXIT_INTERRUPTED)
+    // Whoever started this process may pass the same key on once more.
+    if (!wanted && performance.now() - askedAt > SAME_KEY) process.exit(EXIT_INTERRUPTED)
+    if (wanted) askedAt = performance.now()
     wanted = false
   }
   process.on('SIGINT', interrupted)
