@@ -20,9 +20,9 @@ export interface QemuOptions {
   placeOf: (vm: string, host: string) => GuestPlace | undefined
 }
 
-/** How long QEMU has to answer at all. */
+/** How long QEMU has to be reached, and to greet. */
 const PATIENCE = 5 * SECOND
-/** How long it has to carry over what is left of a guest that stands still, and to take that back. */
+/** How long it has to carry over what is left of a guest that stands still, and to take that back; it may answer nothing in the meantime. */
 const LONGEST_END = 30 * SECOND
 /** After how long it is asked again where it has said nothing. */
 const AGAIN = 50 * MILLISECOND
@@ -141,7 +141,7 @@ export class Qemu implements Hypervisor {
     let monitor: Qmp
     try {
       channel = await dial(parseEndpoint(qmp), attempt.signal)
-      monitor = await Qmp.greet(channel)
+      monitor = await Qmp.greet(channel, { clock, patience: LONGEST_END })
     } catch (error) {
       const busy = channel === undefined ? '' : '; does somebody else speak with it?'
       throw new Error(`no QEMU answers at ${qmp}: ${(error as Error).message}${busy}`, { cause: error })

@@ -24,6 +24,8 @@ export class FakeQemu {
   /** How the last of it ends. */
   ending: 'completed' | 'failed' = 'completed'
   readonly commands: string[] = []
+  /** Lines in place of the answers to some commands; nothing is said where one is empty. */
+  readonly instead = new Map<string, string>()
   readonly #clock: Clock
   readonly #others: () => readonly FakeQemu[]
   readonly #monitors = new Set<Channel>()
@@ -50,6 +52,8 @@ export class FakeQemu {
 
   #answer(monitor: Channel, { execute, arguments: given, id }: Command): void {
     if (!execute.startsWith('query') && execute !== 'qmp_capabilities') this.commands.push(execute)
+    const line = this.instead.get(execute)
+    if (line !== undefined) return line === '' ? undefined : monitor.send(Buffer.from(`${line}\r\n`))
     try {
       say(monitor, { return: this.#carryOut(execute, given), id })
     } catch (error) {

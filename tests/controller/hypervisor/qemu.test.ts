@@ -106,6 +106,28 @@ describe('QEMU as the hypervisor of a move', () => {
     expect([...gone.source.commands, ...busy.source.commands]).toEqual([])
   })
 
+  test('a QEMU that stops answering ends the step, and another may follow', async () => {
+    const { clock, source, qemu, move, run, running } = world()
+    source.instead.set('query-migrate', '')
+    await expect(run(qemu.pause('web', move))).rejects.toThrow('has not answered query-migrate within 30 s')
+    expect(clock.now()).toBeLessThan(31_000 * MILLISECOND)
+    source.instead.clear()
+    await run(qemu.resume('web', 'h1', move))
+    expect(running()).toEqual([true, false])
+  })
+
+  test.each(['1', 'null', '[]', '"QMP"', '{"error"'])('whoever says %s is hung up on', async (line) => {
+    const { source, qemu, move, run } = world()
+    source.instead.set('migrate', line)
+    await expect(run(qemu.pause('web', move))).rejects.toThrow(`has said what is no object of QMP: ${line}`)
+  })
+
+  test.each(['null', '{}', '1'])('an error of %s is a refusal', async (error) => {
+    const { source, qemu, move, run } = world()
+    source.instead.set('qmp_capabilities', `{"error":${error},"id":1}`)
+    await expect(run(qemu.resume('web', 'h1', move))).rejects.toThrow('it refuses, and does not say why')
+  })
+
   test('leaves alone who is not known', async () => {
     const { source, qemu, move, run } = world()
     await run(qemu.pause('other', move))
