@@ -195,9 +195,13 @@ class TapWire implements Wire {
   }
 
   #makeAgain(): void {
+    let file: number | undefined
     try {
-      this.#take(openDevice(this.#native, this.#spec))
+      file = openDevice(this.#native, this.#spec)
+      this.#take(file)
     } catch (error) {
+      if (this.#device !== undefined) this.#let()
+      else if (file !== undefined) closeSync(file)
       const problem = error instanceof Error ? error.message : String(error)
       this.#makeLater()
       if (problem === this.problem) return
