@@ -101,9 +101,14 @@ export class Learner {
     while (this.#news !== undefined) {
       const learned = this.#news
       this.#news = undefined
-      this.#world.amend({ learned })
-      this.#world.writes.saveLater()
-      await this.#world.fleet.push().catch((error: unknown) => this.#world.log(String(error)))
+      // What goes wrong with one piece of news must not keep the next from being told.
+      try {
+        this.#world.amend({ learned })
+        this.#world.writes.saveLater()
+        await this.#world.fleet.push()
+      } catch (error) {
+        this.#world.log(String(error))
+      }
     }
     this.#telling = false
   }
