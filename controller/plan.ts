@@ -125,7 +125,7 @@ function noticesOfNetwork(before: Network | undefined, after: Network, steps: nu
   const way = steps > 1 ? `, in ${steps} steps because a segment changes hands` : ''
   const from = `${before.type} ${before.segment ?? ''}`.trim()
   return [
-    `${after.name} goes from ${from} to ${`${after.type} ${after.segment ?? ''}`.trim()}${way}; no frame is lost by that`,
+    `${after.name} goes from ${from} to ${`${after.type} ${after.segment ?? ''}`.trim()}${way}; no frame is given to another network, and none is lost while all switches are connected`,
   ]
 }
 
