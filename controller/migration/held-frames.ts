@@ -18,6 +18,8 @@ class Collected {
   frames: HeldFrame[] = []
   /** Of each switch: the last that it kept of its own. */
   readonly last = new Map<string, number>()
+  /** Of each switch: the last of `frames` that it kept, itself or as a copy. What it keeps later goes behind. */
+  readonly #tails = new Map<string, HeldFrame>()
   readonly #known = new Set<string>()
   /** By what a frame is: those of which no second copy has come yet, as a flood that reached both places brings. */
   readonly #single = new Map<string, HeldFrame[]>()
@@ -38,7 +40,9 @@ class Collected {
       if (copy !== undefined) anchors.set(frame, copy)
       else fresh.push(frame)
     }
-    this.frames = merged(this.frames, kept, new Set(fresh), anchors)
+    const { frames, tail } = merged(this.frames, kept, new Set(fresh), anchors, this.#tails.get(at))
+    this.frames = frames
+    if (tail !== undefined) this.#tails.set(at, tail)
     for (const frame of fresh) this.#note(frame)
     return fresh.length
   }
@@ -73,8 +77,8 @@ export class HeldFrames {
   readonly #vm: Vm
   readonly #switchOf: (nic: Nic, host: string) => string
   readonly #collected: Map<string, Collected>
-  /** By switch and vNIC: how many frames of those in order it has been handed. */
-  readonly #handed = new Map<string, number>()
+  /** By switch and vNIC: the frames that it has been handed. Later ones may have their places among them. */
+  readonly #handed = new Map<string, Set<HeldFrame>>()
 
   /** `switchOf` says on which switch of a host a vNIC has its port. */
   constructor(fleet: Fleet, vm: Vm, switchOf: (nic: Nic, host: string) => string) {
@@ -106,8 +110,10 @@ export class HeldFrames {
       const remote = this.#remoteAt(host, nic)
       const { frames, last } = this.#collected.get(nic.id)!
       const key = `${remote.name} ${nic.id}`
-      await remote.deliverFrames(nic.id, frames.slice(this.#handed.get(key)), last.get(remote.name) ?? 0)
-      this.#handed.set(key, frames.length)
+      const handed = this.#handed.get(key)
+      const left = handed === undefined ? frames : frames.filter((frame) => !handed.has(frame))
+      await remote.deliverFrames(nic.id, left, last.get(remote.name) ?? 0)
+      this.#handed.set(key, new Set(frames))
     }
   }
 
@@ -124,26 +130,32 @@ export class HeldFrames {
   }
 }
 
-/** `fresh` of `kept` go ahead of the next frame of `before` that is among `kept`, itself or as a copy, or behind all. */
+/**
+ * `fresh` of `kept` go ahead of the next frame of `before` that is among `kept`, itself or as a copy, or behind all. One that would
+ * put them ahead of what their switch kept earlier, up to `tail`, does not count: floods may have crossed.
+ */
 function merged(
   before: HeldFrame[],
   kept: readonly HeldFrame[],
   fresh: ReadonlySet<HeldFrame>,
   anchors: ReadonlyMap<HeldFrame, HeldFrame>,
-): HeldFrame[] {
+  tail: HeldFrame | undefined,
+): { frames: HeldFrame[]; tail: HeldFrame | undefined } {
   const places = new Map(before.map((frame, index) => [keyOf(frame), index]))
   const ahead = new Map<number, HeldFrame[]>()
+  let last = tail === undefined ? -1 : places.get(keyOf(tail))!
   let waiting: HeldFrame[] = []
   for (const frame of kept) {
     const place = places.get(keyOf(anchors.get(frame) ?? frame))
     if (fresh.has(frame)) waiting.push(frame)
-    else if (place !== undefined && waiting.length > 0) {
-      ahead.set(place, [...(ahead.get(place) ?? []), ...waiting])
+    else if (place !== undefined && place > last) {
+      last = place
+      if (waiting.length > 0) ahead.set(place, waiting)
       waiting = []
     }
   }
-  if (ahead.size === 0) return [...before, ...waiting]
-  return [...before.flatMap((frame, index) => [...(ahead.get(index) ?? []), frame]), ...waiting]
+  const ordered = ahead.size === 0 ? before : before.flatMap((frame, index) => [...(ahead.get(index) ?? []), frame])
+  return { frames: [...ordered, ...waiting], tail: waiting.at(-1) ?? before[last] }
 }
 
 const keyOf = ({ origin, sequence }: HeldFrame): string => `${origin} ${sequence}`
