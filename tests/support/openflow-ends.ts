@@ -17,6 +17,8 @@ export class RawChannel implements Channel {
   readonly sent: Uint8Array[] = []
   closed = false
   readonly #reader = new MessageReader()
+  /** Put off to a later turn. */
+  readonly #put: (() => void)[] = []
 
   send(bytes: Uint8Array): void {
     if (!this.closed) this.sent.push(...this.#reader.push(bytes.slice()).map((message) => message.slice()))
@@ -27,7 +29,13 @@ export class RawChannel implements Channel {
   resume(): void {}
 
   later(work: () => void): void {
-    setImmediate(work)
+    this.#put.push(work)
+    setImmediate(() => this.goOn())
+  }
+
+  /** Does at once what was put off to a later turn. */
+  goOn(): void {
+    for (let work = this.#put.shift(); work !== undefined; work = this.#put.shift()) work()
   }
 
   close(): void {

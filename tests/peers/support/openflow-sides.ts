@@ -263,6 +263,7 @@ class OurSide {
       ask: (messages: readonly Uint8Array[]) => {
         for (const message of messages) {
           channel.onData(message)
+          channel.goOn()
           this.#publish()
         }
         return taken(channel, (message) => !isRemoval(message))
@@ -274,6 +275,7 @@ class OurSide {
   ask(messages: readonly Uint8Array[]): Answer {
     for (const message of messages) {
       this.#channel.onData(message)
+      this.#channel.goOn()
       this.#publish()
     }
     return this.#answer(this.#switch.heard())
