@@ -308,12 +308,19 @@ function turnedBy(step: Step): LeftOut['turned'] {
   return { port: step.port, up: !step.flags.down }
 }
 
-const linesOf = (messages: readonly Uint8Array[], left: LeftOut): string[] =>
-  messages.flatMap((bytes) => {
+function linesOf(messages: readonly Uint8Array[], left: LeftOut): string[] {
+  /** Of a reply that is not whole yet. */
+  const flows: string[] = []
+  return messages.flatMap((bytes) => {
     if (bytes[1] === ERROR) return [told(bytes)]
     const { message } = decodeOpenFlow(bytes)
-    return message.type === 'portStatus' && isLeftOut(message, left) ? [] : printed(bytes, message, left)
+    if (message.type === 'flowStatisticsReply') {
+      flows.push(...message.flows.map((flow) => flowLine(flow, left)))
+      return message.more ? [] : flows.splice(0).toSorted()
+    }
+    return message.type === 'portStatus' && isLeftOut(message, left) ? [] : printed(bytes, message)
   })
+}
 
 const isLeftOut = ({ reason, port }: MessageOf<'portStatus'>, { newPort, turned }: LeftOut): boolean =>
   reason === 'modify' &&
@@ -328,14 +335,13 @@ function portsIn(bytes: Uint8Array): readonly PortDescription[] {
   return message?.type === 'portDescriptionReply' ? message.ports : []
 }
 
-function printed(bytes: Uint8Array, message: Message, left: LeftOut): string[] {
+const flowLine = (flow: FlowStatistics, left: LeftOut) =>
+  `flow ${printFlow(flow)} ${left.counts ? '' : countsOf(flow)} ${text(flow.flags)}`
+
+function printed(bytes: Uint8Array, message: Message): string[] {
   switch (message.type) {
     case 'packetIn':
       return [told(bytes)]
-    case 'flowStatisticsReply':
-      return message.flows
-        .map((flow) => `flow ${printFlow(flow)} ${left.counts ? '' : countsOf(flow)} ${text(flow.flags)}`)
-        .toSorted()
     case 'portDescriptionReply':
       return message.ports.map(portLine).toSorted()
     case 'flowMonitorReply':
