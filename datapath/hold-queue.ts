@@ -23,6 +23,8 @@ export interface Kept {
 export interface HoldOptions {
   arena: FrameArena
   clock: Clock
+  /** Its frames are numbered from here on; the clock's instant where absent. */
+  first?: number
   /** One was kept for too long. The receiver owns it. */
   expired: (frame: FrameHandle) => void
 }
@@ -34,7 +36,7 @@ export class HoldQueue {
   #own: Kept[] = []
   #aheadBytes = 0
   #ownBytes = 0
-  /** Begins at the instant: after a restart of the switch its numbers are greater than any before, where its clock goes on. */
+  /** Begins with an instant: after a restart of the switch its numbers are greater than any before, so that none is taken for another. */
   #last: number
   /** The last frame of each other switch that was taken over. */
   readonly #latest = new Map<string, number>()
@@ -42,7 +44,7 @@ export class HoldQueue {
 
   constructor(options: HoldOptions) {
     this.#options = options
-    this.#last = options.clock.now()
+    this.#last = options.first ?? options.clock.now()
   }
 
   get size(): number {

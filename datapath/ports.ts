@@ -87,6 +87,8 @@ export class PortTable {
   readonly tunnels = new TunnelTable()
   /** Where frames wait that ports may not send yet. */
   readonly shaping: Shaping
+  /** Where a port made now begins to number what it keeps: beyond all that one of its name may have given out. The clock where absent. */
+  numberFrom: (() => number) | undefined
   readonly #arena: FrameArena
   readonly #clock: Clock
   readonly #events: PortEvents
@@ -269,6 +271,7 @@ export class PortTable {
 
   #make(config: PortConfig): MutablePort {
     const expired = (frame: FrameHandle) => this.#events.discard(port, frame, 'hold_overflow')
+    const first = this.numberFrom?.()
     const port: MutablePort = {
       number: config.number,
       name: config.name,
@@ -277,7 +280,7 @@ export class PortTable {
       linkUp: this.#hasLink(config),
       flags: {},
       madeAt: this.#clock.now(),
-      held: new HoldQueue({ arena: this.#arena, clock: this.#clock, expired }),
+      held: new HoldQueue({ arena: this.#arena, clock: this.#clock, expired, ...(first !== undefined && { first }) }),
       admitsAll: false,
       passesAll: false,
       queues: undefined,

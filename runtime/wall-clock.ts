@@ -5,6 +5,9 @@ import { TaskQueue } from './task-queue.ts'
 /** How long tasks may run before whatever else the process has to do gets its turn. */
 const TURN = 5 * MILLISECOND
 
+/** Microseconds since 1970. Within a process it never goes back, whatever is done to the machine's clock. */
+export const wallMicroseconds = (): number => Math.floor((performance.timeOrigin + performance.now()) * 1000)
+
 /**
  * The machine's monotonic clock, counted from when this object was made. Each task finds the clock at the very instant for
  * which it was scheduled, and none overtakes another: where the machine is late, time here waits for it. So what runs on

@@ -33,6 +33,8 @@ export interface HostWorld {
   stopwatch?: Stopwatch
   /** Whether a port that is made now has a link; each has where absent. */
   hasLink?: (port: PortConfig) => boolean
+  /** See PortTable: for a clock that begins anew with the process. */
+  numberFrom?: () => number
 }
 
 export interface HostEvents {
@@ -199,7 +201,7 @@ export class Host {
   }
 
   #makeBridge(name: string, datapathId: bigint): Bridge {
-    const { arena, clock, trail, stopwatch, hasLink } = this.#world
+    const { arena, clock, trail, stopwatch, hasLink, numberFrom } = this.#world
     const made: Switch = new Switch({
       name,
       host: this.name,
@@ -219,6 +221,7 @@ export class Host {
         message: (message, by) => agent.publish(message, by),
       },
     })
+    made.ports.numberFrom = numberFrom
     const agent = new Agent(made)
     return { switch: made, agent }
   }

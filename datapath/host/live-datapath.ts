@@ -7,6 +7,7 @@ import { announcesVlan } from '../../protocols/packet/vlan.ts'
 import type { PortConfig } from '../../protocols/control/messages.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Stopwatch } from '../../runtime/stopwatch.ts'
+import { wallMicroseconds } from '../../runtime/wall-clock.ts'
 import type { Wire } from '../../runtime/wires/wire.ts'
 import type { DropReason } from '../drops.ts'
 import type { FrameHandle } from '../frames.ts'
@@ -87,7 +88,7 @@ export class LiveDatapath {
     if (spec === undefined) return
     const hasLink = ({ type, name }: PortConfig) =>
       (type !== 'vnic' && type !== 'uplink') || (this.#wireAt(name)?.connected ?? false)
-    const world = { arena: this.#arena, clock, ...(stopwatch && { stopwatch }), hasLink }
+    const world = { arena: this.#arena, clock, ...(stopwatch && { stopwatch }), hasLink, numberFrom: wallMicroseconds }
     this.#host = new Host(spec, world, {
       vnic: (_host, vnic, frame) => this.#sendTo(this.#options.wireOf(vnic), vnic, frame),
       uplink: (_host, frame) => this.#sendUplink(frame),
