@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { Type } from 'typebox'
 import { parseTopology } from '../../topologies/load.ts'
 import { topologySchema, type WrittenTopology } from '../../topologies/schema/topology.ts'
@@ -5,6 +6,7 @@ import type { Topology } from '../../topologies/topology.ts'
 import { topologyToJson } from '../../topologies/write.ts'
 import type { Controller } from '../controller.ts'
 import type { Api } from './api.ts'
+import { TooMany } from './errors.ts'
 import { choice, closed, count, flag, text, texts } from './schemas.ts'
 
 const { $schema: _, $id: __, ...written } = topologySchema
@@ -69,20 +71,31 @@ function takeText(api: Api): void {
 }
 
 function planTopology(api: Api, controller: Controller): void {
+  let planning = false
   api.post(
     '/topology/plan',
     {
-      config: { role: 'viewer' },
       validatorCompiler: () => () => true,
       schema: {
         tags: ['topology'],
         summary: 'What this topology would change',
-        description: 'Changes nothing. `PUT /topology` with the same body would do it, if nothing else happens before.',
+        description:
+          'Changes nothing. `PUT /topology` with the same body would do it, if nothing else happens before. Needs the same role, and one plan is made at a time.',
         body: Written,
         response: { 200: PlanReport },
       },
     },
-    async ({ body }) => controller.plan(parseTopology(body as unknown as string, 'topology')),
+    async ({ body }) => {
+      if (planning) throw new TooMany('a plan is being made for somebody else; ask again when it is done')
+      planning = true
+      try {
+        // A plan is made in one go: others have their turn first, and of those who waited meanwhile one has the next.
+        await turn()
+        return controller.plan(parseTopology(body as unknown as string, 'topology'))
+      } finally {
+        planning = false
+      }
+    },
   )
 }
 

@@ -73,6 +73,11 @@ describe('roles', () => {
     expect(dump.body).not.toContain('priority=7')
   })
 
+  test.each(['vic', 'olga'])('%s may not have a topology planned', async (name) => {
+    const answer = await ask(name, { method: 'POST', url: '/topology/plan', payload: smallTopology() })
+    expect(answer.statusCode).toBe(403)
+  })
+
   test('to ask where a frame would go is to read', async () => {
     expect((await ask('vic', { url: '/trace?at=web1&flow=icmp' })).statusCode).toBe(200)
     const posted = await ask('vic', { method: 'POST', url: '/trace', payload: { at: 'web1', flow: 'icmp' } })

@@ -13,6 +13,12 @@ test('the topology that runs changes nothing, and is said to', async () => {
   expect({ status, ...body }).toEqual({ status: 200, unchanged: true, objects: [], switches: [], notices: [] })
 })
 
+test('one plan is made at a time', async () => {
+  const answers = await Promise.all([1, 2].map(() => ask(live.api, 'POST', '/topology/plan', smallTopology())))
+  expect(answers.map(({ status }) => status).sort((a, b) => a - b)).toEqual([200, 429])
+  expect((await ask(live.api, 'POST', '/topology/plan', smallTopology())).status).toBe(200)
+})
+
 test('what is planned is what the switches are told, and nothing is told before', async () => {
   const wanted = smallTopology()
   wanted.vms.push({ name: 'web2', host: 'h2', nics: [{ name: 'eth0', network: 'blue', addresses: ['10.0.10.13'] }] })
