@@ -131,8 +131,11 @@ export class HoldQueue {
 
   /** One timer at a time, for the oldest. */
   #arm(): void {
-    const oldest = Math.min(this.#ahead[0]?.since ?? Infinity, this.#own[0]?.since ?? Infinity)
-    if (this.#timer !== undefined || oldest === Infinity) return
+    if (this.#timer !== undefined) return
+    // Its own are in order of time; among those ahead are some that were moved there.
+    let oldest = this.#own[0]?.since ?? Infinity
+    for (const { since } of this.#ahead) oldest = Math.min(oldest, since)
+    if (oldest === Infinity) return
     this.#timer = this.#options.clock.schedule(oldest + this.limits.time, () => this.#expire())
   }
 
@@ -144,11 +147,13 @@ export class HoldQueue {
   #expire(): void {
     this.#timer = undefined
     const before = this.#options.clock.now() - this.limits.time
-    const late = this.#takeOwn(({ since }) => since <= before)
-    const left = this.#ahead.filter(({ since }) => since > before)
     const lateAhead = this.#ahead.filter(({ since }) => since <= before)
+    if (lateAhead.length > 0) this.#ahead = this.#ahead.filter(({ since }) => since > before)
     for (const { frame } of lateAhead) this.#aheadBytes -= this.#sizeOf(frame)
-    this.#ahead = left
+    let count = 0
+    while (count < this.#own.length && this.#own[count]!.since <= before) count++
+    const late = this.#own.splice(0, count)
+    for (const { frame } of late) this.#ownBytes -= this.#sizeOf(frame)
     for (const { frame } of [...lateAhead, ...late]) this.#options.expired(frame)
     this.#arm()
   }

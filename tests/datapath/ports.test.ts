@@ -168,6 +168,20 @@ describe('a port that holds', () => {
     expect([heard(), arena.live, clock.next]).toEqual([Array(2).fill('drop hold_overflow at 2'), 0, Infinity])
   })
 
+  test('drops the oldest first, also behind younger ones of another switch', async () => {
+    const { sw, receive, heard, clock } = guestSwitch({ state: 'hold', hold: { bytes: 1e6, time: 1e9 } })
+    for (const number of [1, 2]) {
+      receive(numbered(number), 1)
+      await clock.run(number * 3e8)
+    }
+    const [first, second] = sw.ports.byName('p2')!.held.kept()
+    const own = [first!, second!].map(({ sequence }) => ({ ...kept(sw.name, sequence, 0), bytes: new Uint8Array() }))
+    const frames = [kept('elsewhere', 1, 9), ...own]
+    deliverFrames(sw, { type: 'deliverFrames', port: 'p2', frames, upTo: 0 })
+    await clock.run(1.4e9)
+    expect(heard()).toEqual(Array(2).fill('drop hold_overflow at 2'))
+  })
+
   test('puts its own among those of another switch where it is told to, and forgets those that are copies', () => {
     const { sw, receive, heard, arena } = guestSwitch({ state: 'hold' })
     for (const number of [2, 4, 6]) receive(numbered(number), 1)
