@@ -17,7 +17,7 @@ import type { Nic, Topology, Vm } from '../../../topologies/topology.ts'
 import { withGroups, withSecurityGroups } from '../../support/random-security-groups.ts'
 import { randomTopology } from '../../support/random-topologies.ts'
 
-const seeds = Array.from({ length: 24 }, (_, index) => index + 1)
+const seeds = Array.from({ length: Number(process.env['CASES'] ?? 10) }, (_, index) => index + 1)
 const STAGES = ['prepared', 'collecting', 'moved', 'released'] as const
 const STATES = ['open', 'hold', 'closed'] as const
 const CHANGES = 20

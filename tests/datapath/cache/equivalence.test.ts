@@ -17,7 +17,7 @@ import { damagedFrame, randomFrame } from '../../support/random-frames.ts'
 import type { TestSwitch } from '../../support/test-switch.ts'
 import { flowMod, portConfig, testSwitch } from '../../support/test-switch.ts'
 
-const CASES = Number(process.env['CASES'] ?? 40)
+const CASES = Number(process.env['CASES'] ?? 25)
 const FRAMES = Number(process.env['FRAMES'] ?? 250)
 const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
 
