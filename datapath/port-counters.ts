@@ -1,17 +1,9 @@
 // What has passed a port. Its vNIC may have had ports elsewhere before: for whoever asks, counting goes on from there.
 
 import type { PortCounters as WideCounters } from '../protocols/control/messages.ts'
+import { PORT_COUNTERS } from '../protocols/control/vnic-state.ts'
 
-const NAMES = [
-  'receivedPackets',
-  'receivedBytes',
-  'receivedDropped',
-  'sentPackets',
-  'sentBytes',
-  'sentDropped',
-] as const
-
-export type PortCounters = Record<(typeof NAMES)[number], number>
+export type PortCounters = Record<(typeof PORT_COUNTERS)[number], number>
 
 export const noCounters = (): PortCounters => ({
   receivedPackets: 0,
@@ -23,7 +15,7 @@ export const noCounters = (): PortCounters => ({
 })
 
 const wide = (make: (name: keyof PortCounters) => bigint): WideCounters =>
-  Object.fromEntries(NAMES.map((name) => [name, make(name)])) as Record<keyof PortCounters, bigint>
+  Object.fromEntries(PORT_COUNTERS.map((name) => [name, make(name)])) as Record<keyof PortCounters, bigint>
 
 /** What the ports of one vNIC have counted elsewhere. */
 export class CarriedCounters {

@@ -8,7 +8,7 @@ import type { Endpoint } from '../../runtime/endpoint.ts'
 import { parseEndpoint } from '../../runtime/endpoint.ts'
 import type { Channel } from '../../runtime/transport.ts'
 import type { GuestMove, Hypervisor } from '../model.ts'
-import { waitFor } from '../migration/waiting.ts'
+import { waitFor } from '../../runtime/waiting.ts'
 import type { GuestPlace } from './guest-places.ts'
 import { Qmp } from './qmp.ts'
 

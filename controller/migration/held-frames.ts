@@ -90,18 +90,15 @@ export class HeldFrames {
 
   /**
    * Reads what the VM's ports at `host` keep, to be delivered after what was read before, in so far as copies do not tell
-   * otherwise. Gives how many frames are news.
+   * otherwise.
    */
-  async takeFrom(host: string): Promise<number> {
-    let news = 0
+  async takeFrom(host: string): Promise<void> {
     for (const nic of this.#vm.nics) {
       const remote = this.#remoteAt(host, nic)
       const collected = this.#collected.get(nic.id)!
       const kept = await remote.heldFrames(nic.id, collected.last.get(remote.name))
-      news += collected.add(remote.name, kept)
+      this.count += collected.add(remote.name, kept)
     }
-    this.count += news
-    return news
   }
 
   /** Hands all that was read to the VM's ports at `host`, ahead of what these keep themselves beyond that. */

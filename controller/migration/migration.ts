@@ -40,7 +40,7 @@ import { leftBehind, type FormerPlace } from './left-behind.ts'
 import type { RemoteSwitch } from '../southbound/remote-switch.ts'
 import { policyOf } from './policy.ts'
 import { StateTransfer } from './state-transfer.ts'
-import { waitFor } from './waiting.ts'
+import { waitFor } from '../../runtime/waiting.ts'
 
 export interface MigrationWorld extends World {
   readonly hypervisor: Hypervisor | undefined

@@ -2,7 +2,7 @@
 
 import type { Clock, Nanoseconds } from '../../runtime/clock.ts'
 import { SECOND, sleep } from '../../runtime/clock.ts'
-import { waitFor } from '../migration/waiting.ts'
+import { waitFor } from '../../runtime/waiting.ts'
 
 /** So long is waited for a switch that does not answer; it takes its next step when it does. */
 const PATIENCE = SECOND

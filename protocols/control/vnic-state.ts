@@ -1,14 +1,16 @@
 // What a vNIC has gathered at its switch, and takes along when it moves to another one.
 
 /** Frames and bytes that have passed a vNIC's ports, wherever it was. */
-export interface PortCounters {
-  receivedPackets: bigint
-  receivedBytes: bigint
-  receivedDropped: bigint
-  sentPackets: bigint
-  sentBytes: bigint
-  sentDropped: bigint
-}
+export const PORT_COUNTERS = [
+  'receivedPackets',
+  'receivedBytes',
+  'receivedDropped',
+  'sentPackets',
+  'sentBytes',
+  'sentDropped',
+] as const
+
+export type PortCounters = Record<(typeof PORT_COUNTERS)[number], bigint>
 
 /** How full a token bucket is: so many whole units, below zero where it is in debt, and so many billionths of one (0 to 999,999,999). */
 export interface BucketLevel {

@@ -5,6 +5,7 @@ import { MAX_FRAME_LENGTH } from '../../frames.ts'
 import type { Kept } from '../../hold-queue.ts'
 import type { Port } from '../../ports.ts'
 import type { Switch } from '../../switch.ts'
+import { portNamed } from './named-port.ts'
 import { inParts } from './parts.ts'
 
 /** Tells which frames the port keeps; they stay. */
@@ -12,7 +13,7 @@ export function heldFrames(
   device: Switch,
   { port: name, after }: MessageOf<'heldFramesRequest'>,
 ): Iterable<MessageOf<'heldFramesReply'>> {
-  const wanted = portOf(device, name)
+  const wanted = portNamed(device, name)
     .held.kept()
     .filter(({ origin, sequence }) => origin !== '' || sequence > after)
   return heldFrameReplies(
@@ -28,7 +29,7 @@ function* heldFrameReplies(port: string, told: readonly HeldFrame[]): Generator<
 
 /** Sends frames that were kept elsewhere out of the port, ahead of what it keeps of its own. */
 export function deliverFrames(device: Switch, { port: name, frames, upTo }: MessageOf<'deliverFrames'>): void {
-  const port = portOf(device, name)
+  const port = portNamed(device, name)
   frames.forEach(({ bytes }, index) => checkLength(bytes, `frames[${index}].bytes`))
   let own = new Set<number>()
   const moveOwn = () => {
@@ -48,19 +49,13 @@ export function deliverFrames(device: Switch, { port: name, frames, upTo }: Mess
 }
 
 export function forgetFrames(device: Switch, { port: name, upTo }: MessageOf<'forgetFrames'>): void {
-  const { held } = portOf(device, name)
+  const { held } = portNamed(device, name)
   forget(device, [...held.takeAhead(), ...held.forget(upTo)])
 }
 
 export function checkLength(bytes: Uint8Array, field: string): void {
   if (bytes.length > MAX_FRAME_LENGTH)
     throw new Refused('bad_request', field, `${bytes.length} bytes; expected at most ${MAX_FRAME_LENGTH}`)
-}
-
-function portOf(device: Switch, name: string): Port {
-  const port = device.ports.byName(name)
-  if (port === undefined) throw new Refused('OFPBRC_BAD_PORT', 'port', `there is no port '${name}'`)
-  return port
 }
 
 const tell = ({ arena, name }: Switch, { frame, origin, sequence }: Kept): HeldFrame => ({

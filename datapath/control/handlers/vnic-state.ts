@@ -4,6 +4,7 @@ import type { MessageOf, MeterLevel, TrackedConnection, VnicState } from '../../
 import { Refused } from '../../../protocols/control/refused.ts'
 import type { Port } from '../../ports.ts'
 import type { Switch } from '../../switch.ts'
+import { portNamed } from './named-port.ts'
 import { inParts } from './parts.ts'
 
 /** On the wire, about. */
@@ -14,7 +15,7 @@ export function vnicState(
   device: Switch,
   { port: name, zone, meters }: MessageOf<'vnicStateRequest'>,
 ): Iterable<MessageOf<'vnicStateReply'>> {
-  const port = portOf(device, name)
+  const port = portNamed(device, name)
   const now = device.clock.now()
   const connections = zone === undefined ? [] : device.connections.export(zone)
   const all: VnicState = {
@@ -42,7 +43,7 @@ function* replies({ port, connections, ...all }: VnicState): Generator<MessageOf
 /** @throws Refused, with nothing changed */
 export function installVnicState(device: Switch, message: MessageOf<'installVnicState'>): void {
   const { counters, meters, shaping, addresses, connections, zone } = message
-  const port = portOf(device, message.port)
+  const port = portNamed(device, message.port)
   const now = device.clock.now()
   meters.forEach(({ meter }, index) => checkMeter(device, meter, `meters[${index}].meter`))
   if (connections.length > 0) installConnections(device, zone, connections)
@@ -65,10 +66,4 @@ function installAddresses(device: Switch, port: Port, addresses: VnicState['addr
 
 function checkMeter(device: Switch, meter: MeterLevel['meter'], field: string): void {
   if (!device.meters.has(meter)) throw new Refused('OFPMMFC_UNKNOWN_METER', field, `there is no meter ${meter}`)
-}
-
-function portOf(device: Switch, name: string): Port {
-  const port = device.ports.byName(name)
-  if (port === undefined) throw new Refused('OFPBRC_BAD_PORT', 'port', `there is no port '${name}'`)
-  return port
 }

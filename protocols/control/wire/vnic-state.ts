@@ -16,6 +16,7 @@ import type {
   TrackedTcpPeer,
   VnicState,
 } from '../messages.ts'
+import { PORT_COUNTERS } from '../vnic-state.ts'
 import { addressFromWire, addressToWire, constantFromWire, constantToWire } from './big-endian.ts'
 import type { Codecs } from './codecs.ts'
 import { countersFromWire, countersToWire } from './counters.ts'
@@ -56,20 +57,11 @@ const LAST_SCALE = 14
 
 const seen = new Vocabulary(['first', 'multiple', 'bidirectional'])
 
-const COUNTERS = [
-  'receivedPackets',
-  'receivedBytes',
-  'receivedDropped',
-  'sentPackets',
-  'sentBytes',
-  'sentDropped',
-] as const
-
 const countsToWire = (counters: PortCounters, path: string): WireCounters =>
-  Object.fromEntries(COUNTERS.map((name) => [name, toUint64(counters[name], `${path}.${name}`)]))
+  Object.fromEntries(PORT_COUNTERS.map((name) => [name, toUint64(counters[name], `${path}.${name}`)]))
 
 const countsFromWire = (wire: WireCounters): PortCounters =>
-  Object.fromEntries(COUNTERS.map((name) => [name, fromUint64(wire[name])])) as Record<keyof PortCounters, bigint>
+  Object.fromEntries(PORT_COUNTERS.map((name) => [name, fromUint64(wire[name])])) as Record<keyof PortCounters, bigint>
 
 const bucketToWire = ({ units, billionths }: BucketLevel, path: string): WireBucket => ({
   units: toWide(Math.max(units, 0), `${path}.units`),

@@ -1,6 +1,6 @@
 // Waiting that may end early.
 
-import type { Clock, Nanoseconds, Timer } from '../../runtime/clock.ts'
+import type { Clock, Nanoseconds, Timer } from './clock.ts'
 
 /** Resolves when `event` does, `span` nanoseconds from now at the latest. */
 export async function waitFor(event: Promise<unknown>, span: Nanoseconds, clock: Clock): Promise<void> {
@@ -8,6 +8,9 @@ export async function waitFor(event: Promise<unknown>, span: Nanoseconds, clock:
   const late = new Promise<void>((resolve) => {
     timer = clock.scheduleAsync(clock.now() + span, resolve)
   })
-  await Promise.race([event, late])
-  timer?.cancel()
+  try {
+    await Promise.race([event, late])
+  } finally {
+    timer?.cancel()
+  }
 }
