@@ -10,8 +10,14 @@ import { BROADCAST_MAC, encodeEthernet, ETHERNET_HEADER_SIZE, MINIMUM_FRAME_SIZE
 import type { HeaderOption } from './header-options.ts'
 import { echoWord, encodeIcmp, ICMP_HEADER_SIZE, IcmpType } from './icmp.ts'
 import { Icmpv6Type } from './icmpv6.ts'
-import { encodeIpv4, IPV4_HEADER_SIZE } from './ipv4.ts'
+import type { IgmpMessage } from './igmp.ts'
+import { encodeIgmp, igmpSize } from './igmp.ts'
+import { encodeIpv4, ipv4Size } from './ipv4.ts'
+import type { Ipv6Extension } from './ipv6-extensions.ts'
+import { encodeIpv6Chain, ExtensionType, firstProtocol, ipv6ChainSize } from './ipv6-extensions.ts'
 import { encodeIpv6, IPV6_HEADER_SIZE } from './ipv6.ts'
+import type { MldMessage } from './mld.ts'
+import { encodeMld, mldSize } from './mld.ts'
 import type { LabelStackEntry } from './mpls.ts'
 import { encodeLabel, LABEL_SIZE } from './mpls.ts'
 import type { NeighbourDiscovery } from './nd.ts'
@@ -52,6 +58,10 @@ export interface IpOptions extends FrameOptions {
   ecn?: number
   /** IPv4 only. */
   identification?: number
+  /** IPv4 only. */
+  headerOptions?: HeaderOption[]
+  /** IPv6 only. */
+  extensions?: readonly Ipv6Extension[]
 }
 
 export interface PortOptions extends IpOptions {
@@ -91,24 +101,28 @@ export function ipFrame(options: IpOptions & { protocol: number; segment: Uint8A
 type Segment = IpOptions & { protocol: number; segment: Uint8Array }
 
 function ipv4Packet(options: Segment, source: number, destination: number): Uint8Array {
-  const packet = new Uint8Array(IPV4_HEADER_SIZE + options.segment.length)
-  const { dscp = 0, ecn = 0, identification = 0, ttl = 64, protocol } = options
-  const whole = { dontFragment: false, moreFragments: false, fragmentOffset: 0, options: [] }
-  const fields = { dscp, ecn, identification, ttl, protocol, source, destination }
-  encodeIpv4({ ...whole, ...fields, totalLength: packet.length }, viewOf(packet), 0)
-  packet.set(options.segment, IPV4_HEADER_SIZE)
-  const sum = protocol === IpProtocol.Icmp ? 0 : pseudoHeaderSum4(packet, 0, protocol, options.segment.length)
-  sealSegment(packet, IPV4_HEADER_SIZE, protocol, sum)
+  const { dscp = 0, ecn = 0, identification = 0, ttl = 64, protocol, segment } = options
+  const whole = { dontFragment: false, moreFragments: false, fragmentOffset: 0, options: options.headerOptions ?? [] }
+  const header = { ...whole, dscp, ecn, identification, ttl, protocol, source, destination, totalLength: 0 }
+  const size = ipv4Size(header)
+  const packet = new Uint8Array(size + segment.length)
+  encodeIpv4({ ...header, totalLength: packet.length }, viewOf(packet), 0)
+  packet.set(segment, size)
+  const hasNoPseudoHeader = protocol === IpProtocol.Icmp || protocol === IpProtocol.Igmp
+  sealSegment(packet, size, protocol, hasNoPseudoHeader ? 0 : pseudoHeaderSum4(packet, 0, protocol, segment.length))
   return packet
 }
 
 function ipv6Packet(options: Segment, source: bigint, destination: bigint): Uint8Array {
-  const packet = new Uint8Array(IPV6_HEADER_SIZE + options.segment.length)
-  const { dscp = 0, ecn = 0, ttl = 64, protocol, segment } = options
-  const fields = { dscp, ecn, flowLabel: 0, nextHeader: protocol, hopLimit: ttl, source, destination }
-  encodeIpv6({ ...fields, payloadLength: segment.length }, viewOf(packet), 0)
-  packet.set(segment, IPV6_HEADER_SIZE)
-  sealSegment(packet, IPV6_HEADER_SIZE, protocol, pseudoHeaderSum6(packet, 0, protocol, segment.length))
+  const { dscp = 0, ecn = 0, ttl = 64, protocol, segment, extensions = [] } = options
+  const size = IPV6_HEADER_SIZE + ipv6ChainSize(extensions)
+  const packet = new Uint8Array(size + segment.length)
+  const nextHeader = firstProtocol(extensions, protocol)
+  const fields = { dscp, ecn, flowLabel: 0, nextHeader, hopLimit: ttl, source, destination }
+  encodeIpv6({ ...fields, payloadLength: packet.length - IPV6_HEADER_SIZE }, viewOf(packet), 0)
+  encodeIpv6Chain(extensions, protocol, viewOf(packet), IPV6_HEADER_SIZE)
+  packet.set(segment, size)
+  sealSegment(packet, size, protocol, pseudoHeaderSum6(packet, 0, protocol, segment.length))
   return packet
 }
 
@@ -119,6 +133,7 @@ function sealSegment(packet: Uint8Array, at: number, protocol: number, pseudoHea
   switch (protocol) {
     case IpProtocol.Icmp:
     case IpProtocol.Icmpv6:
+    case IpProtocol.Igmp:
       return view.setUint16(at + 2, internetChecksum(packet, at, length, pseudoHeaderSum))
     case IpProtocol.Tcp:
       return view.setUint16(at + 16, internetChecksum(packet, at, length, pseudoHeaderSum))
@@ -264,6 +279,27 @@ export function ndFrame(
 ): Uint8Array {
   const segment = segmentOf(ndSize(message), (view) => encodeNd(message, view, 0))
   return ipFrame({ ...options, ttl: 255, protocol: IpProtocol.Icmpv6, segment })
+}
+
+/** Routers are to look at it (RFC 2113). */
+const ROUTER_ALERT: HeaderOption = { kind: 148, data: new Uint8Array(2) }
+/** The same of IPv6, for multicast listeners (RFC 2711), and two bytes of padding. */
+const ROUTER_ALERT6: Ipv6Extension = {
+  type: 'other',
+  protocol: ExtensionType.HopByHop,
+  body: Uint8Array.of(5, 2, 0, 0, 1, 0),
+}
+
+/** Any message of IGMP, for this link alone. */
+export function igmpFrame(options: FrameOptions & { ipSrc: number; ipDst: number }, message: IgmpMessage): Uint8Array {
+  const segment = segmentOf(igmpSize(message), (view) => encodeIgmp(message, view, 0))
+  return ipFrame({ ...options, ttl: 1, protocol: IpProtocol.Igmp, headerOptions: [ROUTER_ALERT], segment })
+}
+
+/** Any message of multicast listener discovery, for this link alone. */
+export function mldFrame(options: FrameOptions & { ipSrc: bigint; ipDst: bigint }, message: MldMessage): Uint8Array {
+  const segment = segmentOf(mldSize(message), (view) => encodeMld(message, view, 0))
+  return ipFrame({ ...options, ttl: 1, protocol: IpProtocol.Icmpv6, extensions: [ROUTER_ALERT6], segment })
 }
 
 /** A client's first broadcast for an address. */

@@ -12,6 +12,8 @@ import { decodeEthernet, ETHERNET_HEADER_SIZE, isLength } from './ethernet.ts'
 import type { IcmpHeader } from './icmp.ts'
 import { decodeIcmp, ICMP_HEADER_SIZE } from './icmp.ts'
 import { decodeIcmpv6 } from './icmpv6.ts'
+import type { IgmpMessage } from './igmp.ts'
+import { decodeIgmp } from './igmp.ts'
 import type { Ipv4Header } from './ipv4.ts'
 import { decodeIpv4, ipv4HeaderSize } from './ipv4.ts'
 import type { Ipv6Chain } from './ipv6-extensions.ts'
@@ -20,6 +22,8 @@ import type { Ipv6Header } from './ipv6.ts'
 import { decodeIpv6, IPV6_HEADER_SIZE } from './ipv6.ts'
 import type { LlcHeader } from './llc.ts'
 import { decodeLlc, llcSize } from './llc.ts'
+import type { MldMessage } from './mld.ts'
+import { decodeMld, isMld } from './mld.ts'
 import type { LabelStackEntry } from './mpls.ts'
 import { decodeLabel, LABEL_SIZE, typeBelowLabels } from './mpls.ts'
 import type { NeighbourDiscovery } from './nd.ts'
@@ -50,8 +54,10 @@ export type Layer = { at: number; end: number } & (
   | { name: 'ipv6'; header: Ipv6Header }
   | { name: 'ipv6-extensions'; header: Ipv6Chain }
   | { name: 'icmp' | 'icmpv6'; header: IcmpHeader }
-  /** Stands behind its own `icmpv6` layer and begins where that does. */
+  | { name: 'igmp'; header: IgmpMessage }
+  /** These stand behind their own `icmpv6` layer and begin where that does. */
   | { name: 'nd'; header: NeighbourDiscovery }
+  | { name: 'mld'; header: MldMessage }
   | { name: 'tcp'; header: TcpHeader }
   | { name: 'udp'; header: UdpHeader }
   | { name: 'sctp'; header: SctpHeader }
@@ -191,6 +197,8 @@ function readTransport(into: Dissection, protocol: number, at: number, end: numb
       return readPayload(into, at + ICMP_HEADER_SIZE, end)
     case IpProtocol.Icmpv6:
       return readIcmpv6(into, at, end)
+    case IpProtocol.Igmp:
+      return void into.layers.push({ name: 'igmp', at, end, header: decodeIgmp(into.view, at, end) })
     case IpProtocol.Tcp: {
       const header = decodeTcp(into.view, at, end)
       into.layers.push({ name: 'tcp', at, end, header })
@@ -210,6 +218,7 @@ function readIcmpv6(into: Dissection, at: number, end: number): void {
   const header = decodeIcmpv6(into.view, at, end)
   into.layers.push({ name: 'icmpv6', at, end, header })
   if (isNd(header.type)) into.layers.push({ name: 'nd', at, end, header: decodeNd(into.view, at, end) })
+  else if (isMld(header.type)) into.layers.push({ name: 'mld', at, end, header: decodeMld(into.view, at, end) })
   else readPayload(into, at + ICMP_HEADER_SIZE, end)
 }
 

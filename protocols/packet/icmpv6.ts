@@ -1,4 +1,4 @@
-// RFC 4443 §2.1: the header is ICMP's (icmp.ts), the numbers are not. Neighbour discovery is in nd.ts.
+// RFC 4443 §2.1: the header is ICMP's (icmp.ts), the numbers are not. Neighbour discovery is in nd.ts, multicast listeners in mld.ts.
 
 import type { IcmpHeader } from './icmp.ts'
 import { decodeIcmp } from './icmp.ts'
@@ -9,10 +9,14 @@ export const Icmpv6Type = {
   TimeExceeded: 3,
   EchoRequest: 128,
   EchoReply: 129,
+  ListenerQuery: 130,
+  ListenerReport: 131,
+  ListenerDone: 132,
   RouterSolicitation: 133,
   RouterAdvertisement: 134,
   NeighbourSolicitation: 135,
   NeighbourAdvertisement: 136,
+  ListenerReportV2: 143,
 } as const
 
 /** @throws Malformed fewer than eight bytes. */

@@ -5,13 +5,17 @@ import { IpProtocol } from '../match.ts'
 import type { Arp } from './arp.ts'
 import { ArpOperation } from './arp.ts'
 import { dhcpMessageType } from './dhcp.ts'
+import type { GroupRecord } from './group-records.ts'
+import { RecordType } from './group-records.ts'
 import type { IcmpHeader } from './icmp.ts'
 import { echoIdentifier, echoSequence, IcmpType } from './icmp.ts'
 import { Icmpv6Type } from './icmpv6.ts'
+import type { IgmpMessage } from './igmp.ts'
 import type { Ipv4Header } from './ipv4.ts'
 import type { Ipv6Extension } from './ipv6-extensions.ts'
 import { isExtension } from './ipv6-extensions.ts'
 import type { LlcHeader } from './llc.ts'
+import type { MldMessage } from './mld.ts'
 import type { LabelStackEntry } from './mpls.ts'
 import type { NeighbourDiscovery } from './nd.ts'
 import type { Layer } from './dissect.ts'
@@ -70,10 +74,13 @@ function describeInner(layer: Layer, next: Layer | undefined): string {
     case 'icmp':
       return `icmp ${describeIcmp(layer.header, IcmpType.EchoRequest, IcmpType.EchoReply)}`
     case 'icmpv6':
-      if (next?.name === 'nd') return 'icmpv6'
+      if (next?.name === 'nd' || next?.name === 'mld') return 'icmpv6'
       return `icmpv6 ${describeIcmp(layer.header, Icmpv6Type.EchoRequest, Icmpv6Type.EchoReply)}`
     case 'nd':
       return describeNd(layer.header)
+    case 'igmp':
+    case 'mld':
+      return `${layer.name} ${describeMembership(layer.header)}`
     case 'tcp':
       return `tcp ${ports(layer.header)} [${tcpFlags(layer.header.flags)}] seq ${layer.header.sequence} length ${payloadLength(next)}`
     case 'udp':
@@ -167,6 +174,28 @@ function describeNd(message: NeighbourDiscovery): string {
   const words = message.type.replace('-', ' ')
   return 'target' in message ? `${words} ${formatIpv6(message.target)}` : words
 }
+
+function describeMembership(message: IgmpMessage | MldMessage): string {
+  if ('records' in message)
+    return [`report v${message.version}`, ...message.records.map((record) => describeRecord(record))].join(' ')
+  const { type, group } = message
+  return Number(group) === 0 ? `general ${type}` : `${type} ${formatAddress(group)}`
+}
+
+const formatAddress = (address: number | bigint): string =>
+  typeof address === 'number' ? formatIpv4(address) : formatIpv6(address)
+
+const RECORD_NAMES = new Map<number, string>([
+  [RecordType.ModeIsInclude, 'is_in'],
+  [RecordType.ModeIsExclude, 'is_ex'],
+  [RecordType.ChangeToInclude, 'to_in'],
+  [RecordType.ChangeToExclude, 'to_ex'],
+  [RecordType.AllowNewSources, 'allow'],
+  [RecordType.BlockOldSources, 'block'],
+])
+
+const describeRecord = ({ type, group, sources }: GroupRecord<number> | GroupRecord<bigint>): string =>
+  `${formatAddress(group)} ${RECORD_NAMES.get(type) ?? type} {${sources.map(formatAddress).join(', ')}}`
 
 /** As tcpdump writes them: the acknowledgement is a dot. */
 const FLAG_LETTERS = [

@@ -28,6 +28,7 @@ function checksumHolds(view: DataView, layer: Layer, ip: Layer | undefined): boo
   if (ip === undefined) return true
   switch (layer.name) {
     case 'icmp':
+    case 'igmp':
       return internetChecksum(bytes, layer.at, length) === 0
     case 'icmpv6':
       return transportHolds(bytes, layer, ip, IpProtocol.Icmpv6)

@@ -1,0 +1,123 @@
+// What IGMPv3 (RFC 3376 §4) and MLDv2 (RFC 3810 §5) have alike, but for the size of an address:
+//
+//   end of a query: | reserved 4 | suppress 1 | robustness 3 | interval code 8 | number of sources 16 | sources … |
+//   group record:   | type 8 | words of auxiliary data 8 | number of sources 16 | group | sources … | auxiliary data … |
+
+import { bytesOf, copyOf, requireBytes } from '../bytes.ts'
+
+/** RFC 3376 §4.2.12. */
+export const RecordType = {
+  ModeIsInclude: 1,
+  ModeIsExclude: 2,
+  ChangeToInclude: 3,
+  ChangeToExclude: 4,
+  AllowNewSources: 5,
+  BlockOldSources: 6,
+} as const
+
+export interface GroupRecord<A> {
+  /** One of `RecordType`; others are to be ignored. */
+  type: number
+  group: A
+  sources: A[]
+  /** A multiple of four bytes, of which nobody has defined any. */
+  auxiliary: Uint8Array
+}
+
+/** What a query has since IGMPv3 and MLDv2. */
+export interface QueryExtension<A> {
+  /** Routers that hear it are not to lower their timers. */
+  suppress: boolean
+  /** The querier's robustness variable; 0 where it is greater than 7. */
+  robustness: number
+  /** The querier's query interval in seconds, as RFC 3376 §4.1.7 writes it. */
+  intervalCode: number
+  sources: A[]
+}
+
+export interface AddressCodec<A> {
+  protocol: string
+  size: number
+  read: (view: DataView, at: number) => A
+  write: (view: DataView, at: number, address: A) => void
+}
+
+const FLAGS = 0
+const INTERVAL = 1
+const COUNT = 2
+const FIXED = 4
+const AUXILIARY_WORDS = 1
+const SUPPRESS = 8
+const ROBUSTNESS = 7
+
+export const queryExtensionSize = <A>({ size }: AddressCodec<A>, { sources }: QueryExtension<A>): number =>
+  FIXED + sources.length * size
+
+export function decodeQueryExtension<A>(
+  codec: AddressCodec<A>,
+  view: DataView,
+  at: number,
+  end: number,
+): QueryExtension<A> {
+  requireBytes(codec.protocol, 'query', at, end, FIXED)
+  const flags = view.getUint8(at + FLAGS)
+  return {
+    suppress: (flags & SUPPRESS) !== 0,
+    robustness: flags & ROBUSTNESS,
+    intervalCode: view.getUint8(at + INTERVAL),
+    sources: decodeSources(codec, view, at + FIXED, end, view.getUint16(at + COUNT)),
+  }
+}
+
+/** Returns where it ends. */
+export function encodeQueryExtension<A>(
+  codec: AddressCodec<A>,
+  { suppress, robustness, intervalCode, sources }: QueryExtension<A>,
+  view: DataView,
+  at: number,
+): number {
+  view.setUint8(at + FLAGS, (suppress ? SUPPRESS : 0) | robustness)
+  view.setUint8(at + INTERVAL, intervalCode)
+  view.setUint16(at + COUNT, sources.length)
+  return encodeSources(codec, sources, view, at + FIXED)
+}
+
+export const groupRecordSize = <A>({ size }: AddressCodec<A>, { sources, auxiliary }: GroupRecord<A>): number =>
+  FIXED + size + sources.length * size + auxiliary.length
+
+export function decodeGroupRecord<A>(codec: AddressCodec<A>, view: DataView, at: number, end: number): GroupRecord<A> {
+  const { protocol, size, read } = codec
+  requireBytes(protocol, 'group record', at, end, FIXED + size)
+  const sources = decodeSources(codec, view, at + FIXED + size, end, view.getUint16(at + COUNT))
+  const behind = at + FIXED + size + sources.length * size
+  const words = view.getUint8(at + AUXILIARY_WORDS)
+  requireBytes(protocol, 'auxiliary data', behind, end, words * 4)
+  const auxiliary = copyOf(view, behind, behind + words * 4)
+  return { type: view.getUint8(at), group: read(view, at + FIXED), sources, auxiliary }
+}
+
+/** Returns where it ends. */
+export function encodeGroupRecord<A>(
+  codec: AddressCodec<A>,
+  { type, group, sources, auxiliary }: GroupRecord<A>,
+  view: DataView,
+  at: number,
+): number {
+  view.setUint8(at, type)
+  view.setUint8(at + AUXILIARY_WORDS, auxiliary.length / 4)
+  view.setUint16(at + COUNT, sources.length)
+  codec.write(view, at + FIXED, group)
+  const behind = encodeSources(codec, sources, view, at + FIXED + codec.size)
+  bytesOf(view).set(auxiliary, behind)
+  return behind + auxiliary.length
+}
+
+function decodeSources<A>(codec: AddressCodec<A>, view: DataView, at: number, end: number, count: number): A[] {
+  requireBytes(codec.protocol, 'list of sources', at, end, count * codec.size)
+  return Array.from({ length: count }, (_, index) => codec.read(view, at + index * codec.size))
+}
+
+function encodeSources<A>({ size, write }: AddressCodec<A>, sources: readonly A[], view: DataView, at: number): number {
+  sources.forEach((source, index) => write(view, at + index * size, source))
+  return at + sources.length * size
+}
