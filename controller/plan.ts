@@ -18,7 +18,7 @@ export interface Changes {
 }
 
 export interface ObjectChange {
-  kind: 'host' | 'network' | 'VM' | 'vNIC' | 'security group' | 'address group'
+  kind: 'host' | 'tenant' | 'network' | 'VM' | 'vNIC' | 'security group' | 'address group'
   name: string
   change: 'added' | 'changed' | 'removed'
   /** What of it is other than before, by name. */
@@ -73,6 +73,7 @@ function objectsBetween(before: Topology, after: Topology): ObjectChange[] {
   const vmsOf = ({ vms }: Topology) => vms.map(({ name, host }) => ({ name, host }))
   return [
     ...changesOf('host', before.hosts, after.hosts),
+    ...changesOf('tenant', before.tenants ?? [], after.tenants ?? []),
     ...changesOf('network', before.networks, after.networks),
     ...changesOf('address group', before.addressGroups, after.addressGroups),
     ...changesOf('security group', before.securityGroups, after.securityGroups),

@@ -1,6 +1,7 @@
 // What a scenario asks for beyond "no frame leaked, lost, doubled or out of order".
 
 import type { Expectation, Scenario } from '../topologies/scenario.ts'
+import { tenantOf } from '../topologies/tenants.ts'
 import type { Topology } from '../topologies/topology.ts'
 import { findNic } from '../topologies/lookup.ts'
 import type { Judge } from './judge/judge.ts'
@@ -32,6 +33,8 @@ function objection(expect: Expectation, topology: Topology, verdict: Verdict, ju
   switch (expect.type) {
     case 'isolated':
       return crossingOf(expect.networks, judge)
+    case 'tenantsIsolated':
+      return reachedOf(expect.tenants, judge)
     case 'delivered':
       return undelivered(expect, tallyOf(expect, topology, judge))
     case 'notDelivered': {
@@ -63,6 +66,17 @@ function crossingOf(networks: readonly string[], judge: Judge): string | undefin
     crossing &&
     `frame ${crossing.id} of ${crossing.fromNetwork ?? 'no network'} was heard in ${crossing.toNetwork} by ${crossing.to}`
   )
+}
+
+/** A frame of a VM of one of these tenants that one of another has heard. */
+function reachedOf(tenants: readonly string[], judge: Judge): string | undefined {
+  const named = (tenant: string | undefined) => tenant !== undefined && tenants.includes(tenant)
+  for (const [from, to, { reached }] of judge.pairs()) {
+    const [sender, hearer] = [tenantOf(from), tenantOf(to)]
+    if (reached > 0 && sender !== hearer && named(sender) && named(hearer))
+      return `${reached} frames from ${from} reached ${to}`
+  }
+  return undefined
 }
 
 function undelivered(expect: Extract<Expectation, { type: 'delivered' }>, tally: PairTally): string | undefined {

@@ -14,6 +14,7 @@ import { Icmpv6Type } from '../protocols/packet/icmpv6.ts'
 import { TcpFlag } from '../protocols/packet/tcp.ts'
 import { parseFrameText } from '../topologies/frame-text.ts'
 import type { Nic, Topology } from '../topologies/topology.ts'
+import { sharesNetwork } from './sharing.ts'
 
 /**
  * The frame that `text` describes, sent by `nic`: its MAC and IP addresses where the text names no others; the destination's MAC
@@ -29,7 +30,7 @@ function frameOf(match: Match, nic: Nic, topology: Topology): Uint8Array {
   const value = (name: FieldName) => valueIn(match, name)
   const ethSrc = value('eth_src') ?? parseMac(nic.mac)
   const addressed = value('nw_dst') ?? value('ipv6_dst')
-  const ethDst = value('eth_dst') ?? ownerOf(addressed, topology) ?? BROADCAST_MAC
+  const ethDst = value('eth_dst') ?? ownerOf(addressed, nic, topology) ?? BROADCAST_MAC
   const base = baseFrame(match, nic, { ethSrc, ethDst })
   const arena = new FrameArena()
   const frame = arena.allocateFrom(base)
@@ -144,11 +145,13 @@ function ownAddress(nic: Nic, family: 'IPv4' | 'IPv6', field: FieldName): string
 
 const valueIn = (match: Match, name: FieldName) => match.find(({ field }) => field === name)?.value
 
-function ownerOf(address: bigint | undefined, topology: Topology): bigint | undefined {
+/** MAC address of whoever has the address: on the sender's network rather than on another. */
+function ownerOf(address: bigint | undefined, sender: Nic, topology: Topology): bigint | undefined {
   if (address === undefined) return undefined
   const numeric = (text: string) => (text.includes(':') ? parseIpv6(text) : BigInt(parseIpv4(text)))
-  const owner = topology.vms
+  const owners = topology.vms
     .flatMap((vm) => vm.nics)
-    .find(({ addresses }) => addresses.some((text) => numeric(text) === address))
+    .filter(({ addresses }) => addresses.some((text) => numeric(text) === address))
+  const owner = owners.find((nic) => sharesNetwork(sender, nic)) ?? owners[0]
   return owner && parseMac(owner.mac)
 }

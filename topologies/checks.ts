@@ -8,6 +8,8 @@ import { checkNetworks } from './checks/networks.ts'
 import { checkNics } from './checks/nics.ts'
 import { checkQos } from './checks/qos.ts'
 import { checkSecurityGroups } from './checks/security-groups.ts'
+import { checkQuotas } from './checks/quotas.ts'
+import { checkTenants } from './checks/tenants.ts'
 import { checkTunnelEndpoints } from './checks/tunnel-endpoints.ts'
 import type { TopologyDraft } from './draft.ts'
 import type { Report } from './findings.ts'
@@ -21,6 +23,8 @@ export function checkTopology(topology: TopologyDraft, report: Report): void {
   checkNics(topology, report)
   checkAddresses(topology, report)
   checkSecurityGroups(topology, report)
+  checkTenants(topology, report)
+  checkQuotas(topology, report)
   checkTunnelEndpoints(topology, report)
   checkQos(topology, report)
 }

@@ -4,6 +4,7 @@ import { formatMac, parseMac } from '../protocols/address.ts'
 import * as defaults from './defaults.ts'
 import { completeNetworkQos, completeQosPolicy, completeQueue, completeUplink } from './qos.ts'
 import type { WrittenRule, WrittenSecurityGroup } from './schema/security-groups.ts'
+import type { WrittenTenant } from './schema/tenants.ts'
 import type {
   WrittenAddressGroup,
   WrittenFabric,
@@ -28,6 +29,7 @@ import type {
   SecurityGroup,
   SecurityGroupRule,
   Subport,
+  Tenant,
   Topology,
 } from './topology.ts'
 import { parseDuration, parseRate } from './units.ts'
@@ -37,15 +39,16 @@ export function completeTopology(written: WrittenTopology, fallbackName: string)
   const networks = (written.networks ?? []).map(completeNetwork)
   const hostsByName = new Map(hosts.map((host) => [host.name, host]))
   const networksByName = new Map(networks.map((network) => [network.name, network]))
-  const vms = (written.vms ?? []).map(({ name, host, nics }) => {
+  const vms = (written.vms ?? []).map(({ name, host, tenant, nics }) => {
     const bridge = hostsByName.get(host)!.bridges[0]!.name
-    return { name, host, nics: nics.map((nic) => completeNic(nic, name, bridge, networksByName)) }
+    return { name, ...ownerOf(tenant), host, nics: nics.map((nic) => completeNic(nic, name, bridge, networksByName)) }
   })
   const fabric = written.fabric ? completeFabric(written.fabric) : defaults.idealFabric(hosts.map(({ name }) => name))
   return {
     name: written.name ?? fallbackName,
     hosts,
     fabric,
+    ...(written.tenants?.length && { tenants: written.tenants.map(completeTenant) }),
     networks,
     addressGroups: (written.addressGroups ?? []).map(completeAddressGroup),
     securityGroups: (written.securityGroups ?? []).map(completeSecurityGroup),
@@ -78,11 +81,17 @@ const completeLink = ({ endpoints, bandwidth, delay, jitter, queues, ...counts }
   ...(queues !== undefined && { queues: queues.map(completeQueue) }),
 })
 
-const completeNetwork = ({ name, type, segment, mtu, subnets, qos }: WrittenNetwork): Network => ({
+const ownerOf = (tenant: string | undefined) => (tenant === undefined ? {} : { tenant })
+
+const completeTenant = ({ name, quota = {} }: WrittenTenant): Tenant => ({ name, quota: { ...quota } })
+
+const completeNetwork = ({ name, tenant, shared, type, segment, mtu, subnets, qos }: WrittenNetwork): Network => ({
   name,
+  ...ownerOf(tenant),
   type,
   ...(segment !== undefined && { segment }),
   mtu: mtu ?? defaults.NETWORK_MTU,
+  ...(shared && { shared: shared === true || [...shared] }),
   subnets: (subnets ?? []).map(({ cidr }) => ({ cidr })),
   ...(qos !== undefined && { qos: completeNetworkQos(qos) }),
 })
@@ -130,13 +139,21 @@ function completePolicy(policy: WrittenPolicy): PortPolicy {
   }
 }
 
-const completeAddressGroup = ({ name, addresses }: WrittenAddressGroup): AddressGroup => ({
+const completeAddressGroup = ({ name, tenant, addresses }: WrittenAddressGroup): AddressGroup => ({
   name,
+  ...ownerOf(tenant),
   addresses: addresses.map(canonicalPrefix),
 })
 
-const completeSecurityGroup = ({ name, stateful, onRuleRemoval, rules }: WrittenSecurityGroup): SecurityGroup => ({
+const completeSecurityGroup = ({
   name,
+  tenant,
+  stateful,
+  onRuleRemoval,
+  rules,
+}: WrittenSecurityGroup): SecurityGroup => ({
+  name,
+  ...ownerOf(tenant),
   stateful: stateful ?? true,
   onRuleRemoval: onRuleRemoval ?? 'cut',
   rules: rules.map(completeRule),

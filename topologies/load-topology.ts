@@ -9,6 +9,7 @@ import type { Report } from './findings.ts'
 import { attempt, Findings, within } from './findings.ts'
 import { JsonSource } from './json-source.ts'
 import { InvalidInput } from './problems.ts'
+import { scopeNames } from './scope-names.ts'
 import type { WrittenShape, WrittenTopology } from './schema/topology.ts'
 import { isShape, shapeTopology, writeShape } from './shapes.ts'
 import type { Topology } from './topology.ts'
@@ -37,8 +38,9 @@ export function parseTopology(text: string, file: string): Topology {
 export function readTopology(draft: object, at: string, name: string, findings: Findings): Topology | undefined {
   const written = 'shape' in draft ? expandShape(draft as WrittenShape, at, findings) : draft
   if (written === undefined) return undefined
-  checkTopology(written as TopologyDraft, 'shape' in draft ? onShape(at, findings) : within(at, findings.report))
-  return !findings.hasAny(at) ? completeTopology(written as WrittenTopology, name) : undefined
+  const scoped = scopeNames(written as TopologyDraft)
+  checkTopology(scoped, 'shape' in draft ? onShape(at, findings) : within(at, findings.report))
+  return !findings.hasAny(at) ? completeTopology(scoped as WrittenTopology, name) : undefined
 }
 
 /** What is wrong with a topology that was made from a shape is wrong with the shape. */

@@ -13,6 +13,7 @@ import { findNic, networksOf } from './lookup.ts'
 import { pointer } from './problems.ts'
 import { hasBridgeFor } from './relocation.ts'
 import type { WrittenEntry, WrittenExpectation, WrittenTarget } from './schema/scenario.ts'
+import { TENANT } from './tenants.ts'
 import type { Topology } from './topology.ts'
 import { switchName } from './topology.ts'
 
@@ -24,6 +25,7 @@ export class Names {
   readonly topologies: readonly Topology[]
   readonly hosts: ReadonlySet<string>
   readonly networks: ReadonlySet<string>
+  readonly tenants: ReadonlySet<string>
   readonly vms: ReadonlySet<string>
   readonly switches: ReadonlySet<string>
   readonly links: ReadonlySet<string>
@@ -35,6 +37,7 @@ export class Names {
     this.topologies = topologies
     this.hosts = collect(({ hosts }) => hosts.map(({ name }) => name))
     this.networks = collect(({ networks }) => networks.map(({ name }) => name))
+    this.tenants = collect(({ tenants = [] }) => tenants.map(({ name }) => name))
     this.vms = collect(({ vms }) => vms.map(({ name }) => name))
     this.switches = collect(({ hosts }) =>
       hosts.flatMap((host) => [host.name, ...host.bridges.map((bridge) => switchName(host, bridge))]),
@@ -109,8 +112,7 @@ export function checkExpectation(
   report: Report,
 ): void {
   const { isolated = [], delivered, notDelivered, policyFollows, dropped } = expectation
-  for (const [index, network] of isolated.entries())
-    checkKnown(report, `${at}/isolated/${index}`, 'network', network, names.networks)
+  checkIsolated(isolated, `${at}/isolated`, names, report)
   if (delivered) checkBetween(delivered, `${at}/delivered`, names, report)
   if (notDelivered) checkBetween(notDelivered, `${at}/notDelivered`, names, report)
   checkKnown(report, `${at}/policyFollows`, 'VM', policyFollows, names.vms)
@@ -118,6 +120,15 @@ export function checkExpectation(
   checkKnown(report, `${at}/dropped/reason`, 'reason to drop', reason, DROP_NAMES)
   if (atLeast !== undefined && atMost !== undefined && atLeast > atMost)
     report(`${at}/dropped/atMost`, `at least ${atLeast} and at most ${atMost} can not both be`, `${atLeast} or more`)
+}
+
+function checkIsolated(listed: readonly (string | undefined)[], at: string, names: Names, report: Report): void {
+  const areTenants = listed.some((name) => name?.startsWith(TENANT))
+  for (const [index, name] of listed.entries())
+    if (!areTenants) checkKnown(report, `${at}/${index}`, 'network', name, names.networks)
+    else if (name?.startsWith(TENANT))
+      checkKnown(report, `${at}/${index}`, 'tenant', name.slice(TENANT.length), names.tenants)
+    else if (name !== undefined) report(`${at}/${index}`, `the network ${name} among tenants`, 'either or')
 }
 
 function checkBetween(

@@ -3,6 +3,7 @@
 import { SECOND } from '../runtime/clock.ts'
 import type { Expectation, FailureTarget, Step } from './scenario.ts'
 import type { WrittenEntry, WrittenExpectation, WrittenTarget } from './schema/scenario.ts'
+import { TENANT } from './tenants.ts'
 import { parseDuration } from './units.ts'
 
 const PAUSE = 30_000_000
@@ -49,7 +50,7 @@ function completeTarget(target: WrittenTarget): FailureTarget {
 
 export function completeExpectation(written: WrittenExpectation): Expectation {
   const { isolated, delivered, notDelivered, policyFollows, dropped, lost = 0, duplicated = 0 } = written
-  if (isolated) return { type: 'isolated', networks: isolated }
+  if (isolated) return completeIsolated(isolated)
   if (delivered) return { type: 'delivered', ...delivered, lost, duplicated }
   if (notDelivered) return { type: 'notDelivered', ...notDelivered }
   if (policyFollows !== undefined) return { type: 'policyFollows', vm: policyFollows }
@@ -60,6 +61,11 @@ export function completeExpectation(written: WrittenExpectation): Expectation {
     atLeast: atLeast ?? (atMost === undefined ? 1 : 0),
     ...(atMost !== undefined && { atMost }),
   }
+}
+
+function completeIsolated(listed: readonly string[]): Expectation {
+  if (!listed[0]?.startsWith(TENANT)) return { type: 'isolated', networks: [...listed] }
+  return { type: 'tenantsIsolated', tenants: listed.map((one) => one.slice(TENANT.length)) }
 }
 
 function completeMigrate({ vm, to, pause, hold, budget }: NonNullable<WrittenEntry['migrate']>): Step {

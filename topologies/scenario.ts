@@ -59,6 +59,8 @@ export type FailureTarget =
 export type Expectation =
   /** No frame of one of these networks is heard in another. */
   | { type: 'isolated'; networks: string[] }
+  /** No frame of a VM of one of these tenants is heard by one of another. */
+  | { type: 'tenantsIsolated'; tenants: string[] }
   /** Every frame from one vNIC to the other arrives, but for `lost` of them. Names without a nic mean the VM's only one. */
   | { type: 'delivered'; from: string; to: string; lost: number; duplicated: number }
   | { type: 'notDelivered'; from: string; to: string }

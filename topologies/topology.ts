@@ -10,6 +10,8 @@ export interface Topology {
   name: string
   hosts: Host[]
   fabric: Fabric
+  /** Absent where nobody is named. */
+  tenants?: Tenant[]
   networks: Network[]
   addressGroups: AddressGroup[]
   securityGroups: SecurityGroup[]
@@ -55,20 +57,44 @@ export interface Link {
   queues?: Queue[]
 }
 
-export interface Network {
+export interface Tenant {
   name: string
+  /** How much may belong to it; any number where absent. */
+  quota: Quota
+}
+
+export interface Quota {
+  networks?: number
+  vms?: number
+  /** Of its VMs. */
+  vnics?: number
+  securityGroups?: number
+  /** Of all its security groups. */
+  securityGroupRules?: number
+}
+
+/** Something that may be a tenant's. */
+export interface Owned {
+  /** Unique: of what belongs to a tenant, `red/blue`. */
+  name: string
+  /** Absent for what belongs to nobody. */
+  tenant?: string
+}
+
+export interface Network extends Owned {
   type: NetworkType
   /** VLAN id or VNI; absent for `flat`. */
   segment?: number
   /** Largest Ethernet payload its guests may send, in bytes. */
   mtu: number
+  /** Who may use it beside its tenant: all, or these. */
+  shared?: true | string[]
   subnets: { cidr: string }[]
   qos?: NetworkQos
 }
 
 /** Addresses that rules call by one name. */
-export interface AddressGroup {
-  name: string
+export interface AddressGroup extends Owned {
   /** IPv4 and IPv6 prefixes, canonical text; a single address is a prefix of full length. */
   addresses: string[]
 }
@@ -77,8 +103,7 @@ export interface AddressGroup {
  * What vNICs may say and hear. A vNIC with groups is denied all that no rule of any of them allows, but for ARP, RARP, neighbour and
  * router discovery, multicast listener reports, and its own DHCP. Frames of no other Ethernet type than ARP, RARP, IPv4 and IPv6 pass.
  */
-export interface SecurityGroup {
-  name: string
+export interface SecurityGroup extends Owned {
   /** What belongs or is related to an allowed connection is allowed, both ways; else each frame is judged by itself. */
   stateful: boolean
   /** What becomes of connections that a rule of this group allowed and no rule allows any more. */
@@ -106,8 +131,7 @@ export type Remote =
   | { kind: 'group'; group: string }
   | { kind: 'addressGroup'; group: string }
 
-export interface Vm {
-  name: string
+export interface Vm extends Owned {
   host: string
   nics: Nic[]
 }

@@ -7,10 +7,12 @@ import type {
   WrittenNic,
   WrittenPolicy,
   WrittenTopology,
+  WrittenVm,
 } from './schema/topology.ts'
 import { writeNetworkQos, writeQosPolicy, writeQueue, writeUplink } from './qos.ts'
 import type { WrittenRule } from './schema/security-groups.ts'
-import type { Host, Link, Network, Nic, PortPolicy, SecurityGroupRule, Topology } from './topology.ts'
+import type { Host, Link, Network, Nic, PortPolicy, SecurityGroupRule, Topology, Vm } from './topology.ts'
+import { ownName } from './tenants.ts'
 import { formatDuration, formatRate } from './units.ts'
 
 /** JSON that, parsed again, gives an equal topology. */
@@ -18,6 +20,7 @@ export const topologyToJson = ({
   name,
   hosts,
   fabric,
+  tenants,
   networks,
   addressGroups,
   securityGroups,
@@ -27,10 +30,15 @@ export const topologyToJson = ({
   name,
   hosts: hosts.map(writeHost),
   fabric: { switches: fabric.switches.map((one) => ({ ...one })), links: fabric.links.map(writeLink) },
+  ...(tenants && { tenants: tenants.map(({ name: own, quota }) => ({ name: own, quota: { ...quota } })) }),
   networks: networks.map(writeNetwork),
-  addressGroups: addressGroups.map((group) => ({ ...group, addresses: [...group.addresses] })),
-  securityGroups: securityGroups.map((group) => ({ ...group, rules: group.rules.map(writeRule) })),
-  vms: vms.map((vm) => ({ name: vm.name, host: vm.host, nics: vm.nics.map(writeNic) })),
+  addressGroups: addressGroups.map((group) => ({ ...group, name: ownName(group), addresses: [...group.addresses] })),
+  securityGroups: securityGroups.map((group) => ({
+    ...group,
+    name: ownName(group),
+    rules: group.rules.map(writeRule),
+  })),
+  vms: vms.map(writeVm),
 })
 
 const writeHost = ({ bridges, uplink, ...host }: Host): WrittenHost => ({
@@ -39,8 +47,17 @@ const writeHost = ({ bridges, uplink, ...host }: Host): WrittenHost => ({
   ...(uplink && { uplink: writeUplink(uplink) }),
 })
 
-const writeNetwork = ({ subnets, qos, ...network }: Network): WrittenNetwork => ({
+const writeVm = ({ host, tenant, nics, ...vm }: Vm): WrittenVm => ({
+  name: ownName({ ...vm, tenant }),
+  ...(tenant !== undefined && { tenant }),
+  host,
+  nics: nics.map(writeNic),
+})
+
+const writeNetwork = ({ subnets, shared, qos, ...network }: Network): WrittenNetwork => ({
   ...network,
+  name: ownName(network),
+  ...(shared && { shared: shared === true || [...shared] }),
   subnets: subnets.map((subnet) => ({ ...subnet })),
   ...(qos && { qos: writeNetworkQos(qos) }),
 })

@@ -1,6 +1,7 @@
 // What must hold when all is over: everything is where it was asked to be, and nothing is left of how it got there.
 
 import { imageOf, type Image } from '../../controller/state/image.ts'
+import type { Expectation } from '../../topologies/scenario.ts'
 import type { Lab } from '../lab.ts'
 import { holdsExpectation, toleratedLosses } from '../expectations.ts'
 import type { RunLog } from '../run-log.ts'
@@ -12,6 +13,8 @@ import type { Rates } from './rates.ts'
 import type { Subject } from './subject.ts'
 import type { User } from './user.ts'
 import type { Watch } from './watch.ts'
+
+const OF_ISOLATION: ReadonlySet<Expectation['type']> = new Set(['isolated', 'tenantsIsolated', 'notDelivered'])
 
 interface Ended {
   lab: Lab
@@ -79,7 +82,7 @@ function checkFrames({ lab, watch, excuses, subject: { scenario }, log }: Ended)
   if (held.length > 0) watch.break('in-sync', `${held.length} frames are still held`)
   const verdict = { frames: judge.frames, migrations: [] } as unknown as Verdict
   for (const expect of scenario.expect) {
-    if (expect.type !== 'isolated' && expect.type !== 'notDelivered') continue
+    if (!OF_ISOLATION.has(expect.type)) continue
     const { why } = holdsExpectation(expect, scenario.topology, verdict, judge)
     if (why !== undefined) watch.break('isolated', why)
   }

@@ -260,6 +260,10 @@ export class Judge {
     return this.#pairs.of(from, to)
   }
 
+  pairs(): Iterable<[from: string, to: string, tally: PairTally]> {
+    return this.#pairs.all()
+  }
+
   /** Settles all that is open. `held` are the frames kept somewhere at the end. */
   finish(held: ReadonlySet<number>): void {
     this.#writeDownAll()

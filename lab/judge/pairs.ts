@@ -25,6 +25,11 @@ export class Pairs {
     if (pair === undefined) receivers.set(to, (pair = newPair(++this.#count)))
     return pair
   }
+
+  /** Sender, receiver and what became of it. */
+  *all(): Generator<[from: string, to: string, tally: PairTally]> {
+    for (const [from, receivers] of this.#pairs) for (const [to, pair] of receivers) yield [from, to, pair]
+  }
 }
 
 const newPair = (number: number): Pair => ({ number, sent: 0, heard: 0, lost: 0, duplicated: 0, reached: 0 })

@@ -94,6 +94,8 @@ function describeExpectation(expect: Verdict['expectations'][number]['expect']):
   switch (expect.type) {
     case 'isolated':
       return `isolated: ${expect.networks.join(', ')}`
+    case 'tenantsIsolated':
+      return `isolated: tenants ${expect.tenants.join(', ')}`
     case 'delivered':
       return `delivered from ${expect.from} to ${expect.to}`
     case 'notDelivered':

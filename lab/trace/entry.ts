@@ -20,7 +20,8 @@ export interface EntryPlace {
 export function entryAt(network: EmulatedNetwork, topology: Topology, name: string): EntryPlace {
   const device = network.switch(name)
   if (device !== undefined) return { device, port: 0 }
-  if (name.includes('/')) throw new InvalidField('at', `no switch '${name}'`, [...network.switches().keys()].join(', '))
+  if (name.includes('/') && !topology.vms.some(({ tenant }) => name.startsWith(`${tenant}/`)))
+    throw new InvalidField('at', `no switch '${name}'`, [...network.switches().keys()].join(', '))
   const nic = findNic(topology, name)
   for (const { switch: at } of network.switches().values()) {
     const port = at.ports.byName(nic.id)

@@ -17,10 +17,19 @@ export const namesOf = (named: readonly { name?: string | undefined }[] = []): S
   new Set(named.flatMap(({ name }) => name ?? []))
 
 function checkDoubledNames(topology: TopologyDraft, report: Report): void {
-  const { hosts = [], fabric, networks = [], addressGroups = [], securityGroups = [], vms = [] } = topology
+  const {
+    hosts = [],
+    fabric,
+    tenants = [],
+    networks = [],
+    addressGroups = [],
+    securityGroups = [],
+    vms = [],
+  } = topology
   const nodes = fabric === undefined ? new Set(['fabric']) : new Set<string>()
   checkDoubled(hosts, '/hosts', 'a host or switch', report, nodes)
   checkDoubled(fabric?.switches ?? [], '/fabric/switches', 'a host or switch', report, nodes)
+  checkDoubled(tenants, '/tenants', 'a tenant', report)
   checkDoubled(networks, '/networks', 'a network', report)
   checkDoubled(addressGroups, '/addressGroups', 'an address group', report)
   checkDoubled(securityGroups, '/securityGroups', 'a security group', report)

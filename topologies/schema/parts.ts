@@ -23,6 +23,13 @@ export const name = (description: string) =>
     pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$',
     description,
   })
+/** A name, or a tenant's and a name of its own: `red/blue`. */
+export const scopedName = (description: string) =>
+  Type.String({
+    title: "a name, or a tenant's and one of its own, as red/blue",
+    pattern: '^([A-Za-z0-9][A-Za-z0-9._-]{0,62}/)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}$',
+    description,
+  })
 export const mac = (description: string) =>
   Type.String({
     title: 'a MAC address: six octets, as 02:00:00:00:00:01',

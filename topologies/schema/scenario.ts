@@ -7,6 +7,7 @@ import {
   optional,
   duration,
   name,
+  scopedName,
   text,
   integer,
   pair,
@@ -102,7 +103,7 @@ const Budget = closed(
 
 const Migrate = closed(
   {
-    vm: name('VM to move.'),
+    vm: scopedName('VM to move.'),
     to: name('Host to move it to.'),
     pause: optional(duration('How long the guest stands still. Default: 30ms.')),
     hold: optional(Hold),
@@ -159,15 +160,23 @@ const between = (description: string) => closed({ from: nicName('Sender.'), to: 
 
 const expectations = {
   isolated: optional(
-    Type.Array(name('Network.'), {
-      minItems: 2,
-      uniqueItems: true,
-      description: 'No frame of one of these networks is heard in another.',
-    }),
+    Type.Array(
+      Type.String({
+        title: 'a network, or a tenant, as tenant:red',
+        pattern: '^(tenant:[^:/]+|[^:]+)$',
+        description: 'Network, or `tenant:` and a tenant.',
+      }),
+      {
+        minItems: 2,
+        uniqueItems: true,
+        description:
+          'No frame of one of these networks is heard in another; no frame of a VM of one of these tenants is heard by one of another, whatever network they share.',
+      },
+    ),
   ),
   delivered: optional(between('Every frame from one vNIC to the other arrives.')),
   notDelivered: optional(between('No frame from one vNIC to the other arrives.')),
-  policyFollows: optional(name("After its migrations the VM's ports have the policy they had before.")),
+  policyFollows: optional(scopedName("After its migrations the VM's ports have the policy they had before.")),
   dropped: optional(
     closed(
       {

@@ -1,7 +1,8 @@
 // Security groups and what their rules refer to, in Neutron's words.
 
 import { Type } from 'typebox'
-import { addresses, closed, inCase, integer, name, optional } from './parts.ts'
+import { addresses, closed, inCase, integer, name, optional, scopedName } from './parts.ts'
+import { tenant } from './tenants.ts'
 
 export const DIRECTIONS = ['ingress', 'egress'] as const
 export const ETHERTYPES = ['IPv4', 'IPv6'] as const
@@ -15,6 +16,7 @@ const LARGEST_PORT = 65_535
 
 export const AddressGroup = closed({
   name: name('Name of the address group.'),
+  tenant: tenant('address group'),
   addresses: addresses('IPv4 and IPv6 addresses and prefixes.'),
 })
 
@@ -45,15 +47,16 @@ const Rule = closed({
     }),
   ),
   remoteGroup: optional(
-    name(
+    scopedName(
       'The far end is a vNIC with this security group: it has one of the addresses, or allowed address pairs, that such a vNIC has on the same network.',
     ),
   ),
-  remoteAddressGroup: optional(name('The far end has an address of this address group.')),
+  remoteAddressGroup: optional(scopedName('The far end has an address of this address group.')),
 })
 
 export const SecurityGroup = closed({
   name: name('Name of the security group.'),
+  tenant: tenant('security group'),
   stateful: optional(
     Type.Boolean({
       description:

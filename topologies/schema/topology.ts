@@ -9,6 +9,7 @@ import {
   duration,
   rate,
   name,
+  scopedName,
   mac,
   text,
   integer,
@@ -20,6 +21,7 @@ import {
 } from './parts.ts'
 import { NetworkQos, qosOfPolicy, queues, Uplink } from './qos.ts'
 import { AddressGroup, DENIALS, SecurityGroup } from './security-groups.ts'
+import { shared, Tenant, tenant } from './tenants.ts'
 
 export const VLAN_MODES = ['access', 'trunk', 'native-tagged', 'native-untagged'] as const
 export const NETWORK_TYPES = ['vlan', 'vxlan', 'flat'] as const
@@ -78,6 +80,8 @@ const Fabric = closed(
 
 const Network = closed({
   name: name('Name of the network.'),
+  tenant: tenant('network'),
+  shared,
   type: Type.Enum([...NETWORK_TYPES], {
     description: 'How the network is kept apart on the wire. One network at most is flat: untagged.',
   }),
@@ -109,7 +113,7 @@ const Policy = closed(
     ),
     ...qosOfPolicy,
     securityGroups: optional(
-      Type.Array(name('Security group.'), {
+      Type.Array(scopedName('Security group.'), {
         uniqueItems: true,
         description:
           'Security groups of the vNIC: what a rule of any of them allows passes. Empty: only what the network itself needs does. Absent: everything does.',
@@ -130,14 +134,14 @@ const Policy = closed(
 
 const Subport = closed({
   tag: integer(1, 4094, "VLAN id on the guest's side."),
-  network: name('Network behind the tag.'),
+  network: scopedName('Network behind the tag.'),
   mac: optional(mac("MAC address of the sub-port. Default: the vNIC's own.")),
   addresses: optional(addresses('IPv4 and IPv6 addresses of the sub-port.')),
 })
 
 const Nic = closed({
   name: name('Name of the vNIC within its VM. Elsewhere it is called by both: web1:eth0.'),
-  network: optional(name('Network of untagged frames. Absent for a trunk without a native network.')),
+  network: optional(scopedName('Network of untagged frames. Absent for a trunk without a native network.')),
   bridge: optional(name("Bridge of the host that it is on. Default: the host's integration bridge.")),
   mac: optional(
     mac(
@@ -164,6 +168,7 @@ const Nic = closed({
 
 const Vm = closed({
   name: name('Name of the VM.'),
+  tenant: tenant('VM'),
   host: name('Host on which it runs.'),
   nics: Type.Array(Nic, { description: 'Its vNICs.' }),
 })
@@ -178,6 +183,7 @@ const Written = closed({
   ...heading,
   hosts: Type.Array(Host, { description: 'Machines that run VMs.' }),
   fabric: optional(Fabric),
+  tenants: optional(Type.Array(Tenant, { description: 'To whom networks, groups and VMs may belong.' })),
   networks: optional(Type.Array(Network, { description: 'Virtual networks.' })),
   addressGroups: optional(Type.Array(AddressGroup, { description: 'Lists of addresses that rules refer to.' })),
   securityGroups: optional(
