@@ -5,10 +5,9 @@
 
 import { getMac, viewOf } from '../../protocols/bytes.ts'
 import type { HeldFrame } from '../../protocols/control/messages.ts'
-import type { Nic, Vm } from '../../topologies/topology.ts'
+import type { Nic } from '../../topologies/topology.ts'
 import { attachmentsOf } from '../network/attachments.ts'
-import type { Fleet } from '../reconcile/fleet.ts'
-import type { RemoteSwitch } from '../southbound/remote-switch.ts'
+import type { TwoPlaces } from './two-places.ts'
 
 const SOURCE = 6
 
@@ -70,41 +69,52 @@ class Collected {
   }
 }
 
+/** A moment at one of the places: by vNIC, the number of the last frame that its port there had kept. */
+export type Mark = Readonly<Record<string, number>>
+
 export class HeldFrames {
   /** Frames that were kept, copies left out. */
   count = 0
-  readonly #fleet: Fleet
-  readonly #vm: Vm
-  readonly #switchOf: (nic: Nic, host: string) => string
+  readonly #places: Pick<TwoPlaces, 'vm' | 'remoteAt'>
   readonly #collected: Map<string, Collected>
   /** By switch and vNIC: the frames that it has been handed. Later ones may have their places among them. */
   readonly #handed = new Map<string, Set<HeldFrame>>()
 
-  /** `switchOf` says on which switch of a host a vNIC has its port. */
-  constructor(fleet: Fleet, vm: Vm, switchOf: (nic: Nic, host: string) => string) {
-    this.#fleet = fleet
-    this.#vm = vm
-    this.#switchOf = switchOf
-    this.#collected = new Map(vm.nics.map((nic) => [nic.id, new Collected(nic)]))
+  constructor(places: Pick<TwoPlaces, 'vm' | 'remoteAt'>) {
+    this.#places = places
+    this.#collected = new Map(places.vm.nics.map((nic) => [nic.id, new Collected(nic)]))
   }
 
   /**
    * Reads what the VM's ports at `host` keep, to be delivered after what was read before, in so far as copies do not tell
-   * otherwise.
+   * otherwise. With a mark, only what stood there before it.
    */
-  async takeFrom(host: string): Promise<void> {
-    for (const nic of this.#vm.nics) {
-      const remote = this.#remoteAt(host, nic)
+  async takeFrom(host: string, before?: Mark): Promise<void> {
+    for (const nic of this.#places.vm.nics) {
+      const remote = this.#places.remoteAt(host, nic)
       const collected = this.#collected.get(nic.id)!
       const kept = await remote.heldFrames(nic.id, collected.last.get(remote.name))
-      this.count += collected.add(remote.name, kept)
+      this.count += collected.add(
+        remote.name,
+        before === undefined ? kept : upTo(kept, remote.name, before[nic.id] ?? 0),
+      )
     }
+  }
+
+  /** Behind all that was read at `host`: what is kept there from now on stands behind it, also for one who reads it all again. */
+  markAt(host: string): Mark {
+    return Object.fromEntries(
+      this.#places.vm.nics.map((nic) => {
+        const { name } = this.#places.remoteAt(host, nic)
+        return [nic.id, this.#collected.get(nic.id)!.last.get(name) ?? 0]
+      }),
+    )
   }
 
   /** Hands all that was read to the VM's ports at `host`, ahead of what these keep themselves beyond that. */
   async deliverTo(host: string): Promise<void> {
-    for (const nic of this.#vm.nics) {
-      const remote = this.#remoteAt(host, nic)
+    for (const nic of this.#places.vm.nics) {
+      const remote = this.#places.remoteAt(host, nic)
       const { frames, last } = this.#collected.get(nic.id)!
       const key = `${remote.name} ${nic.id}`
       const handed = this.#handed.get(key)
@@ -116,14 +126,10 @@ export class HeldFrames {
 
   /** What was read at `host` is somewhere else for good. */
   async forgetAt(host: string): Promise<void> {
-    for (const nic of this.#vm.nics) {
-      const remote = this.#remoteAt(host, nic)
+    for (const nic of this.#places.vm.nics) {
+      const remote = this.#places.remoteAt(host, nic)
       await remote.forgetFrames(nic.id, this.#collected.get(nic.id)!.last.get(remote.name) ?? 0)
     }
-  }
-
-  #remoteAt(host: string, nic: Nic): RemoteSwitch {
-    return this.#fleet.reconciler(this.#switchOf(nic, host)).remote
   }
 }
 
@@ -153,6 +159,12 @@ function merged(
   }
   const ordered = ahead.size === 0 ? before : before.flatMap((frame, index) => [...(ahead.get(index) ?? []), frame])
   return { frames: [...ordered, ...waiting], tail: waiting.at(-1) ?? before[last] }
+}
+
+/** What the port had been handed already stands where it stands. */
+function upTo(kept: readonly HeldFrame[], at: string, last: number): readonly HeldFrame[] {
+  const end = kept.findIndex(({ origin, sequence }) => origin === at && sequence > last)
+  return end < 0 ? kept : kept.slice(0, end)
 }
 
 const keyOf = ({ origin, sequence }: HeldFrame): string => `${origin} ${sequence}`

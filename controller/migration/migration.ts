@@ -23,23 +23,20 @@
 
 import { DEFAULT_HOLD, type HoldLimits } from '../../protocols/control/messages.ts'
 import type { Nanoseconds } from '../../runtime/clock.ts'
-import { createHash } from 'node:crypto'
 import { MILLISECOND, SECOND, sleep } from '../../runtime/clock.ts'
-import type { Host, Nic, Vm } from '../../topologies/topology.ts'
+import type { Vm } from '../../topologies/topology.ts'
 import type { World } from '../learner.ts'
-import type { GuestMove, Hypervisor, MigrationState, MigrationStatus, MoveRequest } from '../model.ts'
-import { Conflict } from '../model.ts'
-import type { Place } from '../network/bindings.ts'
+import type { GuestMove, Hypervisor, MigrationStatus, MoveRequest } from '../model.ts'
 import type { MigrationRecord } from '../state/image.ts'
-import { relocated, switchAt, switchesOf } from '../../topologies/relocation.ts'
+import { relocated } from '../../topologies/relocation.ts'
+import type { Stage } from '../network/bindings.ts'
 import type { Move } from '../network/view.ts'
 import { SwitchAway } from '../southbound/remote-switch.ts'
 import { announce } from './announcement.ts'
 import { HeldFrames } from './held-frames.ts'
-import { leftBehind, type FormerPlace } from './left-behind.ts'
-import type { RemoteSwitch } from '../southbound/remote-switch.ts'
-import { policyOf } from './policy.ts'
+import { Progress } from './progress.ts'
 import { StateTransfer } from './state-transfer.ts'
+import { TwoPlaces } from './two-places.ts'
 import { waitFor } from '../../runtime/waiting.ts'
 
 export interface MigrationWorld extends World {
@@ -65,6 +62,9 @@ const PATIENCE = { source: 5 * SECOND, destination: 1 * SECOND }
 /** The same after a restart, when nobody is connected at first. */
 const PATIENCE_AFTER_RESTART = { source: 30 * SECOND, destination: 10 * SECOND }
 
+/** Between two attempts to write. */
+const RETRY = 10 * MILLISECOND
+
 class AbortAsked extends Error {}
 
 export class Migration {
@@ -73,13 +73,10 @@ export class Migration {
   readonly #pause: Nanoseconds
   readonly #hold: HoldLimits | undefined
   readonly #drainAsked: Nanoseconds | undefined
-  readonly #note: (record: MigrationRecord) => void
+  readonly #progress: Progress
+  readonly #places: TwoPlaces
   readonly #held: HeldFrames
   readonly #states: StateTransfer
-  readonly #entry: number | undefined
-  #status: MigrationStatus
-  /** Where its vNICs were, once it has left. */
-  #former: readonly FormerPlace[]
   #patience = PATIENCE
   /** Resolves when a restart would know of the move; rejects where that can not be had. */
   readonly started: Promise<void>
@@ -92,13 +89,11 @@ export class Migration {
   #paused = false
   /** The fabric may have been told to send to the destination, and not yet otherwise. */
   #announced = false
-  /** A digest of the policy at the source, before anything changed. */
-  #policyBefore: string
 
   /** `note` hears of all that changes, in the turn in which it does. */
   constructor(
     world: MigrationWorld,
-    { status, policyBefore, entry, former = [] }: MigrationRecord,
+    record: MigrationRecord,
     { vm, pause, hold, drain }: Request,
     note: (record: MigrationRecord) => void,
   ) {
@@ -107,12 +102,9 @@ export class Migration {
     this.#pause = pause
     this.#hold = hold && { ...DEFAULT_HOLD, ...hold }
     this.#drainAsked = drain
-    this.#note = note
-    this.#status = status
-    this.#former = former
-    this.#policyBefore = policyBefore
-    this.#entry = entry
-    this.#held = new HeldFrames(world.fleet, vm, (nic, host) => this.#switchOf(nic, host))
+    this.#progress = new Progress(record, world.clock, note)
+    this.#places = new TwoPlaces(world, vm, record.status.from)
+    this.#held = new HeldFrames(this.#places)
     this.#states = new StateTransfer(world.fleet, vm, () => world.view())
     this.started = new Promise((resolve) => {
       this.#tellStarted = resolve
@@ -126,7 +118,7 @@ export class Migration {
 
   /** As it is now. */
   get status(): MigrationStatus {
-    return { ...this.#status }
+    return { ...this.#progress.status }
   }
 
   /** Undoes the move, unless the destination is active already. */
@@ -137,7 +129,7 @@ export class Migration {
 
   /** Resolves when the move has ended one way or another; never rejects. */
   async run(): Promise<void> {
-    const { from, to } = this.#status
+    const { from, to } = this.#progress.status
     const started = this.#world.writes.save()
     this.#tellStarted(started)
     try {
@@ -153,16 +145,16 @@ export class Migration {
 
   /** Brings a move that was under way when the process ended to its end; never rejects. */
   async recover(): Promise<void> {
-    const { to, state } = this.#status
-    const move = this.#world.intent().moves.get(this.#vm.name)
+    const { to, state } = this.#progress.status
+    const move = this.#move
     this.#tellStarted(Promise.resolve())
     this.#patience = PATIENCE_AFTER_RESTART
     this.#paused = state !== 'prepare'
-    this.#announced = move?.stage === 'moved' || move?.stage === 'released'
+    this.#announced = move?.stage === 'moved' || move?.stage === 'released' || this.#hasTurned
     if (state !== 'commit' && move?.targetState !== 'open') return this.#undo(new Error('the controller was restarted'))
     this.#ending = true
-    this.#enter('commit')
-    await this.#waitForSwitchesAt(to, this.#patience.source)
+    this.#progress.enter('commit')
+    await this.#places.waitFor(to, this.#patience.source)
     await this.#arrive()
   }
 
@@ -171,41 +163,41 @@ export class Migration {
    * destination that is gone for good has let nothing out that anybody would miss.
    */
   async #hasOpened(error: unknown): Promise<boolean> {
-    const { to } = this.#status
-    const move = this.#world.intent().moves.get(this.#vm.name)
+    const { to } = this.#progress.status
+    const move = this.#move
     if (!(error instanceof SwitchAway) || move?.targetState !== 'open') return false
-    await this.#waitForSwitchesAt(to, this.#patience.destination)
-    return this.#isAt(to)
+    await this.#places.waitFor(to, this.#patience.destination)
+    return this.#places.isThere(to)
   }
 
   /** The new port opens, if it has not, and the guest goes on there. */
   async #arrive(): Promise<void> {
-    const { to } = this.#status
+    const { to } = this.#progress.status
     this.#ending = true
-    this.#enter('commit')
+    this.#progress.enter('commit')
     const problems: string[] = []
-    await attempt(problems, () => this.#world.fleet.push(this.#switchesAt(to)))
+    await attempt(problems, () => this.#world.fleet.push(this.#places.switchesAt(to)))
     await attempt(problems, () => this.#resume(to))
     await this.#commit(problems)
   }
 
   async #prepare(): Promise<void> {
-    this.#enter('prepare')
-    this.#policyBefore = this.#policyAt(this.#status.from)
-    const { to } = this.#status
+    this.#progress.enter('prepare')
+    this.#progress.remember({ policyBefore: this.#places.policyAt(this.#progress.status.from) })
+    const { to } = this.#progress.status
     const hold = this.#hold === undefined ? {} : { hold: this.#hold }
-    await this.#move({ to, stage: 'prepared', homeState: 'open', targetState: 'hold', ...hold })
-    await this.#world.joined(this.#vm, this.#status.to)
+    await this.#carryOut({ to, stage: 'prepared', homeState: 'open', targetState: 'hold', ...hold })
+    await this.#world.joined(this.#vm, this.#progress.status.to)
   }
 
   async #switchOver(): Promise<void> {
-    const { vm, to } = this.#status
-    this.#enter('switch-over')
+    const { vm, to } = this.#progress.status
+    this.#progress.enter('switch-over')
     await this.#keep()
     this.#paused = true
     await this.#world.hypervisor?.pause(vm, this.#guestMove)
     const pausedAt = this.#world.clock.now()
-    this.#enter('switch-over', { pausedAt })
+    this.#progress.enter('switch-over', { pausedAt })
     await this.#change({ homeState: 'hold' })
     await this.#states.takeOver('home')
     await this.#drain()
@@ -223,89 +215,62 @@ export class Migration {
   }
 
   async #handOver(): Promise<void> {
-    const { from, to } = this.#status
+    const { from, to } = this.#progress.status
     await this.#held.takeFrom(from)
-    this.#enter('switch-over', { held: this.#held.count })
+    this.#progress.enter('switch-over', { held: this.#held.count })
     await this.#held.takeFrom(to)
     await this.#states.takeOver('home')
-    this.#enter('switch-over', { held: this.#held.count, connections: this.#states.connections })
+    this.#progress.enter('switch-over', { held: this.#held.count, connections: this.#states.connections })
     this.#checkWanted()
     await this.#held.deliverTo(to)
   }
 
   /** The VM is at its destination: from here it goes on, whatever happens to the source. */
   async #commit(problems: string[] = []): Promise<void> {
-    const { from, to } = this.#status
+    const { from, to } = this.#progress.status
     this.#ending = true
-    this.#enter('commit')
+    this.#progress.enter('commit')
     await this.#pauseFor(this.#drainTime)
     const policy = this.#comparePolicies()
-    if (this.#world.intent().moves.has(this.#vm.name)) this.#former = this.#placesOf('home')
-    if (this.#world.intent().moves.has(this.#vm.name)) await attempt(problems, () => this.#redirect())
+    if (this.#move !== undefined) {
+      this.#progress.remember({ former: this.#places.portsAt('home') })
+      await attempt(problems, () => this.#redirect())
+    }
     await this.#settle(to)
-    await attempt(problems, () => this.#world.fleet.push(this.#switchesAt(from)))
+    await attempt(problems, () => this.#world.fleet.push(this.#places.switchesAt(from)))
     await attempt(problems, () => this.#world.fleet.push())
-    const found = await this.#leftBehind().catch(() => [`what ${from} has still is not known: it can not be asked`])
-    const held = Math.max(this.#held.count, this.#status.held)
+    const found = await this.#places
+      .leftBehind(from, this.#progress.record.former ?? [])
+      .catch(() => [`what ${from} has still is not known: it can not be asked`])
+    const held = Math.max(this.#held.count, this.#progress.status.held)
     await this.#end('done', { policy, held, leftBehind: found, ...problemOf(problems) })
   }
 
   /** What came to the old place after the guest had gone on is brought after it; then the old place has nothing more to keep. */
   async #redirect(): Promise<void> {
-    const { from, to, redirected } = this.#status
+    const { from, to, redirected } = this.#progress.status
     const before = this.#held.count
     await this.#held.takeFrom(from)
     await this.#held.deliverTo(to)
-    if (before > 0 || this.#status.held === 0)
-      this.#enter('commit', { redirected: redirected + this.#held.count - before })
+    if (before > 0 || this.#progress.status.held === 0)
+      this.#progress.enter('commit', { redirected: redirected + this.#held.count - before })
     await this.#held.forgetAt(from)
   }
 
-  async #leftBehind(): Promise<string[]> {
-    const { from } = this.#status
-    const asked = this.#free(from, this.#former).map((place) => leftBehind(this.#remote(place.switch), place))
-    return (await Promise.all(asked)).flat()
-  }
-
-  #placesOf(which: 'home' | 'target'): FormerPlace[] {
-    const { bindings, zones } = this.#world.view()
-    return this.#vm.nics.flatMap(({ id }) => {
-      const place = bindings.get(id)?.[which]
-      if (place === undefined) return []
-      const zone = zones.get(place.host)?.get(id)
-      return { nic: id, switch: place.switch, port: place.port, ...(zone !== undefined && { zone }) }
-    })
-  }
-
-  /** A zone that has been given up may be another's already. */
-  #free(host: string, places: readonly FormerPlace[]): FormerPlace[] {
-    const taken = new Set(this.#world.view().zones.get(host)?.values())
-    return places.map(({ zone, ...place }) => (zone === undefined || taken.has(zone) ? place : { ...place, zone }))
-  }
-
-  /** Ends the connections in the places' zones. */
-  async #clear(places: readonly FormerPlace[]): Promise<void> {
-    for (const { switch: name, zone } of places) if (zone !== undefined) await this.#remote(name).flushConnections(zone)
-  }
-
-  #remote(name: string): RemoteSwitch {
-    return this.#world.fleet.reconciler(name).remote
-  }
-
   async #undo(cause: unknown): Promise<void> {
-    const { from, to } = this.#status
+    const { from, to } = this.#progress.status
     const reason = cause instanceof AbortAsked ? 'aborted on request' : textOf(cause)
     const problems: string[] = []
     this.#ending = true
-    this.#enter('abort', { problem: reason })
-    await this.#waitForSwitchesAt(from, this.#patience.source)
+    this.#progress.enter('abort', { problem: reason })
+    await this.#places.waitFor(from, this.#patience.source)
     if (this.#paused) await this.#goBack(problems)
-    const given = this.#placesOf('target')
+    const given = this.#places.portsAt('target')
     await this.#settle(from)
-    await attempt(problems, () => this.#world.fleet.push(this.#switchesAt(from)))
+    await attempt(problems, () => this.#world.fleet.push(this.#places.switchesAt(from)))
     await attempt(problems, () => this.#world.fleet.push())
     if (this.#paused) await attempt(problems, () => this.#resume(from))
-    if (this.#isAt(to)) await attempt(problems, () => this.#clear(this.#free(to, given)))
+    if (this.#places.isThere(to)) await attempt(problems, () => this.#places.clear(to, given))
     if (this.#announced) void this.#announceOnReturn().catch((error: unknown) => this.#world.log(textOf(error)))
     await this.#end(problems.length === 0 ? 'aborted' : 'failed', {
       held: this.#held.count,
@@ -318,14 +283,13 @@ export class Migration {
    * to it, and all is delivered in the order in which it was sent. A destination that is away follows when it returns.
    */
   async #goBack(problems: string[]): Promise<void> {
-    const { from, to } = this.#status
-    const stage = this.#world.intent().moves.get(this.#vm.name)?.stage
-    if (stage !== undefined && stage !== 'prepared') {
-      await this.#pauseFor(this.#drainTime)
-      await attempt(problems, () => this.#held.takeFrom(from))
-      await attempt(problems, () => this.#set({ stage: 'collecting', targetState: 'hold' }, [from]))
+    const { from, to } = this.#progress.status
+    const stage = this.#move?.stage
+    if (stage === undefined) return
+    if (stage !== 'prepared' || this.#hasTurned) {
+      await this.#turn(problems, stage)
       await attempt(problems, () => this.#announceBack())
-      await this.#waitForSwitchesAt(to, this.#patience.destination)
+      await this.#places.waitFor(to, this.#patience.destination)
       await this.#pauseFor(this.#drainTime)
       await attempt(problems, () => this.#set({ stage: 'prepared' }, [from]))
       await attempt(problems, () => this.#held.takeFrom(to))
@@ -336,7 +300,31 @@ export class Migration {
       await this.#held.takeFrom(from)
       await this.#held.deliverTo(from)
     })
-    if (this.#isAt(to)) await attempt(problems, () => this.#held.forgetAt(to))
+    if (this.#places.isThere(to)) await attempt(problems, () => this.#held.forgetAt(to))
+  }
+
+  /**
+   * Everybody sends to the source again. What it had kept before stands before all that the destination has kept, what it keeps from
+   * now on behind: where the one ends is durable before anybody is told.
+   */
+  async #turn(problems: string[], stage: Stage): Promise<void> {
+    const { from } = this.#progress.status
+    const { turned } = this.#progress.record
+    if (turned === undefined) {
+      await this.#pauseFor(this.#drainTime)
+      await attempt(problems, async () => {
+        await this.#held.takeFrom(from)
+        this.#progress.remember({ turned: this.#held.markAt(from) })
+        await this.#keepPatiently()
+      })
+    } else await attempt(problems, () => this.#held.takeFrom(from, turned))
+    // After a restart the destination's own host may have been told already.
+    if (stage === 'prepared') return
+    await attempt(problems, () => this.#set({ stage: 'collecting', targetState: 'hold' }, [from]))
+  }
+
+  get #hasTurned(): boolean {
+    return this.#progress.record.turned !== undefined
   }
 
   async #announceBack(): Promise<void> {
@@ -348,11 +336,11 @@ export class Migration {
   /** The source was not there to be announced from: it is as soon as it has returned, if the VM is still there. */
   async #announceOnReturn(): Promise<void> {
     const { fleet } = this.#world
-    const { from, vm: name } = this.#status
-    await Promise.all(this.#switchesAt(from).map((one) => fleet.whenConnected(one)))
+    const { from, vm: name } = this.#progress.status
+    await Promise.all(this.#places.switchesAt(from).map((one) => fleet.whenConnected(one)))
     const { topology, moves } = this.#world.intent()
     if (moves.has(name) || topology.vms.find((vm) => vm.name === name)?.host !== from) return
-    await fleet.push(this.#switchesAt(from))
+    await fleet.push(this.#places.switchesAt(from))
     await this.#announceBack()
   }
 
@@ -368,13 +356,13 @@ export class Migration {
   }
 
   get #guestMove(): GuestMove {
-    const { from, to } = this.#status
+    const { from, to } = this.#progress.status
     return { from, to, aborted: this.#aborted }
   }
 
   async #resume(host: string): Promise<void> {
-    await this.#world.hypervisor?.resume(this.#status.vm, host, this.#guestMove)
-    this.#enter(this.#status.state, { resumedAt: this.#world.clock.now() })
+    await this.#world.hypervisor?.resume(this.#progress.status.vm, host, this.#guestMove)
+    this.#progress.enter(this.#progress.status.state, { resumedAt: this.#world.clock.now() })
   }
 
   async #change(change: Partial<Move>): Promise<void> {
@@ -383,17 +371,25 @@ export class Migration {
   }
 
   #set(change: Partial<Move>, required?: readonly string[]): Promise<void> {
-    return this.#move({ ...this.#world.intent().moves.get(this.#vm.name)!, ...change }, required)
+    return this.#carryOut({ ...this.#move!, ...change }, required)
   }
 
   /** Resolves when the switches of the `required` hosts, both places if not said, and all others that are there have confirmed. */
-  async #move(move: Move, required: readonly string[] = [this.#status.from, this.#status.to]): Promise<void> {
+  async #carryOut(
+    move: Move,
+    required: readonly string[] = [this.#progress.status.from, this.#progress.status.to],
+  ): Promise<void> {
     this.#world.amend({ moves: new Map(this.#world.intent().moves).set(this.#vm.name, move) })
     await this.#keep()
     await Promise.all([
-      this.#world.fleet.push(required.flatMap((host) => this.#switchesAt(host))),
+      this.#world.fleet.push(required.flatMap((host) => this.#places.switchesAt(host))),
       this.#world.fleet.push(),
     ])
+  }
+
+  /** How far it has come; undefined where the VM has one place, before or after. */
+  get #move(): Move | undefined {
+    return this.#world.intent().moves.get(this.#vm.name)
   }
 
   /** All so far is durable. @throws StateError, unless it goes on anyway */
@@ -404,6 +400,17 @@ export class Migration {
       if (!this.#ending) throw error
       this.#world.log(textOf(error))
     }
+  }
+
+  /** The same, and a disk that fails is waited for. */
+  async #keepPatiently(): Promise<void> {
+    const { clock, writes } = this.#world
+    for (const end = clock.now() + this.#patience.destination; clock.now() < end; await this.#pauseFor(RETRY))
+      try {
+        return await writes.save()
+      } catch {
+        // Full: until it is not.
+      }
   }
 
   /** Cut short by an abort. */
@@ -420,65 +427,20 @@ export class Migration {
     return sleep(this.#world.clock, span)
   }
 
-  async #waitForSwitchesAt(host: string, span: Nanoseconds): Promise<void> {
-    const { fleet, clock } = this.#world
-    const there = this.#switchesAt(host).map((name) => fleet.whenConnected(name))
-    await waitFor(Promise.all(there), span, clock)
-  }
-
   #checkWanted(): void {
     if (this.#abortAsked) throw new AbortAsked()
   }
 
-  #switchesAt(host: string): string[] {
-    return switchesOf(this.#vm, this.#host(this.#status.from), this.#host(host))
-  }
-
-  #switchOf(nic: Nic, host: string): string {
-    return switchAt(nic, this.#host(this.#status.from), this.#host(host))
-  }
-
-  #host(name: string): Host {
-    return this.#world.intent().topology.hosts.find((host) => host.name === name)!
-  }
-
-  /** Whether the VM's ports at the host can be asked. */
-  #isAt(host: string): boolean {
-    return this.#switchesAt(host).every((name) => this.#world.fleet.reconciler(name).connected)
-  }
-
   #comparePolicies(): MigrationStatus['policy'] {
-    const { to } = this.#status
-    if (!this.#isAt(to) || this.#policyBefore === '') return 'unknown'
-    return this.#policyAt(to) === this.#policyBefore ? 'identical' : 'different'
-  }
-
-  #policyAt(host: string): string {
-    const bindings = this.#world.view().bindings
-    const policies = this.#vm.nics
-      .map((nic) => {
-        const { home, target } = bindings.get(nic.id)!
-        const place: Place | undefined = home.host === host ? home : target
-        if (place === undefined) throw new Conflict(`${nic.id} has no place at ${host}`)
-        return policyOf(this.#world.fleet.reconciler(place.switch).confirmed, nic.id, place.port)
-      })
-      .join('\n')
-    return createHash('sha256').update(policies).digest('hex')
-  }
-
-  #enter(state: MigrationState, more: Partial<MigrationStatus> = {}): void {
-    const { steps } = this.#status
-    const begun = steps.at(-1)?.state === state ? [] : [{ state, at: this.#world.clock.now() }]
-    this.#status = { ...this.#status, ...more, state, steps: [...steps, ...begun] }
-    const { status } = this
-    const entry = this.#entry === undefined ? {} : { entry: this.#entry }
-    const former = this.#former.length === 0 ? {} : { former: this.#former }
-    this.#note({ status, policyBefore: this.#policyBefore, ...entry, ...former })
+    const { to } = this.#progress.status
+    const { policyBefore } = this.#progress.record
+    if (!this.#places.isThere(to) || policyBefore === '') return 'unknown'
+    return this.#places.policyAt(to) === policyBefore ? 'identical' : 'different'
   }
 
   #end(state: 'done' | 'aborted' | 'failed', more: Partial<MigrationStatus>): Promise<void> {
     this.#ending = true
-    this.#enter(state, { ...more, endedAt: this.#world.clock.now() })
+    this.#progress.enter(state, { ...more, endedAt: this.#world.clock.now() })
     return this.#keep()
   }
 }

@@ -21,6 +21,7 @@ import type { Change, StoredEntry, StoredValue } from '../../runtime/store.ts'
 import type { Topology, Vm } from '../../topologies/topology.ts'
 import type { Wire, Wires } from '../hosts/wires.ts'
 import type { GuestPlace, GuestPlacesByName } from '../hypervisor/guest-places.ts'
+import type { Mark } from '../migration/held-frames.ts'
 import type { FormerPlace } from '../migration/left-behind.ts'
 import type { MigrationStatus } from '../model.ts'
 import { type LearnedAddress, LearnedAddresses } from '../network/learned.ts'
@@ -47,6 +48,8 @@ export interface MigrationRecord {
   readonly policyBefore: string
   /** Where its vNICs were, once it has left. */
   readonly former?: readonly FormerPlace[]
+  /** Where it goes back: what the source had kept before anybody was told to send there again. */
+  readonly turned?: Mark
   /** Number in the journal. */
   readonly entry?: number
 }

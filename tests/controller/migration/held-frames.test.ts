@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { HeldFrames } from '../../../controller/migration/held-frames.ts'
-import type { Fleet } from '../../../controller/reconcile/fleet.ts'
+import type { RemoteSwitch } from '../../../controller/southbound/remote-switch.ts'
 import type { HeldFrame } from '../../../protocols/control/messages.ts'
 import { seeded } from '../../../runtime/random.ts'
 import type { Nic, Vm } from '../../../topologies/topology.ts'
@@ -35,10 +35,10 @@ class Place {
 
 function places(): { a: Place; b: Place; held: HeldFrames } {
   const [a, b] = [new Place('a'), new Place('b')]
-  const fleet = { reconciler: (name: string) => ({ remote: name === 'a' ? a : b }) } as unknown as Fleet
   const nic = { id: 'web1:eth0', mac: '02:00:00:00:00:01', trunks: [] } as unknown as Nic
   const vm = { name: 'web1', host: 'a', nics: [nic] } as unknown as Vm
-  return { a, b, held: new HeldFrames(fleet, vm, (_nic, host) => host) }
+  const remoteAt = (host: string) => (host === 'a' ? a : b) as unknown as RemoteSwitch
+  return { a, b, held: new HeldFrames({ vm, remoteAt }) }
 }
 
 describe('frames kept at two places', () => {

@@ -1,0 +1,97 @@
+// The two places of a VM that moves: which switches are there, and whether they can be asked.
+
+import { createHash } from 'node:crypto'
+import type { Nanoseconds } from '../../runtime/clock.ts'
+import { waitFor } from '../../runtime/waiting.ts'
+import { switchAt, switchesOf } from '../../topologies/relocation.ts'
+import type { Host, Nic, Vm } from '../../topologies/topology.ts'
+import type { World } from '../learner.ts'
+import { Conflict } from '../model.ts'
+import type { Place } from '../network/bindings.ts'
+import type { RemoteSwitch } from '../southbound/remote-switch.ts'
+import { leftBehind, type FormerPlace } from './left-behind.ts'
+import { policyOf } from './policy.ts'
+
+export class TwoPlaces {
+  readonly vm: Vm
+  readonly #world: World
+  /** The host that it comes from. */
+  readonly #from: string
+
+  constructor(world: World, vm: Vm, from: string) {
+    this.#world = world
+    this.vm = vm
+    this.#from = from
+  }
+
+  switchesAt(host: string): string[] {
+    return switchesOf(this.vm, this.#host(this.#from), this.#host(host))
+  }
+
+  /** That on which the vNIC has its port there. @throws SwitchAway */
+  remoteAt(host: string, nic: Nic): RemoteSwitch {
+    return this.#remote(switchAt(nic, this.#host(this.#from), this.#host(host)))
+  }
+
+  /** Whether the VM's ports at the host can be asked. */
+  isThere(host: string): boolean {
+    return this.switchesAt(host).every((name) => this.#world.fleet.reconciler(name).connected)
+  }
+
+  async waitFor(host: string, span: Nanoseconds): Promise<void> {
+    const { fleet, clock } = this.#world
+    const there = this.switchesAt(host).map((name) => fleet.whenConnected(name))
+    await waitFor(Promise.all(there), span, clock)
+  }
+
+  /** The ports that it has at one of its places. */
+  portsAt(which: 'home' | 'target'): FormerPlace[] {
+    const { bindings, zones } = this.#world.view()
+    return this.vm.nics.flatMap(({ id }) => {
+      const place = bindings.get(id)?.[which]
+      if (place === undefined) return []
+      const zone = zones.get(place.host)?.get(id)
+      return { nic: id, switch: place.switch, port: place.port, ...(zone !== undefined && { zone }) }
+    })
+  }
+
+  /** What the host has still of ports that it has given up. @throws SwitchAway */
+  async leftBehind(host: string, ports: readonly FormerPlace[]): Promise<string[]> {
+    const asked = this.#free(host, ports).map((place) => leftBehind(this.#remote(place.switch), place))
+    return (await Promise.all(asked)).flat()
+  }
+
+  /** Ends the connections of ports that the host has given up. @throws SwitchAway */
+  async clear(host: string, ports: readonly FormerPlace[]): Promise<void> {
+    for (const { switch: name, zone } of this.#free(host, ports))
+      if (zone !== undefined) await this.#remote(name).flushConnections(zone)
+  }
+
+  /** A digest of the policy of its ports there, as their switches have it. */
+  policyAt(host: string): string {
+    const { bindings } = this.#world.view()
+    const policies = this.vm.nics
+      .map((nic) => {
+        const { home, target } = bindings.get(nic.id)!
+        const place: Place | undefined = home.host === host ? home : target
+        if (place === undefined) throw new Conflict(`${nic.id} has no place at ${host}`)
+        return policyOf(this.#world.fleet.reconciler(place.switch).confirmed, nic.id, place.port)
+      })
+      .join('\n')
+    return createHash('sha256').update(policies).digest('hex')
+  }
+
+  /** A zone that has been given up may be another's already. */
+  #free(host: string, ports: readonly FormerPlace[]): FormerPlace[] {
+    const taken = new Set(this.#world.view().zones.get(host)?.values())
+    return ports.map(({ zone, ...place }) => (zone === undefined || taken.has(zone) ? place : { ...place, zone }))
+  }
+
+  #remote(name: string): RemoteSwitch {
+    return this.#world.fleet.reconciler(name).remote
+  }
+
+  #host(name: string): Host {
+    return this.#world.intent().topology.hosts.find((host) => host.name === name)!
+  }
+}
