@@ -201,6 +201,12 @@ export const DIFFERENCES: readonly (readonly [string, string, string, string])[]
     'the sum covers the source whatever the route (RFC 8200 §8.1)',
   ],
   [
+    'ct_clear in several clones of one tracked frame',
+    'clears the first; the next still match ct_state, ct_mark and the like of before',
+    'clears each',
+    'what is done in a clone has no effect on what follows it',
+  ],
+  [
     'ct(commit,nat) with nothing to restore; NAT to the address that is there already',
     'the reply comes from 0.0.0.0; an assertion fails',
     'nothing is translated; it works',

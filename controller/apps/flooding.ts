@@ -11,7 +11,7 @@ import type { NetworkView, SwitchView } from '../network/view.ts'
 import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
 import { Origin, Register, Table } from '../tables.ts'
 import type { App } from './app.ts'
-import { clone, inNetwork, is, output, POP_TAG, pushTag, resubmit, set, writerFor } from './flow.ts'
+import { clone, CLEAR_CONNECTION, inNetwork, is, output, POP_TAG, pushTag, resubmit, set, writerFor } from './flow.ts'
 import { Memory } from './memory.ts'
 
 const flow = writerFor('flooding')
@@ -68,13 +68,18 @@ function acrossPatches(at: SwitchView, network: NetworkView): Action[] {
   return [...pushTag(tag), ...patches.map(({ number }) => output(number)), POP_TAG]
 }
 
-/** Each port has a clone of its own, so that what is done to one copy is done to no other. */
+/**
+ * Each port has a clone of its own, so that what is done to one copy is done to no other. But for one thing: in Open vSwitch 3.1 a
+ * `ct_clear` in the first clone is the last one that does anything, and the next copy still bears what the sender's groups have had
+ * found out. So that is forgotten before there are copies.
+ */
 function toPortsHere(at: SwitchView, network: NetworkView): Action[] {
-  return at.bindings.flatMap((binding) =>
+  const clones = at.bindings.flatMap((binding) =>
     floodedPlaces(binding)
       .filter((place) => place.switch === at.name)
       .flatMap((place) => copiesFor(network, binding, place)),
   )
+  return clones.length === 0 ? [] : [CLEAR_CONNECTION, ...clones]
 }
 
 const copiesFor = (network: NetworkView, binding: Binding, place: Seat): Action[] =>

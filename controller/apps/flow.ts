@@ -69,6 +69,8 @@ export const move = (from: FieldName, to: FieldName, bits: number): Action => ({
 export const output = (port: number): Action => ({ type: 'output', port })
 export const resubmit = (table: number): Action => ({ type: 'resubmit', table })
 export const clone = (actions: Action[]): Action => ({ type: 'clone', actions })
+/** Forgets what a tracker has said of the frame. */
+export const CLEAR_CONNECTION: Action = { type: 'ct_clear' }
 export const POP_TAG: Action = { type: 'pop_vlan' }
 export const pushTag = (vlan: number): Action[] => [
   { type: 'push_vlan', etherType: EtherType.Vlan },

@@ -19,7 +19,7 @@ import { combinationOf } from '../network/security-groups.ts'
 import type { SwitchView } from '../network/view.ts'
 import { Register, Side, Table } from '../tables.ts'
 import type { App } from './app.ts'
-import { ARP, fromPort, icmpv6, IPV4, IPV6, is, RARP, resubmit, set, writerFor } from './flow.ts'
+import { ARP, CLEAR_CONNECTION, fromPort, icmpv6, IPV4, IPV6, is, RARP, resubmit, set, writerFor } from './flow.ts'
 import { ruleFlows, tracked, UNTRACKED, ZONE } from './security-group-rules.ts'
 
 const flow = writerFor('security_groups')
@@ -166,6 +166,8 @@ export const wayIn = (port: number) => ({ table: Table.TrackFromVm, priority: 10
 /** All its attachments have the vNIC's own groups. */
 function held({ port }: Place, combination: number, zone: number): FlowSpec[] {
   const asked = (side: number): Action[] => [
+    // A user's flow may have had it tracked, and the sender's groups have.
+    CLEAR_CONNECTION,
     set(Register.Combination, combination),
     set(Register.Zone, zone),
     set(Register.Side, side),
@@ -181,8 +183,7 @@ function held({ port }: Place, combination: number, zone: number): FlowSpec[] {
       table: Table.TrackToVm,
       priority: 100,
       match: [{ field: Register.To, value: BigInt(port), mask: 0xffffn }],
-      // The sender's groups have had it tracked for themselves.
-      actions: [{ type: 'ct_clear' }, ...asked(Side.ToVm)],
+      actions: asked(Side.ToVm),
       goto: Table.RulesToVm,
     }),
   ]

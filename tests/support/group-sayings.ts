@@ -56,6 +56,8 @@ export interface Saying {
   flags: number
 }
 
+/** Put at the beginning of a frame, it is for everybody of the network. */
+export const BROADCAST = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff]
 const macOf = (index: number) => parseMac(`02:00:00:00:00:0${index}`)
 export const addressOf = (index: number, version: 4 | 6) => (version === 4 ? `10.0.0.${index}` : `2001:db8::${index}`)
 export const isIcmp = ({ protocol }: Saying) => protocol === 1 || protocol === 58
