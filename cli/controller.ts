@@ -14,6 +14,7 @@ import { DURATION_EXPECTED, parseDuration } from '../topologies/units.ts'
 import type { Address, ApiFlags } from './api-server.ts'
 import { addressOption, isLoopback, listenApi, withApiOptions } from './api-server.ts'
 import { begin } from './beginning.ts'
+import { type MoveLimitFlags, moveLimitsOf, withMoveLimits } from './move-limits.ts'
 import type { LogFlags } from './log.ts'
 import { withLogOptions } from './log.ts'
 import { endpoint, repeatable } from './endpoint-option.ts'
@@ -23,7 +24,7 @@ import { applyNamed, named, withStateOptions } from './state.ts'
 import { withTlsOptions } from './tls-options.ts'
 import { version } from './version.ts'
 
-interface Flags extends ApiFlags, LogFlags, StateFlags {
+interface Flags extends ApiFlags, LogFlags, StateFlags, MoveLimitFlags {
   listen?: Endpoint[]
   api: Address
   /** Nanoseconds. */
@@ -46,7 +47,7 @@ export function controllerCommand(): Command {
       ),
     )
     .addOption(addressOption('--api <address:port>'))
-  withStateOptions(command, 'topology, flows, wires and migrations')
+  withMoveLimits(withStateOptions(command, 'topology, flows, wires and migrations'))
   return withLogOptions(withApiOptions(withTlsOptions(command, 'pssl and HTTPS')))
     .addOption(drainOption())
     .option('--json', 'say as JSON when all is ready, and where')
@@ -74,7 +75,9 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
   // A state has a generation of its own, which grows also where the wall's clock has gone back.
   const kept = state === undefined ? { generationId: BigInt(Date.now()) } : { state }
   const dialMonitor = (place: Endpoint, signal: AbortSignal) => dial(place, undefined, signal)
-  const controller = new Controller({ clock, log: warn, probes: true, dialMonitor, drain: () => flags.drain, ...kept })
+  const moves = moveLimitsOf(flags)
+  const drain = () => flags.drain
+  const controller = new Controller({ clock, log: warn, probes: true, dialMonitor, drain, moves, ...kept })
   const listeners: Listener[] = []
   let api: Api | undefined
   const operate = async () => {

@@ -7,6 +7,8 @@ import type { Log } from '../runtime/log.ts'
 import type { Address, ApiFlags } from './api-server.ts'
 import { addressOption, listenApi, withApiOptions } from './api-server.ts'
 import { begin } from './beginning.ts'
+import type { MoveLimits } from '../controller/model.ts'
+import { type MoveLimitFlags, moveLimitsOf, withMoveLimits } from './move-limits.ts'
 import type { LogFlags } from './log.ts'
 import { withLogOptions } from './log.ts'
 import type { StateFlags } from './state.ts'
@@ -17,7 +19,7 @@ import { wallStopwatch } from '../runtime/stopwatch.ts'
 import type { WallClock } from '../runtime/wall-clock.ts'
 import type { Topology } from '../topologies/topology.ts'
 
-interface Flags extends ApiFlags, LogFlags, StateFlags {
+interface Flags extends ApiFlags, LogFlags, StateFlags, MoveLimitFlags {
   listen: Address
   seed: number
   json?: true
@@ -30,7 +32,7 @@ export function upCommand(): Command {
     .argument('[topology]', 'a topology, or a stock shape such as leaf-spine,2,4; that of --state where absent')
     .addOption(addressOption('--listen <address:port>'))
     .option('--seed <number>', 'seed for jitter and loss', seed, 1)
-  withStateOptions(command, 'topology, flows and migrations')
+  withMoveLimits(withStateOptions(command, 'topology, flows and migrations'))
   return withLogOptions(withApiOptions(withTlsOptions(command, 'HTTPS')))
     .option('--json', 'say as JSON when all is ready, and where')
     .option('--quiet', 'print nothing')
@@ -40,7 +42,13 @@ export function upCommand(): Command {
 async function run(file: string | undefined, flags: Flags): Promise<void> {
   const { topology, log, terms, clock, state, stopAsked } = await begin(file, flags, flags.listen.host)
   try {
-    const lab = await startLab(topology, state, { clock, seed: flags.seed, log, file: flags.state })
+    const lab = await startLab(topology, state, {
+      clock,
+      seed: flags.seed,
+      log,
+      file: flags.state,
+      moves: moveLimitsOf(flags),
+    })
     const api = await serve(lab, terms)
     const url = await listenApi(api, flags.listen)
     announce(url, lab.controller.topology, flags)
@@ -55,12 +63,19 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
 async function startLab(
   topology: Topology | undefined,
   state: State | undefined,
-  { clock, seed: from, log, file }: { clock: WallClock; seed: number; log: Log; file: string | undefined },
+  {
+    clock,
+    seed: from,
+    log,
+    file,
+    moves,
+  }: { clock: WallClock; seed: number; log: Log; file: string | undefined; moves: MoveLimits },
 ): Promise<Lab> {
   const { Lab: Emulated } = await import('../lab/lab.ts')
   const options = {
     clock,
     seed: from,
+    moves,
     stopwatch: wallStopwatch,
     log: (line: string) => log.warn({}, line),
   }

@@ -6,7 +6,13 @@ import type { WireReport } from './status.ts'
 
 const EXIT_FAILED = 1
 
-type MigrateFlags = ClientFlags & { pause: string; holdBytes?: number; holdTime?: string; drain?: string }
+type MigrateFlags = ClientFlags & {
+  pause: string
+  holdBytes?: number
+  holdTime?: string
+  drain?: string
+  replace?: true
+}
 
 type MigrationReport = MigrationStatus & { blackout?: string }
 
@@ -42,6 +48,9 @@ const listCommand = () =>
 const migrateCommand = () =>
   clientCommand('migrate')
     .summary('move a VM to another host, and wait until it is there')
+    .description(
+      'Moves a VM to another host, and waits until it is there. One that moves already goes on from where that move ends.',
+    )
     .argument('<vm>')
     .argument('<host>')
     .option('--pause <time>', 'how long the guest stands still', '30ms')
@@ -51,11 +60,15 @@ const migrateCommand = () =>
       '--drain <time>',
       "how long frames may be on their way between hosts; the controller's --drain where absent",
     )
+    .option(
+      '--replace',
+      'where the VM moves already: undo that move first, if it still can be (default: wait for its end)',
+    )
     .action(async (vm: string, to: string, flags: MigrateFlags) => {
       const client = new ApiClient(flags)
-      const { pause, holdBytes: bytes, holdTime, drain } = flags
+      const { pause, holdBytes: bytes, holdTime, drain, replace } = flags
       const hold = { ...(bytes !== undefined && { bytes }), ...(holdTime !== undefined && { time: holdTime }) }
-      const body = { vm, to, pause, hold, ...(drain !== undefined && { drain }) }
+      const body = { vm, to, pause, hold, ...(drain !== undefined && { drain }), ...(replace && { replace }) }
       const { id } = await client.json<MigrationReport>('POST', '/migrations', { body })
       const ended = await client.json<MigrationReport>('GET', `/migrations/${id}`, { query: { wait: 'true' } })
       print(flags, ended, sentence(ended))

@@ -10,7 +10,15 @@ import type { Topology, Vm } from '../topologies/topology.ts'
 import { Learner } from './learner.ts'
 import { reject } from './rejections.ts'
 import { Migrations } from './migration/migrations.ts'
-import type { ControllerEvent, MigrationStatus, MoveRequest, SwitchStatus, UserFlow, VmStatus } from './model.ts'
+import type {
+  ControllerEvent,
+  MigrationStatus,
+  MoveLimits,
+  MoveRequest,
+  SwitchStatus,
+  UserFlow,
+  VmStatus,
+} from './model.ts'
 import { Conflict, NotFound, SwitchRefused } from './model.ts'
 import { FlowWrites } from './flow-writes.ts'
 import { Hosts, type HostProcess } from './hosts/hosts.ts'
@@ -42,6 +50,7 @@ export interface ControllerOptions extends HypervisorOptions {
   log?: (line: string) => void
   /** How long frames may still be on their way to a migration's source after its peers have let go of it; 2 ms where absent. */
   drain?: () => Nanoseconds
+  moves?: MoveLimits
   /** Grows with every start: of two controllers, switches and hosts listen to the one with the greater. That of `state` where absent. */
   generationId?: bigint
   /** Those that dial in and fall silent are let go of. For real sockets, whose other end may be gone without a word. */
@@ -119,7 +128,12 @@ export class Controller {
     this.guestPlaces = new GuestPlaces(this.#writes, () => this.topology, kept.guestPlaces)
     const hypervisor = hypervisorOf(options, this.guestPlaces, () => this.#writes.check())
     const joined = ({ nics }: Vm, host: string) => this.#hosts.joined(host, new Set(nics.map(({ id }) => id)))
-    this.#migrations = new Migrations({ ...world, drain, hypervisor, joined }, kept.migrations)
+    const checkPlace = (request: { vm: string; to: string }) => {
+      this.#checkWires(request)
+      this.guestPlaces.check(request)
+    }
+    const limits = options.moves
+    this.#migrations = new Migrations({ ...world, drain, hypervisor, joined, checkPlace, limits }, kept.migrations)
     // A migration ends its own entry.
     const interrupted = (options.state?.interrupted ?? []).filter((entry) => !this.#migrations.owns(entry))
     this.#resumed = Promise.all([this.#migrations.recovered, this.#flows.finish(interrupted)])
@@ -270,15 +284,13 @@ export class Controller {
   }
 
   /**
-   * Starts to move a VM. `migrationStarted` says when that is durable.
+   * Starts to move a VM, or has the move wait for its turn. `migrationStarted` says when that is durable.
    * @throws NotFound, Conflict
    */
   migrate(request: MoveRequest, by = LOCAL): MigrationStatus {
     this.#writes.check()
     const entry = this.#writes.begin(() => migrating(by, request))
     try {
-      this.#checkWires(request)
-      this.guestPlaces.check(request)
       return this.#migrations.start(request, entry)
     } catch (error) {
       this.#writes.end(entry, error)

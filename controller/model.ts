@@ -31,7 +31,16 @@ export interface VmStatus {
   }[]
 }
 
-export const MIGRATION_STATES = ['prepare', 'switch-over', 'commit', 'done', 'abort', 'aborted', 'failed'] as const
+export const MIGRATION_STATES = [
+  'queued',
+  'prepare',
+  'switch-over',
+  'commit',
+  'done',
+  'abort',
+  'aborted',
+  'failed',
+] as const
 export type MigrationState = (typeof MIGRATION_STATES)[number]
 
 /** What is asked of a move. */
@@ -44,6 +53,16 @@ export interface MoveRequest {
   hold?: { bytes?: number; time?: number }
   /** How long frames may be on their way, in nanoseconds: before each step, those of the last one are waited for. */
   drain?: number
+  /** Moves of the VM that have not ended are undone first, if they still can be; else this one waits for their end. */
+  replace?: boolean
+}
+
+/** How many VMs move at the same time; the others wait. */
+export interface MoveLimits {
+  /** Of the controller. */
+  parallel?: number
+  /** Of each host, be it source or destination. */
+  parallelPerHost?: number
 }
 
 export interface MigrationStatus {

@@ -31,6 +31,10 @@ export class Writes {
     this.#closed = why
   }
 
+  get isClosed(): boolean {
+    return this.#closed !== undefined
+  }
+
   /** @throws Conflict where nothing is to be written any more */
   check(): void {
     if (this.#closed !== undefined) throw new Conflict(this.#closed)

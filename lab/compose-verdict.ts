@@ -9,7 +9,7 @@ import { formatDuration } from '../topologies/units.ts'
 import { holdsExpectation, toleratedLosses } from './expectations.ts'
 import type { LeakWitness, LossWitness } from './judge/witnesses.ts'
 import type { Lab } from './lab.ts'
-import { moveVerdict } from './move-verdict.ts'
+import { moveVerdict, wentWell } from './move-verdict.ts'
 import type { RunLog } from './run-log.ts'
 import { ruleText } from './rule-text.ts'
 import type { FrameCounts, Leak, Loss, PingVerdict, Verdict } from './verdict.ts'
@@ -32,7 +32,9 @@ export function composeVerdict(
     frames: judge.frames,
     made: judge.made,
     expectations: [],
-    migrations: log.migrations.map(({ status, budget }) => moveVerdict(status, judge.mishaps, budget)),
+    migrations: log.migrations.map(({ status, budget, expected }) =>
+      moveVerdict(status, judge.mishaps, budget, expected),
+    ),
     pings: log.pings.map(pingVerdict),
     leaks: judge.leaks.map((leak, index) => leakOf(leak, lab.leakPaths[index] ?? [], lab.network)),
     losses: judge.losses.map(lossOf),
@@ -46,14 +48,7 @@ export function composeVerdict(
 
 function judgement(verdict: Verdict, tolerated: { lost: number; duplicated: number }): Verdict['verdict'] {
   const clean = isClean(verdict.frames, tolerated) && isClean(verdict.made, { lost: Infinity, duplicated: 0 })
-  const moved = verdict.migrations.every(
-    ({ state, policy, misdelivered, leftBehind, overBudget }) =>
-      state === 'done' &&
-      policy === 'identical' &&
-      misdelivered === 0 &&
-      leftBehind.length === 0 &&
-      overBudget.length === 0,
-  )
+  const moved = verdict.migrations.every((move) => wentWell(move) && move.misdelivered === 0)
   const held = [...verdict.expectations, ...verdict.pings].every((entry) => entry.held)
   if (!(clean && moved && held && verdict.problems.length === 0)) return 'fail'
   const sawNothing = verdict.frames.injected === verdict.frames.unmapped && verdict.made.injected === 0

@@ -88,7 +88,7 @@ function undelivered(expect: Extract<Expectation, { type: 'delivered' }>, tally:
 }
 
 function policyLeftBehind(vm: string, { migrations, frames }: Verdict): string | undefined {
-  const moves = migrations.filter((migration) => migration.vm === vm)
+  const moves = migrations.filter((migration) => migration.vm === vm && migration.expected === 'done')
   if (moves.length === 0) return `${vm} was never moved`
   const bad = moves.find(({ policy, state }) => policy !== 'identical' || state !== 'done')
   if (bad !== undefined)

@@ -2,7 +2,13 @@
 
 import { Controller, type ControllerOptions } from '../controller/controller.ts'
 import type { State } from '../controller/state/state.ts'
-import { Conflict, type ControllerEvent, type MigrationStatus, type MoveRequest } from '../controller/model.ts'
+import {
+  Conflict,
+  type ControllerEvent,
+  type MigrationStatus,
+  type MoveLimits,
+  type MoveRequest,
+} from '../controller/model.ts'
 import type { DropReason } from '../datapath/drops.ts'
 import { Agenda } from '../datapath/emulator/agenda.ts'
 import { EmulatedNetwork } from '../datapath/emulator/network.ts'
@@ -39,6 +45,7 @@ export interface LabOptions {
   stopwatch?: Stopwatch
   observer?: LabObserver
   log?: (line: string) => void
+  moves?: MoveLimits
   /** What the controller keeps over a restart. */
   state?: State
   /** Frames that are captured may go in company, where nobody can tell (emulator/company.ts). */
@@ -288,7 +295,12 @@ export class Lab {
   }
 
   #makeController(state: State | undefined): Controller {
-    const { clock, log, makeController = (options: ControllerOptions) => new Controller(options) } = this.#options
+    const {
+      clock,
+      log,
+      moves,
+      makeController = (options: ControllerOptions) => new Controller(options),
+    } = this.#options
     return makeController({
       clock,
       hypervisor: {
@@ -297,6 +309,7 @@ export class Lab {
       },
       drain: () => MILLISECOND + this.network.crossingTime,
       ...(log && { log }),
+      ...(moves && { moves }),
       ...(state && { state }),
     })
   }

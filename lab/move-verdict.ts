@@ -2,7 +2,7 @@
 
 import type { MigrationStatus } from '../controller/model.ts'
 import type { Nanoseconds } from '../runtime/clock.ts'
-import type { MoveBudget } from '../topologies/scenario.ts'
+import type { MoveBudget, MoveEnd } from '../topologies/scenario.ts'
 import { formatDuration } from '../topologies/units.ts'
 import type { Mishap } from './judge/witnesses.ts'
 import type { MigrationVerdict } from './verdict.ts'
@@ -11,6 +11,7 @@ export function moveVerdict(
   migration: MigrationStatus,
   mishaps: readonly Mishap[],
   budget: MoveBudget | undefined,
+  expected: MoveEnd = 'done',
 ): MigrationVerdict {
   const { vm, from, to, state, held, redirected, connections, leftBehind, policy, problem } = migration
   const { startedAt, endedAt } = migration
@@ -32,6 +33,7 @@ export function moveVerdict(
     from,
     to,
     state,
+    expected,
     blackout: formatDuration(blackout),
     ...counts,
     connections,
@@ -42,6 +44,13 @@ export function moveVerdict(
     ...(problem !== undefined && { problem }),
   }
 }
+
+/** It ended as it was to: at its destination with its policy, or back where it was; nothing is left elsewhere, and no budget is exceeded. */
+export const wentWell = ({ state, expected, policy, leftBehind, overBudget }: MigrationVerdict): boolean =>
+  state === expected &&
+  (expected !== 'done' || policy === 'identical') &&
+  leftBehind.length === 0 &&
+  overBudget.length === 0
 
 const blackoutOf = ({ pausedAt, resumedAt, endedAt }: MigrationStatus): Nanoseconds =>
   pausedAt === undefined ? 0 : (resumedAt ?? endedAt ?? pausedAt) - pausedAt

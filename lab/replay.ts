@@ -100,9 +100,10 @@ class Run {
       case 'send':
         return this.#traffic.send(step)
       case 'migrate': {
-        const { vm, to, pause, hold, budget } = step
-        const status = await this.#lab.migrate(vm, to, pause, hold && { hold })
-        this.log.migrations.push({ status, budget })
+        const { vm, to, pause, hold, budget, replace, expect: expected } = step
+        const more = { ...(hold && { hold }), ...(replace && { replace }) }
+        const status = await this.#lab.migrate(vm, to, pause, more)
+        this.log.migrations.push({ status, budget, expected })
         return
       }
       case 'flow':

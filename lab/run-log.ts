@@ -1,11 +1,11 @@
 import type { MigrationStatus } from '../controller/model.ts'
-import type { MoveBudget } from '../topologies/scenario.ts'
+import type { MoveBudget, MoveEnd } from '../topologies/scenario.ts'
 import type { PingResult } from '../datapath/emulator/ping.ts'
 
 /** All that a run gathers beside the judge's records. */
 export interface RunLog {
   pings: { result: PingResult; expected: 'reachable' | 'unreachable' }[]
-  migrations: { status: MigrationStatus; budget: MoveBudget | undefined }[]
+  migrations: { status: MigrationStatus; budget: MoveBudget | undefined; expected?: MoveEnd | undefined }[]
   problems: string[]
   damaged: string[]
   unmapped: Map<string, number>

@@ -1,6 +1,6 @@
 // The verdict: what came of a run, as plain data. `report/` puts it before people and machines.
 
-import type { Expectation } from '../topologies/scenario.ts'
+import type { Expectation, MoveEnd } from '../topologies/scenario.ts'
 
 export interface Verdict {
   verdict: 'pass' | 'fail' | 'nothing-checked'
@@ -46,6 +46,8 @@ export interface MigrationVerdict {
   from: string
   to: string
   state: string
+  /** How it was to end. */
+  expected: MoveEnd
   /** From the guest's pause to its going on. */
   blackout: string
   /** Frames kept at the source and handed to the destination; of these, those that came after the guest had gone on. */

@@ -68,7 +68,7 @@ function completeIsolated(listed: readonly string[]): Expectation {
   return { type: 'tenantsIsolated', tenants: listed.map((one) => one.slice(TENANT.length)) }
 }
 
-function completeMigrate({ vm, to, pause, hold, budget }: NonNullable<WrittenEntry['migrate']>): Step {
+function completeMigrate({ vm, to, pause, hold, budget, replace, expect }: NonNullable<WrittenEntry['migrate']>): Step {
   return {
     type: 'migrate',
     vm,
@@ -81,6 +81,8 @@ function completeMigrate({ vm, to, pause, hold, budget }: NonNullable<WrittenEnt
       },
     }),
     ...(budget && { budget: completeBudget(budget) }),
+    ...(replace === true && { replace }),
+    ...(expect !== undefined && { expect }),
   }
 }
 

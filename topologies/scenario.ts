@@ -35,10 +35,16 @@ export type Step =
       pause: number
       hold?: { bytes?: number; /** Nanoseconds. */ time?: number }
       budget?: MoveBudget
+      /** Moves of the VM that have not ended are undone. */
+      replace?: boolean
+      expect?: MoveEnd
     }
   | { type: 'flow'; switch: string; command: 'add' | 'del'; flow: string }
   | { type: 'apply'; topology: Topology }
   | { type: 'fail' | 'heal'; target: FailureTarget }
+
+/** How a move must end; `done` where nothing is said. */
+export type MoveEnd = 'done' | 'aborted' | 'failed'
 
 /** What a move may come to at most; what is absent is not asked. */
 export interface MoveBudget {

@@ -10,7 +10,7 @@ const Migration = closed({
   vm: text('VM that moves.'),
   from: text('Host that it comes from.'),
   to: text('Host that it goes to.'),
-  state: choice([...MIGRATION_STATES], 'done, aborted and failed are final.'),
+  state: choice([...MIGRATION_STATES], 'queued waits for its turn; done, aborted and failed are final.'),
   startedAt: nanoseconds("Instant on the controller's clock; negative where it was before the controller started."),
   pausedAt: optional(nanoseconds('When the guest stopped.')),
   resumedAt: optional(nanoseconds('When the guest went on.')),
@@ -45,10 +45,16 @@ const Order = closed({
     ),
   ),
   drain: optional(time('How long frames may be on their way between hosts. Default: that of the controller.')),
+  replace: optional(
+    Type.Boolean({
+      description:
+        'A VM that moves already: undo that move first, if it still can be, and those that wait. Default: wait for their end.',
+    }),
+  ),
 })
 
 /** @throws InvalidField */
-const requestOf = ({ vm, to, pause, hold, drain }: Type.Static<typeof Order>): MoveRequest => ({
+const requestOf = ({ vm, to, pause, hold, drain, replace }: Type.Static<typeof Order>): MoveRequest => ({
   vm,
   to,
   ...(pause !== undefined && { pause: parseDuration(pause, 'pause') }),
@@ -59,6 +65,7 @@ const requestOf = ({ vm, to, pause, hold, drain }: Type.Static<typeof Order>): M
     },
   }),
   ...(drain !== undefined && { drain: parseDuration(drain, 'drain') }),
+  ...(replace === true && { replace }),
 })
 
 const Waiting = closed({ wait: optional(Type.Boolean({ description: 'Answer only when the migration has ended.' })) })
@@ -81,7 +88,7 @@ export function migrationRoutes(api: Api, controller: Controller): void {
       config: { role: 'operator' },
       schema: {
         tags: ['migrations'],
-        summary: 'Start to move a VM; 202 while it moves, 200 once it has ended',
+        summary: 'Start to move a VM, after moves of it that have not ended; 202 while it moves, 200 once it has ended',
         body: Order,
         querystring: Waiting,
         response: { 200: Migration, 202: Migration },

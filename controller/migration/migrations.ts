@@ -1,20 +1,46 @@
-// All moves of VMs: those that are going on, and what became of the others.
+// All moves of VMs: those that wait for their turn, those that are going on, and what became of the others.
+//
+// A VM moves once at a time: another move of it waits for the end of the one before, or has that one undone (`replace`). Beyond the
+// limits, of the controller and of each host that is a move's source or destination, moves wait in the order in which they were asked for.
 
 import type { Host, Topology, Vm } from '../../topologies/topology.ts'
-import type { MigrationStatus, MoveRequest } from '../model.ts'
+import type { MigrationStatus, MoveLimits, MoveRequest } from '../model.ts'
 import { Conflict, NotFound } from '../model.ts'
 import { switchesOf } from '../../topologies/relocation.ts'
+import { SECOND } from '../../runtime/clock.ts'
+import { waitFor } from '../../runtime/waiting.ts'
 import type { MigrationRecord } from '../state/image.ts'
 import type { MigrationWorld } from './migration.ts'
 import { Migration } from './migration.ts'
 import { obstacle } from './preflight.ts'
 
+export interface MovesWorld extends MigrationWorld {
+  /** What is to have a say before a move begins. @throws Conflict */
+  readonly checkPlace: (request: { vm: string; to: string }) => void
+  readonly limits: MoveLimits | undefined
+}
+
+/** Of one controller, and of one host of it. */
+const DEFAULT_LIMITS: Required<MoveLimits> = { parallel: 16, parallelPerHost: 8 }
+
 /** Ended ones that are remembered. */
 const REMEMBERED = 1000
 
-interface Running {
-  readonly migration: Migration
+/** How long a move that waited over a restart waits for its switches. */
+const PATIENCE_AFTER_RESTART = 30 * SECOND
+
+/** A move that has not ended. */
+interface Open {
+  readonly id: string
+  readonly request: MoveRequest
+  /** While it waits for its turn, undefined. */
+  migration?: Migration
+  /** Resolves when a restart would know of it. */
+  kept: Promise<void>
+  /** After a restart nobody is connected at first. */
+  ready: boolean
   readonly done: Promise<void>
+  readonly end: () => void
 }
 
 export class Migrations {
@@ -22,38 +48,39 @@ export class Migrations {
   records: ReadonlyMap<string, MigrationRecord>
   /** Resolves when those that were under way at the end of the process before have ended. */
   readonly recovered: Promise<unknown>
-  readonly #world: MigrationWorld
-  readonly #running = new Map<string, Running>()
+  readonly #world: MovesWorld
+  readonly #limits: Required<MoveLimits>
+  /** In the order in which they were asked for. */
+  readonly #open = new Map<string, Open>()
   #last: number
 
   /** Those of `records` that have not ended go on, or back, once the switches concerned are there. */
-  constructor(world: MigrationWorld, records: ReadonlyMap<string, MigrationRecord>) {
+  constructor(world: MovesWorld, records: ReadonlyMap<string, MigrationRecord>) {
     this.#world = world
+    this.#limits = { ...DEFAULT_LIMITS, ...world.limits }
     this.records = records
     this.#last = Math.max(0, ...[...records.keys()].map((id) => Number(id.slice(1))))
     const interrupted = [...records.values()].filter(({ status }) => status.endedAt === undefined)
-    this.recovered = Promise.all(interrupted.map((record) => this.#recover(record)))
+    const open = interrupted.map((record) => [record, this.#add(record.status.id, requestOf(record))] as const)
+    this.recovered = Promise.all(open.map(([record, one]) => this.#recover(record, one)))
   }
 
   /**
-   * Starts one; `entry` is its number in the journal. To the host where the VM is already, it is done at once.
+   * Starts one, or has it wait for its turn; `entry` is its number in the journal. To the host where the VM is already, it is done
+   * at once.
    * @throws NotFound, Conflict
    */
-  start({ vm: name, to, pause = 0, hold, drain }: MoveRequest, entry: number | undefined): MigrationStatus {
-    const { topology } = this.#world.intent()
-    const vm = named('VM', topology.vms, name)
-    const host = named('host', topology.hosts, to)
-    if (this.#isMoving(name)) throw new Conflict(`${name} is being moved already`)
-    if (vm.host !== to) this.#checkPossible(topology, vm, host)
+  start(request: MoveRequest, entry: number | undefined): MigrationStatus {
+    const { vm: name, to, replace = false } = request
+    const vm = this.#check(request)
     const id = `m${++this.#last}`
-    const startedAt = this.#world.clock.now()
     const status: MigrationStatus = {
       id,
       vm: name,
       from: vm.host,
       to,
-      state: 'prepare',
-      startedAt,
+      state: 'queued',
+      startedAt: this.#world.clock.now(),
       held: 0,
       redirected: 0,
       connections: 0,
@@ -61,31 +88,34 @@ export class Migrations {
       leftBehind: [],
       policy: 'unknown',
     }
-    this.#note({ status, policyBefore: '', ...(entry !== undefined && { entry }) })
-    const migration = new Migration(this.#world, this.records.get(id)!, { vm, pause, hold, drain }, (record) =>
-      this.#note(record),
-    )
-    this.#running.set(id, { migration, done: migration.run() })
-    return migration.status
+    const before = this.#movesOf(name)
+    const open = this.#add(id, request)
+    const record = { status, policyBefore: '', ...(entry !== undefined && { entry }) }
+    this.records = new Map(this.records).set(id, record)
+    if (this.#mayBegin(open)) this.#begin(open)
+    else this.#queue(open, record)
+    if (replace) for (const one of before) this.#withdraw(one, `replaced by ${id}`)
+    return this.#find(id).status
   }
 
   /** Resolves when the migration will be known after a restart. @throws NotFound, StateError */
   started(id: string): Promise<void> {
     this.#find(id)
-    return this.#running.get(id)?.migration.started ?? Promise.resolve()
+    return this.#open.get(id)?.kept ?? Promise.resolve()
   }
 
   /** @throws NotFound */
   async done(id: string): Promise<MigrationStatus> {
     this.#find(id)
-    await this.#running.get(id)?.done
+    await this.#open.get(id)?.done
     return this.#find(id).status
   }
 
   /** @throws NotFound */
   async abort(id: string): Promise<MigrationStatus> {
     this.#find(id)
-    this.#running.get(id)?.migration.abort()
+    const open = this.#open.get(id)
+    if (open !== undefined) this.#withdraw(open, 'aborted on request')
     return this.done(id)
   }
 
@@ -101,7 +131,7 @@ export class Migrations {
   /** @throws Conflict where `topology` changes a VM that is moving, or takes away one of its hosts. */
   checkStillPossible(topology: Topology): void {
     const { moves, topology: running } = this.#world.intent()
-    for (const id of this.#running.keys()) {
+    for (const { id } of this.#running()) {
       const { vm: name, to, state } = this.#find(id).status
       // Settled at one place it only tidies up.
       if (!moves.has(name) && state !== 'prepare') continue
@@ -114,8 +144,22 @@ export class Migrations {
     }
   }
 
-  #isMoving(vm: string): boolean {
-    return [...this.#running.keys()].some((id) => this.records.get(id)?.status.vm === vm)
+  #add(id: string, request: MoveRequest): Open {
+    let end = () => {}
+    const done = new Promise<void>((resolve) => {
+      end = resolve
+    })
+    const open: Open = { id, request, kept: Promise.resolve(), ready: true, done, end }
+    this.#open.set(id, open)
+    return open
+  }
+
+  #running(): Open[] {
+    return [...this.#open.values()].filter(({ migration }) => migration !== undefined)
+  }
+
+  #movesOf(vm: string): Open[] {
+    return [...this.#open.values()].filter(({ request }) => request.vm === vm)
   }
 
   #find(id: string): MigrationRecord {
@@ -124,36 +168,137 @@ export class Migrations {
     return found
   }
 
-  async #recover(record: MigrationRecord): Promise<void> {
-    const { id, vm: name } = record.status
+  /** What can be said of it now: where the VM is going to be, and what is connected by then, is not known while it moves. */
+  #check(request: MoveRequest): Vm {
+    const { topology } = this.#world.intent()
+    const vm = named('VM', topology.vms, request.vm)
+    const host = named('host', topology.hosts, request.to)
+    if (this.#movesOf(vm.name).length === 0) this.#checkPossible(topology, vm, host)
+    else checkFit(topology, vm, host)
+    return vm
+  }
+
+  #mayBegin({ id, request: { vm: name, to } }: Open): boolean {
+    if (this.#movesOf(name)[0]!.id !== id) return false
+    const vm = this.#world.intent().topology.vms.find((one) => one.name === name)
+    // A VM that has gone meanwhile has nothing to wait for.
+    if (vm === undefined || vm.host === to) return true
+    const running = this.#running()
+      .map((one) => this.#find(one.id).status)
+      .filter((one) => one.from !== one.to)
+    const at = (host: string) => running.filter((one) => one.from === host || one.to === host).length
+    const { parallel, parallelPerHost } = this.#limits
+    return running.length < parallel && [vm.host, to].every((host) => at(host) < parallelPerHost)
+  }
+
+  /** Those whose turn it is; nobody writes any more once another controller is in charge. */
+  #beginNext(): void {
+    if (this.#world.writes.isClosed) return
+    for (const open of this.#open.values())
+      if (open.migration === undefined && open.ready && this.#mayBegin(open)) this.#beginLate(open)
+  }
+
+  #beginLate(open: Open): void {
+    try {
+      const { vm, to } = open.request
+      const { topology } = this.#world.intent()
+      this.#checkPossible(topology, named('VM', topology.vms, vm), named('host', topology.hosts, to))
+    } catch (error) {
+      if (!(error instanceof Conflict || error instanceof NotFound)) throw error
+      return this.#withdraw(open, error.message)
+    }
+    this.#begin(open)
+  }
+
+  #begin(open: Open): void {
+    const { id, request } = open
+    const { pause = 0, hold, drain } = request
+    const vm = this.#world.intent().topology.vms.find((one) => one.name === request.vm)!
+    const { request: _asked, ...record } = this.#find(id)
+    const startedAt = this.#world.clock.now()
+    this.#note({ ...record, status: { ...record.status, from: vm.host, state: 'prepare', startedAt } })
+    const note = (changed: MigrationRecord) => this.#note(changed)
+    open.migration = new Migration(this.#world, this.#find(id), { vm, pause, hold, drain }, note)
+    void open.migration.run().then(open.end)
+    open.kept = open.migration.started
+  }
+
+  #queue(open: Open, record: MigrationRecord): void {
+    const { clock, writes } = this.#world
+    const steps = [{ state: 'queued' as const, at: clock.now() }]
+    this.#note({ ...record, status: { ...record.status, steps }, request: open.request })
+    open.kept = writes.save()
+    open.kept.catch((error: unknown) => this.#withdraw(open, error instanceof Error ? error.message : String(error)))
+  }
+
+  /** One that waits ends at once; one that is going on goes back, if it still can. */
+  #withdraw(open: Open, why: string): void {
+    if (open.migration !== undefined) return open.migration.abort()
+    if (!this.#open.has(open.id)) return
+    const { request: _asked, ...record } = this.#find(open.id)
+    const at = this.#world.clock.now()
+    const steps = [...record.status.steps, { state: 'aborted' as const, at }]
+    this.#note({ ...record, status: { ...record.status, state: 'aborted', steps, problem: why, endedAt: at } })
+    open.end()
+  }
+
+  async #recover(record: MigrationRecord, open: Open): Promise<void> {
+    if (record.status.state === 'queued') return this.#takeUp(open)
+    const { vm: name } = record.status
     const vm = named('VM', this.#world.intent().topology.vms, name)
-    const migration = new Migration(this.#world, record, { vm, pause: 0 }, (changed) => this.#note(changed))
-    const done = migration.recover()
-    this.#running.set(id, { migration, done })
-    await done
+    open.migration = new Migration(this.#world, record, { vm, pause: 0 }, (changed) => this.#note(changed))
+    await open.migration.recover()
+    open.end()
+  }
+
+  /** It waited when the process ended, and has its turn once its switches are there. */
+  async #takeUp(open: Open): Promise<void> {
+    const { fleet, clock } = this.#world
+    const { hosts, vms } = this.#world.intent().topology
+    const vm = vms.find(({ name }) => name === open.request.vm)
+    const [from, to] = [vm?.host, open.request.to].map((name) => hosts.find((host) => host.name === name))
+    open.ready = false
+    if (vm !== undefined && from !== undefined && to !== undefined) {
+      const needed = [...switchesOf(vm, from, from), ...switchesOf(vm, from, to)]
+      await waitFor(Promise.all(needed.map((name) => fleet.whenConnected(name))), PATIENCE_AFTER_RESTART, clock)
+    }
+    open.ready = true
+    this.#beginNext()
+    await open.done
   }
 
   #note(record: MigrationRecord): void {
     const { status, entry } = record
     const records = new Map(this.records).set(status.id, record)
-    if (status.endedAt !== undefined) {
-      this.#running.delete(status.id)
+    const hasEnded = status.endedAt !== undefined
+    if (hasEnded) {
+      this.#open.delete(status.id)
       const ended = [...records.values()].filter((one) => one.status.endedAt !== undefined)
       for (const old of ended.slice(0, -REMEMBERED)) records.delete(old.status.id)
     }
     this.records = records
-    if (status.endedAt !== undefined) this.#world.writes.end(entry, failureOf(status))
+    if (hasEnded) this.#world.writes.end(entry, failureOf(status))
     this.#world.emit({ type: 'migration', migration: status })
+    if (hasEnded) this.#beginNext()
   }
 
   #checkPossible(topology: Topology, vm: Vm, host: Host): void {
+    if (vm.host === host.name) return
+    this.#world.checkPlace({ vm: vm.name, to: host.name })
+    checkFit(topology, vm, host)
     const from = named('host', topology.hosts, vm.host)
-    const reason = obstacle(topology, vm, from, host)
-    if (reason !== undefined) throw new Conflict(reason)
     for (const name of [...switchesOf(vm, from, from), ...switchesOf(vm, from, host)])
       if (!this.#world.fleet.reconciler(name).connected) throw new Conflict(`${name} is not connected`)
   }
 }
+
+/** @throws Conflict where the host lacks what the VM needs */
+function checkFit(topology: Topology, vm: Vm, host: Host): void {
+  const reason = obstacle(topology, vm, named('host', topology.hosts, vm.host), host)
+  if (reason !== undefined) throw new Conflict(reason)
+}
+
+const requestOf = ({ request, status: { vm, to } }: MigrationRecord): MoveRequest => request ?? { vm, to }
 
 function named<T extends { name: string }>(kind: string, among: readonly T[], name: string): T {
   const found = among.find((one) => one.name === name)

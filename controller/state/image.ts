@@ -23,7 +23,7 @@ import type { Wire, Wires } from '../hosts/wires.ts'
 import type { GuestPlace, GuestPlacesByName } from '../hypervisor/guest-places.ts'
 import type { Mark } from '../migration/held-frames.ts'
 import type { FormerPlace } from '../migration/left-behind.ts'
-import type { MigrationStatus } from '../model.ts'
+import type { MigrationStatus, MoveRequest } from '../model.ts'
 import { type LearnedAddress, LearnedAddresses } from '../network/learned.ts'
 import type { Assignments, Intent, Move } from '../network/view.ts'
 import { NO_ASSIGNMENTS } from '../network/view.ts'
@@ -50,6 +50,8 @@ export interface MigrationRecord {
   readonly former?: readonly FormerPlace[]
   /** Where it goes back: what the source had kept before anybody was told to send there again. */
   readonly turned?: Mark
+  /** What was asked, while it waits for its turn. */
+  readonly request?: MoveRequest
   /** Number in the journal. */
   readonly entry?: number
 }

@@ -1,5 +1,6 @@
 // JUnit XML, as CI servers read it: a test case for each thing that was checked.
 
+import { wentWell } from '../move-verdict.ts'
 import type { Verdict } from '../verdict.ts'
 
 interface TestCase {
@@ -50,7 +51,7 @@ function casesOf(verdict: Verdict): TestCase[] {
     ...verdict.migrations.map((move) =>
       caseOf(
         `migrate ${move.vm} from ${move.from} to ${move.to}`,
-        move.state === 'done' && move.policy === 'identical' && complaints(move).length === 0,
+        wentWell(move),
         [...complaints(move), move.problem ?? move.state].join('; '),
       ),
     ),

@@ -1,5 +1,6 @@
 // The verdict for people.
 
+import { wentWell } from '../move-verdict.ts'
 import type { Colors } from 'picocolors/types.js'
 import type { FrameCounts, Verdict } from '../verdict.ts'
 
@@ -60,13 +61,32 @@ const section = (title: string, lines: string[]): string[] =>
   lines.length === 0 ? [] : ['', `${title}:`, ...lines.map((line) => `  ${line}`)]
 
 function migrationLine(move: Verdict['migrations'][number], paint: Paint): string {
-  const { vm, from, to, state, blackout, held, redirected, lost, duplicated, reordered, misdelivered, policy } = move
-  const complaints = [...move.overBudget, ...move.leftBehind, ...(move.problem === undefined ? [] : [move.problem])]
+  const {
+    vm,
+    from,
+    to,
+    state,
+    expected,
+    blackout,
+    held,
+    redirected,
+    lost,
+    duplicated,
+    reordered,
+    misdelivered,
+    policy,
+  } = move
+  const complaints = [
+    ...move.overBudget,
+    ...move.leftBehind,
+    ...(move.problem === undefined || expected !== 'done' ? [] : [move.problem]),
+  ]
   const harmed = lost + duplicated + reordered + misdelivered > 0
-  const good = state === 'done' && policy === 'identical' && !harmed && complaints.length === 0
+  const good = wentWell(move) && !harmed && complaints.length === 0
   const frames = `${held} held, ${redirected} redirected, ${lost} lost, ${duplicated} duplicated, ${reordered} reordered, ${misdelivered} misdelivered`
   const steps = Object.entries(move.steps).map(([step, span]) => `${step} ${span}`)
-  const text = `${vm} from ${from} to ${to}: ${state}, blackout ${blackout}, ${frames}, policy ${policy} (${steps.join(', ')})`
+  const wanted = expected === 'done' ? '' : `, as expected (${move.problem ?? 'no reason is known'})`
+  const text = `${vm} from ${from} to ${to}: ${state}${state === expected ? wanted : ''}, blackout ${blackout}, ${frames}, policy ${policy} (${steps.join(', ')})`
   return checked(good, text, complaints.join('; ') || undefined, paint)
 }
 

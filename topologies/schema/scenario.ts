@@ -108,6 +108,18 @@ const Migrate = closed(
     pause: optional(duration('How long the guest stands still. Default: 30ms.')),
     hold: optional(Hold),
     budget: optional(Budget),
+    replace: optional(
+      Type.Boolean({
+        description:
+          'Where the VM moves already: that move is undone first, if it still can be. Default: this one waits for its end.',
+      }),
+    ),
+    expect: optional(
+      Type.Enum(['done', 'aborted', 'failed'], {
+        description:
+          'How it must end. done: the VM is at its destination, with its policy. aborted: it is where it was, all is as before. failed: it is where it was, and the destination was not there to be tidied up. Default: done.',
+      }),
+    ),
   },
   { description: 'A VM moves to another host.' },
 )
