@@ -14,6 +14,7 @@ import { linkCommand } from './link.ts'
 import { pkiCommand } from './pki.ts'
 import { pingAllCommand, pingCommand } from './ping.ts'
 import { replayCommand } from './replay.ts'
+import { tenantCommand } from './tenant.ts'
 import { tokenCommand } from './token.ts'
 import { traceCommand } from './trace.ts'
 import { upCommand } from './up.ts'
@@ -53,6 +54,7 @@ function program(): Command {
     traceCommand(),
     flowCommand(),
     vmCommand(),
+    tenantCommand(),
     pingCommand(),
     pingAllCommand(),
     linkCommand(),

@@ -20,6 +20,7 @@ interface Flags {
 
 interface AddFlags extends Flags {
   role: Role
+  tenant?: string
   expires?: number
   json?: true
 }
@@ -40,15 +41,17 @@ function addCommand(): Command {
     .summary('make a token and print it, this once')
     .argument('<name>', 'whose it is')
     .addOption(new Option('--role <role>', 'what it may do').choices(ROLES).makeOptionMandatory())
+    .option('--tenant <tenant>', "for a viewer: it shows what is this tenant's, and nothing else")
     .option('--expires <time>', 'when it ends, as 30d or 12h; never where absent', span)
     .option('--json', 'print it as JSON')
-    .action(async (name: string, { tokens: file, role, expires, json }: AddFlags) => {
+    .action(async (name: string, { tokens: file, role, tenant, expires, json }: AddFlags) => {
       const { hashOf, parseTokens } = await import('../controller/api/tokens.ts')
       const { changeTokens } = await import('./token-file.ts')
       const token = `${PREFIX}${randomBytes(SECRET_BYTES).toString('base64url')}`
       const entry: Token = {
         name,
         role,
+        ...(tenant !== undefined && { tenant }),
         sha256: hashOf(token),
         ...(expires !== undefined && { expires: new Date(Date.now() + expires).toISOString() }),
       }
@@ -56,7 +59,7 @@ function addCommand(): Command {
         if (before.some((one) => one.name === name)) throw new Error(`${file}: '${name}' has a token already`)
         return parseTokens(JSON.stringify([...before, entry]))
       })
-      const told = { name, role, expires: entry.expires, token }
+      const told = { name, role, tenant, expires: entry.expires, token }
       process.stdout.write(`${json ? JSON.stringify(told, null, 2) : token}\n`)
     })
 }
@@ -72,9 +75,10 @@ function listCommand(): Command {
       const rows = tokens.map((token) => [
         token.name,
         token.role,
+        token.tenant === undefined ? '' : `tenant ${token.tenant}`,
         token.expires === undefined ? '' : `${hasExpired(token, Date.now()) ? 'expired' : 'expires'} ${token.expires}`,
       ])
-      const known = tokens.map(({ name, role, expires }) => ({ name, role, expires }))
+      const known = tokens.map(({ name, role, tenant, expires }) => ({ name, role, tenant, expires }))
       process.stdout.write(json ? `${JSON.stringify(known, null, 2)}\n` : rows.length === 0 ? '' : inColumns(rows))
     })
 }

@@ -29,8 +29,10 @@ export function vmCommand(): Command {
 const listCommand = () =>
   clientCommand('list')
     .summary('VMs, where they run, and their vNICs')
-    .action(async (flags: ClientFlags) => {
-      const vms = await new ApiClient(flags).json<VmStatus[]>('GET', '/vms')
+    .option('--tenant <tenant>', 'those of this tenant alone')
+    .action(async (flags: ClientFlags & { tenant?: string }) => {
+      const query = flags.tenant === undefined ? {} : { tenant: flags.tenant }
+      const vms = await new ApiClient(flags).json<VmStatus[]>('GET', '/vms', { query })
       const rows = vms.flatMap(({ name, host, state, nics }) => {
         const first = [name, host, state]
         if (nics.length === 0) return [[...first, '-', '-', '-', '-']]

@@ -28,16 +28,21 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** What a route needs; where absent, viewer for GET and admin for all else. */
     role?: Role | 'anyone'
+    /** Shows a token of a tenant what is the tenant's, and nothing else. Other routes are closed to such tokens. */
+    tenants?: true
   }
   interface FastifyRequest {
     /** What the token lets do, or why it lets do nothing. */
     standing: Role | Unauthorized
+    /** Whose things alone the token lets see. */
+    tenant: string | undefined
   }
 }
 
 /** First it is known who asks, then whether not too often, and then whether they may. */
 export async function guard(api: Api, { access, requestsPerSecond }: GuardOptions): Promise<void> {
   api.decorateRequest('standing', 'admin')
+  api.decorateRequest('tenant', undefined)
   if (access !== undefined) api.addHook('onRequest', async (request) => identify(request, access))
   if (requestsPerSecond !== undefined) await limitRate(api, requestsPerSecond)
   if (access !== undefined) api.addHook('onRequest', async (request) => authorize(request))
@@ -58,16 +63,19 @@ function identify(request: FastifyRequest, { tokens, now }: Access): void {
   else {
     request.standing = token.role
     request.actor = token.name
+    request.tenant = token.tenant
   }
 }
 
 function authorize(request: FastifyRequest): void {
   const needed = roleNeeded(request)
   if (needed === 'anyone') return
-  const { standing, actor } = request
+  const { standing, actor, tenant } = request
   if (standing instanceof Unauthorized) throw standing
   if (ROLES.indexOf(standing) < ROLES.indexOf(needed))
     throw new NotAllowed(`this needs the role ${needed}; '${actor}' is ${standing}`, needed)
+  if (tenant !== undefined && request.routeOptions.config.tenants !== true)
+    throw new NotAllowed(`this is not for one tenant alone; '${actor}' is of tenant ${tenant}`, needed)
 }
 
 export const roleNeeded = ({ method, routeOptions }: FastifyRequest): Role | 'anyone' =>

@@ -1,14 +1,17 @@
 import { Type } from 'typebox'
 import { networksOf } from '../../topologies/lookup.ts'
 import { NETWORK_TYPES } from '../../topologies/schema/topology.ts'
+import { mayUse } from '../../topologies/tenants.ts'
 import type { Network, Topology } from '../../topologies/topology.ts'
 import type { Controller } from '../controller.ts'
 import { NotFound } from '../model.ts'
 import type { Api } from './api.ts'
 import { choice, closed, count, NameParams, optional, text, texts } from './schemas.ts'
+import { ofTenant, PER_TENANT, tenantAsked, TenantQuery } from './tenants.ts'
 
 const NetworkStatus = closed({
   name: text('Its name.'),
+  tenant: optional(text("Whose it is; nobody's where absent.")),
   type: choice([...NETWORK_TYPES], 'How it is kept apart on the wire.'),
   segment: optional(count('VLAN id or VXLAN network identifier.')),
   mtu: count('Largest Ethernet payload of its guests, in bytes.'),
@@ -19,14 +22,26 @@ const NetworkStatus = closed({
 export function networkRoutes(api: Api, controller: Controller): void {
   api.get(
     '/networks',
-    { schema: { tags: ['networks'], summary: 'All networks', response: { 200: Type.Array(NetworkStatus) } } },
-    async () => controller.topology.networks.map((network) => statusOf(controller.topology, network)),
+    {
+      config: PER_TENANT,
+      schema: {
+        tags: ['networks'],
+        summary: 'All networks, or those that a tenant may use, with its own ports',
+        querystring: TenantQuery,
+        response: { 200: Type.Array(NetworkStatus) },
+      },
+    },
+    async ({ query, tenant, actor }) =>
+      networksFor(controller.topology, tenantAsked({ tenant, actor }, query.tenant, controller.topology)),
   )
   api.get(
     '/networks/:name',
-    { schema: { tags: ['networks'], summary: 'One network', params: NameParams, response: { 200: NetworkStatus } } },
-    async ({ params }) => {
-      const { networks } = controller.topology
+    {
+      config: PER_TENANT,
+      schema: { tags: ['networks'], summary: 'One network', params: NameParams, response: { 200: NetworkStatus } },
+    },
+    async ({ params, tenant }) => {
+      const networks = networksFor(controller.topology, tenant)
       const network = networks.find(({ name }) => name === params.name)
       if (network === undefined)
         throw new NotFound(
@@ -34,12 +49,29 @@ export function networkRoutes(api: Api, controller: Controller): void {
           params.name,
           networks.map(({ name }) => name),
         )
-      return statusOf(controller.topology, network)
+      return network
     },
   )
 }
 
-function statusOf(topology: Topology, network: Network): Type.Static<typeof NetworkStatus> {
-  const nics = topology.vms.flatMap((vm) => vm.nics)
-  return { ...network, ports: nics.flatMap((nic) => (networksOf(nic).includes(network.name) ? [nic.id] : [])) }
+type NetworkReport = Type.Static<typeof NetworkStatus>
+
+/** What a tenant may use, and only its own ports in them; all where none is named. */
+function networksFor(topology: Topology, tenant: string | undefined): NetworkReport[] {
+  const seen = topology.networks.filter((network) => tenant === undefined || mayUse(tenant, network))
+  return seen.map((network) => statusOf(topology, network, tenant))
+}
+
+function statusOf(topology: Topology, network: Network, tenant: string | undefined): NetworkReport {
+  const { name, type, segment, mtu, subnets } = network
+  const nics = ofTenant(topology.vms, (vm) => vm.name, tenant).flatMap((vm) => vm.nics)
+  return {
+    name,
+    ...(network.tenant !== undefined && { tenant: network.tenant }),
+    type,
+    ...(segment !== undefined && { segment }),
+    mtu,
+    subnets,
+    ports: nics.flatMap((nic) => (networksOf(nic).includes(name) ? [nic.id] : [])),
+  }
 }

@@ -5,6 +5,7 @@ import type { Controller } from '../controller.ts'
 import { NotFound } from '../model.ts'
 import type { Api } from './api.ts'
 import { choice, closed, count, flag, IdParams, optional, text, texts } from './schemas.ts'
+import { ofTenant, PER_TENANT, tenantAsked, TenantQuery } from './tenants.ts'
 
 const rate = (description: string) => optional(count(`${description} Bits a second; unlimited where absent.`))
 const burst = (description: string) => optional(count(`${description} Bits.`))
@@ -75,12 +76,22 @@ const CountedPort = closed({ ...Port.properties, statistics: optional(Statistics
 export function portRoutes(api: Api, controller: Controller): void {
   api.get(
     '/ports',
-    { schema: { tags: ['ports'], summary: "All vNICs' ports", response: { 200: Type.Array(Port) } } },
-    async () => allPorts(controller),
+    {
+      config: PER_TENANT,
+      schema: {
+        tags: ['ports'],
+        summary: "All vNICs' ports, or those of a tenant",
+        querystring: TenantQuery,
+        response: { 200: Type.Array(Port) },
+      },
+    },
+    async ({ query, tenant, actor }) =>
+      portsOf(controller, tenantAsked({ tenant, actor }, query.tenant, controller.topology)),
   )
   api.get(
     '/ports/:id',
     {
+      config: PER_TENANT,
       schema: {
         tags: ['ports'],
         summary: "One vNIC's port, with what its switch has counted",
@@ -88,8 +99,8 @@ export function portRoutes(api: Api, controller: Controller): void {
         response: { 200: CountedPort },
       },
     },
-    async ({ params }) => {
-      const ports = allPorts(controller)
+    async ({ params, tenant }) => {
+      const ports = portsOf(controller, tenant)
       const port = ports.find(({ id }) => id === params.id)
       if (port === undefined)
         throw new NotFound(
@@ -105,9 +116,9 @@ export function portRoutes(api: Api, controller: Controller): void {
 
 type PortReport = Type.Static<typeof Port>
 
-function allPorts(controller: Controller): PortReport[] {
+function portsOf(controller: Controller, tenant: string | undefined): PortReport[] {
   const nics = new Map(controller.topology.vms.flatMap((vm) => vm.nics.map((nic) => [nic.id, nic])))
-  return controller.vms().flatMap((vm) =>
+  return ofTenant(controller.vms(), ({ name }) => name, tenant).flatMap((vm) =>
     vm.nics.flatMap(({ id, switch: switchName, port, state }) => {
       const nic = nics.get(id)
       return nic === undefined ? [] : [{ ...configuredPort(nic), host: vm.host, switch: switchName, port, state }]

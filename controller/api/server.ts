@@ -29,6 +29,7 @@ import { networkRoutes } from './networks.ts'
 import { portRoutes } from './ports.ts'
 import { refuseForeignPages } from './same-origin.ts'
 import { switchRoutes } from './switches.ts'
+import { tenantRoutes } from './tenants.ts'
 import { type Apply, topologyRoutes } from './topology.ts'
 import { vmRoutes } from './vms.ts'
 
@@ -66,6 +67,7 @@ export async function buildServer(controller: Controller, options: ServerOptions
   await describe(api, options)
   topologyRoutes(api, controller, options.apply ?? ((topology, by) => controller.apply(topology, by)))
   hostRoutes(api, controller)
+  tenantRoutes(api, controller)
   networkRoutes(api, controller)
   vmRoutes(api, controller)
   portRoutes(api, controller)

@@ -15,6 +15,7 @@ export type Role = (typeof ROLES)[number]
 const Token = closed({
   name: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$' }),
   role: Type.Enum([...ROLES]),
+  tenant: optional(Type.String({ minLength: 1, description: "It lets see what is this tenant's, and nothing else." })),
   sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'Of the token, hexadecimal.' }),
   expires: optional(Type.String({ format: 'date-time', description: 'When it ends; never where absent.' })),
 })
@@ -38,6 +39,8 @@ export function parseTokens(text: string): Token[] {
   if (twice !== undefined) throw new Error(`two tokens are named '${twice}'`)
   const reserved = names.find((name) => RESERVED.has(name))
   if (reserved !== undefined) throw new Error(`no token can be named '${reserved}': it means that nobody was asked`)
+  const busy = tokens.find(({ role, tenant }) => tenant !== undefined && role !== 'viewer')
+  if (busy !== undefined) throw new Error(`the token of '${busy.name}' is of a tenant: it can only be viewer`)
   return tokens
 }
 

@@ -1,13 +1,16 @@
 import { Type } from 'typebox'
+import { tenantOf } from '../../topologies/tenants.ts'
 import type { Controller } from '../controller.ts'
 import { NotFound } from '../model.ts'
 import type { Api } from './api.ts'
 import { choice, closed, count, NameParams, optional, text, texts } from './schemas.ts'
+import { ofTenant, PER_TENANT, tenantAsked, TenantQuery } from './tenants.ts'
 
 const PORT_STATES = ['closed', 'hold', 'open'] as const
 
 const VmReport = closed({
   name: text('Its name.'),
+  tenant: optional(text("Whose it is; nobody's where absent.")),
   host: text('Host on which it runs.'),
   state: choice(['running', 'migrating'], 'Whether it is being moved.'),
   nics: Type.Array(
@@ -26,14 +29,26 @@ const VmReport = closed({
 export function vmRoutes(api: Api, controller: Controller): void {
   api.get(
     '/vms',
-    { schema: { tags: ['vms'], summary: 'All VMs', response: { 200: Type.Array(VmReport) } } },
-    async () => controller.vms(),
+    {
+      config: PER_TENANT,
+      schema: {
+        tags: ['vms'],
+        summary: 'All VMs, or those of a tenant',
+        querystring: TenantQuery,
+        response: { 200: Type.Array(VmReport) },
+      },
+    },
+    async ({ query, tenant, actor }) =>
+      vmsOf(controller, tenantAsked({ tenant, actor }, query.tenant, controller.topology)),
   )
   api.get(
     '/vms/:name',
-    { schema: { tags: ['vms'], summary: 'One VM', params: NameParams, response: { 200: VmReport } } },
-    async ({ params }) => {
-      const vms = controller.vms()
+    {
+      config: PER_TENANT,
+      schema: { tags: ['vms'], summary: 'One VM', params: NameParams, response: { 200: VmReport } },
+    },
+    async ({ params, tenant }) => {
+      const vms = vmsOf(controller, tenant)
       const vm = vms.find(({ name }) => name === params.name)
       if (vm === undefined)
         throw new NotFound(
@@ -45,3 +60,9 @@ export function vmRoutes(api: Api, controller: Controller): void {
     },
   )
 }
+
+const vmsOf = (controller: Controller, tenant: string | undefined): Type.Static<typeof VmReport>[] =>
+  ofTenant(controller.vms(), ({ name }) => name, tenant).map(({ name, ...vm }) => {
+    const owner = tenantOf(name)
+    return { name, ...(owner !== undefined && { tenant: owner }), ...vm }
+  })

@@ -247,6 +247,10 @@ test.each([
   [JSON.stringify([{ ...token('a', 'viewer'), expires: 'soon' }]), /\/0\/expires must match format/],
   [JSON.stringify([{ ...token('a', 'viewer'), token: 'sbx_x' }]), /must NOT have additional/],
   [JSON.stringify([token('a', 'viewer'), token('a', 'admin')]), /two tokens are named 'a'/],
+  [
+    JSON.stringify([{ ...token('a', 'operator'), tenant: 'red' }]),
+    /token of 'a' is of a tenant: it can only be viewer/,
+  ],
   [JSON.stringify([token('local', 'viewer')]), /no token can be named 'local'/],
 ])('%s is no list of tokens', (text, why) => {
   expect(() => parseTokens(text)).toThrow(why)

@@ -19,6 +19,7 @@ const ROUTES = [
   'PUT /topology',
   'GET /hosts',
   'GET /hosts/{name}',
+  'GET /tenants',
   'GET /networks',
   'GET /networks/{name}',
   'GET /vms',
