@@ -28,9 +28,8 @@ import { GuestPlaces } from './hypervisor/guest-places.ts'
 import type { HypervisorOptions } from './hypervisor/hypervisor.ts'
 import { hypervisorOf } from './hypervisor/hypervisor.ts'
 import { placeSeenFrom } from './network/bindings.ts'
+import type { LearnedAddresses } from './network/learned.ts'
 import type { Intent, View } from './network/view.ts'
-import { buildView } from './network/build-view.ts'
-import { patchView } from './network/patch-view.ts'
 import { assignmentsOf } from './network/view.ts'
 import { Fleet } from './reconcile/fleet.ts'
 import type { Plan } from './plan.ts'
@@ -41,9 +40,10 @@ import type { RemoteSwitch } from './southbound/remote-switch.ts'
 import type { SwitchCounts } from './southbound/switch-counts.ts'
 import { EMPTY_IMAGE, type Image } from './state/image.ts'
 import { aborting, attaching, detaching, LOCAL, migrating } from './state/operations.ts'
-import type { State } from './state/state.ts'
+import type { Snapshot, State } from './state/state.ts'
 import { appOfCookie, isOwnCookie } from './tables.ts'
 import { TopologyWrites } from './topology-writes.ts'
+import { Wanted } from './wanted.ts'
 import { Writes } from './writes.ts'
 
 export interface ControllerOptions extends HypervisorOptions {
@@ -70,8 +70,7 @@ export class Controller {
   readonly #listeners = new Set<(event: ControllerEvent) => void>()
   /** Switches that have dialled in and not yet said who they are. */
   readonly #greetings = new Set<Promise<void>>()
-  #intent: Intent
-  #view: View
+  readonly #wanted: Wanted
   readonly #flows: FlowWrites
   readonly #topologies: TopologyWrites
   readonly #writes: Writes
@@ -98,23 +97,25 @@ export class Controller {
     this.#hosts = new Hosts(this.#generation ?? 0n, this.#log)
     this.#hosts.onStatus = (host) => this.#hostChanged(host)
     const { asked, topology, moves, learned, ...kept } = options.state?.restored ?? EMPTY_IMAGE
-    this.#intent = { topology, moves, learned }
+    this.#wanted = new Wanted({ topology, moves, learned }, kept.assignments)
     this.#wires = kept.wires
-    this.#view = buildView(this.#intent, undefined, kept.assignments)
-    this.#writes = new Writes(options.state, () => this.#image(), this.#log)
-    this.#writes.onSaved = () => this.#hosts.desire(this.#view, this.#wires)
+    this.#writes = new Writes(options.state, () => this.#snapshot(), this.#log)
     const world = {
       fleet: this.#fleet,
       clock: options.clock,
       log: this.#log,
       writes: this.#writes,
       emit: (event: ControllerEvent) => this.#emit(event),
-      view: () => this.#view,
-      intent: () => this.#intent,
-      amend: (change: Partial<Intent>) => this.#amend(change),
+      view: () => this.#wanted.told,
+      intent: () => this.#wanted.intent,
+      amend: (change: Partial<Intent>) => this.#wanted.amend(change),
+      takeBack: (wanted: Topology) => this.#wanted.takeBack(wanted),
+      learn: (addresses: LearnedAddresses) => this.#wanted.learn(addresses),
+      tell: (vm: string) => this.#wanted.tell(vm),
     }
     const resolve = (name: string) => this.#resolve(name)
-    const changed = () => this.#fleet.desire(this.#view, this.#flows.told)
+    const changed = () => this.#fleet.desire(this.#wanted.told, this.#flows.told)
+    this.#wanted.onTold = changed
     this.#flows = new FlowWrites({ ...world, resolve, changed }, kept.userFlows)
     const { drain } = options
     const greeted = () => this.#greeted()
@@ -122,7 +123,7 @@ export class Controller {
     this.#topologies = new TopologyWrites({ ...world, drain, greeted, checkStillPossible }, asked)
     if (asked !== undefined) {
       changed()
-      this.#hosts.desire(this.#view, this.#wires)
+      this.#hosts.desire(this.#wanted.told, this.#wires)
     }
     this.#learner = new Learner(world)
     this.guestPlaces = new GuestPlaces(this.#writes, () => this.topology, kept.guestPlaces)
@@ -215,9 +216,9 @@ export class Controller {
     return this.#hosts.process(name)
   }
 
-  /** As applied, VMs at the hosts to which migrations took them. */
+  /** As applied and kept, VMs at the hosts to which migrations took them. */
   get topology(): Topology {
-    return this.#intent.topology
+    return this.#wanted.told.topology
   }
 
   switches(): SwitchStatus[] {
@@ -231,16 +232,17 @@ export class Controller {
 
   /** How many addresses of the network traffic has shown. */
   learnedIn(network: string): number {
-    return this.#intent.learned.of(network).size
+    return this.#wanted.intent.learned.of(network).size
   }
 
   vms(): VmStatus[] {
+    const { bindings, intent } = this.#wanted.told
     return this.topology.vms.map((vm) => ({
       name: vm.name,
       host: vm.host,
-      state: this.#intent.moves.has(vm.name) ? 'migrating' : 'running',
+      state: intent.moves.has(vm.name) ? 'migrating' : 'running',
       nics: vm.nics.map(({ id, network, mac, addresses }) => {
-        const place = placeSeenFrom(this.#view.bindings.get(id)!, '')
+        const place = placeSeenFrom(bindings.get(id)!, '')
         const port = this.#fleet.reconciler(place.switch).confirmed.ports.get(id)
         return {
           id,
@@ -368,7 +370,7 @@ export class Controller {
     if (!(await this.#claim(remote))) return
     await this.#fleet.connect(remote)
     if (this.#topologies.asked === undefined) return this.#standingChanged(name)
-    this.#fleet.desire(this.#view, this.#flows.told)
+    this.#fleet.desire(this.#wanted.told, this.#flows.told)
     this.#catchUp(name)
     await this.#fleet.push([name])
   }
@@ -414,13 +416,6 @@ export class Controller {
     else this.#flows.expired(name, flow)
   }
 
-  #amend(change: Partial<Intent>): void {
-    const intent = { ...this.#intent, ...change }
-    this.#view = patchView(this.#view, intent)
-    this.#intent = intent
-    this.#fleet.desire(this.#view, this.#flows.told)
-  }
-
   #wirePlace(name: string, host: string | undefined): { nic: string; host: string } {
     const { id, vm } = findNic(this.topology, name)
     const running = this.topology.vms.find((one) => one.name === vm)!.host
@@ -450,12 +445,24 @@ export class Controller {
     await this.#hosts.settled(host)
   }
 
-  #image(): Image {
+  /** What is wanted now: switches and hosts are to be so once it is durable. */
+  #snapshot(): Snapshot {
+    const { view } = this.#wanted
+    const image = this.#imageOf(view)
+    const onKept = () => {
+      if (image.asked === undefined) return
+      this.#wanted.kept(view)
+      this.#hosts.desire(view, image.wires)
+    }
+    return { image, onKept }
+  }
+
+  #imageOf(view: View): Image {
     return {
-      ...this.#intent,
+      ...view.intent,
       asked: this.#topologies.asked,
       userFlows: this.#flows.wanted,
-      assignments: assignmentsOf(this.#view),
+      assignments: assignmentsOf(view),
       wires: this.#wires,
       guestPlaces: this.guestPlaces.places,
       migrations: this.#migrations.records,

@@ -18,10 +18,16 @@ import { appOfCookie, Register } from './tables.ts'
 export interface World {
   readonly fleet: Fleet
   readonly clock: Clock
+  /** What switches are to be. */
   view(): View
+  /** All that is wanted, durable or not. */
   intent(): Intent
-  /** The intent changes, and with it what every switch is to be; nothing is sent yet. */
+  /** The intent changes, and with it what every switch is to be once that is durable. */
   amend(change: Partial<Intent>): void
+  /** Likewise; switches are to know of addresses at once. Nothing is sent yet. */
+  learn(learned: LearnedAddresses): void
+  /** A VM's move goes on, though it could not be made durable: switches are to be as it wants them. Nothing is sent yet. */
+  tell(vm: string): void
   readonly writes: Writes
   readonly log: (line: string) => void
   emit(event: ControllerEvent): void
@@ -78,7 +84,7 @@ export class Learner {
     }
     if (learned === this.#known) return
     if (this.#news !== undefined) this.#news = learned
-    else this.#world.amend({ learned })
+    else this.#world.learn(learned)
     this.#world.writes.saveLater()
   }
 
@@ -103,7 +109,7 @@ export class Learner {
       this.#news = undefined
       // What goes wrong with one piece of news must not keep the next from being told.
       try {
-        this.#world.amend({ learned })
+        this.#world.learn(learned)
         this.#world.writes.saveLater()
         await this.#world.fleet.push()
       } catch (error) {

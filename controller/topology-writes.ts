@@ -3,6 +3,7 @@
 
 import type { Clock, Nanoseconds } from '../runtime/clock.ts'
 import { MILLISECOND } from '../runtime/clock.ts'
+import { relocated } from '../topologies/relocation.ts'
 import type { Topology } from '../topologies/topology.ts'
 import type { ControllerEvent } from './model.ts'
 import { Conflict } from './model.ts'
@@ -24,6 +25,8 @@ export interface TopologyWorld {
   readonly view: () => View
   readonly intent: () => Intent
   readonly amend: (change: Partial<Intent>) => void
+  /** What could not be kept is not wanted any more. */
+  readonly takeBack: (topology: Topology) => void
   readonly emit: (event: ControllerEvent) => void
   /** How long frames may still be on their way once nobody sends them any more; 2 ms where absent. */
   readonly drain: (() => Nanoseconds) | undefined
@@ -51,7 +54,7 @@ export class TopologyWrites {
     return writes.exclusively(async () => {
       writes.check()
       // What changes nothing is nothing to be remembered.
-      if (isSameTopology(this.asked, topology)) return this.#roll()
+      if (isSameTopology(this.asked, topology)) return this.#catchUp()
       await writes.journalled(
         () => applying(by, topology, this.asked),
         () => this.#change(topology),
@@ -66,14 +69,14 @@ export class TopologyWrites {
   }
 
   async #change(topology: Topology): Promise<void> {
-    const { intent, emit } = this.#world
+    const { intent, greeted } = this.#world
+    await greeted()
     this.#world.checkStillPossible(this.#adopted(topology))
     const steps = segmentSteps(intent().topology, topology)
     for (const [index, step] of steps.entries()) {
+      if (index > 0) await greeted()
       if (index < steps.length - 1 || index > 0) this.#checkReachable(intent().topology, topology)
       await this.#become(step)
-      emit({ type: 'topology', name: topology.name })
-      await this.#roll()
     }
   }
 
@@ -81,23 +84,37 @@ export class TopologyWrites {
     return adopt(topology, this.asked ?? NO_TOPOLOGY, this.#world.intent().topology)
   }
 
-  /** Durable, or all is as it was. */
+  /** Durable, or all is as it was. No switch is told before all begin to take the steps together. */
   async #become(topology: Topology): Promise<void> {
-    const { amend, intent, writes } = this.#world
+    const { amend, intent, writes, takeBack, emit } = this.#world
     const before = { asked: this.asked, topology: intent().topology }
     amend({ topology: this.#adopted(topology) })
     this.asked = topology
-    await writes.save().catch((error: unknown) => {
-      this.asked = before.asked
-      amend({ topology: before.topology })
-      throw error
+    const unsaved = intent().topology
+    let rolled: Promise<void> | undefined
+    await writes.save({
+      kept: () => {
+        rolled = this.#roll()
+        // Whoever asked hears of it below.
+        rolled.catch(() => {})
+        emit({ type: 'topology', name: topology.name })
+      },
+      lost: () => {
+        this.asked = before.asked
+        takeBack(withMovesSince(before.topology, unsaved, intent().topology))
+      },
     })
+    await rolled
   }
 
-  async #roll(): Promise<void> {
-    const { fleet, clock, drain, greeted } = this.#world
-    await greeted()
-    await fleet.roll(clock, drain?.() ?? DRAIN)
+  async #catchUp(): Promise<void> {
+    await this.#world.greeted()
+    await this.#roll()
+  }
+
+  #roll(): Promise<void> {
+    const { fleet, clock, drain } = this.#world
+    return fleet.roll(clock, drain?.() ?? DRAIN)
   }
 
   /** A switch that does not hear of it would go on sending to a segment that means another network by then. */
@@ -113,4 +130,16 @@ export class TopologyWrites {
           )
         }
   }
+}
+
+/** The topology of before, with the VMs that have come to another place since it was amended to `unsaved`. */
+function withMovesSince(before: Topology, unsaved: Topology, now: Topology): Topology {
+  if (unsaved.vms === now.vms) return before
+  const known = new Set(unsaved.vms)
+  const moved = new Map(now.vms.filter((vm) => !known.has(vm)).map((vm) => [vm.name, vm.host]))
+  const vms = before.vms.map((vm) => {
+    const host = moved.get(vm.name)
+    return host === undefined || host === vm.host ? vm : (relocated(vm, before, host) ?? vm)
+  })
+  return { ...before, vms }
 }

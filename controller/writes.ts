@@ -2,26 +2,24 @@
 // durable before anybody is told that it is done.
 
 import { Conflict } from './model.ts'
-import type { FlowUndo, Image } from './state/image.ts'
-import type { Operation, State } from './state/state.ts'
+import type { FlowUndo } from './state/image.ts'
+import type { Operation, Snapshot, State } from './state/state.ts'
 
 export class Writes {
   /** What to put back, should a switch refuse what is under way; by number in the journal. */
   unfinished: ReadonlyMap<number, readonly FlowUndo[]>
-  /** Called when all that is wanted is durable. */
-  onSaved: () => void = () => {}
   readonly #state: State | undefined
   /** Why there are no more; undefined while there are. */
   #closed: string | undefined
-  readonly #image: () => Image
+  readonly #snapshot: () => Snapshot
   readonly #log: (line: string) => void
   #last: Promise<unknown> = Promise.resolve()
   #lastTurn: Promise<unknown> | undefined
 
-  /** Without a state nothing is kept. `image` gives what is wanted now. */
-  constructor(state: State | undefined, image: () => Image, log: (line: string) => void) {
+  /** Without a state nothing is kept, and all is taken for durable. `snapshot` gives what is wanted now. */
+  constructor(state: State | undefined, snapshot: () => Snapshot, log: (line: string) => void) {
     this.#state = state
-    this.#image = image
+    this.#snapshot = snapshot
     this.#log = log
     this.unfinished = state?.restored.unfinished ?? new Map()
   }
@@ -99,22 +97,32 @@ export class Writes {
     this.saveLater()
   }
 
-  /** Resolves when all that is wanted now is durable. @throws StateError */
-  async save(): Promise<void> {
+  /**
+   * Resolves when all that is wanted now is durable; `kept` is called in the very turn in which it is, `lost` in that in which it can
+   * not be. @throws StateError
+   */
+  async save({ kept, lost }: { kept?: () => void; lost?: () => void } = {}): Promise<void> {
     this.check()
+    const { image, onKept } = this.#snapshot()
+    const bothKept = () => {
+      onKept?.()
+      kept?.()
+    }
+    if (this.#state === undefined) return bothKept()
     try {
-      await this.#state?.save(this.#image())
+      await this.#state.save({ image, onKept: bothKept, ...(lost && { onLost: lost }) })
     } catch (error) {
       // What could not be written, and is wanted all the same, is written once there is room.
       this.saveLater()
       throw error
     }
-    this.onSaved()
   }
 
   /** As `save`, within a second. */
   saveLater(): void {
-    if (this.#closed === undefined) this.#state?.saveLater(this.#image)
+    if (this.#closed !== undefined) return
+    if (this.#state === undefined) this.#snapshot().onKept?.()
+    else this.#state.saveLater(this.#snapshot)
   }
 }
 

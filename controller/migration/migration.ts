@@ -399,6 +399,7 @@ export class Migration {
     } catch (error) {
       if (!this.#ending) throw error
       this.#world.log(textOf(error))
+      this.#world.tell(this.#vm.name)
     }
   }
 

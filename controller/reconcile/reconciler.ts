@@ -85,22 +85,25 @@ export class Reconciler {
   }
 
   /**
-   * Makes the switch what it is to be. Flows among `again` are added even where they are there already.
+   * Makes the switch what it is to be now: what is desired later is for those to send who ask then. Flows among `again` are added even
+   * where they are there already.
    * @throws SwitchRefused, SwitchAway
    */
   reconcile(again: ReadonlySet<string> = new Set()): Promise<void> {
-    return this.#inTurn(() => this.#telling(() => this.#push(again)))
+    const wanted = this.#desired
+    return this.#inTurn(() => this.#telling(() => this.#push(wanted, again)))
   }
 
   /** As `reconcile`, together with others, in steps. @throws SwitchRefused, SwitchAway */
   roll(together: Rollout): Promise<void> {
+    const wanted = this.desired
     return this.#inTurn(() =>
       this.#telling(async () => {
         const from = this.#confirmed
-        await together.step(0, () => this.#become(widened(from, this.desired)))
-        await together.step(1, () => this.#become(switched(from, this.desired)))
-        if (this.#confirmed !== this.#desired) await together.drained()
-        await this.#push(new Set())
+        await together.step(0, () => this.#become(widened(from, wanted)))
+        await together.step(1, () => this.#become(switched(from, wanted)))
+        if (this.#confirmed !== wanted) await together.drained()
+        await this.#push(wanted, new Set())
       }),
     )
   }
@@ -124,12 +127,11 @@ export class Reconciler {
     if (flows.has(key)) this.#confirmed = without(this.#confirmed, new Set([key]))
   }
 
-  async #push(again: ReadonlySet<string>): Promise<void> {
-    const desired = this.#desired
-    if (desired === undefined || (this.#confirmedFor === desired && again.size === 0)) return
+  async #push(wanted: SwitchState | undefined, again: ReadonlySet<string>): Promise<void> {
+    if (wanted === undefined || (this.#confirmedFor === wanted && again.size === 0)) return
     const remote = this.remote
-    await this.#become(desired, again)
-    this.#confirmedFor = remote === this.#remote ? desired : undefined
+    await this.#become(wanted, again)
+    this.#confirmedFor = remote === this.#remote ? wanted : undefined
   }
 
   async #become(wanted: SwitchState, again: ReadonlySet<string> = new Set()): Promise<void> {

@@ -5,7 +5,7 @@
 
 import type { Clock, Timer } from '../../runtime/clock.ts'
 import { MILLISECOND, SECOND } from '../../runtime/clock.ts'
-import type { Forgotten, JournalEntry, JournalQuery, Store, StoredEntry } from '../../runtime/store.ts'
+import type { Batch, Forgotten, JournalEntry, JournalQuery, Store, StoredEntry } from '../../runtime/store.ts'
 import { StateError } from '../../runtime/store.ts'
 import { changesBetween, EMPTY_IMAGE, imageOf, type Image } from './image.ts'
 
@@ -15,6 +15,15 @@ export interface Operation {
   operation: string
   /** Plain data, without secrets. */
   arguments: unknown
+}
+
+/** What is to be kept. */
+export interface Snapshot {
+  readonly image: Image
+  /** Called once it is durable, before anybody else hears of it. */
+  readonly onKept?: () => void
+  /** Called where it can not be made durable, likewise. */
+  readonly onLost?: () => void
 }
 
 export interface StateOptions {
@@ -54,8 +63,10 @@ export class State {
   readonly #epoch: number
   /** Durable, as far as we know. */
   #kept: Image
-  /** Durable, or on its way there. */
-  #noted: Image
+  /** On its way there; oldest first. */
+  #underWay: Image[] = []
+  /** Settles with the last of these. */
+  #written: Promise<void> = Promise.resolve()
   #entries: JournalEntry[] = []
   #results = new Map<number, string>()
   #lastEntry: number
@@ -63,7 +74,7 @@ export class State {
   #closed = false
   /** What could wait could not be written the last time; the log says so once. */
   #isBehind = false
-  #later: { image: () => Image; timer: Timer } | undefined
+  #later: { snapshot: () => Snapshot; timer: Timer } | undefined
 
   private constructor(store: Store, options: StateOptions, found: Found) {
     const { clock, wallTime = Date.now, log = () => {} } = options
@@ -75,7 +86,7 @@ export class State {
     this.restored = found.image
     this.generation = found.generation
     this.interrupted = found.interrupted
-    this.#kept = this.#noted = found.image
+    this.#kept = found.image
     this.#lastEntry = found.lastEntry
   }
 
@@ -121,33 +132,37 @@ export class State {
    * The controller is to be like this from now on, also after its next start.
    * @throws StateError: it is then as it was before
    */
-  save(image: Image): Promise<void> {
+  async save(snapshot: Snapshot): Promise<void> {
     this.#cancelLater()
+    const { image } = snapshot
     const batch = {
       changes: changesBetween(this.#noted, image, this.#epoch),
       entries: this.#entries,
       results: this.#results,
     }
-    if (batch.changes.length + batch.entries.length + batch.results.size === 0) return Promise.resolve()
-    this.#noted = image
     this.#entries = []
     this.#results = new Map()
-    return this.#store.write(batch).then(
-      () => void (this.#kept = image),
-      (error: unknown) => {
-        this.#noted = this.#kept
-        this.#entries = [...batch.entries, ...this.#entries].slice(-RECENT)
-        this.#results = new Map([...batch.results, ...this.#results])
-        throw error
-      },
-    )
+    const written = this.#write(batch)
+    this.#underWay.push(image)
+    try {
+      await written
+    } catch (error) {
+      this.#underWay = this.#underWay.filter((one) => one !== image)
+      this.#entries = [...batch.entries, ...this.#entries].slice(-RECENT)
+      this.#results = new Map([...batch.results, ...this.#results])
+      snapshot.onLost?.()
+      throw error
+    }
+    this.#kept = image
+    this.#underWay = this.#underWay.filter((one) => one !== image)
+    snapshot.onKept?.()
   }
 
-  /** As `save`, within a second, with whatever `image` gives then; should it fail, the log says so, and it is tried again. */
-  saveLater(image: () => Image): void {
+  /** As `save`, within a second, with whatever `snapshot` gives then; should it fail, the log says so, and it is tried again. */
+  saveLater(snapshot: () => Snapshot): void {
     if (this.#later !== undefined) return
     const timer = this.#clock.scheduleAsync(this.#clock.now() + LAG, () => void this.#saveNow())
-    this.#later = { image, timer }
+    this.#later = { snapshot, timer }
   }
 
   /** Newest first. */
@@ -193,16 +208,28 @@ export class State {
     this.#forgetting = this.#clock.scheduleAsync(this.#clock.now() + pause, () => void this.#forget(limits))
   }
 
+  /** Durable, or on its way there. */
+  get #noted(): Image {
+    return this.#underWay.at(-1) ?? this.#kept
+  }
+
+  /** What changes nothing is durable when all that is on its way is. */
+  #write(batch: Batch): Promise<void> {
+    if (batch.changes.length + batch.entries.length + batch.results.size > 0) this.#written = this.#store.write(batch)
+    else if (this.#underWay.length === 0) this.#written = Promise.resolve()
+    return this.#written
+  }
+
   async #saveNow(): Promise<void> {
     if (this.#later === undefined) return
-    const { image } = this.#later
+    const { snapshot } = this.#later
     try {
-      await this.save(image())
+      await this.save(snapshot())
       this.#isBehind = false
     } catch (error) {
       if (!this.#isBehind) this.#log(String(error))
       this.#isBehind = true
-      this.saveLater(image)
+      this.saveLater(snapshot)
     }
   }
 

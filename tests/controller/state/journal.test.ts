@@ -16,7 +16,7 @@ async function started(store = new MemoryStore()) {
       await clock.run(clock.now() + 1e9)
       state.end(state.begin(operation), 'ok')
     }
-    await state.save(state.restored)
+    await state.save({ image: state.restored })
   }
   const numbers = async () => (await state.journal({ limit: 10_000 })).map(({ number }) => number).reverse()
   return { clock, state, store, enter, numbers }
