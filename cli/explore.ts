@@ -1,4 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { Command, InvalidArgumentError } from 'commander'
 import pico from 'picocolors'
 import { explore, profileOf } from '../lab/explore/explore.ts'
@@ -8,6 +9,7 @@ import { runSchedule } from '../lab/explore/run.ts'
 import type { Schedule } from '../lab/explore/schedule.ts'
 import { Subject } from '../lab/explore/subject.ts'
 import { readTrace } from '../lab/explore/trace-file.ts'
+import { Workers } from '../lab/explore/workers.ts'
 import { EXIT_CODES } from '../lab/verdict.ts'
 import { loadScenarioOrTopology } from '../topologies/load.ts'
 import { EXIT_LEGEND } from './failure.ts'
@@ -16,12 +18,15 @@ import { ScheduleProgress } from './schedule-progress.ts'
 /** Told to stop a second time, the process ends on the spot; as shells have it for one that Ctrl-C ended. */
 const EXIT_INTERRUPTED = 130
 const DEFAULT_SEEDS = 1000
+/** For fewer schedules a process of their own takes longer to start than it saves. */
+const WORTH_A_PROCESS = 16
 /** Two signals within so many milliseconds are of one key. */
 const SAME_KEY = 300
 
 interface Flags {
   seeds: number
   firstSeed: number
+  jobs: number
   seed?: number
   trace?: string
   report?: string
@@ -41,6 +46,12 @@ shortest schedule that breaks it. The same seed always gives the same run.`,
     .argument('<file>', 'a scenario, a topology, or a stock shape such as leaf-spine,2,4')
     .option('--seeds <number>', 'how many schedules to run', wholeNumber, DEFAULT_SEEDS)
     .option('--first-seed <number>', 'the seed of the first one', wholeNumber, 1)
+    .option(
+      '--jobs <number>',
+      'how many processes run schedules at once; the result is the same',
+      wholeNumber,
+      availableParallelism(),
+    )
     .option('--seed <number>', 'run the schedule of this seed alone, and print all that happens', wholeNumber)
     .option('--trace <file>', 'run the schedule in this file alone, and print all that happens')
     .option('--report <file>', 'write what was found as JSON; --trace reads the shortest schedule back from it')
@@ -76,10 +87,13 @@ async function exploreAll(subject: Subject, flags: Flags): Promise<void> {
     wanted = false
   }
   process.on('SIGINT', interrupted)
+  const jobs = Math.min(flags.jobs, Math.floor(flags.seeds / WORTH_A_PROCESS))
+  let workers: Workers | undefined
   try {
     const found = await explore(subject, {
       first: flags.firstSeed,
       seeds: flags.seeds,
+      ...(jobs > 1 && { runners: (profile) => (workers = new Workers(jobs, profile)).runners }),
       progress: (done, broken) => progress.update(done, broken),
       goOn: () => wanted,
     })
@@ -87,6 +101,7 @@ async function exploreAll(subject: Subject, flags: Flags): Promise<void> {
     if (!wanted) process.stderr.write('signalbox: interrupted; this is what was found so far\n')
     await tell(reportOf(subject.scenario.name, found), flags)
   } finally {
+    workers?.close()
     progress.stop()
     process.off('SIGINT', interrupted)
   }

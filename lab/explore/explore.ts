@@ -4,12 +4,13 @@
 //   draw.ts       a seed -> a schedule: what is delayed, reordered, cut, killed, and when
 //   run.ts        a schedule -> what came of it, always the same
 //   shrink.ts     a schedule that breaks something -> a short one that does
+//   workers.ts    the same in several processes at once
 
 import { drawSchedule, type Profile } from './draw.ts'
-import type { Invariant } from './invariants.ts'
+import type { Breakage, Invariant } from './invariants.ts'
 import { runSchedule, type Interposed, type Outcome } from './run.ts'
-import type { Schedule } from './schedule.ts'
-import { shrink, type Shrunk } from './shrink.ts'
+import type { PerturbationKind, Schedule } from './schedule.ts'
+import { shrink } from './shrink.ts'
 import type { Subject } from './subject.ts'
 
 /** Schedules that break something and are made shorter; the others are counted. */
@@ -22,6 +23,26 @@ export interface ExploreOptions extends Interposed {
   progress?: (done: number, broken: number) => void
   /** Asked before each: whether to go on. */
   goOn?: () => boolean
+  /** Who runs schedules; this process where absent. What comes of each seed is the same whoever has run it. */
+  runners?: (profile: Profile) => readonly Runner[]
+}
+
+/** Runs schedules of one scenario, one at a time. */
+export interface Runner {
+  run(seed: number): Promise<Ran>
+  /** The same again, and made short. */
+  shorten(seed: number): Promise<Found>
+}
+
+export interface Ran {
+  /** Of those perturbations that have begun. */
+  begun: readonly PerturbationKind[]
+  broken?: Breakage
+}
+
+export interface Found {
+  schedule: Schedule
+  broken: Breakage
 }
 
 export interface BrokenSeed {
@@ -36,9 +57,10 @@ export interface Exploration {
   schedules: number
   /** Perturbations that have begun, by kind. */
   perturbations: Record<string, number>
+  /** In the order of their seeds. */
   broken: BrokenSeed[]
   /** The one with the fewest perturbations of those that break something. */
-  shortest: (Shrunk & { seed: number | undefined }) | undefined
+  shortest: (Found & { seed: number | undefined }) | undefined
 }
 
 const NOTHING: Omit<Schedule, 'seed'> = { perturbations: [] }
@@ -62,31 +84,77 @@ export async function explore(subject: Subject, options: ExploreOptions): Promis
   if (outcome.broken !== undefined) {
     const schedule = { ...NOTHING, seed: subject.scenario.seed }
     found.broken.push({ seed: undefined, ...outcome.broken })
-    found.shortest = { seed: undefined, schedule, outcome }
+    found.shortest = { seed: undefined, schedule, broken: outcome.broken }
     return found
   }
-  const { first, seeds, progress, goOn = () => true } = options
-  for (let seed = first; seed < first + seeds && goOn(); seed++) {
-    await exploreOne(subject, drawSchedule(seed, profile), options, found)
-    progress?.(found.schedules, found.broken.length)
-  }
+  const { runners = (known) => [runnerHere(subject, known, options)] } = options
+  await exploreWith(runners(profile), options, found)
   return found
 }
 
-async function exploreOne(
-  subject: Subject,
-  schedule: Schedule,
-  options: ExploreOptions,
+async function exploreWith(
+  runners: readonly Runner[],
+  { first, seeds, progress, goOn = () => true }: ExploreOptions,
   found: Exploration,
 ): Promise<void> {
-  const outcome = await runSchedule(subject, schedule, options)
-  found.schedules++
-  for (const { kind } of outcome.begun) found.perturbations[kind] = (found.perturbations[kind] ?? 0) + 1
-  if (outcome.broken === undefined) return
-  found.broken.push({ seed: schedule.seed, ...outcome.broken })
-  if (found.broken.length > SHRUNK) return
-  const run = (one: Schedule) => runSchedule(subject, one, options)
-  const shrunk = await shrink({ schedule, outcome }, run, options.goOn)
-  const before = found.shortest?.schedule.perturbations.length ?? Infinity
-  if (shrunk.schedule.perturbations.length < before) found.shortest = { seed: schedule.seed, ...shrunk }
+  let next = first
+  await Promise.all(
+    runners.map(async (runner) => {
+      while (next < first + seeds && goOn()) {
+        const seed = next++
+        const { begun, broken } = await runner.run(seed)
+        found.schedules++
+        for (const kind of begun) found.perturbations[kind] = (found.perturbations[kind] ?? 0) + 1
+        if (broken !== undefined) found.broken.push({ seed, ...broken })
+        progress?.(found.schedules, found.broken.length)
+      }
+    }),
+  )
+  // Which runner was the first to be done says nothing.
+  found.perturbations = Object.fromEntries(Object.entries(found.perturbations).sort(([a], [b]) => (a < b ? -1 : 1)))
+  found.broken.sort((a, b) => a.seed! - b.seed!)
+  found.shortest = await shortestOf(found.broken.slice(0, SHRUNK), runners, goOn)
+}
+
+async function shortestOf(
+  broken: readonly BrokenSeed[],
+  runners: readonly Runner[],
+  goOn: () => boolean,
+): Promise<Exploration['shortest']> {
+  const shortened: NonNullable<Exploration['shortest']>[] = []
+  let next = 0
+  await Promise.all(
+    runners.map(async (runner) => {
+      while (next < broken.length && (next === 0 || goOn())) {
+        const place = next++
+        const seed = broken[place]!.seed!
+        shortened[place] = { seed, ...(await runner.shorten(seed)) }
+      }
+    }),
+  )
+  const length = (one: Found) => one.schedule.perturbations.length
+  return shortened.reduce<Exploration['shortest']>(
+    (least, one) => (least === undefined || length(one) < length(least) ? one : least),
+    undefined,
+  )
+}
+
+/** In this process. */
+export function runnerHere(
+  subject: Subject,
+  profile: Profile,
+  options: Interposed & Pick<ExploreOptions, 'goOn'> = {},
+): Runner {
+  const run = (schedule: Schedule) => runSchedule(subject, schedule, options)
+  return {
+    async run(seed) {
+      const { begun, broken } = await run(drawSchedule(seed, profile))
+      return { begun: begun.map(({ kind }) => kind), ...(broken && { broken }) }
+    },
+    async shorten(seed) {
+      const schedule = drawSchedule(seed, profile)
+      const shortest = await shrink({ schedule, outcome: await run(schedule) }, run, options.goOn)
+      return { schedule: shortest.schedule, broken: shortest.outcome.broken! }
+    },
+  }
 }

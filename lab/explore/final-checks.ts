@@ -8,7 +8,7 @@ import type { RunLog } from '../run-log.ts'
 import type { Verdict } from '../verdict.ts'
 import type { Disk } from './disk.ts'
 import type { Excuses } from './excuses.ts'
-import { departure, stateOf, statesOf } from './measure.ts'
+import { departure, stateOf } from './measure.ts'
 import type { Rates } from './rates.ts'
 import type { Subject } from './subject.ts'
 import type { User } from './user.ts'
@@ -52,10 +52,10 @@ function checkMoves({ lab, watch }: Ended, image: Image): void {
   }
 }
 
-function checkSwitches({ lab, watch }: Ended, image: Image): void {
+function checkSwitches({ lab, watch, subject, disk }: Ended, image: Image): void {
   for (const { name, inSync, problem } of lab.controller.switches())
     if (!inSync) watch.break('in-sync', `${name} is not in sync: ${problem ?? 'no reason is known'}`)
-  const wanted = statesOf(image)
+  const wanted = subject.statesOf(disk.entries, image)
   for (const [name, { switch: device }] of lab.network.switches()) {
     const state = wanted.get(name)
     if (state === undefined) continue

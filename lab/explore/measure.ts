@@ -3,14 +3,15 @@
 
 import { compile } from '../../controller/reconcile/compile.ts'
 import { diff, type Difference } from '../../controller/reconcile/diff.ts'
-import { flowKey, type SwitchState } from '../../controller/reconcile/switch-state.ts'
+import { flowKey, sameFlow, type SwitchState } from '../../controller/reconcile/switch-state.ts'
 import { policyOf } from '../../controller/migration/policy.ts'
 import { LearnedAddresses } from '../../controller/network/learned.ts'
 import { buildView } from '../../controller/network/build-view.ts'
 import type { View } from '../../controller/network/view.ts'
 import type { Image } from '../../controller/state/image.ts'
+import { makeFlow, type Flow } from '../../datapath/flow.ts'
 import type { Switch } from '../../datapath/switch.ts'
-import type { PortConfig } from '../../protocols/control/messages.ts'
+import type { FlowSpec, PortConfig } from '../../protocols/control/messages.ts'
 import type { Topology } from '../../topologies/topology.ts'
 
 /** What a controller could have told the switch; of ports that are the host's own, those that it is to have told of. */
@@ -19,9 +20,12 @@ export function stateOf(device: Switch, wanted: SwitchState): SwitchState {
   return {
     ports: new Map(told.map(({ name, config }) => [name, config])),
     meters: metersOf(device),
-    flows: new Map([...device.tables].map(({ spec }) => [flowKey(spec), spec])),
+    flows: hasFlows(device, wanted) ? wanted.flows : flowsOf(device),
   }
 }
+
+export const flowsOf = (device: Switch): Map<string, FlowSpec> =>
+  new Map([...device.tables].map(({ spec }) => [flowKey(spec), spec]))
 
 const portsOf = (device: Switch): Map<string, PortConfig> =>
   new Map([...device.ports].filter(isOurs).map(({ name, config }) => [name, config]))
@@ -31,20 +35,31 @@ const metersOf = (device: Switch) => new Map(device.meters.specs().map(({ meter,
 const isOurs = ({ config: { type } }: { config: PortConfig }): boolean =>
   type === 'vnic' || type === 'patch' || type === 'tunnel'
 
-/** The policy that the switch has for one vNIC's port, written so that it reads the same everywhere. */
-export function policyAt(device: Switch, nic: string, port: number): string {
-  const flows = new Map<string, SwitchState['flows'] extends ReadonlyMap<string, infer F> ? F : never>()
-  for (const { spec } of device.tables) flows.set(`${flows.size}`, spec)
+/**
+ * The policy that the switch has for one vNIC's port, written so that it reads the same everywhere. `among` has all flows that it can be
+ * made of; those of the whole switch where absent.
+ */
+export function policyAt(device: Switch, nic: string, port: number, among?: readonly FlowSpec[]): string {
+  const flows = new Map((among ?? [...device.tables].map(({ spec }) => spec)).map((spec, index) => [`${index}`, spec]))
   return inOrder(policyOf({ ports: portsOf(device), meters: metersOf(device), flows }, nic, port))
 }
 
 /** The same whoever has written it: lines in JSON, members in alphabetical order. */
-const inOrder = (policy: string): string =>
-  policy
-    .split('\n')
-    .map((line) => (line.startsWith('{') || line.startsWith('[') ? JSON.stringify(JSON.parse(line, sorted)) : line))
-    .sort()
-    .join('\n')
+const inOrder = (policy: string): string => policy.split('\n').map(lineInOrder).sort().join('\n')
+
+/** Runs of one scenario have the same lines again and again. */
+const linesInOrder = new Map<string, string>()
+const LINES = 100_000
+
+function lineInOrder(line: string): string {
+  const before = linesInOrder.get(line)
+  if (before !== undefined) return before
+  const isJson = line.startsWith('{') || line.startsWith('[')
+  const ordered = isJson ? JSON.stringify(JSON.parse(line, sorted)) : line
+  if (linesInOrder.size >= LINES) linesInOrder.clear()
+  linesInOrder.set(line, ordered)
+  return ordered
+}
 
 function sorted(_key: string, value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
@@ -68,10 +83,25 @@ export function statesOf(image: Image): Map<string, SwitchState> {
   return new Map(
     [...view.switches.keys()].map((name) => {
       const compiled = stateIn(view, name)
-      const own = image.userFlows.get(name)
-      return [name, own === undefined ? compiled : { ...compiled, flows: new Map([...compiled.flows, ...own]) }]
+      return [name, { ...compiled, flows: new Map([...compiled.flows, ...(image.userFlows.get(name) ?? [])]) }]
     }),
   )
+}
+
+/** By flow, one like it that tables can look for. */
+const likenesses = new WeakMap<FlowSpec, Flow>()
+
+/** Whether the switch has these flows and no others: what comparing `flowsOf` shows, and sooner. */
+export function hasFlows(device: Switch, { flows }: Pick<SwitchState, 'flows'>): boolean {
+  let count = 0
+  for (const wanted of flows.values()) {
+    const like = likenesses.get(wanted) ?? makeFlow(wanted, 0)
+    likenesses.set(wanted, like)
+    const there = device.tables.table(wanted.table).find(like, wanted.priority)
+    if (there === undefined || !sameFlow(there.spec, wanted)) return false
+    count++
+  }
+  return device.tables.size === count
 }
 
 /** What is too much at a switch, and what is missing; undefined where nothing is. */

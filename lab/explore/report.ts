@@ -42,7 +42,7 @@ export function reportOf(scenario: string, found: Exploration): ExplorationRepor
         seed: shortest.seed ?? null,
         scenario,
         schedule: shortest.schedule,
-        ...(shortest.outcome.broken && { broken: shortest.outcome.broken }),
+        broken: shortest.broken,
       },
     }),
   }

@@ -1,11 +1,10 @@
 // Looks on while a run goes on, after each control event that reached a switch, and says what has broken.
 
 import type { Port } from '../../datapath/ports.ts'
-import type { Switch } from '../../datapath/switch.ts'
 import type { Topology } from '../../topologies/topology.ts'
 import type { Lab } from '../lab.ts'
 import type { Breakage, Invariant } from './invariants.ts'
-import { policyAt } from './measure.ts'
+import { PolicyBook } from './policy-book.ts'
 
 export interface WatchOptions {
   lab: Lab
@@ -22,7 +21,7 @@ export class Watch {
   /** Topologies in force: the one that was acknowledged last, and others that have been asked for since. */
   #inForce: Topology[] = []
   /** By switch: how many changes it had seen when it was looked at last, and on whom. */
-  readonly #seen = new Map<string, { device: Switch; changes: number }>()
+  readonly #seen = new Map<string, { policies: PolicyBook; changes: number }>()
   /** By vNIC: switches at which its port is open. */
   readonly #openAt = new Map<string, Set<string>>()
 
@@ -53,9 +52,11 @@ export class Watch {
     if (device === undefined || this.broken !== undefined) return
     const changes = device.cache.changes.count
     const seen = this.#seen.get(name)
-    if (seen?.device === device && seen.changes === changes) return
-    this.#seen.set(name, { device, changes })
-    this.#lookAtPorts(name, device)
+    const isSame = seen?.policies.device === device
+    if (isSame && seen.changes === changes) return
+    const policies = isSame ? seen.policies : new PolicyBook(device)
+    this.#seen.set(name, { policies, changes })
+    this.#lookAtPorts(name, policies)
   }
 
   /** All that the judge has seen so far. Losses are seen at the end only. */
@@ -79,25 +80,25 @@ export class Watch {
     return found === undefined ? `a frame ${what}` : `frame ${found.id} from ${found.nics.join(' to ')} ${what}`
   }
 
-  #lookAtPorts(name: string, device: Switch): void {
+  #lookAtPorts(name: string, policies: PolicyBook): void {
     const isDown = this.#options.lab.network.isDown(name.split('/')[0]!)
     const open = new Map<string, Port>()
-    for (const port of device.ports)
+    for (const port of policies.device.ports)
       if (!isDown && port.config.type === 'vnic' && port.config.state === 'open') open.set(port.name, port)
     for (const [nic, places] of this.#openAt) if (!open.has(nic)) places.delete(name)
     for (const [nic, port] of open) {
       const places = this.#openAt.get(nic) ?? new Set<string>()
       this.#openAt.set(nic, places.add(name))
       if (places.size > 1) return this.break('one-place', `${nic} is open at ${[...places].sort().join(' and ')}`)
-      const problem = this.#policyProblem(device, port)
+      const problem = this.#policyProblem(policies, port)
       if (problem !== undefined) return this.break('whole-policy', `${nic} at ${name} ${problem}`)
     }
   }
 
-  #policyProblem(device: Switch, { name, number }: Port): string | undefined {
-    const wanted = this.#inForce.map((topology) => this.#options.policiesOf(topology).get(name))
+  #policyProblem(policies: PolicyBook, port: Port): string | undefined {
+    const wanted = this.#inForce.map((topology) => this.#options.policiesOf(topology).get(port.name))
     if (wanted.every((policy) => policy === undefined)) return 'is open, and nobody has asked for it'
-    const found = policyAt(device, name, number)
+    const found = policies.of(port)
     if (wanted.includes(found)) return undefined
     return `is open with ${differences(found, wanted.find((policy) => policy !== undefined) ?? '')}`
   }

@@ -1,0 +1,87 @@
+import { expect, test } from 'vitest'
+import { compile } from '../../../controller/reconcile/compile.ts'
+import { LearnedAddresses } from '../../../controller/network/learned.ts'
+import { buildView } from '../../../controller/network/build-view.ts'
+import type { SwitchState } from '../../../controller/reconcile/switch-state.ts'
+import type { Switch } from '../../../datapath/switch.ts'
+import { departure, flowsOf, hasFlows, policyAt, stateOf } from '../../../lab/explore/measure.ts'
+import { PolicyBook } from '../../../lab/explore/policy-book.ts'
+import { Lab } from '../../../lab/lab.ts'
+import type { FlowSpec } from '../../../protocols/control/messages.ts'
+import { seeded, type Random } from '../../../runtime/random.ts'
+import { VirtualClock } from '../../../runtime/virtual-clock.ts'
+import { loadScenarioOrTopology } from '../../../topologies/load.ts'
+
+const SEEDS = [1, 2, 3]
+const ROUNDS = 40
+const { topology } = await loadScenarioOrTopology('topologies/examples/stateful-web-tier.json')
+const view = buildView({ topology, moves: new Map(), learned: new LearnedAddresses() })
+
+async function started(seed: number): Promise<{ device: Switch; wanted: SwitchState }> {
+  const lab = await Lab.start(topology, { clock: new VirtualClock(), seed })
+  const [name, at] = [...view.switches][seed % view.switches.size]!
+  return { device: lab.network.switch(name)!, wanted: compile(at) }
+}
+
+/** One change of what a switch has: sometimes back to what it was. */
+function change(random: Random, device: Switch, wanted: SwitchState): void {
+  const flows = [...wanted.flows.values()]
+  const flow = flows[random.below(flows.length)]!
+  const { instructions } = flows[random.below(flows.length)]!
+  const mod = { type: 'flowMod' as const, cookieMask: 0n, ...flow }
+  const port = [...device.ports].filter(({ config }) => config.type === 'vnic')[0]
+  const changes = [
+    () => device.tables.applyBundle([{ ...mod, command: 'delete-strict' }]),
+    () => device.tables.applyBundle([{ ...mod, command: 'add' }]),
+    () => device.tables.applyBundle([{ ...mod, command: 'add', priority: flow.priority ^ 1 }]),
+    () => device.tables.applyBundle([{ ...mod, command: 'modify-strict', instructions: { ...instructions } }]),
+    () => port && device.ports.modify({ ...port.config, maxRate: 1_000_000 * (1 + random.below(2)) }),
+  ]
+  try {
+    changes[random.below(changes.length)]!()
+  } catch {
+    // What goes to an earlier table is refused.
+  }
+}
+
+test.each(SEEDS)(
+  'a policy that is worked out where it was touched is the one that all flows say (seed %i)',
+  async (seed) => {
+    const { device, wanted } = await started(seed)
+    const random = seeded(seed)
+    const book = new PolicyBook(device)
+    const seen = new Set<string>()
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const port of device.ports) {
+        const policy = book.of(port)
+        expect(policy).toBe(policyAt(device, port.name, port.number))
+        seen.add(policy)
+      }
+      change(random, device, wanted)
+    }
+    expect(seen.size).toBeGreaterThan(3)
+  },
+)
+
+test.each(SEEDS)(
+  'a switch has the flows that are wanted exactly where comparing all shows it (seed %i)',
+  async (seed) => {
+    const { device, wanted } = await started(seed)
+    const random = seeded(seed)
+    const mods = (specs: Iterable<FlowSpec>, command: 'add' | 'delete-strict') =>
+      [...specs].map((flow) => ({ type: 'flowMod' as const, cookieMask: 0n, ...flow, command }))
+    const anew = () => [...mods(flowsOf(device).values(), 'delete-strict'), ...mods(wanted.flows.values(), 'add')]
+    const answers = new Set<boolean>()
+    for (let round = 0; round < ROUNDS; round++) {
+      const found = stateOf(device, wanted)
+      const isSame = hasFlows(device, wanted)
+      expect(isSame).toBe(
+        departure({ ...found, flows: flowsOf(device) }, { ...wanted, ports: found.ports }) === undefined,
+      )
+      answers.add(isSame)
+      if (random.below(3) === 0) device.tables.applyBundle(anew())
+      else change(random, device, wanted)
+    }
+    expect(answers.size).toBe(2)
+  },
+)
