@@ -4,6 +4,7 @@
 import { Controller } from '../controller/controller.ts'
 import { buildView } from '../controller/network/build-view.ts'
 import { LearnedAddresses } from '../controller/network/learned.ts'
+import { Memberships } from '../controller/network/memberships.ts'
 import { patchView } from '../controller/network/patch-view.ts'
 import { withVm } from '../controller/network/vm-changes.ts'
 import type { Intent, View } from '../controller/network/view.ts'
@@ -91,7 +92,7 @@ async function computedRows(): Promise<Row[]> {
   const heapBefore = heapInUse()
   let plant!: Plant
   const seconds = await processorSecondsOf(() => {
-    plant = new Plant({ topology, moves: new Map(), learned: new LearnedAddresses() })
+    plant = new Plant({ topology, moves: new Map(), learned: new LearnedAddresses(), memberships: new Memberships() })
   })
   const heap = (heapInUse() - heapBefore) / 1e6
   return [

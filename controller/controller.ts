@@ -1,13 +1,14 @@
 // START HERE: the controller as the API, the lab and the command line meet it. It joins the parts below: what is wanted
 // (network/), what that means for each switch (apps/, reconcile/), who is there (southbound/), and moves (migration/).
 
-import type { FlowFilter, FlowSpec, FlowStatistics, PortStatistics } from '../protocols/control/messages.ts'
+import type { FlowFilter, FlowSpec, FlowStatistics, MessageOf, PortStatistics } from '../protocols/control/messages.ts'
 import { ConnectionClosed } from '../protocols/control/connection.ts'
 import type { Clock, Nanoseconds } from '../runtime/clock.ts'
 import type { Channel } from '../runtime/transport.ts'
 import { findHost, findNic, fullSwitchName } from '../topologies/lookup.ts'
 import type { Topology, Vm } from '../topologies/topology.ts'
 import { Learner } from './learner.ts'
+import { Snooper } from './snooping/snooper.ts'
 import { reject } from './rejections.ts'
 import { Migrations } from './migration/migrations.ts'
 import type {
@@ -27,7 +28,6 @@ import { wireAt, withoutWire, withWire } from './hosts/wires.ts'
 import { GuestPlaces } from './hypervisor/guest-places.ts'
 import type { HypervisorOptions } from './hypervisor/hypervisor.ts'
 import { hypervisorOf } from './hypervisor/hypervisor.ts'
-import { placeSeenFrom } from './network/bindings.ts'
 import type { LearnedAddresses } from './network/learned.ts'
 import type { Intent, View } from './network/view.ts'
 import { assignmentsOf } from './network/view.ts'
@@ -43,6 +43,7 @@ import { aborting, attaching, detaching, LOCAL, migrating } from './state/operat
 import type { Snapshot, State } from './state/state.ts'
 import { appOfCookie, isOwnCookie } from './tables.ts'
 import { TopologyWrites } from './topology-writes.ts'
+import { vmStatuses } from './vm-statuses.ts'
 import { Wanted } from './wanted.ts'
 import { Writes } from './writes.ts'
 
@@ -82,6 +83,8 @@ export class Controller {
   /** Why this controller acts no more: another one does. */
   superseded: string | undefined
   onSuperseded: () => void = () => {}
+  /** Who listens to which multicast groups. */
+  readonly snooper: Snooper
   /** Which QEMU has which VM. */
   readonly guestPlaces: GuestPlaces
   /** What outlives the process, with its journal. */
@@ -96,8 +99,8 @@ export class Controller {
     this.#generation = options.generationId ?? options.state?.generation
     this.#hosts = new Hosts(this.#generation ?? 0n, this.#log)
     this.#hosts.onStatus = (host) => this.#hostChanged(host)
-    const { asked, topology, moves, learned, ...kept } = options.state?.restored ?? EMPTY_IMAGE
-    this.#wanted = new Wanted({ topology, moves, learned }, kept.assignments)
+    const { asked, topology, moves, learned, memberships, ...kept } = options.state?.restored ?? EMPTY_IMAGE
+    this.#wanted = new Wanted({ topology, moves, learned, memberships }, kept.assignments)
     this.#wires = kept.wires
     this.#writes = new Writes(options.state, () => this.#snapshot(), this.#log)
     const world = {
@@ -126,6 +129,7 @@ export class Controller {
       this.#hosts.desire(this.#wanted.told, this.#wires)
     }
     this.#learner = new Learner(world)
+    this.snooper = new Snooper(world)
     this.guestPlaces = new GuestPlaces(this.#writes, () => this.topology, kept.guestPlaces)
     const hypervisor = hypervisorOf(options, this.guestPlaces, () => this.#writes.check())
     const joined = ({ nics }: Vm, host: string) => this.#hosts.joined(host, new Set(nics.map(({ id }) => id)))
@@ -236,25 +240,7 @@ export class Controller {
   }
 
   vms(): VmStatus[] {
-    const { bindings, intent } = this.#wanted.told
-    return this.topology.vms.map((vm) => ({
-      name: vm.name,
-      host: vm.host,
-      state: intent.moves.has(vm.name) ? 'migrating' : 'running',
-      nics: vm.nics.map(({ id, network, mac, addresses }) => {
-        const place = placeSeenFrom(bindings.get(id)!, '')
-        const port = this.#fleet.reconciler(place.switch).confirmed.ports.get(id)
-        return {
-          id,
-          ...(network === undefined ? {} : { network }),
-          mac,
-          addresses,
-          switch: place.switch,
-          port: place.port,
-          state: port?.state ?? 'closed',
-        }
-      }),
-    }))
+    return vmStatuses(this.#wanted.told, this.#fleet)
   }
 
   /**
@@ -323,6 +309,7 @@ export class Controller {
   /** Lets go of everybody who has dialled in; what they were told stays in force with them. */
   close(): void {
     this.#closed = true
+    this.snooper.close()
     this.#hosts.close()
     for (const { remote } of this.#fleet.connected) remote.close()
   }
@@ -361,9 +348,8 @@ export class Controller {
     const { name } = remote
     remote.onClose = () => this.#fleet.disconnect(remote)
     remote.onNotice = (message) => {
-      if (message.type === 'packetIn') reject(remote, message)
       if (message.type === 'portStatus') this.#fleet.portChanged(name, message.reason, message.port)
-      else if (message.type === 'packetIn') this.#learner.heard(name, message)
+      else if (message.type === 'packetIn') this.#packetIn(remote, message)
       else if (message.reason !== 'delete') this.#flowRemoved(name, message.flow)
     }
     remote.onDemoted = () => this.#stepDown(name)
@@ -373,6 +359,12 @@ export class Controller {
     this.#fleet.desire(this.#wanted.told, this.#flows.told)
     this.#catchUp(name)
     await this.#fleet.push([name])
+  }
+
+  #packetIn(remote: RemoteSwitch, message: MessageOf<'packetIn'>): void {
+    reject(remote, message)
+    this.#learner.heard(remote.name, message)
+    this.snooper.heard(remote.name, message)
   }
 
   /** False where the switch follows a controller of a later start. */

@@ -31,6 +31,18 @@ export interface VmStatus {
   }[]
 }
 
+/** A listener to a multicast group, or a multicast router. */
+export interface MembershipStatus {
+  /** Absent of a router. */
+  group?: string
+  /** Of a router: the address that it asks from. */
+  querier?: string
+  /** `web1:eth0`, or `uplink`: somebody beyond the uplinks. */
+  port: string
+  /** Seconds since the last report or query. */
+  age: number
+}
+
 export const MIGRATION_STATES = [
   'queued',
   'prepare',

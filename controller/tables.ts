@@ -28,6 +28,10 @@ export const Table = {
   Forward: 20,
   /** Everybody who may hear a frame for nobody in particular. */
   Flood: 21,
+  /** What is for a multicast group, where the network snoops: who listens to it. */
+  Multicast: 22,
+  /** Multicast reports and queries are told to the controller where they enter. */
+  Reports: 23,
   /** A vNIC's security groups, as it is to receive. */
   TrackToVm: 25,
   /** What security groups let others begin: connections that they open to a vNIC, and its answers in these. */
@@ -77,6 +81,7 @@ export const APPS = {
   flooding: 8,
   egress: 9,
   security_groups: 10,
+  multicast: 11,
 } as const
 export type AppName = keyof typeof APPS
 

@@ -85,7 +85,17 @@ const ownerOf = (tenant: string | undefined) => (tenant === undefined ? {} : { t
 
 const completeTenant = ({ name, quota = {} }: WrittenTenant): Tenant => ({ name, quota: { ...quota } })
 
-const completeNetwork = ({ name, tenant, shared, type, segment, mtu, subnets, qos }: WrittenNetwork): Network => ({
+const completeNetwork = ({
+  name,
+  tenant,
+  shared,
+  type,
+  segment,
+  mtu,
+  subnets,
+  qos,
+  igmpSnooping,
+}: WrittenNetwork): Network => ({
   name,
   ...ownerOf(tenant),
   type,
@@ -94,7 +104,15 @@ const completeNetwork = ({ name, tenant, shared, type, segment, mtu, subnets, qo
   ...(shared && { shared: shared === true || [...shared] }),
   subnets: (subnets ?? []).map(({ cidr }) => ({ cidr })),
   ...(qos !== undefined && { qos: completeNetworkQos(qos) }),
+  ...completeSnooping(igmpSnooping),
 })
+
+function completeSnooping(written: WrittenNetwork['igmpSnooping'] = false): Pick<Network, 'igmpSnooping'> {
+  if (written === false) return {}
+  const { agingTime, ...settings } = written === true ? {} : written
+  const aging = agingTime === undefined ? {} : { agingTime: parseDuration(agingTime) }
+  return { igmpSnooping: { ...defaults.DEFAULT_SNOOPING, ...settings, ...aging } }
+}
 
 function completeNic(nic: WrittenNic, vm: string, bridge: string, networks: ReadonlyMap<string, Network>): Nic {
   const id = `${vm}:${nic.name}`

@@ -5,10 +5,17 @@ import { IpProtocol } from '../protocols/match.ts'
 import type { Draft } from './draft.ts'
 import type { WrittenRule } from './schema/security-groups.ts'
 import type { WrittenHost, WrittenNetwork, WrittenNic } from './schema/topology.ts'
-import type { Fabric, Link } from './topology.ts'
+import type { Fabric, IgmpSnooping, Link } from './topology.ts'
 
 export const INTEGRATION_BRIDGE = 'br-int'
 export const NETWORK_MTU = 1500
+/** As Open vSwitch has them. */
+export const DEFAULT_SNOOPING: IgmpSnooping = {
+  tableSize: 2048,
+  agingTime: 300_000_000_000,
+  floodUnregistered: true,
+  fastLeave: true,
+}
 export const IDEAL_LINK: Omit<Link, 'endpoints'> = { delay: 0, jitter: 0, loss: 0, mtu: 9000, queue: 1000 }
 const IDEAL_SWITCH = 'fabric'
 

@@ -91,6 +91,20 @@ export interface Network extends Owned {
   shared?: true | string[]
   subnets: { cidr: string }[]
   qos?: NetworkQos
+  /** Absent: all multicast is flooded. */
+  igmpSnooping?: IgmpSnooping
+}
+
+/** IGMP and MLD snooping (RFC 4541): what is for a multicast group reaches those who have said that they listen to it. */
+export interface IgmpSnooping {
+  /** Groups at most; those beyond are as unregistered. */
+  tableSize: number
+  /** Nanoseconds after the last report in which a listener is forgotten. */
+  agingTime: number
+  /** What is for a group without listeners reaches everybody. */
+  floodUnregistered: boolean
+  /** Who leaves a group has left it at once, and not after the time in which others behind the port would say that they have not. */
+  fastLeave: boolean
 }
 
 /** Addresses that rules call by one name. */

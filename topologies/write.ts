@@ -54,12 +54,13 @@ const writeVm = ({ host, tenant, nics, ...vm }: Vm): WrittenVm => ({
   nics: nics.map(writeNic),
 })
 
-const writeNetwork = ({ subnets, shared, qos, ...network }: Network): WrittenNetwork => ({
+const writeNetwork = ({ subnets, shared, qos, igmpSnooping, ...network }: Network): WrittenNetwork => ({
   ...network,
   name: ownName(network),
   ...(shared && { shared: shared === true || [...shared] }),
   subnets: subnets.map((subnet) => ({ ...subnet })),
   ...(qos && { qos: writeNetworkQos(qos) }),
+  ...(igmpSnooping && { igmpSnooping: { ...igmpSnooping, agingTime: formatDuration(igmpSnooping.agingTime) } }),
 })
 
 const writeLink = ({ endpoints, bandwidth, delay, jitter, loss, mtu, queue, queues }: Link): WrittenLink => ({

@@ -9,6 +9,8 @@ import type { Binding } from './bindings.ts'
 import { placesOf } from './bindings.ts'
 import { groupBy } from './grouping.ts'
 import type { LearnedInNetwork } from './learned.ts'
+import type { Groups, Listeners } from './memberships.ts'
+import { listenersOf, NO_ROUTERS, ROUTERS } from './memberships.ts'
 import { range, reassignNumbers } from './numbers.ts'
 import type { Placed } from './places.ts'
 import {
@@ -26,7 +28,7 @@ import {
   switchesFor,
   untaggedNetwork,
 } from './places.ts'
-import { assignZones, groupsAt, viewGroups } from './security-groups.ts'
+import { assignZones, groupsAt, viewGroups as viewSecurityGroups } from './security-groups.ts'
 import { keepUnchanged } from './sharing.ts'
 import type { Assignments, Intent, NetworkView, SwitchView, View } from './view.ts'
 import { assignmentsOf, NO_ASSIGNMENTS } from './view.ts'
@@ -63,7 +65,7 @@ export function buildView(
     topology.hosts.map(({ name }) => [name, assignZones(hosted.get(name)!, kept.zones.get(name))]),
     1,
   )
-  const groups = viewGroups(topology, networkNumbers, kept.groupNumbers, previous?.groups)
+  const groups = viewSecurityGroups(topology, networkNumbers, kept.groupNumbers, previous?.groups)
   const parts = { networks, bindings, hosted, portNumbers, networkNumbers, localTags, zones, groups }
   return { intent, topology, ...parts, switches: viewSwitches(topology, parts, previous) }
 }
@@ -118,7 +120,7 @@ function hostedBy(topology: Topology, bindings: View['bindings'], previous: View
 }
 
 function viewNetworks(
-  { topology, learned }: Intent,
+  { topology, learned, memberships }: Intent,
   { bindings, hosted, networkNumbers }: Pick<View, 'bindings' | 'hosted' | 'networkNumbers'>,
   previous: View | undefined,
 ): View['networks'] {
@@ -141,6 +143,7 @@ function viewNetworks(
       onUplink: network.type === 'vlan' || name === untagged,
       residents: renewed(before?.residents, residents, 3),
       ...viewLearned(learned.of(name), name, own, before),
+      ...viewGroups(network.igmpSnooping === undefined ? undefined : memberships.of(name), name, bindings, before),
       hosts: topology.hosts.filter((host) => present.get(host)!.has(name)),
     }
     return [name, view]
@@ -162,6 +165,30 @@ function viewLearned(
   return {
     learnedOutside: renewed(before?.learnedOutside, outside, 0),
     learnedBehind: renewed(before?.learnedBehind, learned.size === 0 ? [] : behind, 4),
+  }
+}
+
+/** Levels of listeners of which something may be the same as before. */
+export const LISTENER_DEPTH = 5
+
+function viewGroups(
+  memberships: Groups = PersistentMap.empty(),
+  network: string,
+  bindings: View['bindings'],
+  before: NetworkView | undefined,
+): Pick<NetworkView, 'groups' | 'routers'> {
+  const all = [...memberships].flatMap(([group, members]): [string, Listeners][] => {
+    const listeners = listenersOf(group, members, network, bindings)
+    return listeners === undefined ? [] : [[group, listeners]]
+  })
+  const routers = all.find(([group]) => group === ROUTERS)?.[1] ?? NO_ROUTERS
+  return {
+    groups: renewed(
+      before?.groups,
+      all.filter(([group]) => group !== ROUTERS),
+      LISTENER_DEPTH,
+    ),
+    routers: keepUnchanged(before?.routers, routers, LISTENER_DEPTH),
   }
 }
 

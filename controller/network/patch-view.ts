@@ -7,8 +7,11 @@ import { PersistentMap } from '../persistent-map.ts'
 import { attachmentsOf } from './attachments.ts'
 import type { Binding } from './bindings.ts'
 import { placesOf } from './bindings.ts'
-import { buildView } from './build-view.ts'
+import { buildView, LISTENER_DEPTH } from './build-view.ts'
 import type { LearnedInNetwork } from './learned.ts'
+import type { Groups, Listeners, Members } from './memberships.ts'
+import { hasMember, listenersOf, NO_ROUTERS, ROUTERS } from './memberships.ts'
+import { range } from './numbers.ts'
 import type { Placed } from './places.ts'
 import {
   bindingOf,
@@ -86,6 +89,7 @@ class Patching {
     }
     this.#group(changes)
     this.#learn()
+    this.#snoop()
     const widened = [...this.#concerned].flatMap(([name, nics]) => this.#amendNetwork(name, nics))
     for (const host of new Set([...this.#hosts, ...widened])) this.#amendSwitchesOf(host)
     this.#regroupSwitches()
@@ -216,6 +220,13 @@ class Patching {
     }
   }
 
+  /** Groups of which members have come or gone concern their networks. */
+  #snoop(): void {
+    const { memberships } = this.#intent
+    for (const [network] of memberships.byNetwork.changesSince(this.#before.intent.memberships.byNetwork))
+      if (!this.#concerned.has(network)) this.#concerned.set(network, new Set())
+  }
+
   /** @returns names of the hosts that the network has or had, where anything of it is other than before */
   #amendNetwork(name: string, nics: ReadonlySet<string>): string[] {
     const before = this.#before.networks.get(name)
@@ -227,7 +238,8 @@ class Patching {
       learnedBehind = this.#learnedBehind(id, now, learnedBehind)
     }
     const hosts = this.#hostsOf(name, nics, before)
-    const view = keepUnchanged(before, { ...now, residents, learnedBehind, hosts })
+    const groups = this.#groupsOf(now, nics)
+    const view = keepUnchanged(before, { ...now, residents, learnedBehind, hosts, ...groups })
     this.#networks = this.#networks.set(name, view)
     return view === before ? [] : [...new Set([...before.hosts, ...view.hosts])].map((host) => host.name)
   }
@@ -253,6 +265,37 @@ class Patching {
     const binding = this.#bindings.get(id)
     const residents = binding === undefined || learned.size === 0 ? [] : learnedResidents(learned, name, binding)
     return residents.length === 0 ? before.delete(id) : before.set(id, keepUnchanged(before.get(id), residents, 4))
+  }
+
+  /** Of groups that have other members, or a member of which something has changed. */
+  #groupsOf(before: NetworkView, nics: ReadonlySet<string>): Pick<NetworkView, 'groups' | 'routers'> {
+    let { groups, routers } = before
+    const { name, igmpSnooping } = before.network
+    if (igmpSnooping === undefined) return { groups, routers }
+    const members = this.#intent.memberships.of(name)
+    for (const group of this.#groupsConcerned(name, members, nics)) {
+      const old = group === ROUTERS ? routers : groups.get(group)
+      const now = this.#listenersOf(group, members.get(group), name, old)
+      if (group === ROUTERS) routers = now ?? NO_ROUTERS
+      else groups = now === undefined ? groups.delete(group) : groups.set(group, now)
+    }
+    return { groups, routers }
+  }
+
+  #listenersOf(group: string, members: Members | undefined, network: string, old: Listeners | undefined) {
+    const now = members && listenersOf(group, members, network, this.#bindings)
+    return now && keepUnchanged(old, now, LISTENER_DEPTH)
+  }
+
+  #groupsConcerned(network: string, members: Groups, nics: ReadonlySet<string>): Set<string> {
+    const before = this.#before.intent.memberships.of(network)
+    const concerned = new Set(members.changesSince(before).map(([group]) => group))
+    for (const id of nics) {
+      const bindings = [this.#before.bindings.get(id), this.#bindings.get(id)]
+      const most = Math.max(...bindings.map((one) => (one === undefined ? 0 : attachmentsOf(one.nic).length)))
+      for (const [group, some] of members) if (hasMember(some, id, range(0, most - 1))) concerned.add(group)
+    }
+    return concerned
   }
 
   #hostsOf(name: string, nics: ReadonlySet<string>, before: NetworkView): readonly Host[] {

@@ -7,6 +7,7 @@ import type { Bridge, Host, Network, Topology } from '../../topologies/topology.
 import type { PersistentMap } from '../persistent-map.ts'
 import type { Binding, Resident, Stage } from './bindings.ts'
 import type { LearnedAddresses, LearnedInNetwork } from './learned.ts'
+import type { Listeners, Memberships } from './memberships.ts'
 import { range } from './numbers.ts'
 import type { GroupNumbers, Groups, SwitchGroups } from './security-groups.ts'
 import { NO_GROUP_NUMBERS } from './security-groups.ts'
@@ -17,6 +18,7 @@ export interface Intent {
   /** VMs that are moving, by name. */
   readonly moves: ReadonlyMap<string, Move>
   readonly learned: LearnedAddresses
+  readonly memberships: Memberships
 }
 
 export interface Move {
@@ -40,6 +42,10 @@ export interface NetworkView {
   readonly learnedBehind: PersistentMap<string, readonly Resident[]>
   /** Outside, beyond the uplinks. */
   readonly learnedOutside: LearnedInNetwork
+  /** Multicast groups that somebody listens to, by address; none where the network does not snoop. */
+  readonly groups: PersistentMap<string, Listeners>
+  /** Behind which multicast routers are. */
+  readonly routers: Listeners
   /** Hosts that have a port on it, in the topology's order. */
   readonly hosts: readonly Host[]
 }

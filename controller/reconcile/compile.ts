@@ -7,6 +7,7 @@ import { egress } from '../apps/egress.ts'
 import { flooding } from '../apps/flooding.ts'
 import { forwarding } from '../apps/forwarding.ts'
 import { learning } from '../apps/learning.ts'
+import { multicast, reportMeters } from '../apps/multicast.ts'
 import { neighbours } from '../apps/neighbours.ts'
 import { portSecurity } from '../apps/port-security.ts'
 import { ports } from '../apps/ports.ts'
@@ -16,6 +17,7 @@ import { userTables } from '../apps/user-tables.ts'
 import { attachmentsOf } from '../network/attachments.ts'
 import type { Binding } from '../network/bindings.ts'
 import type { NetworkView, SwitchView } from '../network/view.ts'
+import type { Network } from '../../topologies/topology.ts'
 import type { FlowsByKey, Slot } from './switch-flows.ts'
 import { PersistentMap } from '../persistent-map.ts'
 import { networkSlot, SwitchFlows } from './switch-flows.ts'
@@ -30,6 +32,7 @@ const APPS = [
   learning,
   forwarding,
   flooding,
+  multicast,
   egress,
   qos,
   securityGroups,
@@ -165,7 +168,9 @@ const ofVnic = (at: SwitchView, binding: Binding): Slot => ({
 })
 
 const meters = (at: SwitchView): SwitchState['meters'] =>
-  new Map([...rejectionMeters(at.groups), ...qosMeters(at)].map(([number, band]) => [number, [band]]))
+  new Map(
+    [...rejectionMeters(at.groups), ...qosMeters(at), ...reportMeters(at)].map(([number, band]) => [number, [band]]),
+  )
 
 /** Otherwise nothing can be kept. */
 const sameFrame = (a: SwitchView, b: SwitchView): boolean =>
@@ -181,11 +186,19 @@ const samePorts = (a: SwitchView, b: SwitchView): boolean =>
   a.uplinkRate === b.uplinkRate &&
   a.showsDscp === b.showsDscp &&
   (a.networks === b.networks ||
-    [...b.networks].every(([name, { network }]) => a.networks.get(name)?.network.qos === network.qos))
+    [...b.networks].every(([name, { network }]) => sameMeters(a.networks.get(name)?.network, network)))
+
+const sameMeters = (a: Network | undefined, b: Network): boolean =>
+  a?.qos === b.qos && a?.igmpSnooping === b.igmpSnooping
 
 /** Whether what a network's flows on the switch alone are made of is the same, but for vNICs of the host. */
 function sameOwn({ hosted }: SwitchView, a: NetworkView, b: NetworkView): boolean {
-  const same = a.network === b.network && a.number === b.number && a.onUplink === b.onUplink && a.hosts === b.hosts
+  const same =
+    a.network === b.network &&
+    a.number === b.number &&
+    a.onUplink === b.onUplink &&
+    a.hosts === b.hosts &&
+    a.routers === b.routers
   if (!same || a.learnedBehind === b.learnedBehind) return same
   return hosted.every(({ nic }) => a.learnedBehind.get(nic.id) === b.learnedBehind.get(nic.id))
 }

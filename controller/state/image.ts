@@ -12,6 +12,7 @@
 //   zones       a host      connection-tracking zones of vNICs
 //   combination, far end  security groups together, a name in their rules   numbers that stand for them
 //   learned     network, address    an address that traffic has shown
+//   member      network, group, spot    who listens to a multicast group, or is a multicast router
 //   generation  ''        that of the last start: part of the state, and not of the image, as
 //   journal     forgotten  up to where the journal is not kept any more
 
@@ -25,6 +26,7 @@ import type { Mark } from '../migration/held-frames.ts'
 import type { FormerPlace } from '../migration/left-behind.ts'
 import type { MigrationStatus, MoveRequest } from '../model.ts'
 import { type LearnedAddress, LearnedAddresses } from '../network/learned.ts'
+import { type Membership, Memberships } from '../network/memberships.ts'
 import type { Assignments, Intent, Move } from '../network/view.ts'
 import { NO_ASSIGNMENTS } from '../network/view.ts'
 import { changedKeys, PersistentMap } from '../persistent-map.ts'
@@ -78,6 +80,7 @@ export const EMPTY_IMAGE: Image = {
   topology: NO_TOPOLOGY,
   moves: new Map(),
   learned: new LearnedAddresses(),
+  memberships: new Memberships(),
   userFlows: new Map(),
   assignments: NO_ASSIGNMENTS,
   wires: new Map(),
@@ -112,6 +115,7 @@ export function changesBetween(before: Image, after: Image, epoch: number): Chan
     ...changed('far end', before.assignments.groupNumbers.farEnds, after.assignments.groupNumbers.farEnds, String),
     ...changed('network', before.assignments.networkNumbers, after.assignments.networkNumbers, String),
     ...changedLearned(before.learned, after.learned),
+    ...changedMemberships(before.memberships, after.memberships),
   ]
 }
 
@@ -163,6 +167,18 @@ function changedLearned({ byNetwork: before }: LearnedAddresses, { byNetwork: af
   )
 }
 
+function changedMemberships({ byNetwork: before }: Memberships, { byNetwork: after }: Memberships): Change[] {
+  const none = PersistentMap.empty<string, never>()
+  return after.changesSince(before).flatMap(([network, was = none, is = none]) =>
+    is.changesSince(was).flatMap(([group, old = none, now = none]) =>
+      changed('member', old, now, asJson).map((change) => ({
+        ...change,
+        key: [network, group, change.key].join(SEPARATOR),
+      })),
+    ),
+  )
+}
+
 /** The image that the entries are of. @throws Error where one is not what it should be */
 export function imageOf(entries: Iterable<StoredEntry>, epoch: number): Image {
   const kinds = new Map<string, Map<string, StoredValue>>()
@@ -178,6 +194,10 @@ export function imageOf(entries: Iterable<StoredEntry>, epoch: number): Image {
     topology: asked === undefined ? NO_TOPOLOGY : withPlaces(asked, read<Placement>('place', fromJson)),
     moves: read<Move>('move', fromJson),
     learned: readLearned(read<WrittenAddress>('learned', fromJson).values()),
+    memberships: [...read<Membership>('member', fromJson).values()].reduce(
+      (memberships, one) => memberships.with(one),
+      new Memberships(),
+    ),
     userFlows: readFlows(kinds.get('flow') ?? new Map()),
     assignments: {
       portNumbers: read('ports', readNumbers),

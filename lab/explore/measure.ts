@@ -6,6 +6,7 @@ import { diff, type Difference } from '../../controller/reconcile/diff.ts'
 import { flowKey, sameFlow, type SwitchState } from '../../controller/reconcile/switch-state.ts'
 import { policyOf } from '../../controller/migration/policy.ts'
 import { LearnedAddresses } from '../../controller/network/learned.ts'
+import { Memberships } from '../../controller/network/memberships.ts'
 import { buildView } from '../../controller/network/build-view.ts'
 import type { View } from '../../controller/network/view.ts'
 import type { Image } from '../../controller/state/image.ts'
@@ -69,7 +70,12 @@ function sorted(_key: string, value: unknown): unknown {
 
 /** By vNIC: the policy that its port is to have wherever its VM runs. */
 export function policiesOf(topology: Topology): Map<string, string> {
-  const view = buildView({ topology, moves: new Map(), learned: new LearnedAddresses() })
+  const view = buildView({
+    topology,
+    moves: new Map(),
+    learned: new LearnedAddresses(),
+    memberships: new Memberships(),
+  })
   return new Map(
     [...view.bindings].map(([nic, { home }]) => [nic, inOrder(policyOf(stateIn(view, home.switch), nic, home.port))]),
   )

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { portPrefixes } from '../../controller/apps/port-prefixes.ts'
 import { LearnedAddresses } from '../../controller/network/learned.ts'
+import { Memberships } from '../../controller/network/memberships.ts'
 import type { View } from '../../controller/network/view.ts'
 import { buildView } from '../../controller/network/build-view.ts'
 import { compile } from '../../controller/reconcile/compile.ts'
@@ -51,7 +52,10 @@ class Host {
   /** Resolves with how many flows had to be set and deleted. */
   apply(topology: Topology): number {
     this.topology = topology
-    this.#view = buildView({ topology, moves: new Map(), learned: new LearnedAddresses() }, this.#view)
+    this.#view = buildView(
+      { topology, moves: new Map(), learned: new LearnedAddresses(), memberships: new Memberships() },
+      this.#view,
+    )
     const now = compile(this.#view.switches.get('h1/br-int')!)
     const { setFlows, removedFlows } = diff(this.#state ?? EMPTY_STATE, now)
     const common = { type: 'flowMod', cookieMask: 0n } as const

@@ -8,6 +8,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { buildView } from '../../controller/network/build-view.ts'
 import { LearnedAddresses } from '../../controller/network/learned.ts'
+import { Memberships } from '../../controller/network/memberships.ts'
 import type { View } from '../../controller/network/view.ts'
 import { NO_ASSIGNMENTS } from '../../controller/network/view.ts'
 import { compile } from '../../controller/reconcile/compile.ts'
@@ -98,7 +99,7 @@ class Compiling {
   }
 
   async apply(topology: Topology): Promise<void> {
-    const intent = { topology, moves: new Map(), learned: new LearnedAddresses() }
+    const intent = { topology, moves: new Map(), learned: new LearnedAddresses(), memberships: new Memberships() }
     const kept = this.#view === undefined ? { ...NO_ASSIGNMENTS, portNumbers: new Map([[AT, numbers]]) } : undefined
     this.#view = buildView(intent, this.#view, kept)
     const now = compile(this.#view.switches.get(AT)!)

@@ -35,8 +35,20 @@ function randomHost(random: Random, index: number): Host {
 function randomNetwork(random: Random, index: number): Network {
   const type = pick(random, ['vlan', 'vxlan', 'flat'] as const)
   const segment = type === 'flat' ? {} : { segment: type === 'vlan' ? 3000 - index : 5000 + index }
-  return { name: `net${index}`, type, ...segment, mtu: 1450, subnets: [] }
+  return { name: `net${index}`, type, ...segment, mtu: 1450, subnets: [], ...randomSnooping(random) }
 }
+
+const randomSnooping = (random: Random): Pick<Network, 'igmpSnooping'> =>
+  chance(random, 0.5)
+    ? {}
+    : {
+        igmpSnooping: {
+          tableSize: 1 + random.below(8),
+          agingTime: 1e9 * (1 + random.below(300)),
+          floodUnregistered: chance(random, 0.5),
+          fastLeave: chance(random, 0.5),
+        },
+      }
 
 interface Pool {
   hosts: Host[]

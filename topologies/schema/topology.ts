@@ -19,6 +19,7 @@ import {
   LARGEST_COUNT,
   inCase,
 } from './parts.ts'
+import { DEFAULT_SNOOPING } from '../defaults.ts'
 import { NetworkQos, qosOfPolicy, queues, Uplink } from './qos.ts'
 import { AddressGroup, DENIALS, SecurityGroup } from './security-groups.ts'
 import { shared, Tenant, tenant } from './tenants.ts'
@@ -42,6 +43,8 @@ const linkProperties = {
   queue: optional(integer(0, LARGEST_COUNT, 'Frames that may wait for the link. Default: 1000.')),
   queues: queues('Queues for DSCPs, at both ends, in the place of the one. They need a bandwidth to wait for.'),
 }
+
+const MOST_GROUPS = 65_536
 
 const Bridge = closed({
   name: name('Name of the bridge.'),
@@ -78,6 +81,39 @@ const Fabric = closed(
   { description: 'The physical network. Absent: all hosts share one ideal switch, named `fabric`.' },
 )
 
+const IgmpSnooping = closed({
+  tableSize: optional(
+    integer(
+      1,
+      MOST_GROUPS,
+      `Groups at most; those beyond are as unregistered. Default: ${DEFAULT_SNOOPING.tableSize}.`,
+    ),
+  ),
+  agingTime: optional(
+    duration('A listener that has not reported for so long is forgotten, as mcast-snooping-aging-time. Default: 300s.'),
+  ),
+  floodUnregistered: optional(
+    Type.Boolean({
+      description:
+        'What is for a group without listeners reaches all vNICs of the network, and not multicast routers alone. Default: true.',
+    }),
+  ),
+  fastLeave: optional(
+    Type.Boolean({
+      description:
+        'A vNIC that leaves a group gets no more of it at once; else after 2s in which nobody behind it reports. Default: true.',
+    }),
+  ),
+})
+
+const IgmpSnoopingOrNot = Type.Unsafe<boolean | Type.Static<typeof IgmpSnooping>>({
+  title: 'true, false or an object of settings',
+  description:
+    'IGMP and MLD snooping (RFC 4541): what is for a multicast group reaches only those who have reported that they listen to it, and multicast routers. Default: false, all multicast reaches everybody.',
+  type: ['boolean', 'object'],
+  ...inCase({ type: 'object' }, IgmpSnooping, { type: 'boolean' }),
+})
+
 const Network = closed({
   name: name('Name of the network.'),
   tenant: tenant('network'),
@@ -99,6 +135,7 @@ const Network = closed({
     }),
   ),
   qos: optional(NetworkQos),
+  igmpSnooping: optional(IgmpSnoopingOrNot),
 })
 
 const AddressPair = closed({

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { LearnedAddresses } from '../../../controller/network/learned.ts'
+import { Memberships, ROUTERS } from '../../../controller/network/memberships.ts'
 import type { Intent } from '../../../controller/network/view.ts'
 import { buildView } from '../../../controller/network/build-view.ts'
 import { compile, Compiler } from '../../../controller/reconcile/compile.ts'
@@ -17,6 +18,7 @@ const intentOf = (seed: number): Intent => ({
   topology: withSecurityGroups(seeded(seed + 1000), randomTopology(seeded(seed))),
   moves: new Map(),
   learned: new LearnedAddresses(),
+  memberships: new Memberships(),
 })
 
 /** The same network with its first VM moving, and addresses learned everywhere. */
@@ -28,12 +30,26 @@ function eventful(seed: number): Intent[] {
     if (nic.network) learned = learned.learn(nic.network, 0x020000aa0001n, { kind: 'vnic', nic: nic.id, attachment: 0 })
   for (const { name } of intent.topology.networks)
     learned = learned.learn(name, 0x020000bb0001n, { kind: 'outside', switches: ['h1/br-int'] })
+  const memberships = listeners(intent)
   const target = intent.topology.hosts.find(
     (host) => host.name !== vm?.host && vm?.nics.every((nic) => host.bridges.some(({ name }) => name === nic.bridge)),
   )
-  if (vm === undefined || target === undefined) return [{ ...intent, learned }]
+  if (vm === undefined || target === undefined) return [{ ...intent, learned, memberships }]
   const move = { to: target.name, homeState: 'hold', targetState: 'hold' } as const
-  return STAGES.map((stage) => ({ ...intent, learned, moves: new Map([[vm.name, { ...move, stage }]]) }))
+  return STAGES.map((stage) => ({ ...intent, learned, memberships, moves: new Map([[vm.name, { ...move, stage }]]) }))
+}
+
+/** Everybody listens to something, and every network has a router. */
+function listeners({ topology, memberships }: Intent): Memberships {
+  const spots = topology.vms.flatMap(({ nics }) =>
+    nics.map((nic) => ({ kind: 'vnic', nic: nic.id, attachment: 0 }) as const),
+  )
+  const of = topology.networks.flatMap(({ name: network }) => [
+    ...spots.flatMap((spot) => ['239.1.1.1', 'ff3e::1'].map((group) => ({ network, group, spot }))),
+    { network, group: ROUTERS, spot: spots[0] ?? ({ kind: 'outside' } as const), source: '10.0.0.1' },
+    { network, group: '239.1.1.2', spot: { kind: 'outside' } as const },
+  ])
+  return of.reduce((known, one) => known.with(one), memberships)
 }
 
 function statesOf(intent: Intent) {

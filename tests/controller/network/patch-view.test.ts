@@ -3,6 +3,8 @@
 import { describe, expect, test } from 'vitest'
 import { buildView } from '../../../controller/network/build-view.ts'
 import { LearnedAddresses } from '../../../controller/network/learned.ts'
+import type { Spot } from '../../../controller/network/memberships.ts'
+import { Memberships, ROUTERS } from '../../../controller/network/memberships.ts'
 import { patchView } from '../../../controller/network/patch-view.ts'
 import { withVm } from '../../../controller/network/vm-changes.ts'
 import type { Intent, Move, View } from '../../../controller/network/view.ts'
@@ -28,7 +30,8 @@ const pick = <T>(random: Random, items: readonly T[]): T => items[random.below(i
 function changed(intent: Intent, random: Random, serial: number): Intent {
   const { topology } = intent
   const vm = topology.vms.length > 0 ? pick(random, topology.vms) : undefined
-  const kind = random.below(13)
+  const kind = random.below(15)
+  if (kind >= 13) return { ...intent, memberships: listened(intent, random) }
   if (vm === undefined || kind === 0) return { ...intent, topology: withNewVm(topology, random, serial) }
   if (kind === 1) return { ...intent, topology: { ...topology, vms: topology.vms.filter((one) => one !== vm) } }
   if (kind <= 3) return { ...intent, topology: withVm(topology, vm, withPolicy(vm, random)) }
@@ -130,6 +133,19 @@ function learned(intent: Intent, random: Random): Intent {
   return { ...intent, learned: intent.learned.learn(network, mac, { kind: 'outside', switches }) }
 }
 
+function listened({ topology, memberships }: Intent, random: Random): Memberships {
+  const group = pick(random, [ROUTERS, '239.1.1.1', '239.1.1.2', 'ff3e::1'])
+  const network = pick(random, topology.networks).name
+  const nics = topology.vms.flatMap((vm) => vm.nics)
+  const spot: Spot =
+    nics.length === 0 || random.below(4) === 0
+      ? { kind: 'outside' }
+      : { kind: 'vnic', nic: pick(random, nics).id, attachment: random.below(3) }
+  const source = group === ROUTERS ? { source: `10.0.0.${random.below(3)}` } : {}
+  const one = { network, group, spot, ...source }
+  return random.below(3) === 0 ? memberships.without(one) : memberships.with(one)
+}
+
 /** Persistent maps as plain ones, so that only what is in them counts. */
 function plain(value: unknown): unknown {
   if (value instanceof LearnedAddresses) return plain(value.byNetwork)
@@ -154,7 +170,7 @@ describe('a change worked out alone', () => {
   test.each(seeds)('gives what working everything out gives (seed %i)', (seed) => {
     const random = seeded(seed)
     const topology = withSecurityGroups(random, randomTopology(random))
-    let intent: Intent = { topology, moves: new Map(), learned: new LearnedAddresses() }
+    let intent: Intent = { topology, moves: new Map(), learned: new LearnedAddresses(), memberships: new Memberships() }
     let view = buildView(intent)
     const compiler = new Compiler()
     const states = new Map([...view.switches].map(([name, at]) => [name, compiler.compile(at)]))

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { buildView } from '../../../controller/network/build-view.ts'
 import { LearnedAddresses } from '../../../controller/network/learned.ts'
+import { Memberships } from '../../../controller/network/memberships.ts'
 import { compile } from '../../../controller/reconcile/compile.ts'
 import { diff, messagesOf, patch } from '../../../controller/reconcile/diff.ts'
 import type { SwitchState } from '../../../controller/reconcile/switch-state.ts'
@@ -9,7 +10,12 @@ import { seeded } from '../../../runtime/random.ts'
 import { randomTopology } from '../../support/random-topologies.ts'
 
 function randomState(seed: number): SwitchState {
-  const view = buildView({ topology: randomTopology(seeded(seed)), moves: new Map(), learned: new LearnedAddresses() })
+  const view = buildView({
+    topology: randomTopology(seeded(seed)),
+    moves: new Map(),
+    learned: new LearnedAddresses(),
+    memberships: new Memberships(),
+  })
   return compile([...view.switches.values()][0]!)
 }
 

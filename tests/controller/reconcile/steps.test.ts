@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import { buildView } from '../../../controller/network/build-view.ts'
 import { LearnedAddresses } from '../../../controller/network/learned.ts'
+import { Memberships } from '../../../controller/network/memberships.ts'
 import { Compiler } from '../../../controller/reconcile/compile.ts'
 import { switched, widened } from '../../../controller/reconcile/steps.ts'
 import { sameFlow } from '../../../controller/reconcile/switch-state.ts'
@@ -16,7 +17,12 @@ const seeds = Array.from({ length: 20 }, (_, index) => index + 1)
 /** One switch before and after its networks have got other segments and its VMs other policies. */
 function change(seed: number) {
   const topology = randomTopology(seeded(seed))
-  const before = buildView({ topology, moves: new Map(), learned: new LearnedAddresses() })
+  const before = buildView({
+    topology,
+    moves: new Map(),
+    learned: new LearnedAddresses(),
+    memberships: new Memberships(),
+  })
   const networks = topology.networks.map((network) =>
     network.segment === undefined ? network : { ...network, segment: network.segment + 500 },
   )

@@ -36,9 +36,9 @@ class Known {
   #view: View | undefined
 
   note(entries: Iterable<StoredEntry>): void {
-    const { asked, topology, moves, learned, userFlows, assignments } = imageOf(entries, 0)
+    const { asked, topology, moves, learned, memberships, userFlows, assignments } = imageOf(entries, 0)
     if (asked === undefined) return
-    this.#view = buildView({ topology, moves, learned }, this.#view, assignments)
+    this.#view = buildView({ topology, moves, learned, memberships }, this.#view, assignments)
     for (const [name, at] of this.#view.switches) this.#noteState(name, this.#compiler.compile(at), userFlows.get(name))
   }
 
@@ -230,9 +230,9 @@ describe('whoever writes what, however slow the disk', () => {
     expect(store.refused).toBeGreaterThan(3)
 
     await clock.run(clock.now() + 2000 * MILLISECOND)
-    const { topology, moves, learned, userFlows, assignments } = imageOf(await store.load(), 0)
+    const { topology, moves, learned, memberships, userFlows, assignments } = imageOf(await store.load(), 0)
     expect(moves.size).toBe(0)
-    for (const [name, at] of buildView({ topology, moves, learned }, undefined, assignments).switches) {
+    for (const [name, at] of buildView({ topology, moves, learned, memberships }, undefined, assignments).switches) {
       const wanted = compile(at)
       const own = userFlows.get(name) ?? new Map<string, FlowSpec>()
       const keys = new Set([...wanted.flows.keys(), ...own.keys()])

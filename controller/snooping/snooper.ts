@@ -1,0 +1,176 @@
+// Hears of reports and queries of IGMP and MLD, keeps who listens to what until they leave or fall silent, and has switches know it.
+// A membership is a vNIC's, wherever that is: it moves with its VM. The next start of the controller knows it, too, and gives each its
+// whole time once more.
+
+import type { MessageOf } from '../../protocols/control/messages.ts'
+import type { FieldName } from '../../protocols/fields.ts'
+import type { Nanoseconds, Timer } from '../../runtime/clock.ts'
+import { SECOND } from '../../runtime/clock.ts'
+import type { IgmpSnooping } from '../../topologies/topology.ts'
+import type { World } from '../learner.ts'
+import type { MembershipStatus } from '../model.ts'
+import { placesOf } from '../network/bindings.ts'
+import type { Membership, Memberships, Spot } from '../network/memberships.ts'
+import { groupCount, ROUTERS } from '../network/memberships.ts'
+import type { NetworkView, SwitchView } from '../network/view.ts'
+import { UPLINK_PORT } from '../network/view.ts'
+import { appOfCookie, Register } from '../tables.ts'
+import { Ages } from './ages.ts'
+import type { Saying } from './sayings.ts'
+import { sayingsOf } from './sayings.ts'
+
+/** Other querier present interval (RFC 2236 §8.5): without a query for so long there is no router any more. */
+const ROUTER_TIME = 255 * SECOND
+/** Last member query time (RFC 3376 §8.8): who is left behind the port has answered the router's question by then. */
+const LEAVE_TIME = 2 * SECOND
+
+export class Snooper {
+  readonly #world: World
+  readonly #ages = new Ages()
+  /** News that the switches have not been told yet; undefined where there is none. */
+  #news: Memberships | undefined
+  #telling = false
+  #timer: { at: Nanoseconds; timer: Timer } | undefined
+
+  constructor(world: World) {
+    this.#world = world
+    for (const groups of world.intent().memberships.byNetwork.values())
+      for (const members of groups.values())
+        for (const membership of members.values())
+          this.#ages.hear(membership, world.clock.now(), this.#spanOf(membership))
+    this.#arm()
+  }
+
+  /** A report or query has entered a switch. */
+  heard(switchName: string, { cookie, match, inPort, frame }: MessageOf<'packetIn'>): void {
+    if (appOfCookie(cookie) !== 'multicast') return
+    const valueOf = (field: FieldName) => Number(match.find((part) => part.field === field)?.value ?? 0n)
+    const at = this.#world.view().switches.get(switchName)
+    const number = valueOf(Register.Network)
+    const network = at && [...at.networks.values()].find((one) => one.number === number)
+    const settings = network?.network.igmpSnooping
+    if (at === undefined || network === undefined || settings === undefined) return
+    const spot = spotAt(at, inPort, valueOf(Register.From) >>> 16)
+    if (spot === undefined || (spot.kind === 'outside' && isInside(network, sourceOf(frame)))) return
+    for (const saying of sayingsOf(frame)) this.#take(network.network.name, settings, spot, saying)
+    this.#arm()
+  }
+
+  /** Who listens to what in the network, and where routers are. */
+  statusOf(network: string): MembershipStatus[] {
+    const now = this.#world.clock.now()
+    return [...this.#known.of(network)].flatMap(([group, members]) =>
+      [...members.values()].map((membership) => ({
+        ...(group === ROUTERS ? { querier: membership.source! } : { group }),
+        port: membership.spot.kind === 'vnic' ? membership.spot.nic : 'uplink',
+        age: Math.floor((now - (this.#ages.heardAt(membership) ?? now)) / SECOND),
+      })),
+    )
+  }
+
+  close(): void {
+    this.#timer?.timer.cancel()
+    this.#timer = undefined
+  }
+
+  get #known(): Memberships {
+    return this.#news ?? this.#world.intent().memberships
+  }
+
+  #take(network: string, settings: IgmpSnooping, spot: Spot, saying: Saying): void {
+    const now = this.#world.clock.now()
+    if (saying.type === 'routes') {
+      const router = { network, group: ROUTERS, spot, source: saying.source }
+      this.#ages.hear(router, now, ROUTER_TIME)
+      return this.#become(this.#known.with(router))
+    }
+    const membership = { network, group: saying.group, spot }
+    if (saying.type === 'listens') {
+      if (!this.#hasRoom(membership, settings)) return
+      this.#ages.hear(membership, now, settings.agingTime)
+      return this.#become(this.#known.with(membership))
+    }
+    // Behind an uplink there are others.
+    if (!settings.fastLeave || spot.kind === 'outside') return this.#ages.shorten(membership, now, LEAVE_TIME)
+    this.#ages.forget(membership)
+    this.#become(this.#known.without(membership))
+  }
+
+  #hasRoom({ network, group }: Membership, { tableSize }: IgmpSnooping): boolean {
+    const groups = this.#known.of(network)
+    return groups.has(group) || groupCount(groups) < tableSize
+  }
+
+  #spanOf({ network, group }: Membership): Nanoseconds {
+    if (group === ROUTERS) return ROUTER_TIME
+    const { networks } = this.#world.intent().topology
+    return networks.find(({ name }) => name === network)?.igmpSnooping?.agingTime ?? 0
+  }
+
+  /** Those that have ended are forgotten when the next one ends. */
+  #arm(): void {
+    const at = this.#ages.next
+    if (this.#timer !== undefined && this.#timer.at <= at) return
+    this.close()
+    if (at === Infinity) return
+    const { clock } = this.#world
+    this.#timer = { at, timer: clock.scheduleAsync(at, () => this.#expire()) }
+  }
+
+  #expire(): void {
+    this.#timer = undefined
+    const due = this.#ages.takeDue(this.#world.clock.now())
+    this.#become(due.reduce((memberships, one) => memberships.without(one), this.#known))
+    this.#arm()
+  }
+
+  #become(memberships: Memberships): void {
+    if (memberships === this.#known) return
+    this.#news = memberships
+    if (!this.#telling) void this.#tell()
+  }
+
+  /** Those of one report are told of together, and what has come meanwhile is next. Switches know of none that a restart would not. */
+  async #tell(): Promise<void> {
+    this.#telling = true
+    await Promise.resolve()
+    while (this.#news !== undefined) {
+      const memberships = this.#news
+      this.#news = undefined
+      // What goes wrong with one piece of news must not keep the next from being told.
+      try {
+        this.#world.amend({ memberships })
+        await this.#world.writes.save()
+        await this.#world.fleet.push()
+      } catch (error) {
+        this.#world.log(String(error))
+      }
+    }
+    this.#telling = false
+  }
+}
+
+const SOURCE_START = 6
+const SOURCE_END = 12
+
+const sourceOf = (frame: Uint8Array): bigint =>
+  frame.subarray(SOURCE_START, SOURCE_END).reduce((mac, octet) => (mac << 8n) | BigInt(octet), 0n)
+
+function spotAt(at: SwitchView, port: number, attachment: number): Spot | undefined {
+  if (at.integration && port === UPLINK_PORT) return { kind: 'outside' }
+  const binding = at.bindings.find((one) =>
+    placesOf(one).some((place) => place.switch === at.name && place.port === port),
+  )
+  return binding && { kind: 'vnic', nic: binding.nic.id, attachment }
+}
+
+const macs = new WeakMap<NetworkView['residents'], ReadonlySet<bigint>>()
+
+/** Whether who says this at an uplink is a guest of another host, who has been heard there. */
+function isInside({ residents, learnedBehind }: NetworkView, mac: bigint): boolean {
+  const known = macs.get(residents) ?? new Set([...residents.values()].map((resident) => resident.mac))
+  macs.set(residents, known)
+  if (known.has(mac)) return true
+  for (const learned of learnedBehind.values()) if (learned.some((one) => one.mac === mac)) return true
+  return false
+}

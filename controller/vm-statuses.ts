@@ -1,0 +1,26 @@
+// What is told of VMs: where they are now, and what their ports are confirmed to be.
+
+import type { VmStatus } from './model.ts'
+import { placeSeenFrom } from './network/bindings.ts'
+import type { View } from './network/view.ts'
+import type { Fleet } from './reconcile/fleet.ts'
+
+export const vmStatuses = ({ intent: { topology, moves }, bindings }: View, fleet: Fleet): VmStatus[] =>
+  topology.vms.map((vm) => ({
+    name: vm.name,
+    host: vm.host,
+    state: moves.has(vm.name) ? 'migrating' : 'running',
+    nics: vm.nics.map(({ id, network, mac, addresses }) => {
+      const place = placeSeenFrom(bindings.get(id)!, '')
+      const port = fleet.reconciler(place.switch).confirmed.ports.get(id)
+      return {
+        id,
+        ...(network === undefined ? {} : { network }),
+        mac,
+        addresses,
+        switch: place.switch,
+        port: place.port,
+        state: port?.state ?? 'closed',
+      }
+    }),
+  }))
