@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { compile } from '../../../controller/reconcile/compile.ts'
 import { LearnedAddresses } from '../../../controller/network/learned.ts'
+import { Memberships } from '../../../controller/network/memberships.ts'
 import { buildView } from '../../../controller/network/build-view.ts'
 import type { SwitchState } from '../../../controller/reconcile/switch-state.ts'
 import type { Switch } from '../../../datapath/switch.ts'
@@ -15,7 +16,7 @@ import { loadScenarioOrTopology } from '../../../topologies/load.ts'
 const SEEDS = [1, 2, 3]
 const ROUNDS = 40
 const { topology } = await loadScenarioOrTopology('topologies/examples/stateful-web-tier.json')
-const view = buildView({ topology, moves: new Map(), learned: new LearnedAddresses() })
+const view = buildView({ topology, moves: new Map(), learned: new LearnedAddresses(), memberships: new Memberships() })
 
 async function started(seed: number): Promise<{ device: Switch; wanted: SwitchState }> {
   const lab = await Lab.start(topology, { clock: new VirtualClock(), seed })
