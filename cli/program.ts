@@ -12,6 +12,7 @@ import { hostCommand } from './host.ts'
 import { initCommand } from './init.ts'
 import { linkCommand } from './link.ts'
 import { pkiCommand } from './pki.ts'
+import { portCommand } from './port.ts'
 import { pingAllCommand, pingCommand } from './ping.ts'
 import { replayCommand } from './replay.ts'
 import { tenantCommand } from './tenant.ts'
@@ -54,6 +55,7 @@ function program(): Command {
     traceCommand(),
     flowCommand(),
     vmCommand(),
+    portCommand(),
     tenantCommand(),
     pingCommand(),
     pingAllCommand(),

@@ -6,7 +6,7 @@ import { ConnectionClosed } from '../protocols/control/connection.ts'
 import type { Clock, Nanoseconds } from '../runtime/clock.ts'
 import type { Channel } from '../runtime/transport.ts'
 import { findHost, findNic, fullSwitchName } from '../topologies/lookup.ts'
-import type { Topology, Vm } from '../topologies/topology.ts'
+import type { PortPolicy, Topology, Vm } from '../topologies/topology.ts'
 import { Learner } from './learner.ts'
 import { Snooper } from './snooping/snooper.ts'
 import { reject } from './rejections.ts'
@@ -171,6 +171,14 @@ export class Controller {
    */
   apply(topology: Topology, by = LOCAL): Promise<void> {
     return this.#topologies.apply(topology, by)
+  }
+
+  /**
+   * Makes the policy of one vNIC what `read` finds for it in the topology that runs. Resolves as `apply` does.
+   * @throws InvalidField where there is no such vNIC, and what `read` throws
+   */
+  setPolicy(nic: string, read: (running: Topology) => PortPolicy, by = LOCAL): Promise<void> {
+    return this.#topologies.setPolicy(nic, read, by)
   }
 
   /** What `apply` would do now. Changes nothing. */

@@ -3,19 +3,22 @@
 
 import type { Clock, Nanoseconds } from '../runtime/clock.ts'
 import { MILLISECOND } from '../runtime/clock.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { findNic } from '../topologies/lookup.ts'
 import { relocated } from '../topologies/relocation.ts'
-import type { Topology } from '../topologies/topology.ts'
+import type { PortPolicy, Topology } from '../topologies/topology.ts'
 import type { ControllerEvent } from './model.ts'
 import { Conflict } from './model.ts'
-import { adopt } from './network/adopt.ts'
+import { adopt, sharing } from './network/adopt.ts'
 import { handedOver, segmentSteps } from './network/segments.ts'
 import type { Intent, View } from './network/view.ts'
 import type { Plan } from './plan.ts'
 import { planOf } from './plan.ts'
 import type { Fleet } from './reconcile/fleet.ts'
 import { NO_TOPOLOGY } from './state/image.ts'
-import { applying } from './state/operations.ts'
+import { applying, settingPolicy } from './state/operations.ts'
 import { isSameTopology } from './network/sharing.ts'
+import { withPolicy } from './network/vm-changes.ts'
 import type { Writes } from './writes.ts'
 
 export interface TopologyWorld {
@@ -76,8 +79,31 @@ export class TopologyWrites {
     for (const [index, step] of steps.entries()) {
       if (index > 0) await greeted()
       if (index < steps.length - 1 || index > 0) this.#checkReachable(intent().topology, topology)
-      await this.#become(step)
+      await this.#become(sharing(this.asked, step), this.#adopted(step))
     }
+  }
+
+  /**
+   * The policy of one vNIC becomes what `read` makes of the topology that runs. No other object is looked at.
+   * @throws InvalidField, SwitchRefused, Conflict, StateError, and what `read` throws
+   */
+  setPolicy(nic: string, read: (running: Topology) => PortPolicy, by: string): Promise<void> {
+    const { writes, intent, greeted } = this.#world
+    return writes.exclusively(async () => {
+      writes.check()
+      const found = findNic(intent().topology, nic)
+      const policy = read(intent().topology)
+      if (isDeepStrictEqual(policy, found.policy)) return this.#catchUp()
+      await writes.journalled(
+        () => settingPolicy(by, found.id, policy),
+        async () => {
+          await greeted()
+          const running = withPolicy(intent().topology, found.id, policy)
+          this.#world.checkStillPossible(running)
+          await this.#become(withPolicy(this.asked!, found.id, policy), running)
+        },
+      )
+    })
   }
 
   #adopted(topology: Topology): Topology {
@@ -85,23 +111,22 @@ export class TopologyWrites {
   }
 
   /** Durable, or all is as it was. No switch is told before all begin to take the steps together. */
-  async #become(topology: Topology): Promise<void> {
+  async #become(asked: Topology, running: Topology): Promise<void> {
     const { amend, intent, writes, takeBack, emit } = this.#world
     const before = { asked: this.asked, topology: intent().topology }
-    amend({ topology: this.#adopted(topology) })
-    this.asked = topology
-    const unsaved = intent().topology
+    amend({ topology: running })
+    this.asked = asked
     let rolled: Promise<void> | undefined
     await writes.save({
       kept: () => {
         rolled = this.#roll()
         // Whoever asked hears of it below.
         rolled.catch(() => {})
-        emit({ type: 'topology', name: topology.name })
+        emit({ type: 'topology', name: asked.name })
       },
       lost: () => {
         this.asked = before.asked
-        takeBack(withMovesSince(before.topology, unsaved, intent().topology))
+        takeBack(withMovesSince(before.topology, running, intent().topology))
       },
     })
     await rolled

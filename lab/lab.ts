@@ -1,6 +1,7 @@
 // START HERE: a controller and an emulated network, joined, with a judge looking on.
 
 import { Controller, type ControllerOptions } from '../controller/controller.ts'
+import { withPolicy } from '../controller/network/vm-changes.ts'
 import type { State } from '../controller/state/state.ts'
 import {
   Conflict,
@@ -22,7 +23,7 @@ import type { Stopwatch } from '../runtime/stopwatch.ts'
 import { memoryChannelPair, type Channel } from '../runtime/transport.ts'
 import { VirtualClock } from '../runtime/virtual-clock.ts'
 import type { FailureTarget } from '../topologies/scenario.ts'
-import type { Topology } from '../topologies/topology.ts'
+import type { PortPolicy, Topology } from '../topologies/topology.ts'
 import type { FeedParty } from './capture-feed.ts'
 import { CaptureParty } from './capture-party.ts'
 import { dropName } from './drop-names.ts'
@@ -224,6 +225,20 @@ export class Lab {
     await this.controller.apply(topology, by)
     this.judge.amended()
     for (const { vm, host } of moved) this.network.resume(vm, host)
+  }
+
+  /** As the controller does it; the judge knows of it. */
+  async setPolicy(nic: string, read: (running: Topology) => PortPolicy, by?: string): Promise<void> {
+    await this.controller.setPolicy(
+      nic,
+      (running) => {
+        const policy = read(running)
+        this.judge.amend(withPolicy(running, nic, policy))
+        return policy
+      },
+      by,
+    )
+    this.judge.amended()
   }
 
   async migrate(vm: string, to: string, pause: number, more: Partial<MoveRequest> = {}): Promise<MigrationStatus> {

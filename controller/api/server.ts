@@ -26,6 +26,7 @@ import { HTTP_LIMITS, httpServer, refuseNonRequest } from './http-server.ts'
 import { type MetricSource, metricsRoute } from './metrics.ts'
 import { migrationRoutes } from './migrations.ts'
 import { networkRoutes } from './networks.ts'
+import { type SetPolicy, policyRoutes } from './policies.ts'
 import { portRoutes } from './ports.ts'
 import { refuseForeignPages } from './same-origin.ts'
 import { switchRoutes } from './switches.ts'
@@ -41,6 +42,8 @@ export interface ServerOptions extends GuardOptions {
   version?: string
   /** Makes the network what a topology says; the controller alone where absent. */
   apply?: Apply
+  /** Changes the policy of a vNIC; the controller alone where absent. */
+  setPolicy?: SetPolicy
   /** Routes beside the controller's own. */
   routes?: (api: Api) => void
   /** Names beside `localhost` under which clients may reach the server. */
@@ -71,6 +74,7 @@ export async function buildServer(controller: Controller, options: ServerOptions
   networkRoutes(api, controller)
   vmRoutes(api, controller)
   portRoutes(api, controller)
+  policyRoutes(api, controller, options.setPolicy ?? ((nic, read, by) => controller.setPolicy(nic, read, by)))
   switchRoutes(api, controller)
   flowRoutes(api, controller)
   migrationRoutes(api, controller)

@@ -3,6 +3,7 @@
 import { ConnectionClosed } from '../../protocols/control/connection.ts'
 import type { HostConfig, WireStatus } from '../../protocols/control/messages.ts'
 import { Conflict } from '../model.ts'
+import { hostsByName } from '../network/places.ts'
 import type { View } from '../network/view.ts'
 import type { RemoteHost } from '../southbound/remote-host.ts'
 import { hostConfigOf } from './host-config.ts'
@@ -30,7 +31,7 @@ export class Hosts {
   readonly #generationId: bigint
   readonly #log: (line: string) => void
   readonly #known = new Map<string, Known>()
-  #configOf: ((name: string) => HostConfig) | undefined
+  #desired: { view: View; wires: Wires } | undefined
 
   constructor(generationId: bigint, log: (line: string) => void) {
     this.#generationId = generationId
@@ -39,8 +40,13 @@ export class Hosts {
 
   /** From now on hosts are to be like this; those that are there and concerned are told. */
   desire(view: View, wires: Wires): void {
-    this.#configOf = (name) => hostConfigOf(view, name, wires, this.#generationId)
-    for (const name of this.#known.keys()) this.#tell(name)
+    const before = this.#desired
+    this.#desired = { view, wires }
+    const sameFor = (name: string): boolean =>
+      before?.wires === wires &&
+      before.view.hosted.get(name) === view.hosted.get(name) &&
+      hostsByName(before.view.topology).get(name) === hostsByName(view.topology).get(name)
+    for (const name of this.#known.keys()) if (!sameFor(name)) this.#tell(name)
   }
 
   /** Takes in a host that has said who it is; whoever was there under its name is let go. */
@@ -87,8 +93,9 @@ export class Hosts {
 
   #tell(name: string): void {
     const known = this.#known.get(name)
-    const config = this.#configOf?.(name)
-    if (known === undefined || config === undefined) return
+    if (known === undefined || this.#desired === undefined) return
+    const { view, wires } = this.#desired
+    const config = hostConfigOf(view, name, wires, this.#generationId)
     const told = textOf(config)
     if (known.told === told) return
     known.told = told

@@ -29,6 +29,19 @@ export function adopt(topology: Topology, asked: Topology, running: Topology): T
   }
 }
 
+/** The topology, in which what says the same as before is the same object. */
+export const sharing = (before: Topology | undefined, now: Topology): Topology => {
+  if (before === undefined) return now
+  return {
+    ...now,
+    hosts: reuse(before.hosts, now.hosts),
+    networks: reuse(before.networks, now.networks),
+    addressGroups: reuse(before.addressGroups, now.addressGroups),
+    securityGroups: reuse(before.securityGroups, now.securityGroups),
+    vms: reuse(before.vms, now.vms),
+  }
+}
+
 function reuse<T extends { name: string }>(before: readonly T[], now: readonly T[]): T[] {
   const byName = new Map(before.map((one) => [one.name, one]))
   return now.map((one) => keepUnchanged(byName.get(one.name), one, DEPTH))

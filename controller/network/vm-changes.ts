@@ -1,12 +1,19 @@
 // Which VMs differ between two intents, found by looking at which objects are others.
 
-import type { Topology, Vm } from '../../topologies/topology.ts'
+import { findNic } from '../../topologies/lookup.ts'
+import type { PortPolicy, Topology, Vm } from '../../topologies/topology.ts'
 import type { Intent } from './view.ts'
 
-export interface VmChange {
-  readonly was: Vm | undefined
-  readonly is: Vm | undefined
+export interface Named {
+  readonly name: string
 }
+
+export interface MemberChange<T> {
+  readonly was: T | undefined
+  readonly is: T | undefined
+}
+
+export type VmChange = MemberChange<Vm>
 
 const noted = new WeakMap<readonly Vm[], { before: readonly Vm[]; change: VmChange }>()
 
@@ -16,6 +23,14 @@ export function withVm(topology: Topology, was: Vm, is: Vm): Topology {
   const vms = before.with(before.indexOf(was), is)
   noted.set(vms, { before, change: { was, is } })
   return { ...topology, vms }
+}
+
+/** The topology with another policy for one vNIC, by its full name. @throws InvalidField no such vNIC */
+export function withPolicy(topology: Topology, name: string, policy: PortPolicy): Topology {
+  const { id, vm: vmName } = findNic(topology, name)
+  const vm = topology.vms.find((one) => one.name === vmName)!
+  const nics = vm.nics.map((nic) => (nic.id === id ? { ...nic, policy } : nic))
+  return withVm(topology, vm, { ...vm, nics })
 }
 
 /** VMs that are another object, or whose move is, in the order in which `after` has them; those that are gone come first. */
@@ -32,11 +47,17 @@ export function changedVms(before: Intent, after: Intent): VmChange[] {
   return changes
 }
 
-/** What is alike at both ends is passed over: most changes are to one VM, or put some at the end. */
 function changesIn(before: readonly Vm[], after: readonly Vm[]): VmChange[] {
-  if (before === after) return []
   const note = noted.get(after)
-  if (note?.before === before) return [note.change]
+  return note?.before === before ? [note.change] : changedMembers(before, after)
+}
+
+/**
+ * Objects that are others, by name; in the order in which `after` has them, those that are gone first. What is alike at both ends is
+ * passed over: most changes are to one object, or put some at the end.
+ */
+export function changedMembers<T extends Named>(before: readonly T[], after: readonly T[]): MemberChange<T>[] {
+  if (before === after) return []
   let start = 0
   while (start < before.length && start < after.length && before[start] === after[start]) start++
   let [endBefore, endAfter] = [before.length, after.length]
@@ -44,11 +65,25 @@ function changesIn(before: readonly Vm[], after: readonly Vm[]): VmChange[] {
     endBefore--
     endAfter--
   }
-  const old = new Map(before.slice(start, endBefore).map((vm) => [vm.name, vm]))
+  const old = new Map(before.slice(start, endBefore).map((one) => [one.name, one]))
   const fresh = after.slice(start, endAfter)
   const names = new Set(fresh.map(({ name }) => name))
   return [
-    ...[...old.values()].filter(({ name }) => !names.has(name)).map((was): VmChange => ({ was, is: undefined })),
-    ...fresh.filter((is) => old.get(is.name) !== is).map((is): VmChange => ({ was: old.get(is.name), is })),
+    ...[...old.values()].filter(({ name }) => !names.has(name)).map((was): MemberChange<T> => ({ was, is: undefined })),
+    ...fresh.filter((is) => old.get(is.name) !== is).map((is): MemberChange<T> => ({ was: old.get(is.name), is })),
   ]
 }
+
+/** Those among `vms` of these names, by name. */
+export function vmsNamed(vms: readonly Vm[], names: ReadonlySet<string>): Map<string, Vm> {
+  if (names.size > FEW) return new Map(vms.filter(({ name }) => names.has(name)).map((vm) => [vm.name, vm]))
+  const found = new Map<string, Vm>()
+  for (const name of names) {
+    const vm = vms.find((one) => one.name === name)
+    if (vm !== undefined) found.set(name, vm)
+  }
+  return found
+}
+
+/** To look for so many one by one is sooner done. */
+const FEW = 4

@@ -1,6 +1,6 @@
 // What of the controller is durable, as plain immutable data, and how it is written down: each part under a kind and a key.
 //
-//   topology    asked     the topology as somebody last asked for it
+//   topology, order, asked    the topology as somebody last asked for it (kept-topology.ts)
 //   place       vm        where a VM is, if not where the topology asks it to be: host, and bridges of its vNICs
 //   move        vm        how far the move of a VM has come
 //   migration   id        what people are told of a migration, ended ones too, and what its end needs
@@ -27,11 +27,13 @@ import type { FormerPlace } from '../migration/left-behind.ts'
 import type { MigrationStatus, MoveRequest } from '../model.ts'
 import { type LearnedAddress, LearnedAddresses } from '../network/learned.ts'
 import { type Membership, Memberships } from '../network/memberships.ts'
+import { changedMembers, vmsNamed } from '../network/vm-changes.ts'
 import type { Assignments, Intent, Move } from '../network/view.ts'
 import { NO_ASSIGNMENTS } from '../network/view.ts'
 import { changedKeys, PersistentMap } from '../persistent-map.ts'
 import { flowKey } from '../reconcile/switch-state.ts'
 import type { FlowsBySwitch } from '../user-flows.ts'
+import { changedTopology, keptTopology } from './kept-topology.ts'
 
 export interface Image extends Intent {
   /** As it was last asked for; undefined where nobody has. */
@@ -95,7 +97,7 @@ export const EMPTY_IMAGE: Image = {
  */
 export function changesBetween(before: Image, after: Image, epoch: number): Change[] {
   return [
-    ...changed('topology', { asked: before.asked }, { asked: after.asked }, asJson),
+    ...changedTopology(before.asked, after.asked),
     ...changedPlaces(before, after),
     ...changed('move', before.moves, after.moves, asJson),
     ...changed('migration', before.migrations, after.migrations, (record) => asJson({ epoch, ...record })),
@@ -133,15 +135,21 @@ function entriesOf<T>(parts: Parts<T>): ReadonlyMap<string | number, T> {
   return new Map(Object.entries(parts).filter((entry): entry is [string, T] => entry[1] !== undefined))
 }
 
+/** Of the VMs that are not where they were asked to be. */
 function changedPlaces(before: Image, after: Image): Change[] {
-  if (before.asked === after.asked && before.topology === after.topology) return []
-  return changed('place', placesOf(before), placesOf(after), String)
+  const names = new Set<string>()
+  const [asked, running] = [before.asked?.vms ?? [], before.topology.vms]
+  for (const { was, is } of changedMembers(asked, after.asked?.vms ?? [])) names.add((is ?? was)!.name)
+  for (const { was, is } of changedMembers(running, after.topology.vms)) names.add((is ?? was)!.name)
+  if (names.size === 0) return []
+  return changed('place', placesOf(before, names), placesOf(after, names), String)
 }
 
-/** Of the VMs that are not where they were asked to be. */
-function placesOf({ asked, topology }: Image): Map<string, string> {
-  const hosts = new Map(asked?.vms.map((vm) => [vm.name, vm.host]))
-  const elsewhere = topology.vms.filter((vm) => hosts.get(vm.name) !== vm.host)
+function placesOf({ asked, topology }: Image, names: ReadonlySet<string>): Map<string, string> {
+  const wanted = vmsNamed(asked?.vms ?? [], names)
+  const elsewhere = [...vmsNamed(topology.vms, names).values()].filter(
+    ({ name, host }) => wanted.get(name)?.host !== host,
+  )
   return new Map(
     elsewhere.map(({ name, host, nics }) => [name, asJson({ host, bridges: nics.map(({ bridge }) => bridge) })]),
   )
@@ -188,7 +196,7 @@ export function imageOf(entries: Iterable<StoredEntry>, epoch: number): Image {
   }
   const read = <T>(kind: string, readOne: (value: StoredValue) => T): Map<string, T> =>
     new Map([...(kinds.get(kind) ?? [])].map(([key, value]) => [key, readOne(value)]))
-  const asked = read<Topology>('topology', fromJson).get('asked')
+  const asked = keptTopology(kinds.get('topology'), kinds.get('order'), kinds.get('asked'))
   return {
     asked,
     topology: asked === undefined ? NO_TOPOLOGY : withPlaces(asked, read<Placement>('place', fromJson)),

@@ -3,7 +3,7 @@
 import type { FlowFilter, FlowSpec } from '../../protocols/control/messages.ts'
 import { ALL_TABLES } from '../../protocols/control/messages.ts'
 import { printFlow, printMatch } from '../../protocols/flow-text/print.ts'
-import type { Topology } from '../../topologies/topology.ts'
+import type { PortPolicy, Topology } from '../../topologies/topology.ts'
 import { formatDuration } from '../../topologies/units.ts'
 import type { MoveRequest, UserFlow } from '../model.ts'
 import { keepUnchanged } from '../network/sharing.ts'
@@ -20,6 +20,12 @@ export const applying = (by: string, asked: Topology, before: Topology | undefin
   by,
   operation: 'apply topology',
   arguments: { topology: asked.name, ...changesOf(before, asked) },
+})
+
+export const settingPolicy = (by: string, vnic: string, policy: PortPolicy): Operation => ({
+  by,
+  operation: 'set policy',
+  arguments: { vnic, policy },
 })
 
 /** Names, by kind and by what has become of them. */

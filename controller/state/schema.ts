@@ -32,6 +32,19 @@ const STEPS: readonly string[] = [
      when old.result is null or old.number >
        coalesce((select json_extract(value, '$.through') from entries where kind = 'journal' and key = 'forgotten'), 0)
      begin select raise(abort, 'what is in the journal stays'); end;`,
+  // A topology is kept object by object.
+  `create temp table part as
+     select part.key as key, part.value as value, part.type as type from entries, json_each(entries.value) part
+     where entries.kind = 'topology' and entries.key = 'asked';
+   delete from entries where kind = 'topology' and key = 'asked';
+   insert into entries select 'topology', key, case type when 'text' then json_quote(value) else value end
+     from part where type <> 'array';
+   insert into entries select 'order', part.key,
+       (select json_group_array(json_extract(one.value, '$.name')) from json_each(part.value) one)
+     from part where type = 'array';
+   insert into entries select 'asked', part.key || char(9) || json_extract(one.value, '$.name'), one.value
+     from part, json_each(part.value) one where part.type = 'array';
+   drop table part;`,
 ]
 
 /** The version that this program writes. */

@@ -57,6 +57,19 @@ describe('flow', () => {
   })
 })
 
+test('port policy sets the policy of one vNIC whole, shows it, and says what is wrong with it', async () => {
+  const set = await signalbox('port', 'policy', 'web1:eth0', '{"egressRate": "5Mbps"}')
+  expect(set).toMatchObject({ code: 0, stderr: '', stdout: 'web1:eth0 has its policy on every switch\n' })
+  const shown = await signalbox('port', 'policy', 'web1:eth0')
+  expect(JSON.parse(shown.stdout)).toEqual({ portSecurity: true, egressRate: '5Mbps', egressBurst: '50kb' })
+  const wrong = await signalbox('port', 'policy', 'web1:eth0', '{"dscp": 99}')
+  expect(wrong).toMatchObject({ code: 2, stdout: '' })
+  expect(wrong.stderr).toContain('/dscp: ')
+  const back = await runReading('{}', 'port', 'policy', 'web1:eth0', '-', '--api', url)
+  expect(back.code).toBe(0)
+  expect(JSON.parse((await signalbox('port', 'policy', 'web1:eth0')).stdout)).toEqual({ portSecurity: true })
+})
+
 test('apply shows what a file would change, does it, and then has nothing to do', async () => {
   const file = join(folder, 'wanted.json')
   const running = (await ask(live.api, 'GET', '/topology')).body

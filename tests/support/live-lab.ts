@@ -40,6 +40,7 @@ export async function startLiveLab(options: ServerOptions = {}): Promise<LiveLab
   const api = await buildServer(lab.controller, {
     ...options,
     apply: (topology) => lab.apply(topology),
+    setPolicy: (vnic, read, by) => lab.setPolicy(vnic, read, by),
     routes: (routes) => liveRoutes(routes, lab),
   })
   const stop = async () => {

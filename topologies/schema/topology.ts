@@ -143,7 +143,7 @@ const AddressPair = closed({
   mac: optional(mac("MAC address that goes with it. Default: the vNIC's own.")),
 })
 
-const Policy = closed(
+export const Policy = closed(
   {
     portSecurity: optional(
       Type.Boolean({ description: "Frames must wear the vNIC's own MAC and addresses. Default: true." }),

@@ -26,6 +26,8 @@ const ROUTES = [
   'GET /vms/{name}',
   'GET /ports',
   'GET /ports/{id}',
+  'GET /ports/{id}/policy',
+  'PUT /ports/{id}/policy',
   'GET /switches',
   'GET /switches/{host}/{bridge}',
   'GET /switches/{host}/{bridge}/flows',

@@ -158,7 +158,7 @@ describe('writes', () => {
   async function doSomething(fleet: RestartingFleet, random: Random): Promise<void> {
     const { controller } = fleet
     const running = controller.topology
-    switch (random.below(6)) {
+    switch (random.below(7)) {
       case 0:
       case 1:
         return controller.addFlows(Array.from({ length: 1 + random.below(3) }, () => flow(random.below(8))))
@@ -172,6 +172,11 @@ describe('writes', () => {
       }
       case 4:
         return void (await controller.attach('b', `tap:tap${random.below(9)}`, 'h2'))
+      case 5: {
+        const policy = { portSecurity: true, egressRate: 1e6 * (1 + random.below(3)) }
+        const vm = running.vms[random.below(running.vms.length)]
+        return vm && controller.setPolicy(`${vm.name}:eth0`, () => policy)
+      }
       default:
         return controller.apply(changed(random))
     }

@@ -178,12 +178,15 @@ describe.skipIf(whyNoSqlite !== undefined)(`a store in a file of SQLite (${whyNo
     test('version 1 is brought forward with all that it holds', async () => {
       // As the first version of this program made it, by hand.
       const old = new (sqlite())(file)
+      const fabric = { switches: [{ name: 's1' }], links: [] }
+      const hosts = [{ name: 'h2', vtep: '192.0.2.2' }, { name: 'h1' }]
+      const asked = { name: 'old "one"', hosts, fabric, networks: [] }
       old.exec(`
       create table entries (kind text not null, key text not null, value not null, primary key (kind, key));
       create table journal (number integer primary key, at integer not null, by text not null,
         operation text not null, arguments text not null, result text);
       insert into entries values ('wire', 'web1:eth0', 'tap:tap0');
-      insert into entries values ('topology', 'asked', '{"name":"old"}');
+      insert into entries values ('topology', 'asked', '${JSON.stringify(asked)}');
       insert into journal values (1, 1700000000000, 'ann', 'attach', '{"nic":"web1:eth0"}', 'ok');
       pragma application_id = 0x53626f78;
       pragma user_version = 1;`)
@@ -191,7 +194,14 @@ describe.skipIf(whyNoSqlite !== undefined)(`a store in a file of SQLite (${whyNo
       const store = await openSqliteStore(file)
       expect(await contents(store)).toEqual({
         'web1:eth0': 'tap:tap0',
-        asked: '{"name":"old","addressGroups":[],"securityGroups":[]}',
+        name: '"old \\"one\\""',
+        fabric: '{"switches":[{"name":"s1"}],"links":[]}',
+        hosts: '["h2","h1"]',
+        networks: '[]',
+        addressGroups: '[]',
+        securityGroups: '[]',
+        'hosts\th2': '{"name":"h2","vtep":"192.0.2.2"}',
+        'hosts\th1': '{"name":"h1"}',
       })
       const entry = {
         number: 1,

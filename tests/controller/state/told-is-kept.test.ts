@@ -275,7 +275,7 @@ const sendsTo = (segment: bigint, { instructions }: FlowSpec): boolean =>
 
 test('a topology that can not be kept leaves a VM where its move has ended meanwhile', async () => {
   const { clock, controller, store, switches } = await start(seeded(1))
-  store.refuses = (batches) => batches.some(({ changes }) => changes.some(({ kind }) => kind === 'topology'))
+  store.refuses = (batches) => batches.some(({ changes }) => changes.some(({ kind }) => kind === 'asked'))
   let applied: Promise<unknown> | undefined
   controller.subscribe((event) => {
     if (event.type !== 'migration' || event.migration.state !== 'commit' || applied !== undefined) return

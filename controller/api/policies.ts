@@ -1,0 +1,61 @@
+// The policy of one vNIC, as the topology's file would have it.
+
+import { Type } from 'typebox'
+import { parsePolicy, policyToJson } from '../../topologies/policy.ts'
+import { Policy, type WrittenPolicy } from '../../topologies/schema/topology.ts'
+import type { PortPolicy, Topology } from '../../topologies/topology.ts'
+import type { Controller } from '../controller.ts'
+import { NotFound } from '../model.ts'
+import type { Api } from './api.ts'
+import { IdParams } from './schemas.ts'
+
+/** Makes the policy of a vNIC what `read` finds for it in the topology that runs, for whoever asked. */
+export type SetPolicy = (nic: string, read: (running: Topology) => PortPolicy, by: string) => Promise<void>
+
+const Written = Type.Unsafe<WrittenPolicy>(Policy)
+
+export function policyRoutes(api: Api, controller: Controller, setPolicy: SetPolicy): void {
+  api.get(
+    '/ports/:id/policy',
+    {
+      schema: {
+        tags: ['ports'],
+        summary: "One vNIC's policy, as in a topology's file",
+        params: IdParams,
+        response: { 200: Written },
+      },
+    },
+    async ({ params }) => {
+      checkKnown(controller, params.id)
+      return policyToJson(controller.topology, params.id)
+    },
+  )
+  api.put(
+    '/ports/:id/policy',
+    {
+      // What is wrong is told as it is of a file.
+      validatorCompiler: () => () => true,
+      schema: {
+        tags: ['ports'],
+        summary: "Make one vNIC's policy this, whole",
+        description:
+          'What is left out is as in a file that leaves it out. Answers when every connected switch that it concerns has it; no other object is touched.',
+        params: IdParams,
+        body: Written,
+        response: { 200: Written },
+      },
+    },
+    async ({ params: { id }, body, actor }) => {
+      checkKnown(controller, id)
+      await setPolicy(id, (running) => parsePolicy(body, running, id), actor)
+      return policyToJson(controller.topology, id)
+    },
+  )
+}
+
+/** @throws NotFound */
+function checkKnown({ topology: { vms } }: Controller, id: string): void {
+  if (vms.some(({ nics }) => nics.some((nic) => nic.id === id))) return
+  const known = vms.flatMap(({ nics }) => nics.map((nic) => nic.id))
+  throw new NotFound('port', id, known)
+}
