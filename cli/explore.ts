@@ -68,7 +68,7 @@ shortest schedule that breaks it. The same seed always gives the same run.`,
 async function run(file: string, flags: Flags): Promise<void> {
   const subject = await Subject.read(await loadScenarioOrTopology(file))
   if (flags.trace !== undefined)
-    return replayOne(subject, readTrace(await readFile(flags.trace, 'utf8'), flags.trace), flags)
+    return replayOne(subject, readTrace(await readFile(flags.trace, 'utf8'), flags.trace, subject.scenario), flags)
   if (flags.seed !== undefined) {
     const { profile } = await profileOf(subject)
     return replayOne(subject, drawSchedule(flags.seed, profile), flags)

@@ -294,7 +294,12 @@ export class Lab {
 
   /** The switch dials the controller, unless it speaks with it already, or has failed. */
   dial(name: string): void {
-    if (this.#controllerDown || this.#channels.has(name) || this.network.isDown(name.split('/')[0]!)) return
+    if (!this.#channels.has(name)) this.dialBeside(name)
+  }
+
+  /** The same beside a conversation with a controller that was there before. */
+  dialBeside(name: string): void {
+    if (this.#controllerDown || this.network.isDown(name.split('/')[0]!)) return
     const names: [string, string] = [name, 'controller']
     const [switchEnd, controllerEnd] =
       this.#options.join?.(name) ?? memoryChannelPair(this.clock, { latency: CONTROL_LATENCY, names })

@@ -69,7 +69,7 @@ export class Reconciler {
       // Groups are nobody's here: the controller makes none, and leaves alone those that others have made for users' flows.
       const [flows, meters] = await Promise.all([remote.flows(), remote.meters()])
       this.#confirmed = {
-        ports: new Map(remote.features.ports.filter(isOurs).map((port) => [port.name, configOf(port)])),
+        ports: new Map([...remote.ports].filter(isOurs).map((port) => [port.name, configOf(port)])),
         meters: new Map(meters.map(({ meter, bands }) => [meter, bands])),
         flows: byKey(flows.map(specOf)),
       }

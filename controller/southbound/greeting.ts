@@ -1,7 +1,7 @@
 // Whoever dials in is one switch, or the process that runs the switches of a host: its first words say which.
 
 import { Connection } from '../../protocols/control/connection.ts'
-import type { MessageOf } from '../../protocols/control/messages.ts'
+import type { Message, MessageOf } from '../../protocols/control/messages.ts'
 import { converseProbed } from '../../protocols/control/probe.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Channel } from '../../runtime/transport.ts'
@@ -16,15 +16,17 @@ const VERSION = 1
 export async function greet(channel: Channel, clock: Clock, probed: boolean): Promise<RemoteSwitch | RemoteHost> {
   const converse = (one: Channel) => new Connection(one)
   const connection = probed ? converseProbed(channel, clock, converse) : converse(channel)
+  const early: Message[] = []
   const hello = new Promise<MessageOf<'hostHello'>>((resolve) => {
     connection.onMessage = (message) => {
       if (message.type === 'hostHello') resolve(message)
+      else early.push(message)
     }
   })
   connection.send({ type: 'hello', version: VERSION })
   const features = connection.request({ type: 'featuresRequest' })
   const first = await answered(clock, connection, Promise.race([features, hello]))
-  if (first.type === 'featuresReply') return new RemoteSwitch(connection, clock, first)
+  if (first.type === 'featuresReply') return new RemoteSwitch(connection, clock, first, early)
   // A host process leaves it unanswered.
   features.catch(() => {})
   if (first.version !== VERSION) {

@@ -8,6 +8,7 @@ import type {
   FlowStatistics,
   Message,
   MessageOf,
+  PortDescription,
   MeterSpec,
   PortStatistics,
   VnicState,
@@ -50,14 +51,23 @@ export class RemoteSwitch {
   onClose: () => void = () => {}
   readonly #connection: Connection
   readonly #clock: Clock
+  readonly #ports: Map<string, PortDescription>
   #lastBundle = 0
   /** Errors to messages that await no reply, by the message's xid. */
   #refusals = new Map<number, Refusal>()
 
-  constructor(connection: Connection, clock: Clock, features: MessageOf<'featuresReply'>) {
+  /** `early`: what it has said behind its features. */
+  constructor(
+    connection: Connection,
+    clock: Clock,
+    features: MessageOf<'featuresReply'>,
+    early: readonly Message[] = [],
+  ) {
     this.#connection = connection
     this.#clock = clock
     this.features = features
+    this.#ports = new Map(features.ports.map((port) => [port.name, port]))
+    for (const message of early) this.#receive(message, 0)
     connection.onMessage = (message, xid) => this.#receive(message, xid)
     connection.onClose = () => this.onClose()
   }
@@ -190,6 +200,11 @@ export class RemoteSwitch {
     }
   }
 
+  /** As it last told: of its features, and since. Another controller may have changed them before this one was in charge. */
+  get ports(): Iterable<PortDescription> {
+    return this.#ports.values()
+  }
+
   #explain(error: unknown): unknown {
     if (error instanceof ConnectionClosed) return new SwitchAway(this.name)
     if (!(error instanceof ControlError)) return error
@@ -213,6 +228,10 @@ export class RemoteSwitch {
         this.onNotice(message)
         return
       case 'portStatus':
+        if (message.reason === 'delete') this.#ports.delete(message.port.name)
+        else this.#ports.set(message.port.name, message.port)
+        this.onNotice(message)
+        return
       case 'flowRemoved':
         this.onNotice(message)
         return

@@ -87,7 +87,7 @@ class Stream {
 
   schedule(): void {
     const next = this.#waiting[0]
-    if (this.#timer !== undefined || next === undefined || this.#to.paused) return
+    if (this.#timer !== undefined || next === undefined || this.#to.paused || this.#to.isFrozen) return
     const { clock } = this.#network.options
     this.#timer = clock.scheduleAsync(Math.max(next.due, clock.now()), () => this.#arrive())
   }
@@ -95,7 +95,7 @@ class Stream {
   #arrive(): void {
     this.#timer = undefined
     const next = this.#waiting[0]
-    if (next === undefined || this.#to.paused) return
+    if (next === undefined || this.#to.paused || this.#to.isFrozen) return
     const { happenings } = this.#network.options
     if (!next.isRest) happenings.event(() => `${this.label}: ${bytesAsText(next.bytes)}`)
     // The event may have broken the connection.
@@ -129,6 +129,8 @@ class End implements Channel {
   backlog = 0
   open = true
   paused = false
+  /** Whoever is there does nothing for a while. */
+  isFrozen = false
   onData: (bytes: Uint8Array) => void = () => {}
   onDrain: () => void = () => {}
   onClose: () => void = () => {}
@@ -136,6 +138,7 @@ class End implements Channel {
   in!: Stream
   readonly #clock: Clock
   readonly #closing: () => void
+  #hasEnded = false
 
   constructor(peer: string, clock: Clock, closing: () => void) {
     this.peer = peer
@@ -166,9 +169,21 @@ class End implements Channel {
     this.#closing()
   }
 
+  freeze(): void {
+    this.isFrozen = true
+  }
+
+  goOn(): void {
+    if (!this.isFrozen) return
+    this.isFrozen = false
+    this.in.schedule()
+    if (this.#hasEnded) this.notice()
+  }
+
   /** It finds out that the other end is gone. */
   notice(): void {
-    if (!this.open) return
+    this.#hasEnded = true
+    if (!this.open || this.isFrozen) return
     this.open = false
     this.onClose()
   }
@@ -189,9 +204,9 @@ export class ControlNetwork {
     this.options = options
   }
 
-  /** A new connection of this switch: its end, then the controller's. */
-  join(name: string): [Channel, Channel] {
-    const connection = new Connection(this, name)
+  /** A new connection of this switch to a process: its end, then the controller's. */
+  join(name: string, owner: Owner): [Channel, Channel] {
+    const connection = new Connection(this, name, owner)
     this.#connections.set(name, [...(this.#connections.get(name) ?? []), connection])
     return [connection.atSwitch, connection.atController]
   }
@@ -228,15 +243,27 @@ export class ControlNetwork {
     for (const name of names) this.cut({ ...GONE, switch: name, away })
   }
 
-  /** Whether the switch has a connection, as far as it knows. */
-  has(name: string): boolean {
-    return (this.#connections.get(name) ?? []).length > 0
+  /** Whether the switch has a connection to this process, or to one that is gone, as far as it knows. */
+  has(name: string, owner: Owner): boolean {
+    return (this.#connections.get(name) ?? []).some((one) => one.owner === owner || !one.owner.alive)
   }
 
-  /** The controller's process is gone, and all its connections with it. Switches find out once what is on its way has come. */
-  controllerGone(share: number): void {
-    for (const connections of this.#connections.values())
-      for (const connection of connections) connection.controllerGone(share)
+  /** A controller's process is gone, and all its connections with it. Switches find out once what is on its way has come. */
+  controllerGone(owner: Owner, share: number): void {
+    for (const connection of this.#connectionsOf(owner)) connection.controllerGone(share)
+  }
+
+  /** The process does nothing for a while: neither does it hear anything. */
+  freeze(owner: Owner): void {
+    for (const { atController } of this.#connectionsOf(owner)) atController.freeze()
+  }
+
+  goOn(owner: Owner): void {
+    for (const { atController } of this.#connectionsOf(owner)) atController.goOn()
+  }
+
+  #connectionsOf(owner: Owner): Connection[] {
+    return [...this.#connections.values()].flat().filter((one) => one.owner === owner)
   }
 
   latencyOf(name: string, direction: Direction): Nanoseconds {
@@ -262,7 +289,13 @@ const GONE: Of<'cut'> = {
   away: REDIAL,
 }
 
+/** A controller's process. */
+interface Owner {
+  readonly alive: boolean
+}
+
 class Connection {
+  readonly owner: Owner
   readonly atSwitch: End
   readonly atController: End
   readonly #network: ControlNetwork
@@ -273,8 +306,9 @@ class Connection {
   #away: Nanoseconds = REDIAL
   #hasEnded = false
 
-  constructor(network: ControlNetwork, name: string) {
+  constructor(network: ControlNetwork, name: string, owner: Owner) {
     this.#network = network
+    this.owner = owner
     this.#name = name
     this.atSwitch = new End('controller', network.options.clock, () => this.#closedBySwitch())
     this.atController = new End(name, network.options.clock, () => this.#closedByController())

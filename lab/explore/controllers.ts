@@ -20,11 +20,35 @@ export class ControllerProcess {
   /** Resolves once it has been killed. */
   readonly gone: Promise<undefined>
   #tellGone!: (nothing: undefined) => void
+  /** What it will do once it goes on; undefined while it is not frozen. */
+  #waiting: (() => void)[] | undefined
 
   constructor() {
     this.gone = new Promise((resolve) => {
       this.#tellGone = resolve
     })
+  }
+
+  get isFrozen(): boolean {
+    return this.#waiting !== undefined
+  }
+
+  /** It does nothing until it is let go on. */
+  freeze(): void {
+    this.#waiting ??= []
+  }
+
+  goOn(): void {
+    const waiting = this.#waiting ?? []
+    this.#waiting = undefined
+    for (const work of waiting) this.whenAwake(work)
+  }
+
+  /** Does it now, once it goes on, or never. */
+  whenAwake(work: () => void): void {
+    if (!this.alive) return
+    if (this.#waiting === undefined) work()
+    else this.#waiting.push(work)
   }
 
   kill(): void {
@@ -74,6 +98,7 @@ export class Controllers {
       ...(options.hypervisor && { hypervisor: this.#hypervisorOf(process, options.hypervisor) }),
     })
     process.hasStarted = true
+    process.controller.onSuperseded = () => this.#superseded(process)
     return process.controller
   }
 
@@ -99,13 +124,19 @@ export class Controllers {
     return new Promise((resolve) => this.#awaiting.push(resolve))
   }
 
+  /** It says so, and ends. */
+  #superseded(process: ControllerProcess): void {
+    this.#options.happenings.tell('a controller that another has taken over from ends')
+    process.kill()
+  }
+
   #clockOf(process: ControllerProcess): Clock {
     const { clock, happenings } = this.#options
-    const doIf = (task: () => void) => () => {
-      if (!process.alive) return
-      happenings.event(() => 'a timer of the controller')
-      if (process.alive) task()
-    }
+    const doIf = (task: () => void) => () =>
+      process.whenAwake(() => {
+        happenings.event(() => 'a timer of the controller')
+        process.whenAwake(task)
+      })
     const later = (at: Nanoseconds): Nanoseconds => (this.lateness > 0 ? Math.max(at, clock.now()) + this.lateness : at)
     return {
       now: () => clock.now(),
@@ -118,7 +149,7 @@ export class Controllers {
     const act = async (what: string, work: () => Promise<void>): Promise<void> => {
       this.#options.happenings.event(() => what)
       if (process.alive) await work()
-      if (!process.alive) await new Promise(() => {})
+      await new Promise<void>((resolve) => process.whenAwake(resolve))
     }
     return {
       pause: (vm, move) => act(`guest ${vm} pauses`, () => hypervisor.pause(vm, move)),

@@ -12,6 +12,8 @@ const WRITE_TIME = 30 * MICROSECOND
 /** Whose process it is. */
 interface Owner {
   readonly alive: boolean
+  /** Does it now, later, or never. */
+  whenAwake(work: () => void): void
 }
 
 export class Disk {
@@ -51,14 +53,15 @@ export class Disk {
   async #write(batch: Batch, owner: Owner): Promise<void> {
     this.#happenings.event(() => `write: ${batchAsText(batch)}`)
     if (!owner.alive) return new Promise(() => {})
-    if (this.#owner !== owner) throw new StateError('the file belongs to another process')
+    if (this.#owner !== owner) throw stolen()
     if (this.isFull) throw new StateError('no space is left')
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       this.#clock.scheduleAsync(this.#clock.now() + WRITE_TIME, () => {
         if (!owner.alive) return
+        if (this.#owner !== owner) return owner.whenAwake(() => reject(stolen()))
         this.#keep(batch)
         this.#happenings.event(() => 'written')
-        if (owner.alive) resolve()
+        owner.whenAwake(resolve)
       })
     })
   }
@@ -81,6 +84,8 @@ export class Disk {
     return newest.filter(({ at, number }) => at >= since && number < before).slice(0, limit)
   }
 }
+
+const stolen = () => new StateError('the file belongs to another process')
 
 function batchAsText({ changes, entries, results }: Batch): string {
   const parts = [

@@ -60,6 +60,7 @@ const FAILURES: readonly Draw[] = [
     away: away(random),
   }),
   (random, _profile, at) => ({ kind: 'kill', at: at(), share: share(random), away: away(random) }),
+  (random, _profile, at) => ({ kind: 'takeover', at: at(), frozen: pick(random, [0, away(random)]) }),
   (random, { scenario }, at) => ({ kind: 'restart', at: at(), host: anyHost(random, scenario), away: away(random) }),
   (random, { scenario }, at) => ({ kind: 'power', at: at(), host: anyHost(random, scenario), away: away(random) }),
   (random, { scenario: { topology } }, at) =>

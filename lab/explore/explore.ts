@@ -11,7 +11,7 @@ import type { Breakage, Invariant } from './invariants.ts'
 import { runSchedule, type Interposed, type Outcome } from './run.ts'
 import type { PerturbationKind, Schedule } from './schedule.ts'
 import { shrink } from './shrink.ts'
-import type { Subject } from './subject.ts'
+import { switchesOf, type Subject } from './subject.ts'
 
 /** Schedules that break something and are made shorter; the others are counted. */
 const SHRUNK = 20
@@ -72,9 +72,7 @@ export async function profileOf(
 ): Promise<{ profile: Profile; outcome: Outcome }> {
   const { scenario } = subject
   const outcome = await runSchedule(subject, { ...NOTHING, seed: scenario.seed }, options)
-  const switches = scenario.topology.hosts.flatMap(({ name, bridges }) =>
-    bridges.map((bridge) => `${name}/${bridge.name}`),
-  )
+  const switches = switchesOf(scenario.topology)
   return { profile: { scenario, switches, events: outcome.events, duration: outcome.duration }, outcome }
 }
 

@@ -52,7 +52,7 @@ export class Injector {
   /** The switch dials, if it is not connected, and there is somebody to dial. */
   redial(name: string): void {
     const { controllers, network, lab } = this.#on
-    if (!controllers.isUp || network.has(name)) return
+    if (!controllers.isUp || network.has(name, controllers.current)) return
     lab.hangUp(name)
     lab.dial(name)
   }
@@ -107,6 +107,8 @@ export class Injector {
         return undefined
       case 'kill':
         return this.#kill(one)
+      case 'takeover':
+        return this.#takeOver(one)
       case 'restart':
         return this.#restartHost(one)
       case 'power':
@@ -141,7 +143,7 @@ export class Injector {
     const { controllers, network } = this.#on
     if (!controllers.current.alive) return
     controllers.current.kill()
-    network.controllerGone(share)
+    network.controllerGone(controllers.current, share)
     const hosts = this.#on.lab.controller.topology.hosts.map(({ name }) => name)
     const deaf = hosts.map((host) => this.#deaf(host))
     await this.#after(away, () => {})
@@ -149,7 +151,29 @@ export class Injector {
     await Promise.all(deaf)
   }
 
-  async #startController(): Promise<void> {
+  async #takeOver({ frozen }: Extract<Perturbation, { kind: 'takeover' }>): Promise<void> {
+    const { controllers, network, lab } = this.#on
+    if (!controllers.isUp) return
+    const before = controllers.current
+    before.freeze()
+    network.freeze(before)
+    const deaf = lab.controller.topology.hosts.map(({ name }) => this.#deaf(name))
+    const wakes = this.#after(frozen, () => {
+      before.goOn()
+      network.goOn(before)
+    })
+    await this.#startController((name) => lab.dialBeside(name))
+    await wakes
+    await Promise.all(deaf)
+    // Where nobody has told it, somebody ends it.
+    if (before.alive) {
+      before.kill()
+      network.controllerGone(before, 1)
+    }
+  }
+
+  /** `dial` is what switches do once there is somebody to dial. */
+  async #startController(dial = (name: string) => this.redial(name)): Promise<void> {
     const { controllers, lab, happenings } = this.#on
     const process = controllers.next()
     happenings.tell('the controller starts')
@@ -158,7 +182,7 @@ export class Injector {
     if (state === undefined || !process.alive) return
     lab.restartController(state)
     controllers.started()
-    for (const name of lab.network.switches().keys()) this.redial(name)
+    for (const name of lab.network.switches().keys()) dial(name)
   }
 
   /** Whoever starts the process does so again until there is room on its disk. */
@@ -239,7 +263,7 @@ export class Injector {
     const isWhole = () =>
       controllers.isUp &&
       !lab.network.isDown(host) &&
-      names.every((name) => network.has(name)) &&
+      names.every((name) => network.has(name, controllers.current)) &&
       lab.controller.switches().every(({ name, inSync }) => !names.includes(name) || inSync)
     for (let pause = MILLISECOND; pause < PATIENCE && !isWhole(); pause = Math.ceil(1.2 * pause))
       await sleep(clock, pause)

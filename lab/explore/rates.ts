@@ -12,11 +12,11 @@ interface Limit {
   rate: number
   /** Bits. */
   burst: number
-  /** What came through: when it was sent, and how many bits it has. */
+  /** What came through: when it was said or heard, and how many bits it has. */
   passed: { at: Nanoseconds; bits: number }[]
 }
 
-/** Frames are counted as of when they were sent; on their way some take longer than others. */
+/** What a guest says is counted as of when it says so; on the way to whoever limits it, some take longer than others. */
 const SLACK = 3 * MILLISECOND
 /** The burst of a limit that names none: that of the compiler, and no less. */
 const DEFAULT_BURST_SPAN = 10 * MILLISECOND
@@ -41,13 +41,14 @@ export class Rates implements LabObserver {
     if (this.#limits.length > 0) this.#sent.set(id, { at, limit: this.#ingress.get(nic) })
   }
 
-  heard(_at: Nanoseconds, nic: string, id: number, bytes: Uint8Array): void {
+  heard(at: Nanoseconds, nic: string, id: number, bytes: Uint8Array): void {
     const sent = this.#sent.get(id)
     if (sent === undefined) return
-    const passed = { at: sent.at, bits: bytes.length * 8 }
-    this.#egress.get(nic)?.passed.push(passed)
+    const bits = bytes.length * 8
+    // It may have waited for its turn.
+    this.#egress.get(nic)?.passed.push({ at, bits })
     // Several may hear one frame.
-    sent.limit?.passed.push(passed)
+    sent.limit?.passed.push({ at: sent.at, bits })
     sent.limit = undefined
   }
 

@@ -119,7 +119,7 @@ class Run {
       observer: rates,
       makeController: (all) => controllers.make(all),
       join: (name) => {
-        const ends = network.join(name)
+        const ends = network.join(name, controllers.current)
         if (!controllers.isUp) network.refuse(name)
         return interpose(name, ends)
       },

@@ -19,6 +19,8 @@ export function perturbationAsText(one: Perturbation): string {
       return `the connection of ${one.switch} breaks: ${percent(one.down)} of what is on its way to the switch arrive, ${percent(one.up)} of what is on its way from it; the switch notices after ${formatDuration(one.noticed.switch)} and dials ${formatDuration(one.away)} later, the controller notices after ${formatDuration(one.noticed.controller)}`
     case 'kill':
       return `the controller is killed, ${percent(one.share)} of what it has on its way arrive; it starts again ${formatDuration(one.away)} later`
+    case 'takeover':
+      return `another controller takes over, and the one before goes on ${formatDuration(one.frozen)} later`
     case 'restart':
       return `the switches of ${one.host} start again with nothing`
     case 'power':

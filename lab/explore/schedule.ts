@@ -35,6 +35,11 @@ export type Perturbation =
     }
   /** The controller's process is killed; of what it has said that is still on its way the first share arrives. It starts again after `away`. */
   | { kind: 'kill'; at: Moment; share: number; away: Nanoseconds }
+  /**
+   * Another controller takes over with what is on the disk, and switches dial it too, while this one is only frozen: after so long it
+   * goes on with what it knows and was about to do, until it hears that it is no longer in charge.
+   */
+  | { kind: 'takeover'; at: Moment; frozen: Nanoseconds }
   /** The process that runs a host's switches is killed, and with it flows and ports; guests run on. */
   | { kind: 'restart'; at: Moment; host: string; away: Nanoseconds }
   /** A host has no power for a while. */

@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url'
 import { Controller, type ControllerOptions } from '../../controller/controller.ts'
 import { drawSchedule } from '../../lab/explore/draw.ts'
 import { profileOf } from '../../lab/explore/explore.ts'
-import { runSchedule, type Interposed, type Outcome } from '../../lab/explore/run.ts'
+import type { Invariant } from '../../lab/explore/invariants.ts'
+import { runSchedule, type Interposed } from '../../lab/explore/run.ts'
 import { Subject } from '../../lab/explore/subject.ts'
 import type { Hypervisor } from '../../controller/model.ts'
 import type { Envelope, MessageOf } from '../../protocols/control/messages.ts'
@@ -36,6 +37,16 @@ function hasty(): Tampering {
     },
     up: (envelope) => (answered.delete(envelope.xid) ? [] : [envelope]),
   }
+}
+
+/** Flows that are to be other than they are go before they come again, and not in one bundle. */
+const removesFirst: Change = ({ xid, message }) => {
+  const inner = message.type === 'bundleAdd' ? message.message : undefined
+  if (inner?.type !== 'flowMod' || inner.command !== 'add') return [{ xid, message }]
+  return [
+    { xid: 0, message: { ...inner, command: 'delete-strict' } },
+    { xid, message },
+  ]
 }
 
 /** Opens a vNIC's port as soon as it is to be there. */
@@ -78,42 +89,61 @@ function forgetful(options: ControllerOptions): Controller {
 
 export interface Fault {
   what: string
+  /** What it breaks; other things, too, under some schedules. */
+  breaks: Invariant
   planted: Interposed
   scenario?: () => Scenario | Promise<Scenario>
 }
 
 /** Schedules show them that need to go one certain way. */
 export const SUBTLE_FAULTS: Fault[] = [
-  { what: 'no barrier is waited for', planted: { interpose: tampering(hasty) } },
+  { what: 'no barrier is waited for', breaks: 'no-loss', planted: { interpose: tampering(hasty) } },
   {
     what: 'the source is let go of while frames are on their way to it',
+    breaks: 'no-duplicate',
     planted: { makeController: (options) => new Controller({ ...options, drain: () => 0 }) },
   },
-  { what: 'a port is open before its policy is there', planted: down(opensEarly) },
+  { what: 'a port is open before its policy is there', breaks: 'whole-policy', planted: down(opensEarly) },
   {
     what: 'what a switch has is not read back',
+    breaks: 'in-sync',
     planted: {
       interpose: tampering(() => ({ up: replacing('flowStatisticsReply', (one) => [{ ...one, flows: [] }]) })),
     },
   },
-  { what: 'the disk says too early that it has written', planted: { interposeStore: liesAboutDurability } },
-  { what: 'the guest is not started again where a move was aborted', planted: { makeController: forgetful } },
+  { what: 'flows are removed before they are added', breaks: 'no-loss', planted: down(removesFirst) },
+  {
+    what: 'the disk says too early that it has written',
+    breaks: 'ended',
+    planted: { interposeStore: liesAboutDurability },
+  },
+  {
+    what: 'the guest is not started again where a move was aborted',
+    breaks: 'in-sync',
+    planted: { makeController: forgetful },
+  },
 ]
 
 const WEB_TIER = fileURLToPath(new URL('../../topologies/examples/stateful-web-tier.json', import.meta.url))
 
 /** Any run shows them. */
 export const OBVIOUS_FAULTS: Fault[] = [
-  { what: 'held frames are delivered twice', planted: down(replacing('deliverFrames', deliveredTwice)) },
-  { what: 'held frames are not delivered', planted: down(replacing('deliverFrames', () => [])) },
-  { what: 'the fabric is not told of a move', planted: down(replacing('packetOut', () => [])) },
+  {
+    what: 'held frames are delivered twice',
+    breaks: 'no-duplicate',
+    planted: down(replacing('deliverFrames', deliveredTwice)),
+  },
+  { what: 'held frames are not delivered', breaks: 'no-loss', planted: down(replacing('deliverFrames', () => [])) },
+  { what: 'the fabric is not told of a move', breaks: 'no-duplicate', planted: down(replacing('packetOut', () => [])) },
   {
     what: 'limits do not keep their level',
+    breaks: 'within-limits',
     planted: down(replacing('installVnicState', () => [])),
     scenario: throttled,
   },
   {
     what: 'connections are forgotten',
+    breaks: 'no-loss',
     planted: down(
       replacing('installVnicState', ({ connections: _forgotten, ...state }) => [{ ...state, connections: [] }]),
     ),
@@ -121,19 +151,21 @@ export const OBVIOUS_FAULTS: Fault[] = [
   },
 ]
 
-/** What comes of the first schedule that breaks something with the fault planted, and nothing without. */
-export async function firstThatShows(
-  scenario: Scenario,
-  planted: Interposed,
-  seeds: number,
-): Promise<Outcome | undefined> {
-  const subject = await Subject.read(scenario)
+/**
+ * Whether the fault breaks what it is to break within so many schedules, and only the fault: without it nothing breaks under the same one.
+ * @throws Error where the scenario breaks something without fault and schedule
+ */
+export async function isShown({ planted, breaks, scenario = movingListener }: Fault, seeds: number): Promise<boolean> {
+  const subject = await Subject.read(await scenario())
+  const sound = await profileOf(subject)
+  if (sound.outcome.broken !== undefined) throw new Error(`without the fault: ${sound.outcome.broken.why}`)
   const { profile, outcome } = await profileOf(subject, planted)
-  if (outcome.broken !== undefined) return outcome
+  if (outcome.broken?.invariant === breaks) return true
   for (let seed = 1; seed <= seeds; seed++) {
     const schedule = drawSchedule(seed, profile)
     const found = await runSchedule(subject, schedule, planted)
-    if (found.broken !== undefined && (await runSchedule(subject, schedule)).broken === undefined) return found
+    if (found.broken?.invariant !== breaks) continue
+    if ((await runSchedule(subject, schedule)).broken === undefined) return true
   }
-  return undefined
+  return false
 }

@@ -11,7 +11,7 @@ import { Subject } from '../../../lab/explore/subject.ts'
 import { readTrace } from '../../../lab/explore/trace-file.ts'
 import { topologyToJson } from '../../../topologies/write.ts'
 import { movingListener } from '../../support/explored-scenarios.ts'
-import { firstThatShows, OBVIOUS_FAULTS } from '../../support/planted-faults.ts'
+import { isShown, OBVIOUS_FAULTS } from '../../support/planted-faults.ts'
 import { runHere } from '../../support/run-cli.ts'
 
 const SEEDS = [1, 2, 3, 4, 5, 6]
@@ -37,8 +37,8 @@ test('a seed always gives the same run', async () => {
   expect(digests.size).toBeGreaterThan(SEEDS.length / 2)
 })
 
-test.each(OBVIOUS_FAULTS)('$what: it is found', async ({ planted, scenario = movingListener }) => {
-  expect((await firstThatShows(await scenario(), planted, 1))?.broken).toBeDefined()
+test.each(OBVIOUS_FAULTS)('$what: it is found, by $breaks', async (fault) => {
+  expect(await isShown(fault, 1)).toBe(true)
 })
 
 test('the destination may be cut off at any moment of a move: what it was told is done, what it says is lost', async () => {
@@ -51,6 +51,17 @@ test('the destination may be cut off at any moment of a move: what it was told i
     const cut: Perturbation = { kind: 'cut', at, switch: 'h3/br-int', down: 1, up: 0, noticed, away: 18_000_000 }
     const { broken, begun } = await runSchedule(subject, { seed: 3, perturbations: [cut] })
     expect({ event, broken, begun }).toEqual({ event, broken: undefined, begun: [cut] })
+  }
+})
+
+test('another controller may take over at any moment of a move, and the one before go on for a while', async () => {
+  const subject = await Subject.read(movingListener())
+  const { profile } = await profileOf(subject)
+  const { start, all } = profile.events
+  for (let event = start; event < all; event += 4) {
+    const takeover: Perturbation = { kind: 'takeover', at: { event }, frozen: event % 8 === 0 ? 0 : 300_000 }
+    const { broken, begun } = await runSchedule(subject, { seed: 3, perturbations: [takeover] })
+    expect({ event, broken, begun }).toEqual({ event, broken: undefined, begun: [takeover] })
   }
 })
 
@@ -75,17 +86,34 @@ describe('a schedule that breaks something', () => {
   )
 
   test('can be written down, and read again', async () => {
-    const { profile } = await profileOf(await Subject.read(movingListener()))
+    const scenario = movingListener()
+    const { profile } = await profileOf(await Subject.read(scenario))
     const kinds = new Set<string>()
     for (let seed = 0; seed < 100; seed++) {
       const schedule = drawSchedule(seed, profile)
-      expect(readTrace(JSON.stringify({ schedule }), 'a.json')).toEqual(schedule)
+      expect(readTrace(JSON.stringify({ schedule }), 'a.json', scenario)).toEqual(schedule)
       for (const { kind } of schedule.perturbations) kinds.add(kind)
     }
-    expect(kinds.size).toBe(12)
+    expect(kinds.size).toBe(13)
   })
 
+  const holding = (perturbation: object) => JSON.stringify({ schedule: { seed: 1, perturbations: [perturbation] } })
+  const at = { event: 3 }
+
   test.each([
+    [holding({ kind: 'constructor' }), '/0/kind: expected one of'],
+    [
+      holding({ kind: 'restart', at, host: 'h9', away: 1 }),
+      '/0/host: expected a host of moving-listener: h1, h2, h3, not "h9"',
+    ],
+    [
+      holding({ kind: 'split', at, switch: 'h1/br-ex', direction: 'up', share: 0, later: 1 }),
+      '/0/switch: expected a switch of',
+    ],
+    [holding({ kind: 'link', at, endpoints: ['h1', 'h2'], away: 1 }), '/0/endpoints: expected the ends of a link of'],
+    [holding({ kind: 'shift', step: 3, by: 1 }), '/0/step: expected a step of moving-listener, which has 3'],
+    [holding({ kind: 'shift', step: 0.5, by: 1 }), '/0/step: expected a whole number'],
+    [holding({ kind: 'abort', at: { event: 1.5 } }), '/0/at: expected'],
     ['{', 'a.json: '],
     ['{}', 'a.json /schedule: expected a schedule'],
     [
@@ -97,7 +125,7 @@ describe('a schedule that breaks something', () => {
       'a.json /schedule/perturbations/0/share: expected a share from 0 to 1',
     ],
   ])('is refused with the place where it is none: %s', (text, message) => {
-    expect(() => readTrace(text, 'a.json')).toThrow(message)
+    expect(() => readTrace(text, 'a.json', movingListener())).toThrow(message)
   })
 })
 
