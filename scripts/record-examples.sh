@@ -3,7 +3,7 @@
 # network in a namespace of its own. Run by a maintainer, as root, on Debian:
 #
 #   apt-get install -y --no-install-recommends iproute2 ethtool tcpdump iputils-ping ndisc6 iperf3 curl python3 dnsmasq-base isc-dhcp-client
-#   scripts/record-examples.sh [two-tenants|overlay|trunks|migration-under-load|stateful-web-tier]…
+#   scripts/record-examples.sh [two-tenants|overlay|trunks|migration-under-load|stateful-web-tier|multicast]…
 #
 # Each interface is captured in the direction out only, so a capture holds every frame once, where its stack sent it.
 # Names, MAC and IP addresses are those of the topologies in topologies/examples/networks.
@@ -139,6 +139,35 @@ events = socket(AF_INET, SOCK_DGRAM)
 events.sendto(b"subscribe", (argv[1], 5004))
 while True:
     events.recv(100)
+SCRIPT
+}
+
+watch() {  # watch VM GROUP GROUP6 SECONDS : listens to both for so long
+  in_vm "$1" python3 - "$2" "$3" "$4" <<'SCRIPT'
+from socket import AF_INET, AF_INET6, IPPROTO_IP, IPPROTO_IPV6, IP_ADD_MEMBERSHIP, IPV6_JOIN_GROUP, SOCK_DGRAM
+from socket import if_nametoindex, inet_aton, inet_pton, socket
+from struct import pack
+from sys import argv
+from time import sleep
+one, six = socket(AF_INET, SOCK_DGRAM), socket(AF_INET6, SOCK_DGRAM)
+eth0 = if_nametoindex("eth0")
+one.setsockopt(IPPROTO_IP, IP_ADD_MEMBERSHIP, inet_aton(argv[1]) + pack("=4si", bytes(4), eth0))
+six.setsockopt(IPPROTO_IPV6, IPV6_JOIN_GROUP, inet_pton(AF_INET6, argv[2]) + pack("=I", eth0))
+sleep(float(argv[3]))
+SCRIPT
+}
+
+stream() {  # stream VM GROUP GROUP6 COUNT : to both, each 20 ms
+  in_vm "$1" python3 - "$2" "$3" "$4" <<'SCRIPT'
+from os import urandom
+from socket import AF_INET, AF_INET6, SOCK_DGRAM, if_nametoindex, socket
+from sys import argv
+from time import sleep
+one, six = socket(AF_INET, SOCK_DGRAM), socket(AF_INET6, SOCK_DGRAM)
+for _ in range(int(argv[3])):
+    one.sendto(urandom(100), (argv[1], 5004))
+    six.sendto(urandom(100), (argv[2], 5004, 0, if_nametoindex("eth0")))
+    sleep(0.02)
 SCRIPT
 }
 
@@ -305,8 +334,28 @@ stateful_web_tier() {  # web1 serves pages and feeds db1; stranger1 gets through
   finish stateful-web-tier
 }
 
+multicast() {  # camera1 streams to two groups; viewer1 and viewer2 watch, in the newest and in an older way, and viewer1 leaves before the end
+  local talks=()
+  begin stage
+  for name in camera1 viewer1 viewer2 guest1; do vm $name; done
+  vnic camera1 eth0 stage 02:00:00:07:00:01 10.6.0.11/24 fd00:6::11/64
+  vnic viewer1 eth0 stage 02:00:00:07:00:02 10.6.0.12/24 fd00:6::12/64
+  vnic viewer2 eth0 stage 02:00:00:07:00:03 10.6.0.13/24 fd00:6::13/64
+  vnic guest1 eth0 stage 02:00:00:07:00:04 10.6.0.14/24 fd00:6::14/64
+  in_vm viewer2 sysctl -qw net.ipv4.conf.eth0.force_igmp_version=2 net.ipv6.conf.eth0.force_mld_version=1
+  ip -n sbx-camera1 route add 224.0.0.0/4 dev eth0
+  settle
+  watch viewer1 239.6.0.7 ff3e::6:7 5 & talks+=($!)
+  watch viewer2 239.6.0.7 ff3e::6:7 7 & talks+=($!)
+  sleep 2
+  pings guest1 -c 60 -i 0.05 10.6.0.13 & talks+=($!)
+  stream camera1 239.6.0.7 ff3e::6:7 200
+  wait "${talks[@]}"
+  finish multicast
+}
+
 mkdir -p "$captures"
-[ $# -gt 0 ] || set -- two-tenants overlay trunks migration-under-load stateful-web-tier
+[ $# -gt 0 ] || set -- two-tenants overlay trunks migration-under-load stateful-web-tier multicast
 for example in "$@"; do
   case $example in
     two-tenants) two_tenants ;;
@@ -314,8 +363,9 @@ for example in "$@"; do
     trunks) trunks ;;
     migration-under-load) migration_under_load ;;
     stateful-web-tier) stateful_web_tier ;;
+    multicast) multicast ;;
     *)
-      echo "no example is called $example: two-tenants, overlay, trunks, migration-under-load or stateful-web-tier" >&2
+      echo "no example is called $example: two-tenants, overlay, trunks, migration-under-load, stateful-web-tier or multicast" >&2
       exit 2
       ;;
   esac

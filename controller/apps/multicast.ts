@@ -49,14 +49,15 @@ const GROUPS6: FieldMatch[] = [
 ]
 
 const IGMP = [IPV4, is('nw_proto', IpProtocol.Igmp)]
-const ALL_SYSTEMS = is('nw_dst', 0xe0000001)
+/** Queries go to 224.0.0.1, and what is of unknown types, to be flooded (RFC 4541 §2.1.1), to others of these. */
+const THIS_LINK: FieldMatch = { field: 'nw_dst', value: 0xe0000000n, mask: 0xffffff00n }
 /** Where leaves and reports of version 3 go. */
 const ROUTERS4 = [is('nw_dst', 0xe0000002), is('nw_dst', 0xe0000016)]
 const REPORTS6 = [Icmpv6Type.ListenerReport, Icmpv6Type.ListenerDone, Icmpv6Type.ListenerReportV2]
 
 /** For which nobody reports: 224.0.0.0/24 (RFC 4541 §2.1.2), all nodes, and the scopes below the link (RFC 3810 §6). */
 const ALWAYS_FLOODED: FieldMatch[][] = [
-  [IPV4, { field: 'nw_dst', value: 0xe0000000n, mask: 0xffffff00n }],
+  [IPV4, THIS_LINK],
   [IPV6, is('ipv6_dst', (0xff02n << 112n) | 1n)],
   ...[0xff00n, 0xff01n].map((scope): FieldMatch[] => [
     IPV6,
@@ -64,7 +65,7 @@ const ALWAYS_FLOODED: FieldMatch[][] = [
   ]),
 ]
 
-const PRIORITY = { query: 520, reportToAll: 515, querier: 510, report: 500, flooded: 400, group: 300, other: 100 }
+const PRIORITY = { reportToAll: 520, query: 510, querier: 510, report: 500, flooded: 400, group: 300, other: 100 }
 /** What came from outside stays inside. */
 const FROM_OUTSIDE = 10
 
@@ -105,9 +106,9 @@ function talk(at: SwitchView, network: NetworkView): FlowSpec[] {
   const toRouters = (priority: number, match: FieldMatch[]) =>
     copies(at, network, { priority, match }, [network.routers], [TELL])
   return [
-    toAll(PRIORITY.query, [...IGMP, ALL_SYSTEMS]),
-    toAll(PRIORITY.query, icmpv6(Icmpv6Type.ListenerQuery)),
     ...ROUTERS4.flatMap((destination) => toRouters(PRIORITY.reportToAll, [...IGMP, destination])),
+    toAll(PRIORITY.query, [...IGMP, THIS_LINK]),
+    toAll(PRIORITY.query, icmpv6(Icmpv6Type.ListenerQuery)),
     ...queriers.map((source) => toAll(PRIORITY.querier, [...IGMP, is('nw_src', parseIpv4(source))])),
     ...toRouters(PRIORITY.report, IGMP),
     ...REPORTS6.flatMap((type) => toRouters(PRIORITY.report, icmpv6(type))),
@@ -203,7 +204,7 @@ const toPortsHere = (at: SwitchView, wanted: readonly Copy[]): Action[] =>
 const TOLD = { rate: 1_000_000n, burst: 250_000n } as const
 const WHOLE = 0xffff
 
-const reportMeter = (port: number): number => 2 * port + 1
+export const reportMeter = (port: number): number => 2 * port + 1
 
 /** Where reports and queries enter: at vNICs, and at the uplink. */
 const told = (at: SwitchView, network: NetworkView): FlowSpec[] =>

@@ -2,6 +2,7 @@
 
 import type { Action, FlowSpec } from '../../protocols/control/messages.ts'
 import type { FieldMatch } from '../../protocols/match.ts'
+import { reportMeter } from '../apps/multicast.ts'
 import { ingressMeter } from '../apps/qos.ts'
 import { vnicQueue } from '../apps/uplink.ts'
 import { limitText } from '../reconcile/switch-state.ts'
@@ -59,6 +60,7 @@ const beyondPort = ({ value }: { value: bigint }): string => `port ${value >> AT
 function placelessAction(action: Action, port: number): unknown {
   if (action.type === 'output' && action.port === port) return { type: 'output', port: 'port' }
   if (action.type === 'set_queue' && action.queue === vnicQueue(port)) return { type: 'set_queue', queue: 'port' }
+  if (action.type === 'controller' && action.meter === reportMeter(port)) return { ...action, meter: 'port' }
   if (action.type === 'set_field' && action.field === Register.From) return { ...action, value: beyondPort(action) }
   if (action.type === 'set_field' && action.field === Register.Zone) return { ...action, value: 'zone' }
   return action

@@ -13,6 +13,7 @@ import { NewestFrames } from './newest-frames.ts'
 import { OpenRecords, type Origin, type Record } from './open-records.ts'
 import { SightBook, type Seen } from './sight-book.ts'
 import type { Sight } from './sight.ts'
+import { MulticastGate } from './multicast/gate.ts'
 import { Pairs, type PairTally } from './pairs.ts'
 import { SteadyFrames, type Block } from './steady-frames.ts'
 import { SteadyKind, type SteadyKinds } from './steady-kinds.ts'
@@ -51,6 +52,7 @@ export class Judge {
   readonly crossings = new Map<string, LeakWitness>()
   #law: Law
   readonly #checkpoints: Checkpoints
+  readonly #multicast: MulticastGate
   readonly #surroundings: Surroundings
   /** Kept where somebody wants frames of steady kinds to go in company. */
   steadyKinds: SteadyKinds | undefined
@@ -63,6 +65,7 @@ export class Judge {
   constructor(topology: Topology, surroundings: Surroundings) {
     this.#law = new Law(topology)
     this.#checkpoints = new Checkpoints(topology)
+    this.#multicast = new MulticastGate(topology)
     this.#surroundings = surroundings
   }
 
@@ -74,12 +77,14 @@ export class Judge {
     this.#writeDownAll()
     this.#law = new Law(topology)
     this.#checkpoints.amend(topology)
+    this.#multicast.amend(topology)
     this.#surroundings.amend(topology)
   }
 
   /** Whoever enforces it knows of the law of the last `amend`. */
   amended(): void {
     this.#checkpoints.amended()
+    this.#multicast.amended()
   }
 
   /** The scenario breaks a link or a host: those whom no path leads to any more need not hear what is on its way. */
@@ -182,7 +187,8 @@ export class Judge {
     seen: Seen | undefined,
   ): Record {
     const general = seen === undefined ? MALFORMED : this.#rulingOn(nic, seen)
-    const ruling = this.#withGroups(nic, general, at, bytes, start, end, seen)
+    const snooped = this.#multicast.ruling(general, at, seen?.sight, bytes, start, end)
+    const ruling = this.#withGroups(nic, snooped, at, bytes, start, end, seen)
     const record = this.#open.open(id, ruling)
     // What groups say to one frame may not hold for the next.
     record.isStirred = ruling !== general
@@ -195,6 +201,7 @@ export class Judge {
     record.flow = seen === undefined ? 0 : this.#law.flowOf(seen.sight)
     record.seen = seen
     record.keepBytes(bytes, start, end)
+    this.#multicast.sent(record, this.#open)
     this.#count(made).injected++
     this.#noteCutOff(record)
     this.#settleOlderThan(at - SETTLED_AFTER)
@@ -208,7 +215,7 @@ export class Judge {
       record.answered = record.isStirred = true
       return 'answered'
     }
-    const isEntitled = record === undefined || this.#entitled(record, nic, seen)
+    const isEntitled = record === undefined || this.#entitled(record, nic, at, seen)
     const why = this.#heardAtGroups(nic, at, bytes, start, end, seen)
     if (record === undefined) {
       if (id !== 0) this.frames.duplicated++
@@ -253,6 +260,7 @@ export class Judge {
     const record = this.#find(id)
     if (record === undefined) return
     const byGroups = this.#droppedAtGroups(record, reason, place, at ?? record.at)
+    this.#multicast.dropped(record, reason, place)
     record.drops.push({ reason, place, excuses: this.#excusedBy(record, reason, place, byGroups) })
   }
 
@@ -367,9 +375,11 @@ export class Judge {
     return this.#checkpoints.dropped(from, hearers, ruling, at, reason, frame)
   }
 
-  #entitled({ ruling, nic: sender }: Record, nic: string, seen: Sight | undefined): boolean {
+  #entitled(record: Record, nic: string, at: Nanoseconds, seen: Sight | undefined): boolean {
+    const { ruling, nic: sender } = record
     if (seen === undefined || nic === sender) return false
-    if (ruling.may !== 'network' && !ruling.may.includes(nic)) return false
+    const may = ruling.may === 'network' || ruling.may.includes(nic)
+    if (!may && !this.#multicast.reachesNow(record, nic, at)) return false
     return ruling.network !== undefined && this.#law.networkAt(nic, seen) === ruling.network
   }
 

@@ -34,6 +34,8 @@ export interface Ruling {
   dscp?: number
   /** Who would have to hear it, were it not for security groups; `must` where absent. */
   addressed?: readonly string[]
+  /** For a multicast group where the network snoops: who is to hear it follows from who listens at the time. */
+  isForGroup?: true
   /** Why nobody may, for people, where the sender's security groups say so. */
   refusal?: string
 }

@@ -48,7 +48,7 @@ export const isRarp = (etherType: number) => etherType === RARP
 export const ipv4At = (view: DataView, at: number) =>
   `${view.getUint8(at)}.${view.getUint8(at + 1)}.${view.getUint8(at + 2)}.${view.getUint8(at + 3)}`
 
-const ipv6At = (view: DataView, at: number) =>
+export const ipv6At = (view: DataView, at: number) =>
   [0, 4, 8, 12]
     .map((word) =>
       view
