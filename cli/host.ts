@@ -9,6 +9,7 @@ import { wallStopwatch } from '../runtime/stopwatch.ts'
 import { WallClock } from '../runtime/wall-clock.ts'
 import { parseWire } from '../runtime/wires/parse.ts'
 import type { WireSpec } from '../runtime/wires/wire.ts'
+import { drainCommand, undrainCommand } from './drain.ts'
 import { certificatesOf } from './certificates.ts'
 import { endpoint, repeatable, wordsOf } from './endpoint-option.ts'
 import type { LogFlags } from './log.ts'
@@ -19,7 +20,7 @@ import type { TlsFlags } from './tls-options.ts'
 import { withTlsOptions } from './tls-options.ts'
 
 interface Flags extends TlsFlags, LogFlags {
-  controller: Endpoint[]
+  controller?: Endpoint[]
   vxlanAddress?: string
   vxlanPort: number
   uplink?: WireSpec
@@ -29,14 +30,14 @@ interface Flags extends TlsFlags, LogFlags {
 
 export function hostCommand(): Command {
   const command = new Command('host')
-    .summary('one host of a topology, with real frames in and out')
+    .summary('one host of a topology, with real frames in and out; drain a host')
+    // Flags after the verb of a verb are its own.
+    .enablePositionalOptions()
     .description(
       'Runs the switches of one host until Ctrl-C, as its controller says. While no controller is there, they go on as they were told.',
     )
     .argument('<name>', 'the host, as the topology of the controller calls it')
-    .addOption(
-      repeatable('--controller <target>', `a controller: ${DIAL_SYNTAX}`, endpoint(false)).makeOptionMandatory(),
-    )
+    .addOption(repeatable('--controller <target>', `a controller: ${DIAL_SYNTAX}; at least one`, endpoint(false)))
     .option('--vxlan-address <ipv4>', "where tunnelled frames come in (default: the host's tunnel endpoint, its vtep)")
     .addOption(
       new Option('--vxlan-port <port>', 'UDP port of all hosts for VXLAN')
@@ -53,6 +54,7 @@ export function hostCommand(): Command {
         .default(1500)
         .argParser((text) => whole(text, 576, 65535)),
     )
+  command.addCommand(drainCommand()).addCommand(undrainCommand())
   return withLogOptions(withTlsOptions(command, 'ssl'))
     .option('--json', 'say as JSON when the host runs what a controller told it')
     .option('--quiet', 'print nothing')
@@ -83,19 +85,20 @@ async function run(name: string, flags: Flags): Promise<void> {
 
 function optionsOf(
   name: string,
-  { tls, ...flags }: Flags & { tls: TlsSource | undefined },
+  { tls, controller: controllers = [], ...flags }: Flags & { tls: TlsSource | undefined },
   clock: WallClock,
   log: Log,
 ): LiveHostOptions {
-  if (tls === undefined && flags.controller.some(({ kind }) => kind === 'ssl'))
+  if (controllers.length === 0) throw new Error(`--controller says where a controller is: ${DIAL_SYNTAX}`)
+  if (tls === undefined && controllers.some(({ kind }) => kind === 'ssl'))
     throw new Error('ssl: needs --private-key, --certificate and --ca-cert')
   const say = (line: string) => log.info({ host: name }, line)
-  say(`${name} dials ${flags.controller.map(formatEndpoint).join(', ')}; Ctrl-C stops`)
+  say(`${name} dials ${controllers.map(formatEndpoint).join(', ')}; Ctrl-C stops`)
   let announced = false
   return {
     name,
     clock,
-    controllers: flags.controller,
+    controllers,
     dial,
     vxlan: {
       port: flags.vxlanPort,

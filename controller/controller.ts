@@ -20,15 +20,16 @@ import type {
   UserFlow,
   VmStatus,
 } from './model.ts'
-import { Conflict, NotFound, SwitchRefused } from './model.ts'
+import { NotFound, SwitchRefused } from './model.ts'
 import { FlowWrites } from './flow-writes.ts'
 import { Hosts, type HostProcess } from './hosts/hosts.ts'
 import type { Wire, Wires } from './hosts/wires.ts'
-import { wireAt, withoutWire, withWire } from './hosts/wires.ts'
+import { checkJoined, wireAt, withoutWire, withWire } from './hosts/wires.ts'
 import { GuestPlaces } from './hypervisor/guest-places.ts'
 import type { HypervisorOptions } from './hypervisor/hypervisor.ts'
 import { hypervisorOf } from './hypervisor/hypervisor.ts'
 import type { LearnedAddresses } from './network/learned.ts'
+import { Relocations } from './placement/relocations.ts'
 import type { Intent, View } from './network/view.ts'
 import { assignmentsOf } from './network/view.ts'
 import { Fleet } from './reconcile/fleet.ts'
@@ -87,6 +88,8 @@ export class Controller {
   readonly snooper: Snooper
   /** Which QEMU has which VM. */
   readonly guestPlaces: GuestPlaces
+  /** Which hosts take VMs in, and VMs that leave one together. */
+  readonly relocations: Relocations
   /** What outlives the process, with its journal. */
   readonly state: State | undefined
 
@@ -122,7 +125,10 @@ export class Controller {
     this.#flows = new FlowWrites({ ...world, resolve, changed }, kept.userFlows)
     const { drain } = options
     const greeted = () => this.#greeted()
-    const checkStillPossible = (wanted: Topology) => this.#migrations.checkStillPossible(wanted)
+    const checkStillPossible = (wanted: Topology) => {
+      this.#migrations.checkStillPossible(wanted)
+      this.relocations.checkTopology(wanted)
+    }
     this.#topologies = new TopologyWrites({ ...world, drain, greeted, checkStillPossible }, asked)
     if (asked !== undefined) {
       changed()
@@ -133,14 +139,19 @@ export class Controller {
     this.guestPlaces = new GuestPlaces(this.#writes, () => this.topology, kept.guestPlaces)
     const hypervisor = hypervisorOf(options, this.guestPlaces, () => this.#writes.check())
     const joined = ({ nics }: Vm, host: string) => this.#hosts.joined(host, new Set(nics.map(({ id }) => id)))
-    const checkPlace = (request: { vm: string; to: string }) => {
-      this.#checkWires(request)
+    const checkGuest = (request: { vm: string; to: string }) => {
+      if (this.#hosts.process(request.to) !== undefined) checkJoined(this.#wires, this.topology, request)
       this.guestPlaces.check(request)
     }
+    const checkPlace = (request: { vm: string; to: string }) => this.relocations.checkMove(request)
     const limits = options.moves
     this.#migrations = new Migrations({ ...world, drain, hypervisor, joined, checkPlace, limits }, kept.migrations)
-    // A migration ends its own entry.
-    const interrupted = (options.state?.interrupted ?? []).filter((entry) => !this.#migrations.owns(entry))
+    const migrate = (request: MoveRequest, by: string) => this.migrate(request, by).id
+    this.relocations = new Relocations({ ...world, migrations: this.#migrations, migrate, checkGuest }, kept)
+    this.relocations.resume(this.#migrations.recovered)
+    // A migration ends its own entry, and so do those that make several.
+    const endsItself = (entry: number) => this.#migrations.owns(entry) || this.relocations.owns(entry)
+    const interrupted = (options.state?.interrupted ?? []).filter((entry) => !endsItself(entry))
     this.#resumed = Promise.all([this.#migrations.recovered, this.#flows.finish(interrupted)])
   }
 
@@ -422,18 +433,6 @@ export class Controller {
     return { nic: id, host: host === undefined ? running : findHost(this.topology, host).name }
   }
 
-  /** A guest that is joined to something where it is wants to be where it goes, too. */
-  #checkWires({ vm: name, to }: { vm: string; to: string }): void {
-    if (this.#hosts.process(to) === undefined) return
-    const vm = this.topology.vms.find((one) => one.name === name)
-    const stranded = vm?.nics.find(
-      ({ id }) => vm.host !== to && wireAt(this.#wires, id, vm.host) && !wireAt(this.#wires, id, to),
-    )
-    if (stranded === undefined) return
-    const { id } = stranded
-    throw new Conflict(`${id} is joined to nothing at ${to}; first: signalbox vm attach ${id} WIRE --host ${to}`)
-  }
-
   /** The host is told once it is durable. */
   async #setWires(wires: Wires, host: string): Promise<void> {
     const before = this.#wires
@@ -466,6 +465,8 @@ export class Controller {
       wires: this.#wires,
       guestPlaces: this.guestPlaces.places,
       migrations: this.#migrations.records,
+      relocations: this.relocations.records,
+      hostModes: this.relocations.modes,
       unfinished: this.#writes.unfinished,
     }
   }

@@ -103,6 +103,43 @@ export interface MigrationStatus {
   problem?: string
 }
 
+export const RELOCATION_KINDS = ['drain', 'rebalance'] as const
+export const RELOCATION_STATES = ['running', 'done', 'failed', 'aborted'] as const
+
+/** Several VMs that are to go elsewhere, for one reason. */
+export interface RelocationStatus {
+  id: string
+  kind: (typeof RELOCATION_KINDS)[number]
+  /** The host that is drained. */
+  host?: string
+  /** Failed: some VMs are where they were, and say why. */
+  state: (typeof RELOCATION_STATES)[number]
+  /** Nanoseconds of the controller's clock. */
+  startedAt: number
+  endedAt?: number
+  /** VMs that move at the same time, at most. */
+  parallel: number
+  moves: RelocatedVm[]
+}
+
+export const RELOCATED_STATES = ['waiting', 'moving', 'done', 'failed'] as const
+
+export interface RelocatedVm {
+  vm: string
+  from: string
+  /** Absent where no host can take it in. */
+  to?: string
+  state: (typeof RELOCATED_STATES)[number]
+  /** Id of its move. */
+  migration?: string
+  /** Hosts to which moves have failed. */
+  tried?: string[]
+  problem?: string
+}
+
+/** What a host is open to: all, no new VMs. */
+export type HostMode = 'open' | 'closed'
+
 /** Who runs the guests: told by the migration when to stop one and where to go on. */
 export interface Hypervisor {
   /** Stops the guest. Resolves when it sends no more: where most of it is carried over while it runs, that takes a while. */
@@ -129,6 +166,7 @@ export type ControllerEvent =
   | { type: 'host'; host: string; connected: boolean; wires: WireStatus[] }
   | { type: 'topology'; name: string }
   | { type: 'migration'; migration: MigrationStatus }
+  | { type: 'relocation'; relocation: RelocationStatus }
   | { type: 'flow'; switch: string; command: 'add' | 'delete' | 'removed'; flow: string }
   | { type: 'learned'; network: string; mac: string; host: string; port: string }
 

@@ -9,7 +9,7 @@ import { formatDuration } from '../topologies/units.ts'
 import { holdsExpectation, toleratedLosses } from './expectations.ts'
 import type { LeakWitness, LossWitness } from './judge/witnesses.ts'
 import type { Lab } from './lab.ts'
-import { moveVerdict, wentWell } from './move-verdict.ts'
+import { moveVerdict, relocationVerdict, wentWell } from './move-verdict.ts'
 import type { RunLog } from './run-log.ts'
 import { ruleText } from './rule-text.ts'
 import type { FrameCounts, Leak, Loss, PingVerdict, Verdict } from './verdict.ts'
@@ -35,6 +35,7 @@ export function composeVerdict(
     migrations: log.migrations.map(({ status, budget, expected }) =>
       moveVerdict(status, judge.mishaps, budget, expected),
     ),
+    relocations: log.relocations.map(relocationVerdict),
     pings: log.pings.map(pingVerdict),
     leaks: judge.leaks.map((leak, index) => leakOf(leak, lab.leakPaths[index] ?? [], lab.network)),
     losses: judge.losses.map(lossOf),
@@ -49,8 +50,9 @@ export function composeVerdict(
 function judgement(verdict: Verdict, tolerated: { lost: number; duplicated: number }): Verdict['verdict'] {
   const clean = isClean(verdict.frames, tolerated) && isClean(verdict.made, { lost: Infinity, duplicated: 0 })
   const moved = verdict.migrations.every((move) => wentWell(move) && move.misdelivered === 0)
+  const relocated = verdict.relocations.every(({ state }) => state === 'done')
   const held = [...verdict.expectations, ...verdict.pings].every((entry) => entry.held)
-  if (!(clean && moved && held && verdict.problems.length === 0)) return 'fail'
+  if (!(clean && moved && relocated && held && verdict.problems.length === 0)) return 'fail'
   const sawNothing = verdict.frames.injected === verdict.frames.unmapped && verdict.made.injected === 0
   return sawNothing && verdict.migrations.length === 0 ? 'nothing-checked' : 'pass'
 }

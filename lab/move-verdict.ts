@@ -1,11 +1,11 @@
 // What a move came to, held against its budget.
 
-import type { MigrationStatus } from '../controller/model.ts'
+import type { MigrationStatus, RelocationStatus } from '../controller/model.ts'
 import type { Nanoseconds } from '../runtime/clock.ts'
 import type { MoveBudget, MoveEnd } from '../topologies/scenario.ts'
 import { formatDuration } from '../topologies/units.ts'
 import type { Mishap } from './judge/witnesses.ts'
-import type { MigrationVerdict } from './verdict.ts'
+import type { MigrationVerdict, RelocationVerdict } from './verdict.ts'
 
 export function moveVerdict(
   migration: MigrationStatus,
@@ -72,3 +72,22 @@ const overBudget = (budget: MoveBudget, was: Required<MoveBudget>): string[] =>
       ? `its blackout was ${formatDuration(was.blackout)}, and its budget is ${formatDuration(most)}`
       : `${was[key]} frames were ${key}, and its budget is ${most}`
   })
+
+export function relocationVerdict({
+  kind,
+  host,
+  state,
+  moves,
+  startedAt,
+  endedAt,
+}: RelocationStatus): RelocationVerdict {
+  const left = moves.filter((move) => move.state !== 'done')
+  return {
+    kind,
+    ...(host !== undefined && { host }),
+    state,
+    duration: formatDuration((endedAt ?? startedAt) - startedAt),
+    moved: moves.length - left.length,
+    left: left.map(({ vm, problem = 'no reason is known' }) => ({ vm, problem })),
+  }
+}

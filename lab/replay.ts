@@ -2,8 +2,8 @@
 
 import { MILLISECOND, SECOND, sleep, type Nanoseconds } from '../runtime/clock.ts'
 import { VirtualClock } from '../runtime/virtual-clock.ts'
-import type { Scenario, Step, TimelineEntry } from '../topologies/scenario.ts'
-import { Conflict, SwitchRefused } from '../controller/model.ts'
+import type { MoveBudget, Scenario, Step, TimelineEntry } from '../topologies/scenario.ts'
+import { Conflict, type RelocationStatus, SwitchRefused } from '../controller/model.ts'
 import { formatDuration } from '../topologies/units.ts'
 import { applyFlow } from './flow-step.ts'
 import { Lab, type LabObserver } from './lab.ts'
@@ -58,7 +58,7 @@ async function quiesce(lab: Lab, clock: VirtualClock): Promise<void> {
 
 class Run {
   readonly start: Nanoseconds
-  readonly log: RunLog = { pings: [], migrations: [], problems: [], damaged: [], unmapped: new Map() }
+  readonly log: RunLog = { pings: [], migrations: [], relocations: [], problems: [], damaged: [], unmapped: new Map() }
   readonly #scenario: Scenario
   readonly #lab: Lab
   readonly #clock: VirtualClock
@@ -91,6 +91,14 @@ class Run {
     }
   }
 
+  /** Each of its moves is judged as any. */
+  #relocated(relocation: RelocationStatus, budget: MoveBudget | undefined): void {
+    const ids = new Set(relocation.moves.map(({ migration }) => migration))
+    const moves = this.#lab.controller.migrations().filter(({ id }) => ids.has(id))
+    this.log.migrations.push(...moves.map((status) => ({ status, budget })))
+    this.log.relocations.push(relocation)
+  }
+
   async #do(step: Exclude<Step, { type: 'replay' }>): Promise<void> {
     switch (step.type) {
       case 'ping':
@@ -105,6 +113,12 @@ class Run {
         const status = await this.#lab.migrate(vm, to, pause, more)
         this.log.migrations.push({ status, budget, expected })
         return
+      }
+      case 'drain': {
+        const { host, parallel, pause, budget } = step
+        const { relocations } = this.#lab.controller
+        const { id } = await relocations.drain(host, { pause, ...(parallel !== undefined && { parallel }) })
+        return this.#relocated(await relocations.done(id), budget)
       }
       case 'flow':
         return applyFlow(this.#lab.controller, step)

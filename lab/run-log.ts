@@ -1,4 +1,4 @@
-import type { MigrationStatus } from '../controller/model.ts'
+import type { MigrationStatus, RelocationStatus } from '../controller/model.ts'
 import type { MoveBudget, MoveEnd } from '../topologies/scenario.ts'
 import type { PingResult } from '../datapath/emulator/ping.ts'
 
@@ -6,6 +6,7 @@ import type { PingResult } from '../datapath/emulator/ping.ts'
 export interface RunLog {
   pings: { result: PingResult; expected: 'reachable' | 'unreachable' }[]
   migrations: { status: MigrationStatus; budget: MoveBudget | undefined; expected?: MoveEnd | undefined }[]
+  relocations: RelocationStatus[]
   problems: string[]
   damaged: string[]
   unmapped: Map<string, number>

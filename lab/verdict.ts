@@ -15,6 +15,7 @@ export interface Verdict {
   made: FrameCounts
   expectations: { expect: Expectation; held: boolean; why?: string }[]
   migrations: MigrationVerdict[]
+  relocations: RelocationVerdict[]
   pings: PingVerdict[]
   leaks: Leak[]
   losses: Loss[]
@@ -67,6 +68,17 @@ export interface MigrationVerdict {
   /** Sentences: of what there was more than its budget has. */
   overBudget: string[]
   problem?: string
+}
+
+/** Several VMs that went elsewhere together. */
+export interface RelocationVerdict {
+  kind: string
+  host?: string
+  state: string
+  duration: string
+  moved: number
+  /** Those that stayed, and why. */
+  left: { vm: string; problem: string }[]
 }
 
 export interface PingVerdict {

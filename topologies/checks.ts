@@ -6,6 +6,7 @@ import { checkFabric } from './checks/fabric.ts'
 import { checkNames } from './checks/names.ts'
 import { checkNetworks } from './checks/networks.ts'
 import { checkNics } from './checks/nics.ts'
+import { checkPlacement } from './checks/placement.ts'
 import { checkQos } from './checks/qos.ts'
 import { checkSecurityGroups } from './checks/security-groups.ts'
 import { checkQuotas } from './checks/quotas.ts'
@@ -26,5 +27,6 @@ export function checkTopology(topology: TopologyDraft, report: Report): void {
   checkTenants(topology, report)
   checkQuotas(topology, report)
   checkTunnelEndpoints(topology, report)
+  checkPlacement(topology, report)
   checkQos(topology, report)
 }

@@ -39,9 +39,15 @@ export function completeTopology(written: WrittenTopology, fallbackName: string)
   const networks = (written.networks ?? []).map(completeNetwork)
   const hostsByName = new Map(hosts.map((host) => [host.name, host]))
   const networksByName = new Map(networks.map((network) => [network.name, network]))
-  const vms = (written.vms ?? []).map(({ name, host, tenant, nics }) => {
+  const vms = (written.vms ?? []).map(({ name, host, tenant, antiAffinity, nics }) => {
     const bridge = hostsByName.get(host)!.bridges[0]!.name
-    return { name, ...ownerOf(tenant), host, nics: nics.map((nic) => completeNic(nic, name, bridge, networksByName)) }
+    return {
+      name,
+      ...ownerOf(tenant),
+      host,
+      ...(antiAffinity !== undefined && { antiAffinity }),
+      nics: nics.map((nic) => completeNic(nic, name, bridge, networksByName)),
+    }
   })
   const fabric = written.fabric ? completeFabric(written.fabric) : defaults.idealFabric(hosts.map(({ name }) => name))
   return {
@@ -63,6 +69,7 @@ function completeHost(host: WrittenTopology['hosts'][number]): Host {
     ...(host.vtep !== undefined && { vtep: host.vtep }),
     bridges,
     ...(host.uplink !== undefined && { uplink: completeUplink(host.uplink) }),
+    ...(host.capacity !== undefined && { capacity: host.capacity }),
   }
 }
 

@@ -13,13 +13,14 @@ const time = (text: string | undefined, otherwise: number) => (text === undefine
 
 /** Any step but `apply`, which needs files. */
 export function completeStep(entry: WrittenEntry): Step {
-  const { replay, ping, send, migrate, flow, fail, heal } = entry
+  const { replay, ping, send, migrate, drain, flow, fail, heal } = entry
   if (replay)
     return { type: 'replay', capture: replay.capture, map: replay.map ?? 'source-mac', speed: replay.speed ?? 1 }
   if (ping) return completePing(ping)
   if (send)
     return { type: 'send', from: send.from, frame: send.frame, count: send.count ?? 1, rate: send.rate ?? SEND_RATE }
   if (migrate) return completeMigrate(migrate)
+  if (drain) return completeDrain(drain)
   if (flow) return completeFlow(flow)
   if (fail) return { type: 'fail', target: completeTarget(fail) }
   if (heal) return { type: 'heal', target: completeTarget(heal) }
@@ -85,6 +86,14 @@ function completeMigrate({ vm, to, pause, hold, budget, replace, expect }: NonNu
     ...(expect !== undefined && { expect }),
   }
 }
+
+const completeDrain = ({ host, parallel, pause, budget }: NonNullable<WrittenEntry['drain']>): Step => ({
+  type: 'drain',
+  host,
+  ...(parallel !== undefined && { parallel }),
+  pause: time(pause, PAUSE),
+  ...(budget && { budget: completeBudget(budget) }),
+})
 
 const completeBudget = ({ blackout, ...frames }: NonNullable<NonNullable<WrittenEntry['migrate']>['budget']>) => ({
   ...frames,

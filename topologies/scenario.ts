@@ -39,6 +39,16 @@ export type Step =
       replace?: boolean
       expect?: MoveEnd
     }
+  | {
+      type: 'drain'
+      host: string
+      /** VMs at the same time. */
+      parallel?: number
+      /** Nanoseconds, of each guest. */
+      pause: number
+      /** Of each move. */
+      budget?: MoveBudget
+    }
   | { type: 'flow'; switch: string; command: 'add' | 'del'; flow: string }
   | { type: 'apply'; topology: Topology }
   | { type: 'fail' | 'heal'; target: FailureTarget }

@@ -25,6 +25,8 @@ export interface Host {
   /** The first is the integration bridge: it has the uplink and the tunnel. The others hang from their `peer` by a pair of patch ports. */
   bridges: Bridge[]
   uplink?: Uplink
+  /** VMs that it has room for; absent: any number. */
+  capacity?: number
 }
 
 export interface Bridge {
@@ -147,6 +149,8 @@ export type Remote =
 
 export interface Vm extends Owned {
   host: string
+  /** No two VMs of one such group, and of one tenant, are on the same host. */
+  antiAffinity?: string
   nics: Nic[]
 }
 

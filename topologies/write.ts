@@ -47,10 +47,11 @@ const writeHost = ({ bridges, uplink, ...host }: Host): WrittenHost => ({
   ...(uplink && { uplink: writeUplink(uplink) }),
 })
 
-const writeVm = ({ host, tenant, nics, ...vm }: Vm): WrittenVm => ({
+const writeVm = ({ host, tenant, antiAffinity, nics, ...vm }: Vm): WrittenVm => ({
   name: ownName({ ...vm, tenant }),
   ...(tenant !== undefined && { tenant }),
   host,
+  ...(antiAffinity !== undefined && { antiAffinity }),
   nics: nics.map(writeNic),
 })
 

@@ -133,7 +133,7 @@ export function eventRoutes(api: Api, controller: Controller, options: FeedOptio
         tags: ['events'],
         summary: 'What happens from now on, as server-sent events',
         description:
-          'Types: switch, topology, migration, flow, learned; the data is JSON. With Last-Event-ID, what came after that event comes first; where the server does not remember all of it, an event of type reset comes instead, and all that was read before has to be read anew.',
+          'Types: switch, host, topology, migration, relocation, flow, learned; the data is JSON. With Last-Event-ID, what came after that event comes first; where the server does not remember all of it, an event of type reset comes instead, and all that was read before has to be read anew.',
         headers: Type.Object({ 'last-event-id': Type.Optional(Type.String()) }),
         response: {
           200: { description: 'An endless stream.', content: { 'text/event-stream': { schema: Type.String() } } },

@@ -3,7 +3,7 @@ import { switchName, type Host } from '../../topologies/topology.ts'
 import type { Controller } from '../controller.ts'
 import { NotFound } from '../model.ts'
 import type { Api } from './api.ts'
-import { closed, flag, NameParams, optional, text, texts } from './schemas.ts'
+import { choice, closed, count, flag, NameParams, optional, text, texts } from './schemas.ts'
 
 const HostStatus = closed({
   name: text('Its name.'),
@@ -11,6 +11,8 @@ const HostStatus = closed({
   connected: flag('All its switches are connected.'),
   switches: texts('Its switches; the first is the integration bridge.'),
   vms: texts('VMs that run on it.'),
+  capacity: optional(count('VMs that it has room for.')),
+  mode: choice(['open', 'closed'], 'Whether it takes in VMs that are not there yet.'),
   process: optional(
     closed(
       {
@@ -31,17 +33,34 @@ export function hostRoutes(api: Api, controller: Controller): void {
   api.get(
     '/hosts/:name',
     { schema: { tags: ['hosts'], summary: 'One host', params: NameParams, response: { 200: HostStatus } } },
-    async ({ params }) => {
-      const { hosts } = controller.topology
-      const host = hosts.find(({ name }) => name === params.name)
-      if (host === undefined)
-        throw new NotFound(
-          'host',
-          params.name,
-          hosts.map(({ name }) => name),
-        )
-      return statusOf(controller, host)
+    async ({ params }) => statusOf(controller, hostOf(controller, params.name)),
+  )
+  api.post(
+    '/hosts/:name/undrain',
+    {
+      config: { role: 'operator' },
+      schema: {
+        tags: ['hosts'],
+        summary: 'Open the host to VMs again; a drain of it that is under way is aborted',
+        params: NameParams,
+        response: { 200: HostStatus },
+      },
     },
+    async ({ params: { name }, actor }) => {
+      await controller.relocations.undrain(name, actor)
+      return statusOf(controller, hostOf(controller, name))
+    },
+  )
+}
+
+/** @throws NotFound */
+function hostOf({ topology: { hosts } }: Controller, name: string): Host {
+  const host = hosts.find((one) => one.name === name)
+  if (host !== undefined) return host
+  throw new NotFound(
+    'host',
+    name,
+    hosts.map((one) => one.name),
   )
 }
 
@@ -54,6 +73,8 @@ function statusOf(controller: Controller, host: Host): Type.Static<typeof HostSt
     ...(host.vtep !== undefined && { vtep: host.vtep }),
     connected: switches.every((name) => connected.has(name)),
     switches,
+    ...(host.capacity !== undefined && { capacity: host.capacity }),
+    mode: controller.relocations.modeOf(host.name),
     vms: controller.vms().flatMap((vm) => (vm.host === host.name ? [vm.name] : [])),
     ...(process && {
       process: { peer: process.peer, ...(process.problem !== undefined && { problem: process.problem }) },

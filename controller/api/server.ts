@@ -28,6 +28,7 @@ import { migrationRoutes } from './migrations.ts'
 import { networkRoutes } from './networks.ts'
 import { type SetPolicy, policyRoutes } from './policies.ts'
 import { portRoutes } from './ports.ts'
+import { relocationRoutes } from './relocations.ts'
 import { refuseForeignPages } from './same-origin.ts'
 import { switchRoutes } from './switches.ts'
 import { tenantRoutes } from './tenants.ts'
@@ -78,6 +79,7 @@ export async function buildServer(controller: Controller, options: ServerOptions
   switchRoutes(api, controller)
   flowRoutes(api, controller)
   migrationRoutes(api, controller)
+  relocationRoutes(api, controller)
   eventRoutes(api, controller, { log, readers: options.readers ?? READERS })
   healthRoutes(api, controller)
   metricsRoute(api, controller)

@@ -123,6 +123,15 @@ export class Migrations {
     return [...this.records.values()].map(({ status }) => ({ ...status }))
   }
 
+  /** Those that have not ended, in the order in which they were asked for; `isMoving` where it is their turn. */
+  open(): { vm: string; to: string; isMoving: boolean }[] {
+    return [...this.#open.values()].map(({ request: { vm, to }, migration }) => ({
+      vm,
+      to,
+      isMoving: migration !== undefined,
+    }))
+  }
+
   /** Whether an entry of the journal is of a migration that will end it. */
   owns(entry: number): boolean {
     return [...this.records.values()].some((record) => record.entry === entry && record.status.endedAt === undefined)

@@ -4,6 +4,8 @@
 //   place       vm        where a VM is, if not where the topology asks it to be: host, and bridges of its vNICs
 //   move        vm        how far the move of a VM has come
 //   migration   id        what people are told of a migration, ended ones too, and what its end needs
+//   relocation  id        several VMs that go elsewhere together, ended ones too
+//   host        name      whether it takes VMs in, if not as ever
 //   flow        switch, flow key     a user's flow, as a flow mod of the control protocol
 //   unfinished  number in the journal    flows to put back should a switch refuse what was begun
 //   wire        vnic and host     what a vNIC is joined to there
@@ -24,7 +26,7 @@ import type { Wire, Wires } from '../hosts/wires.ts'
 import type { GuestPlace, GuestPlacesByName } from '../hypervisor/guest-places.ts'
 import type { Mark } from '../migration/held-frames.ts'
 import type { FormerPlace } from '../migration/left-behind.ts'
-import type { MigrationStatus, MoveRequest } from '../model.ts'
+import type { HostMode, MigrationStatus, MoveRequest, RelocationStatus } from '../model.ts'
 import { type LearnedAddress, LearnedAddresses } from '../network/learned.ts'
 import { type Membership, Memberships } from '../network/memberships.ts'
 import { changedMembers, vmsNamed } from '../network/vm-changes.ts'
@@ -43,6 +45,8 @@ export interface Image extends Intent {
   readonly wires: Wires
   readonly guestPlaces: GuestPlacesByName
   readonly migrations: ReadonlyMap<string, MigrationRecord>
+  readonly relocations: ReadonlyMap<string, RelocationRecord>
+  readonly hostModes: ReadonlyMap<string, HostMode>
   readonly unfinished: ReadonlyMap<number, readonly FlowUndo[]>
 }
 
@@ -56,6 +60,16 @@ export interface MigrationRecord {
   readonly turned?: Mark
   /** What was asked, while it waits for its turn. */
   readonly request?: MoveRequest
+  /** Number in the journal. */
+  readonly entry?: number
+}
+
+export interface RelocationRecord {
+  readonly status: RelocationStatus
+  /** What is asked of each move. */
+  readonly request: Pick<MoveRequest, 'pause' | 'drain'>
+  /** Who asked for it. */
+  readonly by: string
   /** Number in the journal. */
   readonly entry?: number
 }
@@ -88,6 +102,8 @@ export const EMPTY_IMAGE: Image = {
   wires: new Map(),
   guestPlaces: new Map(),
   migrations: new Map(),
+  relocations: new Map(),
+  hostModes: new Map(),
   unfinished: new Map(),
 }
 
@@ -101,6 +117,8 @@ export function changesBetween(before: Image, after: Image, epoch: number): Chan
     ...changedPlaces(before, after),
     ...changed('move', before.moves, after.moves, asJson),
     ...changed('migration', before.migrations, after.migrations, (record) => asJson({ epoch, ...record })),
+    ...changed('relocation', before.relocations, after.relocations, (record) => asJson({ epoch, ...record })),
+    ...changed('host', before.hostModes, after.hostModes, asJson),
     ...changedFlows(before.userFlows, after.userFlows),
     ...changed('unfinished', before.unfinished, after.unfinished, writeUndo),
     ...changed('wire', before.wires, after.wires, asJson),
@@ -217,6 +235,8 @@ export function imageOf(entries: Iterable<StoredEntry>, epoch: number): Image {
     wires: read<Wire>('wire', fromJson),
     guestPlaces: read<GuestPlace>('guest', fromJson),
     migrations: read('migration', (value) => readRecord(value, epoch)),
+    relocations: read('relocation', (value) => readRelocation(value, epoch)),
+    hostModes: read<HostMode>('host', fromJson),
     unfinished: new Map([...read('unfinished', readUndo)].map(([number, undo]) => [Number(number), undo])),
   }
 }
@@ -270,6 +290,13 @@ function readRecord(value: StoredValue, epoch: number): MigrationRecord {
   )
   const steps = (status.steps ?? []).map((step) => ({ ...step, at: step.at + shift }))
   return { ...record, status: { ...UNTOLD, ...status, ...shifted, steps } }
+}
+
+function readRelocation(value: StoredValue, epoch: number): RelocationRecord {
+  const { epoch: before, status, ...record } = fromJson<RelocationRecord & { epoch: number }>(value)
+  const shift = Math.round((before - epoch) * 1e6)
+  const ended = status.endedAt === undefined ? {} : { endedAt: status.endedAt + shift }
+  return { ...record, status: { ...status, startedAt: status.startedAt + shift, ...ended } }
 }
 
 /** What files of before did not say. */

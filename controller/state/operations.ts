@@ -5,6 +5,7 @@ import { ALL_TABLES } from '../../protocols/control/messages.ts'
 import { printFlow, printMatch } from '../../protocols/flow-text/print.ts'
 import type { PortPolicy, Topology } from '../../topologies/topology.ts'
 import { formatDuration } from '../../topologies/units.ts'
+import type { DrainOptions } from '../placement/relocations.ts'
 import type { MoveRequest, UserFlow } from '../model.ts'
 import { keepUnchanged } from '../network/sharing.ts'
 import type { Operation } from './state.ts'
@@ -92,6 +93,29 @@ export const aborting = (by: string, migration: string): Operation => ({
   by,
   operation: 'abort migration',
   arguments: { migration },
+})
+
+export const draining = (by: string, { host, parallel, pause, drain }: DrainOptions & { host: string }): Operation => ({
+  by,
+  operation: 'drain host',
+  arguments: {
+    host,
+    ...(parallel !== undefined && { parallel }),
+    ...(pause !== undefined && { pause: formatDuration(pause) }),
+    ...(drain !== undefined && { drain: formatDuration(drain) }),
+  },
+})
+
+export const undraining = (by: string, host: string): Operation => ({
+  by,
+  operation: 'undrain host',
+  arguments: { host },
+})
+
+export const abortingRelocation = (by: string, relocation: string): Operation => ({
+  by,
+  operation: 'abort relocation',
+  arguments: { relocation },
 })
 
 /** Flows whose time was up on their switch. */

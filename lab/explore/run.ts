@@ -78,7 +78,7 @@ class Run {
   readonly #injector: Injector
   readonly #controllers: Controllers
   readonly #world: Prepared
-  readonly #log: RunLog = { pings: [], migrations: [], problems: [], damaged: [], unmapped: new Map() }
+  readonly #log: RunLog = { pings: [], migrations: [], relocations: [], problems: [], damaged: [], unmapped: new Map() }
   readonly #traffic: Traffic
   #startEvents = 0
   #start: Nanoseconds = 0
@@ -198,6 +198,8 @@ class Run {
         return this.#traffic.send(step)
       case 'migrate':
         return this.#user.migrate(step)
+      case 'drain':
+        return this.#user.drain(step)
       case 'flow':
         return this.#user.flow(step)
       case 'apply':

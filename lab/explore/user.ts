@@ -81,6 +81,26 @@ export class User {
     this.refused.push(`the move of ${vm} to ${to}`)
   }
 
+  /** Resolves when the drain has ended, one way or another. */
+  async drain({ host, parallel, pause }: Of<'drain'>): Promise<void> {
+    const { controllers, clock } = this.#options
+    const more = { pause, ...(parallel !== undefined && { parallel }) }
+    for (let tries = 0; tries < TRIES; tries++) {
+      const { controller, gone } = await controllers.running()
+      const { relocations } = controller
+      try {
+        // Whoever asks again finds what the process before has kept.
+        const found = relocations.all().find((one) => one.host === host)
+        const begun = found ?? (await Promise.race([relocations.drain(host, more), gone]))
+        if (begun && (await Promise.race([relocations.done(begun.id), gone]))) return
+      } catch (error) {
+        if (!isRefusal(error)) throw error
+        await sleep(clock, PAUSE)
+      }
+    }
+    this.refused.push(`the drain of ${host}`)
+  }
+
   /** What was acknowledged and is not kept; undefined where all is. */
   missing(image: Pick<Image, 'asked' | 'userFlows' | 'migrations'>): string | undefined {
     const lost = [...this.#migrations].find((id) => !image.migrations.has(id))

@@ -55,6 +55,13 @@ function casesOf(verdict: Verdict): TestCase[] {
         [...complaints(move), move.problem ?? move.state].join('; '),
       ),
     ),
+    ...verdict.relocations.map(({ kind, host, state, left }) =>
+      caseOf(
+        [kind, host].filter(Boolean).join(' '),
+        state === 'done',
+        left.map(({ vm, problem }) => `${vm}: ${problem}`).join('; ') || state,
+      ),
+    ),
     ...verdict.problems.map((problem) => caseOf('run', false, problem)),
   ]
 }

@@ -1,5 +1,6 @@
 // The verdict for people.
 
+import { formatDuration, parseDuration } from '../../topologies/units.ts'
 import { wentWell } from '../move-verdict.ts'
 import type { Colors } from 'picocolors/types.js'
 import type { FrameCounts, Verdict } from '../verdict.ts'
@@ -16,10 +17,8 @@ export function textReport(verdict: Verdict, paint: Paint): string {
       'unmapped',
       verdict.unmapped.slice(0, 10).map(({ source, frames }) => `${frames} from ${source}`),
     ),
-    ...section(
-      'migrations',
-      verdict.migrations.map((move) => migrationLine(move, paint)),
-    ),
+    ...section('migrations', migrationLines(verdict, paint)),
+    ...section('relocations', relocationLines(verdict, paint)),
     ...section('pings', pingLines(verdict, paint)),
     ...section(
       'expectations',
@@ -60,6 +59,25 @@ function frameLines(title: string, counts: FrameCounts, paint: Paint): string[] 
 const section = (title: string, lines: string[]): string[] =>
   lines.length === 0 ? [] : ['', `${title}:`, ...lines.map((line) => `  ${line}`)]
 
+const relocationLines = ({ relocations }: Verdict, paint: Paint): string[] =>
+  relocations.map(({ kind, host, state, duration, moved, left }) => {
+    const why = left.map(({ vm, problem }) => `${vm} stays: ${problem}`).join('; ')
+    return checked(state === 'done', `${kind} ${host ?? ''}: ${state} in ${duration}, ${moved} VMs moved`, why, paint)
+  })
+
+/** Where there are many, those that did not go well. */
+function migrationLines({ migrations }: Verdict, paint: Paint): string[] {
+  const shown = migrations.length > 20 ? migrations.filter((move) => !isGood(move)) : migrations
+  const lines = shown.map((move) => migrationLine(move, paint))
+  const others = migrations.length - shown.length
+  if (others === 0) return lines
+  const longest = Math.max(...migrations.map(({ blackout }) => parseDuration(blackout)))
+  return [...lines, `${paint.green('ok')} ${others} others; the longest blackout was ${formatDuration(longest)}`]
+}
+
+const isGood = (move: Verdict['migrations'][number]): boolean =>
+  wentWell(move) && move.lost + move.duplicated + move.reordered + move.misdelivered === 0
+
 function migrationLine(move: Verdict['migrations'][number], paint: Paint): string {
   const {
     vm,
@@ -81,8 +99,7 @@ function migrationLine(move: Verdict['migrations'][number], paint: Paint): strin
     ...move.leftBehind,
     ...(move.problem === undefined || expected !== 'done' ? [] : [move.problem]),
   ]
-  const harmed = lost + duplicated + reordered + misdelivered > 0
-  const good = wentWell(move) && !harmed && complaints.length === 0
+  const good = isGood(move) && complaints.length === 0
   const frames = `${held} held, ${redirected} redirected, ${lost} lost, ${duplicated} duplicated, ${reordered} reordered, ${misdelivered} misdelivered`
   const steps = Object.entries(move.steps).map(([step, span]) => `${step} ${span}`)
   const wanted = expected === 'done' ? '' : `, as expected (${move.problem ?? 'no reason is known'})`

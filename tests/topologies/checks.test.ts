@@ -282,6 +282,7 @@ const cases: Case[] = [
     16,
     'a burst over no rate',
   ],
+  ['host over its capacity', '"h2", "vtep"', '"h2", "capacity": 0, "vtep"', '/hosts/1/capacity', 5, "'h2' has 1 VMs"],
   ['DSCP out of range', '{"egressRate": "1Mbps"}', '{"dscp": 64}', '/vms/0/nics/0/policy/dscp', 16, 'found 64'],
 ]
 
@@ -290,6 +291,17 @@ describe('a topology is refused for its', () => {
     expect(SOUND).toContain(from)
     const problems = problemsOf(SOUND.replace(from, to))
     expect(problems).toContainEqual(expect.objectContaining({ pointer, line, problem }))
+  })
+
+  test('VMs of an anti-affinity group on one host', () => {
+    const grouped = SOUND.replace('"host": "h1"', '"host": "h1", "antiAffinity": "web"').replace(
+      '"host": "h2"',
+      '"host": "h2", "antiAffinity": "web"',
+    )
+    expect(parseTopology(grouped, 'x.json').vms.map(({ antiAffinity }) => antiAffinity)).toEqual(['web', 'web'])
+    expect(problemsOf(grouped.replace('"host": "h2"', '"host": "h1"'))).toContainEqual(
+      expect.objectContaining({ pointer: '/vms/1/host', problem: "'h1' has 'a', and both are of 'web'" }),
+    )
   })
 
   test('second flat network', () => {

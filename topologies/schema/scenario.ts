@@ -124,6 +124,19 @@ const Migrate = closed(
   { description: 'A VM moves to another host.' },
 )
 
+const Drain = closed(
+  {
+    host: name('Host that its VMs are to leave.'),
+    parallel: optional(integer(1, 1000, 'VMs that move at the same time. Default: 4.')),
+    pause: optional(duration('How long each guest stands still. Default: 30ms.')),
+    budget: optional(Budget),
+  },
+  {
+    description:
+      'A host is closed to new VMs, and its VMs move to the least busy of the others; a budget is that of each move.',
+  },
+)
+
 const FlowCommand = closed(
   {
     switch: text('`h1/br-int`, or `h1` for its integration bridge.'),
@@ -152,6 +165,7 @@ const steps = {
   pingall: optional(closed({}, { description: 'Every vNIC pings every other of its networks.' })),
   send: optional(Send),
   migrate: optional(Migrate),
+  drain: optional(Drain),
   flow: optional(FlowCommand),
   apply: optional(topologyOr('The topology to change to: path, stock shape or the topology itself.')),
   fail: optional(Target('fails')),

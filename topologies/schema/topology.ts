@@ -66,6 +66,13 @@ const Host = closed({
     }),
   ),
   uplink: optional(Uplink),
+  capacity: optional(
+    integer(
+      0,
+      LARGEST_COUNT,
+      'VMs that it has room for; one that moves counts where it is and where it goes. Default: any number.',
+    ),
+  ),
 })
 
 const Fabric = closed(
@@ -207,6 +214,11 @@ const Vm = closed({
   name: name('Name of the VM.'),
   tenant: tenant('VM'),
   host: name('Host on which it runs.'),
+  antiAffinity: optional(
+    name(
+      'Anti-affinity group: no two VMs of one group, and of one tenant, are on the same host, be it for the time of a move.',
+    ),
+  ),
   nics: Type.Array(Nic, { description: 'Its vNICs.' }),
 })
 

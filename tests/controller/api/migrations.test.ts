@@ -41,3 +41,18 @@ test('what can not be moved is told by name', async () => {
   expect(wrong.body.errors.map(({ pointer }: { pointer: string }) => pointer)).toEqual(['/to', '/pause'])
   expect((await ask(live.api, 'GET', '/migrations/m99')).status).toBe(404)
 })
+
+test('a host is drained: planned, done, told, and opened again', async () => {
+  const plan = await ask(live.api, 'GET', '/hosts/h1/drain')
+  const there = (await ask(live.api, 'GET', '/hosts/h1')).body.vms as string[]
+  expect(plan.body.moves.map(({ vm }: { vm: string }) => vm).sort()).toEqual(there.sort())
+  const { status, body } = await ask(live.api, 'POST', '/hosts/h1/drain?wait=true', { parallel: 2, pause: '1ms' })
+  expect({ status, ...body }).toMatchObject({ status: 200, kind: 'drain', host: 'h1', state: 'done', parallel: 2 })
+  expect((await ask(live.api, 'GET', '/hosts/h1')).body).toMatchObject({ vms: [], mode: 'closed' })
+  expect((await ask(live.api, 'GET', `/relocations/${body.id}`)).body).toEqual(body)
+  expect((await ask(live.api, 'POST', '/migrations', { vm: 'web1', to: 'h1' })).status).toBe(409)
+  expect((await ask(live.api, 'POST', '/hosts/h1/undrain')).body).toMatchObject({ mode: 'open' })
+  expect((await ask(live.api, 'POST', '/hosts/h9/drain', {})).status).toBe(404)
+  expect((await ask(live.api, 'POST', '/hosts/h1/drain', { parallel: 0 })).status).toBe(400)
+  expect(await reaches()).toBe(true)
+})

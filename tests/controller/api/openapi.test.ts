@@ -37,6 +37,12 @@ const ROUTES = [
   'POST /migrations',
   'GET /migrations/{id}',
   'POST /migrations/{id}/abort',
+  'GET /hosts/{name}/drain',
+  'POST /hosts/{name}/drain',
+  'POST /hosts/{name}/undrain',
+  'GET /relocations',
+  'GET /relocations/{id}',
+  'POST /relocations/{id}/abort',
   'GET /events',
   'GET /history',
   'POST /backup',
@@ -103,7 +109,9 @@ describe('the OpenAPI document', () => {
 test('what every GET answers is what the document says', async () => {
   await ask(live.api, 'POST', '/switches/h1/br-int/flows', { flow: 'priority=5,tcp,tp_dst=80,actions=drop' })
   await ask(live.api, 'POST', '/migrations?wait=true', { vm: 'web1', to: 'h2' })
-  const named = { name: { hosts: 'h1', networks: 'blue', vms: 'web1' }, id: { ports: 'web1:eth0', migrations: 'm1' } }
+  await ask(live.api, 'POST', '/hosts/h1/drain?wait=true', {})
+  const ids = { ports: 'web1:eth0', migrations: 'm1', relocations: 'r1' }
+  const named = { name: { hosts: 'h1', networks: 'blue', vms: 'web1' }, id: ids }
   const gets = operations.filter(([name]) => name.startsWith('GET ') && !/\/(events|metrics|history)$/.test(name))
   for (const [name, { responses }] of gets) {
     const kind = name.split('/')[1]!

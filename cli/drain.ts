@@ -1,0 +1,93 @@
+// `host drain` and `host undrain`: VMs leave a host together.
+
+import { InvalidArgumentError, Option, type Command } from 'commander'
+import type { RelocationStatus } from '../controller/model.ts'
+import type { MovePlan } from '../controller/placement/plan.ts'
+import { ApiClient, clientCommand, print, type ClientFlags } from './client.ts'
+import { inColumns } from './columns.ts'
+import { wholeBetween } from './numbers.ts'
+
+const EXIT_FAILED = 1
+const MOST_PARALLEL = 1000
+const GLANCE_MS = 300
+
+type DrainFlags = ClientFlags & { plan?: true; parallel?: number; pause?: string; drain?: string }
+
+export const drainCommand = (): Command =>
+  clientCommand('drain')
+    .summary('close a host to new VMs, and move its VMs to the least busy others')
+    .description(
+      'Closes a host to new VMs, and moves its VMs to the least busy hosts that can have them (fewest vNICs; capacity, anti-affinity, and what the VM needs there). Waits until that has ended; Ctrl-C leaves it to the controller. Exit code 1 where a VM could not be moved.',
+    )
+    .argument('<host>')
+    .option('--plan', 'only show which VM would go where')
+    .addOption(parallelOption())
+    .option('--pause <time>', 'how long each guest stands still', '30ms')
+    .option(
+      '--drain <time>',
+      "how long frames may be on their way between hosts; the controller's --drain where absent",
+    )
+    .action(async (host: string, flags: DrainFlags) => {
+      const client = new ApiClient(flags)
+      const path = `/hosts/${encodeURIComponent(host)}/drain`
+      if (flags.plan) return showPlan(flags, await client.json<MovePlan>('GET', path))
+      const { parallel, pause, drain } = flags
+      const body = { pause, ...(parallel !== undefined && { parallel }), ...(drain !== undefined && { drain }) }
+      const { id } = await client.json<RelocationStatus>('POST', path, { body })
+      await report(client, flags, id)
+    })
+
+export const undrainCommand = (): Command =>
+  clientCommand('undrain')
+    .summary('open a host to VMs again; a drain of it that is under way is aborted')
+    .argument('<host>')
+    .action(async (host: string, flags: ClientFlags) => {
+      const path = `/hosts/${encodeURIComponent(host)}/undrain`
+      print(flags, await new ApiClient(flags).json<object>('POST', path), `${host} is open to VMs`)
+    })
+
+const parallelOption = () =>
+  new Option('--parallel <vms>', 'VMs that move at the same time, at most (default: 4)').argParser((text) => {
+    const number = wholeBetween(text, 1, MOST_PARALLEL)
+    if (number === undefined) throw new InvalidArgumentError(`expected 1 to ${MOST_PARALLEL}`)
+    return number
+  })
+
+function showPlan(flags: ClientFlags, plan: MovePlan): void {
+  const rows = plan.moves.map(({ vm, from, to }) => [vm, from, to])
+  const stuck = plan.stuck.map(({ vm, from, problem }) => `${vm} stays at ${from}: ${problem}`)
+  const table = rows.length === 0 ? 'nothing is to be moved' : inColumns([['VM', 'FROM', 'TO'], ...rows])
+  print(flags, plan, [table.replace(/\n$/, ''), ...stuck].join('\n'))
+  if (stuck.length > 0) process.exitCode = EXIT_FAILED
+}
+
+/** Waits for its end, and says what came of it. */
+async function report(client: ApiClient, flags: ClientFlags, id: string): Promise<void> {
+  const path = `/relocations/${id}`
+  const stopGlancing = process.stderr.isTTY && !flags.quiet ? glance(client, path) : () => {}
+  const ended = await client.json<RelocationStatus>('GET', path, { query: { wait: 'true' } }).finally(stopGlancing)
+  print(flags, ended, sentences(ended).join('\n'))
+  if (ended.state !== 'done') process.exitCode = EXIT_FAILED
+}
+
+/** A line on a terminal: how far it is. */
+function glance(client: ApiClient, path: string): () => void {
+  const look = async () => {
+    const { moves } = await client.json<RelocationStatus>('GET', path)
+    const count = (state: string) => moves.filter((move) => move.state === state).length
+    if (timer !== undefined)
+      process.stderr.write(`\r\x1b[K${count('done')} of ${moves.length} VMs moved, ${count('moving')} are moving`)
+  }
+  let timer: NodeJS.Timeout | undefined = setInterval(() => void look().catch(() => {}), GLANCE_MS)
+  return () => {
+    clearInterval(timer)
+    timer = undefined
+    process.stderr.write('\r\x1b[K')
+  }
+}
+
+function sentences({ kind, host, state, moves }: RelocationStatus): string[] {
+  const left = moves.filter((move) => move.state !== 'done')
+  const head = `${[kind, host].filter(Boolean).join(' ')}: ${state}; ${moves.length - left.length} of ${moves.length} VMs moved`
+  return [head, ...left.map(({ vm, from, problem }) => `${vm} stays at ${from}: ${problem ?? 'no reason is known'}`)]
+}

@@ -1,0 +1,129 @@
+// Several VMs that go elsewhere together: a host that is drained.
+
+import { Type } from 'typebox'
+import { DURATION_EXPECTED, DURATION_PATTERN, parseDuration } from '../../topologies/units.ts'
+import type { Controller } from '../controller.ts'
+import { RELOCATED_STATES, RELOCATION_KINDS, RELOCATION_STATES } from '../model.ts'
+import type { DrainOptions } from '../placement/relocations.ts'
+import type { Api } from './api.ts'
+import { choice, closed, count, IdParams, NameParams, nanoseconds, optional, text, texts, whole } from './schemas.ts'
+
+const Relocation = closed({
+  id: text('Its id.'),
+  kind: choice([...RELOCATION_KINDS], 'What it is for.'),
+  host: optional(text('The host that is drained.')),
+  state: choice([...RELOCATION_STATES], 'failed: some VMs are where they were, and say why.'),
+  startedAt: nanoseconds("Instant on the controller's clock; negative where it was before the controller started."),
+  endedAt: optional(nanoseconds('When all was over.')),
+  parallel: count('VMs that move at the same time, at most.'),
+  moves: Type.Array(
+    closed({
+      vm: text('VM.'),
+      from: text('Host that it leaves.'),
+      to: optional(text('Host that it goes to; absent where none can take it in so far.')),
+      state: choice([...RELOCATED_STATES], 'How far it is.'),
+      migration: optional(text('Id of its migration.')),
+      tried: optional(texts('Hosts to which its moves failed.')),
+      problem: optional(text('Why it stays.')),
+    }),
+  ),
+})
+
+const MovePlan = closed({
+  moves: Type.Array(
+    closed({ vm: text('VM.'), from: text('Host that it is at.'), to: text('Host that it would go to.') }),
+    {
+      description: 'In the order in which they would be carried out.',
+    },
+  ),
+  stuck: Type.Array(
+    closed({ vm: text('VM.'), from: text('Host that it is at.'), problem: text('Why it would stay.') }),
+  ),
+})
+
+const time = (description: string) => Type.String({ title: DURATION_EXPECTED, pattern: DURATION_PATTERN, description })
+
+const DrainOrder = closed({
+  parallel: optional(whole(1, 1000, 'VMs that move at the same time, at most. Default: 4.')),
+  pause: optional(time('How long each guest stands still.')),
+  drain: optional(time('How long frames may be on their way between hosts. Default: that of the controller.')),
+})
+
+/** @throws InvalidField */
+const optionsOf = ({ parallel, pause, drain }: Type.Static<typeof DrainOrder>): DrainOptions => ({
+  ...(parallel !== undefined && { parallel }),
+  ...(pause !== undefined && { pause: parseDuration(pause, 'pause') }),
+  ...(drain !== undefined && { drain: parseDuration(drain, 'drain') }),
+})
+
+const Waiting = closed({ wait: optional(Type.Boolean({ description: 'Answer only when all has ended.' })) })
+
+export function relocationRoutes(api: Api, controller: Controller): void {
+  const { relocations } = controller
+  drainRoutes(api, controller)
+  const tags = ['relocations']
+  api.get(
+    '/relocations',
+    { schema: { tags, summary: 'All drains, ended ones too', response: { 200: Type.Array(Relocation) } } },
+    async () => relocations.all(),
+  )
+  api.get(
+    '/relocations/:id',
+    {
+      schema: { tags, summary: 'One of them', params: IdParams, querystring: Waiting, response: { 200: Relocation } },
+    },
+    async ({ params: { id }, query }) => (query.wait ? relocations.done(id) : relocations.find(id)),
+  )
+  api.post(
+    '/relocations/:id/abort',
+    {
+      config: { role: 'operator' },
+      schema: {
+        tags,
+        summary: 'Begin no more of its moves, and undo those that are under way; answers when it has ended',
+        params: IdParams,
+        response: { 200: Relocation },
+      },
+    },
+    async ({ params, actor }) => relocations.abort(params.id, actor),
+  )
+}
+
+function drainRoutes(api: Api, { relocations }: Controller): void {
+  const tags = ['hosts']
+  api.get(
+    '/hosts/:name/drain',
+    {
+      schema: {
+        tags,
+        summary: 'What a drain of the host would do now',
+        params: NameParams,
+        response: { 200: MovePlan },
+      },
+    },
+    async ({ params }) => {
+      const { moves, stuck } = relocations.planDrain(params.name)
+      return { moves: [...moves], stuck: [...stuck] }
+    },
+  )
+  api.post(
+    '/hosts/:name/drain',
+    {
+      config: { role: 'operator' },
+      schema: {
+        tags,
+        summary: 'Close the host to new VMs, and move its VMs away; 202 while they move, 200 once that has ended',
+        params: NameParams,
+        body: DrainOrder,
+        querystring: Waiting,
+        response: { 200: Relocation, 202: Relocation },
+      },
+    },
+    async ({ params, body, query, actor }, reply) => {
+      const started = await relocations.drain(params.name, optionsOf(body), actor)
+      void reply.header('location', `/relocations/${started.id}`)
+      if (query.wait) return relocations.done(started.id)
+      return reply.code(202).send(started)
+    },
+  )
+}

@@ -1,0 +1,96 @@
+// Who is where, as capacity and anti-affinity count it: a VM that moves is at both of its hosts until it has one again.
+
+import type { Host, Topology, Vm } from '../../topologies/topology.ts'
+import { obstacle } from '../migration/preflight.ts'
+
+export interface Reservation {
+  readonly vm: string
+  readonly to: string
+}
+
+/** Why a host does not take the VM in, or takes nobody in; undefined where it does. */
+export type Closed = (host: string, vm?: Vm) => string | undefined
+
+export class Occupancy {
+  readonly topology: Topology
+  readonly #hosts: ReadonlyMap<string, Host>
+  readonly #at: ReadonlyMap<string, Set<Vm>>
+  readonly #closed: Closed
+
+  /** `coming` are VMs that are on their way, or are going to be. */
+  constructor(topology: Topology, coming: Iterable<Reservation> = [], closed: Closed = () => undefined) {
+    this.topology = topology
+    this.#closed = closed
+    this.#hosts = new Map(topology.hosts.map((host) => [host.name, host]))
+    this.#at = new Map(topology.hosts.map(({ name }) => [name, new Set<Vm>()]))
+    for (const vm of topology.vms) this.#at.get(vm.host)?.add(vm)
+    const byName = new Map(topology.vms.map((vm) => [vm.name, vm]))
+    for (const { vm, to } of coming) {
+      const found = byName.get(vm)
+      if (found !== undefined) this.arrive(found, to)
+    }
+  }
+
+  arrive(vm: Vm, host: string): void {
+    this.#at.get(host)?.add(vm)
+  }
+
+  leave(vm: Vm, host: string): void {
+    this.#at.get(host)?.delete(vm)
+  }
+
+  at(host: string): ReadonlySet<Vm> {
+    return this.#at.get(host) ?? new Set()
+  }
+
+  isOpen(host: string): boolean {
+    return this.#closed(host) === undefined
+  }
+
+  /** How busy a host is: its vNICs. */
+  load(host: string): number {
+    let load = 0
+    for (const { nics } of this.at(host)) load += nics.length
+    return load
+  }
+
+  /** Why the VM, which is at `from`, can not be at `to` as well; undefined where it can. */
+  whyNot(vm: Vm, from: string, to: string): string | undefined {
+    const [source, target] = [this.#hosts.get(from), this.#hosts.get(to)]
+    if (source === undefined || target === undefined) return `there is no host '${source === undefined ? from : to}'`
+    return (
+      this.#closed(to, vm) ??
+      this.#full(vm, target) ??
+      this.#rival(vm, to) ??
+      obstacle(this.topology, vm, source, target)
+    )
+  }
+
+  /** Of the hosts that can take the VM in, but for `except`, the least busy; of equally busy ones the first. */
+  leastBusyFor(vm: Vm, from: string, except: readonly string[] = []): string | undefined {
+    let best: { host: string; load: number } | undefined
+    for (const { name: host } of this.topology.hosts) {
+      const load = this.load(host)
+      if (host === from || except.includes(host) || (best !== undefined && best.load <= load)) continue
+      if (this.whyNot(vm, from, host) === undefined) best = { host, load }
+    }
+    return best?.host
+  }
+
+  #full(vm: Vm, { name, capacity }: Host): string | undefined {
+    const there = this.at(name)
+    if (capacity === undefined || there.has(vm) || there.size < capacity) return undefined
+    return `${name} has room for ${capacity} VMs, and no more`
+  }
+
+  #rival(vm: Vm, host: string): string | undefined {
+    if (vm.antiAffinity === undefined) return undefined
+    for (const other of this.at(host))
+      if (other.name !== vm.name && areRivals(vm, other))
+        return `${host} has ${other.name}, and both are of the anti-affinity group '${vm.antiAffinity}'`
+    return undefined
+  }
+}
+
+export const areRivals = (a: Vm, b: Vm): boolean =>
+  a.antiAffinity !== undefined && a.antiAffinity === b.antiAffinity && a.tenant === b.tenant

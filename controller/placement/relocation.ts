@@ -1,0 +1,141 @@
+// Several VMs that are to go elsewhere, for one reason: so many at a time, each by a move of its own. What could not be moved stays where
+// it is, and is told.
+
+import type { Vm } from '../../topologies/topology.ts'
+import type { MigrationStatus, RelocatedVm, RelocationStatus } from '../model.ts'
+import { Conflict, NotFound } from '../model.ts'
+import type { Occupancy } from './occupancy.ts'
+import { whyNowhere } from './plan.ts'
+
+export interface RelocationWorld {
+  now(): number
+  /** As it is now: VMs that move, or wait for their turn, are at both places. */
+  occupancy(): Occupancy
+  /** Starts a move. @returns its id. @throws Conflict, NotFound */
+  start(vm: string, to: string): string
+  done(id: string): Promise<MigrationStatus>
+  abort(id: string): void
+  note(status: RelocationStatus): void
+}
+
+/** Hosts that are tried for one VM, should moves to them fail. */
+const TRIES = 3
+
+export class Relocation {
+  readonly #world: RelocationWorld
+  #status: RelocationStatus
+  #aborted = false
+
+  constructor(world: RelocationWorld, status: RelocationStatus) {
+    this.#world = world
+    this.#status = status
+  }
+
+  /** Moves that are under way are undone, if they still can be, and no other begins. */
+  abort(): void {
+    this.#aborted = true
+    for (const { state, migration } of this.#status.moves)
+      if (state === 'moving' && migration !== undefined) this.#world.abort(migration)
+  }
+
+  /** Resolves when all have been moved that could be; never rejects. */
+  async run(): Promise<void> {
+    const underWay = new Set<Promise<void>>()
+    for (;;) {
+      while (underWay.size < this.#status.parallel && !this.#aborted) {
+        const begun = this.#beginNext(underWay.size > 0)
+        if (begun === undefined) break
+        const ended = begun.finally(() => underWay.delete(ended))
+        underWay.add(ended)
+      }
+      if (underWay.size === 0) break
+      await Promise.race(underWay)
+    }
+    this.#end()
+  }
+
+  /** The next whose turn it is. Undefined where none is left, or all that are wait for others to have moved. */
+  #beginNext(othersMove: boolean): Promise<void> | undefined {
+    const occupancy = this.#world.occupancy()
+    for (const [index, move] of this.#status.moves.entries()) {
+      if (move.state !== 'waiting') continue
+      const vm = occupancy.topology.vms.find(({ name }) => name === move.vm)
+      if (vm === undefined) this.#set(index, { state: 'failed', problem: 'it is not there any more' })
+      else if (this.#isElsewhere(vm, move)) this.#settleElsewhere(index, vm)
+      else {
+        const to = this.#destinationOf(occupancy, vm, move)
+        if (to !== undefined) return this.#begin(index, vm, to)
+        if (!othersMove) this.#set(index, { state: 'failed', problem: this.#whyNot(occupancy, vm, move) })
+        // A plan that is exact is carried out in its order.
+        else if (this.#status.kind === 'rebalance') return undefined
+      }
+    }
+    return undefined
+  }
+
+  /** Somebody has moved it meanwhile. */
+  #isElsewhere(vm: Vm, { from }: RelocatedVm): boolean {
+    return vm.host !== from
+  }
+
+  #settleElsewhere(index: number, vm: Vm): void {
+    const { to, from } = this.#status.moves[index]!
+    if (vm.host === to || this.#status.kind === 'drain') this.#set(index, { state: 'done', to: vm.host })
+    else this.#set(index, { state: 'failed', problem: `it is at ${vm.host} by now, and not at ${from}` })
+  }
+
+  #destinationOf(occupancy: Occupancy, vm: Vm, { from, to, tried = [] }: RelocatedVm): string | undefined {
+    if (to !== undefined && !tried.includes(to) && occupancy.whyNot(vm, from, to) === undefined) return to
+    return this.#status.kind === 'rebalance' ? undefined : occupancy.leastBusyFor(vm, from, tried)
+  }
+
+  #whyNot(occupancy: Occupancy, vm: Vm, { from, to, problem }: RelocatedVm): string {
+    if (problem !== undefined) return problem
+    if (this.#status.kind === 'rebalance' && to !== undefined) return occupancy.whyNot(vm, from, to)!
+    return whyNowhere(occupancy, vm, from)
+  }
+
+  #begin(index: number, { name }: Vm, to: string): Promise<void> {
+    try {
+      const migration = this.#world.start(name, to)
+      this.#set(index, { state: 'moving', to, migration })
+      return this.#follow(index, migration)
+    } catch (error) {
+      if (!(error instanceof Conflict || error instanceof NotFound)) throw error
+      this.#failed(index, to, error.message)
+      return Promise.resolve()
+    }
+  }
+
+  async #follow(index: number, migration: string): Promise<void> {
+    const { state, to, problem = 'no reason is known' } = await this.#world.done(migration)
+    if (state === 'done') this.#set(index, { state: 'done' })
+    else this.#failed(index, to, problem)
+  }
+
+  /** Another host may do, where any will. */
+  #failed(index: number, to: string, problem: string): void {
+    const tried = [...(this.#status.moves[index]!.tried ?? []), to]
+    const again = this.#status.kind !== 'rebalance' && tried.length < TRIES && !this.#aborted
+    this.#set(index, { state: again ? 'waiting' : 'failed', problem, tried })
+  }
+
+  #set(index: number, change: Partial<RelocatedVm>): void {
+    const { problem: _before, ...move } = this.#status.moves[index]!
+    this.#note({ moves: this.#status.moves.with(index, { ...move, ...change }) })
+  }
+
+  #end(): void {
+    const moves = this.#status.moves.map((move) =>
+      move.state === 'waiting' ? { ...move, state: 'failed' as const, problem: 'aborted on request' } : move,
+    )
+    const failed = moves.some(({ state }) => state === 'failed')
+    const state = this.#aborted ? 'aborted' : failed ? 'failed' : 'done'
+    this.#note({ moves, state, endedAt: this.#world.now() })
+  }
+
+  #note(change: Partial<RelocationStatus>): void {
+    this.#status = { ...this.#status, ...change }
+    this.#world.note(this.#status)
+  }
+}

@@ -1,0 +1,325 @@
+// START HERE: which host takes VMs in, and several VMs that go elsewhere together: a host that is drained. What is under way goes on after a
+// restart of the controller.
+
+import type { Clock } from '../../runtime/clock.ts'
+import { SECOND } from '../../runtime/clock.ts'
+import { waitFor } from '../../runtime/waiting.ts'
+import type { Host, Topology, Vm } from '../../topologies/topology.ts'
+import { switchName } from '../../topologies/topology.ts'
+import type { Migrations } from '../migration/migrations.ts'
+import type { ControllerEvent, HostMode, MoveRequest, RelocatedVm, RelocationStatus } from '../model.ts'
+import { Conflict, NotFound } from '../model.ts'
+import type { Intent } from '../network/view.ts'
+import type { Fleet } from '../reconcile/fleet.ts'
+import type { Image, RelocationRecord } from '../state/image.ts'
+import { abortingRelocation, draining, LOCAL, undraining } from '../state/operations.ts'
+import type { Operation } from '../state/state.ts'
+import type { Writes } from '../writes.ts'
+import { breachesOf } from './breaches.ts'
+import { Occupancy } from './occupancy.ts'
+import { type MovePlan, planDrain } from './plan.ts'
+import { Relocation } from './relocation.ts'
+
+export interface PlacementWorld {
+  readonly clock: Clock
+  readonly writes: Writes
+  readonly fleet: Fleet
+  readonly log: (line: string) => void
+  readonly intent: () => Intent
+  readonly migrations: Migrations
+  readonly emit: (event: ControllerEvent) => void
+  /** Whether the guest finds at the host what it is joined to. @throws Conflict */
+  readonly checkGuest: (request: { vm: string; to: string }) => void
+  /** Starts a move. @returns its id. @throws Conflict, NotFound */
+  readonly migrate: (request: MoveRequest, by: string) => string
+}
+
+/** What the moves of a drain have in common. */
+export interface DrainOptions extends Pick<MoveRequest, 'pause' | 'drain'> {
+  /** VMs that move at the same time; 4 where absent. */
+  parallel?: number
+}
+
+const PARALLEL = 4
+/** Ended ones that are remembered. */
+const REMEMBERED = 100
+/** After a restart, how long hosts have to come in. */
+const PATIENCE_AFTER_RESTART = 30 * SECOND
+
+interface Open {
+  relocation: Relocation
+  done: Promise<void>
+}
+
+export class Relocations {
+  /** Of all, by id. */
+  records: ReadonlyMap<string, RelocationRecord>
+  /** Of hosts that are not open. */
+  modes: ReadonlyMap<string, HostMode>
+  readonly #world: PlacementWorld
+  readonly #open = new Map<string, Open>()
+  #last: number
+
+  constructor(
+    world: PlacementWorld,
+    { relocations: records, hostModes: modes }: Pick<Image, 'relocations' | 'hostModes'>,
+  ) {
+    this.#world = world
+    this.records = records
+    this.modes = modes
+    this.#last = Math.max(0, ...[...records.keys()].map((id) => Number(id.slice(1))))
+  }
+
+  /** Those that were under way at the end of the process before go on once `ready`, and their hosts are there. */
+  resume(ready: Promise<unknown>): void {
+    for (const [id, record] of this.records) if (record.status.endedAt === undefined) this.#resume(id, record, ready)
+  }
+
+  modeOf(host: string): HostMode {
+    return this.modes.get(host) ?? 'open'
+  }
+
+  /** What a drain of the host would do now. Changes nothing. @throws NotFound */
+  planDrain(name: string): MovePlan {
+    const host = this.#host(name)
+    const closed = (other: string) => (other === name ? `${name} is to be drained` : this.#whyClosed(other))
+    return planDrain(this.#occupancy(closed), name, this.#vmsAt(host))
+  }
+
+  /**
+   * Closes the host to new VMs, and moves its VMs to others. Resolves when that is durable.
+   * @throws NotFound; Conflict where it is being drained already; StateError
+   */
+  async drain(name: string, options: DrainOptions = {}, by = LOCAL): Promise<RelocationStatus> {
+    const running = this.#runningAt(name)
+    if (running !== undefined) throw new Conflict(`${name} is being drained already, by ${running}`)
+    const { moves, stuck } = this.planDrain(name)
+    const { parallel = PARALLEL, ...request } = options
+    const vms: RelocatedVm[] = [
+      ...moves.map((move): RelocatedVm => ({ ...move, state: 'waiting' })),
+      // There may be a place for them once others have gone.
+      ...stuck.map(({ problem: _now, ...move }): RelocatedVm => ({ ...move, state: 'waiting' })),
+    ]
+    const modes = new Map(this.modes).set(name, 'closed')
+    return this.#start({ kind: 'drain', host: name, parallel, moves: vms }, request, { modes, by }, () =>
+      draining(by, { host: name, ...options }),
+    )
+  }
+
+  /** The host is open to VMs again; a drain of it that is under way is aborted. Resolves when that is durable. @throws NotFound, StateError */
+  async undrain(name: string, by = LOCAL): Promise<void> {
+    this.#host(name)
+    await this.#world.writes.journalled(
+      () => undraining(by, name),
+      async () => {
+        const running = this.#runningAt(name)
+        if (running !== undefined) this.#open.get(running)?.relocation.abort()
+        const before = this.modes
+        this.modes = new Map([...before].filter(([host]) => host !== name))
+        await this.#world.writes.save().catch((error: unknown) => {
+          this.modes = before
+          throw error
+        })
+      },
+    )
+  }
+
+  /** Asks it to end early; resolves when it has. @throws NotFound */
+  abort(id: string, by = LOCAL): Promise<RelocationStatus> {
+    this.#find(id)
+    return this.#world.writes.journalled(
+      () => abortingRelocation(by, id),
+      async () => {
+        this.#open.get(id)?.relocation.abort()
+        return this.done(id)
+      },
+    )
+  }
+
+  /** Resolves when it has ended, well or not. @throws NotFound */
+  async done(id: string): Promise<RelocationStatus> {
+    this.#find(id)
+    await this.#open.get(id)?.done
+    return this.#find(id).status
+  }
+
+  all(): RelocationStatus[] {
+    return [...this.records.values()].map(({ status }) => status)
+  }
+
+  /** @throws NotFound */
+  find(id: string): RelocationStatus {
+    return this.#find(id).status
+  }
+
+  /** Whether an entry of the journal is of one that will end it. */
+  owns(entry: number): boolean {
+    return [...this.records.values()].some((record) => record.entry === entry && record.status.endedAt === undefined)
+  }
+
+  /** Before a VM moves: whether its destination takes it in. @throws Conflict */
+  checkMove({ vm: name, to }: { vm: string; to: string }): void {
+    const { topology } = this.#world.intent()
+    const vm = topology.vms.find((one) => one.name === name)
+    if (vm === undefined || vm.host === to) return
+    this.#world.checkGuest({ vm: name, to })
+    const coming = this.#world.migrations.open().filter((move) => move.isMoving && move.vm !== name)
+    const occupancy = new Occupancy(topology, coming, (host) => this.#whyClosed(host))
+    const reason = occupancy.whyNot(vm, vm.host, to)
+    if (reason !== undefined) throw new Conflict(reason)
+  }
+
+  /** @throws Conflict where `topology` puts VMs where there is no room for them by now, or at a host that takes none in */
+  checkTopology(topology: Topology): void {
+    const running = this.#world.intent().topology
+    const before = new Map(running.vms.map((vm) => [vm.name, vm.host]))
+    for (const { name, host } of topology.vms) {
+      const reason = before.get(name) === host ? undefined : this.#whyClosed(host)
+      if (reason !== undefined) throw new Conflict(`${name} can not be at ${host}: ${reason}`)
+    }
+    const known = new Set(breachesOf(running))
+    const breach = breachesOf(topology).find((one) => !known.has(one))
+    if (breach !== undefined) throw new Conflict(breach)
+  }
+
+  #whyClosed(host: string): string | undefined {
+    if (this.modeOf(host) === 'closed') return `${host} is closed to new VMs; signalbox host undrain ${host} opens it`
+    return undefined
+  }
+
+  #occupancy(closed: (host: string) => string | undefined): Occupancy {
+    const { topology } = this.#world.intent()
+    const away = (host: string, vm?: Vm) => closed(host) ?? this.#whyAway(host) ?? this.#whyNoGuest(host, vm)
+    return new Occupancy(topology, this.#world.migrations.open(), away)
+  }
+
+  #whyAway(name: string): string | undefined {
+    const host = this.#world.intent().topology.hosts.find((one) => one.name === name)
+    const away = host === undefined ? undefined : switchesOf(host).find((one) => !this.#isConnected(one))
+    return away === undefined ? undefined : `${away} is not connected`
+  }
+
+  #whyNoGuest(to: string, vm: Vm | undefined): string | undefined {
+    if (vm === undefined) return undefined
+    try {
+      this.#world.checkGuest({ vm: vm.name, to })
+      return undefined
+    } catch (error) {
+      if (!(error instanceof Conflict)) throw error
+      return error.message
+    }
+  }
+
+  #isConnected(name: string): boolean {
+    const { fleet } = this.#world
+    return fleet.has(name) && fleet.reconciler(name).connected
+  }
+
+  #vmsAt({ name }: Host): Vm[] {
+    const coming = new Set(this.#world.migrations.open().flatMap(({ vm, to }) => (to === name ? vm : [])))
+    return this.#world.intent().topology.vms.filter((vm) => vm.host === name || coming.has(vm.name))
+  }
+
+  async #start(
+    what: Pick<RelocationStatus, 'kind' | 'host' | 'parallel' | 'moves'>,
+    request: RelocationRecord['request'],
+    { modes, by }: { modes: ReadonlyMap<string, HostMode>; by: string },
+    describe: () => Operation,
+  ): Promise<RelocationStatus> {
+    const { writes, clock } = this.#world
+    writes.check()
+    const entry = writes.begin(describe)
+    const id = `r${++this.#last}`
+    const status: RelocationStatus = { id, ...what, state: 'running', startedAt: clock.now() }
+    const before = { records: this.records, modes: this.modes }
+    this.modes = modes
+    this.#note({ status, request, by, ...(entry !== undefined && { entry }) })
+    try {
+      await writes.save()
+    } catch (error) {
+      Object.assign(this, before)
+      writes.end(entry, error)
+      throw error
+    }
+    this.#run(id, Promise.resolve())
+    return this.#find(id).status
+  }
+
+  #resume(id: string, record: RelocationRecord, ready: Promise<unknown>): void {
+    const { fleet, clock } = this.#world
+    const { topology } = this.#world.intent()
+    const hosts = topology.hosts.flatMap((host) => switchesOf(host))
+    const there = Promise.all(hosts.map((name) => fleet.whenConnected(name)))
+    const begin = Promise.all([ready, waitFor(there, PATIENCE_AFTER_RESTART, clock)])
+    // Where a move was under way, it is seen by where the VM is, once that has ended.
+    const moves = record.status.moves.map((move) =>
+      move.state === 'moving' ? { ...move, state: 'waiting' as const } : move,
+    )
+    this.#note({ ...record, status: { ...record.status, moves } })
+    this.#run(id, begin)
+  }
+
+  #run(id: string, begin: Promise<unknown>): void {
+    const { status, request, by } = this.#find(id)
+    const { clock, migrate, migrations } = this.#world
+    const world = {
+      now: () => clock.now(),
+      occupancy: () => this.#occupancy((host) => this.#whyClosed(host)),
+      start: (vm: string, to: string) => migrate({ ...request, vm, to }, by),
+      done: (migration: string) => migrations.done(migration),
+      abort: (migration: string) => void migrations.abort(migration),
+      note: (changed: RelocationStatus) => this.#note({ ...this.#find(id), status: changed }),
+    }
+    const relocation = new Relocation(world, status)
+    const done = begin
+      .then(() => relocation.run())
+      .catch((error: unknown) => this.#world.log(`${id}: ${error instanceof Error ? error.message : String(error)}`))
+    this.#open.set(id, { relocation, done })
+  }
+
+  #note(record: RelocationRecord): void {
+    const { status, entry } = record
+    const records = new Map(this.records).set(status.id, record)
+    const hasEnded = status.endedAt !== undefined
+    if (hasEnded) {
+      this.#open.delete(status.id)
+      const ended = [...records.values()].filter((one) => one.status.endedAt !== undefined)
+      for (const old of ended.slice(0, -REMEMBERED)) records.delete(old.status.id)
+    }
+    this.records = records
+    if (hasEnded) this.#world.writes.end(entry, status.state === 'done' ? undefined : problemOf(status))
+    this.#world.emit({ type: 'relocation', relocation: status })
+  }
+
+  #runningAt(host: string): string | undefined {
+    const running = [...this.records.values()].find(
+      ({ status }) => status.host === host && status.endedAt === undefined,
+    )
+    return running?.status.id
+  }
+
+  #find(id: string): RelocationRecord {
+    const found = this.records.get(id)
+    if (found === undefined) throw new NotFound('relocation', id, [...this.records.keys()])
+    return found
+  }
+
+  #host(name: string): Host {
+    const { hosts } = this.#world.intent().topology
+    const found = hosts.find((host) => host.name === name)
+    if (found === undefined)
+      throw new NotFound(
+        'host',
+        name,
+        hosts.map((host) => host.name),
+      )
+    return found
+  }
+}
+
+const switchesOf = (host: Host): string[] => host.bridges.map((bridge) => switchName(host, bridge))
+
+function problemOf({ state, moves }: RelocationStatus): string {
+  const left = moves.filter((move) => move.state === 'failed')
+  return `${state}: ${left.length} of ${moves.length} VMs were not moved${left[0] === undefined ? '' : `; ${left[0].vm}: ${left[0].problem}`}`
+}
