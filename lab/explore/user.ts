@@ -3,6 +3,7 @@
 
 import type { Controller } from '../../controller/controller.ts'
 import { Conflict, NotFound, SwitchRefused } from '../../controller/model.ts'
+import { isSameTopology } from '../../controller/network/sharing.ts'
 import type { Image } from '../../controller/state/image.ts'
 import { StateError } from '../../runtime/store.ts'
 import { flowKey } from '../../controller/reconcile/switch-state.ts'
@@ -106,7 +107,7 @@ export class User {
     const lost = [...this.#migrations].find((id) => !image.migrations.has(id))
     if (lost !== undefined) return `the move ${lost} is not known any more`
     if (this.#pending > 0) return undefined
-    if (this.#topology !== undefined && JSON.stringify(image.asked) !== JSON.stringify(this.#topology))
+    if (this.#topology !== undefined && !isSameTopology(image.asked, this.#topology))
       return `the topology ${this.#topology.name} is not the one that was acknowledged`
     const kept = new Set(keysOf(image.userFlows))
     const gone = this.#flows.find((key) => !kept.has(key))
