@@ -18,7 +18,7 @@ export interface Changes {
 }
 
 export interface ObjectChange {
-  kind: 'host' | 'tenant' | 'network' | 'VM' | 'vNIC' | 'security group' | 'address group'
+  kind: 'host' | 'tenant' | 'network' | 'VM' | 'vNIC' | 'security group' | 'address group' | 'mirror'
   name: string
   change: 'added' | 'changed' | 'removed'
   /** What of it is other than before, by name. */
@@ -77,6 +77,7 @@ function objectsBetween(before: Topology, after: Topology): ObjectChange[] {
     ...changesOf('network', before.networks, after.networks),
     ...changesOf('address group', before.addressGroups, after.addressGroups),
     ...changesOf('security group', before.securityGroups, after.securityGroups),
+    ...changesOf('mirror', before.mirrors ?? [], after.mirrors ?? []),
     ...changesOf('VM', vmsOf(before), vmsOf(after)),
     ...changesOf('vNIC', nicsOf(before), nicsOf(after)),
   ]

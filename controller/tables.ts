@@ -38,6 +38,8 @@ export const Table = {
   RulesToVm: 26,
   /** What security groups have let through: new connections are committed. */
   Admitted: 27,
+  /** Where copies of what vNICs say and hear go. */
+  Mirror: 28,
   /** Out of a vNIC port: rate of what it receives, and the guest's own tag. */
   Egress: 30,
 } as const
@@ -57,6 +59,10 @@ export const Register = {
   Side: 'reg5',
   /** 1 where a rule has let a frame through whose connections outlive it. */
   Kept: 'reg6',
+  /** What mirrors have had of a frame: one of `Mirrored`, or both. */
+  Mirrored: 'reg7',
+  /** In a copy: whose it is. */
+  Mirror: 'reg8',
   /** Attachment through which a vNIC's frame came in. */
   From: 'reg14',
   /** Attachment through which a frame goes out. */
@@ -68,6 +74,9 @@ export const Origin = { Vnic: 1, Uplink: 2, Tunnel: 3, Patch: 4 } as const
 
 /** Where the vNIC is whose security groups are asked: it sends the frame, or is to receive it. */
 export const Side = { FromVm: 1, ToVm: 2 } as const
+
+/** Bits of `Register.Mirrored`: a copy as its sender says it, and as whoever is next hears it. */
+export const Mirrored = { FromVm: 1, ToVm: 2 } as const
 
 /** Who wrote a flow: the number stands in its cookie, the name in a verdict. */
 export const APPS = {
@@ -82,6 +91,7 @@ export const APPS = {
   egress: 9,
   security_groups: 10,
   multicast: 11,
+  mirrors: 12,
 } as const
 export type AppName = keyof typeof APPS
 

@@ -37,6 +37,7 @@ export function composeVerdict(
     ),
     relocations: log.relocations.map(relocationVerdict),
     pings: log.pings.map(pingVerdict),
+    mirrors: judge.onlookers.tallies(),
     leaks: judge.leaks.map((leak, index) => leakOf(leak, lab.leakPaths[index] ?? [], lab.network)),
     losses: judge.losses.map(lossOf),
     unmapped: [...log.unmapped].map(([source, frames]) => ({ source, frames })).sort((a, b) => b.frames - a.frames),

@@ -35,6 +35,8 @@ function objection(expect: Expectation, topology: Topology, verdict: Verdict, ju
       return crossingOf(expect.networks, judge)
     case 'tenantsIsolated':
       return reachedOf(expect.tenants, judge)
+    case 'mirrored':
+      return uncopied(expect.mirror, topology, judge)
     case 'delivered':
       return undelivered(expect, tallyOf(expect, topology, judge))
     case 'notDelivered': {
@@ -77,6 +79,14 @@ function reachedOf(tenants: readonly string[], judge: Judge): string | undefined
       return `${reached} frames from ${from} reached ${to}`
   }
   return undefined
+}
+
+/** What the target of the mirror should have heard and has not. */
+function uncopied(name: string, { mirrors = [] }: Topology, judge: Judge): string | undefined {
+  const target = mirrors.find((mirror) => mirror.name === name)?.target
+  const tally = judge.onlookers.tallies().find((one) => target?.kind === 'port' && one.target === target.port)
+  if (tally === undefined || tally.copies + tally.missing === 0) return 'no frame was to be copied'
+  return tally.missing === 0 ? undefined : `${tally.missing} copies did not arrive at ${tally.target}`
 }
 
 function undelivered(expect: Extract<Expectation, { type: 'delivered' }>, tally: PairTally): string | undefined {

@@ -17,6 +17,8 @@ export interface Verdict {
   migrations: MigrationVerdict[]
   relocations: RelocationVerdict[]
   pings: PingVerdict[]
+  /** What the targets of mirrors have heard. */
+  mirrors: MirrorVerdict[]
   leaks: Leak[]
   losses: Loss[]
   /** Frames that entered nowhere, by what they would have been mapped by, most frequent first. */
@@ -41,6 +43,20 @@ export interface FrameCounts {
   /** Frames that ended for a reason that the policy, the scenario or a user's flow names. */
   dropped: Record<string, number>
 }
+
+export const noFrames = (): FrameCounts => ({
+  injected: 0,
+  delivered: 0,
+  answered: 0,
+  held: 0,
+  lost: 0,
+  unmapped: 0,
+  duplicated: 0,
+  reordered: 0,
+  leaked: 0,
+  unmarked: 0,
+  dropped: {},
+})
 
 export interface MigrationVerdict {
   vm: string
@@ -79,6 +95,15 @@ export interface RelocationVerdict {
   moved: number
   /** Those that stayed, and why. */
   left: { vm: string; problem: string }[]
+}
+
+export interface MirrorVerdict {
+  /** vNIC. */
+  target: string
+  copies: number
+  /** Of frames that its mirrors copy: copies that it has not heard, and that it has heard twice. */
+  missing: number
+  doubled: number
 }
 
 export interface PingVerdict {

@@ -3,6 +3,7 @@
 import { checkAddresses } from './checks/addresses.ts'
 import { checkBridges } from './checks/bridges.ts'
 import { checkFabric } from './checks/fabric.ts'
+import { checkMirrors } from './checks/mirrors.ts'
 import { checkNames } from './checks/names.ts'
 import { checkNetworks } from './checks/networks.ts'
 import { checkNics } from './checks/nics.ts'
@@ -24,6 +25,7 @@ export function checkTopology(topology: TopologyDraft, report: Report): void {
   checkNics(topology, report)
   checkAddresses(topology, report)
   checkSecurityGroups(topology, report)
+  checkMirrors(topology, report)
   checkTenants(topology, report)
   checkQuotas(topology, report)
   checkTunnelEndpoints(topology, report)

@@ -2,7 +2,9 @@
 
 import { formatMac, parseMac } from '../protocols/address.ts'
 import * as defaults from './defaults.ts'
+import { findNic } from './lookup.ts'
 import { completeNetworkQos, completeQosPolicy, completeQueue, completeUplink } from './qos.ts'
+import type { WrittenMirror } from './schema/mirrors.ts'
 import type { WrittenRule, WrittenSecurityGroup } from './schema/security-groups.ts'
 import type { WrittenTenant } from './schema/tenants.ts'
 import type {
@@ -22,6 +24,7 @@ import type {
   Fabric,
   Host,
   Link,
+  Mirror,
   Network,
   Nic,
   PortPolicy,
@@ -31,6 +34,7 @@ import type {
   Subport,
   Tenant,
   Topology,
+  Vm,
 } from './topology.ts'
 import { parseDuration, parseRate } from './units.ts'
 
@@ -59,6 +63,7 @@ export function completeTopology(written: WrittenTopology, fallbackName: string)
     addressGroups: (written.addressGroups ?? []).map(completeAddressGroup),
     securityGroups: (written.securityGroups ?? []).map(completeSecurityGroup),
     vms,
+    ...(written.mirrors?.length && { mirrors: written.mirrors.map((mirror) => completeMirror(mirror, vms)) }),
   }
 }
 
@@ -161,6 +166,23 @@ function completePolicy(policy: WrittenPolicy): PortPolicy {
         ...(mac !== undefined && { mac: canonicalMac(mac) }),
       })),
     }),
+  }
+}
+
+function completeMirror({ name, tenant, source, direction, target }: WrittenMirror, vms: readonly Vm[]): Mirror {
+  const { port, segment, vlan } = target
+  return {
+    name,
+    ...ownerOf(tenant),
+    source:
+      source.port === undefined
+        ? { kind: 'network', network: source.network! }
+        : { kind: 'port', port: findNic({ vms }, source.port).id },
+    direction: direction ?? 'both',
+    target:
+      port === undefined
+        ? { kind: 'vlan', vlan: vlan! }
+        : { kind: 'port', port: findNic({ vms }, port).id, segment: segment! },
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { InvalidField } from '../protocols/errors.ts'
 import { nearest, oneOf } from './did-you-mean.ts'
-import type { Bridge, Host, Nic, Topology } from './topology.ts'
+import type { Bridge, Host, Nic, Topology, Vm } from './topology.ts'
 import { switchName } from './topology.ts'
 
 /** A switch by its place: the bridge of a host. */
@@ -32,7 +32,7 @@ function find<T extends { name: string }>(kind: string, among: readonly T[], nam
 export const findHost = (topology: Topology, name: string): Host => find('host', topology.hosts, name)
 
 /** `web1:eth0`, or `web1` where that VM has exactly one vNIC. @throws InvalidField */
-export function findNic(topology: Topology, name: string): Nic {
+export function findNic(topology: { readonly vms: readonly Vm[] }, name: string): Nic {
   const [vmName, nicName] = name.split(':')
   const vm = topology.vms.find((one) => one.name === vmName)
   if (vm === undefined)

@@ -10,6 +10,7 @@ import type { Findings, Report } from './findings.ts'
 import { attempt, checkKnown } from './findings.ts'
 import { parseFrameFilter, parseFrameText } from './frame-text.ts'
 import { findNic, networksOf } from './lookup.ts'
+import { mirrorBetween } from './mirrors.ts'
 import { pointer } from './problems.ts'
 import { hasBridgeFor } from './relocation.ts'
 import type { WrittenEntry, WrittenExpectation, WrittenTarget } from './schema/scenario.ts'
@@ -27,6 +28,8 @@ export class Names {
   readonly networks: ReadonlySet<string>
   readonly tenants: ReadonlySet<string>
   readonly vms: ReadonlySet<string>
+  /** Those to vNICs. */
+  readonly mirrors: ReadonlySet<string>
   readonly switches: ReadonlySet<string>
   readonly links: ReadonlySet<string>
   /** Of any switch: on which one a vNIC is depends on the time. */
@@ -38,6 +41,9 @@ export class Names {
     this.hosts = collect(({ hosts }) => hosts.map(({ name }) => name))
     this.networks = collect(({ networks }) => networks.map(({ name }) => name))
     this.tenants = collect(({ tenants = [] }) => tenants.map(({ name }) => name))
+    this.mirrors = collect(({ mirrors = [] }) =>
+      mirrors.flatMap(({ name, target }) => (target.kind === 'port' ? name : [])),
+    )
     this.vms = collect(({ vms }) => vms.map(({ name }) => name))
     this.switches = collect(({ hosts }) =>
       hosts.flatMap((host) => [host.name, ...host.bridges.map((bridge) => switchName(host, bridge))]),
@@ -112,8 +118,9 @@ export function checkExpectation(
   names: Names,
   report: Report,
 ): void {
-  const { isolated = [], delivered, notDelivered, policyFollows, dropped } = expectation
+  const { isolated = [], mirrored, delivered, notDelivered, policyFollows, dropped } = expectation
   checkIsolated(isolated, `${at}/isolated`, names, report)
+  checkKnown(report, `${at}/mirrored`, 'mirror to a vNIC', mirrored, names.mirrors)
   if (delivered) checkBetween(delivered, `${at}/delivered`, names, report)
   if (notDelivered) checkBetween(notDelivered, `${at}/notDelivered`, names, report)
   checkKnown(report, `${at}/policyFollows`, 'VM', policyFollows, names.vms)
@@ -171,6 +178,8 @@ function unfit(topology: Topology, vmName: string, hostName: string): string | u
   const overlays = new Set(topology.networks.flatMap(({ name, type }) => (type === 'vxlan' ? name : [])))
   const needsTunnel = vm.nics.some((nic) => networksOf(nic).some((network) => overlays.has(network)))
   if (needsTunnel && host.vtep === undefined) return `${vmName} is in a vxlan network, and ${hostName} has no vtep`
+  const mirror = host.vtep === undefined ? mirrorBetween(topology, vm, hostName) : undefined
+  if (mirror !== undefined) return `copies of the mirror ${mirror.name} go through tunnels, and ${hostName} has no vtep`
   const missing = vm.nics.find((nic) => !hasBridgeFor(nic, source, host))
   return missing && `${hostName} has no bridge '${missing.bridge}' for ${missing.id}`
 }

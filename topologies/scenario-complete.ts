@@ -50,8 +50,9 @@ function completeTarget(target: WrittenTarget): FailureTarget {
 }
 
 export function completeExpectation(written: WrittenExpectation): Expectation {
-  const { isolated, delivered, notDelivered, policyFollows, dropped, lost = 0, duplicated = 0 } = written
+  const { isolated, mirrored, delivered, notDelivered, policyFollows, dropped, lost = 0, duplicated = 0 } = written
   if (isolated) return completeIsolated(isolated)
+  if (mirrored !== undefined) return { type: 'mirrored', mirror: mirrored }
   if (delivered) return { type: 'delivered', ...delivered, lost, duplicated }
   if (notDelivered) return { type: 'notDelivered', ...notDelivered }
   if (policyFollows !== undefined) return { type: 'policyFollows', vm: policyFollows }

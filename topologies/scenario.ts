@@ -77,6 +77,8 @@ export type Expectation =
   | { type: 'isolated'; networks: string[] }
   /** No frame of a VM of one of these tenants is heard by one of another. */
   | { type: 'tenantsIsolated'; tenants: string[] }
+  /** The target of the mirror, a vNIC, has heard all that there is to copy for it. */
+  | { type: 'mirrored'; mirror: string }
   /** Every frame from one vNIC to the other arrives, but for `lost` of them. Names without a nic mean the VM's only one. */
   | { type: 'delivered'; from: string; to: string; lost: number; duplicated: number }
   | { type: 'notDelivered'; from: string; to: string }

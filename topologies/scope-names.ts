@@ -2,6 +2,7 @@
 // after need not know of it.
 
 import type { Draft, TopologyDraft } from './draft.ts'
+import type { WrittenMirror } from './schema/mirrors.ts'
 import type { WrittenNic } from './schema/topology.ts'
 
 type Name = string | undefined
@@ -17,7 +18,7 @@ interface Known {
  * name, else what belongs to nobody. Everything stays where it is in the file.
  */
 export function scopeNames(topology: TopologyDraft): TopologyDraft {
-  const named = [topology.networks, topology.addressGroups, topology.securityGroups, topology.vms]
+  const named = [topology.networks, topology.addressGroups, topology.securityGroups, topology.vms, topology.mirrors]
   if (!named.some((list) => list?.some(({ tenant }) => tenant !== undefined))) return topology
   const networks = topology.networks?.map(inFull)
   const addressGroups = topology.addressGroups?.map(inFull)
@@ -36,12 +37,15 @@ export function scopeNames(topology: TopologyDraft): TopologyDraft {
     ...inFull(vm),
     nics: vm.nics?.map((nic) => scopeNic(nic, vm.tenant, known)),
   }))
+  const machines = all(vms)
+  const mirrors = topology.mirrors?.map((mirror) => scopeMirror(inFull(mirror), known.networks, machines))
   return {
     ...topology,
     ...(networks && { networks }),
     ...(addressGroups && { addressGroups }),
     ...(securityGroups && { securityGroups }),
     ...(vms && { vms }),
+    ...(mirrors && { mirrors }),
   }
 }
 
@@ -56,6 +60,19 @@ function meant(name: Name, tenant: Name, known: ReadonlySet<Name>): Name {
   if (name === undefined || tenant === undefined || name.includes('/')) return name
   const own = `${tenant}/${name}`
   return !known.has(own) && known.has(name) ? name : own
+}
+
+function scopeMirror(mirror: Draft<WrittenMirror>, networks: ReadonlySet<Name>, vms: ReadonlySet<Name>) {
+  const { tenant } = mirror
+  const port = (name: Name) => {
+    const [vm, ...nic] = name?.split(':') ?? []
+    return vm === undefined ? name : [meant(vm, tenant, vms), ...nic].join(':')
+  }
+  const [source, target] = [{ ...mirror.source }, { ...mirror.target }]
+  if ('port' in source) source.port = port(source.port)
+  if ('network' in source) source.network = meant(source.network, tenant, networks)
+  if ('port' in target) target.port = port(target.port)
+  return { ...mirror, ...(mirror.source && { source }), ...(mirror.target && { target }) }
 }
 
 function scopeNic({ ...nic }: Draft<WrittenNic>, tenant: Name, known: Known): Draft<WrittenNic> {

@@ -16,6 +16,8 @@ export interface Topology {
   addressGroups: AddressGroup[]
   securityGroups: SecurityGroup[]
   vms: Vm[]
+  /** Absent where there are none. */
+  mirrors?: Mirror[]
 }
 
 export interface Host {
@@ -154,6 +156,16 @@ export interface Vm extends Owned {
   nics: Nic[]
 }
 
+/** Copies of what vNICs say and hear, as they say and hear it. */
+export interface Mirror extends Owned {
+  /** A vNIC by its id, or all that are on a network. */
+  source: { kind: 'port'; port: string } | { kind: 'network'; network: string }
+  /** What they say, what they hear, or both. */
+  direction: 'from-lport' | 'to-lport' | 'both'
+  /** A vNIC that hears nothing else, by a VXLAN segment of its own; or a VLAN, out of each host by its uplink. */
+  target: { kind: 'port'; port: string; segment: number } | { kind: 'vlan'; vlan: number }
+}
+
 export interface Nic {
   /** `web1:eth0` */
   id: string
@@ -161,7 +173,7 @@ export interface Nic {
   /** `eth0` */
   name: string
   bridge: string
-  /** Network of untagged frames; absent for a trunk without a native network. */
+  /** Network of untagged frames; absent for a trunk without a native network, and for one that hears copies of a mirror. */
   network?: string
   mac: string
   /** IPv4 and IPv6, canonical text. */

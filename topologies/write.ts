@@ -10,8 +10,9 @@ import type {
   WrittenVm,
 } from './schema/topology.ts'
 import { writeNetworkQos, writeQosPolicy, writeQueue, writeUplink } from './qos.ts'
+import type { WrittenMirror } from './schema/mirrors.ts'
 import type { WrittenRule } from './schema/security-groups.ts'
-import type { Host, Link, Network, Nic, PortPolicy, SecurityGroupRule, Topology, Vm } from './topology.ts'
+import type { Host, Link, Mirror, Network, Nic, PortPolicy, SecurityGroupRule, Topology, Vm } from './topology.ts'
 import { ownName } from './tenants.ts'
 import { formatDuration, formatRate } from './units.ts'
 
@@ -25,6 +26,7 @@ export const topologyToJson = ({
   addressGroups,
   securityGroups,
   vms,
+  mirrors,
 }: Topology): WrittenTopology => ({
   version: 1,
   name,
@@ -39,6 +41,7 @@ export const topologyToJson = ({
     rules: group.rules.map(writeRule),
   })),
   vms: vms.map(writeVm),
+  ...(mirrors && { mirrors: mirrors.map(writeMirror) }),
 })
 
 const writeHost = ({ bridges, uplink, ...host }: Host): WrittenHost => ({
@@ -108,6 +111,12 @@ const writePolicy = ({
     })),
   }),
 })
+
+function writeMirror({ source, target, ...mirror }: Mirror): WrittenMirror {
+  const { kind: _, ...from } = source
+  const { kind: __, ...to } = target
+  return { ...mirror, name: ownName(mirror), source: from, target: to }
+}
 
 const writeRule = ({ ports, remote, ...rule }: SecurityGroupRule): WrittenRule => ({
   ...rule,

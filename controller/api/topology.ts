@@ -22,7 +22,10 @@ const PlanReport = closed({
   unchanged: flag('Nothing is to be done.'),
   objects: Type.Array(
     closed({
-      kind: choice(['host', 'tenant', 'network', 'VM', 'vNIC', 'security group', 'address group'], 'What it is.'),
+      kind: choice(
+        ['host', 'tenant', 'network', 'VM', 'vNIC', 'security group', 'address group', 'mirror'],
+        'What it is.',
+      ),
       name: text('Its name.'),
       change: choice(['added', 'changed', 'removed'], 'What becomes of it.'),
       parts: texts('What of it is other than before, as the file names it.'),

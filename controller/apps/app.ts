@@ -4,6 +4,7 @@
 
 import type { FlowSpec } from '../../protocols/control/messages.ts'
 import type { Binding } from '../network/bindings.ts'
+import type { SwitchMirrors } from '../network/mirrors.ts'
 import type { SwitchGroups } from '../network/security-groups.ts'
 import type { NetworkView, SwitchView } from '../network/view.ts'
 import type { PersistentMap } from '../persistent-map.ts'
@@ -17,6 +18,8 @@ export interface App {
   ofNetwork?(at: SwitchView, network: NetworkView): FlowSpec[]
   /** Of the security groups of a switch: from those alone. */
   ofGroups?(groups: SwitchGroups): { readonly own: FlowSpec[]; readonly shared: Many[] }
+  /** Of the mirrors of a switch: from those alone. */
+  ofMirrors?(mirrors: SwitchMirrors): FlowSpec[]
   /** Of a network, for each of many things alike, most of them the same on many switches. */
   ofMany?(at: SwitchView, network: NetworkView): Many[]
 }

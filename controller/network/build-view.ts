@@ -11,6 +11,8 @@ import { groupBy } from './grouping.ts'
 import type { LearnedInNetwork } from './learned.ts'
 import type { Groups, Listeners } from './memberships.ts'
 import { listenersOf, NO_ROUTERS, ROUTERS } from './memberships.ts'
+import type { SwitchMirrors } from './mirrors.ts'
+import { MIRRORS_DEPTH, NO_MIRRORS, viewMirrors } from './mirrors.ts'
 import { range, reassignNumbers } from './numbers.ts'
 import type { Placed } from './places.ts'
 import {
@@ -207,10 +209,11 @@ function assignLocalTags(
   return renewed(previous?.localTags, tags, 1)
 }
 
-type SwitchParts = Pick<View, 'networks' | 'hosted' | 'portNumbers' | 'localTags' | 'zones' | 'groups'>
+type SwitchParts = Omit<View, 'intent' | 'topology' | 'switches'>
 
 function viewSwitches(topology: Topology, parts: SwitchParts, previous: View | undefined): View['switches'] {
-  const views = topology.hosts.flatMap((host) => viewSwitchesOf(host, topology.fabric, parts, previous))
+  const mirrors = viewMirrors(topology, parts)
+  const views = topology.hosts.flatMap((host) => viewSwitchesOf(host, topology.fabric, parts, mirrors, previous))
   return renewed(
     previous?.switches,
     views.map((view) => [view.name, view]),
@@ -222,6 +225,7 @@ function viewSwitchesOf(
   host: Host,
   fabric: Fabric,
   { networks, hosted, portNumbers, localTags, zones, groups }: SwitchParts,
+  mirrors: ReadonlyMap<string, SwitchMirrors>,
   previous: View | undefined,
 ): SwitchView[] {
   const here = hosted.get(host.name)!
@@ -240,6 +244,7 @@ function viewSwitchesOf(
       bindings,
       hosted: here,
       groups: keepUnchanged(before?.groups, groupsAt(bindings, groups), 2),
+      mirrors: keepUnchanged(before?.mirrors, mirrors.get(name) ?? NO_MIRRORS, MIRRORS_DEPTH),
       zones: zones.get(host.name)!,
       uplinkRate: uplinkRate(host, fabric),
       showsDscp: showsDscp(host, fabric),

@@ -12,6 +12,7 @@ import type { LearnedInNetwork } from './learned.ts'
 import type { Groups, Listeners, Members } from './memberships.ts'
 import { hasMember, listenersOf, NO_ROUTERS, ROUTERS } from './memberships.ts'
 import { range } from './numbers.ts'
+import { MIRRORS_DEPTH, NO_MIRRORS, viewMirrors } from './mirrors.ts'
 import type { Placed } from './places.ts'
 import {
   bindingOf,
@@ -93,6 +94,7 @@ class Patching {
     const widened = [...this.#concerned].flatMap(([name, nics]) => this.#amendNetwork(name, nics))
     for (const host of new Set([...this.#hosts, ...widened])) this.#amendSwitchesOf(host)
     this.#regroupSwitches()
+    this.#mirror()
     return {
       intent: this.#intent,
       topology: this.#intent.topology,
@@ -198,6 +200,18 @@ class Patching {
         ? patchedGroups(at.groups, changed)
         : keepUnchanged(at.groups, groupsAt(at.bindings, this.#groups), 2)
       if (now !== at.groups) this.#switches = this.#switches.set(name, { ...at, groups: now })
+    }
+  }
+
+  /** Who is copied, and the ways of copies, follow from where vNICs are: with mirrors, all that are copied are looked at. */
+  #mirror(): void {
+    const { topology } = this.#intent
+    if (topology.mirrors === undefined && this.#before.topology.mirrors === undefined) return
+    const { networkNumbers } = this.#before
+    const mirrors = viewMirrors(topology, { bindings: this.#bindings, networkNumbers })
+    for (const [name, at] of this.#switches) {
+      const now = keepUnchanged(at.mirrors, mirrors.get(name) ?? NO_MIRRORS, MIRRORS_DEPTH)
+      if (now !== at.mirrors) this.#switches = this.#switches.set(name, { ...at, mirrors: now })
     }
   }
 

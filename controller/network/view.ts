@@ -8,6 +8,7 @@ import type { PersistentMap } from '../persistent-map.ts'
 import type { Binding, Resident, Stage } from './bindings.ts'
 import type { LearnedAddresses, LearnedInNetwork } from './learned.ts'
 import type { Listeners, Memberships } from './memberships.ts'
+import type { SwitchMirrors } from './mirrors.ts'
 import { range } from './numbers.ts'
 import type { GroupNumbers, Groups, SwitchGroups } from './security-groups.ts'
 import { NO_GROUP_NUMBERS } from './security-groups.ts'
@@ -76,6 +77,8 @@ export interface SwitchView {
   readonly hosted: readonly Binding[]
   /** Of the security groups, what concerns the vNICs here. */
   readonly groups: SwitchGroups
+  /** Of the mirrors, what concerns the vNICs here. */
+  readonly mirrors: SwitchMirrors
   /** Connection-tracking zones of the host, by vNIC. */
   readonly zones: ReadonlyMap<string, number>
   /** What the host sends to others at most, in bits a second, where that is known. */

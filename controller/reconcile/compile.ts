@@ -9,6 +9,7 @@ import { forwarding } from '../apps/forwarding.ts'
 import { learning } from '../apps/learning.ts'
 import { multicast, reportMeters } from '../apps/multicast.ts'
 import { neighbours } from '../apps/neighbours.ts'
+import { mirrors } from '../apps/mirrors.ts'
 import { portSecurity } from '../apps/port-security.ts'
 import { ports } from '../apps/ports.ts'
 import { qos, qosMeters } from '../apps/qos.ts'
@@ -20,7 +21,7 @@ import type { NetworkView, SwitchView } from '../network/view.ts'
 import type { Network } from '../../topologies/topology.ts'
 import type { FlowsByKey, Slot } from './switch-flows.ts'
 import { PersistentMap } from '../persistent-map.ts'
-import { networkSlot, SwitchFlows } from './switch-flows.ts'
+import { MIRRORS_SLOT, networkSlot, SwitchFlows } from './switch-flows.ts'
 import type { SwitchState } from './switch-state.ts'
 import { EMPTY_STATE, flowKey, sameBands, sameFlow, samePort } from './switch-state.ts'
 
@@ -36,6 +37,7 @@ const APPS = [
   egress,
   qos,
   securityGroups,
+  mirrors,
 ]
 
 /** Where users' flows go, and what is the same everywhere. */
@@ -87,6 +89,7 @@ export class Compiler {
     for (const binding of at.bindings) slots.set(vnicSlot(binding), ofVnic(at, binding))
     for (const [name, network] of at.networks) slots.set(networkSlot(name), this.#ofNetwork(at, network))
     slots.set(GROUPS_SLOT, this.#ofGroups(at))
+    slots.set(MIRRORS_SLOT, ofMirrors(at))
     return withChanges(before, slots, at)
   }
 
@@ -98,6 +101,7 @@ export class Compiler {
     for (const binding of numbersChanged(before, at) ? at.bindings : come)
       slots.set(vnicSlot(binding), ofVnic(at, binding))
     if (at.groups !== before.groups) slots.set(GROUPS_SLOT, this.#ofGroups(at))
+    if (at.mirrors !== before.mirrors) slots.set(MIRRORS_SLOT, ofMirrors(at))
     const touched = networksTouched(before.hosted, at.hosted)
     for (const name of before.networks.keys()) if (!at.networks.has(name)) slots.set(networkSlot(name), undefined)
     for (const [name, network] of at.networks) {
@@ -164,6 +168,11 @@ const COMMON: Slot = {
 
 const ofVnic = (at: SwitchView, binding: Binding): Slot => ({
   own: byKey(APPS.flatMap((app) => app.ofVnic?.(at, binding) ?? [])),
+  shared: [],
+})
+
+const ofMirrors = (at: SwitchView): Slot => ({
+  own: byKey(APPS.flatMap((app) => app.ofMirrors?.(at.mirrors) ?? [])),
   shared: [],
 })
 

@@ -19,8 +19,11 @@ export interface Slot {
 /** Of one network on this switch: what frames from others meet, and those for others. */
 export const networkSlot = (network: string): string => `network ${network}`
 
+/** Copies on their way between hosts, and where they are made. */
+export const MIRRORS_SLOT = 'mirrors'
+
 /** Whether frames that other switches send meet what is in the slot. */
-export const isShared = (name: string): boolean => name.startsWith('network ')
+export const isShared = (name: string): boolean => name === MIRRORS_SLOT || name.startsWith('network ')
 
 export const EMPTY_SLOT: Slot = { own: new Map(), shared: [] }
 

@@ -5,11 +5,12 @@ import type { Nanoseconds } from '../../runtime/clock.ts'
 import { SECOND } from '../../runtime/clock.ts'
 import type { FailureTarget } from '../../topologies/scenario.ts'
 import type { Topology } from '../../topologies/topology.ts'
-import type { FrameCounts } from '../verdict.ts'
+import { noFrames, type FrameCounts } from '../verdict.ts'
 import { Checkpoints } from './groups/checkpoints.ts'
 import { fateOf, isAnswer, isComplete, isLost, isOwed, missing } from './fates.ts'
 import { Law, type Ruling } from './law.ts'
 import { NewestFrames } from './newest-frames.ts'
+import { Onlookers } from './onlookers.ts'
 import { OpenRecords, type Origin, type Record } from './open-records.ts'
 import { SightBook, type Seen } from './sight-book.ts'
 import type { Sight } from './sight.ts'
@@ -26,21 +27,7 @@ const SETTLED_AFTER = 5 * SECOND
 const WITNESSES = 20
 
 /** What a frame turned out to be at the moment it was heard. */
-export type Hearing = 'delivered' | 'answered' | 'duplicated' | 'leaked' | 'unknown'
-
-const noFrames = (): FrameCounts => ({
-  injected: 0,
-  delivered: 0,
-  answered: 0,
-  held: 0,
-  lost: 0,
-  unmapped: 0,
-  duplicated: 0,
-  reordered: 0,
-  leaked: 0,
-  unmarked: 0,
-  dropped: {},
-})
+export type Hearing = 'delivered' | 'answered' | 'duplicated' | 'leaked' | 'mirrored' | 'unknown'
 
 export class Judge {
   readonly frames = noFrames()
@@ -53,6 +40,7 @@ export class Judge {
   #law: Law
   readonly #checkpoints: Checkpoints
   readonly #multicast: MulticastGate
+  readonly onlookers: Onlookers
   readonly #surroundings: Surroundings
   /** Kept where somebody wants frames of steady kinds to go in company. */
   steadyKinds: SteadyKinds | undefined
@@ -66,6 +54,7 @@ export class Judge {
     this.#law = new Law(topology)
     this.#checkpoints = new Checkpoints(topology)
     this.#multicast = new MulticastGate(topology)
+    this.onlookers = new Onlookers(topology)
     this.#surroundings = surroundings
   }
 
@@ -78,6 +67,7 @@ export class Judge {
     this.#law = new Law(topology)
     this.#checkpoints.amend(topology)
     this.#multicast.amend(topology)
+    this.onlookers.amend(topology)
     this.#surroundings.amend(topology)
   }
 
@@ -211,6 +201,7 @@ export class Judge {
   heard(id: number, nic: string, at: Nanoseconds, bytes: Uint8Array, start = 0, end = bytes.length): Hearing {
     const record = this.#find(id)
     const seen = this.#sights.look(bytes, start, end)?.sight
+    if (this.onlookers.isTarget(nic)) return this.#lookedOn(record, nic, at, seen)
     if (record !== undefined && nic === record.nic && isAnswer(record, seen)) {
       record.answered = record.isStirred = true
       return 'answered'
@@ -404,6 +395,12 @@ export class Judge {
     return 'delivered'
   }
 
+  #lookedOn(record: Record | undefined, nic: string, at: Nanoseconds, seen: Sight | undefined): Hearing {
+    if (record === undefined) return 'unknown'
+    record.isStirred = true
+    return this.onlookers.hear(record, nic) ? 'mirrored' : this.#leaked(record, nic, at, seen, undefined)
+  }
+
   #leaked(record: Record, to: string, at: Nanoseconds, seen: Sight | undefined, why: string | undefined): Hearing {
     record.isStirred = true
     this.#count(record.made).leaked++
@@ -465,6 +462,7 @@ export class Judge {
   #settle(record: Record, held: boolean): void {
     const counts = this.#count(record.made)
     const fate = fateOf(record, held)
+    this.onlookers.settle(record)
     for (const nic of fate === 'answered' ? record.heardBy : record.ruling.must) {
       const tally = this.#pairs.of(record.nic, nic)
       tally.sent++

@@ -41,6 +41,8 @@ export class Record {
   /** How often it went out of a host. */
   exits = 0
   readonly heardBy: string[] = []
+  /** Targets of mirrors that have heard a copy of it, one for each copy. */
+  readonly lookedOn: string[] = []
   /** It was heard without the DSCP that it should have. */
   isUnmarked = false
   answered = false
@@ -78,6 +80,7 @@ export class Record {
   clear(): void {
     // Making an empty list empty takes its time, too.
     if (this.heardBy.length > 0) this.heardBy.length = 0
+    if (this.lookedOn.length > 0) this.lookedOn.length = 0
     if (this.drops.length > 0) this.drops.length = 0
     if (this.cutOff.length > 0) this.cutOff.length = 0
     this.isUnmarked = false

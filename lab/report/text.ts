@@ -21,6 +21,13 @@ export function textReport(verdict: Verdict, paint: Paint): string {
     ...section('relocations', relocationLines(verdict, paint)),
     ...section('pings', pingLines(verdict, paint)),
     ...section(
+      'mirrors',
+      verdict.mirrors.map(
+        ({ target, copies, missing, doubled }) =>
+          `${target} heard ${copies} copies, ${missing} missing, ${doubled} twice`,
+      ),
+    ),
+    ...section(
       'expectations',
       verdict.expectations.map(({ expect, held, why }) => checked(held, describeExpectation(expect), why, paint)),
     ),
@@ -133,6 +140,8 @@ function describeExpectation(expect: Verdict['expectations'][number]['expect']):
       return `isolated: ${expect.networks.join(', ')}`
     case 'tenantsIsolated':
       return `isolated: tenants ${expect.tenants.join(', ')}`
+    case 'mirrored':
+      return `mirrored: all that ${expect.mirror} copies`
     case 'delivered':
       return `delivered from ${expect.from} to ${expect.to}`
     case 'notDelivered':

@@ -25,6 +25,7 @@ function checkDoubledNames(topology: TopologyDraft, report: Report): void {
     addressGroups = [],
     securityGroups = [],
     vms = [],
+    mirrors = [],
   } = topology
   const nodes = fabric === undefined ? new Set(['fabric']) : new Set<string>()
   checkDoubled(hosts, '/hosts', 'a host or switch', report, nodes)
@@ -34,6 +35,7 @@ function checkDoubledNames(topology: TopologyDraft, report: Report): void {
   checkDoubled(addressGroups, '/addressGroups', 'an address group', report)
   checkDoubled(securityGroups, '/securityGroups', 'a security group', report)
   checkDoubled(vms, '/vms', 'a VM', report)
+  checkDoubled(mirrors, '/mirrors', 'a mirror', report)
   for (const [index, vm] of vms.entries()) checkDoubled(vm.nics ?? [], pointer('vms', index, 'nics'), 'a vNIC', report)
 }
 

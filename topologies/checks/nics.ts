@@ -4,14 +4,16 @@ import { nicsOf } from '../draft.ts'
 import type { Report } from '../findings.ts'
 import { within } from '../findings.ts'
 import { pointer } from '../problems.ts'
+import { mirrorTargets } from './mirrors.ts'
 import type { WrittenNetwork, WrittenNic, WrittenPolicy } from '../schema/topology.ts'
 
 /** Each vNIC's VLAN mode, network, tags and policy agree with each other. */
 export function checkNics(topology: TopologyDraft, report: Report): void {
   const networks = new Map((topology.networks ?? []).map((network) => [network.name, network]))
-  for (const { nic, at } of nicsOf(topology)) {
+  const targets = mirrorTargets(topology)
+  for (const { nic, id, at } of nicsOf(topology)) {
     const here = within(at, report)
-    checkMode(nic, here)
+    if (!targets.has(id)) checkMode(nic, here)
     checkTags(nic, nic.network === undefined ? undefined : networks.get(nic.network), here)
     checkBursts(nic.policy ?? {}, here)
   }

@@ -6,7 +6,7 @@ import { pointer } from '../problems.ts'
 import { mayUse } from '../tenants.ts'
 import { namesOf } from './names.ts'
 
-const KINDS = ['networks', 'addressGroups', 'securityGroups', 'vms'] as const
+const KINDS = ['networks', 'addressGroups', 'securityGroups', 'vms', 'mirrors'] as const
 
 /** What belongs to somebody belongs to a tenant that is there, and is used by nobody else, but for networks that are shared. */
 export function checkTenants(topology: TopologyDraft, report: Report): void {

@@ -200,6 +200,7 @@ const expectations = {
       },
     ),
   ),
+  mirrored: optional(scopedName('Mirror: its target, a vNIC, hears a copy of all that it copies.')),
   delivered: optional(between('Every frame from one vNIC to the other arrives.')),
   notDelivered: optional(between('No frame from one vNIC to the other arrives.')),
   policyFollows: optional(scopedName("After its migrations the VM's ports have the policy they had before.")),

@@ -20,6 +20,7 @@ import {
   inCase,
 } from './parts.ts'
 import { DEFAULT_SNOOPING } from '../defaults.ts'
+import { Mirror } from './mirrors.ts'
 import { NetworkQos, qosOfPolicy, queues, Uplink } from './qos.ts'
 import { AddressGroup, DENIALS, SecurityGroup } from './security-groups.ts'
 import { shared, Tenant, tenant } from './tenants.ts'
@@ -185,7 +186,11 @@ const Subport = closed({
 
 const Nic = closed({
   name: name('Name of the vNIC within its VM. Elsewhere it is called by both: web1:eth0.'),
-  network: optional(scopedName('Network of untagged frames. Absent for a trunk without a native network.')),
+  network: optional(
+    scopedName(
+      'Network of untagged frames. Absent for a trunk without a native network, and where it only hears copies of a mirror.',
+    ),
+  ),
   bridge: optional(name("Bridge of the host that it is on. Default: the host's integration bridge.")),
   mac: optional(
     mac(
@@ -239,6 +244,7 @@ const Written = closed({
     Type.Array(SecurityGroup, { description: 'What vNICs may say to whom, and hear from whom.' }),
   ),
   vms: optional(Type.Array(Vm, { description: 'Virtual machines.' })),
+  mirrors: optional(Type.Array(Mirror, { description: 'Copies of what vNICs say and hear.' })),
 })
 
 const Shaped = closed({

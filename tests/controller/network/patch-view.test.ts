@@ -17,6 +17,7 @@ import { seeded } from '../../../runtime/random.ts'
 import { relocated } from '../../../topologies/relocation.ts'
 import type { Nic, Topology, Vm } from '../../../topologies/topology.ts'
 import { withGroups, withSecurityGroups } from '../../support/random-security-groups.ts'
+import { withMirrors } from '../../support/random-mirrors.ts'
 import { randomTopology } from '../../support/random-topologies.ts'
 
 const seeds = Array.from({ length: Number(process.env['CASES'] ?? 10) }, (_, index) => index + 1)
@@ -30,8 +31,8 @@ const pick = <T>(random: Random, items: readonly T[]): T => items[random.below(i
 function changed(intent: Intent, random: Random, serial: number): Intent {
   const { topology } = intent
   const vm = topology.vms.length > 0 ? pick(random, topology.vms) : undefined
-  const kind = random.below(15)
-  if (kind >= 13) return { ...intent, memberships: listened(intent, random) }
+  const kind = random.below(16)
+  if (kind === 13 || kind === 14) return { ...intent, memberships: listened(intent, random) }
   if (vm === undefined || kind === 0) return { ...intent, topology: withNewVm(topology, random, serial) }
   if (kind === 1) return { ...intent, topology: { ...topology, vms: topology.vms.filter((one) => one !== vm) } }
   if (kind <= 3) return { ...intent, topology: withVm(topology, vm, withPolicy(vm, random)) }
@@ -39,6 +40,7 @@ function changed(intent: Intent, random: Random, serial: number): Intent {
   if (kind <= 6) return moved(intent, vm, random)
   if (kind === 7) return { ...intent, topology: withNetworks(topology, random) }
   if (kind === 8) return { ...intent, topology: withRules(topology, random) }
+  if (kind === 15) return { ...intent, topology: withMirrors(random, topology) }
   if (kind <= 10) return { ...intent, topology: withVm(topology, vm, regrouped(vm, random)) }
   return learned(intent, random)
 }

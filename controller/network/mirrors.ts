@@ -1,0 +1,152 @@
+// Of the topology's mirrors, what concerns each switch: the vNICs there of which copies are made, the ways of these, and the ports
+// that hear them. A vNIC that moves is copied at both of its places. Copies of one frame for one target are one, however many mirrors
+// ask for it.
+
+import type { Mirror, Topology } from '../../topologies/topology.ts'
+import type { Attachment } from './attachments.ts'
+import { attachmentsOf } from './attachments.ts'
+import type { Binding, Place } from './bindings.ts'
+import { exitNumber, placeSeenFrom, placesOf } from './bindings.ts'
+
+/** Numbers of targets, in order. */
+type Copies = readonly number[]
+
+/** One way in which a vNIC is on a network, or all of what its port says. */
+export interface TapFromVm {
+  readonly port: number
+  /** As `Attachment.accepts`; absent: whatever its guest says. */
+  readonly accepts?: Attachment['accepts']
+  readonly copies: Copies
+}
+
+export interface TapToVm {
+  readonly port: number
+  /** As `Register.To` has it. */
+  readonly exit: number
+  readonly network: number
+  /** The tag that frames to the guest wear; 0 for none. */
+  readonly wears: number
+  readonly copies: Copies
+}
+
+/** Where a target is, from here. */
+export type MirrorWay =
+  | { readonly kind: 'port'; readonly port: number }
+  | { readonly kind: 'tunnel'; readonly segment: number; readonly vtep: number }
+  | { readonly kind: 'uplink'; readonly vlan: number }
+
+export interface SwitchMirrors {
+  readonly fromVm: readonly TapFromVm[]
+  readonly toVm: readonly TapToVm[]
+  readonly ways: ReadonlyMap<number, MirrorWay>
+  /** Of copies that come through the tunnel: by segment, the port they are for. */
+  readonly ends: ReadonlyMap<number, number>
+}
+
+/** Levels of it. */
+export const MIRRORS_DEPTH = 4
+
+export const NO_MIRRORS: SwitchMirrors = { fromVm: [], toVm: [], ways: new Map(), ends: new Map() }
+
+/** Above all segments. */
+const VLANS = 0x1000000
+
+/** What stands for a target in `Register.Mirror`. */
+const numberOf = ({ target }: Mirror): number => (target.kind === 'vlan' ? VLANS + target.vlan : target.segment)
+
+interface World {
+  readonly bindings: { get(nic: string): Binding | undefined; values(): Iterable<Binding> }
+  readonly networkNumbers: ReadonlyMap<string, number>
+}
+
+/** By switch, for those that mirrors concern. */
+export function viewMirrors({ mirrors = [], hosts }: Topology, world: World): Map<string, SwitchMirrors> {
+  const views = new Map<string, Mutable>()
+  if (mirrors.length === 0) return views
+  const bare = new Set(hosts.filter(({ vtep }) => vtep === undefined).map(({ name }) => name))
+  const at = (place: Place): Mutable => {
+    const view = views.get(place.switch) ?? { fromVm: [], toVm: [], ways: new Map(), ends: new Map() }
+    views.set(place.switch, view)
+    return view
+  }
+  for (const binding of world.bindings.values()) {
+    const asked = mirrors.filter((mirror) => concerns(mirror, binding))
+    if (asked.length === 0) continue
+    for (const place of placesOf(binding)) {
+      const view = at(place)
+      view.fromVm.push(...tapsFromVm(asked, binding, place))
+      view.toVm.push(...tapsToVm(asked, binding, place, world.networkNumbers))
+      for (const mirror of asked) {
+        const way = wayTo(mirror, place, world, bare)
+        if (way !== undefined) view.ways.set(numberOf(mirror), way)
+      }
+    }
+  }
+  for (const { target } of mirrors)
+    if (target.kind === 'port')
+      for (const place of placesOfNic(world, target.port)) at(place).ends.set(target.segment, place.port)
+  return views
+}
+
+interface Mutable extends SwitchMirrors {
+  readonly fromVm: TapFromVm[]
+  readonly toVm: TapToVm[]
+  readonly ways: Map<number, MirrorWay>
+  readonly ends: Map<number, number>
+}
+
+const concerns = ({ source }: Mirror, { nic }: Binding): boolean =>
+  source.kind === 'port' ? source.port === nic.id : attachmentsOf(nic).some(({ network }) => network === source.network)
+
+/** Numbers of the targets of those mirrors that ask for this. */
+function copiesOf(mirrors: readonly Mirror[], not: Mirror['direction'], network?: string): Copies {
+  const asked = mirrors.filter(
+    ({ direction, source }) => direction !== not && (source.kind === 'port' || source.network === network),
+  )
+  return [...new Set(asked.map(numberOf))].sort((a, b) => a - b)
+}
+
+function tapsFromVm(mirrors: readonly Mirror[], { nic }: Binding, { port }: Place): TapFromVm[] {
+  const whole = copiesOf(mirrors, 'to-lport')
+  const parts = attachmentsOf(nic).map(({ network, accepts }) => ({
+    port,
+    accepts,
+    copies: copiesOf(mirrors, 'to-lport', network),
+  }))
+  return [
+    ...(whole.length > 0 ? [{ port, copies: whole }] : []),
+    ...parts.filter(({ copies }) => copies.length > whole.length),
+  ]
+}
+
+function tapsToVm(
+  mirrors: readonly Mirror[],
+  { nic }: Binding,
+  place: Place,
+  numbers: ReadonlyMap<string, number>,
+): TapToVm[] {
+  const taps = attachmentsOf(nic).map((attachment) => ({
+    port: place.port,
+    exit: exitNumber(place, attachment),
+    network: numbers.get(attachment.network)!,
+    wears: attachment.wears,
+    copies: copiesOf(mirrors, 'from-lport', attachment.network),
+  }))
+  return taps.filter(({ copies }) => copies.length > 0)
+}
+
+/** Undefined where copies can not go there: their host, or the target's, has no tunnel endpoint. */
+function wayTo({ target }: Mirror, from: Place, world: World, bare: ReadonlySet<string>): MirrorWay | undefined {
+  if (target.kind === 'vlan') return { kind: 'uplink', vlan: target.vlan }
+  const binding = world.bindings.get(target.port)
+  if (binding === undefined) return undefined
+  const place = placeSeenFrom(binding, from.host)
+  if (place.switch === from.switch) return { kind: 'port', port: place.port }
+  if (place.vtep === undefined || bare.has(from.host)) return undefined
+  return { kind: 'tunnel', segment: target.segment, vtep: place.vtep }
+}
+
+function placesOfNic({ bindings }: World, nic: string): Place[] {
+  const binding = bindings.get(nic)
+  return binding === undefined ? [] : placesOf(binding)
+}

@@ -1,0 +1,131 @@
+import { describe, expect, test } from 'vitest'
+import { InvalidInput, parseTopology } from '../../topologies/load.ts'
+import { topologyToJson } from '../../topologies/write.ts'
+
+/** A sound topology as JSON that tests break in one place. */
+const SOUND = `{
+"version": 1,
+"hosts": [{"name": "h1", "vtep": "192.0.2.1", "bridges": [{"name": "br-int"}, {"name": "br-web", "peer": "br-int"}]},
+{"name": "h2", "vtep": "192.0.2.2"}, {"name": "h3"}],
+"tenants": [{"name": "red"}],
+"networks": [{"name": "blue", "type": "vlan", "segment": 10},
+{"name": "blue", "tenant": "red", "type": "vxlan", "segment": 5000}],
+"vms": [
+{"name": "a", "host": "h1", "nics": [{"name": "e0", "network": "blue"}, {"name": "e1", "network": "blue"}]},
+{"name": "a", "tenant": "red", "host": "h2", "nics": [{"name": "e0", "network": "blue"}]},
+{"name": "ids", "tenant": "red", "host": "h1", "nics": [{"name": "tap"}]},
+{"name": "other", "host": "h1", "nics": [{"name": "tap"}]}],
+"mirrors": [
+{"name": "m1", "tenant": "red", "source": {"port": "a"}, "target": {"port": "ids", "segment": 9000}},
+{"name": "m2", "tenant": "red", "source": {"network": "blue"}, "direction": "to-lport", "target": {"port": "ids:tap", "segment": 9000}},
+{"name": "m3", "source": {"port": "a:e1"}, "target": {"port": "other", "segment": 9001}},
+{"name": "m4", "source": {"network": "blue"}, "target": {"vlan": 900}}]
+}`
+
+test('names are completed, each in what its mirror belongs to', () => {
+  const topology = parseTopology(SOUND, 'x.json')
+  expect(topology.mirrors).toEqual([
+    {
+      name: 'red/m1',
+      tenant: 'red',
+      source: { kind: 'port', port: 'red/a:e0' },
+      direction: 'both',
+      target: { kind: 'port', port: 'red/ids:tap', segment: 9000 },
+    },
+    {
+      name: 'red/m2',
+      tenant: 'red',
+      source: { kind: 'network', network: 'red/blue' },
+      direction: 'to-lport',
+      target: { kind: 'port', port: 'red/ids:tap', segment: 9000 },
+    },
+    {
+      name: 'm3',
+      source: { kind: 'port', port: 'a:e1' },
+      direction: 'both',
+      target: { kind: 'port', port: 'other:tap', segment: 9001 },
+    },
+    {
+      name: 'm4',
+      source: { kind: 'network', network: 'blue' },
+      direction: 'both',
+      target: { kind: 'vlan', vlan: 900 },
+    },
+  ])
+  expect(parseTopology(JSON.stringify(topologyToJson(topology)), 'x.json')).toEqual(topology)
+})
+
+type Case = [what: string, from: string, to: string, pointer: string, problem: string]
+
+const cases: Case[] = [
+  ['a name twice', '"m4"', '"m3"', '/mirrors/3/name', "'m3' is already a mirror"],
+  ['nothing to copy', '"source": {"port": "a:e1"}', '"source": {}', '/mirrors/2/source', 'says nothing'],
+  ['no segment', ', "segment": 9001', '', '/mirrors/2/target/port', "'port' alone"],
+  ['a vNIC that is not there', '"a:e1"', '"a:e2"', '/mirrors/2/source/port', "no vNIC 'a:e2'"],
+  ['a VM with two vNICs', '"port": "a:e1"', '"port": "a"', '/mirrors/2/source/port', "no vNIC 'a'"],
+  [
+    'a network that is not there',
+    '"source": {"network": "blue"}, "target"',
+    '"source": {"network": "blu"}, "target"',
+    '/mirrors/3/source/network',
+    "no network 'blu'",
+  ],
+  [
+    'a target on a network',
+    '"other", "host": "h1", "nics": [{"name": "tap"}',
+    '"other", "host": "h1", "nics": [{"name": "tap", "network": "blue"}',
+    '/mirrors/2/target/port',
+    'other:tap is on a network',
+  ],
+  ['a copy of copies', '"a:e1"', '"other"', '/mirrors/2/source/port', 'other:tap hears copies itself'],
+  ["a network's segment", '9001', '5000', '/mirrors/2/target/segment', "vxlan segment 5000 is that of 'red/blue'"],
+  ["a network's VLAN", '900}', '10}', '/mirrors/3/target/vlan', "vlan segment 10 is that of 'blue'"],
+  [
+    'one segment to two targets',
+    '9001',
+    '9000',
+    '/mirrors/2/target/segment',
+    'vxlan segment 9000 leads to red/ids:tap',
+  ],
+  [
+    'a host without a tunnel',
+    '"h2", "nics"',
+    '"h3", "nics"',
+    '/mirrors/0/target',
+    'copies go between hosts, and h3 has no tunnel endpoint',
+  ],
+  ['another bridge', '{"name": "e1",', '{"name": "e1", "bridge": "br-web",', '/mirrors/2', 'a:e1 is on br-web'],
+  [
+    "what is not the tenant's",
+    '"m3", "source"',
+    '"m3", "tenant": "red", "source"',
+    '/mirrors/2/target/port',
+    'other:tap belongs to no tenant',
+  ],
+]
+
+describe('what mirrors can not be', () => {
+  test.each(cases)('%s', (_, from, to, pointer, problem) => {
+    const text = SOUND.replace(from, to)
+    expect(text).not.toBe(SOUND)
+    const problems = problemsOf(text)
+    expect(problems).toContainEqual([pointer, expect.stringContaining(problem)])
+  })
+
+  test('a vNIC without a network to which nothing is copied', () => {
+    expect(problemsOf(SOUND.replace('"port": "other"', '"port": "ids"').replace('9001', '9000'))).toContainEqual([
+      '/vms/3/nics/0',
+      'a vNIC of mode access without a network',
+    ])
+  })
+})
+
+function problemsOf(text: string): [string, string][] {
+  try {
+    parseTopology(text, 'x.json')
+    return []
+  } catch (error) {
+    if (!(error instanceof InvalidInput)) throw error
+    return error.problems.map(({ pointer, problem }) => [pointer, problem])
+  }
+}
