@@ -207,6 +207,12 @@ export const DIFFERENCES: readonly (readonly [string, string, string, string])[]
     'what is done in a clone has no effect on what follows it',
   ],
   [
+    'A window of 65,535 octets in a TCP SYN with a scale, answered without one',
+    'becomes 0: the answer is invalid when it is sent again',
+    'stays 65,535',
+    'who lost the answer must get it again (RFC 9293 §3.8.1)',
+  ],
+  [
     'ct(commit,nat) with nothing to restore; NAT to the address that is there already',
     'the reply comes from 0.0.0.0; an assertion fails',
     'nothing is translated; it works',

@@ -55,6 +55,8 @@ const ACK = 0x10
 const URG = 0x20
 
 const MAX_SCALE = 14
+/** Without a scale (RFC 9293 §3.1). */
+const MAX_WINDOW = 0xffff
 /** How far an acknowledgement may be off: a window and a frame. */
 const MAX_ACK_WINDOW = 0xffff + 1500
 
@@ -163,7 +165,8 @@ export class TcpWatch {
       this.#window = unscaled(this.#window, segment.scale)
       this.#destinationShift = other
     } else {
-      destination.window = (destination.window << other) & 0xffff
+      // At most: rounded up to its own units, it may be more by now than its SYN said.
+      destination.window = Math.min(destination.window << other, MAX_WINDOW)
       destination.scale = 'none'
     }
   }

@@ -9,6 +9,8 @@ interface End {
   hasSpoken: boolean
   /** The sequence number after the last that it has sent. */
   next: number
+  /** The same of what takes sequence numbers: where an empty segment stands, not everybody looks. */
+  spent: number
   /** The sequence number up to which the other end lets it send; undefined where it has not said. */
   limit: number | undefined
   /** The largest window that it has announced, in bytes. */
@@ -29,7 +31,15 @@ const FAR_BEHIND = 0xffff
 const difference = (a: number, b: number) => (a - b) | 0
 const atMost = (a: number, b: number) => difference(a, b) <= 0
 
-const newEnd = (): End => ({ hasSpoken: false, next: 0, limit: undefined, window: 0, scale: -1, hasEnded: false })
+const newEnd = (): End => ({
+  hasSpoken: false,
+  next: 0,
+  spent: 0,
+  limit: undefined,
+  window: 0,
+  scale: -1,
+  hasEnded: false,
+})
 
 export class TcpCourse {
   /** The end that opened it, and the other. */
@@ -76,6 +86,7 @@ export class TcpCourse {
     const [sender, other] = this.#sides(isReply)
     const end = (sequence + length) >>> 0
     if (!sender.hasSpoken || difference(end, sender.next) > 0) sender.next = end
+    if (length > 0 && (!sender.hasSpoken || difference(end, sender.spent) > 0)) sender.spent = end
     if ((flags & SYN) !== 0) sender.scale = segment.scale
     sender.hasSpoken = true
     sender.window = Math.max(sender.window, this.#windowOf(segment, isReply))
@@ -111,7 +122,10 @@ export class TcpCourse {
     const { flags, sequence, length, acknowledgement } = segment
     if ((flags & SYN) !== 0 || (flags & ACK) === 0 || sender.limit === undefined) return 'open'
     const behind = difference(other.next, acknowledgement)
-    if ((flags & RST) !== 0) return sequence === sender.next && length === 0 && behind === 0 ? 'fits' : 'open'
+    if ((flags & RST) !== 0) {
+      const isNext = sequence === sender.next && sequence === sender.spent
+      return isNext && length === 0 && behind === 0 ? 'fits' : 'open'
+    }
     const isInside =
       atMost((sequence + length) >>> 0, sender.limit) && difference(sequence, sender.next) >= -other.window
     if (!isInside || behind > FAR_BEHIND * 2 ** Math.max(0, other.scale >= 0 ? sender.scale : 0)) return 'open'

@@ -49,6 +49,14 @@ describe('TCP', () => {
     expect(bench.state(data(101 + 2000))).toBe('+est+trk')
   })
 
+  test('takes the answer to a SYN again, also where it offers no scale to a window of all that there is', () => {
+    const bench = new Bench()
+    const scale = { kind: 3, data: Uint8Array.of(6) }
+    const answer = tcp(Syn | Ack, { ...BACK, sequence: 900, acknowledgement: 101, window: 65_535 })
+    bench.commit(tcp(Syn, { sequence: 100, window: 65_535, options: [scale] }))
+    for (let time = 0; time < 3; time++) expect(bench.state(answer)).toBe('+est+rpl+trk')
+  })
+
   test('may be picked up in its midst, but not by the answer to a SYN', () => {
     const bench = new Bench()
     expect(bench.commit(tcp(Syn | Ack)).state).toBe('+inv+trk')

@@ -47,7 +47,16 @@ export class Namespace {
 
   /** Starts a command in here, which ends with the namespace at the latest. */
   start(...words: string[]): ChildProcess {
-    const child = spawn('ip', ['netns', 'exec', this.name, ...words], { stdio: ['ignore', 'pipe', 'pipe'] })
+    return this.#start('ignore', words)
+  }
+
+  /** The same of a command that reads what is written to it. */
+  converse(...words: string[]): ChildProcess {
+    return this.#start('pipe', words)
+  }
+
+  #start(input: 'ignore' | 'pipe', words: string[]): ChildProcess {
+    const child = spawn('ip', ['netns', 'exec', this.name, ...words], { stdio: [input, 'pipe', 'pipe'] })
     this.#children.push(child)
     return child
   }
