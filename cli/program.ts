@@ -13,6 +13,7 @@ import { initCommand } from './init.ts'
 import { linkCommand } from './link.ts'
 import { pkiCommand } from './pki.ts'
 import { portCommand } from './port.ts'
+import { networkCommand } from './network.ts'
 import { pingAllCommand, pingCommand } from './ping.ts'
 import { replayCommand } from './replay.ts'
 import { tenantCommand } from './tenant.ts'
@@ -56,6 +57,7 @@ function program(): Command {
     flowCommand(),
     vmCommand(),
     portCommand(),
+    networkCommand(),
     tenantCommand(),
     pingCommand(),
     pingAllCommand(),

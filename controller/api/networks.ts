@@ -19,6 +19,13 @@ const NetworkStatus = closed({
   ports: texts('vNICs that are in it, by tag or without.'),
 })
 
+const GroupMember = closed({
+  group: optional(text('Address of the multicast group that it listens to. Absent of a multicast router.')),
+  querier: optional(text('Of a multicast router: the address that its queries come from.')),
+  port: text('The vNIC; or uplink, for somebody beyond the uplinks.'),
+  age: count('Seconds since its last report or query.'),
+})
+
 export function networkRoutes(api: Api, controller: Controller): void {
   api.get(
     '/networks',
@@ -40,17 +47,37 @@ export function networkRoutes(api: Api, controller: Controller): void {
       config: PER_TENANT,
       schema: { tags: ['networks'], summary: 'One network', params: NameParams, response: { 200: NetworkStatus } },
     },
-    async ({ params, tenant }) => {
-      const networks = networksFor(controller.topology, tenant)
-      const network = networks.find(({ name }) => name === params.name)
-      if (network === undefined)
-        throw new NotFound(
-          'network',
-          params.name,
-          networks.map(({ name }) => name),
-        )
-      return network
+    async ({ params, tenant }) => networkNamed(controller.topology, params.name, tenant),
+  )
+  api.get(
+    '/networks/:name/groups',
+    {
+      config: PER_TENANT,
+      schema: {
+        tags: ['networks'],
+        summary: 'Who listens to which multicast groups, and where multicast routers are, in a network that snoops',
+        params: NameParams,
+        response: { 200: Type.Array(GroupMember) },
+      },
     },
+    async ({ params: { name }, tenant }) => {
+      const network = networkNamed(controller.topology, name, tenant)
+      return controller.snooper
+        .statusOf(name)
+        .filter(({ port }) => tenant === undefined || network.ports.includes(port))
+    },
+  )
+}
+
+/** @throws NotFound where there is none that the tenant may use */
+function networkNamed(topology: Topology, name: string, tenant: string | undefined): NetworkReport {
+  const networks = networksFor(topology, tenant)
+  const found = networks.find((network) => network.name === name)
+  if (found !== undefined) return found
+  throw new NotFound(
+    'network',
+    name,
+    networks.map((network) => network.name),
   )
 }
 

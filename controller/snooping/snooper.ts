@@ -59,13 +59,14 @@ export class Snooper {
   /** Who listens to what in the network, and where routers are. */
   statusOf(network: string): MembershipStatus[] {
     const now = this.#world.clock.now()
-    return [...this.#known.of(network)].flatMap(([group, members]) =>
+    const all = [...this.#known.of(network)].flatMap(([group, members]) =>
       [...members.values()].map((membership) => ({
         ...(group === ROUTERS ? { querier: membership.source! } : { group }),
         port: membership.spot.kind === 'vnic' ? membership.spot.nic : 'uplink',
         age: Math.floor((now - (this.#ages.heardAt(membership) ?? now)) / SECOND),
       })),
     )
+    return all.sort((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1))
   }
 
   close(): void {
@@ -149,6 +150,9 @@ export class Snooper {
     this.#telling = false
   }
 }
+
+/** Routers last. */
+const orderOf = ({ group = 'router', port }: MembershipStatus): string => `${group} ${port}`
 
 const SOURCE_START = 6
 const SOURCE_END = 12

@@ -3,7 +3,10 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { parseIpv4, parseMac } from '../../protocols/address.ts'
+import type { Nic } from '../../topologies/topology.ts'
 import { ask, startLiveLab, type LiveLab } from '../support/live-lab.ts'
+import { igmpFrameOf } from '../support/random-memberships.ts'
 import { runHere, runReading } from '../support/run-cli.ts'
 
 let live: LiveLab
@@ -55,6 +58,28 @@ describe('flow', () => {
     expect(code).toBe(2)
     expect(stderr).toMatch(/^signalbox: [^\n]+\n$/)
   })
+})
+
+test('network tells who listens to multicast', async () => {
+  const [{ mac }] = live.lab.controller.topology.vms.find(({ name }) => name === 'other')!.nics as [Nic]
+  const from = { ethSrc: parseMac(mac), ipSrc: parseIpv4('10.1.0.11') }
+  live.lab.inject(
+    'other:eth0',
+    igmpFrameOf({ type: 'report', version: 2, group: parseIpv4('239.1.2.3') }, from),
+    'test',
+  )
+  live.lab.inject('other:eth0', igmpFrameOf({ type: 'query', group: 0, maxResponseCode: 100 }, from), 'test')
+  while (live.lab.controller.snooper.statusOf('green').length < 2) await new Promise((resolve) => setImmediate(resolve))
+  const { stdout } = await signalbox('network', 'groups', 'green')
+  expect(stdout.split('\n').map((line) => line.trim().replaceAll(/ {2,}/g, '  '))).toEqual([
+    'VNIC  GROUP  AGE',
+    'other:eth0  239.1.2.3  0',
+    'other:eth0  querier 10.1.0.11  0',
+    '',
+  ])
+  expect(JSON.parse((await signalbox('network', 'groups', 'blue', '--json')).stdout)).toEqual([])
+  expect(await signalbox('network', 'groups', 'grey')).toMatchObject({ code: 2 })
+  expect((await signalbox('network', 'list')).stdout).toMatch(/^green +vxlan +5001 +1500 +1$/m)
 })
 
 test('port policy sets the policy of one vNIC whole, shows it, and says what is wrong with it', async () => {

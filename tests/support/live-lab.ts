@@ -19,7 +19,7 @@ export const smallTopology = () => ({
   ],
   networks: [
     { name: 'blue', type: 'vlan', segment: 10, subnets: [{ cidr: '10.0.10.0/24' }] },
-    { name: 'green', type: 'vxlan', segment: 5001 },
+    { name: 'green', type: 'vxlan', segment: 5001, igmpSnooping: true },
   ],
   vms: [
     { name: 'web1', host: 'h1', nics: [nic('blue', '10.0.10.11')] },

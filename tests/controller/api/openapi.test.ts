@@ -22,6 +22,7 @@ const ROUTES = [
   'GET /tenants',
   'GET /networks',
   'GET /networks/{name}',
+  'GET /networks/{name}/groups',
   'GET /vms',
   'GET /vms/{name}',
   'GET /ports',
