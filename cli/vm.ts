@@ -11,6 +11,7 @@ type MigrateFlags = ClientFlags & {
   holdBytes?: number
   holdTime?: string
   drain?: string
+  redirect?: string
   replace?: true
 }
 
@@ -63,14 +64,26 @@ const migrateCommand = () =>
       "how long frames may be on their way between hosts; the controller's --drain where absent",
     )
     .option(
+      '--redirect <time>',
+      'how long frames are brought after it whose senders can not be told of the move (default: 5s)',
+    )
+    .option(
       '--replace',
       'where the VM moves already: undo that move first, if it still can be (default: wait for its end)',
     )
     .action(async (vm: string, to: string, flags: MigrateFlags) => {
       const client = new ApiClient(flags)
-      const { pause, holdBytes: bytes, holdTime, drain, replace } = flags
+      const { pause, holdBytes: bytes, holdTime, drain, redirect, replace } = flags
       const hold = { ...(bytes !== undefined && { bytes }), ...(holdTime !== undefined && { time: holdTime }) }
-      const body = { vm, to, pause, hold, ...(drain !== undefined && { drain }), ...(replace && { replace }) }
+      const body = {
+        vm,
+        to,
+        pause,
+        hold,
+        ...(drain !== undefined && { drain }),
+        ...(redirect !== undefined && { redirect }),
+        ...(replace && { replace }),
+      }
       const { id } = await client.json<MigrationReport>('POST', '/migrations', { body })
       const ended = await client.json<MigrationReport>('GET', `/migrations/${id}`, { query: { wait: 'true' } })
       print(flags, ended, sentence(ended))
@@ -144,6 +157,7 @@ function sentence({ vm, from, to, state, blackout, held, policy, problem, ...mor
     blackout && `blackout ${blackout}`,
     `held ${held} frames`,
     more.redirected > 0 && `redirected ${more.redirected}`,
+    more.unconfirmed.length > 0 && `${more.unconfirmed.join(', ')} could not be told of it`,
     more.connections > 0 && `took ${more.connections} connections along`,
     `policy ${policy}`,
     ...more.leftBehind,

@@ -1,6 +1,6 @@
 // What the controller tells about itself: plain data for the API, the CLI and the lab.
 
-import type { FlowSpec, PortDescription, WireStatus } from '../protocols/control/messages.ts'
+import type { FlowSpec, PortDescription, PortState, WireStatus } from '../protocols/control/messages.ts'
 
 export interface SwitchStatus {
   /** `h1/br-int` */
@@ -27,7 +27,7 @@ export interface VmStatus {
     addresses: string[]
     switch: string
     port: number
-    state: 'closed' | 'hold' | 'open'
+    state: PortState
   }[]
 }
 
@@ -65,6 +65,8 @@ export interface MoveRequest {
   hold?: { bytes?: number; time?: number }
   /** How long frames may be on their way, in nanoseconds: before each step, those of the last one are waited for. */
   drain?: number
+  /** How long frames are brought after the guest whose senders' switches can not be told of the move, in nanoseconds; 5 s where absent. */
+  redirect?: number
   /** Moves of the VM that have not ended are undone first, if they still can be; else this one waits for their end. */
   replace?: boolean
 }
@@ -90,8 +92,10 @@ export interface MigrationStatus {
   endedAt?: number
   /** Frames kept at the source and handed to the destination. */
   held: number
-  /** Of these, those that came to the source after the guest had gone on. */
+  /** Frames that came to the place it had left after the guest had gone on, and were brought after it. */
   redirected: number
+  /** Switches that may have gone on sending there when that ended: they were not to be told in all the time. */
+  unconfirmed: string[]
   /** Tracked connections that the guest took along. */
   connections: number
   /** What it went through, and when each began. */

@@ -1,5 +1,6 @@
 // What stands in a frame's way at a port.
 
+import { keepsFrames, letsIn } from '../protocols/control/messages.ts'
 import { VXLAN_PORT } from '../protocols/packet/vxlan.ts'
 import type { DropReason } from './drops.ts'
 import { ETHERNET_HEADER_SIZE } from './flow-key.ts'
@@ -14,7 +15,7 @@ const DEFAULT_TTL = 64
 /** Why the frame may not come in. */
 export function refusal(arena: FrameArena, frame: FrameHandle, port: Port | undefined): DropReason | undefined {
   if (port === undefined) return 'unknown_port'
-  if (port.config.state !== 'open') return 'inactive_binding'
+  if (!letsIn(port.config.state)) return 'inactive_binding'
   if (!port.linkUp || port.flags.down) return 'link_down'
   if (port.flags.noReceive) return 'no_recv'
   return arena.length[frame] < ETHERNET_HEADER_SIZE ? 'malformed' : undefined
@@ -31,7 +32,7 @@ export function countReceived({ counters }: Port, length: number, refused: boole
 export function obstacle(arena: FrameArena, frame: FrameHandle, port: Port, output: Output): DropReason | undefined {
   if (port.config.state === 'closed') return 'inactive_binding'
   // What a port holds leaves later: somebody may have come by then.
-  if ((!port.linkUp && port.config.state !== 'hold') || port.flags.down) return 'link_down'
+  if ((!port.linkUp && !keepsFrames(port.config.state)) || port.flags.down) return 'link_down'
   if (port.flags.noForward) return 'no_fwd'
   if (arena.packetType[frame] !== 0) return 'no_ethernet_header'
   if (port.config.mtu !== undefined && payloadLength(arena, frame) > port.config.mtu) return 'mtu_exceeded'

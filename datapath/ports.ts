@@ -7,7 +7,7 @@ import type {
   PortStatistics,
   QueueStatistics,
 } from '../protocols/control/messages.ts'
-import { DEFAULT_HOLD, PORT_FLAGS, ReservedPort } from '../protocols/control/messages.ts'
+import { DEFAULT_HOLD, keepsFrames, letsIn, PORT_FLAGS, ReservedPort } from '../protocols/control/messages.ts'
 import { Refused } from '../protocols/control/refused.ts'
 import type { DropReason } from './drops.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
@@ -36,7 +36,7 @@ export interface Port {
   /** What the vNIC's ports elsewhere have counted. */
   readonly carried: CarriedCounters
   readonly madeAt: Nanoseconds
-  /** What it keeps in state `hold`. */
+  /** What it keeps in state `hold` or `keep`. */
   readonly held: HoldQueue
   /** Every Ethernet frame may come in. */
   readonly admitsAll: boolean
@@ -162,7 +162,7 @@ export class PortTable {
     port.vlan = vlanPolicy(port.config)
     this.#shape(port)
     port.held.limits = config.hold ?? DEFAULT_HOLD
-    if (config.state === 'hold' && before.state !== 'hold') port.held.begin()
+    if (config.state === 'hold' && !keepsFrames(before.state)) port.held.begin()
     if (config.state !== 'open' && before.state === 'open') this.#keepWaiting(port)
     this.#changed('modify', port, before)
     this.#settle(port)
@@ -313,8 +313,8 @@ export class PortTable {
   }
 
   #changed(reason: 'add' | 'modify' | 'delete', port: MutablePort, before?: PortConfig, by?: object): void {
-    const isLiving = isLive(port) && reason !== 'delete'
-    port.admitsAll = isLiving && port.flags.noReceive !== true
+    const takesFrames = port.linkUp && port.flags.down !== true && letsIn(port.config.state)
+    port.admitsAll = takesFrames && reason !== 'delete' && port.flags.noReceive !== true
     port.passesAll = reason !== 'delete' && passesAll(port)
     const { tunnel } = port.config
     if (reason === 'delete' || tunnel === undefined) this.tunnels.remove(port.number)
@@ -323,7 +323,7 @@ export class PortTable {
   }
 
   #settle(port: MutablePort): void {
-    if (port.config.state === 'hold') return
+    if (keepsFrames(port.config.state)) return
     if (port.held.size === 0) return
     const frames = port.held.takeAll()
     if (port.config.state !== 'open') for (const frame of frames) this.#events.discard(port, frame, 'inactive_binding')

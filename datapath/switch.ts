@@ -11,6 +11,7 @@ import type { Random } from '../runtime/random.ts'
 import type { Stopwatch } from '../runtime/stopwatch.ts'
 import { seeded } from '../runtime/random.ts'
 import type { Action, FragmentHandling, Message, PortConfig, RemovalReason } from '../protocols/control/messages.ts'
+import { keepsFrames } from '../protocols/control/messages.ts'
 import { KEY_WORDS, Word } from '../protocols/fields.ts'
 import type { DropReason } from './drops.ts'
 import { DROP_REASONS } from './drops.ts'
@@ -433,7 +434,7 @@ export class Switch {
     if (port === undefined) return this.#drop(frame, 'unknown_port', undefined, output.flow)
     const reason = obstacle(this.arena, frame, port, output)
     if (reason !== undefined) return this.#dropAtPort(frame, reason, port, output.flow)
-    const holds = port.config.state === 'hold'
+    const holds = keepsFrames(port.config.state)
     if (holds && !this.ports.hold(port, frame)) return this.#dropAtPort(frame, 'hold_overflow', port, output.flow)
     if (!holds && !this.ports.hasRoom(port, frame, output.queue))
       return this.#dropAtPort(frame, 'queue_overflow', port, output.flow)

@@ -108,9 +108,8 @@ class Run {
       case 'send':
         return this.#traffic.send(step)
       case 'migrate': {
-        const { vm, to, pause, hold, budget, replace, expect: expected } = step
-        const more = { ...(hold && { hold }), ...(replace && { replace }) }
-        const status = await this.#lab.migrate(vm, to, pause, more)
+        const { type: _type, budget, expect: expected, ...request } = step
+        const status = await this.#lab.migrate(request.vm, request.to, request.pause, request)
         this.log.migrations.push({ status, budget, expected })
         return
       }

@@ -67,9 +67,11 @@ export interface MigrationVerdict {
   expected: MoveEnd
   /** From the guest's pause to its going on. */
   blackout: string
-  /** Frames kept at the source and handed to the destination; of these, those that came after the guest had gone on. */
+  /** Frames kept at the source and handed to the destination; those that came after the guest had gone on, and were brought after it. */
   held: number
   redirected: number
+  /** Switches that were not to be told of the move in all the time. */
+  unconfirmed: string[]
   lost: number
   duplicated: number
   reordered: number

@@ -70,7 +70,8 @@ function completeIsolated(listed: readonly string[]): Expectation {
   return { type: 'tenantsIsolated', tenants: listed.map((one) => one.slice(TENANT.length)) }
 }
 
-function completeMigrate({ vm, to, pause, hold, budget, replace, expect }: NonNullable<WrittenEntry['migrate']>): Step {
+function completeMigrate(written: NonNullable<WrittenEntry['migrate']>): Step {
+  const { vm, to, pause, hold, redirect, budget, replace, expect } = written
   return {
     type: 'migrate',
     vm,
@@ -82,6 +83,7 @@ function completeMigrate({ vm, to, pause, hold, budget, replace, expect }: NonNu
         ...(hold.time !== undefined && { time: time(hold.time, 0) }),
       },
     }),
+    ...(redirect !== undefined && { redirect: time(redirect, 0) }),
     ...(budget && { budget: completeBudget(budget) }),
     ...(replace === true && { replace }),
     ...(expect !== undefined && { expect }),

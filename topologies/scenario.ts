@@ -34,6 +34,8 @@ export type Step =
       /** Nanoseconds. */
       pause: number
       hold?: { bytes?: number; /** Nanoseconds. */ time?: number }
+      /** Nanoseconds. */
+      redirect?: number
       budget?: MoveBudget
       /** Moves of the VM that have not ended are undone. */
       replace?: boolean

@@ -17,7 +17,13 @@ const Migration = closed({
   endedAt: optional(nanoseconds('When all was over.')),
   blackout: optional(text("From the guest's pause to its going on, as 30ms.")),
   held: count('Frames kept at the source and handed to the destination.'),
-  redirected: count('Of these, those that came to the source after the guest had gone on.'),
+  redirected: count(
+    'Frames that came to the place it had left after the guest had gone on, and were brought after it.',
+  ),
+  unconfirmed: Type.Array(Type.String(), {
+    description:
+      'Switches that were not to be told of the move in all the time, and may go on sending to the place it has left.',
+  }),
   connections: count('Tracked connections that the guest took along.'),
   steps: Type.Array(closed({ state: choice([...MIGRATION_STATES], 'The step.'), at: nanoseconds('When it began.') }), {
     description: 'What it went through.',
@@ -45,6 +51,9 @@ const Order = closed({
     ),
   ),
   drain: optional(time('How long frames may be on their way between hosts. Default: that of the controller.')),
+  redirect: optional(
+    time('How long frames are brought after the guest whose senders can not be told of the move. Default: 5s.'),
+  ),
   replace: optional(
     Type.Boolean({
       description:
@@ -54,7 +63,7 @@ const Order = closed({
 })
 
 /** @throws InvalidField */
-const requestOf = ({ vm, to, pause, hold, drain, replace }: Type.Static<typeof Order>): MoveRequest => ({
+const requestOf = ({ vm, to, pause, hold, drain, redirect, replace }: Type.Static<typeof Order>): MoveRequest => ({
   vm,
   to,
   ...(pause !== undefined && { pause: parseDuration(pause, 'pause') }),
@@ -65,6 +74,7 @@ const requestOf = ({ vm, to, pause, hold, drain, replace }: Type.Static<typeof O
     },
   }),
   ...(drain !== undefined && { drain: parseDuration(drain, 'drain') }),
+  ...(redirect !== undefined && { redirect: parseDuration(redirect, 'redirect') }),
   ...(replace === true && { replace }),
 })
 

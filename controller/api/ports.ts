@@ -1,3 +1,4 @@
+import { PORT_STATES } from '../../protocols/control/messages.ts'
 import { Type } from 'typebox'
 import type { PortStatistics } from '../../protocols/control/messages.ts'
 import type { Nic } from '../../topologies/topology.ts'
@@ -16,7 +17,7 @@ const Port = closed({
   host: text('Host on which it is.'),
   switch: text('Switch that it is on.'),
   port: count('OpenFlow number.'),
-  state: choice(['closed', 'hold', 'open'], 'What it lets through; closed until its policy is in place.'),
+  state: choice([...PORT_STATES], 'What it lets through; closed until its policy is in place.'),
   network: optional(text('Network of untagged frames.')),
   mac: text('MAC address.'),
   addresses: texts('IPv4 and IPv6 addresses.'),

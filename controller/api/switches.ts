@@ -1,3 +1,4 @@
+import { PORT_STATES } from '../../protocols/control/messages.ts'
 import { Type } from 'typebox'
 import { formatIpv4, formatMac } from '../../protocols/address.ts'
 import type { PortDescription, TunnelOptions } from '../../protocols/control/messages.ts'
@@ -17,7 +18,7 @@ const SwitchPort = closed({
   name: text('Its name; flows may use it.'),
   type: choice(['vnic', 'patch', 'tunnel', 'uplink', 'local', 'dgram'], 'What is behind it.'),
   mac: text('Hardware address of the port itself.'),
-  state: choice(['closed', 'hold', 'open'], 'What it lets through.'),
+  state: choice([...PORT_STATES], 'What it lets through.'),
   linkUp: flag('Whether its link is up.'),
   vlanMode: optional(choice([...VLAN_MODES], 'As Open vSwitch names them.')),
   tag: optional(count('Access or native VLAN.')),

@@ -1,3 +1,4 @@
+import { PORT_STATES } from '../../protocols/control/messages.ts'
 import { Type } from 'typebox'
 import { tenantOf } from '../../topologies/tenants.ts'
 import type { Controller } from '../controller.ts'
@@ -5,8 +6,6 @@ import { NotFound } from '../model.ts'
 import type { Api } from './api.ts'
 import { choice, closed, count, NameParams, optional, text, texts } from './schemas.ts'
 import { ofTenant, PER_TENANT, tenantAsked, TenantQuery } from './tenants.ts'
-
-const PORT_STATES = ['closed', 'hold', 'open'] as const
 
 const VmReport = closed({
   name: text('Its name.'),

@@ -5,7 +5,7 @@
 import type { Action, FlowSpec } from '../../protocols/control/messages.ts'
 import type { FieldMatch } from '../../protocols/match.ts'
 import type { Resident, Seat } from '../network/bindings.ts'
-import { exitNumber, placeSeenFrom } from '../network/bindings.ts'
+import { exitNumber, placeLeft, placeSeenFrom } from '../network/bindings.ts'
 import { residentsOf } from '../network/places.ts'
 import type { NetworkView, SwitchView } from '../network/view.ts'
 import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
@@ -82,7 +82,7 @@ const way = ({ number }: NetworkView, mac: bigint, actions: Action[], goto?: num
 
 function waysTo(at: SwitchView, network: NetworkView, resident: Resident): FlowSpec[] {
   const place = placeSeenFrom(resident, at.host.name)
-  const late = resident.stage === 'released' ? forLateFrames(at, network, resident) : []
+  const late = forLateFrames(at, network, resident)
   if (place.switch === at.name) return [way(network, resident.mac, exit(place, resident), Table.TrackToVm), ...late]
   if (place.host !== at.host.name && at.integration) return [...toHost(network, resident, place), ...late]
   return [way(network, resident.mac, acrossPatch(at, network, nextSwitch(at, place))), ...late]
@@ -111,17 +111,20 @@ function outside({ network, onUplink }: NetworkView, vtep: number | undefined): 
   return type === 'vlan' ? [...pushTag(segment), output(UPLINK_PORT)] : [output(UPLINK_PORT)]
 }
 
-/** A VM has left: frames that were on their way to its old host when their senders learned of the move are kept there. */
+/**
+ * A VM has left: frames that were on their way to its old host when their senders learned of the move, or whose senders have not
+ * learned of it, are kept there.
+ */
 function forLateFrames(at: SwitchView, network: NetworkView, resident: Resident): FlowSpec[] {
-  const { home, mac } = resident
-  if (home.host !== at.host.name) return []
-  const local = home.switch === at.name
-  const actions = local ? exit(home, resident) : acrossPatch(at, network, home.switch)
+  const left = placeLeft(resident)
+  if (left === undefined || left.host !== at.host.name) return []
+  const local = left.switch === at.name
+  const actions = local ? exit(left, resident) : acrossPatch(at, network, left.switch)
   return (at.integration ? [Origin.Uplink, Origin.Tunnel] : [Origin.Patch]).map((origin) =>
     flow({
       table: Table.Forward,
       priority: 200,
-      match: [inNetwork(network.number), is(Register.Origin, origin), is('eth_dst', mac)],
+      match: [inNetwork(network.number), is(Register.Origin, origin), is('eth_dst', resident.mac)],
       actions,
       ...(local ? { goto: Table.TrackToVm } : {}),
     }),

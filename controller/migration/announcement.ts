@@ -2,22 +2,59 @@
 
 import type { Action } from '../../protocols/control/messages.ts'
 import { rarpFrame } from '../../protocols/packet/compose.ts'
-import { switchName, type Vm } from '../../topologies/topology.ts'
+import { switchName } from '../../topologies/topology.ts'
 import { output, pushTag } from '../apps/flow.ts'
+import type { World } from '../learner.ts'
 import { attachmentsOf } from '../network/attachments.ts'
-import type { NetworkView, View } from '../network/view.ts'
+import type { NetworkView } from '../network/view.ts'
 import { UPLINK_PORT } from '../network/view.ts'
-import type { Fleet } from '../reconcile/fleet.ts'
+import type { TwoPlaces } from './two-places.ts'
 
-/** Announces a VM out of the uplink of one of its places, on each of its networks that leave hosts that way. */
-export async function announce(fleet: Fleet, view: View, vm: Vm, at: 'home' | 'target'): Promise<void> {
-  for (const attachment of vm.nics.flatMap(attachmentsOf)) {
-    const place = view.bindings.get(attachment.nic.id)?.[at]
-    const network = view.networks.get(attachment.network)
-    const host = view.topology.hosts.find(({ name }) => name === place?.host)
-    if (host === undefined || network === undefined || !network.onUplink) continue
-    const { remote } = fleet.reconciler(switchName(host, host.bridges[0]!))
-    await remote.packetOut(rarpFrame({ ethSrc: attachment.mac, pad: true }), throughUplink(network))
+export class Announcement {
+  /** The fabric may have been told to send to the destination, and not yet otherwise. */
+  isMade = false
+  readonly #world: World
+  readonly #places: TwoPlaces
+
+  constructor(world: World, places: TwoPlaces) {
+    this.#world = world
+    this.#places = places
+  }
+
+  async make(): Promise<void> {
+    this.isMade = true
+    await this.#announce('target')
+  }
+
+  async takeBack(): Promise<void> {
+    if (!this.isMade) return
+    await this.#announce('home')
+    this.isMade = false
+  }
+
+  /** The source was not there to be announced from: it is as soon as it has returned, if the VM is still there. */
+  async takeBackOnReturn(source: string): Promise<void> {
+    const { fleet } = this.#world
+    const { name } = this.#places.vm
+    await Promise.all(this.#places.switchesAt(source).map((one) => fleet.whenConnected(one)))
+    const { topology, moves } = this.#world.intent()
+    if (moves.has(name) || topology.vms.find((vm) => vm.name === name)?.host !== source) return
+    await fleet.push(this.#places.switchesAt(source))
+    await this.takeBack()
+  }
+
+  /** Announces the VM out of the uplink of one of its places, on each of its networks that leave hosts that way. */
+  async #announce(at: 'home' | 'target'): Promise<void> {
+    const { fleet } = this.#world
+    const { topology, bindings, networks } = this.#world.view()
+    for (const attachment of this.#places.vm.nics.flatMap(attachmentsOf)) {
+      const place = bindings.get(attachment.nic.id)?.[at]
+      const network = networks.get(attachment.network)
+      const host = topology.hosts.find(({ name }) => name === place?.host)
+      if (host === undefined || network === undefined || !network.onUplink) continue
+      const { remote } = fleet.reconciler(switchName(host, host.bridges[0]!))
+      await remote.packetOut(rarpFrame({ ethSrc: attachment.mac, pad: true }), throughUplink(network))
+    }
   }
 }
 

@@ -23,6 +23,8 @@ class Collected {
   /** By what a frame is: those of which no second copy has come yet, as a flood that reached both places brings. */
   readonly #single = new Map<string, HeldFrame[]>()
   readonly #own: ReadonlySet<bigint>
+  /** The physical network does not know where the vNIC is: what is for it alone has come to both places. */
+  #isFlooded = false
 
   constructor(nic: Nic) {
     this.#own = new Set(attachmentsOf(nic).map(({ mac }) => mac))
@@ -36,14 +38,23 @@ class Collected {
       if (frame.origin === at) this.last.set(at, Math.max(this.last.get(at) ?? 0, frame.sequence))
       if (this.#isKnown(frame) || this.#own.has(sourceOf(frame))) continue
       const copy = this.#copyOf(frame)
-      if (copy !== undefined) anchors.set(frame, copy)
-      else fresh.push(frame)
+      if (copy === undefined) fresh.push(frame)
+      else anchors.set(frame, copy)
+      if (copy !== undefined && this.#own.has(destinationOf(frame))) this.#isFlooded = true
     }
     const { frames, tail } = merged(this.frames, kept, new Set(fresh), anchors, this.#tails.get(at))
     this.frames = frames
     if (tail !== undefined) this.#tails.set(at, tail)
     for (const frame of fresh) this.#note(frame)
     return fresh.length
+  }
+
+  /** As `add`, where the other place keeps nothing any more: of what comes to both it has had its copy. */
+  addLate(at: string, kept: readonly HeldFrame[]): number {
+    if (!this.#isFlooded) return this.add(at, kept)
+    for (const { origin, sequence } of kept)
+      if (origin === at) this.last.set(at, Math.max(this.last.get(at) ?? 0, sequence))
+    return 0
   }
 
   /** The same frame of the same switch. */
@@ -72,15 +83,17 @@ class Collected {
 /** A moment at one of the places: by vNIC, the number of the last frame that its port there had kept. */
 export type Mark = Readonly<Record<string, number>>
 
+type Places = Pick<TwoPlaces, 'vm' | 'remoteAt' | 'switchNameAt'>
+
 export class HeldFrames {
   /** Frames that were kept, copies left out. */
   count = 0
-  readonly #places: Pick<TwoPlaces, 'vm' | 'remoteAt'>
+  readonly #places: Places
   readonly #collected: Map<string, Collected>
   /** By switch and vNIC: the frames that it has been handed. Later ones may have their places among them. */
   readonly #handed = new Map<string, Set<HeldFrame>>()
 
-  constructor(places: Pick<TwoPlaces, 'vm' | 'remoteAt'>) {
+  constructor(places: Places) {
     this.#places = places
     this.#collected = new Map(places.vm.nics.map((nic) => [nic.id, new Collected(nic)]))
   }
@@ -101,14 +114,29 @@ export class HeldFrames {
     }
   }
 
+  /** Reads what came to the ports at `host` after the VM had gone on elsewhere. */
+  async takeLate(host: string): Promise<void> {
+    for (const nic of this.#places.vm.nics) {
+      const remote = this.#places.remoteAt(host, nic)
+      const collected = this.#collected.get(nic.id)!
+      const kept = await remote.heldFrames(nic.id, collected.last.get(remote.name))
+      this.count += collected.addLate(remote.name, kept)
+    }
+  }
+
   /** Behind all that was read at `host`: what is kept there from now on stands behind it, also for one who reads it all again. */
   markAt(host: string): Mark {
     return Object.fromEntries(
       this.#places.vm.nics.map((nic) => {
-        const { name } = this.#places.remoteAt(host, nic)
-        return [nic.id, this.#collected.get(nic.id)!.last.get(name) ?? 0]
+        return [nic.id, this.#collected.get(nic.id)!.last.get(this.#places.switchNameAt(host, nic)) ?? 0]
       }),
     )
+  }
+
+  /** What the ports at `host` kept up to there is not read. */
+  passOver(host: string, mark: Mark): void {
+    for (const nic of this.#places.vm.nics)
+      this.#collected.get(nic.id)!.last.set(this.#places.switchNameAt(host, nic), mark[nic.id] ?? 0)
   }
 
   /** Hands all that was read to the VM's ports at `host`, ahead of what these keep themselves beyond that. */
@@ -177,5 +205,7 @@ const contentOf = ({ id, bytes }: HeldFrame): string =>
 
 /** Addresses and tags. */
 const HEADERS = 22
+
+const destinationOf = ({ bytes }: HeldFrame): bigint => getMac(viewOf(bytes), 0)
 
 const sourceOf = ({ bytes }: HeldFrame): bigint => getMac(viewOf(bytes), SOURCE)

@@ -7,9 +7,10 @@
 //                to the new port, then everybody else; then the old host too. Between the steps frames on their way arrive
 //                (`drain`). What the old port held goes ahead of what the new one holds, and what has been gathered there
 //                meanwhile is taken over, too. The new port opens, the guest goes on.
-//   commit       what came late to the old place is brought after; the old port and its flows go
+//   commit       what comes late to the old place is brought after, until all who may send there know better; the old port and its
+//                flows go
 //   abort        the way back, from any step before the new port opens. Where the fabric has been told of the destination, it
-//                is told of the source again
+//                is told of the source again, and what still comes to the new place is brought back
 //
 // Where nobody can say whether the new port has opened, because a switch went as it was told to, it is taken to have.
 //
@@ -32,10 +33,12 @@ import { relocated } from '../../topologies/relocation.ts'
 import type { Stage } from '../network/bindings.ts'
 import type { Move } from '../network/view.ts'
 import { SwitchAway } from '../southbound/remote-switch.ts'
-import { announce } from './announcement.ts'
+import { Announcement } from './announcement.ts'
 import { HeldFrames } from './held-frames.ts'
+import { attempt, problemOf, textOf } from './problems.ts'
 import { Progress } from './progress.ts'
 import { StateTransfer } from './state-transfer.ts'
+import { REDIRECT, Stragglers } from './stragglers.ts'
 import { TwoPlaces } from './two-places.ts'
 import { waitFor } from '../../runtime/waiting.ts'
 
@@ -53,6 +56,7 @@ interface Request {
   pause: Nanoseconds
   hold?: MoveRequest['hold']
   drain?: Nanoseconds | undefined
+  redirect?: Nanoseconds | undefined
 }
 
 const DRAIN = 2 * MILLISECOND
@@ -73,11 +77,16 @@ export class Migration {
   readonly #pause: Nanoseconds
   readonly #hold: HoldLimits | undefined
   readonly #drainAsked: Nanoseconds | undefined
+  readonly #redirectFor: Nanoseconds
   readonly #progress: Progress
   readonly #places: TwoPlaces
   readonly #held: HeldFrames
   readonly #states: StateTransfer
+  readonly #stragglers: Stragglers
+  readonly #announcement: Announcement
   #patience = PATIENCE
+  /** On the way back: how long the source is waited for. */
+  #sourceBy: Nanoseconds = 0
   /** Resolves when a restart would know of the move; rejects where that can not be had. */
   readonly started: Promise<void>
   #tellStarted!: (kept: Promise<void>) => void
@@ -87,14 +96,12 @@ export class Migration {
   readonly #aborted: Promise<void>
   #wake!: () => void
   #paused = false
-  /** The fabric may have been told to send to the destination, and not yet otherwise. */
-  #announced = false
 
   /** `note` hears of all that changes, in the turn in which it does. */
   constructor(
     world: MigrationWorld,
     record: MigrationRecord,
-    { vm, pause, hold, drain }: Request,
+    { vm, pause, hold, drain, redirect = REDIRECT }: Request,
     note: (record: MigrationRecord) => void,
   ) {
     this.#world = world
@@ -102,10 +109,20 @@ export class Migration {
     this.#pause = pause
     this.#hold = hold && { ...DEFAULT_HOLD, ...hold }
     this.#drainAsked = drain
+    this.#redirectFor = redirect
     this.#progress = new Progress(record, world.clock, note)
     this.#places = new TwoPlaces(world, vm, record.status.from)
     this.#held = new HeldFrames(this.#places)
     this.#states = new StateTransfer(world.fleet, vm, () => world.view())
+    this.#stragglers = new Stragglers({
+      world,
+      places: this.#places,
+      states: this.#states,
+      progress: this.#progress,
+      drain: () => this.#drainTime,
+      set: (change, required) => this.#set(change, required),
+    })
+    this.#announcement = new Announcement(world, this.#places)
     this.started = new Promise((resolve) => {
       this.#tellStarted = resolve
     })
@@ -145,15 +162,18 @@ export class Migration {
 
   /** Brings a move that was under way when the process ended to its end; never rejects. */
   async recover(): Promise<void> {
-    const { to, state } = this.#progress.status
+    const { from, to, state } = this.#progress.status
     const move = this.#move
     this.#tellStarted(Promise.resolve())
     this.#patience = PATIENCE_AFTER_RESTART
     this.#paused = state !== 'prepare'
-    this.#announced = move?.stage === 'moved' || move?.stage === 'released' || this.#hasTurned
+    this.#announcement.isMade = move?.stage === 'moved' || move?.stage === 'released' || this.#hasTurned
     if (state !== 'commit' && move?.targetState !== 'open') return this.#undo(new Error('the controller was restarted'))
     this.#ending = true
     this.#progress.enter('commit')
+    const { untold = [], handed } = this.#progress.record
+    this.#stragglers.expect('released', untold)
+    if (handed !== undefined) this.#held.passOver(from, handed)
     await this.#places.waitFor(to, this.#patience.source)
     await this.#arrive()
   }
@@ -176,7 +196,7 @@ export class Migration {
     this.#ending = true
     this.#progress.enter('commit')
     const problems: string[] = []
-    await attempt(problems, () => this.#world.fleet.push(this.#places.switchesAt(to)))
+    if (this.#move !== undefined) await attempt(problems, () => this.#set({ targetState: 'open' }, [to]))
     await attempt(problems, () => this.#resume(to))
     await this.#commit(problems)
   }
@@ -203,14 +223,16 @@ export class Migration {
     await this.#drain()
     await this.#change({ stage: 'collecting' })
     await this.#change({ stage: 'moved' })
-    this.#announced = true
-    await announce(this.#world.fleet, this.#world.view(), this.#vm, 'target')
+    await this.#announcement.make()
     await this.#drain()
     await this.#change({ stage: 'released' })
     await this.#drain(pausedAt + this.#pause - this.#world.clock.now())
-    await this.#handOver()
-    this.#checkWanted()
-    await this.#change({ targetState: 'open' })
+    await this.#stragglers.quietly(async () => {
+      await this.#handOver()
+      this.#checkWanted()
+      this.#stragglers.expect('released')
+      await this.#change({ targetState: 'open' })
+    })
     await this.#resume(to)
   }
 
@@ -223,6 +245,12 @@ export class Migration {
     this.#progress.enter('switch-over', { held: this.#held.count, connections: this.#states.connections })
     this.#checkWanted()
     await this.#held.deliverTo(to)
+    this.#progress.remember({ handed: this.#held.markAt(from) })
+  }
+
+  /** A switch is back. Resolves when it may be told where the VM is. */
+  async beforeTold(name: string): Promise<void> {
+    if (this.#move !== undefined) await this.#stragglers.beforeTold(name)
   }
 
   /** The VM is at its destination: from here it goes on, whatever happens to the source. */
@@ -235,6 +263,7 @@ export class Migration {
     if (this.#move !== undefined) {
       this.#progress.remember({ former: this.#places.portsAt('home') })
       await attempt(problems, () => this.#redirect())
+      await this.#stragglers.bring(this.#redirectFor)
     }
     await this.#settle(to)
     await attempt(problems, () => this.#world.fleet.push(this.#places.switchesAt(from)))
@@ -250,7 +279,7 @@ export class Migration {
   async #redirect(): Promise<void> {
     const { from, to, redirected } = this.#progress.status
     const before = this.#held.count
-    await this.#held.takeFrom(from)
+    await this.#held.takeLate(from)
     await this.#held.deliverTo(to)
     if (before > 0 || this.#progress.status.held === 0)
       this.#progress.enter('commit', { redirected: redirected + this.#held.count - before })
@@ -263,6 +292,8 @@ export class Migration {
     const problems: string[] = []
     this.#ending = true
     this.#progress.enter('abort', { problem: reason })
+    this.#stragglers.expectNone()
+    this.#sourceBy = this.#world.clock.now() + this.#patience.source
     await this.#places.waitFor(from, this.#patience.source)
     if (this.#paused) await this.#goBack(problems)
     const given = this.#places.portsAt('target')
@@ -271,7 +302,8 @@ export class Migration {
     await attempt(problems, () => this.#world.fleet.push())
     if (this.#paused) await attempt(problems, () => this.#resume(from))
     if (this.#places.isThere(to)) await attempt(problems, () => this.#places.clear(to, given))
-    if (this.#announced) void this.#announceOnReturn().catch((error: unknown) => this.#world.log(textOf(error)))
+    if (this.#announcement.isMade)
+      void this.#announcement.takeBackOnReturn(from).catch((error: unknown) => this.#world.log(textOf(error)))
     await this.#end(problems.length === 0 ? 'aborted' : 'failed', {
       held: this.#held.count,
       ...problemOf([reason, ...problems]),
@@ -286,21 +318,47 @@ export class Migration {
     const { from, to } = this.#progress.status
     const stage = this.#move?.stage
     if (stage === undefined) return
-    if (stage !== 'prepared' || this.#hasTurned) {
+    const hasLeft = stage !== 'prepared' || this.#hasTurned
+    if (hasLeft) {
       await this.#turn(problems, stage)
-      await attempt(problems, () => this.#announceBack())
+      await attempt(problems, () => this.#withSource(() => this.#announcement.takeBack()))
       await this.#places.waitFor(to, this.#patience.destination)
       await this.#pauseFor(this.#drainTime)
-      await attempt(problems, () => this.#set({ stage: 'prepared' }, [from]))
-      await attempt(problems, () => this.#held.takeFrom(to))
-      await attempt(problems, () => this.#states.takeOver('target'))
+      await attempt(problems, () => this.#set({ stage: 'returned' }, [from]))
       await this.#pauseFor(this.#drainTime)
     }
-    await attempt(problems, async () => {
+    await this.#stragglers.quietly(async () => {
+      if (hasLeft) await attempt(problems, () => this.#held.takeFrom(to))
+      if (hasLeft) await attempt(problems, () => this.#states.takeOver('target'))
+      await attempt(problems, () => this.#handBack())
+      if (hasLeft) this.#stragglers.expect('returned')
+    })
+    if (this.#stragglers.areExpected) await this.#goOnAtSource(problems)
+  }
+
+  /** The destination lets go of nothing that the source has not got. */
+  async #handBack(): Promise<void> {
+    const { from, to } = this.#progress.status
+    await this.#withSource(async () => {
       await this.#held.takeFrom(from)
       await this.#held.deliverTo(from)
     })
-    if (this.#places.isThere(to)) await attempt(problems, () => this.#held.forgetAt(to))
+    if (this.#places.isThere(to)) await this.#held.forgetAt(to)
+  }
+
+  /** Again where the source goes meanwhile, until nobody waits for it any more. @throws SwitchAway */
+  #withSource(work: () => Promise<void>): Promise<void> {
+    const { clock } = this.#world
+    return this.#places.whileThere(this.#progress.status.from, this.#sourceBy - clock.now(), work)
+  }
+
+  /** The guest goes on; not all that may send to the destination have been told. */
+  async #goOnAtSource(problems: string[]): Promise<void> {
+    const { from } = this.#progress.status
+    await attempt(problems, () => this.#set({ homeState: 'open' }, [from]))
+    await attempt(problems, () => this.#resume(from))
+    this.#paused = false
+    await this.#stragglers.bring(this.#redirectFor)
   }
 
   /**
@@ -319,29 +377,12 @@ export class Migration {
       })
     } else await attempt(problems, () => this.#held.takeFrom(from, turned))
     // After a restart the destination's own host may have been told already.
-    if (stage === 'prepared') return
+    if (stage === 'prepared' || stage === 'returned') return
     await attempt(problems, () => this.#set({ stage: 'collecting', targetState: 'hold' }, [from]))
   }
 
   get #hasTurned(): boolean {
     return this.#progress.record.turned !== undefined
-  }
-
-  async #announceBack(): Promise<void> {
-    if (!this.#announced) return
-    await announce(this.#world.fleet, this.#world.view(), this.#vm, 'home')
-    this.#announced = false
-  }
-
-  /** The source was not there to be announced from: it is as soon as it has returned, if the VM is still there. */
-  async #announceOnReturn(): Promise<void> {
-    const { fleet } = this.#world
-    const { from, vm: name } = this.#progress.status
-    await Promise.all(this.#places.switchesAt(from).map((one) => fleet.whenConnected(one)))
-    const { topology, moves } = this.#world.intent()
-    if (moves.has(name) || topology.vms.find((vm) => vm.name === name)?.host !== from) return
-    await fleet.push(this.#places.switchesAt(from))
-    await this.#announceBack()
   }
 
   /** The VM has one place again. */
@@ -362,7 +403,8 @@ export class Migration {
 
   async #resume(host: string): Promise<void> {
     await this.#world.hypervisor?.resume(this.#progress.status.vm, host, this.#guestMove)
-    this.#progress.enter(this.#progress.status.state, { resumedAt: this.#world.clock.now() })
+    const { state, resumedAt = this.#world.clock.now() } = this.#progress.status
+    this.#progress.enter(state, { resumedAt })
   }
 
   async #change(change: Partial<Move>): Promise<void> {
@@ -443,19 +485,5 @@ export class Migration {
     this.#ending = true
     this.#progress.enter(state, { ...more, endedAt: this.#world.clock.now() })
     return this.#keep()
-  }
-}
-
-const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
-
-const problemOf = (problems: readonly string[]): { problem?: string } =>
-  problems.length === 0 ? {} : { problem: [...new Set(problems)].join('; ') }
-
-/** Goes on where a step fails; what failed is said in the end. */
-async function attempt(problems: string[], step: () => Promise<unknown>): Promise<void> {
-  try {
-    await step()
-  } catch (error) {
-    problems.push(textOf(error))
   }
 }

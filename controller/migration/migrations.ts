@@ -29,6 +29,9 @@ const REMEMBERED = 1000
 /** How long a move that waited over a restart waits for its switches. */
 const PATIENCE_AFTER_RESTART = 30 * SECOND
 
+/** How long a switch that is back waits for moves to be ready for it. */
+const READY_WITHIN = 2 * SECOND
+
 /** A move that has not ended. */
 interface Open {
   readonly id: string
@@ -58,6 +61,7 @@ export class Migrations {
   constructor(world: MovesWorld, records: ReadonlyMap<string, MigrationRecord>) {
     this.#world = world
     this.#limits = { ...DEFAULT_LIMITS, ...world.limits }
+    world.fleet.beforeTold = (name) => this.#beforeTold(name)
     this.records = records
     this.#last = Math.max(0, ...[...records.keys()].map((id) => Number(id.slice(1))))
     const interrupted = [...records.values()].filter(({ status }) => status.endedAt === undefined)
@@ -83,6 +87,7 @@ export class Migrations {
       startedAt: this.#world.clock.now(),
       held: 0,
       redirected: 0,
+      unconfirmed: [],
       connections: 0,
       steps: [],
       leftBehind: [],
@@ -117,6 +122,14 @@ export class Migrations {
     const open = this.#open.get(id)
     if (open !== undefined) this.#withdraw(open, 'aborted on request')
     return this.done(id)
+  }
+
+  /** A switch is back: resolves when moves under way are ready for it to be told of them; undefined where none is. */
+  #beforeTold(name: string): Promise<unknown> | undefined {
+    const running = this.#running()
+    if (running.length === 0) return undefined
+    const ready = Promise.all(running.map(({ migration }) => migration!.beforeTold(name)))
+    return waitFor(ready, READY_WITHIN, this.#world.clock)
   }
 
   all(): MigrationStatus[] {
@@ -221,13 +234,13 @@ export class Migrations {
 
   #begin(open: Open): void {
     const { id, request } = open
-    const { pause = 0, hold, drain } = request
+    const { pause = 0 } = request
     const vm = this.#world.intent().topology.vms.find((one) => one.name === request.vm)!
     const { request: _asked, ...record } = this.#find(id)
     const startedAt = this.#world.clock.now()
     this.#note({ ...record, status: { ...record.status, from: vm.host, state: 'prepare', startedAt } })
     const note = (changed: MigrationRecord) => this.#note(changed)
-    open.migration = new Migration(this.#world, this.#find(id), { vm, pause, hold, drain }, note)
+    open.migration = new Migration(this.#world, this.#find(id), { ...request, vm, pause }, note)
     void open.migration.run().then(open.end)
     open.kept = open.migration.started
   }

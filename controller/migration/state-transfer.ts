@@ -34,6 +34,12 @@ export class StateTransfer {
     this.connections = brought.reduce((sum, count) => sum + count, 0)
   }
 
+  /** The same, where connections are tracked; it is not counted. */
+  async tell(from: 'home' | 'target'): Promise<void> {
+    const tracked = this.#bindings().filter(({ nic, home }) => this.#zoneOf(nic.id, home) !== undefined)
+    await Promise.all(tracked.map((binding) => this.#takeOverOne(binding, from)))
+  }
+
   async #takeOverOne({ nic, home, target }: Binding, from: 'home' | 'target'): Promise<number> {
     if (target === undefined) return 0
     const [source, destination] = from === 'home' ? [home, target] : [target, home]

@@ -1,14 +1,14 @@
 // The two places of a VM that moves: which switches are there, and whether they can be asked.
 
 import { createHash } from 'node:crypto'
-import type { Nanoseconds } from '../../runtime/clock.ts'
+import { type Nanoseconds, MILLISECOND, sleep } from '../../runtime/clock.ts'
 import { waitFor } from '../../runtime/waiting.ts'
 import { switchAt, switchesOf } from '../../topologies/relocation.ts'
 import type { Host, Nic, Vm } from '../../topologies/topology.ts'
 import type { World } from '../learner.ts'
 import { Conflict } from '../model.ts'
 import type { Place } from '../network/bindings.ts'
-import type { RemoteSwitch } from '../southbound/remote-switch.ts'
+import { SwitchAway, type RemoteSwitch } from '../southbound/remote-switch.ts'
 import { leftBehind, type FormerPlace } from './left-behind.ts'
 import { policyOf } from './policy.ts'
 
@@ -30,7 +30,11 @@ export class TwoPlaces {
 
   /** That on which the vNIC has its port there. @throws SwitchAway */
   remoteAt(host: string, nic: Nic): RemoteSwitch {
-    return this.#remote(switchAt(nic, this.#host(this.#from), this.#host(host)))
+    return this.#remote(this.switchNameAt(host, nic))
+  }
+
+  switchNameAt(host: string, nic: Nic): string {
+    return switchAt(nic, this.#host(this.#from), this.#host(host))
   }
 
   /** Whether the VM's ports at the host can be asked. */
@@ -42,6 +46,18 @@ export class TwoPlaces {
     const { fleet, clock } = this.#world
     const there = this.switchesAt(host).map((name) => fleet.whenConnected(name))
     await waitFor(Promise.all(there), span, clock)
+  }
+
+  /** Does what needs the switches at the host, again where one goes meanwhile. @throws SwitchAway where they are not there by then */
+  async whileThere(host: string, span: Nanoseconds, work: () => Promise<void>): Promise<void> {
+    const { clock } = this.#world
+    for (const end = clock.now() + span; ; await sleep(clock, MILLISECOND))
+      try {
+        await this.waitFor(host, end - clock.now())
+        return await work()
+      } catch (error) {
+        if (!(error instanceof SwitchAway) || clock.now() >= end) throw error
+      }
   }
 
   /** The ports that it has at one of its places. */

@@ -29,8 +29,9 @@ export interface Place extends Seat {
  * - `collecting`: the target's host sends to the target's port; all others still send home. Floods reach both ports.
  * - `moved`: all but the home's host send to the target. Floods reach both ports.
  * - `released`: all send to the target; the home's port gets only what comes in from outside, late.
+ * - `returned`: all send home again; the target's port gets only what comes in from outside, late.
  */
-export type Stage = 'settled' | 'prepared' | 'collecting' | 'moved' | 'released'
+export type Stage = 'settled' | 'prepared' | 'collecting' | 'moved' | 'released' | 'returned'
 
 export interface Binding {
   readonly nic: Nic
@@ -46,9 +47,17 @@ export interface Whereabouts<S extends Seat = Seat> {
   readonly stage: Stage
 }
 
+const isHome = (stage: Stage): boolean => stage === 'settled' || stage === 'prepared' || stage === 'returned'
+
+/** The place to which nobody is to send any more, and some may still; undefined where there is none. */
+export function placeLeft<S extends Seat>({ home, target, stage }: Whereabouts<S>): S | undefined {
+  if (stage === 'released') return home
+  return stage === 'returned' ? target : undefined
+}
+
 /** Where `host` is to send what is for the vNIC. */
 export function placeSeenFrom<S extends Seat>({ home, target, stage }: Whereabouts<S>, host: string): S {
-  if (target === undefined || stage === 'settled' || stage === 'prepared') return home
+  if (target === undefined || isHome(stage)) return home
   if (stage === 'released') return target
   if (stage === 'collecting') return host === target.host ? target : home
   return host === home.host ? home : target
@@ -56,7 +65,7 @@ export function placeSeenFrom<S extends Seat>({ home, target, stage }: Whereabou
 
 /** The ports at which floods of the vNIC's networks are to reach it. */
 export function floodedPlaces({ home, target, stage }: Whereabouts): Seat[] {
-  if (target === undefined || stage === 'settled' || stage === 'prepared') return [home]
+  if (target === undefined || isHome(stage)) return [home]
   return stage === 'released' ? [target] : [home, target]
 }
 

@@ -25,6 +25,8 @@ const NONE = PersistentMap.empty<string, never>()
 export class Fleet {
   /** Called when a switch's standing may have changed. */
   onStatus: (name: string) => void = () => {}
+  /** A switch has come back: resolves when it may be told what is wanted of it now; at once where undefined. */
+  beforeTold: (name: string) => Promise<unknown> | undefined = () => undefined
   readonly #reconcilers = new Map<string, Reconciler>()
   readonly #features = new Map<string, { datapathId: bigint; host: string; ports: Map<string, PortDescription> }>()
   readonly #counts = new Map<string, SwitchCounts>()
@@ -44,9 +46,9 @@ export class Fleet {
     return [...this.#reconcilers.values()].filter((one) => one.connected)
   }
 
-  /** Those that are there, and not what they are to be. */
+  /** Those that are there, may be told things, and are not what they are to be. */
   get outOfSync(): Reconciler[] {
-    return this.connected.filter((one) => !one.inSync)
+    return [...this.#reconcilers.values()].filter((one) => one.admitted && !one.inSync)
   }
 
   has(name: string): boolean {
@@ -100,7 +102,7 @@ export class Fleet {
       ports: new Map(features.ports.map((port) => [port.name, port])),
     })
     if (reconciler.connected) reconciler.remote.close()
-    await reconciler.connect(remote)
+    await reconciler.connect(remote, this.beforeTold(name))
     for (const wake of this.#awaited.get(name) ?? []) wake()
     this.#awaited.delete(name)
   }

@@ -1,6 +1,7 @@
 // Keeps one switch what it is to be: compares, pushes, and takes nothing for done before the switch has confirmed it.
 
 import type { FlowSpec, FlowStatistics, PortConfig, PortDescription } from '../../protocols/control/messages.ts'
+import { letsIn } from '../../protocols/control/messages.ts'
 import { SwitchRefused } from '../model.ts'
 import type { RemoteSwitch } from '../southbound/remote-switch.ts'
 import { SwitchAway } from '../southbound/remote-switch.ts'
@@ -24,6 +25,7 @@ export class Reconciler {
   /** The object of desired state that is confirmed. */
   #confirmedFor: SwitchState | undefined
   #remote: RemoteSwitch | undefined
+  #waits = false
   /** The connection on which `#confirmed` was read, or confirmed since. */
   #readFrom: RemoteSwitch | undefined
   /** The last of the pieces of work that this switch was given; one is done after the other. */
@@ -31,6 +33,11 @@ export class Reconciler {
 
   constructor(name: string) {
     this.name = name
+  }
+
+  /** Whether it is there, and may be told things. */
+  get admitted(): boolean {
+    return this.connected && !this.#waits
   }
 
   get connected(): boolean {
@@ -61,11 +68,14 @@ export class Reconciler {
     this.#desired = state
   }
 
-  /** The switch is there (again): learns all that it has. Whatever was asked before comes first. */
-  connect(remote: RemoteSwitch): Promise<void> {
+  /** The switch is there (again): learns all that it has, once it may be told things. Whatever was asked before comes first. */
+  connect(remote: RemoteSwitch, mayBeTold?: Promise<unknown>): Promise<void> {
     this.#remote = remote
     this.#confirmedFor = undefined
+    this.#waits = mayBeTold !== undefined
     return this.#inTurn(async () => {
+      if (mayBeTold !== undefined) await mayBeTold
+      if (this.#remote === remote) this.#waits = false
       // Groups are nobody's here: the controller makes none, and leaves alone those that others have made for users' flows.
       const [flows, meters] = await Promise.all([remote.flows(), remote.meters()])
       this.#confirmed = {
@@ -165,7 +175,7 @@ function unopened(wanted: SwitchState['ports'], confirmed: SwitchState['ports'])
     [...wanted].map(([name, port]) => {
       const before = confirmed.get(name)
       const kept = before?.type === port.type && before.number === port.number ? before.state : 'closed'
-      return [name, port.type === 'vnic' && port.state === 'open' ? { ...port, state: kept } : port]
+      return [name, port.type === 'vnic' && letsIn(port.state) ? { ...port, state: kept } : port]
     }),
   )
 }

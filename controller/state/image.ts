@@ -58,6 +58,10 @@ export interface MigrationRecord {
   readonly former?: readonly FormerPlace[]
   /** Where it goes back: what the source had kept before anybody was told to send there again. */
   readonly turned?: Mark
+  /** What the source had kept of what the destination was handed, before it opened: that has been let out. */
+  readonly handed?: Mark
+  /** Switches that may go on sending to the place that it has left. */
+  readonly untold?: readonly string[]
   /** What was asked, while it waits for its turn. */
   readonly request?: MoveRequest
   /** Number in the journal. */
@@ -279,7 +283,7 @@ function readFlows(written: ReadonlyMap<string, StoredValue>): FlowsBySwitch {
 }
 
 type WrittenRecord = Omit<MigrationRecord, 'status'> & { epoch: number; status: Partial<MigrationStatus> & Unchanging }
-type Unchanging = Omit<MigrationStatus, 'redirected' | 'connections' | 'steps' | 'leftBehind'>
+type Unchanging = Omit<MigrationStatus, 'redirected' | 'unconfirmed' | 'connections' | 'steps' | 'leftBehind'>
 
 /** Instants count from the start of another clock now. */
 function readRecord(value: StoredValue, epoch: number): MigrationRecord {
@@ -300,7 +304,7 @@ function readRelocation(value: StoredValue, epoch: number): RelocationRecord {
 }
 
 /** What files of before did not say. */
-const UNTOLD = { redirected: 0, connections: 0, leftBehind: [] }
+const UNTOLD = { redirected: 0, unconfirmed: [], connections: 0, leftBehind: [] }
 
 const INSTANTS = ['startedAt', 'pausedAt', 'resumedAt', 'endedAt'] as const
 

@@ -12,8 +12,6 @@ interface Failure {
   host: string | undefined
   /** VMs that were there. */
   vms: ReadonlySet<string>
-  /** Nothing was gone, but the host's switches could not be told where others go. */
-  isDeaf: boolean
 }
 
 export interface LostFrame {
@@ -28,18 +26,7 @@ export class Excuses {
 
   /** Something breaks, and what is on its way since `from` may be lost with it; what is returned says until when. */
   open(from: Nanoseconds, host?: string, vms: ReadonlySet<string> = new Set()): (to: Nanoseconds) => void {
-    return this.#add({ from, to: Infinity, host, vms, isDeaf: false })
-  }
-
-  /**
-   * The switches of a host, where `vms` run, lose the controller: what these say to a VM that moves meanwhile goes where it was,
-   * and is lost once nothing is there to send it on.
-   */
-  deaf(from: Nanoseconds, host: string, vms: ReadonlySet<string>): (to: Nanoseconds) => void {
-    return this.#add({ from, to: Infinity, host, vms, isDeaf: true })
-  }
-
-  #add(failure: Failure): (to: Nanoseconds) => void {
+    const failure: Failure = { from, to: Infinity, host, vms }
     this.#failures.push(failure)
     return (to) => {
       failure.to = to
@@ -48,24 +35,8 @@ export class Excuses {
 
   covers({ at, nics }: LostFrame, moves: readonly MigrationStatus[]): boolean {
     const vms = nics.map((nic) => nic.slice(0, nic.indexOf(':')))
-    return this.#failures.some((failure) =>
-      failure.isDeaf ? isUntold(failure, vms, at, moves) : vms.some((vm) => covers(failure, vm, at, moves)),
-    )
+    return this.#failures.some((failure) => vms.some((vm) => covers(failure, vm, at, moves)))
   }
-}
-
-function isUntold(
-  { from, to, vms }: Failure,
-  [sender, ...missed]: readonly string[],
-  at: Nanoseconds,
-  moves: readonly MigrationStatus[],
-): boolean {
-  if (at < from || at > to || sender === undefined || !vms.has(sender)) return false
-  return missed.every((vm) =>
-    moves.some(
-      ({ vm: moved, startedAt, endedAt = Infinity }) => moved === vm && startedAt <= to && endedAt + SLACK >= from,
-    ),
-  )
 }
 
 /** What is held for a guest that moves by the host that is gone, or on its way to the one of its places that is cut off, is gone too. */

@@ -95,7 +95,7 @@ export class Injector {
         return undefined
       case 'cut':
         network.cut(one)
-        return this.#deaf(one.switch.split('/')[0]!)
+        return this.#told(one.switch.split('/')[0]!)
       case 'late':
         controllers.lateness = one.by
         return this.#after(one.lasts, () => (controllers.lateness = 0))
@@ -145,10 +145,10 @@ export class Injector {
     controllers.current.kill()
     network.controllerGone(controllers.current, share)
     const hosts = this.#on.lab.controller.topology.hosts.map(({ name }) => name)
-    const deaf = hosts.map((host) => this.#deaf(host))
+    const told = hosts.map((host) => this.#told(host))
     await this.#after(away, () => {})
     await this.#startController()
-    await Promise.all(deaf)
+    await Promise.all(told)
   }
 
   async #takeOver({ frozen }: Extract<Perturbation, { kind: 'takeover' }>): Promise<void> {
@@ -157,14 +157,14 @@ export class Injector {
     const before = controllers.current
     before.freeze()
     network.freeze(before)
-    const deaf = lab.controller.topology.hosts.map(({ name }) => this.#deaf(name))
+    const told = lab.controller.topology.hosts.map(({ name }) => this.#told(name))
     const wakes = this.#after(frozen, () => {
       before.goOn()
       network.goOn(before)
     })
     await this.#startController((name) => lab.dialBeside(name))
     await wakes
-    await Promise.all(deaf)
+    await Promise.all(told)
     // Where nobody has told it, somebody ends it.
     if (before.alive) {
       before.kill()
@@ -232,13 +232,11 @@ export class Injector {
     return () => close(this.#now + this.#crossing)
   }
 
-  /** A host's switches can be told nothing until they are as they should be again. */
-  async #deaf(host: string): Promise<void> {
-    const close = this.#on.excuses.deaf(this.#now - this.#crossing, host, this.#vmsAt(host))
+  /** Resolves when a host's switches, which can be told nothing now, are as they should be again. */
+  async #told(host: string): Promise<void> {
     // By then those are gone from the switches' point of view that are.
     await sleep(this.#on.clock, MILLISECOND)
     await this.#whole(host)
-    close(this.#now + this.#crossing)
   }
 
   #vmsAt(host: string): Set<string> {

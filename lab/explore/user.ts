@@ -59,7 +59,8 @@ export class User {
   }
 
   /** Resolves when the move has ended, one way or another. */
-  async migrate({ vm, to, pause }: Of<'migrate'>): Promise<void> {
+  async migrate({ type: _type, budget: _budget, expect: _expect, ...request }: Of<'migrate'>): Promise<void> {
+    const { vm, to } = request
     const { controllers, clock } = this.#options
     let id: string | undefined
     const before = new Set((await controllers.running()).controller.migrations().map((one) => one.id))
@@ -69,7 +70,7 @@ export class User {
       id ??= controller.migrations().find((one) => !before.has(one.id) && one.vm === vm && one.to === to)?.id
       const found = id !== undefined
       try {
-        id ??= controller.migrate({ vm, to, pause }).id
+        id ??= controller.migrate(request).id
         if ((await this.#follow(process, id, !found)) === 'ended') return
       } catch (error) {
         if (!isRefusal(error)) throw error

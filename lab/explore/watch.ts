@@ -1,6 +1,7 @@
 // Looks on while a run goes on, after each control event that reached a switch, and says what has broken.
 
 import type { Port } from '../../datapath/ports.ts'
+import { letsIn } from '../../protocols/control/messages.ts'
 import type { Topology } from '../../topologies/topology.ts'
 import type { Lab } from '../lab.ts'
 import type { Breakage, Invariant } from './invariants.ts'
@@ -84,7 +85,7 @@ export class Watch {
     const isDown = this.#options.lab.network.isDown(name.split('/')[0]!)
     const open = new Map<string, Port>()
     for (const port of policies.device.ports)
-      if (!isDown && port.config.type === 'vnic' && port.config.state === 'open') open.set(port.name, port)
+      if (!isDown && port.config.type === 'vnic' && letsIn(port.config.state)) open.set(port.name, port)
     for (const [nic, places] of this.#openAt) if (!open.has(nic)) places.delete(name)
     for (const [nic, port] of open) {
       const places = this.#openAt.get(nic) ?? new Set<string>()

@@ -95,6 +95,7 @@ function migrationLine(move: Verdict['migrations'][number], paint: Paint): strin
     blackout,
     held,
     redirected,
+    unconfirmed,
     lost,
     duplicated,
     reordered,
@@ -110,7 +111,8 @@ function migrationLine(move: Verdict['migrations'][number], paint: Paint): strin
   const frames = `${held} held, ${redirected} redirected, ${lost} lost, ${duplicated} duplicated, ${reordered} reordered, ${misdelivered} misdelivered`
   const steps = Object.entries(move.steps).map(([step, span]) => `${step} ${span}`)
   const wanted = expected === 'done' ? '' : `, as expected (${move.problem ?? 'no reason is known'})`
-  const text = `${vm} from ${from} to ${to}: ${state}${state === expected ? wanted : ''}, blackout ${blackout}, ${frames}, policy ${policy} (${steps.join(', ')})`
+  const untold = unconfirmed.length === 0 ? '' : `, not told: ${unconfirmed.join(', ')}`
+  const text = `${vm} from ${from} to ${to}: ${state}${state === expected ? wanted : ''}, blackout ${blackout}, ${frames}, policy ${policy}${untold} (${steps.join(', ')})`
   return checked(good, text, complaints.join('; ') || undefined, paint)
 }
 

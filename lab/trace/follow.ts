@@ -10,6 +10,7 @@ import type { Trace, TracedOutput, TraceRequest } from '../../datapath/trace/tra
 import { traceFrame } from '../../datapath/trace/trace.ts'
 import { vtepMac } from '../../datapath/host/vtep.ts'
 import { formatIpv4, parseIpv4 } from '../../protocols/address.ts'
+import { keepsFrames } from '../../protocols/control/messages.ts'
 import { KEY_WORDS, Word } from '../../protocols/fields.ts'
 import { VXLAN_PORT } from '../../protocols/packet/vxlan.ts'
 import type { Topology } from '../../topologies/topology.ts'
@@ -193,7 +194,7 @@ function keyOf({ port, frame, tunnel }: Arrival): Uint32Array {
 /** What keeps frames from coming in as much as from going out. */
 function refusalAt({ config, linkUp, flags }: Port): string | undefined {
   if (config.state === 'closed') return 'inactive_binding'
-  return (!linkUp && config.state !== 'hold') || flags.down ? 'link_down' : undefined
+  return (!linkUp && !keepsFrames(config.state)) || flags.down ? 'link_down' : undefined
 }
 
 function writeMac(bytes: Uint8Array, mac: bigint): void {

@@ -20,11 +20,16 @@ export type PortType = 'vnic' | 'patch' | 'tunnel' | 'uplink' | 'local' | 'dgram
 
 /**
  * What a port lets through. A `vnic` is made `closed` and opens when its policy is in place: `closed` drops both ways as
- * `inactive_binding`; `hold` keeps, in order, what is to go out of the port and drops what comes in.
+ * `inactive_binding`; `hold` keeps, in order, what is to go out of the port and drops what comes in; `keep` keeps as `hold`, and lets in what comes.
  */
-export type PortState = 'closed' | 'hold' | 'open'
+export const PORT_STATES = ['closed', 'hold', 'open', 'keep'] as const
+export type PortState = (typeof PORT_STATES)[number]
 
-/** What a port in state `hold` keeps at most; what is more, or is kept for longer, is dropped as `hold_overflow`. */
+export const keepsFrames = (state: PortState): boolean => state === 'hold' || state === 'keep'
+/** Whether it takes what its guest says. */
+export const letsIn = (state: PortState): boolean => state === 'open' || state === 'keep'
+
+/** What a port in state `hold` or `keep` keeps at most; what is more, or is kept for longer, is dropped as `hold_overflow`. */
 export interface HoldLimits {
   /** Of frames; one counts for 64 at least. */
   bytes: number

@@ -12,6 +12,7 @@ import type { Envelope, MessageOf } from '../../protocols/control/messages.ts'
 import type { Store } from '../../runtime/store.ts'
 import { loadScenarioOrTopology } from '../../topologies/load.ts'
 import type { Scenario } from '../../topologies/scenario.ts'
+import { MILLISECOND } from '../../runtime/clock.ts'
 import { movingListener } from './explored-scenarios.ts'
 import { type Change, tampering, type Tampering } from './tampering.ts'
 
@@ -134,7 +135,27 @@ export const OBVIOUS_FAULTS: Fault[] = [
     planted: down(replacing('deliverFrames', deliveredTwice)),
   },
   { what: 'held frames are not delivered', breaks: 'no-loss', planted: down(replacing('deliverFrames', () => [])) },
-  { what: 'the fabric is not told of a move', breaks: 'no-duplicate', planted: down(replacing('packetOut', () => [])) },
+  {
+    what: 'the fabric is not told of a move',
+    breaks: 'no-loss',
+    planted: down(replacing('packetOut', () => [])),
+    // It knows the guest where it was.
+    scenario: () =>
+      movingListener({
+        steps: [
+          {
+            at: MILLISECOND,
+            step: {
+              type: 'send',
+              from: 'listener',
+              frame: 'udp,dl_dst=02:00:00:00:00:03,tp_dst=7',
+              count: 1,
+              rate: 1000,
+            },
+          },
+        ],
+      }),
+  },
   {
     what: 'limits do not keep their level',
     breaks: 'within-limits',

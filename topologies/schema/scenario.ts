@@ -107,6 +107,9 @@ const Migrate = closed(
     to: name('Host to move it to.'),
     pause: optional(duration('How long the guest stands still. Default: 30ms.')),
     hold: optional(Hold),
+    redirect: optional(
+      duration('How long frames are brought after the guest whose senders can not be told of the move. Default: 5s.'),
+    ),
     budget: optional(Budget),
     replace: optional(
       Type.Boolean({

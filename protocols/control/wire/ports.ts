@@ -11,7 +11,7 @@ import type {
   PortType,
   VlanMode,
 } from '../messages.ts'
-import { PORT_FLAGS } from '../messages.ts'
+import { PORT_FLAGS, PORT_STATES } from '../messages.ts'
 import type { Codecs } from './codecs.ts'
 import { askingFor, listing, signal } from './codecs.ts'
 import { queueFromWire, queueToWire } from './queues.ts'
@@ -38,7 +38,7 @@ type WireStatistics = signalbox.control.PortStatistics.$Properties
 
 const types = new Vocabulary<PortType>(['vnic', 'patch', 'tunnel', 'uplink', 'local', 'dgram'])
 const vlanModes = new Vocabulary<VlanMode>(['access', 'trunk', 'native-tagged', 'native-untagged', 'dot1q-tunnel'])
-const states = new Vocabulary<PortState>(['closed', 'hold', 'open'])
+const states = new Vocabulary<PortState>(PORT_STATES)
 const commands = new Vocabulary(['add', 'modify', 'delete'])
 export const portReasons = commands
 

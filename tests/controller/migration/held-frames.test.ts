@@ -38,7 +38,7 @@ function places(): { a: Place; b: Place; held: HeldFrames } {
   const nic = { id: 'web1:eth0', mac: '02:00:00:00:00:01', trunks: [] } as unknown as Nic
   const vm = { name: 'web1', host: 'a', nics: [nic] } as unknown as Vm
   const remoteAt = (host: string) => (host === 'a' ? a : b) as unknown as RemoteSwitch
-  return { a, b, held: new HeldFrames({ vm, remoteAt }) }
+  return { a, b, held: new HeldFrames({ vm, remoteAt, switchNameAt: (host) => host }) }
 }
 
 describe('frames kept at two places', () => {

@@ -1,0 +1,181 @@
+// What still comes to the place that a VM has left, from switches that could not be told of the move: its port there keeps it, and it
+// is brought after the VM until they have confirmed. A tunnel leads to one host; on VLANs and flat networks the physical network
+// takes frames to wherever the VM was announced, whoever sends them.
+//
+// One that comes back is told only once the VM's port keeps what is for it: what it sends directly from then on may be there before
+// what it sent to the old place, which is put ahead.
+
+import { type Nanoseconds, MILLISECOND, SECOND, sleep } from '../../runtime/clock.ts'
+import { waitFor } from '../../runtime/waiting.ts'
+import { switchName } from '../../topologies/topology.ts'
+import type { World } from '../learner.ts'
+import { attachmentsOf } from '../network/attachments.ts'
+import type { Move } from '../network/view.ts'
+import { HeldFrames } from './held-frames.ts'
+import type { Progress } from './progress.ts'
+import type { StateTransfer } from './state-transfer.ts'
+import type { TwoPlaces } from './two-places.ts'
+
+/** How long it is tried where the request does not say. */
+export const REDIRECT = 5 * SECOND
+/** Between two looks. */
+const PAUSE = 5 * MILLISECOND
+/** How long one that is back waits for the VM's port at most. */
+const PATIENCE = SECOND
+
+export interface StragglersOptions {
+  world: World
+  places: TwoPlaces
+  states: StateTransfer
+  progress: Progress
+  drain: () => Nanoseconds
+  /** Resolves when the switches of `required` hosts have confirmed. */
+  set: (change: Partial<Move>, required: string[]) => Promise<void>
+}
+
+export class Stragglers {
+  readonly #options: StragglersOptions
+  /** Which place has been left. */
+  #stage: 'released' | 'returned' | undefined
+  #untold = new Set<string>()
+  /** Of these, those that are back. */
+  readonly #back = new Set<string>()
+  /** The VM's port keeps what is for it, or is going to. */
+  #keeping: Promise<void> | undefined
+  /** When a switch that was back was told last where the VM is. */
+  #toldAt = -Infinity
+  /** While nobody is: until it is over. */
+  #quiet: Promise<void> | undefined
+  #wake: () => void = () => {}
+
+  constructor(options: StragglersOptions) {
+    this.#options = options
+  }
+
+  /** The switches that can not be told now may go on sending to the place that is left. */
+  expect(stage: 'released' | 'returned', untold: readonly string[] = this.#awayNow()): void {
+    this.#stage = stage
+    this.#untold = new Set(untold)
+    this.#options.progress.remember({ untold })
+  }
+
+  get areExpected(): boolean {
+    return this.#untold.size > 0
+  }
+
+  /** No place has been left yet. */
+  expectNone(): void {
+    this.#stage = undefined
+    this.#untold.clear()
+  }
+
+  /** What has been sent has arrived, and nobody is told anything new, while the frames of both places are brought into one order. */
+  async quietly(work: () => Promise<void>): Promise<void> {
+    const { clock } = this.#options.world
+    const rest = () => this.#toldAt + this.#options.drain() - clock.now()
+    while (rest() > 0) await sleep(clock, rest())
+    let done = () => {}
+    this.#quiet = new Promise((resolve) => {
+      done = resolve
+    })
+    try {
+      await work()
+    } finally {
+      this.#quiet = undefined
+      done()
+    }
+  }
+
+  /** A switch is back, and what it sends to the VM may go elsewhere once it is told. Resolves when it may be. */
+  async beforeTold(name: string): Promise<void> {
+    const { world, places } = this.#options
+    await this.#quiet
+    this.#toldAt = world.clock.now()
+    if (this.#stage === undefined || !this.#untold.has(name)) return
+    this.#back.add(name)
+    this.#keeping ??= places.waitFor(this.#hosts.at, PATIENCE).then(() => this.#setPort('keep'))
+    this.#wake()
+    await this.#keeping.catch(() => {})
+  }
+
+  /** Resolves when all have confirmed, or time is over. */
+  async bring(span: Nanoseconds): Promise<void> {
+    const { world, places, progress } = this.#options
+    const end = world.clock.now() + span
+    while (this.#untold.size > 0 && world.clock.now() < end && places.isThere(this.#hosts.left)) {
+      await this.#bringOnce()
+      if (this.#back.size > 0) await this.#readmit()
+      else await this.#pause(Math.min(PAUSE, end - world.clock.now()))
+      for (const name of this.#untold) if (this.#hasConfirmed(name)) this.#untold.delete(name)
+    }
+    progress.enter(progress.status.state, { unconfirmed: [...this.#untold] })
+  }
+
+  async #pause(span: Nanoseconds): Promise<void> {
+    const woken = new Promise<void>((resolve) => {
+      this.#wake = resolve
+    })
+    await waitFor(woken, span, this.#options.world.clock)
+  }
+
+  /** Those that are back are told; what they sent before, and what they send now, is put in order. */
+  async #readmit(): Promise<void> {
+    const { world, drain } = this.#options
+    const back = [...this.#back]
+    await world.fleet.pushEach(back)
+    await sleep(world.clock, drain())
+    await this.#bringOnce()
+    for (const name of back) this.#back.delete(name)
+    if (this.#back.size > 0) return
+    this.#keeping = undefined
+    await this.#setPort('open').catch((error: unknown) => world.log(String(error)))
+  }
+
+  /** Where a place is away, what it keeps is brought later. */
+  async #bringOnce(): Promise<void> {
+    const { places, states, progress, world } = this.#options
+    const { left, at } = this.#hosts
+    const held = new HeldFrames(places)
+    try {
+      // The place that was left judges what comes there by what it knows of connections.
+      await states.tell(this.#stage === 'released' ? 'target' : 'home')
+      await held.takeFrom(left)
+      if (held.count === 0) return
+      await held.deliverTo(at)
+      await held.forgetAt(left)
+      const { state, redirected } = progress.status
+      progress.enter(state, { redirected: redirected + held.count })
+    } catch (error) {
+      world.log(error instanceof Error ? error.message : String(error))
+    }
+  }
+
+  async #setPort(state: 'keep' | 'open'): Promise<void> {
+    const { set, world, places } = this.#options
+    if (world.intent().moves.get(places.vm.name)?.stage !== this.#stage) return
+    await set(this.#stage === 'released' ? { targetState: state } : { homeState: state }, [this.#hosts.at])
+  }
+
+  get #hosts(): { left: string; at: string } {
+    const { from, to } = this.#options.progress.status
+    return this.#stage === 'released' ? { left: from, at: to } : { left: to, at: from }
+  }
+
+  #hasConfirmed(name: string): boolean {
+    const { fleet } = this.#options.world
+    return !this.#back.has(name) && (!fleet.has(name) || fleet.reconciler(name).inSync)
+  }
+
+  /** Switches that may send to a place of the VM by a tunnel, and are not known to have heard where it is. */
+  #awayNow(): string[] {
+    const { world, places, progress } = this.#options
+    const { from, to } = progress.status
+    const names = new Set(places.vm.nics.flatMap(attachmentsOf).map(({ network }) => network))
+    const overlays = [...names].flatMap((name) => world.view().networks.get(name) ?? [])
+    const hosts = new Set(overlays.filter(({ onUplink }) => !onUplink).flatMap((network) => network.hosts))
+    return [...hosts]
+      .filter(({ name }) => name !== from && name !== to)
+      .flatMap((host) => host.bridges.map((bridge) => switchName(host, bridge)))
+      .filter((name) => world.fleet.has(name) && !world.fleet.reconciler(name).inSync)
+  }
+}
