@@ -75,8 +75,8 @@ function listCommand(): Command {
       const rows = tokens.map((token) => [
         token.name,
         token.role,
-        token.tenant === undefined ? '' : `tenant ${token.tenant}`,
         token.expires === undefined ? '' : `${hasExpired(token, Date.now()) ? 'expired' : 'expires'} ${token.expires}`,
+        token.tenant === undefined ? '' : `tenant ${token.tenant}`,
       ])
       const known = tokens.map(({ name, role, tenant, expires }) => ({ name, role, tenant, expires }))
       process.stdout.write(json ? `${JSON.stringify(known, null, 2)}\n` : rows.length === 0 ? '' : inColumns(rows))
