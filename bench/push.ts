@@ -62,6 +62,7 @@ class Plant {
 
   constructor(intent: Intent) {
     this.view = buildView(intent)
+    this.#compiler.follow(this.view.groups)
     for (const [name, at] of this.view.switches) this.#states.set(name, this.#compiler.compile(at))
   }
 
@@ -77,8 +78,10 @@ class Plant {
     const before = this.view
     this.view = patchView(before, intent)
     let touched = 0
-    for (const [name, , at] of this.view.switches.changesSince(before.switches)) {
-      const state = this.#compiler.compile(at!)
+    const names = this.#compiler.follow(this.view.groups)
+    for (const [name] of this.view.switches.changesSince(before.switches)) names.add(name)
+    for (const name of names) {
+      const state = this.#compiler.compile(this.view.switches.get(name)!)
       if (messagesOf(diff(this.#states.get(name)!, state)).length > 0) touched++
       this.#states.set(name, state)
     }

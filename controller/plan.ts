@@ -2,12 +2,12 @@
 
 import { patchView } from './network/patch-view.ts'
 import { segmentSteps } from './network/segments.ts'
-import type { View } from './network/view.ts'
+import { changedFarEnds, namesAny } from './network/security-groups.ts'
+import type { SwitchView, View } from './network/view.ts'
 import { Compiler } from './reconcile/compile.ts'
 import type { Difference } from './reconcile/diff.ts'
 import { diff } from './reconcile/diff.ts'
-import { flowKey } from './reconcile/switch-state.ts'
-import { EMPTY_STATE } from './reconcile/switch-state.ts'
+import { EMPTY_STATE, flowKey, type SwitchState } from './reconcile/switch-state.ts'
 import { isSameTopology } from './network/sharing.ts'
 import type { Network, Nic, Topology, Vm } from '../topologies/topology.ts'
 
@@ -40,9 +40,13 @@ export function planOf(view: View, topology: Topology, isConnected: (switchName:
   const after = patchView(view, { ...view.intent, topology })
   const objects = objectsBetween(before, topology)
   const compiler = new Compiler()
-  const switches = after.switches.changesSince(view.switches).flatMap(([name, was, is]) => {
-    const from = was === undefined ? EMPTY_STATE : compiler.compile(was)
-    const change = diff(from, is === undefined ? EMPTY_STATE : compiler.compile(is))
+  compiler.follow(view.groups)
+  const touched = touchedSwitches(view, after)
+  const states = touched.map((name) => stateOf(compiler, view.switches.get(name)))
+  compiler.follow(after.groups)
+  const switches = touched.flatMap((name, index) => {
+    const from = states[index]!
+    const change = diff(from, stateOf(compiler, after.switches.get(name)))
     const told = { flows: flowsOf(change, from.flows), ports: portsOf(change), meters: metersOf(change, from.meters) }
     const nothing = Object.values(told).every(({ added, changed, removed }) => added + changed + removed === 0)
     return nothing ? [] : [{ switch: name, connected: isConnected(name), ...told }]
@@ -51,6 +55,17 @@ export function planOf(view: View, topology: Topology, isConnected: (switchName:
   const unchanged = isSameTopology(before, topology) && switches.length === 0
   return { unchanged, objects, switches, notices: noticesOf(before, topology) }
 }
+
+/** Those of which the view is another, and those with rules that name somebody who has changed. */
+function touchedSwitches(before: View, after: View): string[] {
+  const names = new Set(after.switches.changesSince(before.switches).map(([name]) => name))
+  const farEnds = new Set(changedFarEnds(before.groups.farEnds, after.groups.farEnds).map(({ number }) => number))
+  if (farEnds.size > 0) for (const [name, { groups }] of after.switches) if (namesAny(groups, farEnds)) names.add(name)
+  return [...names]
+}
+
+const stateOf = (compiler: Compiler, at: SwitchView | undefined): SwitchState =>
+  at === undefined ? EMPTY_STATE : compiler.compile(at)
 
 const flowsOf = ({ setFlows, removedFlows }: Difference, before: { has(key: string): boolean }): Changes => {
   const changed = setFlows.filter((flow) => before.has(flowKey(flow))).length

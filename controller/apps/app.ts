@@ -5,7 +5,7 @@
 import type { FlowSpec } from '../../protocols/control/messages.ts'
 import type { Binding } from '../network/bindings.ts'
 import type { SwitchMirrors } from '../network/mirrors.ts'
-import type { SwitchGroups } from '../network/security-groups.ts'
+import type { FarEnd, SwitchGroups } from '../network/security-groups.ts'
 import type { NetworkView, SwitchView } from '../network/view.ts'
 import type { PersistentMap } from '../persistent-map.ts'
 
@@ -16,12 +16,21 @@ export interface App {
   ofVnic?(at: SwitchView, binding: Binding): FlowSpec[]
   /** Of a network, on a switch of a host that has it: from it, from the switch, and from the vNICs of the host that are on it. */
   ofNetwork?(at: SwitchView, network: NetworkView): FlowSpec[]
-  /** Of the security groups of a switch: from those alone. */
-  ofGroups?(groups: SwitchGroups): { readonly own: FlowSpec[]; readonly shared: Many[] }
+  /** Of the security groups of a switch: from those alone, and what is the same on all switches that have such a rule. */
+  ofGroups?(groups: SwitchGroups): { readonly own: FlowSpec[]; readonly shared: GroupPart[] }
   /** Of the mirrors of a switch: from those alone. */
   ofMirrors?(mirrors: SwitchMirrors): FlowSpec[]
   /** Of a network, for each of many things alike, most of them the same on many switches. */
   ofMany?(at: SwitchView, network: NetworkView): Many[]
+}
+
+/** Flows that follow from a far end, and not from the switch. No key is in two of them, or in anything else. */
+export interface GroupPart {
+  /** Equal for parts that say the same. */
+  readonly name: string
+  /** Number of the far end. */
+  readonly far: number
+  of(farEnd: FarEnd): Many
 }
 
 /** Flows for each entry of a map: a change of one entry is the work of one. */

@@ -7,9 +7,9 @@ import type { FieldMatch } from '../../protocols/match.ts'
 import { IpProtocol } from '../../protocols/match.ts'
 import { parsePrefix } from '../../topologies/subnets.ts'
 import type { SecurityGroupRule } from '../../topologies/topology.ts'
-import type { Combination, FarAddress, FarEnd, GroupRule, SwitchGroups } from '../network/security-groups.ts'
+import type { Combination, FarAddress, GroupRule, Shared, SwitchGroups } from '../network/security-groups.ts'
 import { Register, Table } from '../tables.ts'
-import type { Many } from './app.ts'
+import type { GroupPart } from './app.ts'
 import { many } from './app.ts'
 import { inNetwork, IPV4, IPV6, is, set, writerFor } from './flow.ts'
 import { portPrefixes } from './port-prefixes.ts'
@@ -41,12 +41,12 @@ const tableOf = ({ direction }: SecurityGroupRule): number =>
 const admit = (keep: boolean) => ({ actions: keep ? [set(Register.Kept, 1)] : [], goto: Table.Admitted })
 
 /** The flows of all rules that vNICs of a switch are under. */
-export function ruleFlows({ combinations, farEnds }: SwitchGroups): { own: FlowSpec[]; shared: Many[] } {
+export function ruleFlows({ combinations }: SwitchGroups): { own: FlowSpec[]; shared: GroupPart[] } {
   const all = [...combinations.values()]
   const uses = usesOf(all.flatMap(({ rules }) => rules))
   return {
     own: [...all.flatMap((combination) => combinationFlows(combination)), ...uses.map(admission)],
-    shared: uses.flatMap((use) => addressesOf(use, farEnds.get(use.far)!)),
+    shared: uses.map(addressesOf),
   }
 }
 
@@ -227,7 +227,7 @@ function prefixOf(rule: SecurityGroupRule, stateful: boolean): FieldMatch[] {
 }
 
 /** Second clauses: one for each address, the same on every switch that has such a rule. */
-function addressesOf({ table, version, stateful, keep, far }: Use, { addresses }: FarEnd): Many[] {
+function addressesOf({ table, version, stateful, keep, far }: Use): GroupPart {
   const family = version === 4 ? IPV4 : IPV6
   const state = stateful ? SOUND : UNTRACKED
   const flowOf = (address: FarAddress): FlowSpec =>
@@ -243,5 +243,6 @@ function addressesOf({ table, version, stateful, keep, far }: Use, { addresses }
       actions: [clause({ far, keep }, 2)],
     })
   const name = `${far} in ${table} ${version} ${stateful} ${keep}`
-  return [many(name, addresses, [], ({ address }) => (address.version === version ? [flowOf(address)] : []))]
+  const flows = ({ address }: Shared) => (address.version === version ? [flowOf(address)] : [])
+  return { name, far, of: ({ addresses }) => many(name, addresses, [], flows) }
 }

@@ -29,7 +29,7 @@ import {
   residentsOf,
   switchesFor,
 } from './places.ts'
-import { assignZones, groupsAt, patchedGroups, patchGroups, viewGroups } from './security-groups.ts'
+import { assignZones, groupsAt, patchGroups, viewGroups } from './security-groups.ts'
 import { keepUnchanged } from './sharing.ts'
 import type { VmChange } from './vm-changes.ts'
 import { changedVms } from './vm-changes.ts'
@@ -186,19 +186,12 @@ class Patching {
       : viewGroups(topology, networkNumbers, groups.numbers, groups)
   }
 
-  /** Switches of which no vNIC has changed learn of rules that have, and of who stands behind the names in them. */
+  /** Switches of which no vNIC has changed learn of rules that have. */
   #regroupSwitches(): void {
     const { groups } = this.#before
-    if (this.#groups === groups) return
-    const sameRules = sameValues(groups.combinations, this.#groups.combinations)
-    const changed = [...this.#groups.farEnds].flatMap(([key, farEnd]) =>
-      farEnd === groups.farEnds.get(key) ? [] : [farEnd],
-    )
-    if (sameRules && changed.length === 0) return
+    if (this.#groups === groups || sameValues(groups.combinations, this.#groups.combinations)) return
     for (const [name, at] of this.#switches) {
-      const now = sameRules
-        ? patchedGroups(at.groups, changed)
-        : keepUnchanged(at.groups, groupsAt(at.bindings, this.#groups), 2)
+      const now = keepUnchanged(at.groups, groupsAt(at.bindings, this.#groups), 2)
       if (now !== at.groups) this.#switches = this.#switches.set(name, { ...at, groups: now })
     }
   }

@@ -264,30 +264,28 @@ function textsOf(nic: Nic): readonly Texts[] {
   return made
 }
 
-/** What of security groups concerns a switch. */
+/**
+ * What of security groups concerns a switch. Who stands behind the names in its rules is not among it: that is the same on all switches,
+ * so a member more is a change of one far end, and of no switch's view.
+ */
 export interface SwitchGroups {
   /** Of its vNICs, by `combinationOf`. */
   readonly combinations: ReadonlyMap<string, Combination>
-  /** Those that rules of these combinations name, by number. */
-  readonly farEnds: ReadonlyMap<number, FarEnd>
 }
 
-export function groupsAt(bindings: readonly Binding[], { combinations, farEnds }: Groups): SwitchGroups {
+export function groupsAt(bindings: readonly Binding[], { combinations }: Groups): SwitchGroups {
   const keys = new Set(bindings.map(({ nic }) => combinationOf(nic.policy)))
-  const here = new Map([...combinations].filter(([key]) => keys.has(key)))
-  const named = new Set([...here.values()].flatMap(({ rules }) => rules.map(({ far }) => far)))
-  const ends = [...farEnds.values()].filter(({ number }) => named.has(number))
-  return { combinations: here, farEnds: new Map(ends.map((farEnd) => [farEnd.number, farEnd])) }
+  return { combinations: new Map([...combinations].filter(([key]) => keys.has(key))) }
 }
 
-/** `groupsAt`, sooner where the combinations are those of before; the same where they and their far ends are. */
-export function patchedGroups(before: SwitchGroups, changed: readonly FarEnd[]): SwitchGroups {
-  const here = changed.filter(({ number }) => before.farEnds.has(number))
-  if (here.length === 0) return before
-  const farEnds = new Map(before.farEnds)
-  for (const farEnd of here) farEnds.set(farEnd.number, farEnd)
-  return { combinations: before.combinations, farEnds }
-}
+/** Far ends that are others than before, or new. */
+export const changedFarEnds = (before: Groups['farEnds'] | undefined, after: Groups['farEnds']): FarEnd[] =>
+  before === after ? [] : [...after].flatMap(([key, farEnd]) => (farEnd === before?.get(key) ? [] : [farEnd]))
+
+/** Whether a rule for the switch names one of these far ends. */
+export const namesAny = ({ combinations }: SwitchGroups, farEnds: ReadonlySet<number>): boolean =>
+  farEnds.size > 0 &&
+  [...combinations.values()].some(({ rules }) => rules.some(({ far }) => far !== undefined && farEnds.has(far)))
 
 /** Zones up to here are the user's. */
 const FIRST_ZONE = 0x1000

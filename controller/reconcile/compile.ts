@@ -17,8 +17,10 @@ import { rejectionMeters, securityGroups } from '../apps/security-groups.ts'
 import { userTables } from '../apps/user-tables.ts'
 import { attachmentsOf } from '../network/attachments.ts'
 import type { Binding } from '../network/bindings.ts'
+import type { Groups } from '../network/security-groups.ts'
 import type { NetworkView, SwitchView } from '../network/view.ts'
 import type { Network } from '../../topologies/topology.ts'
+import { GroupParts } from './group-parts.ts'
 import type { FlowsByKey, Slot } from './switch-flows.ts'
 import { PersistentMap } from '../persistent-map.ts'
 import { MIRRORS_SLOT, networkSlot, SwitchFlows } from './switch-flows.ts'
@@ -64,19 +66,31 @@ export class Compiler {
   readonly #compiled = new Map<string, Compiled>()
   /** By network and name. */
   readonly #made = new Map<string, Map<string, Made>>()
+  readonly #parts = new GroupParts((part, farEnd) => this.#ofMany(GROUPS_SLOT, part.of(farEnd)))
+
+  /** From now on these stand behind the names in rules. @returns names of the switches that have other flows for that */
+  follow(groups: Groups): Set<string> {
+    return this.#parts.follow(groups)
+  }
 
   /** What the switch is to have, but for users' flows: the same object for as long as that is the same. */
-  compile(at: SwitchView): SwitchState & { readonly flows: SwitchFlows } {
+  compile(at: SwitchView): Compiled['state'] {
     const before = this.#compiled.get(at.name)
-    if (before?.at === at) return before.state
-    const state = before && sameFrame(before.at, at) ? this.#amended(before, at) : this.#whole(at, before?.state)
-    this.#compiled.set(at.name, { at, state })
-    return state
+    const state = before?.at === at ? before.state : this.#anew(before, at)
+    const flows = state.flows.withParts(this.#parts.flows)
+    const now = flows === state.flows ? state : { ...state, flows }
+    if (before?.at !== at || now !== before.state) this.#compiled.set(at.name, { at, state: now })
+    return now
   }
 
   /** The switch is no more. */
   forgetSwitch(name: string): void {
+    this.#parts.use(name, [])
     this.#compiled.delete(name)
+  }
+
+  #anew(before: Compiled | undefined, at: SwitchView): Compiled['state'] {
+    return before && sameFrame(before.at, at) ? this.#amended(before, at) : this.#whole(at, before?.state)
   }
 
   forgetNetwork(name: string): void {
@@ -88,9 +102,9 @@ export class Compiler {
     slots.set(COMMON_SLOT, COMMON)
     for (const binding of at.bindings) slots.set(vnicSlot(binding), ofVnic(at, binding))
     for (const [name, network] of at.networks) slots.set(networkSlot(name), this.#ofNetwork(at, network))
-    slots.set(GROUPS_SLOT, this.#ofGroups(at))
+    const uses = this.#ofGroups(at, slots)
     slots.set(MIRRORS_SLOT, ofMirrors(at))
-    return withChanges(before, slots, at)
+    return withChanges(before, slots, { at, uses })
   }
 
   #amended({ at: before, state }: Compiled, at: SwitchView): Compiled['state'] {
@@ -100,7 +114,7 @@ export class Compiler {
     for (const binding of gone) slots.set(vnicSlot(binding), undefined)
     for (const binding of numbersChanged(before, at) ? at.bindings : come)
       slots.set(vnicSlot(binding), ofVnic(at, binding))
-    if (at.groups !== before.groups) slots.set(GROUPS_SLOT, this.#ofGroups(at))
+    const uses = at.groups === before.groups ? state.flows.uses : this.#ofGroups(at, slots)
     if (at.mirrors !== before.mirrors) slots.set(MIRRORS_SLOT, ofMirrors(at))
     const touched = networksTouched(before.hosted, at.hosted)
     for (const name of before.networks.keys()) if (!at.networks.has(name)) slots.set(networkSlot(name), undefined)
@@ -111,15 +125,17 @@ export class Compiler {
       const ownStays = old !== undefined && !touched.has(name) && sameOwn(at, old, network)
       slots.set(slot, this.#ofNetwork(at, network, ownStays ? state.flows.slots.get(slot)?.own : undefined))
     }
-    return withChanges(state, slots, samePorts(before, at) ? undefined : at)
+    return withChanges(state, slots, { at: samePorts(before, at) ? undefined : at, uses })
   }
 
-  #ofGroups({ groups }: SwitchView): Slot {
-    const parts = APPS.flatMap((app) => app.ofGroups?.(groups) ?? [])
-    return {
-      own: byKey(parts.flatMap(({ own }) => own)),
-      shared: parts.flatMap(({ shared }) => shared).map((many) => this.#ofMany(GROUPS_SLOT, many)),
-    }
+  /** @returns names of the parts that the switch shares with others */
+  #ofGroups({ name, groups }: SwitchView, slots: Map<string, Slot | undefined>): readonly string[] {
+    const made = APPS.flatMap((app) => app.ofGroups?.(groups) ?? [])
+    slots.set(GROUPS_SLOT, { own: byKey(made.flatMap(({ own }) => own)), shared: [] })
+    return this.#parts.use(
+      name,
+      made.flatMap(({ shared }) => shared),
+    )
   }
 
   #ofNetwork(at: SwitchView, network: NetworkView, own?: FlowsByKey): Slot {
@@ -155,8 +171,12 @@ export class Compiler {
   }
 }
 
-/** What the switch is to have, but for users' flows. */
-export const compile = (at: SwitchView): SwitchState => new Compiler().compile(at)
+/** What the switch is to have, but for users' flows; `groups` are those of its view. */
+export function compile(at: SwitchView, groups: Groups): SwitchState {
+  const compiler = new Compiler()
+  compiler.follow(groups)
+  return compiler.compile(at)
+}
 
 export const byKey = (flows: readonly FlowSpec[]): Map<string, FlowSpec> =>
   new Map(flows.map((flow) => [flowKey(flow), flow]))
@@ -230,11 +250,14 @@ function networksTouched(before: readonly Binding[], after: readonly Binding[]):
   return new Set(changed.flatMap(({ nic }) => attachmentsOf(nic).map(({ network }) => network)))
 }
 
-/** With these slots, and with ports and meters as `at` is to have them, where it is given. What says the same as before is the same object. */
+/**
+ * With these slots and parts, and with ports and meters as `at` is to have them, where it is given. What says the same as before is the
+ * same object.
+ */
 function withChanges(
   before: Compiled['state'],
   changes: ReadonlyMap<string, Slot | undefined>,
-  at: SwitchView | undefined,
+  { at, uses }: { at: SwitchView | undefined; uses: readonly string[] },
 ): Compiled['state'] {
   let slots: Map<string, Slot> | undefined
   for (const [name, slot] of changes) {
@@ -248,9 +271,12 @@ function withChanges(
   const now = {
     ports: at === undefined ? before.ports : kept(before.ports, ports(at), samePort),
     meters: at === undefined ? before.meters : kept(before.meters, meters(at), sameBands),
-    flows: slots === undefined ? before.flows : new SwitchFlows(slots),
+    flows:
+      slots === undefined && uses === before.flows.uses
+        ? before.flows
+        : new SwitchFlows(slots ?? before.flows.slots, uses, before.flows.parts),
   }
-  return slots === undefined && now.ports === before.ports && now.meters === before.meters ? before : now
+  return now.flows === before.flows && now.ports === before.ports && now.meters === before.meters ? before : now
 }
 
 function retainedSlot(was: Slot, now: Slot): Slot {

@@ -57,7 +57,7 @@ function diffFlows(from: SwitchState['flows'], to: SwitchState['flows']) {
 }
 
 /** Two that were compiled share most of their parts; one that was read back from a switch is compared flow by flow. */
-function flowChanges(from: SwitchState['flows'], to: SwitchState['flows']): KeyChange<string, FlowSpec>[] {
+function flowChanges(from: SwitchState['flows'], to: SwitchState['flows']): readonly KeyChange<string, FlowSpec>[] {
   if (from === to) return []
   if (from instanceof SwitchFlows && to instanceof SwitchFlows) return to.changesSince(from)
   return changedKeys(flat(from), flat(to))

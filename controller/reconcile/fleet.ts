@@ -69,6 +69,7 @@ export class Fleet {
     for (const [name] of changedKeys(this.#userFlows, userFlows)) names.add(name)
     this.#view = view
     this.#userFlows = userFlows
+    for (const name of this.#compiler.follow(view.groups)) names.add(name)
     for (const name of names) this.#desire(name)
     for (const [name, , now] of changedKeys(before?.networks ?? NONE, view.networks))
       if (now === undefined) this.#compiler.forgetNetwork(name)

@@ -27,22 +27,48 @@ export const isShared = (name: string): boolean => name === MIRRORS_SLOT || name
 
 export const EMPTY_SLOT: Slot = { own: new Map(), shared: [] }
 
+/** Flows that many switches have, by the name of the part: one object for all of them, whichever parts they have. */
+export type Parts = PersistentMap<string, PersistentMap<string, FlowSpec>>
+
+const NO_PARTS: Parts = PersistentMap.empty()
+const NO_FLOWS = PersistentMap.empty<string, FlowSpec>()
+
 export class SwitchFlows implements FlowsByKey {
   readonly slots: ReadonlyMap<string, Slot>
+  /** Names of the parts that this switch has. No key is in two of them, or in one and in a slot. */
+  readonly uses: readonly string[]
+  readonly parts: Parts
 
-  constructor(slots: ReadonlyMap<string, Slot>) {
+  constructor(slots: ReadonlyMap<string, Slot>, uses: readonly string[] = [], parts = NO_PARTS) {
     this.slots = slots
+    this.uses = uses
+    this.parts = parts
   }
 
   get size(): number {
     let size = 0
     for (const slot of this.slots.values()) size += sizeOf(slot)
+    for (const name of this.uses) size += this.part(name).size
     return size
+  }
+
+  part(name: string): PersistentMap<string, FlowSpec> {
+    return this.parts.get(name) ?? NO_FLOWS
+  }
+
+  /** With these parts, where one is another that this switch has. */
+  withParts(parts: Parts): SwitchFlows {
+    const same = this.parts === parts || this.uses.every((name) => this.parts.get(name) === parts.get(name))
+    return same ? this : new SwitchFlows(this.slots, this.uses, parts)
   }
 
   get(key: string): FlowSpec | undefined {
     for (const slot of this.slots.values()) {
       const found = flowIn(slot, key)
+      if (found !== undefined) return found
+    }
+    for (const name of this.uses) {
+      const found = this.part(name).get(key)
       if (found !== undefined) return found
     }
     return undefined
@@ -54,6 +80,7 @@ export class SwitchFlows implements FlowsByKey {
 
   *entries(): Generator<[string, FlowSpec], undefined> {
     for (const slot of this.slots.values()) yield* flowsOf(slot)
+    for (const name of this.uses) yield* this.part(name)
   }
 
   *keys(): Generator<string, undefined> {
@@ -75,18 +102,21 @@ export class SwitchFlows implements FlowsByKey {
   /** With these flows in a slot, in place of those that were there of the switch's own. */
   withOwn(name: string, own: FlowsByKey): SwitchFlows {
     const shared = this.slots.get(name)?.shared ?? []
-    return new SwitchFlows(new Map(this.slots).set(name, { own, shared }))
+    return new SwitchFlows(new Map(this.slots).set(name, { own, shared }), this.uses, this.parts)
   }
 
   without(keys: Iterable<string>): SwitchFlows {
     const slots = new Map(this.slots)
     for (const key of keys)
       for (const [name, slot] of slots) if (flowIn(slot, key) !== undefined) slots.set(name, slotWithout(slot, key))
-    return new SwitchFlows(slots)
+    let { parts } = this
+    for (const key of keys)
+      for (const name of this.uses) if (this.part(name).has(key)) parts = parts.set(name, parts.get(name)!.delete(key))
+    return new SwitchFlows(slots, this.uses, parts)
   }
 
   /** What must be set and deleted for `before` to become this. */
-  changesSince(before: SwitchFlows): KeyChange<string, FlowSpec>[] {
+  changesSince(before: SwitchFlows): readonly KeyChange<string, FlowSpec>[] {
     const changes = new Map<string, KeyChange<string, FlowSpec>>()
     for (const [, was = EMPTY_SLOT, is = EMPTY_SLOT] of changedKeys(before.slots, this.slots))
       for (const key of keysThatDiffer(was, is)) {
@@ -94,7 +124,21 @@ export class SwitchFlows implements FlowsByKey {
         const [, gone, come] = changes.get(key) ?? []
         changes.set(key, [key, flowIn(was, key) ?? gone, flowIn(is, key) ?? come])
       }
-    return [...changes.values()]
+    const parts = this.#partsSince(before)
+    return changes.size === 0 && parts.length === 1 ? parts[0]! : [...changes.values(), ...parts.flat()]
+  }
+
+  /** Most switches have the same changes of a part. */
+  #partsSince(before: SwitchFlows): (readonly KeyChange<string, FlowSpec>[])[] {
+    if (before.parts === this.parts && before.uses === this.uses) return []
+    const gone = before.uses === this.uses ? [] : before.uses.filter((name) => !this.uses.includes(name))
+    return [
+      ...this.uses.map((name) => {
+        const has = before.uses === this.uses || before.uses.includes(name)
+        return sharedChanges(has ? before.part(name) : NO_FLOWS, this.part(name))
+      }),
+      ...gone.map((name) => sharedChanges(before.part(name), NO_FLOWS)),
+    ].filter(({ length }) => length > 0)
   }
 }
 
@@ -138,24 +182,22 @@ export function keysThatDiffer(was: Slot, is: Slot): Set<string> {
   const keys = new Set(changedKeys(was.own, is.own).map(([key]) => key))
   const count = Math.max(was.shared.length, is.shared.length)
   for (let index = 0; index < count; index++)
-    for (const key of sharedKeysThatDiffer(was.shared[index], is.shared[index])) keys.add(key)
+    for (const [key] of sharedChanges(was.shared[index], is.shared[index])) keys.add(key)
   return keys
 }
 
 type Shared = PersistentMap<string, FlowSpec>
 
-/** By what it became: the keys in which it differs from what it was last compared with. */
-const compared = new WeakMap<Shared, { before: Shared; keys: readonly string[] }>()
+/** By what it became: in what it differs from what it was last compared with. */
+const compared = new WeakMap<Shared, { before: Shared; changes: readonly KeyChange<string, FlowSpec>[] }>()
 
 /** Many switches ask the same after one change. */
-function sharedKeysThatDiffer(
-  was: Shared = PersistentMap.empty(),
-  is: Shared = PersistentMap.empty(),
-): readonly string[] {
+function sharedChanges(was: Shared = NO_FLOWS, is: Shared = NO_FLOWS): readonly KeyChange<string, FlowSpec>[] {
   if (was === is) return []
   const known = compared.get(is)
-  if (known?.before === was) return known.keys
-  const keys = is.changesSince(was).map(([key]) => key)
-  compared.set(is, { before: was, keys })
-  return keys
+  if (known?.before === was) return known.changes
+  const changes = is.changesSince(was)
+  // What is empty is one object for all.
+  if (is !== NO_FLOWS) compared.set(is, { before: was, changes })
+  return changes
 }

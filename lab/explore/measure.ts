@@ -81,7 +81,7 @@ export function policiesOf(topology: Topology): Map<string, string> {
   )
 }
 
-const stateIn = (view: View, name: string): SwitchState => compile(view.switches.get(name)!)
+const stateIn = (view: View, name: string): SwitchState => compile(view.switches.get(name)!, view.groups)
 
 /** What every switch is to have when all is done that `image` asks for. */
 export function statesOf(image: Image): Map<string, SwitchState> {

@@ -56,7 +56,7 @@ class Host {
       { topology, moves: new Map(), learned: new LearnedAddresses(), memberships: new Memberships() },
       this.#view,
     )
-    const now = compile(this.#view.switches.get('h1/br-int')!)
+    const now = compile(this.#view.switches.get('h1/br-int')!, this.#view.groups)
     const { setFlows, removedFlows } = diff(this.#state ?? EMPTY_STATE, now)
     const common = { type: 'flowMod', cookieMask: 0n } as const
     this.device.sw.tables.applyBundle([

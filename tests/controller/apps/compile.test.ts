@@ -54,7 +54,7 @@ function listeners({ topology, memberships }: Intent): Memberships {
 
 function statesOf(intent: Intent) {
   const view = buildView(intent)
-  return [...view.switches.values()].map((at) => compile(at))
+  return [...view.switches.values()].map((at) => compile(at, view.groups))
 }
 
 describe('what the apps say together', () => {
@@ -88,6 +88,7 @@ describe('what the apps say together', () => {
     const before = buildView(intent)
     const after = buildView({ ...intent, topology: { ...intent.topology, name: 'renamed' } }, before)
     const compiler = new Compiler()
+    compiler.follow(after.groups)
     for (const [name, at] of after.switches)
       expect(compiler.compile(at)).toBe(compiler.compile(before.switches.get(name)!))
   })

@@ -16,7 +16,7 @@ function randomState(seed: number): SwitchState {
     learned: new LearnedAddresses(),
     memberships: new Memberships(),
   })
-  return compile([...view.switches.values()][0]!)
+  return compile([...view.switches.values()][0]!, view.groups)
 }
 
 const seeds = Array.from({ length: 20 }, (_, index) => index + 1)

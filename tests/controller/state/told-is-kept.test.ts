@@ -39,6 +39,7 @@ class Known {
     const { asked, topology, moves, learned, memberships, userFlows, assignments } = imageOf(entries, 0)
     if (asked === undefined) return
     this.#view = buildView({ topology, moves, learned, memberships }, this.#view, assignments)
+    this.#compiler.follow(this.#view.groups)
     for (const [name, at] of this.#view.switches) this.#noteState(name, this.#compiler.compile(at), userFlows.get(name))
   }
 
@@ -232,8 +233,9 @@ describe('whoever writes what, however slow the disk', () => {
     await clock.run(clock.now() + 2000 * MILLISECOND)
     const { topology, moves, learned, memberships, userFlows, assignments } = imageOf(await store.load(), 0)
     expect(moves.size).toBe(0)
-    for (const [name, at] of buildView({ topology, moves, learned, memberships }, undefined, assignments).switches) {
-      const wanted = compile(at)
+    const view = buildView({ topology, moves, learned, memberships }, undefined, assignments)
+    for (const [name, at] of view.switches) {
+      const wanted = compile(at, view.groups)
       const own = userFlows.get(name) ?? new Map<string, FlowSpec>()
       const keys = new Set([...wanted.flows.keys(), ...own.keys()])
       expect({ name, keys: [...switches.get(name)!.flows.keys()].sort() }).toEqual({ name, keys: [...keys].sort() })

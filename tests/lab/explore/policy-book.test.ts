@@ -21,7 +21,7 @@ const view = buildView({ topology, moves: new Map(), learned: new LearnedAddress
 async function started(seed: number): Promise<{ device: Switch; wanted: SwitchState }> {
   const lab = await Lab.start(topology, { clock: new VirtualClock(), seed })
   const [name, at] = [...view.switches][seed % view.switches.size]!
-  return { device: lab.network.switch(name)!, wanted: compile(at) }
+  return { device: lab.network.switch(name)!, wanted: compile(at, view.groups) }
 }
 
 /** One change of what a switch has: sometimes back to what it was. */
