@@ -173,6 +173,7 @@ export class Lab {
   /** The process that runs the host's switches starts again: they have no ports, flows or controllers. Guests run on. */
   restartHost(host: string): void {
     for (const name of this.network.restartHost(host)) this.hangUp(name)
+    this.judge.forgotten(host)
   }
 
   /** Waits for `work`, running the clock where it is a virtual one. */

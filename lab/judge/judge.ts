@@ -81,8 +81,13 @@ export class Judge {
   break(target: FailureTarget): void {
     this.#writeDownAll()
     this.#surroundings.break(target)
-    if (target.kind === 'host') this.#checkpoints.doubtAll((nic) => this.#surroundings.hostOf(nic) === target.host)
+    if (target.kind === 'host') this.forgotten(target.host)
     for (const record of this.#open) this.#noteCutOff(record)
+  }
+
+  /** The switches of the host know nothing any more of the connections that its guests have. */
+  forgotten(host: string): void {
+    this.#checkpoints.doubtAll((nic) => this.#surroundings.hostOf(nic) === host)
   }
 
   mend(target: FailureTarget): void {
