@@ -264,9 +264,12 @@ export class PortTable {
     this.#settle(this.#named(name))
   }
 
-  /** Drops the frames that all ports keep. */
+  /** Drops the frames that all ports keep, and those that wait in their queues. */
   discardHeld(reason: DropReason): void {
-    for (const port of this.#ordered) this.#discardHeld(port, reason)
+    for (const port of this.#ordered) {
+      this.#discardHeld(port, reason)
+      for (const frame of this.shaping.takeWaiting(port.number)) this.#events.discard(port, frame, reason)
+    }
   }
 
   #make(config: PortConfig): MutablePort {

@@ -9,6 +9,7 @@ import type { Perturbation, Schedule } from '../../../lab/explore/schedule.ts'
 import { shrink } from '../../../lab/explore/shrink.ts'
 import { Subject } from '../../../lab/explore/subject.ts'
 import { readTrace } from '../../../lab/explore/trace-file.ts'
+import { loadScenarioOrTopology } from '../../../topologies/load.ts'
 import { topologyToJson } from '../../../topologies/write.ts'
 import { movingListener } from '../../support/explored-scenarios.ts'
 import { isShown, OBVIOUS_FAULTS } from '../../support/planted-faults.ts'
@@ -52,6 +53,18 @@ test('the destination may be cut off at any moment of a move: what it was told i
     const { broken, begun } = await runSchedule(subject, { seed: 3, perturbations: [cut] })
     expect({ event, broken, begun }).toEqual({ event, broken: undefined, begun: [cut] })
   }
+})
+
+test('what waits for the uplink of a host is lost with its power', async () => {
+  const subject = await Subject.read(await loadScenarioOrTopology('topologies/examples/shared-uplink.json'))
+  const power: Perturbation = { kind: 'power', at: { time: 55_160_999 }, host: 'h1', away: 1_568_426 }
+  expect((await runSchedule(subject, { seed: 1, perturbations: [power] })).broken).toBeUndefined()
+})
+
+test('connections are forgotten with the switches that knew them', async () => {
+  const subject = await Subject.read(await loadScenarioOrTopology('topologies/examples/stateful-web-tier.json'))
+  const restart: Perturbation = { kind: 'restart', at: { event: 114 }, host: 'h3', away: 1_721_828 }
+  expect((await runSchedule(subject, { seed: 1, perturbations: [restart] })).broken).toBeUndefined()
 })
 
 test('another controller may take over at any moment of a move, and the one before go on for a while', async () => {
