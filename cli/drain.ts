@@ -1,4 +1,4 @@
-// `host drain` and `host undrain`: VMs leave a host together.
+// `host drain`, `fail` and `undrain`: VMs leave a host together.
 
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { RelocationStatus } from '../controller/model.ts'
@@ -39,11 +39,26 @@ export const drainCommand = (): Command =>
 
 export const undrainCommand = (): Command =>
   clientCommand('undrain')
-    .summary('open a host to VMs again; a drain of it that is under way is aborted')
+    .summary('open a host to VMs again, after a drain or a failure; a drain that is under way is aborted')
     .argument('<host>')
     .action(async (host: string, flags: ClientFlags) => {
       const path = `/hosts/${encodeURIComponent(host)}/undrain`
       print(flags, await new ApiClient(flags).json<object>('POST', path), `${host} is open to VMs`)
+    })
+
+export const failCommand = (): Command =>
+  clientCommand('fail')
+    .summary('say that a host is gone: its VMs begin anew at others')
+    .description(
+      'Says that a host is gone: its VMs begin anew at the least busy hosts that can have them, with their whole policy and without their connections. Should the host return, they have no ports there, and it takes no VMs in until `host undrain`. Who says so answers for it that the host is dead: one that has only lost the controller goes on with what it has until it is back.',
+    )
+    .argument('<host>')
+    .option('--force', 'also where it is connected; its VMs are cut off there first')
+    .action(async (host: string, flags: ClientFlags & { force?: true }) => {
+      const client = new ApiClient(flags)
+      const body = flags.force ? { force: true } : {}
+      const { id } = await client.json<RelocationStatus>('POST', `/hosts/${encodeURIComponent(host)}/fail`, { body })
+      await report(client, flags, id)
     })
 
 const parallelOption = () =>
@@ -88,6 +103,7 @@ function glance(client: ApiClient, path: string): () => void {
 
 function sentences({ kind, host, state, moves }: RelocationStatus): string[] {
   const left = moves.filter((move) => move.state !== 'done')
-  const head = `${[kind, host].filter(Boolean).join(' ')}: ${state}; ${moves.length - left.length} of ${moves.length} VMs moved`
+  const how = kind === 'failover' ? 'VMs have begun anew elsewhere, without their connections' : 'VMs moved'
+  const head = `${[kind, host].filter(Boolean).join(' ')}: ${state}; ${moves.length - left.length} of ${moves.length} ${how}`
   return [head, ...left.map(({ vm, from, problem }) => `${vm} stays at ${from}: ${problem ?? 'no reason is known'}`)]
 }

@@ -9,7 +9,7 @@ import { wallStopwatch } from '../runtime/stopwatch.ts'
 import { WallClock } from '../runtime/wall-clock.ts'
 import { parseWire } from '../runtime/wires/parse.ts'
 import type { WireSpec } from '../runtime/wires/wire.ts'
-import { drainCommand, undrainCommand } from './drain.ts'
+import { drainCommand, failCommand, undrainCommand } from './drain.ts'
 import { certificatesOf } from './certificates.ts'
 import { endpoint, repeatable, wordsOf } from './endpoint-option.ts'
 import type { LogFlags } from './log.ts'
@@ -30,7 +30,7 @@ interface Flags extends TlsFlags, LogFlags {
 
 export function hostCommand(): Command {
   const command = new Command('host')
-    .summary('one host of a topology, with real frames in and out; drain a host')
+    .summary('one host of a topology, with real frames in and out; drain a host, or say that it is gone')
     // Flags after the verb of a verb are its own.
     .enablePositionalOptions()
     .description(
@@ -54,7 +54,7 @@ export function hostCommand(): Command {
         .default(1500)
         .argParser((text) => whole(text, 576, 65535)),
     )
-  command.addCommand(drainCommand()).addCommand(undrainCommand())
+  for (const verb of [drainCommand(), undrainCommand(), failCommand()]) command.addCommand(verb)
   return withLogOptions(withTlsOptions(command, 'ssl'))
     .option('--json', 'say as JSON when the host runs what a controller told it')
     .option('--quiet', 'print nothing')

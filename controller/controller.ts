@@ -5,7 +5,7 @@ import type { FlowFilter, FlowSpec, FlowStatistics, MessageOf, PortStatistics } 
 import { ConnectionClosed } from '../protocols/control/connection.ts'
 import type { Clock, Nanoseconds } from '../runtime/clock.ts'
 import type { Channel } from '../runtime/transport.ts'
-import { findHost, findNic, fullSwitchName } from '../topologies/lookup.ts'
+import { fullSwitchName } from '../topologies/lookup.ts'
 import type { PortPolicy, Topology, Vm } from '../topologies/topology.ts'
 import { Learner } from './learner.ts'
 import { Snooper } from './snooping/snooper.ts'
@@ -23,8 +23,8 @@ import type {
 import { NotFound, SwitchRefused } from './model.ts'
 import { FlowWrites } from './flow-writes.ts'
 import { Hosts, type HostProcess } from './hosts/hosts.ts'
-import type { Wire, Wires } from './hosts/wires.ts'
-import { checkJoined, wireAt, withoutWire, withWire } from './hosts/wires.ts'
+import type { Wire } from './hosts/wires.ts'
+import { Wiring } from './hosts/wiring.ts'
 import { GuestPlaces } from './hypervisor/guest-places.ts'
 import type { HypervisorOptions } from './hypervisor/hypervisor.ts'
 import { hypervisorOf } from './hypervisor/hypervisor.ts'
@@ -40,7 +40,7 @@ import { RemoteHost } from './southbound/remote-host.ts'
 import type { RemoteSwitch } from './southbound/remote-switch.ts'
 import type { SwitchCounts } from './southbound/switch-counts.ts'
 import { EMPTY_IMAGE, type Image } from './state/image.ts'
-import { aborting, attaching, detaching, LOCAL, migrating } from './state/operations.ts'
+import { aborting, LOCAL, migrating } from './state/operations.ts'
 import type { Snapshot, State } from './state/state.ts'
 import { appOfCookie, isOwnCookie } from './tables.ts'
 import { TopologyWrites } from './topology-writes.ts'
@@ -76,7 +76,7 @@ export class Controller {
   readonly #flows: FlowWrites
   readonly #topologies: TopologyWrites
   readonly #writes: Writes
-  #wires: Wires
+  readonly #wiring: Wiring
   #standings = new Map<string, string>()
   #closed = false
   readonly #resumed: Promise<unknown>
@@ -104,8 +104,8 @@ export class Controller {
     this.#hosts.onStatus = (host) => this.#hostChanged(host)
     const { asked, topology, moves, learned, memberships, ...kept } = options.state?.restored ?? EMPTY_IMAGE
     this.#wanted = new Wanted({ topology, moves, learned, memberships }, kept.assignments)
-    this.#wires = kept.wires
     this.#writes = new Writes(options.state, () => this.#snapshot(), this.#log)
+    this.#wiring = new Wiring({ writes: this.#writes, hosts: this.#hosts, topology: () => this.topology }, kept.wires)
     const world = {
       fleet: this.#fleet,
       clock: options.clock,
@@ -132,22 +132,17 @@ export class Controller {
     this.#topologies = new TopologyWrites({ ...world, drain, greeted, checkStillPossible }, asked)
     if (asked !== undefined) {
       changed()
-      this.#hosts.desire(this.#wanted.told, this.#wires)
+      this.#hosts.desire(this.#wanted.told, this.#wiring.wires)
     }
     this.#learner = new Learner(world)
     this.snooper = new Snooper(world)
     this.guestPlaces = new GuestPlaces(this.#writes, () => this.topology, kept.guestPlaces)
     const hypervisor = hypervisorOf(options, this.guestPlaces, () => this.#writes.check())
     const joined = ({ nics }: Vm, host: string) => this.#hosts.joined(host, new Set(nics.map(({ id }) => id)))
-    const checkGuest = (request: { vm: string; to: string }) => {
-      if (this.#hosts.process(request.to) !== undefined) checkJoined(this.#wires, this.topology, request)
-      this.guestPlaces.check(request)
-    }
     const checkPlace = (request: { vm: string; to: string }) => this.relocations.checkMove(request)
     const limits = options.moves
     this.#migrations = new Migrations({ ...world, drain, hypervisor, joined, checkPlace, limits }, kept.migrations)
-    const migrate = (request: MoveRequest, by: string) => this.migrate(request, by).id
-    this.relocations = new Relocations({ ...world, migrations: this.#migrations, migrate, checkGuest }, kept)
+    this.relocations = new Relocations(this.#placementWorld({ ...world, hypervisor, joined }), kept)
     this.relocations.resume(this.#migrations.recovered)
     // A migration ends its own entry, and so do those that make several.
     const endsItself = (entry: number) => this.#migrations.owns(entry) || this.relocations.owns(entry)
@@ -203,35 +198,16 @@ export class Controller {
    * @throws InvalidField, Conflict where the host can not have such a wire; all is as before then; StateError
    */
   attach(name: string, wire: string, host?: string, by = LOCAL): Promise<Wire> {
-    const describe = () => attaching(by, { vnic: name, wire, host })
-    return this.#writes.run(describe, async () => {
-      const at = { ...this.#wirePlace(name, host), wire }
-      const before = this.#wires
-      await this.#setWires(withWire(before, at), at.host)
-      try {
-        await this.#hosts.joined(at.host, new Set([at.nic]))
-        return at
-      } catch (error) {
-        await this.#setWires(before, at.host)
-        throw error
-      }
-    })
+    return this.#wiring.attach(name, wire, host, by)
   }
 
   /** @throws InvalidField, NotFound where there is no wire, StateError */
   detach(name: string, host?: string, by = LOCAL): Promise<Wire> {
-    const describe = () => detaching(by, { vnic: name, host })
-    return this.#writes.run(describe, async () => {
-      const at = this.#wirePlace(name, host)
-      const wire = wireAt(this.#wires, at.nic, at.host)
-      if (wire === undefined) throw new NotFound('wire', `${at.nic} at ${at.host}`)
-      await this.#setWires(withoutWire(this.#wires, at.nic, at.host), at.host)
-      return wire
-    })
+    return this.#wiring.detach(name, host, by)
   }
 
   wires(): Wire[] {
-    return [...this.#wires.values()]
+    return [...this.#wiring.wires.values()]
   }
 
   /** What runs the host, where it is a process of its own and connected. */
@@ -350,6 +326,16 @@ export class Controller {
     } while (this.#greetings.size > 0 || this.#fleet.connected.some((one) => !one.inSync))
   }
 
+  #placementWorld<World>(world: World) {
+    return {
+      ...world,
+      migrations: this.#migrations,
+      migrate: (request: MoveRequest, by: string) => this.migrate(request, by).id,
+      checkWires: (request: { vm: string; to: string }) => this.#wiring.check(request),
+      checkQemu: (request: { vm: string; to: string }) => this.guestPlaces.check(request),
+    }
+  }
+
   async #greeted(): Promise<void> {
     await Promise.all(this.#greetings)
   }
@@ -427,23 +413,6 @@ export class Controller {
     else this.#flows.expired(name, flow)
   }
 
-  #wirePlace(name: string, host: string | undefined): { nic: string; host: string } {
-    const { id, vm } = findNic(this.topology, name)
-    const running = this.topology.vms.find((one) => one.name === vm)!.host
-    return { nic: id, host: host === undefined ? running : findHost(this.topology, host).name }
-  }
-
-  /** The host is told once it is durable. */
-  async #setWires(wires: Wires, host: string): Promise<void> {
-    const before = this.#wires
-    this.#wires = wires
-    await this.#writes.save().catch((error: unknown) => {
-      this.#wires = before
-      throw error
-    })
-    await this.#hosts.settled(host)
-  }
-
   /** What is wanted now: switches and hosts are to be so once it is durable. */
   #snapshot(): Snapshot {
     const { view } = this.#wanted
@@ -462,7 +431,7 @@ export class Controller {
       asked: this.#topologies.asked,
       userFlows: this.#flows.wanted,
       assignments: assignmentsOf(view),
-      wires: this.#wires,
+      wires: this.#wiring.wires,
       guestPlaces: this.guestPlaces.places,
       migrations: this.#migrations.records,
       relocations: this.relocations.records,

@@ -107,14 +107,14 @@ export interface MigrationStatus {
   problem?: string
 }
 
-export const RELOCATION_KINDS = ['drain', 'rebalance'] as const
+export const RELOCATION_KINDS = ['drain', 'failover', 'rebalance'] as const
 export const RELOCATION_STATES = ['running', 'done', 'failed', 'aborted'] as const
 
 /** Several VMs that are to go elsewhere, for one reason. */
 export interface RelocationStatus {
   id: string
   kind: (typeof RELOCATION_KINDS)[number]
-  /** The host that is drained. */
+  /** The host that is drained, or has failed. */
   host?: string
   /** Failed: some VMs are where they were, and say why. */
   state: (typeof RELOCATION_STATES)[number]
@@ -136,13 +136,16 @@ export interface RelocatedVm {
   state: (typeof RELOCATED_STATES)[number]
   /** Id of its move. */
   migration?: string
+  /** Of a failover: when it began anew, with none of its connections. */
+  restartedAt?: number
   /** Hosts to which moves have failed. */
   tried?: string[]
   problem?: string
 }
 
-/** What a host is open to: all, no new VMs. */
-export type HostMode = 'open' | 'closed'
+export const HOST_MODES = ['open', 'closed', 'failed'] as const
+/** Which VMs a host takes in: any; none that are not there already; the same, since its VMs have begun anew elsewhere. */
+export type HostMode = (typeof HOST_MODES)[number]
 
 /** Who runs the guests: told by the migration when to stop one and where to go on. */
 export interface Hypervisor {
@@ -150,6 +153,8 @@ export interface Hypervisor {
   pause(vm: string, move: GuestMove): Promise<void>
   /** Lets the guest go on at `host`, one of the two of `move`. Resolves when it does. */
   resume(vm: string, host: string, move: GuestMove): Promise<void>
+  /** Begins the guest anew at `host`; that where it was is gone. Where absent, somebody else does. */
+  restart?(vm: string, host: string): Promise<void>
 }
 
 export interface GuestMove {

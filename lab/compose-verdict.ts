@@ -35,7 +35,7 @@ export function composeVerdict(
     migrations: log.migrations.map(({ status, budget, expected }) =>
       moveVerdict(status, judge.mishaps, budget, expected),
     ),
-    relocations: log.relocations.map(relocationVerdict),
+    relocations: log.relocations.map(({ status, since }) => relocationVerdict(status, since)),
     pings: log.pings.map(pingVerdict),
     mirrors: judge.onlookers.tallies(),
     leaks: judge.leaks.map((leak, index) => leakOf(leak, lab.leakPaths[index] ?? [], lab.network)),

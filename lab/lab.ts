@@ -327,6 +327,7 @@ export class Lab {
       hypervisor: {
         pause: async (vm) => this.network.pause(vm),
         resume: async (vm, host) => this.network.resume(vm, host),
+        restart: async (vm, host) => this.network.resume(vm, host),
       },
       drain: () => MILLISECOND + this.network.crossingTime,
       ...(log && { log }),

@@ -74,21 +74,20 @@ const overBudget = (budget: MoveBudget, was: Required<MoveBudget>): string[] =>
       : `${was[key]} frames were ${key}, and its budget is ${most}`
   })
 
-export function relocationVerdict({
-  kind,
-  host,
-  state,
-  moves,
-  startedAt,
-  endedAt,
-}: RelocationStatus): RelocationVerdict {
+/** `since` is when the host of a failover failed. */
+export function relocationVerdict(
+  { kind, host, state, moves, startedAt, endedAt }: RelocationStatus,
+  since: Nanoseconds = startedAt,
+): RelocationVerdict {
   const left = moves.filter((move) => move.state !== 'done')
+  const restarts = moves.flatMap(({ restartedAt }) => restartedAt ?? [])
   return {
     kind,
     ...(host !== undefined && { host }),
     state,
     duration: formatDuration((endedAt ?? startedAt) - startedAt),
     moved: moves.length - left.length,
+    ...(restarts.length > 0 && { longestGap: formatDuration(Math.max(...restarts) - since) }),
     left: left.map(({ vm, problem = 'no reason is known' }) => ({ vm, problem })),
   }
 }

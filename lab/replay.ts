@@ -2,7 +2,7 @@
 
 import { MILLISECOND, SECOND, sleep, type Nanoseconds } from '../runtime/clock.ts'
 import { VirtualClock } from '../runtime/virtual-clock.ts'
-import type { MoveBudget, Scenario, Step, TimelineEntry } from '../topologies/scenario.ts'
+import type { FailureTarget, MoveBudget, Scenario, Step, TimelineEntry } from '../topologies/scenario.ts'
 import { Conflict, type RelocationStatus, SwitchRefused } from '../controller/model.ts'
 import { formatDuration } from '../topologies/units.ts'
 import { applyFlow } from './flow-step.ts'
@@ -15,6 +15,8 @@ import type { Verdict } from './verdict.ts'
 
 /** How long after the last step frames may still be on their way. */
 const PATIENCE = 10 * SECOND
+/** As long as channels take to be known as closed. */
+const NOTICED = MILLISECOND
 
 export interface ReplayOptions {
   seed?: number
@@ -59,6 +61,8 @@ async function quiesce(lab: Lab, clock: VirtualClock): Promise<void> {
 class Run {
   readonly start: Nanoseconds
   readonly log: RunLog = { pings: [], migrations: [], relocations: [], problems: [], damaged: [], unmapped: new Map() }
+  /** When hosts failed last. */
+  readonly #failedAt = new Map<string, Nanoseconds>()
   readonly #scenario: Scenario
   readonly #lab: Lab
   readonly #clock: VirtualClock
@@ -96,7 +100,22 @@ class Run {
     const ids = new Set(relocation.moves.map(({ migration }) => migration))
     const moves = this.#lab.controller.migrations().filter(({ id }) => ids.has(id))
     this.log.migrations.push(...moves.map((status) => ({ status, budget })))
-    this.log.relocations.push(relocation)
+    this.log.relocations.push({ status: relocation })
+  }
+
+  async #failover(host: string): Promise<void> {
+    const { relocations } = this.#lab.controller
+    this.#fail({ kind: 'host', host })
+    // The controller hears of it by and by.
+    await sleep(this.#clock, NOTICED)
+    const { id } = await relocations.failover(host)
+    this.log.relocations.push({ status: await relocations.done(id), since: this.#failedAt.get(host) })
+  }
+
+  #fail(target: FailureTarget): boolean {
+    if (target.kind === 'host' && !this.#lab.network.isDown(target.host))
+      this.#failedAt.set(target.host, this.#clock.now())
+    return this.#lab.fail(target)
   }
 
   async #do(step: Exclude<Step, { type: 'replay' }>): Promise<void> {
@@ -119,13 +138,15 @@ class Run {
         const { id } = await relocations.drain(host, { pause, ...(parallel !== undefined && { parallel }) })
         return this.#relocated(await relocations.done(id), budget)
       }
+      case 'failover':
+        return this.#failover(step.host)
       case 'flow':
         return applyFlow(this.#lab.controller, step)
       case 'apply':
         return this.#lab.apply(step.topology)
       case 'fail':
       case 'heal':
-        if (!this.#lab[step.type](step.target))
+        if (!(step.type === 'fail' ? this.#fail(step.target) : this.#lab.heal(step.target)))
           this.log.problems.push(`${step.type}: nothing like ${JSON.stringify(step.target)} in the topology`)
     }
   }

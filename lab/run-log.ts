@@ -6,7 +6,8 @@ import type { PingResult } from '../datapath/emulator/ping.ts'
 export interface RunLog {
   pings: { result: PingResult; expected: 'reachable' | 'unreachable' }[]
   migrations: { status: MigrationStatus; budget: MoveBudget | undefined; expected?: MoveEnd | undefined }[]
-  relocations: RelocationStatus[]
+  /** `since`: when the host of a failover failed. */
+  relocations: { status: RelocationStatus; since?: number | undefined }[]
   problems: string[]
   damaged: string[]
   unmapped: Map<string, number>

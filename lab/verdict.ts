@@ -95,6 +95,8 @@ export interface RelocationVerdict {
   state: string
   duration: string
   moved: number
+  /** Of a failover: the longest time from the failure to a guest's beginning anew. All connections of these guests are lost. */
+  longestGap?: string
   /** Those that stayed, and why. */
   left: { vm: string; problem: string }[]
 }

@@ -72,7 +72,7 @@ type Reports = Pick<Findings, 'report' | 'reportKey'>
 
 /** Steps whose names or flow text mean nothing are reported under `at`. */
 export function checkStep(entry: Draft<WrittenEntry>, at: string, names: Names, { report, reportKey }: Reports): void {
-  const { replay, ping, send, migrate, drain, flow, fail, heal } = entry
+  const { replay, ping, send, migrate, drain, failover, flow, fail, heal } = entry
   if (typeof replay?.map === 'object')
     for (const [filter, nic] of Object.entries(replay.map as Record<string, string>)) {
       const place = at + pointer('replay', 'map', filter)
@@ -83,6 +83,7 @@ export function checkStep(entry: Draft<WrittenEntry>, at: string, names: Names, 
   if (send) checkSend(send, `${at}/send`, names, report)
   if (migrate) checkMigrate(migrate, `${at}/migrate`, names, report)
   if (drain) checkKnown(report, `${at}/drain/host`, 'host', drain.host, names.hosts)
+  if (failover) checkKnown(report, `${at}/failover/host`, 'host', failover.host, names.hosts)
   if (flow) checkFlow(flow, `${at}/flow`, names, report)
   if (fail) checkTarget(fail as WrittenTarget, `${at}/fail`, names, report)
   if (heal) checkTarget(heal as WrittenTarget, `${at}/heal`, names, report)

@@ -13,7 +13,7 @@ const time = (text: string | undefined, otherwise: number) => (text === undefine
 
 /** Any step but `apply`, which needs files. */
 export function completeStep(entry: WrittenEntry): Step {
-  const { replay, ping, send, migrate, drain, flow, fail, heal } = entry
+  const { replay, ping, send, migrate, drain, failover, flow, fail, heal } = entry
   if (replay)
     return { type: 'replay', capture: replay.capture, map: replay.map ?? 'source-mac', speed: replay.speed ?? 1 }
   if (ping) return completePing(ping)
@@ -21,6 +21,7 @@ export function completeStep(entry: WrittenEntry): Step {
     return { type: 'send', from: send.from, frame: send.frame, count: send.count ?? 1, rate: send.rate ?? SEND_RATE }
   if (migrate) return completeMigrate(migrate)
   if (drain) return completeDrain(drain)
+  if (failover) return { type: 'failover', host: failover.host }
   if (flow) return completeFlow(flow)
   if (fail) return { type: 'fail', target: completeTarget(fail) }
   if (heal) return { type: 'heal', target: completeTarget(heal) }

@@ -51,6 +51,7 @@ export type Step =
       /** Of each move. */
       budget?: MoveBudget
     }
+  | { type: 'failover'; host: string }
   | { type: 'flow'; switch: string; command: 'add' | 'del'; flow: string }
   | { type: 'apply'; topology: Topology }
   | { type: 'fail' | 'heal'; target: FailureTarget }

@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { switchName, type Host } from '../../topologies/topology.ts'
 import type { Controller } from '../controller.ts'
-import { NotFound } from '../model.ts'
+import { HOST_MODES, NotFound } from '../model.ts'
 import type { Api } from './api.ts'
 import { choice, closed, count, flag, NameParams, optional, text, texts } from './schemas.ts'
 
@@ -12,7 +12,10 @@ const HostStatus = closed({
   switches: texts('Its switches; the first is the integration bridge.'),
   vms: texts('VMs that run on it.'),
   capacity: optional(count('VMs that it has room for.')),
-  mode: choice(['open', 'closed'], 'Whether it takes in VMs that are not there yet.'),
+  mode: choice(
+    [...HOST_MODES],
+    'Whether it takes in VMs that are not there yet; failed: its VMs have begun anew elsewhere.',
+  ),
   process: optional(
     closed(
       {

@@ -1,4 +1,4 @@
-// Several VMs that go elsewhere together: a host that is drained.
+// Several VMs that go elsewhere together: a host that is drained, or has failed.
 
 import { Type } from 'typebox'
 import { DURATION_EXPECTED, DURATION_PATTERN, parseDuration } from '../../topologies/units.ts'
@@ -11,7 +11,7 @@ import { choice, closed, count, IdParams, NameParams, nanoseconds, optional, tex
 const Relocation = closed({
   id: text('Its id.'),
   kind: choice([...RELOCATION_KINDS], 'What it is for.'),
-  host: optional(text('The host that is drained.')),
+  host: optional(text('The host that is drained, or has failed.')),
   state: choice([...RELOCATION_STATES], 'failed: some VMs are where they were, and say why.'),
   startedAt: nanoseconds("Instant on the controller's clock; negative where it was before the controller started."),
   endedAt: optional(nanoseconds('When all was over.')),
@@ -23,6 +23,7 @@ const Relocation = closed({
       to: optional(text('Host that it goes to; absent where none can take it in so far.')),
       state: choice([...RELOCATED_STATES], 'How far it is.'),
       migration: optional(text('Id of its migration.')),
+      restartedAt: optional(nanoseconds('Of a failover: when it began anew, with none of its connections.')),
       tried: optional(texts('Hosts to which its moves failed.')),
       problem: optional(text('Why it stays.')),
     }),
@@ -61,10 +62,13 @@ const Waiting = closed({ wait: optional(Type.Boolean({ description: 'Answer only
 export function relocationRoutes(api: Api, controller: Controller): void {
   const { relocations } = controller
   drainRoutes(api, controller)
+  failRoute(api, controller)
   const tags = ['relocations']
   api.get(
     '/relocations',
-    { schema: { tags, summary: 'All drains, ended ones too', response: { 200: Type.Array(Relocation) } } },
+    {
+      schema: { tags, summary: 'All drains and failovers, ended ones too', response: { 200: Type.Array(Relocation) } },
+    },
     async () => relocations.all(),
   )
   api.get(
@@ -121,6 +125,35 @@ function drainRoutes(api: Api, { relocations }: Controller): void {
     },
     async ({ params, body, query, actor }, reply) => {
       const started = await relocations.drain(params.name, optionsOf(body), actor)
+      void reply.header('location', `/relocations/${started.id}`)
+      if (query.wait) return relocations.done(started.id)
+      return reply.code(202).send(started)
+    },
+  )
+}
+
+const Failure = closed({
+  force: optional(
+    Type.Boolean({ description: 'Also where the host is connected: its VMs are cut off then. Default: no.' }),
+  ),
+})
+
+function failRoute(api: Api, { relocations }: Controller): void {
+  api.post(
+    '/hosts/:name/fail',
+    {
+      config: { role: 'operator' },
+      schema: {
+        tags: ['hosts'],
+        summary: 'Take the host to be gone: its VMs begin anew at others; 202 while they do, 200 once that has ended',
+        params: NameParams,
+        body: Failure,
+        querystring: Waiting,
+        response: { 200: Relocation, 202: Relocation },
+      },
+    },
+    async ({ params, body, query, actor }, reply) => {
+      const started = await relocations.failover(params.name, body.force, actor)
       void reply.header('location', `/relocations/${started.id}`)
       if (query.wait) return relocations.done(started.id)
       return reply.code(202).send(started)

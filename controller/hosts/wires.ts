@@ -1,8 +1,5 @@
 // What vNICs are joined to where real frames come in and go out: for each place a wire, as runtime/wires writes it.
 
-import type { Topology } from '../../topologies/topology.ts'
-import { Conflict } from '../model.ts'
-
 /** By vNIC and host: a VM that moves has another wire at its destination. Never altered. */
 export type Wires = ReadonlyMap<string, Wire>
 
@@ -23,13 +20,4 @@ export function withoutWire(wires: Wires, nic: string, host: string): Wires {
   const rest = new Map(wires)
   rest.delete(key(nic, host))
   return rest
-}
-
-/** A guest that is joined to something where it is wants to be where it goes, too. @throws Conflict */
-export function checkJoined(wires: Wires, { vms }: Topology, { vm: name, to }: { vm: string; to: string }): void {
-  const vm = vms.find((one) => one.name === name)
-  const stranded = vm?.nics.find(({ id }) => vm.host !== to && wireAt(wires, id, vm.host) && !wireAt(wires, id, to))
-  if (stranded === undefined) return
-  const { id } = stranded
-  throw new Conflict(`${id} is joined to nothing at ${to}; first: signalbox vm attach ${id} WIRE --host ${to}`)
 }

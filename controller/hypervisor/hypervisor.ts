@@ -34,4 +34,8 @@ const whileIn = (hypervisor: Hypervisor, check: () => void): Hypervisor => ({
     check()
     await hypervisor.resume(vm, host, move)
   },
+  restart: async (vm, host) => {
+    check()
+    await hypervisor.restart?.(vm, host)
+  },
 })

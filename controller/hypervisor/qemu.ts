@@ -73,6 +73,17 @@ export class Qemu implements Hypervisor {
     await this.#ask(destination, (monitor) => this.#run(monitor))
   }
 
+  /** A QEMU that was started for the guest, and not to wait for one that moves in, is let run. Where none is known, somebody else sees to it. */
+  async restart(vm: string, host: string): Promise<void> {
+    const place = this.#options.placeOf(vm, host)
+    if (place === undefined) return
+    await this.#ask(place.qmp, async (monitor) => {
+      const waits = (await statusOf(monitor)) === 'inmigrate'
+      if (waits) throw new Error(`QEMU at ${place.qmp} waits for a guest to move in; start one with its disk`)
+      await this.#run(monitor)
+    })
+  }
+
   /** The guest goes on where it has been. */
   async #takeBack(monitor: Qmp): Promise<void> {
     const { status = 'none' } = (await monitor.execute('query-migrate')) as Migrating

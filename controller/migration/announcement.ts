@@ -2,7 +2,7 @@
 
 import type { Action } from '../../protocols/control/messages.ts'
 import { rarpFrame } from '../../protocols/packet/compose.ts'
-import { switchName } from '../../topologies/topology.ts'
+import { switchName, type Vm } from '../../topologies/topology.ts'
 import { output, pushTag } from '../apps/flow.ts'
 import type { World } from '../learner.ts'
 import { attachmentsOf } from '../network/attachments.ts'
@@ -43,18 +43,25 @@ export class Announcement {
     await this.takeBack()
   }
 
-  /** Announces the VM out of the uplink of one of its places, on each of its networks that leave hosts that way. */
-  async #announce(at: 'home' | 'target'): Promise<void> {
-    const { fleet } = this.#world
-    const { topology, bindings, networks } = this.#world.view()
-    for (const attachment of this.#places.vm.nics.flatMap(attachmentsOf)) {
-      const place = bindings.get(attachment.nic.id)?.[at]
-      const network = networks.get(attachment.network)
-      const host = topology.hosts.find(({ name }) => name === place?.host)
-      if (host === undefined || network === undefined || !network.onUplink) continue
-      const { remote } = fleet.reconciler(switchName(host, host.bridges[0]!))
-      await remote.packetOut(rarpFrame({ ethSrc: attachment.mac, pad: true }), throughUplink(network))
-    }
+  #announce(at: 'home' | 'target'): Promise<void> {
+    return announce(this.#world, this.#places.vm, at)
+  }
+}
+
+/** Announces a VM out of the uplink of one of its places, on each of its networks that leave hosts that way. */
+export async function announce(
+  { fleet, view }: Pick<World, 'fleet' | 'view'>,
+  vm: Vm,
+  at: 'home' | 'target',
+): Promise<void> {
+  const { topology, bindings, networks } = view()
+  for (const attachment of vm.nics.flatMap(attachmentsOf)) {
+    const place = bindings.get(attachment.nic.id)?.[at]
+    const network = networks.get(attachment.network)
+    const host = topology.hosts.find(({ name }) => name === place?.host)
+    if (host === undefined || network === undefined || !network.onUplink) continue
+    const { remote } = fleet.reconciler(switchName(host, host.bridges[0]!))
+    await remote.packetOut(rarpFrame({ ethSrc: attachment.mac, pad: true }), throughUplink(network))
   }
 }
 

@@ -137,8 +137,9 @@ export class Migrations {
   }
 
   /** Those that have not ended, in the order in which they were asked for; `isMoving` where it is their turn. */
-  open(): { vm: string; to: string; isMoving: boolean }[] {
-    return [...this.#open.values()].map(({ request: { vm, to }, migration }) => ({
+  open(): { id: string; vm: string; to: string; isMoving: boolean }[] {
+    return [...this.#open.values()].map(({ id, request: { vm, to }, migration }) => ({
+      id,
       vm,
       to,
       isMoving: migration !== undefined,

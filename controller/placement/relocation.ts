@@ -15,6 +15,8 @@ export interface RelocationWorld {
   start(vm: string, to: string): string
   done(id: string): Promise<MigrationStatus>
   abort(id: string): void
+  /** Begins it anew at `to`. @returns false where it is not at `from` any more. */
+  restart(vm: string, from: string, to: string): Promise<boolean>
   note(status: RelocationStatus): void
 }
 
@@ -74,13 +76,14 @@ export class Relocation {
   }
 
   /** Somebody has moved it meanwhile. */
-  #isElsewhere(vm: Vm, { from }: RelocatedVm): boolean {
-    return vm.host !== from
+  #isElsewhere(vm: Vm, { from, to }: RelocatedVm): boolean {
+    // One that has its new place may not have begun there: the controller was restarted.
+    return vm.host !== from && (this.#status.kind !== 'failover' || vm.host !== to)
   }
 
   #settleElsewhere(index: number, vm: Vm): void {
     const { to, from } = this.#status.moves[index]!
-    if (vm.host === to || this.#status.kind === 'drain') this.#set(index, { state: 'done', to: vm.host })
+    if (vm.host === to || this.#status.kind !== 'rebalance') this.#set(index, { state: 'done', to: vm.host })
     else this.#set(index, { state: 'failed', problem: `it is at ${vm.host} by now, and not at ${from}` })
   }
 
@@ -96,6 +99,7 @@ export class Relocation {
   }
 
   #begin(index: number, { name }: Vm, to: string): Promise<void> {
+    if (this.#status.kind === 'failover') return this.#restart(index, name, to)
     try {
       const migration = this.#world.start(name, to)
       this.#set(index, { state: 'moving', to, migration })
@@ -104,6 +108,17 @@ export class Relocation {
       if (!(error instanceof Conflict || error instanceof NotFound)) throw error
       this.#failed(index, to, error.message)
       return Promise.resolve()
+    }
+  }
+
+  async #restart(index: number, vm: string, to: string): Promise<void> {
+    const { from } = this.#status.moves[index]!
+    this.#set(index, { state: 'moving', to })
+    try {
+      const hasBegun = await this.#world.restart(vm, from, to)
+      this.#set(index, { state: 'done', ...(hasBegun && { restartedAt: this.#world.now() }) })
+    } catch (error) {
+      this.#set(index, { state: 'failed', problem: error instanceof Error ? error.message : String(error) })
     }
   }
 

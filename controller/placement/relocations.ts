@@ -1,35 +1,28 @@
-// START HERE: which host takes VMs in, and several VMs that go elsewhere together: a host that is drained. What is under way goes on after a
-// restart of the controller.
+// START HERE: which host takes VMs in, and several VMs that go elsewhere together: a host that is drained, or has failed. What is under way
+// goes on after a restart of the controller.
 
-import type { Clock } from '../../runtime/clock.ts'
 import { SECOND } from '../../runtime/clock.ts'
 import { waitFor } from '../../runtime/waiting.ts'
 import type { Host, Topology, Vm } from '../../topologies/topology.ts'
 import { switchName } from '../../topologies/topology.ts'
-import type { Migrations } from '../migration/migrations.ts'
 import type { ControllerEvent, HostMode, MoveRequest, RelocatedVm, RelocationStatus } from '../model.ts'
 import { Conflict, NotFound } from '../model.ts'
-import type { Intent } from '../network/view.ts'
-import type { Fleet } from '../reconcile/fleet.ts'
 import type { Image, RelocationRecord } from '../state/image.ts'
-import { abortingRelocation, draining, LOCAL, undraining } from '../state/operations.ts'
+import { abortingRelocation, draining, failingOver, LOCAL, undraining } from '../state/operations.ts'
 import type { Operation } from '../state/state.ts'
-import type { Writes } from '../writes.ts'
 import { breachesOf } from './breaches.ts'
 import { Occupancy } from './occupancy.ts'
 import { type MovePlan, planDrain } from './plan.ts'
 import { Relocation } from './relocation.ts'
+import { isAlive, restart, type RestartWorld } from './restart.ts'
 
-export interface PlacementWorld {
-  readonly clock: Clock
-  readonly writes: Writes
-  readonly fleet: Fleet
+export interface PlacementWorld extends RestartWorld {
   readonly log: (line: string) => void
-  readonly intent: () => Intent
-  readonly migrations: Migrations
   readonly emit: (event: ControllerEvent) => void
-  /** Whether the guest finds at the host what it is joined to. @throws Conflict */
-  readonly checkGuest: (request: { vm: string; to: string }) => void
+  /** Whether the vNICs have wires at the host, where they have any. @throws Conflict */
+  readonly checkWires: (request: { vm: string; to: string }) => void
+  /** Whether a QEMU waits for the guest there, where it has one. @throws Conflict */
+  readonly checkQemu: (request: { vm: string; to: string }) => void
   /** Starts a move. @returns its id. @throws Conflict, NotFound */
   readonly migrate: (request: MoveRequest, by: string) => string
 }
@@ -41,6 +34,8 @@ export interface DrainOptions extends Pick<MoveRequest, 'pause' | 'drain'> {
 }
 
 const PARALLEL = 4
+/** VMs that begin anew at the same time. */
+const RESTARTS = 16
 /** Ended ones that are remembered. */
 const REMEMBERED = 100
 /** After a restart, how long hosts have to come in. */
@@ -83,7 +78,7 @@ export class Relocations {
   planDrain(name: string): MovePlan {
     const host = this.#host(name)
     const closed = (other: string) => (other === name ? `${name} is to be drained` : this.#whyClosed(other))
-    return planDrain(this.#occupancy(closed), name, this.#vmsAt(host))
+    return planDrain(this.#occupancy(closed, 'drain'), name, this.#vmsAt(host))
   }
 
   /**
@@ -104,6 +99,29 @@ export class Relocations {
     return this.#start({ kind: 'drain', host: name, parallel, moves: vms }, request, { modes, by }, () =>
       draining(by, { host: name, ...options }),
     )
+  }
+
+  /**
+   * The host is taken to be gone: its VMs begin anew at others, without their connections, and have no ports at it, should it return.
+   * Resolves when that is durable.
+   * @throws NotFound; Conflict where the host is connected, unless `force`; StateError
+   */
+  async failover(name: string, force = false, by = LOCAL): Promise<RelocationStatus> {
+    const host = this.#host(name)
+    if (!force && isAlive(host, this.#world.fleet))
+      throw new Conflict(`${name} is connected; drain it, or say --force: its VMs are cut off then, and begin anew`)
+    const running = this.#runningAt(name)
+    if (running !== undefined && this.find(running).kind === 'failover')
+      throw new Conflict(`the VMs of ${name} are being restarted already, by ${running}`)
+    if (running !== undefined) this.#open.get(running)?.relocation.abort()
+    const { moves, stuck } = this.#planFailover(host)
+    const vms = [...moves, ...stuck.map(({ vm, from }) => ({ vm, from }))].map((move): RelocatedVm => ({
+      ...move,
+      state: 'waiting',
+    }))
+    const modes = new Map(this.modes).set(name, 'failed')
+    const what = { kind: 'failover' as const, host: name, parallel: RESTARTS, moves: vms }
+    return this.#start(what, {}, { modes, by }, () => failingOver(by, name))
   }
 
   /** The host is open to VMs again; a drain of it that is under way is aborted. Resolves when that is durable. @throws NotFound, StateError */
@@ -162,7 +180,8 @@ export class Relocations {
     const { topology } = this.#world.intent()
     const vm = topology.vms.find((one) => one.name === name)
     if (vm === undefined || vm.host === to) return
-    this.#world.checkGuest({ vm: name, to })
+    this.#world.checkWires({ vm: name, to })
+    this.#world.checkQemu({ vm: name, to })
     const coming = this.#world.migrations.open().filter((move) => move.isMoving && move.vm !== name)
     const occupancy = new Occupancy(topology, coming, (host) => this.#whyClosed(host))
     const reason = occupancy.whyNot(vm, vm.host, to)
@@ -183,31 +202,30 @@ export class Relocations {
   }
 
   #whyClosed(host: string): string | undefined {
-    if (this.modeOf(host) === 'closed') return `${host} is closed to new VMs; signalbox host undrain ${host} opens it`
-    return undefined
+    const mode = this.modeOf(host)
+    if (mode === 'open') return undefined
+    return `${host} ${mode === 'failed' ? 'has failed, and is' : 'is'} closed to new VMs; signalbox host undrain ${host} opens it`
   }
 
-  #occupancy(closed: (host: string) => string | undefined): Occupancy {
+  #occupancy(closed: (host: string) => string | undefined, kind: RelocationStatus['kind']): Occupancy {
     const { topology } = this.#world.intent()
-    const away = (host: string, vm?: Vm) => closed(host) ?? this.#whyAway(host) ?? this.#whyNoGuest(host, vm)
+    // Of a guest that begins anew nothing moves in.
+    const checks = [this.#world.checkWires, ...(kind === 'failover' ? [] : [this.#world.checkQemu])]
+    const away = (to: string, vm?: Vm) =>
+      closed(to) ?? this.#whyAway(to) ?? (vm && refusal(() => checks.forEach((check) => check({ vm: vm.name, to }))))
     return new Occupancy(topology, this.#world.migrations.open(), away)
+  }
+
+  #planFailover({ name }: Host): MovePlan {
+    const closed = (other: string) => (other === name ? `${name} has failed` : this.#whyClosed(other))
+    const vms = this.#world.intent().topology.vms.filter(({ host }) => host === name)
+    return planDrain(this.#occupancy(closed, 'failover'), name, vms)
   }
 
   #whyAway(name: string): string | undefined {
     const host = this.#world.intent().topology.hosts.find((one) => one.name === name)
     const away = host === undefined ? undefined : switchesOf(host).find((one) => !this.#isConnected(one))
     return away === undefined ? undefined : `${away} is not connected`
-  }
-
-  #whyNoGuest(to: string, vm: Vm | undefined): string | undefined {
-    if (vm === undefined) return undefined
-    try {
-      this.#world.checkGuest({ vm: vm.name, to })
-      return undefined
-    } catch (error) {
-      if (!(error instanceof Conflict)) throw error
-      return error.message
-    }
   }
 
   #isConnected(name: string): boolean {
@@ -248,7 +266,8 @@ export class Relocations {
   #resume(id: string, record: RelocationRecord, ready: Promise<unknown>): void {
     const { fleet, clock } = this.#world
     const { topology } = this.#world.intent()
-    const hosts = topology.hosts.flatMap((host) => switchesOf(host))
+    // Nobody waits for a host that has failed.
+    const hosts = topology.hosts.flatMap((host) => (this.modeOf(host.name) === 'failed' ? [] : switchesOf(host)))
     const there = Promise.all(hosts.map((name) => fleet.whenConnected(name)))
     const begin = Promise.all([ready, waitFor(there, PATIENCE_AFTER_RESTART, clock)])
     // Where a move was under way, it is seen by where the VM is, once that has ended.
@@ -264,10 +283,11 @@ export class Relocations {
     const { clock, migrate, migrations } = this.#world
     const world = {
       now: () => clock.now(),
-      occupancy: () => this.#occupancy((host) => this.#whyClosed(host)),
+      occupancy: () => this.#occupancy((host) => this.#whyClosed(host), status.kind),
       start: (vm: string, to: string) => migrate({ ...request, vm, to }, by),
       done: (migration: string) => migrations.done(migration),
       abort: (migration: string) => void migrations.abort(migration),
+      restart: (vm: string, from: string, to: string) => restart(this.#world, vm, from, to),
       note: (changed: RelocationStatus) => this.#note({ ...this.#find(id), status: changed }),
     }
     const relocation = new Relocation(world, status)
@@ -314,6 +334,17 @@ export class Relocations {
         hosts.map((host) => host.name),
       )
     return found
+  }
+}
+
+/** What `check` says against it; undefined where nothing. */
+function refusal(check: () => void): string | undefined {
+  try {
+    check()
+    return undefined
+  } catch (error) {
+    if (!(error instanceof Conflict)) throw error
+    return error.message
   }
 }
 

@@ -106,6 +106,12 @@ export const draining = (by: string, { host, parallel, pause, drain }: DrainOpti
   },
 })
 
+export const failingOver = (by: string, host: string): Operation => ({
+  by,
+  operation: 'fail host',
+  arguments: { host },
+})
+
 export const undraining = (by: string, host: string): Operation => ({
   by,
   operation: 'undrain host',

@@ -199,7 +199,10 @@ class Run {
       case 'migrate':
         return this.#user.migrate(step)
       case 'drain':
-        return this.#user.drain(step)
+        return this.#user.relocate(step)
+      case 'failover':
+        this.#lab.fail({ kind: 'host', host: step.host })
+        return this.#user.relocate(step)
       case 'flow':
         return this.#user.flow(step)
       case 'apply':

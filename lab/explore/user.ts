@@ -2,7 +2,7 @@
 // acknowledged.
 
 import type { Controller } from '../../controller/controller.ts'
-import { Conflict, NotFound, SwitchRefused } from '../../controller/model.ts'
+import { Conflict, NotFound, type RelocationStatus, SwitchRefused } from '../../controller/model.ts'
 import { isSameTopology } from '../../controller/network/sharing.ts'
 import type { Image } from '../../controller/state/image.ts'
 import { StateError } from '../../runtime/store.ts'
@@ -83,24 +83,24 @@ export class User {
     this.refused.push(`the move of ${vm} to ${to}`)
   }
 
-  /** Resolves when the drain has ended, one way or another. */
-  async drain({ host, parallel, pause }: Of<'drain'>): Promise<void> {
+  /** Resolves when all has ended, one way or another. */
+  async relocate(step: Of<'drain' | 'failover'>): Promise<void> {
     const { controllers, clock } = this.#options
-    const more = { pause, ...(parallel !== undefined && { parallel }) }
+    const { host, type } = step
     for (let tries = 0; tries < TRIES; tries++) {
       const { controller, gone } = await controllers.running()
       const { relocations } = controller
       try {
         // Whoever asks again finds what the process before has kept.
-        const found = relocations.all().find((one) => one.host === host)
-        const begun = found ?? (await Promise.race([relocations.drain(host, more), gone]))
+        const found = relocations.all().find((one) => one.host === host && one.kind === type)
+        const begun = found ?? (await Promise.race([beginRelocation(controller, step), gone]))
         if (begun && (await Promise.race([relocations.done(begun.id), gone]))) return
       } catch (error) {
         if (!isRefusal(error)) throw error
         await sleep(clock, PAUSE)
       }
     }
-    this.refused.push(`the drain of ${host}`)
+    this.refused.push(`the ${type} of ${host}`)
   }
 
   /** What was acknowledged and is not kept; undefined where all is. */
@@ -151,6 +151,12 @@ export class User {
       .filter(({ flow: { idleTimeout, hardTimeout } }) => idleTimeout + hardTimeout === 0)
     this.#flows = lasting.map(({ switch: name, flow }) => `${name} ${flowKey(flow)}`)
   }
+}
+
+function beginRelocation({ relocations }: Controller, step: Of<'drain' | 'failover'>): Promise<RelocationStatus> {
+  if (step.type === 'failover') return relocations.failover(step.host)
+  const { host, pause, parallel } = step
+  return relocations.drain(host, { pause, ...(parallel !== undefined && { parallel }) })
 }
 
 const keysOf = (flows: Image['userFlows']): string[] =>

@@ -29,6 +29,9 @@ export async function controlledFleet(topology: Topology, drain: Nanoseconds = 1
     async resume(vm, host) {
       guests.push(`resume ${vm} at ${host}`)
     },
+    async restart(vm, host) {
+      guests.push(`restart ${vm} at ${host}`)
+    },
   }
   const controller = new Controller({ clock, hypervisor, drain: () => drain })
   const switches = new Map<string, FakeSwitch>()

@@ -93,6 +93,7 @@ export class RestartingFleet {
     const hypervisor: Hypervisor = {
       pause: async (vm) => this.#act(store, () => this.guests.set(vm, undefined)),
       resume: async (vm, host) => this.#act(store, () => this.guests.set(vm, host)),
+      restart: async (vm, host) => this.#act(store, () => this.guests.set(vm, host)),
     }
     this.controller = new Controller({ clock, hypervisor, drain: () => DRAIN, state: this.state, log })
     store.onKilled = () => this.kill()

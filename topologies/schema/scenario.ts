@@ -140,6 +140,14 @@ const Drain = closed(
   },
 )
 
+const Failover = closed(
+  { host: name('Host that is gone.') },
+  {
+    description:
+      'A host is given up: unless it has failed already, it fails now. Its VMs begin anew at the least busy of the others, without their connections.',
+  },
+)
+
 const FlowCommand = closed(
   {
     switch: text('`h1/br-int`, or `h1` for its integration bridge.'),
@@ -169,6 +177,7 @@ const steps = {
   send: optional(Send),
   migrate: optional(Migrate),
   drain: optional(Drain),
+  failover: optional(Failover),
   flow: optional(FlowCommand),
   apply: optional(topologyOr('The topology to change to: path, stock shape or the topology itself.')),
   fail: optional(Target('fails')),

@@ -41,6 +41,7 @@ const ROUTES = [
   'GET /hosts/{name}/drain',
   'POST /hosts/{name}/drain',
   'POST /hosts/{name}/undrain',
+  'POST /hosts/{name}/fail',
   'GET /relocations',
   'GET /relocations/{id}',
   'POST /relocations/{id}/abort',

@@ -1,0 +1,130 @@
+// A host dies: its VMs begin anew elsewhere, once, and it has none of them when it comes back.
+
+import { describe, expect, test } from 'vitest'
+import { MILLISECOND, SECOND } from '../../../runtime/clock.ts'
+import type { Topology } from '../../../topologies/topology.ts'
+import { controlledFleet, threeHosts, type ControlledFleet } from '../../support/controlled-fleet.ts'
+import { RestartingFleet } from '../../support/restarting-fleet.ts'
+
+const H1 = 'h1/br-int'
+
+/** Switches at which the vNIC's port is open. */
+const openAt = (switches: ControlledFleet['switches'], nic: string) =>
+  [...switches.values()].filter(({ ports }) => ports.get(nic)?.state === 'open').map(({ name }) => name)
+
+const placesOf = ({ vms }: Topology) => Object.fromEntries(vms.map(({ name, host }) => [name, host]))
+
+async function failed() {
+  const fleet = await controlledFleet(threeHosts())
+  fleet.switches.get(H1)!.hangUp()
+  await fleet.clock.run(fleet.clock.now() + MILLISECOND)
+  const { id } = await fleet.settle(fleet.controller.relocations.failover('h1'))
+  return { ...fleet, status: await fleet.settle(fleet.controller.relocations.done(id)) }
+}
+
+describe('a failover', () => {
+  test('has the VMs begin anew, with their whole policy, where they would have been made', async () => {
+    const { controller, switches, status, guests } = await failed()
+    expect(status).toMatchObject({ kind: 'failover', host: 'h1', state: 'done' })
+    expect(status.moves.map(({ vm, restartedAt }) => [vm, typeof restartedAt])).toEqual([
+      ['a', 'number'],
+      ['c', 'number'],
+    ])
+    const { topology } = controller
+    expect(topology.vms.map(({ host }) => host)).not.toContain('h1')
+    // As though they had been moved.
+    const twin = await controlledFleet(threeHosts())
+    for (const { vm, to } of status.moves) {
+      const { id } = twin.controller.migrate({ vm, to: to! })
+      await twin.settle(twin.controller.migrationDone(id))
+    }
+    for (const name of ['h2/br-int', 'h3/br-int']) {
+      const [one, other] = [switches, twin.switches].map((all) => all.get(name)!)
+      expect(new Set(one!.flows.keys())).toEqual(new Set(other!.flows.keys()))
+      expect(new Map(one!.ports)).toEqual(new Map(other!.ports))
+    }
+    expect(guests.sort()).toEqual(status.moves.map(({ vm, to }) => `restart ${vm} at ${to}`))
+  })
+
+  test('leaves the old host without them, should it return with all it had, and closed until somebody opens it', async () => {
+    const { controller, switches, settle, clock } = await failed()
+    const old = switches.get(H1)!
+    expect([...old.ports.keys()].filter((port) => port.startsWith('a:') || port.startsWith('c:'))).toHaveLength(2)
+    old.dial(controller)
+    await settle(controller.inSync())
+    expect([...old.ports.keys()].filter((port) => port.startsWith('a:') || port.startsWith('c:'))).toEqual([])
+    for (const nic of ['a:eth0', 'c:eth0']) expect(openAt(switches, nic)).toHaveLength(1)
+    expect(() => controller.migrate({ vm: 'a', to: 'h1' })).toThrow('h1 has failed')
+    await settle(controller.relocations.undrain('h1'))
+    const { id } = controller.migrate({ vm: 'a', to: 'h1' })
+    expect(await settle(controller.migrationDone(id))).toMatchObject({ state: 'done' })
+    await clock.run(clock.now() + SECOND)
+    expect(openAt(switches, 'a:eth0')).toEqual([H1])
+  })
+
+  test('of a host that is connected is refused, or closes its ports before others open', async () => {
+    const { controller, switches, settle, clock } = await controlledFleet(threeHosts())
+    await expect(controller.relocations.failover('h1')).rejects.toThrow('h1 is connected')
+    let most = 0
+    const watch = () => {
+      for (const nic of ['a:eth0', 'c:eth0']) most = Math.max(most, openAt(switches, nic).length)
+      clock.schedule(clock.now() + 1000, watch)
+    }
+    watch()
+    const { id } = await settle(controller.relocations.failover('h1', true))
+    expect(await settle(controller.relocations.done(id))).toMatchObject({ state: 'done' })
+    expect(most).toBe(1)
+    for (const nic of ['a:eth0', 'c:eth0']) expect(openAt(switches, nic)).toHaveLength(1)
+    expect(openAt(switches, 'a:eth0')).not.toEqual([H1])
+  })
+
+  test.each([0.1, 1, 5, 9, 12])(
+    'takes up a VM that was moving when its host died, %f ms into the move',
+    async (span) => {
+      const { controller, switches, settle, clock } = await controlledFleet(threeHosts())
+      const move = controller.migrate({ vm: 'a', to: 'h3', pause: 10 * MILLISECOND })
+      await clock.run(clock.now() + span * MILLISECOND)
+      switches.get(H1)!.hangUp()
+      await clock.run(clock.now() + 10_000)
+      const { id } = await settle(controller.relocations.failover('h1'))
+      expect(await settle(controller.relocations.done(id))).toMatchObject({ state: 'done' })
+      expect((await settle(controller.migrationDone(move.id))).endedAt).toBeDefined()
+      expect(placesOf(controller.topology)['a']).not.toBe('h1')
+      expect(openAt(new Map([...switches].filter(([name]) => name !== H1)), 'a:eth0')).toHaveLength(1)
+    },
+  )
+
+  test('tells which VMs have no place, and leaves them to the host', async () => {
+    const topology = threeHosts()
+    for (const host of topology.hosts.slice(1)) host.capacity = 1
+    topology.hosts[2]!.capacity = 2
+    const { controller, switches, settle, clock } = await controlledFleet(topology)
+    switches.get(H1)!.hangUp()
+    await clock.run(clock.now() + MILLISECOND)
+    const { id } = await settle(controller.relocations.failover('h1'))
+    const { state, moves } = await settle(controller.relocations.done(id))
+    expect({ state, ends: moves.map((move) => move.state).sort() }).toEqual({
+      state: 'failed',
+      ends: ['done', 'failed'],
+    })
+    const left = moves.find((move) => move.state === 'failed')!
+    expect(left.problem).toContain('has room for')
+    switches.get(H1)!.dial(controller)
+    await settle(controller.inSync())
+    expect(openAt(switches, `${left.vm}:eth0`)).toEqual([H1])
+  })
+
+  test.each([0, 0.05, 0.1, 0.15, 0.2, 0.3, 1])('goes on after a restart of the controller %f ms in', async (span) => {
+    const fleet = await RestartingFleet.start(threeHosts())
+    fleet.switches.get(H1)!.hangUp()
+    await fleet.clock.run(fleet.clock.now() + MILLISECOND)
+    const { id } = await fleet.settle(fleet.controller.relocations.failover('h1'))
+    await fleet.clock.run(fleet.clock.now() + span * MILLISECOND)
+    await fleet.restart(false)
+    for (const [name, device] of fleet.switches) if (name !== H1) device.dial(fleet.controller)
+    const status = await fleet.settle(fleet.controller.relocations.done(id))
+    expect(status).toMatchObject({ state: 'done' })
+    for (const vm of ['a', 'c']) expect(fleet.guests.get(vm)).toBe(placesOf(fleet.controller.topology)[vm])
+    expect(fleet.controller.relocations.modeOf('h1')).toBe('failed')
+  })
+})
