@@ -2,28 +2,18 @@
 
 import { describe, expect, test } from 'vitest'
 import { Lab } from '../../lab/lab.ts'
-import { formatIpv4, formatIpv6, parseIpv4, parseIpv6 } from '../../protocols/address.ts'
-import { udpFrame } from '../../protocols/packet/compose.ts'
-import { BROADCAST_MAC } from '../../protocols/packet/ethernet.ts'
+import { parseIpv4, parseIpv6 } from '../../protocols/address.ts'
 import type { IgmpMessage } from '../../protocols/packet/igmp.ts'
-import { ipv4MulticastMac } from '../../protocols/packet/igmp.ts'
 import type { MldMessage } from '../../protocols/packet/mld.ts'
-import { ipv6MulticastMac } from '../../protocols/packet/nd.ts'
 import { MILLISECOND, SECOND } from '../../runtime/clock.ts'
 import { type Random, seeded } from '../../runtime/random.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
 import { parseTopology } from '../../topologies/load.ts'
 import { oneOf } from '../support/frames.ts'
-import { igmpFrameOf, mldFrameOf } from '../support/random-memberships.ts'
+import type { Name } from '../support/listening-guests.ts'
+import { addressesOf, dataFrom, igmpFrom, macText, mldFrom, NAMES } from '../support/listening-guests.ts'
 
 const TYPES = ['vlan', 'vxlan', 'flat'] as const
-const NAMES = ['a', 'b', 'c', 'd', 'e', 'f'] as const
-type Name = (typeof NAMES)[number]
-
-const macOf = (name: Name) => 0x02_0000_0000_00n + BigInt(1 + NAMES.indexOf(name))
-const ipv4Of = (name: Name) => parseIpv4('10.0.0.1') + NAMES.indexOf(name)
-const linkLocalOf = (name: Name) => 0xfe80_0000_0000_0000_0000_00ff_fe00_0000n + macOf(name) - 0x02_0000_0000_00n
-
 /** `a` to `f` on three hosts, on the integration bridge or behind another; `f` behind the tag of a trunk. */
 const topology = (type: (typeof TYPES)[number], igmpSnooping: unknown) =>
   parseTopology(
@@ -48,20 +38,19 @@ const topology = (type: (typeof TYPES)[number], igmpSnooping: unknown) =>
     'multicast.json',
   )
 
-const macText = (name: Name) => `02:00:00:00:00:0${1 + NAMES.indexOf(name)}`
 const access = (name: Name, bridge: string) => ({
   name: 'eth0',
   network: 'blue',
   bridge,
   mac: macText(name),
-  addresses: [formatIpv4(ipv4Of(name)), formatIpv6(linkLocalOf(name))],
+  addresses: addressesOf(name),
 })
 const trunk = (name: Name) => ({
   name: 'eth0',
   network: 'other',
   mac: macText(name),
   vlanMode: 'native-untagged',
-  trunks: [{ tag: 7, network: 'blue', addresses: [formatIpv4(ipv4Of(name)), formatIpv6(linkLocalOf(name))] }],
+  trunks: [{ tag: 7, network: 'blue', addresses: addressesOf(name) }],
 })
 
 const TAG = Uint8Array.of(0x81, 0x00, 0x00, 0x07)
@@ -82,23 +71,9 @@ async function running(type: (typeof TYPES)[number], igmpSnooping: unknown = tru
     await clock.run(clock.now() + 5 * MILLISECOND)
     return [...heard].sort()
   }
-  const igmp = (from: Name, message: IgmpMessage, ipSrc = ipv4Of(from)) =>
-    send(from, igmpFrameOf(message, { ethSrc: macOf(from), ipSrc }))
-  const mld = (from: Name, message: MldMessage) =>
-    send(from, mldFrameOf(message, { ethSrc: macOf(from), ipSrc: linkLocalOf(from) }))
-  return { lab, clock, send, igmp, mld, data: (from: Name, group: string) => send(from, dataFrame(from, group)) }
-}
-
-function dataFrame(from: Name, group: string): Uint8Array {
-  const ports = { ethSrc: macOf(from), srcPort: 5000, dstPort: 5000, payload: new Uint8Array(8) }
-  if (group === 'all')
-    return udpFrame({ ...ports, ethDst: BROADCAST_MAC, ipSrc: ipv4Of(from), ipDst: parseIpv4('255.255.255.255') })
-  if (group.includes(':')) {
-    const ipDst = parseIpv6(group)
-    return udpFrame({ ...ports, ethDst: ipv6MulticastMac(ipDst), ipSrc: linkLocalOf(from), ipDst })
-  }
-  const ipDst = parseIpv4(group)
-  return udpFrame({ ...ports, ethDst: ipv4MulticastMac(ipDst), ipSrc: ipv4Of(from), ipDst })
+  const igmp = (from: Name, message: IgmpMessage) => send(from, igmpFrom(from, message))
+  const mld = (from: Name, message: MldMessage) => send(from, mldFrom(from, message))
+  return { lab, clock, send, igmp, mld, data: (from: Name, group: string) => send(from, dataFrom(from, group)) }
 }
 
 const G = '239.1.1.1'
