@@ -11,6 +11,7 @@ import { exploreCommand } from './explore.ts'
 import { hostCommand } from './host.ts'
 import { initCommand } from './init.ts'
 import { linkCommand } from './link.ts'
+import { mirrorCommand } from './mirror.ts'
 import { pkiCommand } from './pki.ts'
 import { portCommand } from './port.ts'
 import { networkCommand } from './network.ts'
@@ -59,6 +60,7 @@ function program(): Command {
     portCommand(),
     networkCommand(),
     tenantCommand(),
+    mirrorCommand(),
     pingCommand(),
     pingAllCommand(),
     linkCommand(),

@@ -43,7 +43,7 @@ import { EMPTY_IMAGE, type Image } from './state/image.ts'
 import { aborting, LOCAL, migrating } from './state/operations.ts'
 import type { Snapshot, State } from './state/state.ts'
 import { appOfCookie, isOwnCookie } from './tables.ts'
-import { TopologyWrites } from './topology-writes.ts'
+import { type Asked, TopologyWrites } from './topology-writes.ts'
 import { vmStatuses } from './vm-statuses.ts'
 import { Wanted } from './wanted.ts'
 import { Writes } from './writes.ts'
@@ -175,7 +175,7 @@ export class Controller {
    * when they return. What a switch refuses is still wanted, and shown as its problem.
    * @throws SwitchRefused; Conflict where it takes a place from under a VM that is moving; StateError
    */
-  apply(topology: Topology, by = LOCAL): Promise<void> {
+  apply(topology: Asked, by = LOCAL): Promise<void> {
     return this.#topologies.apply(topology, by)
   }
 

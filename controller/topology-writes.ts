@@ -39,6 +39,9 @@ export interface TopologyWorld {
   readonly checkStillPossible: (topology: Topology) => void
 }
 
+/** A topology, or what is to become of the one that runs. */
+export type Asked = Topology | ((running: Topology) => Topology)
+
 const DRAIN = 2 * MILLISECOND
 
 export class TopologyWrites {
@@ -52,10 +55,11 @@ export class TopologyWrites {
   }
 
   /** @throws SwitchRefused, Conflict, StateError */
-  apply(topology: Topology, by: string): Promise<void> {
-    const { writes } = this.#world
+  apply(wanted: Asked, by: string): Promise<void> {
+    const { writes, intent } = this.#world
     return writes.exclusively(async () => {
       writes.check()
+      const topology = typeof wanted === 'function' ? wanted(intent().topology) : wanted
       // What changes nothing is nothing to be remembered.
       if (isSameTopology(this.asked, topology)) return this.#catchUp()
       await writes.journalled(

@@ -54,8 +54,9 @@ function surroundings(topology: Topology, nicName: string): [WrittenTopology, Wr
     vms.flatMap(({ nics }) => nics.flatMap(({ network, trunks }) => [network, ...trunks.map((one) => one.network)])),
   )
   const rate = uplinkRate(host, topology.fabric)
-  const { fabric: _, ...around } = topologyToJson({
-    ...topology,
+  const { mirrors: _, ...plain } = topology
+  const { fabric: __, ...around } = topologyToJson({
+    ...plain,
     hosts: [host],
     networks: topology.networks.filter(({ name }) => networks.has(name)),
     vms,

@@ -24,6 +24,7 @@ import { hostRoutes } from './hosts.ts'
 import type { HttpLimits } from './http-server.ts'
 import { HTTP_LIMITS, httpServer, refuseNonRequest } from './http-server.ts'
 import { type MetricSource, metricsRoute } from './metrics.ts'
+import { type Amend, mirrorRoutes } from './mirrors.ts'
 import { migrationRoutes } from './migrations.ts'
 import { networkRoutes } from './networks.ts'
 import { type SetPolicy, policyRoutes } from './policies.ts'
@@ -43,6 +44,8 @@ export interface ServerOptions extends GuardOptions {
   version?: string
   /** Makes the network what a topology says; the controller alone where absent. */
   apply?: Apply
+  /** Makes of the topology that runs another; the controller alone where absent. */
+  amend?: Amend
   /** Changes the policy of a vNIC; the controller alone where absent. */
   setPolicy?: SetPolicy
   /** Routes beside the controller's own. */
@@ -75,6 +78,7 @@ export async function buildServer(controller: Controller, options: ServerOptions
   networkRoutes(api, controller)
   vmRoutes(api, controller)
   portRoutes(api, controller)
+  mirrorRoutes(api, controller, options.amend ?? ((change, by) => controller.apply(change, by)))
   policyRoutes(api, controller, options.setPolicy ?? ((nic, read, by) => controller.setPolicy(nic, read, by)))
   switchRoutes(api, controller)
   flowRoutes(api, controller)

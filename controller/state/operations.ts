@@ -36,6 +36,7 @@ export const changesOf = (before: Topology | undefined, asked: Topology): Record
   ...changeOf('addressGroups', before?.addressGroups, asked.addressGroups),
   ...changeOf('securityGroups', before?.securityGroups, asked.securityGroups),
   ...changeOf('vms', before?.vms, asked.vms),
+  ...changeOf('mirrors', before?.mirrors, asked.mirrors ?? []),
 })
 
 export const adding = (by: string, flows: readonly UserFlow[]): Operation => ({

@@ -137,14 +137,15 @@ describe.runIf(ovsInstalled())("mirrors beside Open vSwitch's own", () => {
 
   const createMirror = async (guests: readonly Guest[], direction: Mirror['direction']) => {
     const ports = guests.map((guest) => `@${guest}`).join(',')
-    await ovs.vsctl(
-      ...['clear', 'bridge', 'native', 'mirrors'],
-      ...guests.flatMap((guest) => ['--', `--id=@${guest}`, 'get', 'port', `native${portOf(guest)}`]),
-      ...['--', '--id=@out', 'get', 'port', `native${TAP}`, '--', '--id=@m', 'create', 'mirror', 'name=m'],
-      ...(direction === 'to-lport' ? [] : [`select_src_port=${ports}`]),
-      ...(direction === 'from-lport' ? [] : [`select_dst_port=${ports}`]),
-      ...['output-port=@out', '--', 'set', 'bridge', 'native', 'mirrors=@m'],
-    )
+    const words = [
+      ['clear', 'bridge', 'native', 'mirrors'],
+      ...guests.map((guest) => ['--', `--id=@${guest}`, 'get', 'port', `native${portOf(guest)}`]),
+      ['--', '--id=@out', 'get', 'port', `native${TAP}`, '--', '--id=@m', 'create', 'mirror', 'name=m'],
+      direction === 'to-lport' ? [] : [`select_src_port=${ports}`],
+      direction === 'from-lport' ? [] : [`select_dst_port=${ports}`],
+      ['output-port=@out', '--', 'set', 'bridge', 'native', 'mirrors=@m'],
+    ]
+    await ovs.vsctl(...words.flat())
   }
 
   /** What comes out of both taps, until one has been as silent as the other for a while. */

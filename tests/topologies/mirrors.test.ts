@@ -112,11 +112,9 @@ describe('what mirrors can not be', () => {
     expect(problems).toContainEqual([pointer, expect.stringContaining(problem)])
   })
 
-  test('a vNIC without a network to which nothing is copied', () => {
-    expect(problemsOf(SOUND.replace('"port": "other"', '"port": "ids"').replace('9001', '9000'))).toContainEqual([
-      '/vms/3/nics/0',
-      'a vNIC of mode access without a network',
-    ])
+  test('a vNIC that has addresses, and no network for them', () => {
+    const text = SOUND.replace('"other", "host": "h1", "nics": [{"name": "tap"', '$&, "addresses": ["10.0.0.1"]')
+    expect(problemsOf(text)).toEqual([['/vms/3/nics/0', 'a vNIC of mode access without a network']])
   })
 })
 

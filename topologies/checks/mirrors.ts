@@ -16,7 +16,7 @@ function nicNamed(topology: TopologyDraft, name: string | undefined): PlacedNic 
 }
 
 /** Names in full of the vNICs that hear copies, and nothing else. */
-export const mirrorTargets = (topology: TopologyDraft): Set<string | undefined> =>
+const mirrorTargets = (topology: TopologyDraft): Set<string | undefined> =>
   new Set((topology.mirrors ?? []).flatMap(({ target }) => nicNamed(topology, target?.port)?.id ?? []))
 
 /** Mirrors copy what is there, to who hears nothing else, by a way that nothing else goes. */

@@ -4,16 +4,14 @@ import { nicsOf } from '../draft.ts'
 import type { Report } from '../findings.ts'
 import { within } from '../findings.ts'
 import { pointer } from '../problems.ts'
-import { mirrorTargets } from './mirrors.ts'
 import type { WrittenNetwork, WrittenNic, WrittenPolicy } from '../schema/topology.ts'
 
 /** Each vNIC's VLAN mode, network, tags and policy agree with each other. */
 export function checkNics(topology: TopologyDraft, report: Report): void {
   const networks = new Map((topology.networks ?? []).map((network) => [network.name, network]))
-  const targets = mirrorTargets(topology)
-  for (const { nic, id, at } of nicsOf(topology)) {
+  for (const { nic, at } of nicsOf(topology)) {
     const here = within(at, report)
-    if (!targets.has(id)) checkMode(nic, here)
+    checkMode(nic, here)
     checkTags(nic, nic.network === undefined ? undefined : networks.get(nic.network), here)
     checkBursts(nic.policy ?? {}, here)
   }
@@ -32,7 +30,9 @@ function checkMode(nic: Draft<WrittenNic>, report: Report): void {
       'a trunk has no network of its own',
       "vlanMode 'native-untagged' or 'native-tagged', or no network",
     )
-  if (mode !== 'trunk' && nic.network === undefined)
+  // Without addresses it may hear copies of a mirror.
+  const mayListen = mode === 'access' && !hasTrunks && (nic.addresses ?? []).length === 0
+  if (mode !== 'trunk' && nic.network === undefined && !mayListen)
     report('', `a vNIC of mode ${mode} without a network`, "a key 'network'")
 }
 

@@ -62,7 +62,9 @@ describe('a token of a tenant', () => {
     const own = LISTS.flatMap(([list]) =>
       list === '/tenants' ? [list] : [list, `${list}/{${list === '/ports' ? 'id' : 'name'}}`],
     )
-    expect(open.sort()).toEqual([...own, '/health/live', '/networks/{name}/groups'].map((path) => `get ${path}`).sort())
+    expect(open.sort()).toEqual(
+      [...own, '/mirrors', '/health/live', '/networks/{name}/groups'].map((path) => `get ${path}`).sort(),
+    )
   })
 
   test('may not ask for another tenant', async () => {

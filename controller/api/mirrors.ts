@@ -1,0 +1,82 @@
+import { Type } from 'typebox'
+import { mirrorToJson, withMirror, withoutMirror } from '../../topologies/mirror-change.ts'
+import { Mirror as WrittenForm, type WrittenMirror } from '../../topologies/schema/mirrors.ts'
+import type { Mirror, Topology } from '../../topologies/topology.ts'
+import type { Controller } from '../controller.ts'
+import { NotFound } from '../model.ts'
+import type { Api } from './api.ts'
+import { NameParams } from './schemas.ts'
+import { PER_TENANT, tenantAsked, TenantQuery } from './tenants.ts'
+
+/** Makes the topology that runs what `change` says, for whoever asked. */
+export type Amend = (change: (running: Topology) => Topology, by: string) => Promise<void>
+
+const Written = Type.Unsafe<WrittenMirror>(WrittenForm)
+
+export function mirrorRoutes(api: Api, controller: Controller, amend: Amend): void {
+  api.get(
+    '/mirrors',
+    {
+      config: PER_TENANT,
+      schema: {
+        tags: ['mirrors'],
+        summary: 'All mirrors, or those of a tenant',
+        querystring: TenantQuery,
+        response: { 200: Type.Array(Written) },
+      },
+    },
+    async ({ query, tenant, actor }) => {
+      const asked = tenantAsked({ tenant, actor }, query.tenant, controller.topology)
+      const { mirrors = [] } = controller.topology
+      return mirrors
+        .filter((mirror) => asked === undefined || mirror.tenant === asked)
+        .map((mirror) => mirrorToJson(mirror, controller.topology))
+    },
+  )
+  api.post(
+    '/mirrors',
+    {
+      // What is wrong is told as it is of a file.
+      validatorCompiler: () => () => true,
+      schema: {
+        tags: ['mirrors'],
+        summary: 'Copy what vNICs say and hear to somebody who looks on',
+        description: 'Answers when every connected switch that it concerns has it.',
+        body: Written,
+        response: { 201: Written },
+      },
+    },
+    async ({ body, actor }, reply) => {
+      let added: Mirror | undefined
+      await amend((running) => {
+        const topology = withMirror(running, body)
+        added = topology.mirrors!.at(-1)
+        return topology
+      }, actor)
+      void reply.code(201)
+      return mirrorToJson(added!, controller.topology)
+    },
+  )
+  api.delete(
+    '/mirrors/:name',
+    {
+      schema: {
+        tags: ['mirrors'],
+        summary: 'Copy no more',
+        params: NameParams,
+        response: { 200: Written },
+      },
+    },
+    async ({ params: { name }, actor }) => {
+      let removed: Mirror | undefined
+      await amend((running) => {
+        const { mirrors = [] } = running
+        removed = mirrors.find((mirror) => mirror.name === name)
+        if (removed !== undefined) return withoutMirror(running, name)
+        const known = mirrors.map((mirror) => mirror.name)
+        throw new NotFound('mirror', name, known)
+      }, actor)
+      return mirrorToJson(removed!, controller.topology)
+    },
+  )
+}
