@@ -14,6 +14,12 @@ export type Amend = (change: (running: Topology) => Topology, by: string) => Pro
 const Written = Type.Unsafe<WrittenMirror>(WrittenForm)
 
 export function mirrorRoutes(api: Api, controller: Controller, amend: Amend): void {
+  listMirrors(api, controller)
+  addMirror(api, controller, amend)
+  removeMirror(api, controller, amend)
+}
+
+function listMirrors(api: Api, controller: Controller): void {
   api.get(
     '/mirrors',
     {
@@ -33,6 +39,9 @@ export function mirrorRoutes(api: Api, controller: Controller, amend: Amend): vo
         .map((mirror) => mirrorToJson(mirror, controller.topology))
     },
   )
+}
+
+function addMirror(api: Api, controller: Controller, amend: Amend): void {
   api.post(
     '/mirrors',
     {
@@ -57,6 +66,9 @@ export function mirrorRoutes(api: Api, controller: Controller, amend: Amend): vo
       return mirrorToJson(added!, controller.topology)
     },
   )
+}
+
+function removeMirror(api: Api, controller: Controller, amend: Amend): void {
   api.delete(
     '/mirrors/:name',
     {
