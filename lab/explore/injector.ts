@@ -217,6 +217,8 @@ export class Injector {
       lab.restartHost(host)
       lab.heal(target)
     })
+    // Until then the controller takes the host's switches for those that it knows.
+    await this.#after(MILLISECOND, () => {})
     await this.#whole(host)
     close()
   }

@@ -68,12 +68,13 @@ export class User {
       const process = await controllers.running()
       const { controller } = process
       id ??= controller.migrations().find((one) => !before.has(one.id) && one.vm === vm && one.to === to)?.id
-      const found = id !== undefined
       try {
         id ??= controller.migrate(request).id
-        if ((await this.#follow(process, id, !found)) === 'ended') return
+        before.delete(id)
+        if ((await this.#follow(process, id)) === 'ended') return
       } catch (error) {
         if (!isRefusal(error)) throw error
+        if (id !== undefined) before.add(id)
         id = undefined
         await sleep(clock, PAUSE)
       }
@@ -115,13 +116,10 @@ export class User {
     return gone === undefined ? undefined : `the flow ${gone} was acknowledged, and is gone`
   }
 
-  async #follow(process: ControllerProcess, id: string, asked: boolean): Promise<'ended' | 'gone'> {
+  async #follow(process: ControllerProcess, id: string): Promise<'ended' | 'gone'> {
     const { controller, gone } = process
-    // A process that has found it need not be asked.
-    if (asked) {
-      const kept = await Promise.race([controller.migrationStarted(id).then(() => 'kept' as const), gone])
-      if (kept === undefined) return 'gone'
-    }
+    const kept = await Promise.race([controller.migrationStarted(id).then(() => 'kept' as const), gone])
+    if (kept === undefined) return 'gone'
     this.#migrations.add(id)
     const done = await Promise.race([controller.migrationDone(id), gone])
     return done === undefined ? 'gone' : 'ended'
