@@ -1,4 +1,4 @@
-// `host drain`, `fail` and `undrain`: VMs leave a host together.
+// `host drain`, `fail` and `undrain`, and `rebalance`: VMs go elsewhere together.
 
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { RelocationStatus } from '../controller/model.ts'
@@ -11,15 +11,27 @@ const EXIT_FAILED = 1
 const MOST_PARALLEL = 1000
 const GLANCE_MS = 300
 
-type DrainFlags = ClientFlags & { plan?: true; parallel?: number; pause?: string; drain?: string }
+type MoveFlags = ClientFlags & { plan?: true; parallel?: number; pause?: string; drain?: string }
 
 export const drainCommand = (): Command =>
-  clientCommand('drain')
+  withMoveOptions(clientCommand('drain'))
     .summary('close a host to new VMs, and move its VMs to the least busy others')
     .description(
       'Closes a host to new VMs, and moves its VMs to the least busy hosts that can have them (fewest vNICs; capacity, anti-affinity, and what the VM needs there). Waits until that has ended; Ctrl-C leaves it to the controller. Exit code 1 where a VM could not be moved.',
     )
     .argument('<host>')
+    .action((host: string, flags: MoveFlags) => moveMany(flags, `/hosts/${encodeURIComponent(host)}/drain`))
+
+export const rebalanceCommand = (): Command =>
+  withMoveOptions(clientCommand('rebalance'))
+    .summary('move VMs from busy hosts to less busy ones')
+    .description(
+      'Moves VMs from hosts with many vNICs to hosts with few, as long as that makes two hosts more alike and breaks no capacity and no anti-affinity, on the way neither. Waits until that has ended; Ctrl-C leaves it to the controller. Exit code 1 where a VM could not be moved.',
+    )
+    .action((flags: MoveFlags) => moveMany(flags, '/rebalance'))
+
+const withMoveOptions = (command: Command): Command =>
+  command
     .option('--plan', 'only show which VM would go where')
     .addOption(parallelOption())
     .option('--pause <time>', 'how long each guest stands still', '30ms')
@@ -27,15 +39,15 @@ export const drainCommand = (): Command =>
       '--drain <time>',
       "how long frames may be on their way between hosts; the controller's --drain where absent",
     )
-    .action(async (host: string, flags: DrainFlags) => {
-      const client = new ApiClient(flags)
-      const path = `/hosts/${encodeURIComponent(host)}/drain`
-      if (flags.plan) return showPlan(flags, await client.json<MovePlan>('GET', path))
-      const { parallel, pause, drain } = flags
-      const body = { pause, ...(parallel !== undefined && { parallel }), ...(drain !== undefined && { drain }) }
-      const { id } = await client.json<RelocationStatus>('POST', path, { body })
-      await report(client, flags, id)
-    })
+
+async function moveMany(flags: MoveFlags, path: string): Promise<void> {
+  const client = new ApiClient(flags)
+  if (flags.plan) return showPlan(flags, await client.json<MovePlan>('GET', path))
+  const { parallel, pause, drain } = flags
+  const body = { pause, ...(parallel !== undefined && { parallel }), ...(drain !== undefined && { drain }) }
+  const { id } = await client.json<RelocationStatus>('POST', path, { body })
+  await report(client, flags, id)
+}
 
 export const undrainCommand = (): Command =>
   clientCommand('undrain')

@@ -16,6 +16,7 @@ import { pkiCommand } from './pki.ts'
 import { portCommand } from './port.ts'
 import { networkCommand } from './network.ts'
 import { pingAllCommand, pingCommand } from './ping.ts'
+import { rebalanceCommand } from './drain.ts'
 import { replayCommand } from './replay.ts'
 import { tenantCommand } from './tenant.ts'
 import { tokenCommand } from './token.ts'
@@ -57,6 +58,7 @@ function program(): Command {
     traceCommand(),
     flowCommand(),
     vmCommand(),
+    rebalanceCommand(),
     portCommand(),
     networkCommand(),
     tenantCommand(),

@@ -132,10 +132,13 @@ class Run {
         this.log.migrations.push({ status, budget, expected })
         return
       }
-      case 'drain': {
-        const { host, parallel, pause, budget } = step
+      case 'drain':
+      case 'rebalance': {
+        const { parallel, pause, budget } = step
         const { relocations } = this.#lab.controller
-        const { id } = await relocations.drain(host, { pause, ...(parallel !== undefined && { parallel }) })
+        const options = { pause, ...(parallel !== undefined && { parallel }) }
+        const begun = step.type === 'drain' ? relocations.drain(step.host, options) : relocations.rebalance(options)
+        const { id } = await begun
         return this.#relocated(await relocations.done(id), budget)
       }
       case 'failover':

@@ -1,7 +1,7 @@
 // Steps and expectations with every default filled in, once all checks have passed.
 
 import { SECOND } from '../runtime/clock.ts'
-import type { Expectation, FailureTarget, Step } from './scenario.ts'
+import type { Expectation, FailureTarget, MoveTogether, Step } from './scenario.ts'
 import type { WrittenEntry, WrittenExpectation, WrittenTarget } from './schema/scenario.ts'
 import { TENANT } from './tenants.ts'
 import { parseDuration } from './units.ts'
@@ -13,14 +13,15 @@ const time = (text: string | undefined, otherwise: number) => (text === undefine
 
 /** Any step but `apply`, which needs files. */
 export function completeStep(entry: WrittenEntry): Step {
-  const { replay, ping, send, migrate, drain, failover, flow, fail, heal } = entry
+  const { replay, ping, send, migrate, drain, failover, rebalance, flow, fail, heal } = entry
   if (replay)
     return { type: 'replay', capture: replay.capture, map: replay.map ?? 'source-mac', speed: replay.speed ?? 1 }
   if (ping) return completePing(ping)
   if (send)
     return { type: 'send', from: send.from, frame: send.frame, count: send.count ?? 1, rate: send.rate ?? SEND_RATE }
   if (migrate) return completeMigrate(migrate)
-  if (drain) return completeDrain(drain)
+  if (drain) return { type: 'drain', host: drain.host, ...completeMoves(drain) }
+  if (rebalance) return { type: 'rebalance', ...completeMoves(rebalance) }
   if (failover) return { type: 'failover', host: failover.host }
   if (flow) return completeFlow(flow)
   if (fail) return { type: 'fail', target: completeTarget(fail) }
@@ -91,9 +92,7 @@ function completeMigrate(written: NonNullable<WrittenEntry['migrate']>): Step {
   }
 }
 
-const completeDrain = ({ host, parallel, pause, budget }: NonNullable<WrittenEntry['drain']>): Step => ({
-  type: 'drain',
-  host,
+const completeMoves = ({ parallel, pause, budget }: NonNullable<WrittenEntry['rebalance']>): MoveTogether => ({
   ...(parallel !== undefined && { parallel }),
   pause: time(pause, PAUSE),
   ...(budget && { budget: completeBudget(budget) }),

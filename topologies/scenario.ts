@@ -41,20 +41,22 @@ export type Step =
       replace?: boolean
       expect?: MoveEnd
     }
-  | {
-      type: 'drain'
-      host: string
-      /** VMs at the same time. */
-      parallel?: number
-      /** Nanoseconds, of each guest. */
-      pause: number
-      /** Of each move. */
-      budget?: MoveBudget
-    }
+  | ({ type: 'drain'; host: string } & MoveTogether)
+  | ({ type: 'rebalance' } & MoveTogether)
   | { type: 'failover'; host: string }
   | { type: 'flow'; switch: string; command: 'add' | 'del'; flow: string }
   | { type: 'apply'; topology: Topology }
   | { type: 'fail' | 'heal'; target: FailureTarget }
+
+/** Several moves for one reason. */
+export interface MoveTogether {
+  /** VMs at the same time. */
+  parallel?: number
+  /** Nanoseconds, of each guest. */
+  pause: number
+  /** Of each move. */
+  budget?: MoveBudget
+}
 
 /** How a move must end; `done` where nothing is said. */
 export type MoveEnd = 'done' | 'aborted' | 'failed'

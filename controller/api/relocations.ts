@@ -1,4 +1,4 @@
-// Several VMs that go elsewhere together: a host that is drained, or has failed.
+// Several VMs that go elsewhere together: a host that is drained, or has failed; hosts whose loads are made alike.
 
 import { Type } from 'typebox'
 import { DURATION_EXPECTED, DURATION_PATTERN, parseDuration } from '../../topologies/units.ts'
@@ -44,14 +44,14 @@ const MovePlan = closed({
 
 const time = (description: string) => Type.String({ title: DURATION_EXPECTED, pattern: DURATION_PATTERN, description })
 
-const DrainOrder = closed({
+const MovesOrder = closed({
   parallel: optional(whole(1, 1000, 'VMs that move at the same time, at most. Default: 4.')),
   pause: optional(time('How long each guest stands still.')),
   drain: optional(time('How long frames may be on their way between hosts. Default: that of the controller.')),
 })
 
 /** @throws InvalidField */
-const optionsOf = ({ parallel, pause, drain }: Type.Static<typeof DrainOrder>): DrainOptions => ({
+const optionsOf = ({ parallel, pause, drain }: Type.Static<typeof MovesOrder>): DrainOptions => ({
   ...(parallel !== undefined && { parallel }),
   ...(pause !== undefined && { pause: parseDuration(pause, 'pause') }),
   ...(drain !== undefined && { drain: parseDuration(drain, 'drain') }),
@@ -63,11 +63,16 @@ export function relocationRoutes(api: Api, controller: Controller): void {
   const { relocations } = controller
   drainRoutes(api, controller)
   failRoute(api, controller)
+  rebalanceRoutes(api, controller)
   const tags = ['relocations']
   api.get(
     '/relocations',
     {
-      schema: { tags, summary: 'All drains and failovers, ended ones too', response: { 200: Type.Array(Relocation) } },
+      schema: {
+        tags,
+        summary: 'All drains, failovers and rebalancings, ended ones too',
+        response: { 200: Type.Array(Relocation) },
+      },
     },
     async () => relocations.all(),
   )
@@ -118,7 +123,7 @@ function drainRoutes(api: Api, { relocations }: Controller): void {
         tags,
         summary: 'Close the host to new VMs, and move its VMs away; 202 while they move, 200 once that has ended',
         params: NameParams,
-        body: DrainOrder,
+        body: MovesOrder,
         querystring: Waiting,
         response: { 200: Relocation, 202: Relocation },
       },
@@ -154,6 +159,37 @@ function failRoute(api: Api, { relocations }: Controller): void {
     },
     async ({ params, body, query, actor }, reply) => {
       const started = await relocations.failover(params.name, body.force, actor)
+      void reply.header('location', `/relocations/${started.id}`)
+      if (query.wait) return relocations.done(started.id)
+      return reply.code(202).send(started)
+    },
+  )
+}
+
+function rebalanceRoutes(api: Api, { relocations }: Controller): void {
+  const tags = ['relocations']
+  api.get(
+    '/rebalance',
+    { schema: { tags, summary: 'What a rebalancing would do now', response: { 200: MovePlan } } },
+    async () => {
+      const { moves } = relocations.planRebalance()
+      return { moves: [...moves], stuck: [] }
+    },
+  )
+  api.post(
+    '/rebalance',
+    {
+      config: { role: 'operator' },
+      schema: {
+        tags,
+        summary: 'Move VMs from busy hosts to less busy ones; 202 while they move, 200 once that has ended',
+        body: MovesOrder,
+        querystring: Waiting,
+        response: { 200: Relocation, 202: Relocation },
+      },
+    },
+    async ({ body, query, actor }, reply) => {
+      const started = await relocations.rebalance(optionsOf(body), actor)
       void reply.header('location', `/relocations/${started.id}`)
       if (query.wait) return relocations.done(started.id)
       return reply.code(202).send(started)

@@ -61,6 +61,8 @@ export class Relocation {
     const occupancy = this.#world.occupancy()
     for (const [index, move] of this.#status.moves.entries()) {
       if (move.state !== 'waiting') continue
+      // It may be moved twice.
+      if (this.#isMoving(move.vm)) return undefined
       const vm = occupancy.topology.vms.find(({ name }) => name === move.vm)
       if (vm === undefined) this.#set(index, { state: 'failed', problem: 'it is not there any more' })
       else if (this.#isElsewhere(vm, move)) this.#settleElsewhere(index, vm)
@@ -73,6 +75,10 @@ export class Relocation {
       }
     }
     return undefined
+  }
+
+  #isMoving(vm: string): boolean {
+    return this.#status.moves.some((move) => move.vm === vm && move.state === 'moving')
   }
 
   /** Somebody has moved it meanwhile. */
@@ -137,7 +143,10 @@ export class Relocation {
 
   #set(index: number, change: Partial<RelocatedVm>): void {
     const { problem: _before, ...move } = this.#status.moves[index]!
-    this.#note({ moves: this.#status.moves.with(index, { ...move, ...change }) })
+    const moves = this.#status.moves.with(index, { ...move, ...change })
+    // What follows was to better what is not so now: it might make it worse.
+    const isOver = change.state === 'failed' && this.#status.kind === 'rebalance'
+    this.#note({ moves: isOver ? moves.map(givenUp) : moves })
   }
 
   #end(): void {
@@ -154,3 +163,6 @@ export class Relocation {
     this.#world.note(this.#status)
   }
 }
+
+const givenUp = (move: RelocatedVm): RelocatedVm =>
+  move.state === 'waiting' ? { ...move, state: 'failed', problem: 'a move before it failed; plan anew' } : move

@@ -8,11 +8,11 @@ import { switchName } from '../../topologies/topology.ts'
 import type { ControllerEvent, HostMode, MoveRequest, RelocatedVm, RelocationStatus } from '../model.ts'
 import { Conflict, NotFound } from '../model.ts'
 import type { Image, RelocationRecord } from '../state/image.ts'
-import { abortingRelocation, draining, failingOver, LOCAL, undraining } from '../state/operations.ts'
+import { abortingRelocation, draining, failingOver, LOCAL, rebalancing, undraining } from '../state/operations.ts'
 import type { Operation } from '../state/state.ts'
 import { breachesOf } from './breaches.ts'
 import { Occupancy } from './occupancy.ts'
-import { type MovePlan, planDrain } from './plan.ts'
+import { type MovePlan, planDrain, planRebalance } from './plan.ts'
 import { Relocation } from './relocation.ts'
 import { isAlive, restart, type RestartWorld } from './restart.ts'
 
@@ -122,6 +122,26 @@ export class Relocations {
     const modes = new Map(this.modes).set(name, 'failed')
     const what = { kind: 'failover' as const, host: name, parallel: RESTARTS, moves: vms }
     return this.#start(what, {}, { modes, by }, () => failingOver(by, name))
+  }
+
+  /** What `rebalance` would do now. Changes nothing. */
+  planRebalance(): MovePlan {
+    const moving = new Set(this.#world.migrations.open().map(({ vm }) => vm))
+    return planRebalance(
+      this.#occupancy((host) => this.#whyClosed(host), 'rebalance'),
+      moving,
+    )
+  }
+
+  /** VMs of busy hosts move to less busy ones. Resolves when that is durable. @throws Conflict where that is being done, StateError */
+  async rebalance(options: DrainOptions = {}, by = LOCAL): Promise<RelocationStatus> {
+    const running = this.all().find(({ kind, endedAt }) => kind === 'rebalance' && endedAt === undefined)
+    if (running !== undefined) throw new Conflict(`${running.id} is rebalancing already`)
+    const { parallel = PARALLEL, ...request } = options
+    const moves = this.planRebalance().moves.map((move): RelocatedVm => ({ ...move, state: 'waiting' }))
+    return this.#start({ kind: 'rebalance', parallel, moves }, request, { modes: this.modes, by }, () =>
+      rebalancing(by, options),
+    )
   }
 
   /** The host is open to VMs again; a drain of it that is under way is aborted. Resolves when that is durable. @throws NotFound, StateError */

@@ -96,15 +96,22 @@ export const aborting = (by: string, migration: string): Operation => ({
   arguments: { migration },
 })
 
-export const draining = (by: string, { host, parallel, pause, drain }: DrainOptions & { host: string }): Operation => ({
+export const draining = (by: string, { host, ...options }: DrainOptions & { host: string }): Operation => ({
   by,
   operation: 'drain host',
-  arguments: {
-    host,
-    ...(parallel !== undefined && { parallel }),
-    ...(pause !== undefined && { pause: formatDuration(pause) }),
-    ...(drain !== undefined && { drain: formatDuration(drain) }),
-  },
+  arguments: { host, ...written(options) },
+})
+
+export const rebalancing = (by: string, options: DrainOptions): Operation => ({
+  by,
+  operation: 'rebalance',
+  arguments: written(options),
+})
+
+const written = ({ parallel, pause, drain }: DrainOptions) => ({
+  ...(parallel !== undefined && { parallel }),
+  ...(pause !== undefined && { pause: formatDuration(pause) }),
+  ...(drain !== undefined && { drain: formatDuration(drain) }),
 })
 
 export const failingOver = (by: string, host: string): Operation => ({

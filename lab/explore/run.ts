@@ -199,6 +199,7 @@ class Run {
       case 'migrate':
         return this.#user.migrate(step)
       case 'drain':
+      case 'rebalance':
         return this.#user.relocate(step)
       case 'failover':
         this.#lab.fail({ kind: 'host', host: step.host })

@@ -85,9 +85,10 @@ export class User {
   }
 
   /** Resolves when all has ended, one way or another. */
-  async relocate(step: Of<'drain' | 'failover'>): Promise<void> {
+  async relocate(step: Of<'drain' | 'failover' | 'rebalance'>): Promise<void> {
     const { controllers, clock } = this.#options
-    const { host, type } = step
+    const { type } = step
+    const host = type === 'rebalance' ? undefined : step.host
     for (let tries = 0; tries < TRIES; tries++) {
       const { controller, gone } = await controllers.running()
       const { relocations } = controller
@@ -101,7 +102,7 @@ export class User {
         await sleep(clock, PAUSE)
       }
     }
-    this.refused.push(`the ${type} of ${host}`)
+    this.refused.push(`the ${type} of ${host ?? 'all'}`)
   }
 
   /** What was acknowledged and is not kept; undefined where all is. */
@@ -151,10 +152,14 @@ export class User {
   }
 }
 
-function beginRelocation({ relocations }: Controller, step: Of<'drain' | 'failover'>): Promise<RelocationStatus> {
+function beginRelocation(
+  { relocations }: Controller,
+  step: Of<'drain' | 'failover' | 'rebalance'>,
+): Promise<RelocationStatus> {
   if (step.type === 'failover') return relocations.failover(step.host)
-  const { host, pause, parallel } = step
-  return relocations.drain(host, { pause, ...(parallel !== undefined && { parallel }) })
+  const { pause, parallel } = step
+  const options = { pause, ...(parallel !== undefined && { parallel }) }
+  return step.type === 'drain' ? relocations.drain(step.host, options) : relocations.rebalance(options)
 }
 
 const keysOf = (flows: Image['userFlows']): string[] =>

@@ -13,7 +13,8 @@ export function randomPlacement(random: Random, most = 24): Topology {
   const vms: Vm[] = []
   for (let index = 0; index < random.below(most) + 1; index++) {
     const vm = randomVm(random, index)
-    const host = hosts[random.below(hosts.length)]!
+    // The first are the busiest.
+    const host = hosts[Math.min(random.below(hosts.length), random.below(hosts.length))]!
     if (slowlyFits(vm, host, vms)) vms.push({ ...vm, host: host.name })
   }
   return {

@@ -140,6 +140,15 @@ const Drain = closed(
   },
 )
 
+const Rebalance = closed(
+  {
+    parallel: optional(integer(1, 1000, 'VMs that move at the same time. Default: 4.')),
+    pause: optional(duration('How long each guest stands still. Default: 30ms.')),
+    budget: optional(Budget),
+  },
+  { description: 'VMs move from hosts with many vNICs to hosts with few; a budget is that of each move.' },
+)
+
 const Failover = closed(
   { host: name('Host that is gone.') },
   {
@@ -178,6 +187,7 @@ const steps = {
   migrate: optional(Migrate),
   drain: optional(Drain),
   failover: optional(Failover),
+  rebalance: optional(Rebalance),
   flow: optional(FlowCommand),
   apply: optional(topologyOr('The topology to change to: path, stock shape or the topology itself.')),
   fail: optional(Target('fails')),

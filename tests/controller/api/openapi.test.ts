@@ -45,6 +45,8 @@ const ROUTES = [
   'POST /hosts/{name}/drain',
   'POST /hosts/{name}/undrain',
   'POST /hosts/{name}/fail',
+  'GET /rebalance',
+  'POST /rebalance',
   'GET /relocations',
   'GET /relocations/{id}',
   'POST /relocations/{id}/abort',

@@ -1,0 +1,48 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { replay } from '../../lab/replay.ts'
+import { loadScenario } from '../../topologies/load.ts'
+
+const vm = (serial: number) => ({
+  name: `v${serial}`,
+  host: serial < 5 ? 'h1' : 'h2',
+  ...(serial < 2 || serial === 5 ? { antiAffinity: 'pair' } : {}),
+  nics: [{ name: 'eth0', network: 'blue', mac: `02:00:00:00:00:0${serial}`, addresses: [`10.0.0.${serial}`] }],
+})
+
+const send = (from: number, to: number) => ({
+  at: '0s',
+  send: { from: `v${from}`, frame: `udp,nw_dst=10.0.0.${to},tp_dst=9`, count: 400, rate: 2000 },
+})
+
+const rebalance = (at: string) => ({ at, rebalance: { parallel: 2, pause: '5ms', budget: { lost: 0, reordered: 0 } } })
+
+const scenario = {
+  topology: {
+    version: 1,
+    name: 'uneven',
+    hosts: [{ name: 'h1' }, { name: 'h2' }, { name: 'h3', capacity: 1 }],
+    networks: [{ name: 'blue', type: 'vlan', segment: 10, subnets: [{ cidr: '10.0.0.0/24' }] }],
+    vms: [1, 2, 3, 4, 5].map(vm),
+  },
+  timeline: [send(1, 2), send(5, 3), send(3, 5), rebalance('50ms'), rebalance('300ms')],
+}
+
+test('a scenario may rebalance: frames arrive all the same, and a second time nothing is left to do', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'rebalance-'))
+  try {
+    const path = join(folder, 'uneven.json')
+    await writeFile(path, JSON.stringify(scenario))
+    const { verdict } = await replay(await loadScenario(path), {})
+    expect(verdict).toMatchObject({ verdict: 'pass', problems: [], frames: { delivered: 1200, lost: 0, reordered: 0 } })
+    expect(verdict.relocations).toMatchObject([
+      { kind: 'rebalance', state: 'done', moved: 2, left: [] },
+      { kind: 'rebalance', state: 'done', moved: 0 },
+    ])
+    expect(verdict.migrations.map(({ to }) => to).sort()).toEqual(['h2', 'h3'])
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+})
