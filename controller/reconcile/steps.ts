@@ -9,10 +9,14 @@
 // next (build-view.ts), and a segment that changes hands is free in between (segments.ts).
 
 import type { FlowSpec } from '../../protocols/control/messages.ts'
+import type { FieldMatch } from '../../protocols/match.ts'
+import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
 import { changedKeys } from '../persistent-map.ts'
+import { Origin, Register, Table } from '../tables.ts'
 import { isShared, type Slot } from './switch-flows.ts'
 import { EMPTY_SLOT, flowIn, keysThatDiffer, SwitchFlows } from './switch-flows.ts'
 import type { SwitchState } from './switch-state.ts'
+import { flowKey } from './switch-state.ts'
 
 /** With what `to` has and `from` has not. The same object where there is no such thing, or nothing can be told. */
 export function widened(from: SwitchState, to: SwitchState): SwitchState {
@@ -20,9 +24,9 @@ export function widened(from: SwitchState, to: SwitchState): SwitchState {
   return flows === undefined ? from : { ...from, flows }
 }
 
-/** With what `from` has and `to` has not. The same object where there is no such thing, or nothing can be told. */
+/** With what `from` has and `to` has not, and with `guards`. The same object where there is no such thing, or nothing can be told. */
 export function switched(from: SwitchState, to: SwitchState): SwitchState {
-  const flows = merged(to, from, (is, was) => [is, onlyIn(was, is)])
+  const flows = merged(to, from, (is, was) => [is, new Map([...onlyIn(was, is), ...guards(is, was)])])
   return flows === undefined ? to : { ...to, flows }
 }
 
@@ -48,3 +52,29 @@ function onlyIn(slot: Slot, other: Slot): Map<string, FlowSpec> {
   }
   return flows
 }
+
+/**
+ * Where a network leaves its wire for tunnels: frames that are still on the wire, and that the fabric has brought to more hosts than one since
+ * it does not know where they are for, stay out of the tunnels. Else a host that they are not for would send them on. What came in
+ * by the wire is kept from going out there by the wire being one port.
+ */
+function guards(is: Slot, was: Slot): Map<string, FlowSpec> {
+  const ways = [...keysThatDiffer(was, is)].filter((key) => leavesBy(TUNNEL_PORT, flowIn(is, key)))
+  if (!ways.some((key) => leavesBy(UPLINK_PORT, flowIn(was, key)))) return NO_GUARDS
+  return new Map(ways.map((key) => guardOf(flowIn(is, key)!)).map((flow) => [flowKey(flow), flow]))
+}
+
+const NO_GUARDS: Map<string, FlowSpec> = new Map()
+const ABOVE = 1
+const FROM_WIRE: FieldMatch = { field: Register.Origin, value: BigInt(Origin.Uplink) }
+
+const leavesBy = (port: number, flow: FlowSpec | undefined): boolean =>
+  flow?.table === Table.Forward &&
+  flow.instructions.apply.some((action) => action.type === 'output' && action.port === port)
+
+const guardOf = (way: FlowSpec): FlowSpec => ({
+  ...way,
+  priority: way.priority + ABOVE,
+  match: [...way.match, FROM_WIRE],
+  instructions: { apply: [], clear: false, write: [] },
+})
