@@ -12,6 +12,8 @@ type MigrateFlags = ClientFlags & {
   holdTime?: string
   drain?: string
   redirect?: string
+  activation?: string
+  activationTimeout?: string
   replace?: true
 }
 
@@ -22,6 +24,7 @@ export function vmCommand(): Command {
     .summary('list and move VMs of a running network, and join them to real wires')
     .addCommand(listCommand())
     .addCommand(migrateCommand())
+    .addCommand(activateCommand())
     .addCommand(attachCommand())
     .addCommand(detachCommand())
     .addCommand(hypervisorCommand())
@@ -68,12 +71,17 @@ const migrateCommand = () =>
       'how long frames are brought after it whose senders can not be told of the move (default: 5s)',
     )
     .option(
+      '--activation <strategies>',
+      'let it in at the destination only once it is seen there: rarp, garp, na (a frame of its own), explicit (vm activate), timeout; several with commas',
+    )
+    .option('--activation-timeout <time>', 'after how long timeout does (default: 10s)')
+    .option(
       '--replace',
       'where the VM moves already: undo that move first, if it still can be (default: wait for its end)',
     )
     .action(async (vm: string, to: string, flags: MigrateFlags) => {
       const client = new ApiClient(flags)
-      const { pause, holdBytes: bytes, holdTime, drain, redirect, replace } = flags
+      const { pause, holdBytes: bytes, holdTime, drain, redirect, replace, activation, activationTimeout } = flags
       const hold = { ...(bytes !== undefined && { bytes }), ...(holdTime !== undefined && { time: holdTime }) }
       const body = {
         vm,
@@ -82,6 +90,8 @@ const migrateCommand = () =>
         hold,
         ...(drain !== undefined && { drain }),
         ...(redirect !== undefined && { redirect }),
+        ...(activation !== undefined && { activation: activation.split(',') }),
+        ...(activationTimeout !== undefined && { activationTimeout }),
         ...(replace && { replace }),
       }
       const { id } = await client.json<MigrationReport>('POST', '/migrations', { body })
@@ -89,6 +99,19 @@ const migrateCommand = () =>
       print(flags, ended, sentence(ended))
       if (ended.state !== 'done' || ended.policy === 'different' || ended.leftBehind.length > 0)
         process.exitCode = EXIT_FAILED
+    })
+
+const activateCommand = () =>
+  clientCommand('activate')
+    .summary('say that the guest of a VM that moves goes on at its destination (vm migrate --activation explicit)')
+    .argument('<vm>')
+    .action(async (vm: string, flags: ClientFlags) => {
+      const client = new ApiClient(flags)
+      const moves = await client.json<MigrationReport[]>('GET', '/migrations')
+      const move = moves.find((one) => one.vm === vm && one.endedAt === undefined)
+      if (move === undefined) throw new Error(`${vm} does not move`)
+      const { to } = await client.json<MigrationReport>('POST', `/migrations/${move.id}/activate`)
+      print(flags, { vm, host: to }, `${vm} is let in at ${to}`)
     })
 
 const attachCommand = () =>
@@ -157,6 +180,7 @@ function sentence({ vm, from, to, state, blackout, held, policy, problem, ...mor
     blackout && `blackout ${blackout}`,
     `held ${held} frames`,
     more.redirected > 0 && `redirected ${more.redirected}`,
+    more.activatedBy && `activated by ${more.activatedBy}`,
     more.unconfirmed.length > 0 && `${more.unconfirmed.join(', ')} could not be told of it`,
     more.connections > 0 && `took ${more.connections} connections along`,
     `policy ${policy}`,

@@ -124,7 +124,7 @@ export class Controller {
     this.#wanted.onTold = changed
     this.#flows = new FlowWrites({ ...world, resolve, changed }, kept.userFlows)
     const { drain } = options
-    const greeted = () => this.#greeted()
+    const greeted = async () => void (await Promise.all(this.#greetings))
     const checkStillPossible = (wanted: Topology) => {
       this.#migrations.checkStillPossible(wanted)
       this.relocations.checkTopology(wanted)
@@ -297,6 +297,10 @@ export class Controller {
     return this.#writes.journalled(describe, () => this.#migrations.abort(id))
   }
 
+  activateMigration(id: string): void {
+    this.#migrations.activate(id)
+  }
+
   migrations(): MigrationStatus[] {
     return this.#migrations.all()
   }
@@ -321,7 +325,7 @@ export class Controller {
    */
   async inSync(): Promise<void> {
     do {
-      await this.#greeted()
+      await Promise.all(this.#greetings)
       await this.#writes.exclusively(() => this.#fleet.push())
     } while (this.#greetings.size > 0 || this.#fleet.connected.some((one) => !one.inSync))
   }
@@ -334,10 +338,6 @@ export class Controller {
       checkWires: (request: { vm: string; to: string }) => this.#wiring.check(request),
       checkQemu: (request: { vm: string; to: string }) => this.guestPlaces.check(request),
     }
-  }
-
-  async #greeted(): Promise<void> {
-    await Promise.all(this.#greetings)
   }
 
   async #welcome(channel: Channel): Promise<void> {

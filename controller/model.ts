@@ -1,5 +1,6 @@
 // What the controller tells about itself: plain data for the API, the CLI and the lab.
 
+import { ACTIVATION_FRAMES } from '../protocols/control/messages.ts'
 import type { FlowSpec, PortDescription, PortState, WireStatus } from '../protocols/control/messages.ts'
 
 export interface SwitchStatus {
@@ -55,6 +56,10 @@ export const MIGRATION_STATES = [
 ] as const
 export type MigrationState = (typeof MIGRATION_STATES)[number]
 
+/** How it is known that the guest goes on at its destination. */
+export const ACTIVATION_STRATEGIES = [...ACTIVATION_FRAMES, 'explicit', 'timeout'] as const
+export type ActivationStrategy = (typeof ACTIVATION_STRATEGIES)[number]
+
 /** What is asked of a move. */
 export interface MoveRequest {
   vm: string
@@ -67,6 +72,10 @@ export interface MoveRequest {
   drain?: number
   /** How long frames are brought after the guest whose senders' switches can not be told of the move, in nanoseconds; 5 s where absent. */
   redirect?: number
+  /** Its port at the destination lets the guest in only once one of these has shown that it goes on there; once it has been told to where absent. */
+  activation?: ActivationStrategy[]
+  /** After how long `timeout` does, in nanoseconds; 10 s where absent. */
+  activationTimeout?: number
   /** Moves of the VM that have not ended are undone first, if they still can be; else this one waits for their end. */
   replace?: boolean
 }
@@ -96,6 +105,8 @@ export interface MigrationStatus {
   redirected: number
   /** Switches that may have gone on sending there when that ended: they were not to be told in all the time. */
   unconfirmed: string[]
+  /** What has shown that the guest goes on at its destination, where that was awaited. */
+  activatedBy?: ActivationStrategy
   /** Tracked connections that the guest took along. */
   connections: number
   /** What it went through, and when each began. */

@@ -9,9 +9,11 @@ import type {
 } from '../protocols/control/messages.ts'
 import { DEFAULT_HOLD, keepsFrames, letsIn, PORT_FLAGS, ReservedPort } from '../protocols/control/messages.ts'
 import { Refused } from '../protocols/control/refused.ts'
+import { shownBy } from './activation.ts'
 import type { DropReason } from './drops.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
 import { HoldQueue } from './hold-queue.ts'
+import { refusal } from './passage.ts'
 import type { PortCounters } from './port-counters.ts'
 import { CarriedCounters, noCounters } from './port-counters.ts'
 import type { PortQueues } from './queues.ts'
@@ -195,6 +197,16 @@ export class PortTable {
     port.flags = { ...known, ...flags }
     const movesLink = port.linkUp && (port.flags.down === true) !== (known.down === true)
     this.#changed('modify', port, port.config, movesLink ? undefined : by)
+  }
+
+  /** Why the frame may not come in. By one that shows that the guest goes on here, a port that waits for it goes over to `keep`. */
+  refusal(frame: FrameHandle, port: Port | undefined): DropReason | undefined {
+    const reason = refusal(this.#arena, frame, port)
+    if (reason !== 'inactive_binding' || port?.config.activation === undefined) return reason
+    const shown = shownBy(this.#arena, frame, port.config.activation)
+    if (shown === undefined || port.config.state !== 'hold') return reason
+    this.modify({ ...port.config, state: 'keep', activation: [shown] })
+    return refusal(this.#arena, frame, port)
   }
 
   /** Whether the queue of the port has room for the frame. */

@@ -35,7 +35,7 @@ import type { MacEntry } from './mac-table.ts'
 import { MacTable } from './mac-table.ts'
 import { MeterTable } from './meters.ts'
 import { packetInOf } from './packet-in.ts'
-import { countReceived, obstacle, refusal } from './passage.ts'
+import { countReceived, obstacle } from './passage.ts'
 import type { Effect } from './pipeline/effects.ts'
 import { bringAbout } from './pipeline/effects.ts'
 import type { Frozen } from './pipeline/freeze.ts'
@@ -336,7 +336,7 @@ export class Switch {
 
   /** Counts the frame; false where it may not come in and was dropped. */
   #admit(frame: FrameHandle, port: Port | undefined): boolean {
-    const reason = refusal(this.arena, frame, port)
+    const reason = this.ports.refusal(frame, port)
     if (port) countReceived(port, this.arena.length[frame], reason !== undefined)
     if (reason !== undefined) this.#drop(frame, reason, port)
     return reason === undefined

@@ -73,7 +73,7 @@ function completeIsolated(listed: readonly string[]): Expectation {
 }
 
 function completeMigrate(written: NonNullable<WrittenEntry['migrate']>): Step {
-  const { vm, to, pause, hold, redirect, budget, replace, expect } = written
+  const { vm, to, pause, hold, redirect, activation, activationTimeout, budget, replace, expect } = written
   return {
     type: 'migrate',
     vm,
@@ -86,6 +86,8 @@ function completeMigrate(written: NonNullable<WrittenEntry['migrate']>): Step {
       },
     }),
     ...(redirect !== undefined && { redirect: time(redirect, 0) }),
+    ...(activation && { activation: [...activation] }),
+    ...(activationTimeout !== undefined && { activationTimeout: time(activationTimeout, 0) }),
     ...(budget && { budget: completeBudget(budget) }),
     ...(replace === true && { replace }),
     ...(expect !== undefined && { expect }),

@@ -36,6 +36,9 @@ export type Step =
       hold?: { bytes?: number; /** Nanoseconds. */ time?: number }
       /** Nanoseconds. */
       redirect?: number
+      /** What shows that the guest goes on at its destination, and after how many nanoseconds `timeout` does. */
+      activation?: ('rarp' | 'garp' | 'na' | 'timeout')[]
+      activationTimeout?: number
       budget?: MoveBudget
       /** Moves of the VM that have not ended are undone. */
       replace?: boolean

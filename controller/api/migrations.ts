@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { DURATION_EXPECTED, DURATION_PATTERN, formatDuration, parseDuration } from '../../topologies/units.ts'
 import type { Controller } from '../controller.ts'
-import { MIGRATION_STATES, NotFound, type MigrationStatus, type MoveRequest } from '../model.ts'
+import { ACTIVATION_STRATEGIES, MIGRATION_STATES, NotFound, type MigrationStatus, type MoveRequest } from '../model.ts'
 import type { Api } from './api.ts'
 import { choice, closed, count, IdParams, nanoseconds, optional, text } from './schemas.ts'
 
@@ -24,6 +24,9 @@ const Migration = closed({
     description:
       'Switches that were not to be told of the move in all the time, and may go on sending to the place it has left.',
   }),
+  activatedBy: optional(
+    choice([...ACTIVATION_STRATEGIES], 'What has shown that the guest goes on, where that was awaited.'),
+  ),
   connections: count('Tracked connections that the guest took along.'),
   steps: Type.Array(closed({ state: choice([...MIGRATION_STATES], 'The step.'), at: nanoseconds('When it began.') }), {
     description: 'What it went through.',
@@ -54,6 +57,14 @@ const Order = closed({
   redirect: optional(
     time('How long frames are brought after the guest whose senders can not be told of the move. Default: 5s.'),
   ),
+  activation: optional(
+    Type.Array(choice([...ACTIVATION_STRATEGIES], 'What may show it.'), {
+      minItems: 1,
+      description:
+        'The guest is let in at the destination only once one of these has shown that it goes on there: a RARP request of its own, a gratuitous ARP packet, an unsolicited neighbour advertisement, POST /migrations/ID/activate, or time. Default: once it has been told to.',
+    }),
+  ),
+  activationTimeout: optional(time('After how long timeout does. Default: 10s.')),
   replace: optional(
     Type.Boolean({
       description:
@@ -63,7 +74,16 @@ const Order = closed({
 })
 
 /** @throws InvalidField */
-const requestOf = ({ vm, to, pause, hold, drain, redirect, replace }: Type.Static<typeof Order>): MoveRequest => ({
+const requestOf = ({
+  vm,
+  to,
+  pause,
+  hold,
+  drain,
+  redirect,
+  replace,
+  ...guest
+}: Type.Static<typeof Order>): MoveRequest => ({
   vm,
   to,
   ...(pause !== undefined && { pause: parseDuration(pause, 'pause') }),
@@ -75,6 +95,12 @@ const requestOf = ({ vm, to, pause, hold, drain, redirect, replace }: Type.Stati
   }),
   ...(drain !== undefined && { drain: parseDuration(drain, 'drain') }),
   ...(redirect !== undefined && { redirect: parseDuration(redirect, 'redirect') }),
+  ...(guest.activation && {
+    activation: ACTIVATION_STRATEGIES.filter((one) => guest.activation!.includes(one)),
+  }),
+  ...(guest.activationTimeout !== undefined && {
+    activationTimeout: parseDuration(guest.activationTimeout, 'activationTimeout'),
+  }),
   ...(replace === true && { replace }),
 })
 
@@ -129,6 +155,27 @@ export function migrationRoutes(api: Api, controller: Controller): void {
     },
   )
   abortRoute(api, controller)
+  activateRoute(api, controller)
+}
+
+function activateRoute(api: Api, controller: Controller): void {
+  api.post(
+    '/migrations/:id/activate',
+    {
+      config: { role: 'operator' },
+      schema: {
+        tags: ['migrations'],
+        summary: 'The guest goes on at its destination: it is let in there; 409 where that is not awaited',
+        params: IdParams,
+        response: { 200: Migration },
+      },
+    },
+    async ({ params }) => {
+      const { id } = migration(controller, params.id)
+      controller.activateMigration(id)
+      return migrationJson(migration(controller, id))
+    },
+  )
 }
 
 function abortRoute(api: Api, controller: Controller): void {

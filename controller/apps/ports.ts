@@ -40,13 +40,14 @@ function vnicPorts(at: SwitchView, binding: Binding): PortConfig[] {
   return known.recall(binding, at.name, [at.localTags, network], () =>
     placesOf(binding)
       .filter((place) => place.switch === at.name)
-      .map(({ port, state, hold }) => ({
+      .map(({ port, state, hold, activation }) => ({
         number: port,
         name: binding.nic.id,
         type: 'vnic',
         ...vlanAttributes(at, binding),
         ...limitsOf(at, binding),
         ...(hold && { hold }),
+        ...(state === 'hold' && activation && { activation: [...activation] }),
         state,
       })),
   )

@@ -33,10 +33,11 @@ import { relocated } from '../../topologies/relocation.ts'
 import type { Stage } from '../network/bindings.ts'
 import type { Move } from '../network/view.ts'
 import { SwitchAway } from '../southbound/remote-switch.ts'
+import { Activation } from './activation.ts'
 import { Announcement } from './announcement.ts'
 import { HeldFrames } from './held-frames.ts'
 import { attempt, problemOf, textOf } from './problems.ts'
-import { Progress } from './progress.ts'
+import { keepPatiently, Progress } from './progress.ts'
 import { StateTransfer } from './state-transfer.ts'
 import { REDIRECT, Stragglers } from './stragglers.ts'
 import { TwoPlaces } from './two-places.ts'
@@ -49,7 +50,7 @@ export interface MigrationWorld extends World {
   readonly joined: (vm: Vm, host: string) => Promise<void>
 }
 
-interface Request {
+interface Request extends Pick<MoveRequest, 'activation' | 'activationTimeout'> {
   /** As it is before the move, or was found after a restart. */
   vm: Vm
   /** The guest stands still for at least so long. */
@@ -65,9 +66,6 @@ const DRAIN = 2 * MILLISECOND
 const PATIENCE = { source: 5 * SECOND, destination: 1 * SECOND }
 /** The same after a restart, when nobody is connected at first. */
 const PATIENCE_AFTER_RESTART = { source: 30 * SECOND, destination: 10 * SECOND }
-
-/** Between two attempts to write. */
-const RETRY = 10 * MILLISECOND
 
 class AbortAsked extends Error {}
 
@@ -87,6 +85,7 @@ export class Migration {
   #patience = PATIENCE
   /** On the way back: how long the source is waited for. */
   #sourceBy: Nanoseconds = 0
+  readonly activation: Activation
   /** Resolves when a restart would know of the move; rejects where that can not be had. */
   readonly started: Promise<void>
   #tellStarted!: (kept: Promise<void>) => void
@@ -101,7 +100,7 @@ export class Migration {
   constructor(
     world: MigrationWorld,
     record: MigrationRecord,
-    { vm, pause, hold, drain, redirect = REDIRECT }: Request,
+    { vm, pause, hold, drain, redirect = REDIRECT, ...guest }: Request,
     note: (record: MigrationRecord) => void,
   ) {
     this.#world = world
@@ -123,6 +122,7 @@ export class Migration {
       set: (change, required) => this.#set(change, required),
     })
     this.#announcement = new Announcement(world, this.#places)
+    this.activation = new Activation(vm, guest)
     this.started = new Promise((resolve) => {
       this.#tellStarted = resolve
     })
@@ -168,7 +168,8 @@ export class Migration {
     this.#patience = PATIENCE_AFTER_RESTART
     this.#paused = state !== 'prepare'
     this.#announcement.isMade = move?.stage === 'moved' || move?.stage === 'released' || this.#hasTurned
-    if (state !== 'commit' && move?.targetState !== 'open') return this.#undo(new Error('the controller was restarted'))
+    const mayHaveOpened = move?.targetState === 'open' || this.#progress.record.goesOn === true
+    if (state !== 'commit' && !mayHaveOpened) return this.#undo(new Error('the controller was restarted'))
     this.#ending = true
     this.#progress.enter('commit')
     const { untold = [], handed } = this.#progress.record
@@ -185,9 +186,10 @@ export class Migration {
   async #hasOpened(error: unknown): Promise<boolean> {
     const { to } = this.#progress.status
     const move = this.#move
-    if (!(error instanceof SwitchAway) || move?.targetState !== 'open') return false
+    if (this.#progress.record.goesOn !== true && (!(error instanceof SwitchAway) || move?.targetState !== 'open'))
+      return false
     await this.#places.waitFor(to, this.#patience.destination)
-    return this.#places.isThere(to)
+    return this.#places.isThere(to) || this.#progress.record.goesOn === true
   }
 
   /** The new port opens, if it has not, and the guest goes on there. */
@@ -196,7 +198,11 @@ export class Migration {
     this.#ending = true
     this.#progress.enter('commit')
     const problems: string[] = []
-    if (this.#move !== undefined) await attempt(problems, () => this.#set({ targetState: 'open' }, [to]))
+    if (this.#move !== undefined) {
+      const { goesOn, handed } = this.#progress.record
+      if (goesOn === true && handed === undefined) await attempt(problems, () => this.#handOver())
+      await attempt(problems, () => this.#set({ targetState: 'open' }, [to]))
+    }
     await attempt(problems, () => this.#resume(to))
     await this.#commit(problems)
   }
@@ -227,6 +233,7 @@ export class Migration {
     await this.#drain()
     await this.#change({ stage: 'released' })
     await this.#drain(pausedAt + this.#pause - this.#world.clock.now())
+    if (this.activation.isAwaited) await this.#awaitGuest()
     await this.#stragglers.quietly(async () => {
       await this.#handOver()
       this.#checkWanted()
@@ -236,13 +243,26 @@ export class Migration {
     await this.#resume(to)
   }
 
+  /** The guest is told to go on, and has done so once it is seen. */
+  async #awaitGuest(): Promise<void> {
+    const { to } = this.#progress.status
+    await this.#change({ activation: this.activation.frames })
+    this.#ending = true
+    this.#progress.remember({ goesOn: true })
+    await this.#keep()
+    await this.#resume(to)
+    const activatedBy = await this.activation.shown(this.#world.clock)
+    this.#progress.enter('switch-over', { activatedBy })
+    await this.#set({ targetState: 'keep' })
+  }
+
   async #handOver(): Promise<void> {
-    const { from, to } = this.#progress.status
+    const { from, to, state } = this.#progress.status
     await this.#held.takeFrom(from)
-    this.#progress.enter('switch-over', { held: this.#held.count })
+    this.#progress.enter(state, { held: this.#held.count })
     await this.#held.takeFrom(to)
     await this.#states.takeOver('home')
-    this.#progress.enter('switch-over', { held: this.#held.count, connections: this.#states.connections })
+    this.#progress.enter(state, { held: this.#held.count, connections: this.#states.connections })
     this.#checkWanted()
     await this.#held.deliverTo(to)
     this.#progress.remember({ handed: this.#held.markAt(from) })
@@ -373,7 +393,7 @@ export class Migration {
       await attempt(problems, async () => {
         await this.#held.takeFrom(from)
         this.#progress.remember({ turned: this.#held.markAt(from) })
-        await this.#keepPatiently()
+        await keepPatiently(this.#world, this.#patience.destination)
       })
     } else await attempt(problems, () => this.#held.takeFrom(from, turned))
     // After a restart the destination's own host may have been told already.
@@ -445,17 +465,6 @@ export class Migration {
     }
   }
 
-  /** The same, and a disk that fails is waited for. */
-  async #keepPatiently(): Promise<void> {
-    const { clock, writes } = this.#world
-    for (const end = clock.now() + this.#patience.destination; clock.now() < end; await this.#pauseFor(RETRY))
-      try {
-        return await writes.save()
-      } catch {
-        // Full: until it is not.
-      }
-  }
-
   /** Cut short by an abort. */
   async #drain(atLeast: Nanoseconds = 0): Promise<void> {
     await waitFor(this.#aborted, Math.max(this.#drainTime, atLeast), this.#world.clock)
@@ -471,7 +480,7 @@ export class Migration {
   }
 
   #checkWanted(): void {
-    if (this.#abortAsked) throw new AbortAsked()
+    if (this.#abortAsked && !this.#ending) throw new AbortAsked()
   }
 
   #comparePolicies(): MigrationStatus['policy'] {

@@ -61,6 +61,9 @@ export class Migrations {
   constructor(world: MovesWorld, records: ReadonlyMap<string, MigrationRecord>) {
     this.#world = world
     this.#limits = { ...DEFAULT_LIMITS, ...world.limits }
+    world.fleet.onPort = (port) => {
+      for (const { migration } of this.#running()) migration!.activation.heard(port)
+    }
     world.fleet.beforeTold = (name) => this.#beforeTold(name)
     this.records = records
     this.#last = Math.max(0, ...[...records.keys()].map((id) => Number(id.slice(1))))
@@ -122,6 +125,13 @@ export class Migrations {
     const open = this.#open.get(id)
     if (open !== undefined) this.#withdraw(open, 'aborted on request')
     return this.done(id)
+  }
+
+  /** The guest of the VM goes on at its destination, somebody says. @throws NotFound, Conflict where it is not awaited */
+  activate(id: string): void {
+    const { vm, state } = this.#find(id).status
+    if (this.#open.get(id)?.migration?.activation.byHand() !== true)
+      throw new Conflict(`${id} (${vm}, ${state}) does not wait for its guest to go on`)
   }
 
   /** A switch is back: resolves when moves under way are ready for it to be told of them; undefined where none is. */

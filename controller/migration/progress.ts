@@ -1,6 +1,7 @@
 // How far a move has come: what people are told of it, and what a restart of the controller needs to know.
 
-import type { Clock } from '../../runtime/clock.ts'
+import { type Clock, MILLISECOND, type Nanoseconds, sleep } from '../../runtime/clock.ts'
+import type { World } from '../learner.ts'
 import type { MigrationState, MigrationStatus } from '../model.ts'
 import type { MigrationRecord } from '../state/image.ts'
 
@@ -34,4 +35,17 @@ export class Progress {
     this.#record = { ...this.#record, ...more }
     this.#note(this.#record)
   }
+}
+
+/** Between two attempts to write. */
+const RETRY = 10 * MILLISECOND
+
+/** All so far is durable, where that can be had within `span`: a disk that fails is waited for. */
+export async function keepPatiently({ clock, writes }: World, span: Nanoseconds): Promise<void> {
+  for (const end = clock.now() + span; clock.now() < end; await sleep(clock, RETRY))
+    try {
+      return await writes.save()
+    } catch {
+      // Full: until it is not.
+    }
 }

@@ -1,6 +1,6 @@
 // Which vNIC is where. While a VM moves it has two places, and which of them counts depends on who asks.
 
-import type { HoldLimits, PortState } from '../../protocols/control/messages.ts'
+import type { ActivationFrame, HoldLimits, PortState } from '../../protocols/control/messages.ts'
 import type { Nic } from '../../topologies/topology.ts'
 import type { Attachment } from './attachments.ts'
 import { attachmentsOf } from './attachments.ts'
@@ -19,6 +19,8 @@ export interface Place extends Seat {
   readonly state: PortState
   /** What it keeps at most, where somebody has said. */
   readonly hold?: HoldLimits
+  /** By what its guest shows, in state `hold`, that it goes on there. */
+  readonly activation?: readonly ActivationFrame[]
 }
 
 /**

@@ -63,11 +63,12 @@ export function numberPortsOf(
 
 export function bindingOf({ nic, host, move }: Placed, hosts: Hosts, numbers: Assignments['portNumbers']): Binding {
   const hold = move?.hold && { hold: move.hold }
+  const activation = move?.activation && { activation: move.activation }
   const placeAt = (at: string, state: PortState): Place => {
     const there = hosts.get(at)!
     const name = switchAt(nic, hosts.get(host)!, there)
     const vtep = there.vtep === undefined ? undefined : parseIpv4(there.vtep)
-    return { host: at, switch: name, port: numbers.get(name)?.get(nic.id) ?? 0, vtep, state, ...hold }
+    return { host: at, switch: name, port: numbers.get(name)?.get(nic.id) ?? 0, vtep, state, ...hold, ...activation }
   }
   return {
     nic,

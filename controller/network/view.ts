@@ -2,7 +2,7 @@
 // change does not touch are the very objects of the view before, so whatever was made of them can be kept. `build-view.ts` makes a view
 // of all there is, `patch-view.ts` one of the view before and what has changed: the same, sooner.
 
-import type { HoldLimits, PortState } from '../../protocols/control/messages.ts'
+import type { ActivationFrame, HoldLimits, PortState } from '../../protocols/control/messages.ts'
 import type { Bridge, Host, Network, Topology } from '../../topologies/topology.ts'
 import type { PersistentMap } from '../persistent-map.ts'
 import type { Binding, Resident, Stage } from './bindings.ts'
@@ -29,6 +29,8 @@ export interface Move {
   readonly targetState: PortState
   /** What ports in state `hold` keep at most; as ever where absent. */
   readonly hold?: HoldLimits
+  /** By what the guest shows that it goes on at the target, once it may. */
+  readonly activation?: readonly ActivationFrame[]
 }
 
 export interface NetworkView {

@@ -25,6 +25,8 @@ const NONE = PersistentMap.empty<string, never>()
 export class Fleet {
   /** Called when a switch's standing may have changed. */
   onStatus: (name: string) => void = () => {}
+  /** Called with what a switch tells of one of its ports. */
+  onPort: (port: PortDescription) => void = () => {}
   /** A switch has come back: resolves when it may be told what is wanted of it now; at once where undefined. */
   beforeTold: (name: string) => Promise<unknown> | undefined = () => undefined
   readonly #reconcilers = new Map<string, Reconciler>()
@@ -102,6 +104,7 @@ export class Fleet {
       host: features.host,
       ports: new Map(features.ports.map((port) => [port.name, port])),
     })
+    for (const port of features.ports) this.onPort(port)
     if (reconciler.connected) reconciler.remote.close()
     await reconciler.connect(remote, this.beforeTold(name))
     for (const wake of this.#awaited.get(name) ?? []) wake()
@@ -166,6 +169,7 @@ export class Fleet {
   }
 
   portChanged(name: string, reason: 'add' | 'delete' | 'modify', port: PortDescription): void {
+    this.onPort(port)
     const ports = this.#features.get(name)?.ports
     if (reason === 'delete') ports?.delete(port.name)
     else ports?.set(port.name, port)

@@ -102,13 +102,13 @@ const bandText = (bands: readonly MeterBand[]): string =>
 export const samePort = (a: PortConfig, b: PortConfig): boolean => a === b || portText(a) === portText(b)
 
 function portText(port: PortConfig): string {
-  const { number, name, type, vlanMode, tag, trunks, mtu, tunnel, patchPeer, hold, state } = port
+  const { number, name, type, vlanMode, tag, trunks, mtu, tunnel, patchPeer, hold, activation, state } = port
   return JSON.stringify([
     [number, name, type, vlanMode, tag, trunks ?? [], mtu, state],
     tunnelText(tunnel),
     [patchPeer?.switch, patchPeer?.port],
     limitText(port),
-    [hold?.bytes, hold?.time],
+    [hold?.bytes, hold?.time, activation],
   ])
 }
 

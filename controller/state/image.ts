@@ -60,6 +60,8 @@ export interface MigrationRecord {
   readonly turned?: Mark
   /** What the source had kept of what the destination was handed, before it opened: that has been let out. */
   readonly handed?: Mark
+  /** The guest has been told to go on at the destination: there is no way back. */
+  readonly goesOn?: boolean
   /** Switches that may go on sending to the place that it has left. */
   readonly untold?: readonly string[]
   /** What was asked, while it waits for its turn. */

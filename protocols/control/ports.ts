@@ -29,6 +29,13 @@ export const keepsFrames = (state: PortState): boolean => state === 'hold' || st
 /** Whether it takes what its guest says. */
 export const letsIn = (state: PortState): boolean => state === 'open' || state === 'keep'
 
+/**
+ * By what a guest shows that it goes on at a port, as Open Virtual Network's `activation-strategy` names them: a RARP request, a
+ * gratuitous ARP packet, an unsolicited neighbour advertisement.
+ */
+export const ACTIVATION_FRAMES = ['rarp', 'garp', 'na'] as const
+export type ActivationFrame = (typeof ACTIVATION_FRAMES)[number]
+
 /** What a port in state `hold` or `keep` keeps at most; what is more, or is kept for longer, is dropped as `hold_overflow`. */
 export interface HoldLimits {
   /** Of frames; one counts for 64 at least. */
@@ -120,6 +127,8 @@ export interface PortConfig {
   patchPeer?: { switch: string; port: string }
   /** DEFAULT_HOLD where absent. */
   hold?: HoldLimits
+  /** In state `hold`: the first such frame that comes in is let in, and the port goes over to `keep`; then, the one that it was. */
+  activation?: ActivationFrame[]
   state: PortState
 }
 

@@ -67,7 +67,7 @@ export function randomPortConfig(random: Random): PortConfig {
     number: random.below(0xff00),
     name: randomName(random),
     type: pick(random, ['vnic', 'patch', 'tunnel', 'uplink', 'local', 'dgram']),
-    state: pick(random, ['closed', 'hold', 'open']),
+    state: pick(random, ['closed', 'hold', 'open', 'keep']),
     ...(chance(random, 0.5) && { mac: randomBits(random, 48) }),
     ...(chance(random, 0.5) && {
       vlanMode: pick(random, ['access', 'trunk', 'native-tagged', 'native-untagged', 'dot1q-tunnel'] as const),
@@ -85,6 +85,7 @@ export function randomPortConfig(random: Random): PortConfig {
     }),
     ...(chance(random, 0.3) && { tunnel: randomTunnel(random) }),
     ...(chance(random, 0.3) && { hold: { bytes: random.uint32() * 2, time: random.uint32() * 1000 } }),
+    ...(chance(random, 0.3) && { activation: [pick(random, ['rarp', 'garp', 'na'] as const)] }),
     ...(chance(random, 0.3) && { patchPeer: { switch: 'h1/br-web', port: randomName(random) } }),
   }
 }

@@ -110,6 +110,14 @@ const Migrate = closed(
     redirect: optional(
       duration('How long frames are brought after the guest whose senders can not be told of the move. Default: 5s.'),
     ),
+    activation: optional(
+      Type.Array(Type.Enum(['rarp', 'garp', 'na', 'timeout'], { description: 'What may show it.' }), {
+        minItems: 1,
+        description:
+          'The guest is let in at the destination only once one of these has shown that it goes on there: a frame of its own, or time. Default: once it has been told to.',
+      }),
+    ),
+    activationTimeout: optional(duration('After how long timeout does. Default: 10s.')),
     budget: optional(Budget),
     replace: optional(
       Type.Boolean({

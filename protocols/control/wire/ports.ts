@@ -1,5 +1,6 @@
 import type { signalbox } from '../generated/control.js'
 import type {
+  ActivationFrame,
   MessageOf,
   MessageType,
   PortConfig,
@@ -11,7 +12,7 @@ import type {
   PortType,
   VlanMode,
 } from '../messages.ts'
-import { PORT_FLAGS, PORT_STATES } from '../messages.ts'
+import { ACTIVATION_FRAMES, PORT_FLAGS, PORT_STATES } from '../messages.ts'
 import type { Codecs } from './codecs.ts'
 import { askingFor, listing, signal } from './codecs.ts'
 import { queueFromWire, queueToWire } from './queues.ts'
@@ -39,6 +40,7 @@ type WireStatistics = signalbox.control.PortStatistics.$Properties
 const types = new Vocabulary<PortType>(['vnic', 'patch', 'tunnel', 'uplink', 'local', 'dgram'])
 const vlanModes = new Vocabulary<VlanMode>(['access', 'trunk', 'native-tagged', 'native-untagged', 'dot1q-tunnel'])
 const states = new Vocabulary<PortState>(PORT_STATES)
+const activations = new Vocabulary<ActivationFrame>(ACTIVATION_FRAMES)
 const commands = new Vocabulary(['add', 'modify', 'delete'])
 export const portReasons = commands
 
@@ -62,6 +64,8 @@ function portToWire(port: PortConfig, path: string): WirePort {
   if (port.share !== undefined) wire.share = shareToWire(port.share, `${path}.share`)
   if (port.tunnel !== undefined) wire.tunnel = tunnelToWire(port.tunnel)
   if (port.patchPeer !== undefined) wire.patchPeer = port.patchPeer
+  if (port.activation !== undefined)
+    wire.activation = port.activation.map((kind) => activations.number(kind, `${path}.activation`))
   if (port.hold !== undefined)
     wire.hold = {
       bytes: toWide(port.hold.bytes, `${path}.hold.bytes`),
@@ -113,6 +117,8 @@ function portFromWire(given: WirePort | null | undefined, path: string): PortCon
       bytes: fromWide(wire.hold.bytes ?? 0, `${path}.hold.bytes`),
       time: fromWide(wire.hold.time ?? 0, `${path}.hold.time`),
     }
+  if (wire.activation && wire.activation.length > 0)
+    port.activation = wire.activation.map((kind) => activations.word(kind, `${path}.activation`))
   if (wire.patchPeer) port.patchPeer = { switch: wire.patchPeer.switch ?? '', port: wire.patchPeer.port ?? '' }
   return port
 }

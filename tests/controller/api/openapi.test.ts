@@ -41,6 +41,7 @@ const ROUTES = [
   'POST /migrations',
   'GET /migrations/{id}',
   'POST /migrations/{id}/abort',
+  'POST /migrations/{id}/activate',
   'GET /hosts/{name}/drain',
   'POST /hosts/{name}/drain',
   'POST /hosts/{name}/undrain',

@@ -1,0 +1,137 @@
+// The guest is let in at its destination once it is seen there.
+
+import { describe, expect, test } from 'vitest'
+import { parseIpv6 } from '../../../protocols/address.ts'
+import type { MoveRequest } from '../../../controller/model.ts'
+import { Lab } from '../../../lab/lab.ts'
+import { arpReply, arpRequest, neighbourAdvertisement, rarpFrame, udpFrame } from '../../../protocols/packet/compose.ts'
+import { MILLISECOND } from '../../../runtime/clock.ts'
+import { VirtualClock } from '../../../runtime/virtual-clock.ts'
+import { parseTopology } from '../../../topologies/load.ts'
+import { IP6_1, IP6_2, IP_1, IP_2, MAC_1, MAC_2 } from '../../support/frames.ts'
+
+const vm = (name: string, host: string, serial: number) => ({
+  name,
+  host,
+  nics: [
+    {
+      name: 'eth0',
+      network: 'blue',
+      mac: `02:00:00:00:00:0${serial}`,
+      addresses: [`10.0.0.${serial}`, `2001:db8::${serial}`],
+      policy: { portSecurity: true },
+    },
+  ],
+})
+
+const topology = () =>
+  parseTopology(
+    JSON.stringify({
+      version: 1,
+      name: 'activation',
+      hosts: ['h1', 'h2', 'h3'].map((name) => ({ name })),
+      networks: [{ name: 'blue', type: 'vlan', segment: 10 }],
+      vms: [vm('mover', 'h1', 1), vm('peer', 'h2', 2)],
+    }),
+    'activation',
+  )
+
+const toPeer = udpFrame({ ethSrc: MAC_1, ethDst: MAC_2, ipSrc: IP_1, ipDst: IP_2, srcPort: 7, dstPort: 7 })
+const toMover = udpFrame({ ethSrc: MAC_2, ethDst: MAC_1, ipSrc: IP_2, ipDst: IP_1, srcPort: 9, dstPort: 9 })
+
+const PACE = MILLISECOND / 2
+const COUNT = 200
+
+/** The peer speaks to the mover all the while. The move begins 5 ms in; 30 ms in its guest says `frames`, all at once. */
+async function moved(
+  request: Partial<MoveRequest>,
+  frames: readonly Uint8Array[],
+  then = (_lab: Lab, _id: string) => {},
+) {
+  const clock = new VirtualClock()
+  const lab = await Lab.start(topology(), { clock, seed: 1 })
+  const start = clock.now()
+  for (let index = 0; index < COUNT; index++)
+    clock.schedule(start + index * PACE, () => lab.inject('peer:eth0', toMover, 'test'))
+  await clock.run(start + 5 * MILLISECOND)
+  const { id } = lab.controller.migrate({ vm: 'mover', to: 'h3', ...request })
+  await clock.run(start + 30 * MILLISECOND)
+  const heardBefore = lab.network.switch('h2/br-int')!.ports.byName('peer:eth0')!.counters.sentPackets
+  for (const bytes of frames) lab.inject('mover:eth0', bytes, 'test')
+  then(lab, id)
+  await clock.run(start + 300 * MILLISECOND)
+  const [status] = lab.controller.migrations()
+  const { held } = lab.network.switch('h3/br-int')!.ports.byName('mover:eth0')!
+  const heard = lab.network.switch('h2/br-int')!.ports.byName('peer:eth0')!.counters.sentPackets - heardBefore
+  lab.judge.finish(new Set(lab.network.heldFrames()))
+  return { lab, status: status!, waiting: held.size, heard, frames: lab.judge.frames }
+}
+
+const about = { ethSrc: MAC_1, ipSrc: IP_1, ipDst: IP_1 }
+const rarp = rarpFrame({ ethSrc: MAC_1, pad: true })
+const asks = arpRequest(about)
+const answers = arpReply({ ...about, ethDst: 0xffffffffffffn })
+const ALL_NODES = { ethDst: 0x333300000001n, ipDst: parseIpv6('ff02::1') }
+const advertised = { ethSrc: MAC_1, ipSrc: IP6_1, target: IP6_1 }
+const advertises = neighbourAdvertisement({ ...advertised, ...ALL_NODES, solicited: false })
+
+describe('a guest is let in at its destination', () => {
+  test.each([
+    ['rarp', rarp],
+    ['garp', asks],
+    ['garp', answers],
+    ['na', advertises],
+  ] as const)('from its %s on, without a word from the controller, and hears all it was sent', async (by, frame) => {
+    // What it says in the same instant is let in, too.
+    const { status, frames, heard, ...rest } = await moved({ activation: ['rarp', 'garp', 'na'] }, [
+      toPeer,
+      frame,
+      toPeer,
+    ])
+    expect(status).toMatchObject({ state: 'done', activatedBy: by, policy: 'identical' })
+    expect(heard).toBeGreaterThanOrEqual(1)
+    expect(rest.lab.network.switch('h3/br-int')!.drops.inactive_binding).toBe(1)
+    expect(frames).toMatchObject({ duplicated: 0, reordered: 0, leaked: 0, lost: 1 })
+    expect(rest.lab.judge.mishaps.filter(({ nics }) => nics[0] === 'peer:eth0')).toEqual([])
+    expect(rest).toMatchObject({ waiting: 0 })
+  })
+
+  test('by nothing that is not asked for', async () => {
+    const solicited = neighbourAdvertisement({ ...advertised, ethDst: MAC_2, ipDst: IP6_2 })
+    const question = arpRequest({ ethSrc: MAC_1, ipSrc: IP_1, ipDst: IP_2 })
+    const others = [toPeer, solicited, question, asks, answers, new Uint8Array(60)]
+    const { status, heard, waiting } = await moved({ activation: ['rarp', 'na'] }, others)
+    expect(status.state).toBe('switch-over')
+    expect(status.activatedBy).toBeUndefined()
+    expect(heard).toBe(0)
+    expect(waiting).toBeGreaterThan(100)
+  })
+
+  test('where somebody says so, and time is not over', async () => {
+    const say = (lab: Lab, id: string) => lab.controller.activateMigration(id)
+    const { status, frames } = await moved({ activation: ['garp', 'explicit', 'timeout'] }, [], say)
+    expect(status).toMatchObject({ state: 'done', activatedBy: 'explicit' })
+    expect(frames).toMatchObject({ delivered: COUNT, lost: 0, reordered: 0, duplicated: 0 })
+  })
+
+  test('after a while', async () => {
+    const { status, frames } = await moved({ activation: ['na', 'timeout'], activationTimeout: 20 * MILLISECOND }, [])
+    expect(status).toMatchObject({ state: 'done', activatedBy: 'timeout' })
+    expect(frames).toMatchObject({ delivered: COUNT, lost: 0, reordered: 0, duplicated: 0 })
+  })
+})
+
+test('nobody can say that a guest goes on that is not waited for', async () => {
+  const say = (lab: Lab, id: string) => lab.controller.activateMigration(id)
+  await expect(moved({}, [], say)).rejects.toThrow('does not wait for its guest to go on')
+})
+
+test('a guest that has been told to go on does not go back', async () => {
+  const abort = (lab: Lab, id: string) => {
+    void lab.controller.abortMigration(id)
+    lab.clock.schedule(lab.clock.now() + 20 * MILLISECOND, () => lab.inject('mover:eth0', rarp, 'test'))
+  }
+  const { status, frames } = await moved({ activation: ['rarp'] }, [], abort)
+  expect(status).toMatchObject({ state: 'done', activatedBy: 'rarp' })
+  expect(frames).toMatchObject({ lost: 0, reordered: 0, duplicated: 0 })
+})
