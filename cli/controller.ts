@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import type { Api } from '../controller/api/api.ts'
 import type { ServerOptions } from '../controller/api/server.ts'
 import { Controller } from '../controller/controller.ts'
+import { Watchman } from '../controller/placement/watchman.ts'
 import { MILLISECOND } from '../runtime/clock.ts'
 import type { Endpoint } from '../runtime/endpoint.ts'
 import { formatEndpoint, LISTEN_SYNTAX, OPENFLOW_PORT } from '../runtime/endpoint.ts'
@@ -29,6 +30,8 @@ interface Flags extends ApiFlags, LogFlags, StateFlags, MoveLimitFlags {
   api: Address
   /** Nanoseconds. */
   drain: number
+  /** Nanoseconds. */
+  failoverAfter?: number
   json?: true
 }
 
@@ -50,6 +53,7 @@ export function controllerCommand(): Command {
   withMoveLimits(withStateOptions(command, 'topology, flows, wires and migrations'))
   return withLogOptions(withApiOptions(withTlsOptions(command, 'pssl and HTTPS')))
     .addOption(drainOption())
+    .addOption(failoverOption())
     .option('--json', 'say as JSON when all is ready, and where')
     .option('--quiet', 'print nothing')
     .action(run)
@@ -59,6 +63,12 @@ const drainOption = () =>
   new Option('--drain <time>', 'how long frames may be on their way between hosts; a move waits so long three times')
     .argParser(time)
     .default(2 * MILLISECOND, '2ms')
+
+const failoverOption = () =>
+  new Option(
+    '--failover-after <time>',
+    'a host that is away for so long is taken to be dead, and its VMs begin anew at others; not while half of all hosts are away (default: never, see host fail)',
+  ).argParser(time)
 
 function time(text: string): number {
   try {
@@ -80,6 +90,7 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
   const controller = new Controller({ clock, log: warn, probes: true, dialMonitor, drain, moves, ...kept })
   const listeners: Listener[] = []
   let api: Api | undefined
+  let watchman: Watchman | undefined
   const operate = async () => {
     const keptTopology = state?.restored.asked
     if (keptTopology === undefined) await controller.apply(named(topology, flags.state))
@@ -91,6 +102,8 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
     const url = await listenApi(api, flags.api)
     // What was under way when the process ended comes to its end first; for that hosts must come in.
     await controller.resumed()
+    if (flags.failoverAfter !== undefined)
+      watchman = new Watchman(controller, { clock, after: flags.failoverAfter, log: warn })
     if (keptTopology !== undefined)
       await applyNamed(topology, keptTopology, { apply: (changed) => controller.apply(changed), log })
     announce(controller.topology, url, listeners, flags)
@@ -102,6 +115,7 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
   try {
     await Promise.race([replaced, operate()])
   } finally {
+    watchman?.stop()
     await api?.close()
     controller.close()
     await Promise.all(listeners.map((listener) => listener.close()))

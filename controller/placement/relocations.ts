@@ -70,6 +70,11 @@ export class Relocations {
     for (const [id, record] of this.records) if (record.status.endedAt === undefined) this.#resume(id, record, ready)
   }
 
+  /** Whether any switch of the host is connected. @throws NotFound */
+  isAlive(host: string): boolean {
+    return isAlive(this.#host(host), this.#world.fleet)
+  }
+
   modeOf(host: string): HostMode {
     return this.modes.get(host) ?? 'open'
   }

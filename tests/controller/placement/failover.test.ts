@@ -1,6 +1,7 @@
 // A host dies: its VMs begin anew elsewhere, once, and it has none of them when it comes back.
 
 import { describe, expect, test } from 'vitest'
+import { Watchman } from '../../../controller/placement/watchman.ts'
 import { MILLISECOND, SECOND } from '../../../runtime/clock.ts'
 import type { Topology } from '../../../topologies/topology.ts'
 import { controlledFleet, threeHosts, type ControlledFleet } from '../../support/controlled-fleet.ts'
@@ -126,5 +127,63 @@ describe('a failover', () => {
     expect(status).toMatchObject({ state: 'done' })
     for (const vm of ['a', 'c']) expect(fleet.guests.get(vm)).toBe(placesOf(fleet.controller.topology)[vm])
     expect(fleet.controller.relocations.modeOf('h1')).toBe('failed')
+  })
+})
+
+describe('a failover that nobody says', () => {
+  const AFTER = SECOND
+
+  async function watched() {
+    const fleet = await controlledFleet(threeHosts())
+    const log: string[] = []
+    const watchman = new Watchman(fleet.controller, { clock: fleet.clock, after: AFTER, log: (line) => log.push(line) })
+    const wait = (span: number) => fleet.clock.run(fleet.clock.now() + span)
+    return { ...fleet, log, watchman, wait, at: () => placesOf(fleet.controller.topology) }
+  }
+
+  test('comes once a host has been away for as long as was said, and no sooner', async () => {
+    const { switches, wait, at, controller } = await watched()
+    switches.get(H1)!.hangUp()
+    await wait(0.9 * AFTER)
+    expect(at()).toMatchObject({ a: 'h1', c: 'h1' })
+    await wait(0.2 * AFTER)
+    expect(Object.values(at())).not.toContain('h1')
+    expect(controller.relocations.all()).toMatchObject([{ kind: 'failover', host: 'h1', state: 'done' }])
+  })
+
+  test('does not come to a host that has returned, nor twice', async () => {
+    const { switches, wait, at, controller } = await watched()
+    for (let times = 0; times < 3; times++) {
+      switches.get(H1)!.hangUp()
+      await wait(0.7 * AFTER)
+      switches.get(H1)!.dial(controller)
+      await wait(0.7 * AFTER)
+    }
+    expect(at()).toMatchObject({ a: 'h1', c: 'h1' })
+    switches.get(H1)!.hangUp()
+    await wait(5 * AFTER)
+    expect(controller.relocations.all()).toHaveLength(1)
+  })
+
+  test('does not come while half of the hosts are away', async () => {
+    const { switches, wait, at, log, controller } = await watched()
+    switches.get(H1)!.hangUp()
+    switches.get('h2/br-int')!.hangUp()
+    await wait(3.5 * AFTER)
+    expect(at()).toMatchObject({ a: 'h1', b: 'h2', c: 'h1' })
+    expect(log[0]).toContain('2 of 3 hosts are away')
+    switches.get('h2/br-int')!.dial(controller)
+    await wait(AFTER)
+    expect(at()).toMatchObject({ b: 'h2' })
+    expect(Object.values(at())).not.toContain('h1')
+  })
+
+  test('does not come any more once nobody watches', async () => {
+    const { switches, wait, at, watchman } = await watched()
+    switches.get(H1)!.hangUp()
+    await wait(0.5 * AFTER)
+    watchman.stop()
+    await wait(2 * AFTER)
+    expect(at()).toMatchObject({ a: 'h1', c: 'h1' })
   })
 })
