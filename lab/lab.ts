@@ -253,6 +253,7 @@ export class Lab {
     if (known && !this.#broken.has(nameOf(target))) {
       this.#broken.add(nameOf(target))
       this.judge.break(target)
+      if (target.kind !== 'link') this.judge.multicast.deafen()
     }
     return known
   }
@@ -260,7 +261,10 @@ export class Lab {
   /** @returns false where there is nothing by that name. */
   heal(target: FailureTarget): boolean {
     const known = this.#breakOrMend(target, true)
-    if (this.#broken.delete(nameOf(target))) this.judge.mend(target)
+    if (this.#broken.delete(nameOf(target))) {
+      this.judge.mend(target)
+      if (target.kind !== 'link') this.judge.multicast.hearAgain()
+    }
     return known
   }
 

@@ -5,7 +5,7 @@
 import type { MessageOf } from '../../protocols/control/messages.ts'
 import type { FieldName } from '../../protocols/fields.ts'
 import type { Nanoseconds, Timer } from '../../runtime/clock.ts'
-import { SECOND } from '../../runtime/clock.ts'
+import { SECOND, sleep } from '../../runtime/clock.ts'
 import type { IgmpSnooping } from '../../topologies/topology.ts'
 import type { World } from '../learner.ts'
 import type { MembershipStatus } from '../model.ts'
@@ -23,6 +23,8 @@ import { sayingsOf } from './sayings.ts'
 const ROUTER_TIME = 255 * SECOND
 /** Last member query time (RFC 3376 §8.8): who is left behind the port has answered the router's question by then. */
 const LEAVE_TIME = 2 * SECOND
+/** Until what could not be written is tried once more. */
+const RETRY = SECOND / 10
 
 export class Snooper {
   readonly #world: World
@@ -30,6 +32,7 @@ export class Snooper {
   /** News that the switches have not been told yet; undefined where there is none. */
   #news: Memberships | undefined
   #telling = false
+  #closed = false
   #timer: { at: Nanoseconds; timer: Timer } | undefined
 
   constructor(world: World) {
@@ -70,6 +73,11 @@ export class Snooper {
   }
 
   close(): void {
+    this.#closed = true
+    this.#disarm()
+  }
+
+  #disarm(): void {
     this.#timer?.timer.cancel()
     this.#timer = undefined
   }
@@ -112,8 +120,8 @@ export class Snooper {
   #arm(): void {
     const at = this.#ages.next
     if (this.#timer !== undefined && this.#timer.at <= at) return
-    this.close()
-    if (at === Infinity) return
+    this.#disarm()
+    if (at === Infinity || this.#closed) return
     const { clock } = this.#world
     this.#timer = { at, timer: clock.scheduleAsync(at, () => this.#expire()) }
   }
@@ -123,6 +131,17 @@ export class Snooper {
     const due = this.#ages.takeDue(this.#world.clock.now())
     this.#become(due.reduce((memberships, one) => memberships.without(one), this.#known))
     this.#arm()
+  }
+
+  /** Again and again while there is no room. */
+  async #save(): Promise<void> {
+    while (!this.#closed)
+      try {
+        return await this.#world.writes.save()
+      } catch (error) {
+        this.#world.log(String(error))
+        await sleep(this.#world.clock, RETRY)
+      }
   }
 
   #become(memberships: Memberships): void {
@@ -138,14 +157,10 @@ export class Snooper {
     while (this.#news !== undefined) {
       const memberships = this.#news
       this.#news = undefined
-      // What goes wrong with one piece of news must not keep the next from being told.
-      try {
-        this.#world.amend({ memberships })
-        await this.#world.writes.save()
-        await this.#world.fleet.push()
-      } catch (error) {
-        this.#world.log(String(error))
-      }
+      this.#world.amend({ memberships })
+      await this.#save()
+      // What goes wrong at one switch must not keep the next news from being told.
+      await this.#world.fleet.push().catch((error: unknown) => this.#world.log(String(error)))
     }
     this.#telling = false
   }

@@ -23,6 +23,9 @@ export interface Injection {
   excuses: Excuses
 }
 
+/** Whatever keeps what switches tell from a controller that writes it down. */
+const losesReports = ({ kind }: Perturbation): boolean => kind !== 'late' && kind !== 'link'
+
 export class Injector {
   /** Those that have begun, in order. */
   readonly begun: Timed[] = []
@@ -79,8 +82,16 @@ export class Injector {
     happenings.tell(`>>> ${perturbationAsText(one)}`)
     const work = this.#start(one)
     if (work === undefined) return
+    if (losesReports(one)) this.#deafenWhile(work)
     this.#lasting.add(work)
     void work.then(() => this.#lasting.delete(work))
+  }
+
+  /** Reports of multicast listeners may be lost meanwhile; nobody sends them again. */
+  #deafenWhile(work: Promise<void>): void {
+    const { multicast } = this.#on.lab.judge
+    multicast.deafen()
+    void work.then(() => multicast.hearAgain())
   }
 
   /** What is returned resolves when it is over. */

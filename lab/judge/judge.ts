@@ -39,7 +39,7 @@ export class Judge {
   readonly crossings = new Map<string, LeakWitness>()
   #law: Law
   readonly #checkpoints: Checkpoints
-  readonly #multicast: MulticastGate
+  readonly multicast: MulticastGate
   readonly onlookers: Onlookers
   readonly #surroundings: Surroundings
   /** Kept where somebody wants frames of steady kinds to go in company. */
@@ -53,7 +53,7 @@ export class Judge {
   constructor(topology: Topology, surroundings: Surroundings) {
     this.#law = new Law(topology)
     this.#checkpoints = new Checkpoints(topology)
-    this.#multicast = new MulticastGate(topology)
+    this.multicast = new MulticastGate(topology)
     this.onlookers = new Onlookers(topology)
     this.#surroundings = surroundings
   }
@@ -66,7 +66,7 @@ export class Judge {
     this.#writeDownAll()
     this.#law = new Law(topology)
     this.#checkpoints.amend(topology)
-    this.#multicast.amend(topology)
+    this.multicast.amend(topology)
     this.onlookers.amend(topology)
     this.#surroundings.amend(topology)
   }
@@ -74,7 +74,7 @@ export class Judge {
   /** Whoever enforces it knows of the law of the last `amend`. */
   amended(): void {
     this.#checkpoints.amended()
-    this.#multicast.amended()
+    this.multicast.amended()
   }
 
   /** The scenario breaks a link or a host: those whom no path leads to any more need not hear what is on its way. */
@@ -182,7 +182,7 @@ export class Judge {
     seen: Seen | undefined,
   ): Record {
     const general = seen === undefined ? MALFORMED : this.#rulingOn(nic, seen)
-    const snooped = this.#multicast.ruling(general, at, seen?.sight, bytes, start, end)
+    const snooped = this.multicast.ruling(general, at, seen?.sight, bytes, start, end)
     const ruling = this.#withGroups(nic, snooped, at, bytes, start, end, seen)
     const record = this.#open.open(id, ruling)
     // What groups say to one frame may not hold for the next.
@@ -196,7 +196,7 @@ export class Judge {
     record.flow = seen === undefined ? 0 : this.#law.flowOf(seen.sight)
     record.seen = seen
     record.keepBytes(bytes, start, end)
-    this.#multicast.sent(record, this.#open)
+    this.multicast.sent(record, this.#open)
     this.#count(made).injected++
     this.#noteCutOff(record)
     this.#settleOlderThan(at - SETTLED_AFTER)
@@ -256,7 +256,7 @@ export class Judge {
     const record = this.#find(id)
     if (record === undefined) return
     const byGroups = this.#droppedAtGroups(record, reason, place, at ?? record.at)
-    this.#multicast.dropped(record, reason, place)
+    this.multicast.dropped(record, reason, place)
     record.drops.push({ reason, place, excuses: this.#excusedBy(record, reason, place, byGroups) })
   }
 
@@ -375,7 +375,7 @@ export class Judge {
     const { ruling, nic: sender } = record
     if (seen === undefined || nic === sender) return false
     const may = ruling.may === 'network' || ruling.may.includes(nic)
-    if (!may && !this.#multicast.reachesNow(record, nic, at)) return false
+    if (!may && !this.multicast.reachesNow(record, nic, at)) return false
     return ruling.network !== undefined && this.#law.networkAt(nic, seen) === ruling.network
   }
 

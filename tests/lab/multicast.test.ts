@@ -139,6 +139,20 @@ describe('of a frame for a group', () => {
     expect(lost()).toBe(4)
   })
 
+  test('a report that may not have been heard of is open, and so is a leave', () => {
+    send(0, 'c', join('c'), [])
+    send(2, 'b', join('b'), [])
+    judge.multicast.deafen()
+    send(3, 'c', leave('c'), [])
+    judge.multicast.hearAgain()
+    expect(send(6, 'a', data('a'), ['b', 'c'])).toEqual(['delivered', 'delivered'])
+    send(6, 'a', data('a'), [])
+    send(7, 'b', join('b'), [])
+    expect(send(9, 'a', data('a'), ['b', 'd'])).toEqual(['delivered', 'leaked'])
+    send(9, 'a', data('a'), [])
+    expect(lost()).toBe(1)
+  })
+
   test('one that is on its way when somebody begins to listen may meet either', () => {
     send(0, 'b', join('b'), [])
     judge.sent(100, 'a:eth0', 2 * SECOND, data('a'), { source: 'test', number: 100, made: false })

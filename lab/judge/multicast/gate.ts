@@ -1,18 +1,15 @@
 // Where frames meet multicast listeners: as they are sent, and as they are heard, when somebody may have begun to listen.
 
 import type { Nanoseconds } from '../../../runtime/clock.ts'
-import { MILLISECOND } from '../../../runtime/clock.ts'
 import type { Topology } from '../../../topologies/topology.ts'
 import type { Ruling } from '../law.ts'
 import type { Record } from '../open-records.ts'
 import { look, type Sight } from '../sight.ts'
-import { MulticastListeners } from './listeners.ts'
+import { MulticastListeners, ON_THE_WAY } from './listeners.ts'
 
 /** Where a report that ends for one of these, at its sender's, nobody may have heard it. */
 const UNHEARD: readonly string[] = ['rate_limited', 'user_flow', 'security_group', 'port_security', 'inactive_binding']
 
-/** So long may a frame have been on its way, and meet what has been reported since. */
-const ON_THE_WAY = 100 * MILLISECOND
 const NOT_FOR_HIM = { reason: 'no_recipient', place: '' }
 
 export class MulticastGate {
@@ -28,6 +25,15 @@ export class MulticastGate {
 
   amended(): void {
     this.#listeners.amended()
+  }
+
+  /** See MulticastListeners. */
+  deafen(): void {
+    this.#listeners.deafen()
+  }
+
+  hearAgain(): void {
+    this.#listeners.hearAgain()
   }
 
   /** What the law says with listeners; the same where they have no say. */

@@ -3,7 +3,7 @@
 // for the group is open. So is everything of a group while it gains its first listener or loses its last.
 
 import type { Nanoseconds } from '../../../runtime/clock.ts'
-import { SECOND } from '../../../runtime/clock.ts'
+import { MILLISECOND, SECOND } from '../../../runtime/clock.ts'
 import type { IgmpSnooping, Topology } from '../../../topologies/topology.ts'
 import type { Ruling } from '../law.ts'
 import { isGroup, type Sight } from '../sight.ts'
@@ -11,6 +11,8 @@ import { type Overheard, overhear } from './overheard.ts'
 
 /** In so much time what a guest has reported is known wherever frames for it are. */
 const SETTLED_IN = SECOND
+/** So long may a frame have been on its way, and meet what has been reported since. */
+export const ON_THE_WAY = 100 * MILLISECOND
 /** As RFC 2236 §8.5 has it: a router that has not asked for so long is none any more. */
 const ROUTER_TIME = 255 * SECOND
 /** RFC 3376 §8.8. */
@@ -24,6 +26,10 @@ interface Listening {
   until: Nanoseconds
   /** From then on he surely does not. */
   gone: Nanoseconds
+  /** When he said so last. */
+  saidAt: Nanoseconds
+  /** `gone`, had nobody heard that. */
+  unheard: Nanoseconds
 }
 
 type Listeners = Map<string, Listening>
@@ -62,6 +68,11 @@ export class MulticastListeners {
   readonly #known = new Map<string, Network>()
   /** Networks of which it is not known whether they snoop yet. */
   readonly #changing = new Set<string>()
+  /** How many reasons there are that reports are not heard of. */
+  #deaf = 0
+  /** Since the last of them was over; Infinity where that was before the frame of now. */
+  #hearsFrom: Nanoseconds = 0
+  #latest: Nanoseconds = 0
 
   constructor(topology: Topology) {
     this.amend(topology)
@@ -91,9 +102,32 @@ export class MulticastListeners {
     this.#changing.clear()
   }
 
+  /** Whoever is to hear of reports may not, until `hearAgain`: those that were on their way are in doubt, too. */
+  deafen(): void {
+    this.#deaf++
+    const since = this.#latest - ON_THE_WAY
+    for (const { groups, routers } of this.#networks.values())
+      for (const listeners of [routers, ...groups.values()])
+        for (const one of listeners.values())
+          if (one.saidAt >= since) {
+            one.surely = Infinity
+            one.gone = Math.max(one.gone, one.unheard)
+          }
+  }
+
+  hearAgain(): void {
+    if (--this.#deaf === 0) this.#hearsFrom = Infinity
+  }
+
+  #pass(at: Nanoseconds): void {
+    this.#latest = Math.max(this.#latest, at)
+    if (this.#deaf === 0 && this.#hearsFrom === Infinity) this.#hearsFrom = at + SETTLED_IN
+  }
+
   /** What the law without groups says, with them; the same where they have no say. */
   ruling(general: Ruling, at: Nanoseconds, seen: Sight, bytes: Uint8Array): Ruling {
     const { network: name, must } = general
+    this.#pass(at)
     if (name === undefined || general.may !== 'network' || !isGroup(seen.destination)) return general
     if (this.#changing.has(name) && isForGroup(seen)) return { ...general, must: [], isForGroup: true }
     const subject = this.#subjectOf(name, seen, bytes)
@@ -108,7 +142,8 @@ export class MulticastListeners {
     const subject = name === undefined ? undefined : this.#subjectOf(name, seen, bytes)
     if (subject?.overheard === undefined || subject.overheard.kind === 'unknown') return []
     const { network, overheard } = subject
-    const isSure = !excuses.some((reason) => UNSURE.includes(reason)) && !this.#changing.has(name!)
+    const isHeard = this.#deaf === 0 && at >= this.#hearsFrom
+    const isSure = isHeard && !excuses.some((reason) => UNSURE.includes(reason)) && !this.#changing.has(name!)
     if (overheard.kind === 'query') {
       noteQuery(network, nic, at, seen, isSure)
       return []
@@ -116,7 +151,7 @@ export class MulticastListeners {
     return overheard.changes.flatMap(({ group, listens }): Turn[] => {
       if (isFloodedAlways(group)) return []
       if (listens === 'no') {
-        leave(network, group, nic, at)
+        leave(network, group, nic, at, isHeard)
         return [{ group, excused: [nic] }]
       }
       const isFirst = present(network.groups.get(group) ?? new Map(), at).maybe.length === 0
@@ -224,15 +259,17 @@ function noteQuery({ routers, queriers }: Network, nic: string, at: Nanoseconds,
 function hear(listeners: Listeners, nic: string, at: Nanoseconds, span: Nanoseconds, isSure: boolean): void {
   const before = listeners.get(nic)
   const stays = before !== undefined && before.gone > at
+  const gone = at + span + SETTLED_IN
   // One of whom it is not sure that he was heard may have been heard all the same.
-  if (!isSure) return void listeners.set(nic, { surely: Infinity, until: 0, gone: at + span + SETTLED_IN })
+  if (!isSure) return void listeners.set(nic, { surely: Infinity, until: 0, gone, unheard: gone, saidAt: at })
   const surely = stays ? Math.min(before.until > at ? before.surely : Infinity, at + SETTLED_IN) : at + SETTLED_IN
-  listeners.set(nic, { surely, until: at + span, gone: at + span + SETTLED_IN })
+  listeners.set(nic, { surely, until: at + span, gone, unheard: gone, saidAt: at })
 }
 
-function leave({ groups, settings }: Network, group: string, nic: string, at: Nanoseconds): void {
+function leave({ groups, settings }: Network, group: string, nic: string, at: Nanoseconds, isHeard: boolean): void {
   const listening = groups.get(group)?.get(nic)
   if (listening === undefined || listening.gone <= at) return
-  const gone = at + SETTLED_IN + (settings.fastLeave ? 0 : LEAVE_TIME)
-  groups.get(group)!.set(nic, { ...listening, until: at, gone: Math.min(listening.gone, gone) })
+  const gone = Math.min(listening.gone, at + SETTLED_IN + (settings.fastLeave ? 0 : LEAVE_TIME))
+  const unheard = Math.max(listening.gone, listening.unheard)
+  groups.get(group)!.set(nic, { ...listening, until: at, gone: isHeard ? gone : unheard, unheard, saidAt: at })
 }

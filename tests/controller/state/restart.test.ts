@@ -5,6 +5,8 @@ import { parseFlow, parseFlowFilter } from '../../../protocols/flow-text/parse.t
 import type { Match } from '../../../protocols/match.ts'
 import { type Random, seeded } from '../../../runtime/random.ts'
 import type { Topology } from '../../../topologies/topology.ts'
+import { parseIpv4 } from '../../../protocols/address.ts'
+import { igmpFrameOf } from '../../support/random-memberships.ts'
 import { threeHosts } from '../../support/controlled-fleet.ts'
 import { RestartingFleet } from '../../support/restarting-fleet.ts'
 
@@ -150,6 +152,37 @@ describe('a controller that starts again', () => {
     await fleet.settled()
     expect(device.history).toEqual([])
     expect(fleet.contents()).toEqual(before)
+  })
+
+  test('keeps who listens to multicast, from the very report on, and gives each a whole ageing time', async () => {
+    const [blue, ...others] = threeHosts().networks
+    const igmpSnooping = { tableSize: 8, agingTime: 10e9, floodUnregistered: true, fastLeave: true }
+    const fleet = await RestartingFleet.start({ ...threeHosts(), networks: [{ ...blue!, igmpSnooping }, ...others] })
+    const message = { type: 'report', version: 2, group: parseIpv4('239.1.1.1') } as const
+    const { size } = fleet.switches.get(H1)!.flows
+    fleet.switches.get(H1)!.say({
+      type: 'packetIn',
+      reason: 'action',
+      table: 0,
+      cookie: cookieOf('multicast'),
+      inPort: 100,
+      totalLength: 60,
+      match: [{ field: Register.Network, value: 1n }],
+      frame: igmpFrameOf(message),
+    })
+    while (fleet.switches.get(H1)!.flows.size === size) await fleet.clock.run(fleet.clock.now() + 10_000)
+    const before = fleet.contents()
+    await fleet.restart(false)
+    for (const device of fleet.switches.values()) device.history = []
+    fleet.dial()
+    await fleet.settled()
+    expect(fleet.contents()).toEqual(before)
+    for (const device of fleet.switches.values()) expect(device.history).toEqual([])
+    const listeners = () => fleet.controller.snooper.statusOf('blue').map(({ group, port }) => [group, port])
+    expect(listeners()).toEqual([['239.1.1.1', 'a:eth0']])
+    await fleet.clock.run(fleet.clock.now() + 11e9)
+    expect(listeners()).toEqual([])
+    expect(fleet.switches.get(H1)!.flows.size).toBe(size)
   })
 })
 
