@@ -69,7 +69,7 @@ export class Migrations {
     this.#last = Math.max(0, ...[...records.keys()].map((id) => Number(id.slice(1))))
     const interrupted = [...records.values()].filter(({ status }) => status.endedAt === undefined)
     const open = interrupted.map((record) => [record, this.#add(record.status.id, requestOf(record))] as const)
-    this.recovered = Promise.all(open.map(([record, one]) => this.#recover(record, one)))
+    this.recovered = Promise.all(open.map(([record, one]) => this.#carry(one, this.#recover(record, one))))
   }
 
   /**
@@ -161,19 +161,17 @@ export class Migrations {
     return [...this.records.values()].some((record) => record.entry === entry && record.status.endedAt === undefined)
   }
 
-  /** @throws Conflict where `topology` changes a VM that is moving, or takes away one of its hosts. */
+  /** @throws Conflict where `topology` changes a VM that is moving, or takes away it or one of its hosts. */
   checkStillPossible(topology: Topology): void {
     const { moves, topology: running } = this.#world.intent()
     for (const { id } of this.#running()) {
-      const { vm: name, to, state } = this.#find(id).status
-      // Settled at one place it only tidies up.
-      if (!moves.has(name) && state !== 'prepare') continue
+      const { vm: name, from, to, state } = this.#find(id).status
       const vm = running.vms.find((one) => one.name === name)!
-      const hosts = [vm.host, to]
-      const unchanged =
-        topology.vms.includes(vm) && hosts.every((host) => topology.hosts.some((one) => one.name === host))
-      if (!unchanged)
-        throw new Conflict(`${name} is being moved from ${vm.host} to ${to}; wait for its end, or abort it`)
+      // Settled at one place it only tidies up.
+      const mayChange = !moves.has(name) && state !== 'prepare'
+      const isThere = topology.vms.some((one) => (mayChange ? one.name === name : one === vm))
+      if (!isThere || ![from, to].every((host) => topology.hosts.some((one) => one.name === host)))
+        throw new Conflict(`${name} is being moved from ${from} to ${to}; wait for its end, or abort it`)
     }
   }
 
@@ -252,7 +250,7 @@ export class Migrations {
     this.#note({ ...record, status: { ...record.status, from: vm.host, state: 'prepare', startedAt } })
     const note = (changed: MigrationRecord) => this.#note(changed)
     open.migration = new Migration(this.#world, this.#find(id), { ...request, vm, pause }, note)
-    void open.migration.run().then(open.end)
+    void this.#carry(open, open.migration.run())
     open.kept = open.migration.started
   }
 
@@ -267,12 +265,16 @@ export class Migrations {
   /** One that waits ends at once; one that is going on goes back, if it still can. */
   #withdraw(open: Open, why: string): void {
     if (open.migration !== undefined) return open.migration.abort()
-    if (!this.#open.has(open.id)) return
-    const { request: _asked, ...record } = this.#find(open.id)
-    const at = this.#world.clock.now()
-    const steps = [...record.status.steps, { state: 'aborted' as const, at }]
-    this.#note({ ...record, status: { ...record.status, state: 'aborted', steps, problem: why, endedAt: at } })
+    this.#close(open, 'aborted', why)
     open.end()
+  }
+
+  #close({ id }: Open, state: 'aborted' | 'failed', problem: string): void {
+    if (!this.#open.has(id)) return
+    const { request: _asked, ...record } = this.#find(id)
+    const at = this.#world.clock.now()
+    const steps = [...record.status.steps, { state, at }]
+    this.#note({ ...record, status: { ...record.status, state, steps, problem, endedAt: at } })
   }
 
   async #recover(record: MigrationRecord, open: Open): Promise<void> {
@@ -281,6 +283,17 @@ export class Migrations {
     const vm = named('VM', this.#world.intent().topology.vms, name)
     open.migration = new Migration(this.#world, record, { vm, pause: 0 }, (changed) => this.#note(changed))
     await open.migration.recover()
+  }
+
+  /** To its end, even should `work` fail in a way that nobody has thought of. */
+  async #carry(open: Open, work: Promise<void>): Promise<void> {
+    try {
+      await work
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      this.#world.log(`${open.id}: ${why}`)
+      this.#close(open, 'failed', why)
+    }
     open.end()
   }
 
@@ -291,6 +304,8 @@ export class Migrations {
     const vm = vms.find(({ name }) => name === open.request.vm)
     const [from, to] = [vm?.host, open.request.to].map((name) => hosts.find((host) => host.name === name))
     open.ready = false
+    // Nothing begins before the controller is whole, and knows which moves were under way.
+    await Promise.resolve()
     if (vm !== undefined && from !== undefined && to !== undefined) {
       const needed = [...switchesOf(vm, from, from), ...switchesOf(vm, from, to)]
       await waitFor(Promise.all(needed.map((name) => fleet.whenConnected(name))), PATIENCE_AFTER_RESTART, clock)

@@ -74,6 +74,40 @@ describe('a VM that is moved again while it moves', () => {
     expect(hostOf(controller, 'a')).toBe('h2')
   })
 
+  test('can not be taken away before its move has ended, nor can a host that it comes from', async () => {
+    const fleet = await RestartingFleet.start(threeHosts())
+    const { id } = fleet.controller.migrate({ vm: 'c', to: 'h2' })
+    const state = () => fleet.controller.migrations()[0]!
+    while (state().state !== 'commit' || hostOf(fleet.controller, 'c') !== 'h2')
+      await fleet.clock.run(fleet.clock.now() + 250)
+    expect(state().endedAt).toBeUndefined()
+    const { vms, hosts, ...rest } = threeHosts()
+    const without = { ...rest, hosts, vms: vms.filter(({ name }) => name !== 'c') }
+    const elsewhere = hosts.filter(({ name }) => name !== 'h1')
+    for (const less of [without, { ...rest, hosts: elsewhere, vms: vms.filter(({ host }) => host !== 'h1') }])
+      await expect(fleet.settle(fleet.controller.apply(less))).rejects.toThrow(/c is being moved from h1 to h2/)
+    await fleet.settle(fleet.controller.migrationDone(id))
+    await fleet.settle(fleet.controller.apply(without))
+    expect(fleet.controller.vms().map(({ name }) => name)).toEqual(['a', 'b', 'd'])
+  })
+
+  test('is forgotten, where it has gone while it waited, and others go on after a restart', async () => {
+    const nineAtOne = crowd(9, 1)
+    const fleet = await RestartingFleet.start(nineAtOne)
+    const ids = nineAtOne.vms.map(({ name }) => fleet.controller.migrate({ vm: name, to: 'h2', pause: 50 * PAUSE }).id)
+    await fleet.settle(Promise.all(ids.map((id) => fleet.controller.migrationStarted(id))))
+    await fleet.clock.run(fleet.clock.now() + PAUSE)
+    const [gone, ...others] = [...fleet.controller.migrations()].reverse()
+    expect([gone!.state, ...others.map(({ state }) => state)]).toEqual(['queued', ...Array(8).fill('switch-over')])
+    const vms = nineAtOne.vms.filter(({ name }) => name !== gone!.vm)
+    await fleet.settle(fleet.controller.apply({ ...nineAtOne, vms }))
+    await fleet.restart()
+    await fleet.settled()
+    const ended = fleet.controller.migrations().map(({ vm, state }) => [vm, state])
+    expect(ended).toEqual([...vms.map(({ name }) => [name, 'aborted']), [gone!.vm, 'aborted']])
+    expect(vms.map(({ name }) => hostOf(fleet.controller, name))).toEqual(vms.map(() => 'h1'))
+  })
+
   test('moves on after a restart of the controller', async () => {
     const fleet = await RestartingFleet.start(threeHosts())
     fleet.controller.migrate({ vm: 'a', to: 'h2', pause: PAUSE })
@@ -87,7 +121,7 @@ describe('a VM that is moved again while it moves', () => {
 })
 
 /** Many VMs on a VLAN of four hosts. */
-function crowd(count: number): Topology {
+function crowd(count: number, homes = 4): Topology {
   const { networks, vms, ...rest } = threeHosts()
   const [{ nics }] = vms as [Topology['vms'][number]]
   return {
@@ -96,7 +130,7 @@ function crowd(count: number): Topology {
     networks: networks.slice(0, 1),
     vms: Array.from({ length: count }, (_, index) => ({
       name: `v${index}`,
-      host: `h${1 + (index % 4)}`,
+      host: `h${1 + (index % homes)}`,
       nics: nics.map((nic) => ({
         ...nic,
         id: `v${index}:eth0`,
