@@ -197,6 +197,18 @@ describe('the judge', () => {
   })
 })
 
+test('copied is what a guest says, allowed or not, and of what is for it what it is let hear', async () => {
+  const topology = network(still(), 'vlan', [mirror({ port: 'b' }, 'both')])
+  topology.vms[1]!.nics[0]!.policy.securityGroups = []
+  const { verdict, heard } = await run(topology, [
+    { at: SECOND, step: udp('a', '10.0.10.2') },
+    { at: SECOND, step: udp('b', '10.0.10.1') },
+  ])
+  expect(verdict.frames).toMatchObject({ injected: 60, delivered: 0, lost: 0, leaked: 0 })
+  expect(verdict.mirrors).toEqual([{ target: 'ids:tap', copies: 30, missing: 0, doubled: 0 }])
+  expect(new Set(heard.get('ids:tap')).size).toBe(1)
+})
+
 test('mirrors that are taken away copy no more', async () => {
   const topology = network(still(), 'vxlan', [mirror({ port: 'a' }, 'both')])
   const without = { ...topology, mirrors: [{ ...topology.mirrors![0]!, direction: 'from-lport' as const }] }
