@@ -179,6 +179,7 @@ function sentence({ vm, from, to, state, blackout, held, policy, problem, ...mor
   const told = [
     blackout && `blackout ${blackout}`,
     `held ${held} frames`,
+    more.overflowed > 0 && `had no room for ${more.overflowed}`,
     more.redirected > 0 && `redirected ${more.redirected}`,
     more.activatedBy && `activated by ${more.activatedBy}`,
     more.unconfirmed.length > 0 && `${more.unconfirmed.join(', ')} could not be told of it`,

@@ -101,6 +101,8 @@ export interface MigrationStatus {
   endedAt?: number
   /** Frames kept at the source and handed to the destination. */
   held: number
+  /** Frames that its ports dropped as hold_overflow meanwhile, for want of room or time; a copy at each counts. */
+  overflowed: number
   /** Frames that came to the place it had left after the guest had gone on, and were brought after it. */
   redirected: number
   /** Switches that may have gone on sending there when that ended: they were not to be told in all the time. */

@@ -31,6 +31,8 @@ export interface HoldOptions {
 
 export class HoldQueue {
   limits = DEFAULT_HOLD
+  /** Frames for which there was no room, or that were kept for too long, since it began to hold. */
+  overflowed = 0
   readonly #options: HoldOptions
   #ahead: Kept[] = []
   #own: Kept[] = []
@@ -59,12 +61,16 @@ export class HoldQueue {
   /** The port begins to hold: what was taken over before is of another move. */
   begin(): void {
     this.#latest.clear()
+    this.overflowed = 0
   }
 
   /** Keeps a frame; false where there is no room. */
   keep(frame: FrameHandle): boolean {
     const size = this.#sizeOf(frame)
-    if (this.#ownBytes + size > this.limits.bytes) return false
+    if (this.#ownBytes + size > this.limits.bytes) {
+      this.overflowed++
+      return false
+    }
     this.#own.push({ frame, origin: '', sequence: ++this.#last, since: this.#options.clock.now() })
     this.#ownBytes += size
     this.#arm()
@@ -78,7 +84,10 @@ export class HoldQueue {
   putAhead(frame: FrameHandle, origin: string, sequence: number): 'taken' | 'known' | 'full' {
     if ((this.#latest.get(origin) ?? 0) >= sequence) return 'known'
     const size = this.#sizeOf(frame)
-    if (this.#aheadBytes + size > this.limits.bytes) return 'full'
+    if (this.#aheadBytes + size > this.limits.bytes) {
+      this.overflowed++
+      return 'full'
+    }
     this.#latest.set(origin, sequence)
     this.#pushAhead({ frame, origin, sequence, since: this.#options.clock.now() }, size)
     return 'taken'
@@ -154,6 +163,7 @@ export class HoldQueue {
     while (count < this.#own.length && this.#own[count]!.since <= before) count++
     const late = this.#own.splice(0, count)
     for (const { frame } of late) this.#ownBytes -= this.#sizeOf(frame)
+    this.overflowed += lateAhead.length + late.length
     for (const { frame } of [...lateAhead, ...late]) this.#options.expired(frame)
     this.#arm()
   }

@@ -13,7 +13,8 @@ export function moveVerdict(
   budget: MoveBudget | undefined,
   expected: MoveEnd = 'done',
 ): MigrationVerdict {
-  const { vm, from, to, state, held, redirected, unconfirmed, connections, leftBehind, policy, problem } = migration
+  const { vm, from, to, state, held, redirected, overflowed, unconfirmed, connections, leftBehind, policy, problem } =
+    migration
   const { startedAt, endedAt } = migration
   const concerns = ({ at, nics }: Mishap) =>
     at >= startedAt && at <= (endedAt ?? Infinity) && nics.some((nic) => nic.startsWith(`${vm}:`))
@@ -36,6 +37,7 @@ export function moveVerdict(
     expected,
     blackout: formatDuration(blackout),
     ...counts,
+    overflowed,
     unconfirmed,
     connections,
     steps: stepsOf(migration),

@@ -70,6 +70,8 @@ export interface MigrationVerdict {
   /** Frames kept at the source and handed to the destination; those that came after the guest had gone on, and were brought after it. */
   held: number
   redirected: number
+  /** Frames that its ports had no room to keep. */
+  overflowed: number
   /** Switches that were not to be told of the move in all the time. */
   unconfirmed: string[]
   lost: number

@@ -17,6 +17,7 @@ const Migration = closed({
   endedAt: optional(nanoseconds('When all was over.')),
   blackout: optional(text("From the guest's pause to its going on, as 30ms.")),
   held: count('Frames kept at the source and handed to the destination.'),
+  overflowed: count('Frames that its ports dropped as hold_overflow meanwhile, for want of room or time.'),
   redirected: count(
     'Frames that came to the place it had left after the guest had gone on, and were brought after it.',
   ),

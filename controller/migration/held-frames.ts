@@ -7,6 +7,7 @@ import { getMac, viewOf } from '../../protocols/bytes.ts'
 import type { HeldFrame } from '../../protocols/control/messages.ts'
 import type { Nic } from '../../topologies/topology.ts'
 import { attachmentsOf } from '../network/attachments.ts'
+import type { RemoteSwitch } from '../southbound/remote-switch.ts'
 import type { TwoPlaces } from './two-places.ts'
 
 const SOURCE = 6
@@ -88,6 +89,8 @@ type Places = Pick<TwoPlaces, 'vm' | 'remoteAt' | 'switchNameAt'>
 export class HeldFrames {
   /** Frames that were kept, copies left out. */
   count = 0
+  /** By switch and vNIC: frames that its port had no room for. */
+  readonly #overflowed = new Map<string, number>()
   readonly #places: Places
   readonly #collected: Map<string, Collected>
   /** By switch and vNIC: the frames that it has been handed. Later ones may have their places among them. */
@@ -106,7 +109,7 @@ export class HeldFrames {
     for (const nic of this.#places.vm.nics) {
       const remote = this.#places.remoteAt(host, nic)
       const collected = this.#collected.get(nic.id)!
-      const kept = await remote.heldFrames(nic.id, collected.last.get(remote.name))
+      const kept = await this.#read(remote, nic, collected)
       this.count += collected.add(
         remote.name,
         before === undefined ? kept : upTo(kept, remote.name, before[nic.id] ?? 0),
@@ -119,9 +122,26 @@ export class HeldFrames {
     for (const nic of this.#places.vm.nics) {
       const remote = this.#places.remoteAt(host, nic)
       const collected = this.#collected.get(nic.id)!
-      const kept = await remote.heldFrames(nic.id, collected.last.get(remote.name))
+      const kept = await this.#read(remote, nic, collected)
       this.count += collected.addLate(remote.name, kept)
     }
+  }
+
+  /** Frames that the ports dropped, as far as they were asked. */
+  get overflowed(): number {
+    return [...this.#overflowed.values()].reduce((sum, count) => sum + count, 0)
+  }
+
+  /** Asks the ports at `host` for that alone. */
+  async countAt(host: string): Promise<void> {
+    for (const nic of this.#places.vm.nics)
+      await this.#read(this.#places.remoteAt(host, nic), nic, this.#collected.get(nic.id)!)
+  }
+
+  async #read(remote: RemoteSwitch, nic: Nic, { last }: Collected): Promise<readonly HeldFrame[]> {
+    const { frames, overflowed } = await remote.heldFrames(nic.id, last.get(remote.name))
+    this.#overflowed.set(`${remote.name} ${nic.id}`, overflowed)
+    return frames
   }
 
   /** Behind all that was read at `host`: what is kept there from now on stands behind it, also for one who reads it all again. */

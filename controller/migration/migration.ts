@@ -7,8 +7,7 @@
 //                to the new port, then everybody else; then the old host too. Between the steps frames on their way arrive
 //                (`drain`). What the old port held goes ahead of what the new one holds, and what has been gathered there
 //                meanwhile is taken over, too. The new port opens, the guest goes on.
-//   commit       what comes late to the old place is brought after, until all who may send there know better; the old port and its
-//                flows go
+//   commit       what comes late to the old place is brought after, until all who may send there know better; the old port goes
 //   abort        the way back, from any step before the new port opens. Where the fabric has been told of the destination, it
 //                is told of the source again, and what still comes to the new place is brought back
 //
@@ -292,7 +291,8 @@ export class Migration {
       .leftBehind(from, this.#progress.record.former ?? [])
       .catch(() => [`what ${from} has still is not known: it can not be asked`])
     const held = Math.max(this.#held.count, this.#progress.status.held)
-    await this.#end('done', { policy, held, leftBehind: found, ...problemOf(problems) })
+    const { overflowed } = this.#held
+    await this.#end('done', { policy, held, overflowed, leftBehind: found, ...problemOf(problems) })
   }
 
   /** What came to the old place after the guest had gone on is brought after it; then the old place has nothing more to keep. */
@@ -301,6 +301,7 @@ export class Migration {
     const before = this.#held.count
     await this.#held.takeLate(from)
     await this.#held.deliverTo(to)
+    await this.#held.countAt(to)
     if (before > 0 || this.#progress.status.held === 0)
       this.#progress.enter('commit', { redirected: redirected + this.#held.count - before })
     await this.#held.forgetAt(from)
@@ -326,6 +327,7 @@ export class Migration {
       void this.#announcement.takeBackOnReturn(from).catch((error: unknown) => this.#world.log(textOf(error)))
     await this.#end(problems.length === 0 ? 'aborted' : 'failed', {
       held: this.#held.count,
+      overflowed: this.#held.overflowed,
       ...problemOf([reason, ...problems]),
     })
   }

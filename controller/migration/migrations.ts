@@ -90,6 +90,7 @@ export class Migrations {
       startedAt: this.#world.clock.now(),
       held: 0,
       redirected: 0,
+      overflowed: 0,
       unconfirmed: [],
       connections: 0,
       steps: [],

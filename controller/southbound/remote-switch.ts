@@ -135,10 +135,13 @@ export class RemoteSwitch {
     return (await this.#ask(this.#connection.request({ type: 'portStatisticsRequest' }))).ports
   }
 
-  /** What the port keeps now: of its own, frames after `after`. It keeps them, and those that come meanwhile, behind them. */
-  async heldFrames(port: string, after = 0): Promise<HeldFrame[]> {
+  /**
+   * What the port keeps now: of its own, frames after `after`. It keeps them, and those that come meanwhile, behind them. And how
+   * many it has dropped as `hold_overflow` since it began.
+   */
+  async heldFrames(port: string, after = 0): Promise<{ frames: HeldFrame[]; overflowed: number }> {
     const parts = await this.#ask(this.#connection.requestAll({ type: 'heldFramesRequest', port, after }))
-    return parts.flatMap((part) => part.frames)
+    return { frames: parts.flatMap((part) => part.frames), overflowed: parts.at(-1)?.overflowed ?? 0 }
   }
 
   /** Hands frames to a port, ahead of those it keeps of its own beyond `upTo`. */

@@ -285,7 +285,10 @@ function readFlows(written: ReadonlyMap<string, StoredValue>): FlowsBySwitch {
 }
 
 type WrittenRecord = Omit<MigrationRecord, 'status'> & { epoch: number; status: Partial<MigrationStatus> & Unchanging }
-type Unchanging = Omit<MigrationStatus, 'redirected' | 'unconfirmed' | 'connections' | 'steps' | 'leftBehind'>
+type Unchanging = Omit<
+  MigrationStatus,
+  'redirected' | 'overflowed' | 'unconfirmed' | 'connections' | 'steps' | 'leftBehind'
+>
 
 /** Instants count from the start of another clock now. */
 function readRecord(value: StoredValue, epoch: number): MigrationRecord {
@@ -306,7 +309,7 @@ function readRelocation(value: StoredValue, epoch: number): RelocationRecord {
 }
 
 /** What files of before did not say. */
-const UNTOLD = { redirected: 0, unconfirmed: [], connections: 0, leftBehind: [] }
+const UNTOLD = { redirected: 0, overflowed: 0, unconfirmed: [], connections: 0, leftBehind: [] }
 
 const INSTANTS = ['startedAt', 'pausedAt', 'resumedAt', 'endedAt'] as const
 

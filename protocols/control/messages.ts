@@ -192,7 +192,8 @@ export type Message =
   | { type: 'flushConnections'; filter: ConnectionFilter }
   /** The frames that a port keeps, in order; of the switch's own those after this one. They stay there. */
   | { type: 'heldFramesRequest'; port: string; after: number }
-  | { type: 'heldFramesReply'; port: string; frames: HeldFrame[]; more: boolean }
+  /** `overflowed`: frames that it has dropped as `hold_overflow` since it began to hold. */
+  | { type: 'heldFramesReply'; port: string; frames: HeldFrame[]; overflowed: number; more: boolean }
   /**
    * Sends `frames` out of the port, ahead of whatever it keeps of its own: now, or when it opens. Those that it has had already are
    * passed over, its own (`bytes` may be empty) are moved. Of its own up to `upTo`, those that were not named here are forgotten.

@@ -82,11 +82,14 @@ describe('what is held', () => {
     // A short frame counts as 64 bytes.
     expect(migrations[0]!.held).toBeLessThanOrEqual(200)
     expect(frames.lost).toBeGreaterThan(100)
+    expect(migrations[0]!.overflowed).toBe(frames.lost)
     expect(frames.reordered + frames.duplicated).toBe(0)
   })
 
   test('is bounded by time', async () => {
-    const { frames } = await run({ pause: '100ms', hold: { time: '20ms' } })
+    const { frames, migrations } = await run({ pause: '100ms', hold: { time: '20ms' } })
+    // Of some, both places had a copy.
+    expect(migrations[0]!.overflowed).toBeGreaterThanOrEqual(frames.lost)
     expect(frames.lost).toBeGreaterThan(500)
     expect(frames.reordered + frames.duplicated).toBe(0)
   })

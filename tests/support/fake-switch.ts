@@ -132,7 +132,7 @@ export class FakeSwitch {
       case 'heldFramesRequest': {
         const { port, after } = message
         const frames = (this.held.get(port) ?? []).filter((one) => one.origin !== this.name || one.sequence > after)
-        return void reply({ type: 'heldFramesReply', port, frames, more: false })
+        return void reply({ type: 'heldFramesReply', port, frames, overflowed: 0, more: false })
       }
       case 'vnicStateRequest': {
         const { port } = message

@@ -105,6 +105,7 @@ export const VNIC_STATE_MAKERS = {
   }),
   heldFramesReply: (random: Random): MessageOf<'heldFramesReply'> => ({
     type: 'heldFramesReply',
+    overflowed: random.uint32() * 2,
     port: 'web1:eth0',
     frames: few(random, () => heldFrame(random)),
     more: chance(random, 0.5),

@@ -13,18 +13,22 @@ export function heldFrames(
   device: Switch,
   { port: name, after }: MessageOf<'heldFramesRequest'>,
 ): Iterable<MessageOf<'heldFramesReply'>> {
-  const wanted = portNamed(device, name)
-    .held.kept()
-    .filter(({ origin, sequence }) => origin !== '' || sequence > after)
+  const { held } = portNamed(device, name)
+  const wanted = held.kept().filter(({ origin, sequence }) => origin !== '' || sequence > after)
   return heldFrameReplies(
     name,
+    held.overflowed,
     wanted.map((kept) => tell(device, kept)),
   )
 }
 
-function* heldFrameReplies(port: string, told: readonly HeldFrame[]): Generator<MessageOf<'heldFramesReply'>> {
+function* heldFrameReplies(
+  port: string,
+  overflowed: number,
+  told: readonly HeldFrame[],
+): Generator<MessageOf<'heldFramesReply'>> {
   for (const { items, more } of inParts(told, (frame) => frame.bytes.length + 32))
-    yield { type: 'heldFramesReply', port, frames: items, more }
+    yield { type: 'heldFramesReply', port, frames: items, overflowed, more }
 }
 
 /** Sends frames that were kept elsewhere out of the port, ahead of what it keeps of its own. */

@@ -101,11 +101,17 @@ export const FRAME_MESSAGES = {
     }),
   },
   heldFramesReply: {
-    toWire: ({ port, frames, more }, at) => ({ port, frames: each(frames, `${at}frames`, heldFrameToWire), more }),
+    toWire: ({ port, frames, overflowed, more }, at) => ({
+      port,
+      frames: each(frames, `${at}frames`, heldFrameToWire),
+      overflowed: toWide(overflowed, `${at}overflowed`),
+      more,
+    }),
     fromWire: (wire, at) => ({
       type: 'heldFramesReply',
       port: wire.port ?? '',
       frames: each(wire.frames, `${at}frames`, heldFrameFromWire),
+      overflowed: fromWide(wire.overflowed ?? 0, `${at}overflowed`),
       more: wire.more ?? false,
     }),
   },

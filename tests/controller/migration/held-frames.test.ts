@@ -20,8 +20,8 @@ class Place {
       this.kept.push({ id: BigInt(id), bytes: new Uint8Array(60), origin: this.name, sequence: this.kept.length + 1 })
   }
 
-  async heldFrames(_nic: string, after = 0): Promise<HeldFrame[]> {
-    return this.kept.filter(({ sequence }) => sequence > after)
+  async heldFrames(_nic: string, after = 0): Promise<{ frames: HeldFrame[]; overflowed: number }> {
+    return { frames: this.kept.filter(({ sequence }) => sequence > after), overflowed: 0 }
   }
 
   async deliverFrames(_nic: string, frames: HeldFrame[]): Promise<void> {
