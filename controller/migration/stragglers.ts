@@ -18,8 +18,8 @@ import type { TwoPlaces } from './two-places.ts'
 
 /** How long it is tried where the request does not say. */
 export const REDIRECT = 5 * SECOND
-/** Between two looks. */
-const PAUSE = 5 * MILLISECOND
+/** Between two looks: at least, and at most where nothing comes. */
+const PAUSE = { least: 5 * MILLISECOND, most: 40 * MILLISECOND }
 /** How long one that is back waits for the VM's port at most. */
 const PATIENCE = SECOND
 
@@ -102,10 +102,12 @@ export class Stragglers {
   async bring(span: Nanoseconds): Promise<void> {
     const { world, places, progress } = this.#options
     const end = world.clock.now() + span
+    let pause = PAUSE.least
     while (this.#untold.size > 0 && world.clock.now() < end && places.isThere(this.#hosts.left)) {
-      await this.#bringOnce()
+      const brought = await this.#bringOnce()
+      pause = brought > 0 ? PAUSE.least : Math.min(2 * pause, PAUSE.most)
       if (this.#back.size > 0) await this.#readmit()
-      else await this.#pause(Math.min(PAUSE, end - world.clock.now()))
+      else await this.#pause(Math.min(pause, end - world.clock.now()))
       for (const name of this.#untold) if (this.#hasConfirmed(name)) this.#untold.delete(name)
     }
     progress.enter(progress.status.state, { unconfirmed: [...this.#untold] })
@@ -131,8 +133,8 @@ export class Stragglers {
     await this.#setPort('open').catch((error: unknown) => world.log(String(error)))
   }
 
-  /** Where a place is away, what it keeps is brought later. */
-  async #bringOnce(): Promise<void> {
+  /** How many frames there were. Where a place is away, what it keeps is brought later. */
+  async #bringOnce(): Promise<number> {
     const { places, states, progress, world } = this.#options
     const { left, at } = this.#hosts
     const held = new HeldFrames(places)
@@ -140,7 +142,7 @@ export class Stragglers {
       // The place that was left judges what comes there by what it knows of connections.
       await states.tell(this.#stage === 'released' ? 'target' : 'home')
       await held.takeFrom(left)
-      if (held.count === 0) return
+      if (held.count === 0) return 0
       await held.deliverTo(at)
       await held.forgetAt(left)
       const { state, redirected } = progress.status
@@ -148,6 +150,7 @@ export class Stragglers {
     } catch (error) {
       world.log(error instanceof Error ? error.message : String(error))
     }
+    return held.count
   }
 
   async #setPort(state: 'keep' | 'open'): Promise<void> {

@@ -31,6 +31,7 @@ export const settingPolicy = (by: string, vnic: string, policy: PortPolicy): Ope
 
 /** Names, by kind and by what has become of them. */
 export const changesOf = (before: Topology | undefined, asked: Topology): Record<string, Record<string, string[]>> => ({
+  ...changeOf('tenants', before?.tenants, asked.tenants ?? []),
   ...changeOf('hosts', before?.hosts, asked.hosts),
   ...changeOf('networks', before?.networks, asked.networks),
   ...changeOf('addressGroups', before?.addressGroups, asked.addressGroups),
@@ -80,14 +81,15 @@ export const forgettingQemu = (by: string, at: { vm: string; host: string | unde
   arguments: at,
 })
 
-export const migrating = (by: string, { pause, drain, ...request }: MoveRequest): Operation => ({
+export const migrating = (by: string, request: MoveRequest): Operation => ({
   by,
   operation: 'migrate',
-  arguments: {
-    ...request,
-    ...(pause !== undefined && { pause: formatDuration(pause) }),
-    ...(drain !== undefined && { drain: formatDuration(drain) }),
-  },
+  arguments: { ...request, ...written(request), ...(request.hold && { hold: heldAs(request.hold) }) },
+})
+
+const heldAs = ({ time, ...hold }: NonNullable<MoveRequest['hold']>) => ({
+  ...hold,
+  ...(time !== undefined && { time: formatDuration(time) }),
 })
 
 export const aborting = (by: string, migration: string): Operation => ({
@@ -99,19 +101,13 @@ export const aborting = (by: string, migration: string): Operation => ({
 export const draining = (by: string, { host, ...options }: DrainOptions & { host: string }): Operation => ({
   by,
   operation: 'drain host',
-  arguments: { host, ...written(options) },
+  arguments: { host, ...options, ...written(options) },
 })
 
 export const rebalancing = (by: string, options: DrainOptions): Operation => ({
   by,
   operation: 'rebalance',
-  arguments: written(options),
-})
-
-const written = ({ parallel, pause, drain }: DrainOptions) => ({
-  ...(parallel !== undefined && { parallel }),
-  ...(pause !== undefined && { pause: formatDuration(pause) }),
-  ...(drain !== undefined && { drain: formatDuration(drain) }),
+  arguments: { ...options, ...written(options) },
 })
 
 export const failingOver = (by: string, host: string): Operation => ({
@@ -182,3 +178,14 @@ function filterText({ table, match, cookie, cookieMask }: FlowFilter): string {
 
 const strictText = ({ table, priority, match }: FlowSpec): string =>
   [`table=${table}`, `priority=${priority}`, printMatch(match)].filter((part) => part !== '').join(',')
+
+const SPANS = ['pause', 'drain', 'redirect', 'activationTimeout'] as const
+
+/** Times as people write them. */
+const written = (request: Partial<Pick<MoveRequest, (typeof SPANS)[number]>>): Record<string, string> =>
+  Object.fromEntries(
+    SPANS.flatMap((key) => {
+      const span = request[key]
+      return span === undefined ? [] : [[key, formatDuration(span)]]
+    }),
+  )
