@@ -15,6 +15,10 @@ export interface RelocationWorld {
   start(vm: string, to: string): string
   done(id: string): Promise<MigrationStatus>
   abort(id: string): void
+  /** Moves of the VM that have not ended. */
+  movesOf(vm: string): readonly { id: string; to: string }[]
+  /** VMs that are at the host, or on their way there. */
+  vmsAt(host: string): readonly Vm[]
   /** Begins it anew at `to`. @returns false where it is not at `from` any more. */
   restart(vm: string, from: string, to: string): Promise<boolean>
   note(status: RelocationStatus): void
@@ -27,15 +31,23 @@ export class Relocation {
   readonly #world: RelocationWorld
   #status: RelocationStatus
   #aborted = false
+  readonly #whenAborted: Promise<void>
+  #tellAborted!: () => void
+  /** VMs with moves that somebody else has asked for. Resolves when these have ended. */
+  readonly #awaited = new Map<string, Promise<void>>()
 
   constructor(world: RelocationWorld, status: RelocationStatus) {
     this.#world = world
     this.#status = status
+    this.#whenAborted = new Promise((resolve) => {
+      this.#tellAborted = resolve
+    })
   }
 
   /** Moves that are under way are undone, if they still can be, and no other begins. */
   abort(): void {
     this.#aborted = true
+    this.#tellAborted()
     for (const { state, migration } of this.#status.moves)
       if (state === 'moving' && migration !== undefined) this.#world.abort(migration)
   }
@@ -50,8 +62,9 @@ export class Relocation {
         const ended = begun.finally(() => underWay.delete(ended))
         underWay.add(ended)
       }
-      if (underWay.size === 0) break
-      await Promise.race(underWay)
+      const concerning = this.#aborted ? [...underWay] : [...underWay, ...this.#awaited.values()]
+      if (concerning.length > 0) await Promise.race(this.#aborted ? concerning : [...concerning, this.#whenAborted])
+      else if (this.#aborted || !this.#lookAgain()) break
     }
     this.#end()
   }
@@ -64,12 +77,15 @@ export class Relocation {
       // It may be moved twice.
       if (this.#isMoving(move.vm)) return undefined
       const vm = occupancy.topology.vms.find(({ name }) => name === move.vm)
-      if (vm === undefined) this.#set(index, { state: 'failed', problem: 'it is not there any more' })
+      if (this.#isAwaited(vm, move)) {
+        if (this.#status.kind === 'rebalance') return undefined
+      } else if (vm === undefined) this.#set(index, { state: 'failed', problem: 'it is not there any more' })
       else if (this.#isElsewhere(vm, move)) this.#settleElsewhere(index, vm)
       else {
         const to = this.#destinationOf(occupancy, vm, move)
         if (to !== undefined) return this.#begin(index, vm, to)
-        if (!othersMove) this.#set(index, { state: 'failed', problem: this.#whyNot(occupancy, vm, move) })
+        if (!othersMove && this.#awaited.size === 0)
+          this.#set(index, { state: 'failed', problem: this.#whyNot(occupancy, vm, move) })
         // A plan that is exact is carried out in its order.
         else if (this.#status.kind === 'rebalance') return undefined
       }
@@ -79,6 +95,39 @@ export class Relocation {
 
   #isMoving(vm: string): boolean {
     return this.#status.moves.some((move) => move.vm === vm && move.state === 'moving')
+  }
+
+  /**
+   * Whether others move it, away from its host or to it: where it is to be taken from is known once that has ended. With a host that has
+   * failed such a move has no sense any more, and is undone if it still can be.
+   */
+  #isAwaited(vm: Vm | undefined, { vm: name, from }: RelocatedVm): boolean {
+    if (this.#awaited.has(name)) return true
+    const moves = this.#world.movesOf(name)
+    const isHere = vm?.host === from
+    if (!isHere && !moves.some(({ to }) => to === from)) return false
+    const concerned = this.#status.kind === 'failover' && !isHere ? moves.filter(({ to }) => to === from) : moves
+    if (concerned.length === 0) return false
+    const ended = Promise.allSettled(concerned.map(({ id }) => this.#world.done(id)))
+    this.#awaited.set(
+      name,
+      ended.then(() => void this.#awaited.delete(name)),
+    )
+    if (this.#status.kind === 'failover') for (const { id } of concerned) this.#world.abort(id)
+    return true
+  }
+
+  /** Before it ends: whether there are VMs at the host that nobody has reckoned with. */
+  #lookAgain(): boolean {
+    const { host, moves } = this.#status
+    if (host === undefined) return false
+    const told = new Set(moves.flatMap(({ vm, state }) => (state === 'failed' ? vm : [])))
+    const more = this.#world.vmsAt(host).filter(({ name }) => !told.has(name))
+    const names = new Set(more.map(({ name }) => name))
+    if (more.length === 0) return false
+    const waiting = more.map(({ name }): RelocatedVm => ({ vm: name, from: host, state: 'waiting' }))
+    this.#note({ moves: [...moves.filter(({ vm }) => !names.has(vm)), ...waiting] })
+    return true
   }
 
   /** Somebody has moved it meanwhile. */

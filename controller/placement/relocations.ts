@@ -81,9 +81,9 @@ export class Relocations {
 
   /** What a drain of the host would do now. Changes nothing. @throws NotFound */
   planDrain(name: string): MovePlan {
-    const host = this.#host(name)
+    this.#host(name)
     const closed = (other: string) => (other === name ? `${name} is to be drained` : this.#whyClosed(other))
-    return planDrain(this.#occupancy(closed, 'drain'), name, this.#vmsAt(host))
+    return planDrain(this.#occupancy(closed, 'drain'), name, this.#vmsAt(name))
   }
 
   /**
@@ -243,8 +243,7 @@ export class Relocations {
 
   #planFailover({ name }: Host): MovePlan {
     const closed = (other: string) => (other === name ? `${name} has failed` : this.#whyClosed(other))
-    const vms = this.#world.intent().topology.vms.filter(({ host }) => host === name)
-    return planDrain(this.#occupancy(closed, 'failover'), name, vms)
+    return planDrain(this.#occupancy(closed, 'failover'), name, this.#vmsAt(name))
   }
 
   #whyAway(name: string): string | undefined {
@@ -258,7 +257,7 @@ export class Relocations {
     return fleet.has(name) && fleet.reconciler(name).connected
   }
 
-  #vmsAt({ name }: Host): Vm[] {
+  #vmsAt(name: string): Vm[] {
     const coming = new Set(this.#world.migrations.open().flatMap(({ vm, to }) => (to === name ? vm : [])))
     return this.#world.intent().topology.vms.filter((vm) => vm.host === name || coming.has(vm.name))
   }
@@ -312,6 +311,8 @@ export class Relocations {
       start: (vm: string, to: string) => migrate({ ...request, vm, to }, by),
       done: (migration: string) => migrations.done(migration),
       abort: (migration: string) => void migrations.abort(migration),
+      movesOf: (vm: string) => migrations.open().filter((one) => one.vm === vm),
+      vmsAt: (host: string) => this.#vmsAt(host),
       restart: (vm: string, from: string, to: string) => restart(this.#world, vm, from, to),
       note: (changed: RelocationStatus) => this.#note({ ...this.#find(id), status: changed }),
     }
