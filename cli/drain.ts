@@ -1,7 +1,7 @@
 // `host drain`, `fail` and `undrain`, and `rebalance`: VMs go elsewhere together.
 
 import { InvalidArgumentError, Option, type Command } from 'commander'
-import type { RelocationStatus } from '../controller/model.ts'
+import type { RelocatedVm, RelocationStatus } from '../controller/model.ts'
 import type { MovePlan } from '../controller/placement/plan.ts'
 import { ApiClient, clientCommand, print, type ClientFlags } from './client.ts'
 import { inColumns } from './columns.ts'
@@ -115,7 +115,14 @@ function glance(client: ApiClient, path: string): () => void {
 
 function sentences({ kind, host, state, moves }: RelocationStatus): string[] {
   const left = moves.filter((move) => move.state !== 'done')
-  const how = kind === 'failover' ? 'VMs have begun anew elsewhere, without their connections' : 'VMs moved'
-  const head = `${[kind, host].filter(Boolean).join(' ')}: ${state}; ${moves.length - left.length} of ${moves.length} ${how}`
-  return [head, ...left.map(({ vm, from, problem }) => `${vm} stays at ${from}: ${problem ?? 'no reason is known'}`)]
+  const begun = moves.filter(({ restartedAt }) => restartedAt !== undefined).length
+  const how =
+    kind === 'failover'
+      ? `${begun} of ${moves.length} VMs have begun anew elsewhere, without their connections`
+      : `${moves.length - left.length} of ${moves.length} VMs moved`
+  return [`${[kind, host].filter(Boolean).join(' ')}: ${state}; ${how}`, ...left.map(whatIsLeft)]
+}
+
+function whatIsLeft({ vm, from, at = from, problem = 'no reason is known' }: RelocatedVm): string {
+  return `${vm} ${at === from ? 'stays' : 'is'} at ${at}: ${problem}`
 }

@@ -147,6 +147,10 @@ export interface RelocatedVm {
   /** Absent where no host can take it in. */
   to?: string
   state: (typeof RELOCATED_STATES)[number]
+  /**
+   * Where it is: of a failover once it has been given its place there, and may not have begun yet; of others where it could not be moved.
+   */
+  at?: string
   /** Id of its move. */
   migration?: string
   /** Of a failover: when it began anew, with none of its connections. */

@@ -22,6 +22,9 @@ const Relocation = closed({
       from: text('Host that it leaves.'),
       to: optional(text('Host that it goes to; absent where none can take it in so far.')),
       state: choice([...RELOCATED_STATES], 'How far it is.'),
+      at: optional(
+        text('Where it is, if it could not be moved. Of a failover: where it has been given its place, begun or not.'),
+      ),
       migration: optional(text('Id of its migration.')),
       restartedAt: optional(nanoseconds('Of a failover: when it began anew, with none of its connections.')),
       tried: optional(texts('Hosts to which its moves failed.')),

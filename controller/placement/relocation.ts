@@ -6,6 +6,7 @@ import type { MigrationStatus, RelocatedVm, RelocationStatus } from '../model.ts
 import { Conflict, NotFound } from '../model.ts'
 import type { Occupancy } from './occupancy.ts'
 import { whyNowhere } from './plan.ts'
+import type { RestartRequest } from './restart.ts'
 
 export interface RelocationWorld {
   now(): number
@@ -19,8 +20,8 @@ export interface RelocationWorld {
   movesOf(vm: string): readonly { id: string; to: string }[]
   /** VMs that are at the host, or on their way there. */
   vmsAt(host: string): readonly Vm[]
-  /** Begins it anew at `to`. @returns false where it is not at `from` any more. */
-  restart(vm: string, from: string, to: string): Promise<boolean>
+  /** Begins it anew at `to`, wherever it is. */
+  restart(vm: string, request: RestartRequest): Promise<void>
   note(status: RelocationStatus): void
 }
 
@@ -101,10 +102,11 @@ export class Relocation {
    * Whether others move it, away from its host or to it: where it is to be taken from is known once that has ended. With a host that has
    * failed such a move has no sense any more, and is undone if it still can be.
    */
-  #isAwaited(vm: Vm | undefined, { vm: name, from }: RelocatedVm): boolean {
+  #isAwaited(vm: Vm | undefined, move: RelocatedVm): boolean {
+    const { vm: name, from } = move
     if (this.#awaited.has(name)) return true
     const moves = this.#world.movesOf(name)
-    const isHere = vm?.host === from
+    const isHere = vm !== undefined && !this.#isElsewhere(vm, move)
     if (!isHere && !moves.some(({ to }) => to === from)) return false
     const concerned = this.#status.kind === 'failover' && !isHere ? moves.filter(({ to }) => to === from) : moves
     if (concerned.length === 0) return false
@@ -130,10 +132,9 @@ export class Relocation {
     return true
   }
 
-  /** Somebody has moved it meanwhile. */
-  #isElsewhere(vm: Vm, { from, to }: RelocatedVm): boolean {
-    // One that has its new place may not have begun there: the controller was restarted.
-    return vm.host !== from && (this.#status.kind !== 'failover' || vm.host !== to)
+  /** Somebody has moved it meanwhile. One that was given its new place here may not have begun there. */
+  #isElsewhere({ host }: Vm, { from, at }: RelocatedVm): boolean {
+    return host !== from && host !== at
   }
 
   #settleElsewhere(index: number, vm: Vm): void {
@@ -142,9 +143,12 @@ export class Relocation {
     else this.#set(index, { state: 'failed', problem: `it is at ${vm.host} by now, and not at ${from}` })
   }
 
-  #destinationOf(occupancy: Occupancy, vm: Vm, { from, to, tried = [] }: RelocatedVm): string | undefined {
-    if (to !== undefined && !tried.includes(to) && occupancy.whyNot(vm, from, to) === undefined) return to
-    return this.#status.kind === 'rebalance' ? undefined : occupancy.leastBusyFor(vm, from, tried)
+  #destinationOf(occupancy: Occupancy, vm: Vm, { from, to, at, tried = [] }: RelocatedVm): string | undefined {
+    if (to !== undefined && !tried.includes(to) && occupancy.whyNot(vm, vm.host, to) === undefined) return to
+    if (this.#status.kind === 'rebalance') return undefined
+    const other = occupancy.leastBusyFor(vm, vm.host, [...tried, from])
+    if (other !== undefined || at === undefined) return other
+    return occupancy.whyNot(vm, at, at) === undefined ? at : undefined
   }
 
   #whyNot(occupancy: Occupancy, vm: Vm, { from, to, problem }: RelocatedVm): string {
@@ -170,10 +174,10 @@ export class Relocation {
     const { from } = this.#status.moves[index]!
     this.#set(index, { state: 'moving', to })
     try {
-      const hasBegun = await this.#world.restart(vm, from, to)
-      this.#set(index, { state: 'done', ...(hasBegun && { restartedAt: this.#world.now() }) })
+      await this.#world.restart(vm, { from, to, given: (at) => this.#set(index, { at }) })
+      this.#set(index, { state: 'done', restartedAt: this.#world.now() })
     } catch (error) {
-      this.#set(index, { state: 'failed', problem: error instanceof Error ? error.message : String(error) })
+      this.#failed(index, to, error instanceof Error ? error.message : String(error))
     }
   }
 
@@ -204,7 +208,11 @@ export class Relocation {
     )
     const failed = moves.some(({ state }) => state === 'failed')
     const state = this.#aborted ? 'aborted' : failed ? 'failed' : 'done'
-    this.#note({ moves, state, endedAt: this.#world.now() })
+    const hosts = new Map(this.#world.occupancy().topology.vms.map(({ name, host }) => [name, host]))
+    const told = moves.map((move) =>
+      move.state === 'failed' && hosts.has(move.vm) ? { ...move, at: hosts.get(move.vm)! } : move,
+    )
+    this.#note({ moves: told, state, endedAt: this.#world.now() })
   }
 
   #note(change: Partial<RelocationStatus>): void {

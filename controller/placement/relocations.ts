@@ -5,6 +5,7 @@ import { SECOND } from '../../runtime/clock.ts'
 import { waitFor } from '../../runtime/waiting.ts'
 import type { Host, Topology, Vm } from '../../topologies/topology.ts'
 import { switchName } from '../../topologies/topology.ts'
+import type { Migrations } from '../migration/migrations.ts'
 import type { ControllerEvent, HostMode, MoveRequest, RelocatedVm, RelocationStatus } from '../model.ts'
 import { Conflict, NotFound } from '../model.ts'
 import type { Image, RelocationRecord } from '../state/image.ts'
@@ -14,10 +15,10 @@ import { breachesOf } from './breaches.ts'
 import { Occupancy } from './occupancy.ts'
 import { type MovePlan, planDrain, planRebalance } from './plan.ts'
 import { Relocation } from './relocation.ts'
-import { isAlive, restart, type RestartWorld } from './restart.ts'
+import { isAlive, restart, type RestartRequest, type RestartWorld } from './restart.ts'
 
 export interface PlacementWorld extends RestartWorld {
-  readonly log: (line: string) => void
+  readonly migrations: Migrations
   readonly emit: (event: ControllerEvent) => void
   /** Whether the vNICs have wires at the host, where they have any. @throws Conflict */
   readonly checkWires: (request: { vm: string; to: string }) => void
@@ -313,7 +314,7 @@ export class Relocations {
       abort: (migration: string) => void migrations.abort(migration),
       movesOf: (vm: string) => migrations.open().filter((one) => one.vm === vm),
       vmsAt: (host: string) => this.#vmsAt(host),
-      restart: (vm: string, from: string, to: string) => restart(this.#world, vm, from, to),
+      restart: (vm: string, where: RestartRequest) => restart(this.#world, vm, where),
       note: (changed: RelocationStatus) => this.#note({ ...this.#find(id), status: changed }),
     }
     const relocation = new Relocation(world, status)

@@ -3,10 +3,9 @@
 
 import type { Clock } from '../../runtime/clock.ts'
 import { relocated, switchesOf } from '../../topologies/relocation.ts'
-import type { Host, Topology, Vm } from '../../topologies/topology.ts'
+import type { Host, Vm } from '../../topologies/topology.ts'
 import { switchName } from '../../topologies/topology.ts'
 import { announce } from '../migration/announcement.ts'
-import type { Migrations } from '../migration/migrations.ts'
 import type { Hypervisor } from '../model.ts'
 import { Conflict } from '../model.ts'
 import type { Intent, View } from '../network/view.ts'
@@ -21,53 +20,71 @@ export interface RestartWorld {
   readonly intent: () => Intent
   readonly view: () => View
   readonly amend: (change: Partial<Intent>) => void
-  readonly migrations: Migrations
   readonly hypervisor: Hypervisor | undefined
+  readonly log: (line: string) => void
   /** Resolves when the host has what the VM's vNICs are joined to there. Rejects where it can not have it. */
   readonly joined: (vm: Vm, host: string) => Promise<void>
 }
 
+export interface RestartRequest {
+  /** The host that has failed. */
+  readonly from: string
+  readonly to: string
+  /** Where the VM is from now on; called in the turn in which that is asked to be kept, and again where it can not be. */
+  readonly given: (host: string) => void
+}
+
 /**
- * Resolves when the VM's ports are open at `to`, and its guest has been told to begin. False where it is elsewhere by now. One that has
- * its place at `to` already may not have been told yet.
+ * Resolves when the VM's ports are open at `to`, and its guest has been told to begin. The VM may be at neither host, or at `to` already,
+ * where somebody went before its guest could begin. What other switches say does not matter to it, and is logged.
  * @throws Conflict, SwitchRefused, SwitchAway, StateError
  */
-export async function restart(world: RestartWorld, name: string, from: string, to: string): Promise<boolean> {
-  const { fleet, migrations } = world
-  for (const { id, vm } of migrations.open()) if (vm === name) await migrations.abort(id)
+export async function restart(world: RestartWorld, name: string, { from, to, given }: RestartRequest): Promise<void> {
+  const { fleet, log } = world
   const { topology } = world.intent()
   const vm = topology.vms.find((one) => one.name === name)
-  if (vm === undefined || (vm.host !== from && vm.host !== to)) return false
-  const [source, target] = [from, to].map((host) => topology.hosts.find((one) => one.name === host))
-  if (source === undefined || target === undefined) throw new Conflict(`there is no host '${to}' any more`)
-  const moved = vm.host === to ? vm : await settle(world, topology, vm, to)
-  const there = source.bridges
-    .map((bridge) => switchName(source, bridge))
-    .filter((one) => fleet.reconciler(one).connected)
+  const target = topology.hosts.find((one) => one.name === to)
+  if (vm === undefined || target === undefined) throw new Conflict(`there is no ${vm ? `host '${to}'` : name} any more`)
+  const moved = vm.host === to ? vm : await settle(world, vm, to, given)
+  const left = topology.hosts.filter((host) => host.name !== to && [from, vm.host].includes(host.name))
+  const there = left
+    .flatMap((host) => host.bridges.map((bridge) => switchName(host, bridge)))
+    .filter((one) => fleet.has(one) && fleet.reconciler(one).connected)
   // Should it be alive, it lets go first.
   await fleet.push(there).catch(() => {})
   await world.joined(moved, to)
   await fleet.push(switchesOf(moved, target, target))
-  await fleet.push()
+  await fleet.push().catch((error: unknown) => log(`${name} begins anew at ${to}: ${textOf(error)}`))
   await world.hypervisor?.restart?.(name, to)
-  await announce(world, moved, 'home')
-  return true
+  await announce(world, moved, 'home').catch((error: unknown) => log(`${name} is not announced: ${textOf(error)}`))
 }
 
 /** Durable, or all is as it was. */
-async function settle({ amend, writes, intent }: RestartWorld, topology: Topology, vm: Vm, to: string): Promise<Vm> {
+async function settle(
+  { amend, writes, intent }: RestartWorld,
+  vm: Vm,
+  to: string,
+  given: RestartRequest['given'],
+): Promise<Vm> {
+  const { topology } = intent()
   const moved = relocated(vm, topology, to)
   if (moved === undefined) throw new Conflict(`${to} has no place for ${vm.name}`)
   amend({ topology: withVm(topology, vm, moved) })
+  given(to)
   try {
     await writes.save()
   } catch (error) {
     const now = intent().topology
-    if (now.vms.includes(moved)) amend({ topology: withVm(now, moved, vm) })
+    if (now.vms.includes(moved)) {
+      amend({ topology: withVm(now, moved, vm) })
+      given(vm.host)
+    }
     throw error
   }
   return moved
 }
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 /** Whether any of the host's switches is connected. */
 export const isAlive = (host: Host, fleet: Fleet): boolean =>
