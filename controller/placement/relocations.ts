@@ -158,10 +158,10 @@ export class Relocations {
       async () => {
         const running = this.#runningAt(name)
         if (running !== undefined) this.#open.get(running)?.relocation.abort()
-        const before = this.modes
-        this.modes = new Map([...before].filter(([host]) => host !== name))
+        const before = this.modes.get(name)
+        this.#setMode(name, undefined)
         await this.#world.writes.save().catch((error: unknown) => {
-          this.modes = before
+          if (!this.modes.has(name)) this.#setMode(name, before)
           throw error
         })
       },
@@ -274,18 +274,28 @@ export class Relocations {
     const entry = writes.begin(describe)
     const id = `r${++this.#last}`
     const status: RelocationStatus = { id, ...what, state: 'running', startedAt: clock.now() }
-    const before = { records: this.records, modes: this.modes }
+    const host = what.host === undefined ? undefined : { name: what.host, before: this.modes.get(what.host) }
     this.modes = modes
     this.#note({ status, request, by, ...(entry !== undefined && { entry }) })
+    const saved = writes.save()
+    // From now on it can be aborted.
+    this.#run(id, saved)
     try {
-      await writes.save()
+      await saved
     } catch (error) {
-      Object.assign(this, before)
+      this.#open.delete(id)
+      this.records = new Map([...this.records].filter(([one]) => one !== id))
+      if (host !== undefined && this.modes.get(host.name) === modes.get(host.name))
+        this.#setMode(host.name, host.before)
       writes.end(entry, error)
       throw error
     }
-    this.#run(id, Promise.resolve())
     return this.#find(id).status
+  }
+
+  #setMode(host: string, mode: HostMode | undefined): void {
+    const others = new Map([...this.modes].filter(([name]) => name !== host))
+    this.modes = mode === undefined ? others : others.set(host, mode)
   }
 
   #resume(id: string, record: RelocationRecord, ready: Promise<unknown>): void {
