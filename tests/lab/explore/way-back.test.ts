@@ -12,7 +12,7 @@ test('a controller killed at whatever step of a way back loses no frame, and let
   const { start, all } = (await profileOf(subject)).profile.events
   const undone = Math.round(start + 0.6 * (all - start))
   let killed = 0
-  for (let later = 3; ; later += 6) {
+  for (let later = 3; ; later += 4) {
     const perturbations: Perturbation[] = [
       { kind: 'abort', at: { event: undone } },
       { kind: 'kill', at: { event: undone + later }, share: 1, away: 37_000_000 },
