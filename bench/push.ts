@@ -16,7 +16,11 @@ import { relocated } from '../topologies/relocation.ts'
 import { shapeTopology } from '../topologies/shapes.ts'
 import type { Nic, Topology, Vm } from '../topologies/topology.ts'
 import type { Bench } from './bench.ts'
-import { switchOf } from './live-switch.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { buildServer } from '../controller/api/server.ts'
+import type { Endpoint } from '../runtime/endpoint.ts'
+import { dial, listen } from '../runtime/sockets.ts'
+import { connectSwitch, switchOf } from './live-switch.ts'
 import { heapInUse, processorSecondsOf, rowOf, secondsOf, type Row } from './measure.ts'
 
 const HOSTS = 1000
@@ -32,20 +36,26 @@ const WHERE = `${HOSTS.toLocaleString('en')} hosts, ${(HOSTS * PORTS_A_HOST).toL
 const FULL = `push: full compile, ${WHERE}`
 const COMPUTED = 'push: one port, computed'
 const BARRIER = 'push: one port, from the call to the last barrier'
+const LOOPBACK = 'push: one port, from PUT /ports/ID/policy to its answer, over loopback'
 
 export const pushBenches: readonly Bench[] = [
   { name: FULL, rows: computedRows },
-  { name: BARRIER, rows: barrierRows },
+  { name: BARRIER, rows: async () => [await inProcess()] },
+  { name: LOOPBACK, rows: async () => [await overLoopback()] },
 ]
 
-/** The first VMs are in a group whose members may speak with each other. */
+/** Three of four VMs on the first hosts are in the group: there are others beside them. */
+const GROUPED = Math.ceil(GROUP / 3) * 4
+const isMember = (index: number): boolean => index < GROUPED && index % 4 !== 3
+
+/** Some VMs are in a group whose members may speak with each other. */
 function manyHosts(hosts: number, networks: number): Topology {
   const topology = shapeTopology(`single,${hosts}`, { vmsPerHost: PORTS_A_HOST, networks, type: 'vxlan' })
   const inside = { direction: 'ingress', ethertype: 'IPv4', remote: { kind: 'group', group: 'web' } } as const
   return {
     ...topology,
     securityGroups: [{ name: 'web', stateful: true, onRuleRemoval: 'cut', rules: [inside] }],
-    vms: topology.vms.map((vm, index) => (index < GROUP ? inGroup(vm) : vm)),
+    vms: topology.vms.map((vm, index) => (isMember(index) ? inGroup(vm) : vm)),
   }
 }
 
@@ -132,7 +142,14 @@ const CHANGES: [string, Step][] = [
   [
     `a member more of a group of ${GROUP.toLocaleString('en')}`,
     (intent, round) => {
-      const vm = intent.topology.vms[GROUP + ((round * 7919) % (HOSTS * PORTS_A_HOST - GROUP))]!
+      const vm = intent.topology.vms[((round * 7919 * 4) % GROUPED) + 3]!
+      return amended(intent, vm, inGroup(vm))
+    },
+  ],
+  [
+    '… the first on its host',
+    (intent, round) => {
+      const vm = intent.topology.vms[(Math.ceil(GROUPED / PORTS_A_HOST) + round) * PORTS_A_HOST]!
       return amended(intent, vm, inGroup(vm))
     },
   ],
@@ -166,24 +183,62 @@ function changeRows(plant: Plant, name: string, change: Step): Row[] {
   return [rowOf(`${COMPUTED}: ${name}`, 'ms', figures), rowOf('… switches touched', 'switches', touched)]
 }
 
-/** Switches of one network's hosts are there, and nobody else. */
-async function barrierRows(): Promise<Row[]> {
+/** From a request to change one vNIC's policy to its answer, which comes after the barrier. */
+type Ask = (nic: string, rate: number) => Promise<unknown>
+
+/** Switches of one network's hosts are there, and nobody else; `connect` gives how to ask for a change. */
+async function roundTrips(
+  name: string,
+  connect: (controller: Controller, hosts: readonly string[], clock: WallClock) => Promise<{ ask: Ask; close: Close }>,
+): Promise<Row> {
   const clock = new WallClock()
   const topology = manyHosts(HOSTS, NETWORKS)
   const controller = new Controller({ clock })
   await controller.apply(topology)
   const [network] = topology.networks
   const vms = topology.vms.filter(({ nics }) => nics[0]!.network === network!.name)
-  for (const host of new Set(vms.map((vm) => vm.host))) switchOf(host, clock)(controller)
+  const { ask, close } = await connect(controller, [...new Set(vms.map((vm) => vm.host))], clock)
   await controller.inSync()
   const figures: number[] = []
-  for (let round = 0; round < ROUNDS / 10; round++) {
-    const vm = controller.topology.vms.find(({ name }) => name === vms[round]!.name)!
-    figures.push(
-      1000 * (await secondsOf(() => controller.apply(withVm(controller.topology, vm, withPolicy(vm, round))))),
-    )
+  for (let round = 0; round < WARM_UP + ROUNDS; round++) {
+    const { id } = vms[round % vms.length]!.nics[0]!
+    const seconds = await secondsOf(async () => void (await ask(id, 1e6 + round)))
+    if (round >= WARM_UP) figures.push(1000 * seconds)
   }
   controller.close()
+  await close()
   clock.stop()
-  return [rowOf(BARRIER, 'ms', figures)]
+  return rowOf(name, 'ms', figures)
 }
+
+type Close = () => Promise<unknown>
+
+const inProcess = (): Promise<Row> =>
+  roundTrips(BARRIER, async (controller, hosts, clock) => {
+    for (const host of hosts) switchOf(host, clock)(controller)
+    const policy = (rate: number) => ({ portSecurity: true, egressRate: rate })
+    return { ask: (nic, rate) => controller.setPolicy(nic, () => policy(rate)), close: async () => {} }
+  })
+
+/** HTTP to the API, TCP to the switches. */
+const overLoopback = (): Promise<Row> =>
+  roundTrips(LOOPBACK, async (controller, hosts, clock) => {
+    const here: Endpoint = { kind: 'tcp', passive: true, host: '127.0.0.1', port: 0 }
+    const listener = await listen(here, undefined, (channel) => controller.accept(channel))
+    const patience = AbortSignal.timeout(10_000)
+    const channels = await Promise.all(
+      hosts.map(() => dial({ ...listener.endpoint, passive: false } as Endpoint, undefined, patience)),
+    )
+    for (const [index, channel] of channels.entries()) connectSwitch(hosts[index]!, clock, channel)
+    while (controller.switches().filter(({ connected }) => connected).length < hosts.length) await sleep(10)
+    const api = await buildServer(controller)
+    const url = await api.listen({ host: '127.0.0.1', port: 0 })
+    const ask: Ask = async (nic, rate) => {
+      const body = JSON.stringify({ egressRate: `${rate}bps` })
+      const headers = { 'content-type': 'application/json' }
+      const answer = await fetch(`${url}/ports/${encodeURIComponent(nic)}/policy`, { method: 'PUT', headers, body })
+      if (!answer.ok) throw new Error(await answer.text())
+      await answer.arrayBuffer()
+    }
+    return { ask, close: () => Promise.all([api.close(), listener.close()]) }
+  })

@@ -3,22 +3,49 @@
 import type { BundledMessage, FlowSpec, MeterBand, PortConfig } from '../../protocols/control/messages.ts'
 import type { KeyChange } from '../persistent-map.ts'
 import { changedKeys } from '../persistent-map.ts'
-import { SwitchFlows } from './switch-flows.ts'
+import { type Parts, SwitchFlows } from './switch-flows.ts'
 import type { SwitchState } from './switch-state.ts'
 import { flowKey, sameBands, sameFlow, samePort } from './switch-state.ts'
 
+/** Never altered. */
 export interface Difference {
-  removedPorts: PortConfig[]
-  addedPorts: PortConfig[]
-  changedPorts: PortConfig[]
-  setMeters: Map<number, readonly MeterBand[]>
-  removedMeters: number[]
+  readonly removedPorts: readonly PortConfig[]
+  readonly addedPorts: readonly PortConfig[]
+  readonly changedPorts: readonly PortConfig[]
+  readonly setMeters: ReadonlyMap<number, readonly MeterBand[]>
+  readonly removedMeters: readonly number[]
   /** New, or in place of one with the same key. */
-  setFlows: FlowSpec[]
-  removedFlows: FlowSpec[]
+  readonly setFlows: readonly FlowSpec[]
+  readonly removedFlows: readonly FlowSpec[]
 }
 
 export function diff(from: SwitchState, to: SwitchState): Difference {
+  const { flows } = to
+  if (
+    !(flows instanceof SwitchFlows) ||
+    from.ports !== to.ports ||
+    from.meters !== to.meters ||
+    !flows.isLike(from.flows)
+  )
+    return between(from, to)
+  const before = from.flows.parts
+  const known = alike.get(flows.parts)?.get(flows.uses)
+  if (known?.before === before) return known.change
+  const change = between(from, to)
+  const ofParts = alike.get(flows.parts) ?? new Map<readonly string[], Alike>()
+  alike.set(flows.parts, ofParts.set(flows.uses, { before, change }))
+  return change
+}
+
+interface Alike {
+  readonly before: Parts
+  readonly change: Difference
+}
+
+/** What switches have to change of which nothing but shared parts is another: the same for all that have the same parts. */
+const alike = new WeakMap<Parts, Map<readonly string[], Alike>>()
+
+function between(from: SwitchState, to: SwitchState): Difference {
   return {
     ...diffPorts(from.ports, to.ports),
     ...diffMeters(from.meters, to.meters),
@@ -84,7 +111,18 @@ export function patch(state: SwitchState, change: Difference): SwitchState {
  * The changes as messages, in the order in which they can be made: room for new ports first, then what is added, then what
  * goes. A meter is deleted before it is set: the same for one that is there and one that is not.
  */
-export function messagesOf(change: Difference): BundledMessage[] {
+export function messagesOf(change: Difference): readonly BundledMessage[] {
+  const before = messages.get(change)
+  if (before !== undefined) return before
+  const made = writeMessages(change)
+  messages.set(change, made)
+  return made
+}
+
+/** Switches that are alike are told the same. */
+const messages = new WeakMap<Difference, readonly BundledMessage[]>()
+
+function writeMessages(change: Difference): BundledMessage[] {
   return [
     ...change.removedPorts.map((port) => (isUplink(port) ? portMod('modify', bare(port)) : portMod('delete', port))),
     ...change.addedPorts.map((port) => portMod(isUplink(port) ? 'modify' : 'add', port)),

@@ -20,7 +20,10 @@ export class GroupParts {
   readonly #make: (part: GroupPart, farEnd: FarEnd) => PersistentMap<string, FlowSpec>
   readonly #known = new Map<string, Known>()
   readonly #farEnds = new Map<number, FarEnd>()
+  /** By switch. */
   readonly #uses = new Map<string, readonly string[]>()
+  /** One for all switches that have the same. */
+  readonly #lists = new Map<string, readonly string[]>()
   #followed: Groups['farEnds'] | undefined
 
   constructor(make: (part: GroupPart, farEnd: FarEnd) => PersistentMap<string, FlowSpec>) {
@@ -46,7 +49,10 @@ export class GroupParts {
     if (same) return before
     for (const one of before) this.#known.get(one)!.users.delete(name)
     for (const part of parts) this.#obtain(part).users.add(name)
-    const uses = parts.map((part) => part.name)
+    const names = parts.map((part) => part.name)
+    const text = names.join('\n')
+    const uses = this.#lists.get(text) ?? names
+    this.#lists.set(text, uses)
     this.#uses.set(name, uses)
     return uses
   }

@@ -52,6 +52,11 @@ export class SwitchFlows implements FlowsByKey {
     return size
   }
 
+  /** Whether nothing but parts of the same names is another. */
+  isLike(other: FlowsByKey): other is SwitchFlows {
+    return other instanceof SwitchFlows && other.slots === this.slots && other.uses === this.uses
+  }
+
   part(name: string): PersistentMap<string, FlowSpec> {
     return this.parts.get(name) ?? NO_FLOWS
   }
