@@ -7,7 +7,6 @@ import type { FlowFilter, FlowSpec } from '../protocols/control/messages.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { SECOND } from '../runtime/clock.ts'
 import { changesOfAdding, changesOfDeleting, type FlowPlan, type FlowRequest, independent } from './flow-requests.ts'
-import { waitFor } from '../runtime/waiting.ts'
 import type { ControllerEvent, UserFlow } from './model.ts'
 import { SwitchRefused } from './model.ts'
 import { groupBy } from './network/grouping.ts'
@@ -96,7 +95,7 @@ export class FlowWrites {
     })
     const names = switchesOf(unfinished)
     if (unfinished.length === 0) return
-    await waitFor(Promise.all(names.map((name) => fleet.whenConnected(name))), PATIENCE, clock)
+    await fleet.whenConnected(names, { span: PATIENCE, clock })
     // A switch that is away gets it when it returns.
     const finishing = writes.exclusively(() => this.#confirm(unfinished, 'finish'))
     await finishing.catch((error: unknown) => log(String(error)))

@@ -36,7 +36,7 @@ export class Announcement {
   async takeBackOnReturn(source: string): Promise<void> {
     const { fleet } = this.#world
     const { name } = this.#places.vm
-    await Promise.all(this.#places.switchesAt(source).map((one) => fleet.whenConnected(one)))
+    await fleet.whenConnected(this.#places.switchesAt(source))
     const { topology, moves } = this.#world.intent()
     if (moves.has(name) || topology.vms.find((vm) => vm.name === name)?.host !== source) return
     await fleet.push(this.#places.switchesAt(source))

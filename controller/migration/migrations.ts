@@ -309,7 +309,7 @@ export class Migrations {
     await Promise.resolve()
     if (vm !== undefined && from !== undefined && to !== undefined) {
       const needed = [...switchesOf(vm, from, from), ...switchesOf(vm, from, to)]
-      await waitFor(Promise.all(needed.map((name) => fleet.whenConnected(name))), PATIENCE_AFTER_RESTART, clock)
+      await fleet.whenConnected(needed, { span: PATIENCE_AFTER_RESTART, clock })
     }
     open.ready = true
     this.#beginNext()

@@ -2,7 +2,6 @@
 
 import { createHash } from 'node:crypto'
 import { type Nanoseconds, MILLISECOND, sleep } from '../../runtime/clock.ts'
-import { waitFor } from '../../runtime/waiting.ts'
 import { switchAt, switchesOf } from '../../topologies/relocation.ts'
 import type { Host, Nic, Vm } from '../../topologies/topology.ts'
 import type { World } from '../learner.ts'
@@ -44,8 +43,7 @@ export class TwoPlaces {
 
   async waitFor(host: string, span: Nanoseconds): Promise<void> {
     const { fleet, clock } = this.#world
-    const there = this.switchesAt(host).map((name) => fleet.whenConnected(name))
-    await waitFor(Promise.all(there), span, clock)
+    await fleet.whenConnected(this.switchesAt(host), { span, clock })
   }
 
   /** Does what needs the switches at the host, again where one goes meanwhile. @throws SwitchAway where they are not there by then */

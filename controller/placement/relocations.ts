@@ -2,7 +2,6 @@
 // goes on after a restart of the controller.
 
 import { SECOND } from '../../runtime/clock.ts'
-import { waitFor } from '../../runtime/waiting.ts'
 import type { Host, Topology, Vm } from '../../topologies/topology.ts'
 import { switchName } from '../../topologies/topology.ts'
 import type { Migrations } from '../migration/migrations.ts'
@@ -303,8 +302,7 @@ export class Relocations {
     const { topology } = this.#world.intent()
     // Nobody waits for a host that has failed.
     const hosts = topology.hosts.flatMap((host) => (this.modeOf(host.name) === 'failed' ? [] : switchesOf(host)))
-    const there = Promise.all(hosts.map((name) => fleet.whenConnected(name)))
-    const begin = Promise.all([ready, waitFor(there, PATIENCE_AFTER_RESTART, clock)])
+    const begin = Promise.all([ready, fleet.whenConnected(hosts, { span: PATIENCE_AFTER_RESTART, clock })])
     // Where a move was under way, it is seen by where the VM is, once that has ended.
     const moves = record.status.moves.map((move) =>
       move.state === 'moving' ? { ...move, state: 'waiting' as const } : move,

@@ -2,6 +2,7 @@
 
 import type { PortConfig, PortDescription } from '../../protocols/control/messages.ts'
 import type { Clock, Nanoseconds } from '../../runtime/clock.ts'
+import { waitFor } from '../../runtime/waiting.ts'
 import type { SwitchStatus } from '../model.ts'
 import { NotFound, SwitchRefused } from '../model.ts'
 import type { View } from '../network/view.ts'
@@ -20,6 +21,11 @@ import { EMPTY_STATE } from './switch-state.ts'
 
 type Standing = Pick<SwitchStatus, 'connected' | 'inSync' | 'problem'>
 
+interface Waiting {
+  readonly missing: Set<string>
+  wake: () => void
+}
+
 const NONE = PersistentMap.empty<string, never>()
 
 export class Fleet {
@@ -32,8 +38,8 @@ export class Fleet {
   readonly #reconcilers = new Map<string, Reconciler>()
   readonly #features = new Map<string, { datapathId: bigint; host: string; ports: Map<string, PortDescription> }>()
   readonly #counts = new Map<string, SwitchCounts>()
-  /** Called when the switch of this name has connected. */
-  readonly #awaited = new Map<string, (() => void)[]>()
+  /** Those who wait for switches: nobody who has given up is among them. */
+  readonly #waiting = new Set<Waiting>()
   readonly #compiler = new Compiler()
   /** What was compiled for a switch, and with which flows of users. */
   readonly #desired = new Map<string, { compiled: SwitchState; userFlows: FlowsByKey | undefined }>()
@@ -107,14 +113,18 @@ export class Fleet {
     for (const port of features.ports) this.onPort(port)
     if (reconciler.connected) reconciler.remote.close()
     await reconciler.connect(remote, this.beforeTold(name))
-    for (const wake of this.#awaited.get(name) ?? []) wake()
-    this.#awaited.delete(name)
+    for (const { missing, wake } of this.#waiting) if (missing.delete(name) && missing.size === 0) wake()
   }
 
-  /** Resolves when the switch is connected: at once where it is already. */
-  whenConnected(name: string): Promise<void> {
-    if (this.#reconcilers.get(name)?.connected) return Promise.resolve()
-    return new Promise((resolve) => this.#awaited.set(name, [...(this.#awaited.get(name) ?? []), resolve]))
+  /** Resolves when all of these switches have connected: at once where they are there; `within` a span at the latest, where given. */
+  async whenConnected(names: Iterable<string>, within?: { span: Nanoseconds; clock: Clock }): Promise<void> {
+    const missing = new Set([...names].filter((name) => this.#reconcilers.get(name)?.connected !== true))
+    if (missing.size === 0) return
+    const waiting: Waiting = { missing, wake: () => {} }
+    const there = new Promise<void>((resolve) => (waiting.wake = resolve))
+    this.#waiting.add(waiting)
+    await (within === undefined ? there : waitFor(there, within.span, within.clock))
+    this.#waiting.delete(waiting)
   }
 
   disconnect(remote: RemoteSwitch): void {

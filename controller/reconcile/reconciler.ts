@@ -153,10 +153,10 @@ export class Reconciler {
     const change = diff(without(this.#confirmed, again), prepared)
     // Whoever had a zone before may have left connections, and may leave more until its flows are gone.
     const zones = freshZones(change, this.#confirmed, prepared)
-    for (const zone of zones.all) await remote.flushConnections(zone)
+    await remote.flushConnections(...zones.all)
     await remote.commit(messagesOf(change))
     this.#confirmed = prepared
-    for (const zone of zones.unopened) await remote.flushConnections(zone)
+    await remote.flushConnections(...zones.unopened)
     await remote.commit(messagesOf(diff(prepared, wanted)))
     this.#confirmed = wanted
   }

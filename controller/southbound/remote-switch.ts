@@ -178,20 +178,21 @@ export class RemoteSwitch {
       })
   }
 
-  /** Ends the connections of the zone. */
-  async flushConnections(zone: number): Promise<void> {
-    await this.#order({ type: 'flushConnections', filter: { zone } })
+  /** Ends the connections of these zones. */
+  async flushConnections(...zones: readonly number[]): Promise<void> {
+    await this.#order(...zones.map((zone): Message => ({ type: 'flushConnections', filter: { zone } })))
   }
 
   async packetOut(frame: Uint8Array, actions: Action[]): Promise<void> {
     await this.#order({ type: 'packetOut', inPort: ReservedPort.Controller, actions, frame })
   }
 
-  /** Sends what is answered only where it is refused, and a barrier behind it. */
-  async #order(message: Message): Promise<void> {
-    const xid = this.#connection.send(message)
+  /** Sends what is answered only where it is refused, and one barrier behind all of it. */
+  async #order(...messages: readonly Message[]): Promise<void> {
+    if (messages.length === 0) return
+    const xids = messages.map((message) => this.#connection.send(message))
     await this.#ask(this.#connection.request({ type: 'barrierRequest' }))
-    const refusal = this.#refusals.get(xid)
+    const refusal = xids.map((xid) => this.#refusals.get(xid)).find((one) => one !== undefined)
     if (refusal) throw this.#explain(new ControlError(refusal.code, refusal.field, refusal.message))
   }
 

@@ -46,6 +46,25 @@ test('one that is filtered from now on begins without any', async () => {
   expect(await told(withGroups(undefined), withGroups(['web']))).toEqual(['flush 4096', 'commit'])
 })
 
+test('zones of many vNICs are flushed behind one barrier', async () => {
+  const [before, after] = [withGroups(undefined), withGroups(['web'])]
+  const [a] = after.vms
+  const more = Array.from({ length: 8 }, (_, index) => {
+    const name = `more${index}`
+    const nics = a!.nics.map((nic) => ({ ...nic, id: `${name}:eth0`, vm: name, mac: `02:00:00:00:01:0${index}` }))
+    return { ...a!, name, nics: nics.map((nic) => ({ ...nic, addresses: [`10.0.0.${100 + index}`] })) }
+  })
+  const fleet = await controlledFleet(before)
+  const said: string[] = []
+  fleet.switches.get(H1)!.onReceived = ({ type }: Message) => {
+    if (type === 'flushConnections' || type === 'barrierRequest') said.push(type)
+  }
+  await fleet.settle(fleet.controller.apply({ ...after, vms: [...after.vms, ...more] }))
+  const flushes = Array.from({ length: 9 }, () => 'flushConnections')
+  // Before the flows, and of those that were not open yet once more before their ports are.
+  expect(said).toEqual([...flushes, 'barrierRequest', ...flushes.slice(1), 'barrierRequest'])
+})
+
 test('other rules and other groups leave connections alone', async () => {
   expect(await told(withGroups(['web']), withGroups(['web'], { port: 443 }))).toEqual(['commit'])
   expect(await told(withGroups(['web']), withGroups([]))).toEqual(['commit'])
