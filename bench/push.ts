@@ -225,9 +225,10 @@ const overLoopback = (): Promise<Row> =>
   roundTrips(LOOPBACK, async (controller, hosts, clock) => {
     const here: Endpoint = { kind: 'tcp', passive: true, host: '127.0.0.1', port: 0 }
     const listener = await listen(here, undefined, (channel) => controller.accept(channel))
-    const patience = AbortSignal.timeout(10_000)
     const channels = await Promise.all(
-      hosts.map(() => dial({ ...listener.endpoint, passive: false } as Endpoint, undefined, patience)),
+      hosts.map(() =>
+        dial({ ...listener.endpoint, passive: false } as Endpoint, undefined, AbortSignal.timeout(10_000)),
+      ),
     )
     for (const [index, channel] of channels.entries()) connectSwitch(hosts[index]!, clock, channel)
     while (controller.switches().filter(({ connected }) => connected).length < hosts.length) await sleep(10)

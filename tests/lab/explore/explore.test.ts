@@ -63,7 +63,7 @@ test('what waits for the uplink of a host is lost with its power', async () => {
 
 test('connections are forgotten with the switches that knew them', async () => {
   const subject = await Subject.read(await loadScenarioOrTopology('topologies/examples/stateful-web-tier.json'))
-  const restart: Perturbation = { kind: 'restart', at: { event: 114 }, host: 'h3', away: 1_721_828 }
+  const restart: Perturbation = { kind: 'restart', at: { event: 106 }, host: 'h3', away: 1_721_828 }
   expect((await runSchedule(subject, { seed: 1, perturbations: [restart] })).broken).toBeUndefined()
 })
 
