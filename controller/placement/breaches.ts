@@ -1,18 +1,38 @@
 import type { Topology, Vm } from '../../topologies/topology.ts'
-import { areRivals } from './occupancy.ts'
+import { groupBy } from '../network/grouping.ts'
+import { areRivals, type Reservation } from './occupancy.ts'
 
-/** Sentences: hosts with more VMs than they have room for, and VMs of one anti-affinity group on one host. */
-export function breachesOf({ hosts, vms }: Topology): string[] {
-  const at = new Map(hosts.map(({ name }): [string, Vm[]] => [name, []]))
-  for (const vm of vms) at.get(vm.host)?.push(vm)
-  return hosts.flatMap(({ name, capacity }) => {
-    const there = at.get(name) ?? []
-    const full = capacity !== undefined && there.length > capacity
+interface Breach {
+  /** The host that is too full, or the two that are together there. */
+  readonly of: string
+  /** By how much: VMs beyond the capacity. */
+  readonly by: number
+  readonly problem: string
+}
+
+/** What is broken in `after`, and was not in `before`, or not as badly; undefined where nothing is. `coming` are VMs on their way. */
+export function worseIn(after: Topology, before: Topology, coming: readonly Reservation[]): string | undefined {
+  const known = new Map(breachesOf(before, coming).map(({ of, by }) => [of, by]))
+  return breachesOf(after, coming).find(({ of, by }) => by > (known.get(of) ?? 0))?.problem
+}
+
+/** VMs that are `coming` count at both of their hosts. */
+function breachesOf({ hosts, vms }: Topology, coming: readonly Reservation[]): Breach[] {
+  const at = new Map(hosts.map(({ name }): [string, Set<Vm>] => [name, new Set()]))
+  const destinations = groupBy(coming, ({ vm }) => vm)
+  for (const vm of vms)
+    for (const host of [vm.host, ...(destinations.get(vm.name) ?? []).map(({ to }) => to)]) at.get(host)?.add(vm)
+  return hosts.flatMap(({ name, capacity = Infinity }) => {
+    const there = [...at.get(name)!]
+    const by = there.length - capacity
+    const problem = `${name} has room for ${capacity} VMs, and would have ${there.length}`
     return [
-      ...(full ? [`${name} has room for ${capacity} VMs, and would have ${there.length}`] : []),
-      ...rivalsAmong(there).map(
-        ([a, b]) => `${a.name} and ${b.name}, both of '${a.antiAffinity}', would be at ${name}`,
-      ),
+      ...(by > 0 ? [{ of: name, by, problem }] : []),
+      ...rivalsAmong(there).map(([a, b]) => ({
+        of: [name, ...[a.name, b.name].sort()].join(' '),
+        by: 1,
+        problem: `${a.name} and ${b.name}, both of '${a.antiAffinity}', would be at ${name}`,
+      })),
     ]
   })
 }

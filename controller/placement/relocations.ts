@@ -10,7 +10,7 @@ import { Conflict, NotFound } from '../model.ts'
 import type { Image, RelocationRecord } from '../state/image.ts'
 import { abortingRelocation, draining, failingOver, LOCAL, rebalancing, undraining } from '../state/operations.ts'
 import type { Operation } from '../state/state.ts'
-import { breachesOf } from './breaches.ts'
+import { worseIn } from './breaches.ts'
 import { Occupancy } from './occupancy.ts'
 import { type MovePlan, planDrain, planRebalance } from './plan.ts'
 import { Relocation } from './relocation.ts'
@@ -221,9 +221,9 @@ export class Relocations {
       const reason = before.get(name) === host ? undefined : this.#whyClosed(host)
       if (reason !== undefined) throw new Conflict(`${name} can not be at ${host}: ${reason}`)
     }
-    const known = new Set(breachesOf(running))
-    const breach = breachesOf(topology).find((one) => !known.has(one))
-    if (breach !== undefined) throw new Conflict(breach)
+    const coming = this.#world.migrations.open().filter(({ isMoving }) => isMoving)
+    const worse = worseIn(topology, running, coming)
+    if (worse !== undefined) throw new Conflict(worse)
   }
 
   #whyClosed(host: string): string | undefined {
