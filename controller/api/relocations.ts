@@ -106,6 +106,7 @@ function drainRoutes(api: Api, { relocations }: Controller): void {
   api.get(
     '/hosts/:name/drain',
     {
+      config: { role: 'operator' },
       schema: {
         tags,
         summary: 'What a drain of the host would do now',

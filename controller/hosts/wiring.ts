@@ -60,7 +60,7 @@ export class Wiring {
 
   /** A guest that is joined to something where it is wants to be where it goes, too. @throws Conflict */
   check({ vm: name, to }: { vm: string; to: string }): void {
-    if (this.#world.hosts.process(to) === undefined) return
+    if (this.wires.size === 0 || this.#world.hosts.process(to) === undefined) return
     const vm = this.#world.topology().vms.find((one) => one.name === name)
     const isStranded = (id: string) =>
       vm?.host !== to && wireAt(this.wires, id, vm!.host) && !wireAt(this.wires, id, to)

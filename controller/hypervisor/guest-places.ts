@@ -70,6 +70,7 @@ export class GuestPlaces {
 
   /** A guest whose QEMU is known where it is needs one that waits where it goes. @throws Conflict */
   check({ vm, to }: { vm: string; to: string }): void {
+    if (this.places.size === 0) return
     const from = this.#topology().vms.find(({ name }) => name === vm)?.host
     if (from === undefined || from === to || this.at(vm, from) === undefined) return
     if (this.at(vm, to)?.incoming !== undefined) return

@@ -31,10 +31,23 @@ function unreachable({ fabric }: Topology, nic: Nic, network: Network, to: Host)
     return `${to.name} has no tunnel endpoint, and ${nic.id} is on the overlay '${network.name}'`
   // Without links, hosts share one switch that carries everything.
   if (fabric.links.length === 0) return undefined
-  const uplinks = fabric.links.filter(({ endpoints }) => endpoints.includes(to.name))
+  const uplinks = linksOf(fabric).get(to.name) ?? []
   if (uplinks.length === 0) return `${to.name} has no uplink, and ${nic.id} is on '${network.name}'`
   const needed = network.mtu + (isOverlay ? TUNNEL_OVERHEAD : 0)
   return uplinks.some(({ mtu }: Link) => mtu >= needed)
     ? undefined
     : `frames of '${network.name}' need an mtu of ${needed}, and ${to.name} has no such uplink`
+}
+
+const linksByFabric = new WeakMap<Topology['fabric'], Map<string, Link[]>>()
+
+/** By what they are joined to; worked out once. */
+function linksOf(fabric: Topology['fabric']): ReadonlyMap<string, readonly Link[]> {
+  const known = linksByFabric.get(fabric)
+  if (known !== undefined) return known
+  const links = new Map<string, Link[]>()
+  for (const link of fabric.links)
+    for (const end of new Set(link.endpoints)) links.set(end, [...(links.get(end) ?? []), link])
+  linksByFabric.set(fabric, links)
+  return links
 }

@@ -8,19 +8,24 @@ export interface Reservation {
   readonly to: string
 }
 
-/** Why a host does not take the VM in, or takes nobody in; undefined where it does. */
-export type Closed = (host: string, vm?: Vm) => string | undefined
+export interface Doors {
+  /** Why the host takes nobody in; undefined where it does. Asked once for each. */
+  readonly closed?: (host: string) => string | undefined
+  /** Why it does not have what this VM needs beside, for which there is room. */
+  readonly refuses?: (host: string, vm: Vm) => string | undefined
+}
 
 export class Occupancy {
   readonly topology: Topology
   readonly #hosts: ReadonlyMap<string, Host>
   readonly #at: ReadonlyMap<string, Set<Vm>>
-  readonly #closed: Closed
+  readonly #doors: Doors
+  readonly #closed = new Map<string, string | undefined>()
 
   /** `coming` are VMs that are on their way, or are going to be. */
-  constructor(topology: Topology, coming: Iterable<Reservation> = [], closed: Closed = () => undefined) {
+  constructor(topology: Topology, coming: Iterable<Reservation> = [], doors: Doors = {}) {
     this.topology = topology
-    this.#closed = closed
+    this.#doors = doors
     this.#hosts = new Map(topology.hosts.map((host) => [host.name, host]))
     this.#at = new Map(topology.hosts.map(({ name }) => [name, new Set<Vm>()]))
     for (const vm of topology.vms) this.#at.get(vm.host)?.add(vm)
@@ -44,7 +49,7 @@ export class Occupancy {
   }
 
   isOpen(host: string): boolean {
-    return this.#closed(host) === undefined
+    return this.#whyClosed(host) === undefined
   }
 
   /** How busy a host is: its vNICs. */
@@ -59,10 +64,11 @@ export class Occupancy {
     const [source, target] = [this.#hosts.get(from), this.#hosts.get(to)]
     if (source === undefined || target === undefined) return `there is no host '${source === undefined ? from : to}'`
     return (
-      this.#closed(to, vm) ??
+      this.#whyClosed(to) ??
       this.#full(vm, target) ??
       this.#rival(vm, to) ??
-      obstacle(this.topology, vm, source, target)
+      obstacle(this.topology, vm, source, target) ??
+      this.#doors.refuses?.(to, vm)
     )
   }
 
@@ -75,6 +81,11 @@ export class Occupancy {
       if (this.whyNot(vm, from, host) === undefined) best = { host, load }
     }
     return best?.host
+  }
+
+  #whyClosed(host: string): string | undefined {
+    if (!this.#closed.has(host)) this.#closed.set(host, this.#doors.closed?.(host))
+    return this.#closed.get(host)
   }
 
   #full(vm: Vm, { name, capacity }: Host): string | undefined {

@@ -208,7 +208,7 @@ export class Relocations {
     this.#world.checkWires({ vm: name, to })
     this.#world.checkQemu({ vm: name, to })
     const coming = this.#world.migrations.open().filter((move) => move.isMoving && move.vm !== name)
-    const occupancy = new Occupancy(topology, coming, (host) => this.#whyClosed(host))
+    const occupancy = new Occupancy(topology, coming, { closed: (host) => this.#whyClosed(host) })
     const reason = occupancy.whyNot(vm, vm.host, to)
     if (reason !== undefined) throw new Conflict(reason)
   }
@@ -236,9 +236,11 @@ export class Relocations {
     const { topology } = this.#world.intent()
     // Of a guest that begins anew nothing moves in.
     const checks = [this.#world.checkWires, ...(kind === 'failover' ? [] : [this.#world.checkQemu])]
-    const away = (to: string, vm?: Vm) =>
-      closed(to) ?? this.#whyAway(to) ?? (vm && refusal(() => checks.forEach((check) => check({ vm: vm.name, to }))))
-    return new Occupancy(topology, this.#world.migrations.open(), away)
+    const byName = new Map(topology.hosts.map((host) => [host.name, host]))
+    return new Occupancy(topology, this.#world.migrations.open(), {
+      closed: (to) => closed(to) ?? this.#whyAway(byName.get(to)),
+      refuses: (to, { name: vm }) => refusal(() => checks.forEach((check) => check({ vm, to }))),
+    })
   }
 
   #planFailover({ name }: Host): MovePlan {
@@ -246,8 +248,7 @@ export class Relocations {
     return planDrain(this.#occupancy(closed, 'failover'), name, this.#vmsAt(name))
   }
 
-  #whyAway(name: string): string | undefined {
-    const host = this.#world.intent().topology.hosts.find((one) => one.name === name)
+  #whyAway(host: Host | undefined): string | undefined {
     const away = host === undefined ? undefined : switchesOf(host).find((one) => !this.#isConnected(one))
     return away === undefined ? undefined : `${away} is not connected`
   }
