@@ -20,6 +20,7 @@ import type { App } from './app.ts'
 import { many } from './app.ts'
 import {
   clone,
+  CLEAR_CONNECTION,
   fromPort,
   icmpv6,
   inNetwork,
@@ -65,8 +66,8 @@ const ALWAYS_FLOODED: FieldMatch[][] = [
   ]),
 ]
 
-const PRIORITY = { reportToAll: 520, query: 510, querier: 510, report: 500, flooded: 400, group: 300, other: 100 }
-/** What came from outside stays inside. */
+const PRIORITY = { reportToAll: 520, query: 510, querier: 510, report: 480, flooded: 400, group: 300, other: 100 }
+/** What came from outside stays inside. Reports are below queries, from wherever these come. */
 const FROM_OUTSIDE = 10
 
 const FLOOD = resubmit(Table.Flood)
@@ -195,10 +196,13 @@ function acrossPatches(at: SwitchView, network: NetworkView, wanted: readonly Co
   return [...pushTag(localTags.get(network.network.name)!), ...[...ways].map(output), POP_TAG]
 }
 
-const toPortsHere = (at: SwitchView, wanted: readonly Copy[]): Action[] =>
-  wanted
+/** As floods do, copies leave behind what the sender's groups have had found out (flooding.ts). */
+function toPortsHere(at: SwitchView, wanted: readonly Copy[]): Action[] {
+  const clones = wanted
     .filter((copy) => copy.switch === at.name)
     .map(({ exit }) => clone([set(Register.To, exit), resubmit(Table.TrackToVm)]))
+  return clones.length === 0 ? [] : [CLEAR_CONNECTION, ...clones]
+}
 
 /** Of reports, the controller hears of so much at most from each port: bits a second, and bits at once. */
 const TOLD = { rate: 1_000_000n, burst: 250_000n } as const

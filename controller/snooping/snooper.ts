@@ -6,6 +6,7 @@ import type { MessageOf } from '../../protocols/control/messages.ts'
 import type { FieldName } from '../../protocols/fields.ts'
 import type { Nanoseconds, Timer } from '../../runtime/clock.ts'
 import { SECOND, sleep } from '../../runtime/clock.ts'
+import { waitFor } from '../../runtime/waiting.ts'
 import type { IgmpSnooping } from '../../topologies/topology.ts'
 import type { World } from '../learner.ts'
 import type { MembershipStatus } from '../model.ts'
@@ -25,6 +26,8 @@ const ROUTER_TIME = 255 * SECOND
 const LEAVE_TIME = 2 * SECOND
 /** Until what could not be written is tried once more. */
 const RETRY = SECOND / 10
+/** How long switches that do not answer keep what others are to be told. */
+const PATIENCE = SECOND / 10
 
 export class Snooper {
   readonly #world: World
@@ -150,7 +153,7 @@ export class Snooper {
     if (!this.#telling) void this.#tell()
   }
 
-  /** Those of one report are told of together, and what has come meanwhile is next. Switches know of none that a restart would not. */
+  /** Those of one report are told of together, and what has come meanwhile is next. Switches are told once that is kept. */
   async #tell(): Promise<void> {
     this.#telling = true
     await Promise.resolve()
@@ -159,8 +162,9 @@ export class Snooper {
       this.#news = undefined
       this.#world.amend({ memberships })
       await this.#save()
-      // What goes wrong at one switch must not keep the next news from being told.
-      await this.#world.fleet.push().catch((error: unknown) => this.#world.log(String(error)))
+      // What goes wrong at one switch, or takes its time there, must not keep the next news from being told.
+      const told = this.#world.fleet.push().catch((error: unknown) => this.#world.log(String(error)))
+      await waitFor(told, PATIENCE, this.#world.clock)
     }
     this.#telling = false
   }
