@@ -226,10 +226,13 @@ export function soundly(message: Message): Message {
   }
 }
 
+/** Both ways of a connection have one protocol, and addresses of one kind. */
 function oneProtocol({ original, reply, ...filter }: ConnectionFilter): ConnectionFilter {
   const protocol = original?.protocol
   const spoken = protocol === undefined ? {} : { protocol }
-  const { protocol: _, ...replied } = reply ?? {}
+  const { protocol: _, ...answered } = reply ?? {}
+  const { family, source: _from, destination: _to, ...unaddressed } = answered
+  const replied = family === original?.family || original?.family === undefined ? answered : unaddressed
   return { ...filter, ...(original && { original }), ...(reply && { reply: { ...replied, ...spoken } }) }
 }
 

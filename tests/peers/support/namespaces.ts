@@ -70,8 +70,19 @@ export class Namespace {
     await this.ip('link', 'set', device, 'up')
   }
 
+  /** With all that runs in here, also what commands have started themselves. */
   async remove(): Promise<void> {
     for (const child of this.#children) child.kill('SIGKILL')
+    const { stdout } = await run('ip', ['netns', 'pids', this.name])
+    for (const id of stdout.split('\n').filter((line) => line !== '')) endNow(Number(id))
     await run('ip', ['netns', 'delete', this.name])
+  }
+}
+
+function endNow(id: number): void {
+  try {
+    process.kill(id, 'SIGKILL')
+  } catch {
+    // It has ended meanwhile.
   }
 }
