@@ -15,6 +15,7 @@ import { pushBenches } from './push.ts'
 import { restartBenches } from './restart.ts'
 import { startupBenches } from './startup.ts'
 import { streamBenches } from './stream/stream.ts'
+import { textOf } from '../runtime/error-text.ts'
 
 const HELP = `Usage: npm run bench -- [options] [GROUP...]
 
@@ -97,7 +98,7 @@ async function measureAll(benches: readonly Bench[], { against, json }: Options)
       rows.push(...(await bench.rows(conditions)))
     } catch (error) {
       failed++
-      process.stderr.write(`bench: ${bench.name}: ${error instanceof Error ? error.message : String(error)}\n`)
+      process.stderr.write(`bench: ${bench.name}: ${textOf(error)}\n`)
     }
   }
   if (conditions.calibration.length > 0)

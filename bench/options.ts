@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import type { Bench } from './bench.ts'
+import { textOf } from '../runtime/error-text.ts'
 
 export interface Options {
   against?: 'ovs'
@@ -49,7 +50,7 @@ function parsed(words: readonly string[]) {
       },
     })
   } catch (error) {
-    throw new Misused(error instanceof Error ? error.message : String(error))
+    throw new Misused(textOf(error))
   }
 }
 

@@ -3,6 +3,7 @@
 import { InvalidArgumentError, Option } from 'commander'
 import type { Endpoint } from '../runtime/endpoint.ts'
 import { DIAL_SYNTAX, LISTEN_SYNTAX, parseEndpoint } from '../runtime/endpoint.ts'
+import { textOf } from '../runtime/error-text.ts'
 
 /** An option that may be given again and again: a list of what was, undefined where it was not. */
 export function repeatable<T>(flags: string, description: string, parse: (text: string) => T): Option {
@@ -24,6 +25,6 @@ export function wordsOf<T>(work: () => T): T {
   try {
     return work()
   } catch (error) {
-    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error))
+    throw new InvalidArgumentError(textOf(error))
   }
 }

@@ -7,6 +7,7 @@ import type { QueueConfig, VlanMode } from '../protocols/control/messages.ts'
 import { parseWire, WIRE_FORMS } from '../runtime/wires/parse.ts'
 import { parseRate } from '../topologies/units.ts'
 import { wholeBetween } from './numbers.ts'
+import { textOf } from '../runtime/error-text.ts'
 
 export const PORT_SYNTAX = 'NAME[@NUMBER]=WIRE[;ATTRIBUTE=VALUE]...'
 
@@ -46,7 +47,7 @@ export function parseWiredPort(text: string): WiredPort {
     return portOf(text)
   } catch (error) {
     if (error instanceof InvalidArgumentError) throw error
-    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error))
+    throw new InvalidArgumentError(textOf(error))
   }
 }
 

@@ -47,6 +47,7 @@ import { type Asked, TopologyWrites } from './topology-writes.ts'
 import { vmStatuses } from './vm-statuses.ts'
 import { Wanted } from './wanted.ts'
 import { Writes } from './writes.ts'
+import { textOf } from '../runtime/error-text.ts'
 
 export interface ControllerOptions extends HypervisorOptions {
   log?: (line: string) => void
@@ -465,5 +466,3 @@ export class Controller {
     for (const listener of this.#listeners) listener(event)
   }
 }
-
-const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -4,6 +4,7 @@
 import { Conflict } from './model.ts'
 import type { FlowUndo } from './state/image.ts'
 import type { Operation, Snapshot, State } from './state/state.ts'
+import { textOf } from '../runtime/error-text.ts'
 
 export class Writes {
   /** What to put back, should a switch refuse what is under way; by number in the journal. */
@@ -127,5 +128,3 @@ export class Writes {
 }
 
 const OK = 'ok'
-
-const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -22,8 +22,7 @@
 // old port holds of a flood must have come to the new one, so that the two copies can be told to be one.
 
 import { DEFAULT_HOLD, type HoldLimits } from '../../protocols/control/messages.ts'
-import type { Nanoseconds } from '../../runtime/clock.ts'
-import { MILLISECOND, SECOND, sleep } from '../../runtime/clock.ts'
+import { MILLISECOND, type Nanoseconds, SECOND, sleep } from '../../runtime/clock.ts'
 import type { Vm } from '../../topologies/topology.ts'
 import type { World } from '../learner.ts'
 import type { GuestMove, Hypervisor, MigrationStatus, MoveRequest } from '../model.ts'
@@ -35,11 +34,12 @@ import { SwitchAway } from '../southbound/remote-switch.ts'
 import { Activation } from './activation.ts'
 import { Announcement } from './announcement.ts'
 import { HeldFrames } from './held-frames.ts'
-import { attempt, problemOf, textOf } from './problems.ts'
+import { attempt, problemOf } from './problems.ts'
 import { keepPatiently, Progress } from './progress.ts'
 import { StateTransfer } from './state-transfer.ts'
 import { REDIRECT, Stragglers } from './stragglers.ts'
 import { TwoPlaces } from './two-places.ts'
+import { textOf } from '../../runtime/error-text.ts'
 import { waitFor } from '../../runtime/waiting.ts'
 
 export interface MigrationWorld extends World {

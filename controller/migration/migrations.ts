@@ -13,6 +13,7 @@ import type { MigrationRecord } from '../state/image.ts'
 import type { MigrationWorld } from './migration.ts'
 import { Migration } from './migration.ts'
 import { obstacle } from './preflight.ts'
+import { textOf } from '../../runtime/error-text.ts'
 
 export interface MovesWorld extends MigrationWorld {
   /** What is to have a say before a move begins. @throws Conflict */
@@ -260,7 +261,7 @@ export class Migrations {
     const steps = [{ state: 'queued' as const, at: clock.now() }]
     this.#note({ ...record, status: { ...record.status, steps }, request: open.request })
     open.kept = writes.save()
-    open.kept.catch((error: unknown) => this.#withdraw(open, error instanceof Error ? error.message : String(error)))
+    open.kept.catch((error: unknown) => this.#withdraw(open, textOf(error)))
   }
 
   /** One that waits ends at once; one that is going on goes back, if it still can. */
@@ -291,7 +292,7 @@ export class Migrations {
     try {
       await work
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error)
+      const why = textOf(error)
       this.#world.log(`${open.id}: ${why}`)
       this.#close(open, 'failed', why)
     }

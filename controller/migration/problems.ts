@@ -1,6 +1,6 @@
 // What went wrong on a way that is gone to its end all the same.
 
-export const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+import { textOf } from '../../runtime/error-text.ts'
 
 export const problemOf = (problems: readonly string[]): { problem?: string } =>
   problems.length === 0 ? {} : { problem: [...new Set(problems)].join('; ') }

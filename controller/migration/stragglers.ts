@@ -15,6 +15,7 @@ import { HeldFrames } from './held-frames.ts'
 import type { Progress } from './progress.ts'
 import type { StateTransfer } from './state-transfer.ts'
 import type { TwoPlaces } from './two-places.ts'
+import { textOf } from '../../runtime/error-text.ts'
 
 /** How long it is tried where the request does not say. */
 export const REDIRECT = 5 * SECOND
@@ -148,7 +149,7 @@ export class Stragglers {
       const { state, redirected } = progress.status
       progress.enter(state, { redirected: redirected + held.count })
     } catch (error) {
-      world.log(error instanceof Error ? error.message : String(error))
+      world.log(textOf(error))
     }
     return held.count
   }

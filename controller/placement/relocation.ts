@@ -7,6 +7,7 @@ import { Conflict, NotFound } from '../model.ts'
 import type { Occupancy } from './occupancy.ts'
 import { whyNowhere } from './plan.ts'
 import type { RestartRequest } from './restart.ts'
+import { textOf } from '../../runtime/error-text.ts'
 
 export interface RelocationWorld {
   now(): number
@@ -177,7 +178,7 @@ export class Relocation {
       await this.#world.restart(vm, { from, to, given: (at) => this.#set(index, { at }) })
       this.#set(index, { state: 'done', restartedAt: this.#world.now() })
     } catch (error) {
-      this.#failed(index, to, error instanceof Error ? error.message : String(error))
+      this.#failed(index, to, textOf(error))
     }
   }
 

@@ -15,6 +15,7 @@ import { Occupancy } from './occupancy.ts'
 import { type MovePlan, planDrain, planRebalance } from './plan.ts'
 import { Relocation } from './relocation.ts'
 import { isAlive, restart, type RestartRequest, type RestartWorld } from './restart.ts'
+import { textOf } from '../../runtime/error-text.ts'
 
 export interface PlacementWorld extends RestartWorld {
   readonly migrations: Migrations
@@ -329,7 +330,7 @@ export class Relocations {
     const relocation = new Relocation(world, status)
     const done = begin
       .then(() => relocation.run())
-      .catch((error: unknown) => this.#world.log(`${id}: ${error instanceof Error ? error.message : String(error)}`))
+      .catch((error: unknown) => this.#world.log(`${id}: ${textOf(error)}`))
     this.#open.set(id, { relocation, done })
   }
 

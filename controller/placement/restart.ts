@@ -12,6 +12,7 @@ import type { Intent, View } from '../network/view.ts'
 import { withVm } from '../network/vm-changes.ts'
 import type { Fleet } from '../reconcile/fleet.ts'
 import type { Writes } from '../writes.ts'
+import { textOf } from '../../runtime/error-text.ts'
 
 export interface RestartWorld {
   readonly clock: Clock
@@ -83,8 +84,6 @@ async function settle(
   }
   return moved
 }
-
-const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 /** Whether any of the host's switches is connected. */
 export const isAlive = (host: Host, fleet: Fleet): boolean =>

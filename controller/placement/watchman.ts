@@ -3,6 +3,7 @@
 
 import type { Clock, Nanoseconds, Timer } from '../../runtime/clock.ts'
 import type { Controller } from '../controller.ts'
+import { textOf } from '../../runtime/error-text.ts'
 
 const BY = 'failover'
 
@@ -75,5 +76,3 @@ export class Watchman {
     return this.#controller.topology.hosts.map(({ name }) => name)
   }
 }
-
-const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -9,6 +9,7 @@ import type { DrainOptions } from '../placement/relocations.ts'
 import type { MoveRequest, UserFlow } from '../model.ts'
 import { keepUnchanged } from '../network/sharing.ts'
 import type { Operation } from './state.ts'
+import { textOf as errorText } from '../../runtime/error-text.ts'
 
 /** Whoever does not say who they are sits at this machine. */
 export const LOCAL = 'local'
@@ -140,7 +141,7 @@ function textOf(flow: FlowSpec): string {
   try {
     return printFlow(flow).trim()
   } catch (error) {
-    return `(${error instanceof Error ? error.message : String(error)})`
+    return `(${errorText(error)})`
   }
 }
 

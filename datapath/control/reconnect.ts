@@ -5,6 +5,7 @@ import { converseProbed } from '../../protocols/control/probe.ts'
 import type { Clock, Nanoseconds, Timer } from '../../runtime/clock.ts'
 import { SECOND } from '../../runtime/clock.ts'
 import type { Channel } from '../../runtime/transport.ts'
+import { textOf } from '../../runtime/error-text.ts'
 
 /** How long to wait after an attempt that failed; each time twice as long, up to the longest. */
 export interface Backoff {
@@ -75,9 +76,7 @@ export class Reconnect {
     } catch (error) {
       this.#timer.cancel()
       if (this.#stopped) return
-      this.#complain(
-        `${name}: ${error instanceof Error ? error.message : String(error)}; again in ${this.#backoff / SECOND} s`,
-      )
+      this.#complain(`${name}: ${textOf(error)}; again in ${this.#backoff / SECOND} s`)
       this.#retry()
     }
   }

@@ -21,6 +21,7 @@ import { beginHostSession } from './host-session.ts'
 import type { LiveDatapathOptions } from './live-datapath.ts'
 import { LiveDatapath } from './live-datapath.ts'
 import { VnicWires } from './vnic-wires.ts'
+import { textOf } from '../../runtime/error-text.ts'
 
 export interface LiveHostOptions extends Omit<LiveDatapathOptions, 'wireOf'> {
   /** Of the topology: `h1`. */
@@ -167,7 +168,7 @@ export class LiveHost {
       await this.#datapath.openUnderlay(vtep)
     } catch (error) {
       const place = `${vxlan.address ?? formatIpv4(vtep)}:${vxlan.port}`
-      this.#problem = `no VXLAN at ${place}: ${error instanceof Error ? error.message : String(error)}`
+      this.#problem = `no VXLAN at ${place}: ${textOf(error)}`
       if (this.#problem !== before) warn(this.#problem)
       this.#again = clock.scheduleAsync(clock.now() + AGAIN, () => void this.#inTurn(() => this.#openUnderlay()))
     }

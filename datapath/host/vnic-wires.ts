@@ -6,6 +6,7 @@ import { SECOND } from '../../runtime/clock.ts'
 import { openWire } from '../../runtime/wires/open.ts'
 import { parseWire } from '../../runtime/wires/parse.ts'
 import type { Wire } from '../../runtime/wires/wire.ts'
+import { textOf } from '../../runtime/error-text.ts'
 
 /** After how long a wire that could not be made is tried again. */
 const AGAIN = 2 * SECOND
@@ -98,7 +99,7 @@ export class VnicWires {
       plugged.problem = ''
       wire.onLink = () => changed(vnic)
     } catch (error) {
-      plugged.problem = error instanceof Error ? error.message : String(error)
+      plugged.problem = textOf(error)
     }
     if (plugged.problem === before) return
     if (plugged.problem === '') log(`${vnic}: ${plugged.text} is there`)

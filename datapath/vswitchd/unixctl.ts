@@ -3,6 +3,7 @@
 
 import type { Channel } from '../../runtime/transport.ts'
 import { JsonObjects } from './json-objects.ts'
+import { textOf } from '../../runtime/error-text.ts'
 
 /** Answers in text. What it throws is the error's text. */
 export interface UnixctlCommand {
@@ -41,7 +42,7 @@ function reply(text: string, commands: ReadonlyMap<string, UnixctlCommand>) {
   try {
     return { id, result: command.run(params), error: null }
   } catch (error) {
-    return { id, result: null, error: `${error instanceof Error ? error.message : String(error)}\n` }
+    return { id, result: null, error: `${textOf(error)}\n` }
   }
 }
 

@@ -3,6 +3,7 @@
 import type { Scenario } from '../../topologies/scenario.ts'
 import type { Perturbation, PerturbationKind, Schedule } from './schedule.ts'
 import { switchesOf } from './subject.ts'
+import { textOf } from '../../runtime/error-text.ts'
 
 type Check = (value: unknown) => boolean
 
@@ -102,7 +103,7 @@ function parse(text: string, file: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw new Error(`${file}: ${error instanceof Error ? error.message : String(error)}; expected JSON`, {
+    throw new Error(`${file}: ${textOf(error)}; expected JSON`, {
       cause: error,
     })
   }

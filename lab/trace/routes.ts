@@ -11,6 +11,7 @@ import { FlowSyntaxError } from '../../protocols/flow-text/syntax-error.ts'
 import type { Lab } from '../lab.ts'
 import { follow } from './source.ts'
 import { reportFollowed } from './text.ts'
+import { textOf } from '../../runtime/error-text.ts'
 
 const ORDER = {
   at: text('Where the frame enters: a vNIC (web1:eth0, or web1 where the VM has one), or a switch (h1/br-int).'),
@@ -92,7 +93,7 @@ function told<T>(work: () => T, pointer: string): T {
         `${error.problem}; expected ${error.expected}`,
         error.path === 'at' || error.path === 'vNIC' ? '/at' : error.path === 'inPort' ? '/inPort' : pointer,
       )
-    throw wrong(error instanceof Error ? error.message : String(error), pointer)
+    throw wrong(textOf(error), pointer)
   }
 }
 

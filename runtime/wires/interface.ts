@@ -10,6 +10,7 @@ import { formatWire } from './parse.ts'
 import type { Watch } from './readiness.ts'
 import { READABLE, watch } from './readiness.ts'
 import type { InterfaceSpec, Received, Voices, Wire } from './wire.ts'
+import { textOf } from '../error-text.ts'
 
 const AF_PACKET = 17
 const SOCK_RAW = 3
@@ -191,7 +192,7 @@ class InterfaceWire implements Wire {
       this.#index = index
       return undefined
     } catch (error) {
-      return error instanceof Error ? error.message : String(error)
+      return textOf(error)
     }
   }
 }

@@ -7,6 +7,7 @@ import type { Channel } from '../transport.ts'
 import { LONGEST_RECORD, LONGEST_STREAMED, RecordReader, writeRecord } from './stream-frames.ts'
 import { formatWire } from './parse.ts'
 import type { Received, StreamSpec, Voices, Wire } from './wire.ts'
+import { textOf } from '../error-text.ts'
 
 /** Bytes that wait to leave; above that frames are refused. */
 const LARGEST_BACKLOG = 4 << 20
@@ -102,7 +103,7 @@ class StreamWire implements Wire {
         })
         this.#backoff = FIRST_BACKOFF
       } catch (error) {
-        const why = error instanceof Error ? error.message : String(error)
+        const why = textOf(error)
         this.#voices.warn(`${this.name}: ${why}; closed`)
         this.#let(channel)
         this.#lost(channel, why)

@@ -8,6 +8,7 @@ import { formatWire } from './parse.ts'
 import type { Watch } from './readiness.ts'
 import { READABLE, watch, WRITABLE } from './readiness.ts'
 import type { Received, TapSpec, Voices, Wire } from './wire.ts'
+import { textOf } from '../error-text.ts'
 
 const CLONE_DEVICE = '/dev/net/tun'
 const TUNSETIFF = 0x400454ca
@@ -202,7 +203,7 @@ class TapWire implements Wire {
     } catch (error) {
       if (this.#device !== undefined) this.#let()
       else if (file !== undefined) closeSync(file)
-      const problem = error instanceof Error ? error.message : String(error)
+      const problem = textOf(error)
       this.#makeLater()
       if (problem === this.problem) return
       this.problem = problem
