@@ -1,6 +1,6 @@
 import { bridgesOf } from '../defaults.ts'
 import type { Draft, PlacedNic, TopologyDraft } from '../draft.ts'
-import { attachmentsOf, nicsOf } from '../draft.ts'
+import { attachmentsOf } from '../draft.ts'
 import type { Report } from '../findings.ts'
 import { checkKnown, within } from '../findings.ts'
 import { pointer } from '../problems.ts'
@@ -9,31 +9,67 @@ import { namesOf } from './names.ts'
 
 type Mirror = Draft<WrittenMirror>
 
-/** The vNIC of this name; undefined where there is none, or several. */
-function nicNamed(topology: TopologyDraft, name: string | undefined): PlacedNic | undefined {
-  const found = [...nicsOf(topology)].filter(({ id, vm }) => id !== undefined && (id === name || vm.name === name))
-  return found.length === 1 ? found[0] : undefined
-}
+/** The vNICs of a topology, by all that mirrors ask for: looked for once, however many mirrors there are. */
+class Nics {
+  /** By the names that mean them. */
+  readonly #named = new Map<string, PlacedNic[]>()
+  /** By network, those that are on it. */
+  readonly #members = new Map<string, Set<PlacedNic>>()
+  /** By host. */
+  readonly integrationBridges: ReadonlyMap<string | undefined, string | undefined>
+  /** Names in full of those that hear copies, and nothing else. */
+  readonly targets: ReadonlySet<string | undefined>
 
-/** Names in full of the vNICs that hear copies, and nothing else. */
-const mirrorTargets = (topology: TopologyDraft): Set<string | undefined> =>
-  new Set((topology.mirrors ?? []).flatMap(({ target }) => nicNamed(topology, target?.port)?.id ?? []))
+  constructor(topology: TopologyDraft) {
+    const { hosts = [], mirrors = [] } = topology
+    for (const { placed, part, network } of attachmentsOf(topology)) {
+      if (part === placed.nic) this.#name(placed)
+      if (network !== undefined) this.#members.set(network, this.members(network).add(placed))
+    }
+    this.integrationBridges = new Map(hosts.map((host) => [host.name, bridgesOf(host)[0]?.name]))
+    this.targets = new Set(mirrors.flatMap(({ target }) => this.named(target?.port)?.id ?? []))
+  }
 
-/** Mirrors copy what is there, to who hears nothing else, by a way that nothing else goes. */
-export function checkMirrors(topology: TopologyDraft, report: Report): void {
-  const ways = new Map<string, string>()
-  for (const [index, mirror] of (topology.mirrors ?? []).entries()) {
-    const here = within(pointer('mirrors', index), report)
-    const target = checkTarget(topology, mirror, here)
-    const sources = checkSource(topology, mirror, here)
-    checkWay(topology, mirror, ways, here)
-    if (target !== undefined) checkHosts(topology, [...sources, target], here)
-    checkBridges(topology, [...sources, ...(target ? [target] : [])], here)
+  /** The one of this name; undefined where there is none, or several. */
+  named(name: string | undefined): PlacedNic | undefined {
+    const found = name === undefined ? [] : (this.#named.get(name) ?? [])
+    return found.length === 1 ? found[0] : undefined
+  }
+
+  members(network: string): Set<PlacedNic> {
+    return this.#members.get(network) ?? new Set()
+  }
+
+  /** What may stand in the place of a name that means none of them, or several: names in full. */
+  insteadOf(name: string): Set<string> {
+    const several = this.#named.get(name) ?? [...this.#named.values()].flat()
+    return new Set(several.flatMap(({ id }) => id ?? []))
+  }
+
+  #name(placed: PlacedNic): void {
+    const { id, vm } = placed
+    if (id === undefined) return
+    for (const name of new Set([id, vm.name!])) this.#named.set(name, [...(this.#named.get(name) ?? []), placed])
   }
 }
 
-function checkTarget(topology: TopologyDraft, { target = {}, tenant }: Mirror, report: Report): PlacedNic | undefined {
-  const found = checkNic(topology, target.port, '/target/port', report)
+/** Mirrors copy what is there, to who hears nothing else, by a way that nothing else goes. */
+export function checkMirrors(topology: TopologyDraft, report: Report): void {
+  if (topology.mirrors === undefined) return
+  const nics = new Nics(topology)
+  const ways = new Map<string, string>()
+  for (const [index, mirror] of topology.mirrors.entries()) {
+    const here = within(pointer('mirrors', index), report)
+    const target = checkTarget(nics, mirror, here)
+    const sources = checkSource(topology, nics, mirror, here)
+    checkWay(topology, nics, mirror, ways, here)
+    if (target !== undefined) checkHosts(topology, [...sources, target], here)
+    checkBridges(nics, [...sources, ...(target ? [target] : [])], here)
+  }
+}
+
+function checkTarget(nics: Nics, { target = {}, tenant }: Mirror, report: Report): PlacedNic | undefined {
+  const found = checkNic(nics, target.port, '/target/port', report)
   if (found === undefined) return undefined
   const { nic, id, vm } = found
   if (nic.network !== undefined || (nic.trunks ?? []).length > 0)
@@ -43,32 +79,28 @@ function checkTarget(topology: TopologyDraft, { target = {}, tenant }: Mirror, r
 }
 
 /** @returns the vNICs that are copied */
-function checkSource(topology: TopologyDraft, { source = {}, tenant }: Mirror, report: Report): PlacedNic[] {
+function checkSource(
+  topology: TopologyDraft,
+  nics: Nics,
+  { source = {}, tenant }: Mirror,
+  report: Report,
+): PlacedNic[] {
   checkKnown(report, '/source/network', 'network', source.network, namesOf(topology.networks))
   const network = topology.networks?.find(({ name }) => name !== undefined && name === source.network)
   if (network !== undefined) checkOwner(network.tenant, tenant, `${network.name}`, '/source/network', report)
-  const found = checkNic(topology, source.port, '/source/port', report)
+  const found = checkNic(nics, source.port, '/source/port', report)
   if (found !== undefined) {
     checkOwner(found.vm.tenant, tenant, `${found.id}`, '/source/port', report)
-    if (mirrorTargets(topology).has(found.id))
+    if (nics.targets.has(found.id))
       report('/source/port', `${found.id} hears copies itself`, 'a vNIC that is on a network')
   }
-  const members = [...attachmentsOf(topology)].filter((one) => network !== undefined && one.network === network.name)
-  return [...new Set([...(found ? [found] : []), ...members.map(({ placed }) => placed)])]
+  const members = network?.name === undefined ? [] : nics.members(network.name)
+  return [...new Set([...(found ? [found] : []), ...members])]
 }
 
-function checkNic(
-  topology: TopologyDraft,
-  name: string | undefined,
-  at: string,
-  report: Report,
-): PlacedNic | undefined {
-  const found = nicNamed(topology, name)
-  if (found === undefined && name !== undefined) {
-    const several = [...nicsOf(topology)].filter(({ vm }) => vm.name === name)
-    const known = new Set((several.length > 0 ? several : [...nicsOf(topology)]).flatMap(({ id }) => id ?? []))
-    checkKnown(report, at, 'vNIC', name, known)
-  }
+function checkNic(nics: Nics, name: string | undefined, at: string, report: Report): PlacedNic | undefined {
+  const found = nics.named(name)
+  if (found === undefined && name !== undefined) checkKnown(report, at, 'vNIC', name, nics.insteadOf(name))
   return found
 }
 
@@ -78,7 +110,13 @@ function checkOwner(owner: string | undefined, tenant: string | undefined, name:
     report(at, `${name} belongs to ${owner === undefined ? 'no tenant' : `tenant ${owner}`}`, `what is ${tenant}'s own`)
 }
 
-function checkWay(topology: TopologyDraft, { target = {} }: Mirror, ways: Map<string, string>, report: Report): void {
+function checkWay(
+  topology: TopologyDraft,
+  nics: Nics,
+  { target = {} }: Mirror,
+  ways: Map<string, string>,
+  report: Report,
+): void {
   const { segment, vlan } = target
   const [type, number, key] = vlan === undefined ? ['vxlan', segment, 'segment'] : ['vlan', vlan, 'vlan']
   if (number === undefined) return
@@ -86,7 +124,7 @@ function checkWay(topology: TopologyDraft, { target = {} }: Mirror, ways: Map<st
   if (network !== undefined)
     report(`/target/${key}`, `${type} segment ${number} is that of '${network.name}'`, 'one of no network')
   const text = `${type} ${number}`
-  const end = nicNamed(topology, target.port)?.id ?? ''
+  const end = nics.named(target.port)?.id ?? ''
   if ((ways.get(text) ?? end) !== end)
     report(`/target/${key}`, `${type} segment ${number} leads to ${ways.get(text)}`, 'a segment of its own')
   ways.set(text, end)
@@ -105,13 +143,12 @@ function checkHosts(topology: TopologyDraft, nics: readonly PlacedNic[], report:
     )
 }
 
-function checkBridges(topology: TopologyDraft, nics: readonly PlacedNic[], report: Report): void {
-  const bridges = new Map((topology.hosts ?? []).map((host) => [host.name, bridgesOf(host)[0]?.name]))
-  const apart = nics.find(({ vm, nic }) => nic.bridge !== undefined && nic.bridge !== bridges.get(vm.host))
+function checkBridges({ integrationBridges }: Nics, nics: readonly PlacedNic[], report: Report): void {
+  const apart = nics.find(({ vm, nic }) => nic.bridge !== undefined && nic.bridge !== integrationBridges.get(vm.host))
   if (apart !== undefined)
     report(
       '',
       `${apart.id} is on ${apart.nic.bridge}`,
-      `vNICs on the integration bridge, ${bridges.get(apart.vm.host)}`,
+      `vNICs on the integration bridge, ${integrationBridges.get(apart.vm.host)}`,
     )
 }
