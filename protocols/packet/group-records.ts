@@ -1,6 +1,7 @@
 // What IGMPv3 (RFC 3376 §4) and MLDv2 (RFC 3810 §5) have alike, but for the size of an address:
 //
 //   end of a query: | reserved 4 | suppress 1 | robustness 3 | interval code 8 | number of sources 16 | sources … |
+//   end of a report: | number of records 16 | group records … |
 //   group record:   | type 8 | words of auxiliary data 8 | number of sources 16 | group | sources … | auxiliary data … |
 
 import { bytesOf, copyOf, requireBytes } from '../bytes.ts'
@@ -46,6 +47,7 @@ const FLAGS = 0
 const INTERVAL = 1
 const COUNT = 2
 const FIXED = 4
+const NUMBER_SIZE = 2
 const AUXILIARY_WORDS = 1
 const SUPPRESS = 8
 const ROBUSTNESS = 7
@@ -82,10 +84,41 @@ export function encodeQueryExtension<A>(
   return encodeSources(codec, sources, view, at + FIXED)
 }
 
-export const groupRecordSize = <A>({ size }: AddressCodec<A>, { sources, auxiliary }: GroupRecord<A>): number =>
+/** Bytes that a report's records take, their number included. */
+export const groupRecordsSize = <A>(codec: AddressCodec<A>, records: readonly GroupRecord<A>[]): number =>
+  records.reduce((size, record) => size + groupRecordSize(codec, record), NUMBER_SIZE)
+
+/** `at` is where their number stands. @throws Malformed */
+export function decodeGroupRecords<A>(
+  codec: AddressCodec<A>,
+  view: DataView,
+  at: number,
+  end: number,
+): GroupRecord<A>[] {
+  requireBytes(codec.protocol, 'number of records', at, end, NUMBER_SIZE)
+  let next = at + NUMBER_SIZE
+  return Array.from({ length: view.getUint16(at) }, () => {
+    const record = decodeGroupRecord(codec, view, next, end)
+    next += groupRecordSize(codec, record)
+    return record
+  })
+}
+
+/** Returns where they end. */
+export function encodeGroupRecords<A>(
+  codec: AddressCodec<A>,
+  records: readonly GroupRecord<A>[],
+  view: DataView,
+  at: number,
+): number {
+  view.setUint16(at, records.length)
+  return records.reduce((next, record) => encodeGroupRecord(codec, record, view, next), at + NUMBER_SIZE)
+}
+
+const groupRecordSize = <A>({ size }: AddressCodec<A>, { sources, auxiliary }: GroupRecord<A>): number =>
   FIXED + size + sources.length * size + auxiliary.length
 
-export function decodeGroupRecord<A>(codec: AddressCodec<A>, view: DataView, at: number, end: number): GroupRecord<A> {
+function decodeGroupRecord<A>(codec: AddressCodec<A>, view: DataView, at: number, end: number): GroupRecord<A> {
   const { protocol, size, read } = codec
   requireBytes(protocol, 'group record', at, end, FIXED + size)
   const sources = decodeSources(codec, view, at + FIXED + size, end, view.getUint16(at + COUNT))
@@ -97,7 +130,7 @@ export function decodeGroupRecord<A>(codec: AddressCodec<A>, view: DataView, at:
 }
 
 /** Returns where it ends. */
-export function encodeGroupRecord<A>(
+function encodeGroupRecord<A>(
   codec: AddressCodec<A>,
   { type, group, sources, auxiliary }: GroupRecord<A>,
   view: DataView,

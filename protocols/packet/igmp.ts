@@ -7,11 +7,11 @@ import { requireBytes } from '../bytes.ts'
 import { Malformed } from '../errors.ts'
 import type { AddressCodec, GroupRecord, QueryExtension } from './group-records.ts'
 import {
-  decodeGroupRecord,
+  decodeGroupRecords,
   decodeQueryExtension,
-  encodeGroupRecord,
+  encodeGroupRecords,
   encodeQueryExtension,
-  groupRecordSize,
+  groupRecordsSize,
   queryExtensionSize,
 } from './group-records.ts'
 
@@ -59,7 +59,7 @@ export function decodeIgmp(view: DataView, at: number, end = view.byteLength): I
     case IgmpType.Leave:
       return { type: 'leave', group }
     case IgmpType.ReportV3:
-      return { type: 'report', version: 3, records: decodeRecords(view, at, end) }
+      return { type: 'report', version: 3, records: decodeGroupRecords(IPV4, view, at + RECORDS, end) }
     default:
       throw new Malformed('igmp', `unknown type ${type}`, at)
   }
@@ -76,19 +76,9 @@ function decodeQuery(view: DataView, at: number, end: number): IgmpMessage {
   return { ...query, extension: decodeQueryExtension(IPV4, view, at + HEADER_SIZE, end) }
 }
 
-function decodeRecords(view: DataView, at: number, end: number): GroupRecord<number>[] {
-  let next = at + HEADER_SIZE
-  return Array.from({ length: view.getUint16(at + RECORDS) }, () => {
-    const record = decodeGroupRecord(IPV4, view, next, end)
-    next += groupRecordSize(IPV4, record)
-    return record
-  })
-}
-
 /** Bytes that the message takes. */
 export function igmpSize(message: IgmpMessage): number {
-  if ('records' in message)
-    return message.records.reduce((size, record) => size + groupRecordSize(IPV4, record), HEADER_SIZE)
+  if ('records' in message) return RECORDS + groupRecordsSize(IPV4, message.records)
   if (message.type === 'query' && message.extension !== undefined)
     return HEADER_SIZE + queryExtensionSize(IPV4, message.extension)
   return HEADER_SIZE
@@ -101,8 +91,7 @@ export function encodeIgmp(message: IgmpMessage, view: DataView, at: number): nu
   view.setUint16(at + CHECKSUM, 0)
   if ('records' in message) {
     view.setUint16(at + GROUP, 0)
-    view.setUint16(at + RECORDS, message.records.length)
-    return message.records.reduce((next, record) => encodeGroupRecord(IPV4, record, view, next), at + HEADER_SIZE)
+    return encodeGroupRecords(IPV4, message.records, view, at + RECORDS)
   }
   view.setUint32(at + GROUP, message.group)
   if (message.type !== 'query' || message.extension === undefined) return at + HEADER_SIZE

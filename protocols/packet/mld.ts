@@ -8,11 +8,11 @@ import { getUint128, requireBytes, setUint128 } from '../bytes.ts'
 import { Malformed } from '../errors.ts'
 import type { AddressCodec, GroupRecord, QueryExtension } from './group-records.ts'
 import {
-  decodeGroupRecord,
+  decodeGroupRecords,
   decodeQueryExtension,
-  encodeGroupRecord,
+  encodeGroupRecords,
   encodeQueryExtension,
-  groupRecordSize,
+  groupRecordsSize,
   queryExtensionSize,
 } from './group-records.ts'
 import { ICMP_HEADER_SIZE, encodeIcmp } from './icmp.ts'
@@ -47,7 +47,8 @@ export const isMld = (type: number): boolean =>
 export function decodeMld(view: DataView, at: number, end = view.byteLength): MldMessage {
   requireBytes('mld', 'header', at, end, ICMP_HEADER_SIZE)
   const type = view.getUint8(at)
-  if (type === Icmpv6Type.ListenerReportV2) return { type: 'report', version: 2, records: decodeRecords(view, at, end) }
+  if (type === Icmpv6Type.ListenerReportV2)
+    return { type: 'report', version: 2, records: decodeGroupRecords(IPV6, view, at + RECORDS, end) }
   if (!isMld(type)) throw new Malformed('mld', `ICMPv6 type ${type} is not multicast listener discovery`, at)
   requireBytes('mld', 'group', at, end, MESSAGE_SIZE)
   const group = getUint128(view, at + GROUP)
@@ -59,19 +60,9 @@ export function decodeMld(view: DataView, at: number, end = view.byteLength): Ml
   return { ...query, extension: decodeQueryExtension(IPV6, view, at + MESSAGE_SIZE, end) }
 }
 
-function decodeRecords(view: DataView, at: number, end: number): GroupRecord<bigint>[] {
-  let next = at + ICMP_HEADER_SIZE
-  return Array.from({ length: view.getUint16(at + RECORDS) }, () => {
-    const record = decodeGroupRecord(IPV6, view, next, end)
-    next += groupRecordSize(IPV6, record)
-    return record
-  })
-}
-
 /** Bytes that the message takes, ICMPv6 header included. */
 export function mldSize(message: MldMessage): number {
-  if ('records' in message)
-    return message.records.reduce((size, record) => size + groupRecordSize(IPV6, record), ICMP_HEADER_SIZE)
+  if ('records' in message) return RECORDS + groupRecordsSize(IPV6, message.records)
   if (message.type === 'query' && message.extension !== undefined)
     return MESSAGE_SIZE + queryExtensionSize(IPV6, message.extension)
   return MESSAGE_SIZE
@@ -79,11 +70,9 @@ export function mldSize(message: MldMessage): number {
 
 /** Writes the message with a checksum of zero, which its sender has to fill in; returns where it ends. */
 export function encodeMld(message: MldMessage, view: DataView, at: number): number {
-  const rest =
-    'records' in message ? message.records.length : message.type === 'query' ? message.maxResponseCode * 0x10000 : 0
+  const rest = message.type === 'query' ? message.maxResponseCode * 0x10000 : 0
   encodeIcmp({ type: typeOf(message), code: 0, checksum: 0, rest }, view, at)
-  if ('records' in message)
-    return message.records.reduce((next, record) => encodeGroupRecord(IPV6, record, view, next), at + ICMP_HEADER_SIZE)
+  if ('records' in message) return encodeGroupRecords(IPV6, message.records, view, at + RECORDS)
   setUint128(view, at + GROUP, message.group)
   if (message.type !== 'query' || message.extension === undefined) return at + MESSAGE_SIZE
   return encodeQueryExtension(IPV6, message.extension, view, at + MESSAGE_SIZE)
