@@ -1,7 +1,7 @@
 // A mirror by itself, as people write it, put into the topology that it is to be part of.
 
 import { parseTopology } from './load-topology.ts'
-import { InvalidInput, pointer } from './problems.ts'
+import { pointer, withinPart } from './problems.ts'
 import type { WrittenMirror } from './schema/mirrors.ts'
 import type { Mirror, Topology } from './topology.ts'
 import { topologyToJson } from './write.ts'
@@ -15,20 +15,8 @@ export function withMirror(topology: Topology, value: unknown): Topology {
   const written = topologyToJson(topology)
   const mirrors = [...(written.mirrors ?? []), (value ?? null) as WrittenMirror]
   const at = pointer('mirrors', mirrors.length - 1)
-  try {
-    const { mirrors: read } = parseTopology(JSON.stringify({ ...written, mirrors }), 'mirror')
-    return { ...topology, mirrors: [...(topology.mirrors ?? []), read!.at(-1)!] }
-  } catch (error) {
-    if (!(error instanceof InvalidInput)) throw error
-    throw new InvalidInput(
-      error.problems.map((problem) => ({
-        ...problem,
-        pointer: problem.pointer.startsWith(at) ? problem.pointer.slice(at.length) : '',
-        line: 0,
-        column: 0,
-      })),
-    )
-  }
+  const read = withinPart(at, () => parseTopology(JSON.stringify({ ...written, mirrors }), 'mirror'))
+  return { ...topology, mirrors: [...(topology.mirrors ?? []), read.mirrors!.at(-1)!] }
 }
 
 /** The topology without the mirror of this name, which it has. */

@@ -1,9 +1,8 @@
 // The policy of one vNIC by itself, as people write it and as it is, held against the topology that it is to be part of.
 
-import { InvalidInput } from './problems.ts'
 import { findNic } from './lookup.ts'
 import { parseTopology } from './load-topology.ts'
-import { pointer } from './problems.ts'
+import { pointer, withinPart } from './problems.ts'
 import { uplinkRate } from './qos.ts'
 import type { WrittenPolicy, WrittenTopology } from './schema/topology.ts'
 import type { PortPolicy, Topology } from './topology.ts'
@@ -25,21 +24,8 @@ export function parsePolicy(value: unknown, topology: Topology, nicName: string)
   // What is not there at all is no policy, and none that is as ever.
   written.policy = (value ?? null) as WrittenPolicy
   const { id, vm } = findNic(topology, nicName)
-  try {
-    const parsed = parseTopology(JSON.stringify(around), 'policy')
-    return parsed.vms.find(({ name }) => name === vm)!.nics.find((nic) => nic.id === id)!.policy
-  } catch (error) {
-    if (!(error instanceof InvalidInput)) throw error
-    throw new InvalidInput(
-      error.problems.map((problem) => ({
-        ...problem,
-        // Where the policy does not fit what is around it, the whole of it is to blame.
-        pointer: problem.pointer.startsWith(at) ? problem.pointer.slice(at.length) : '',
-        line: 0,
-        column: 0,
-      })),
-    )
-  }
+  const parsed = withinPart(at, () => parseTopology(JSON.stringify(around), 'policy'))
+  return parsed.vms.find(({ name }) => name === vm)!.nics.find((nic) => nic.id === id)!.policy
 }
 
 type Written = NonNullable<Extract<WrittenTopology, { hosts: unknown }>['vms']>[number]['nics'][number]

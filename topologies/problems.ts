@@ -34,6 +34,23 @@ function formatProblem({ file, pointer, line, column, problem, expected, didYouM
   return `${where}: ${problem}; expected ${expected}${hint}`
 }
 
+/**
+ * What `read` makes of a document that was put together around a part of it which somebody has written: its problems are told by
+ * where they are in that part, which stands at `at`. Where the part does not fit what is around it, the whole of it is to blame.
+ * @throws InvalidInput
+ */
+export function withinPart<T>(at: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof InvalidInput)) throw error
+    const within = (whole: string) => (whole.startsWith(at) ? whole.slice(at.length) : '')
+    throw new InvalidInput(
+      error.problems.map((problem) => ({ ...problem, pointer: within(problem.pointer), line: 0, column: 0 })),
+    )
+  }
+}
+
 const escaped = (segment: string | number) => String(segment).replaceAll('~', '~0').replaceAll('/', '~1')
 
 /** RFC 6901 §3: `pointer('vms', 0)` is `/vms/0`. */
