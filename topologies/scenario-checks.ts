@@ -16,7 +16,7 @@ import { hasBridgeFor } from './relocation.ts'
 import type { WrittenEntry, WrittenExpectation, WrittenTarget } from './schema/scenario.ts'
 import { TENANT } from './tenants.ts'
 import type { Topology } from './topology.ts'
-import { switchName } from './topology.ts'
+import { switchesAt } from './topology.ts'
 
 /** Tables above are the controller's (`controller/tables.ts`). */
 const LAST_USER_TABLE = 9
@@ -45,9 +45,7 @@ export class Names {
       mirrors.flatMap(({ name, target }) => (target.kind === 'port' ? name : [])),
     )
     this.vms = collect(({ vms }) => vms.map(({ name }) => name))
-    this.switches = collect(({ hosts }) =>
-      hosts.flatMap((host) => [host.name, ...host.bridges.map((bridge) => switchName(host, bridge))]),
-    )
+    this.switches = collect(({ hosts }) => hosts.flatMap((host) => [host.name, ...switchesAt(host)]))
     this.links = collect(({ fabric }) => fabric.links.map(({ endpoints }) => linkName(endpoints)))
     this.ports = portNames([...collect(portsOf)])
   }

@@ -217,3 +217,6 @@ export const VXLAN_OVERHEAD = 50
 
 /** As `h1/br-int`. */
 export const switchName = (host: Host, bridge: Bridge): string => `${host.name}/${bridge.name}`
+
+/** Names of all switches of the host, its integration bridge first. */
+export const switchesAt = (host: Host): string[] => host.bridges.map((bridge) => switchName(host, bridge))

@@ -1,7 +1,8 @@
 import { Type } from 'typebox'
-import { switchName, type Host } from '../../topologies/topology.ts'
+import { switchesAt, type Host } from '../../topologies/topology.ts'
 import type { Controller } from '../controller.ts'
-import { HOST_MODES, NotFound } from '../model.ts'
+import { HOST_MODES } from '../model.ts'
+import { named } from '../named.ts'
 import type { Api } from './api.ts'
 import { choice, closed, count, flag, NameParams, optional, text, texts } from './schemas.ts'
 
@@ -57,18 +58,10 @@ export function hostRoutes(api: Api, controller: Controller): void {
 }
 
 /** @throws NotFound */
-function hostOf({ topology: { hosts } }: Controller, name: string): Host {
-  const host = hosts.find((one) => one.name === name)
-  if (host !== undefined) return host
-  throw new NotFound(
-    'host',
-    name,
-    hosts.map((one) => one.name),
-  )
-}
+const hostOf = ({ topology: { hosts } }: Controller, name: string): Host => named('host', hosts, name)
 
 function statusOf(controller: Controller, host: Host): Type.Static<typeof HostStatus> {
-  const switches = host.bridges.map((bridge) => switchName(host, bridge))
+  const switches = switchesAt(host)
   const process = controller.hostProcess(host.name)
   const connected = new Set(controller.switches().flatMap((one) => (one.connected ? [one.name] : [])))
   return {

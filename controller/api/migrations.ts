@@ -1,7 +1,8 @@
 import { Type } from 'typebox'
 import { DURATION_EXPECTED, DURATION_PATTERN, formatDuration, parseDuration } from '../../topologies/units.ts'
 import type { Controller } from '../controller.ts'
-import { ACTIVATION_STRATEGIES, MIGRATION_STATES, NotFound, type MigrationStatus, type MoveRequest } from '../model.ts'
+import { ACTIVATION_STRATEGIES, MIGRATION_STATES, type MigrationStatus, type MoveRequest } from '../model.ts'
+import { identified } from '../named.ts'
 import type { Api } from './api.ts'
 import { choice, closed, count, IdParams, nanoseconds, optional, text } from './schemas.ts'
 
@@ -198,17 +199,8 @@ function abortRoute(api: Api, controller: Controller): void {
   )
 }
 
-function migration(controller: Controller, id: string): MigrationStatus {
-  const all = controller.migrations()
-  const found = all.find((one) => one.id === id)
-  if (found === undefined)
-    throw new NotFound(
-      'migration',
-      id,
-      all.map((one) => one.id),
-    )
-  return found
-}
+const migration = (controller: Controller, id: string): MigrationStatus =>
+  identified('migration', controller.migrations(), id)
 
 export function migrationJson(status: MigrationStatus): Type.Static<typeof Migration> {
   const { pausedAt, resumedAt } = status

@@ -4,7 +4,7 @@ import { NETWORK_TYPES } from '../../topologies/schema/topology.ts'
 import { mayUse } from '../../topologies/tenants.ts'
 import type { Network, Topology } from '../../topologies/topology.ts'
 import type { Controller } from '../controller.ts'
-import { NotFound } from '../model.ts'
+import { named } from '../named.ts'
 import type { Api } from './api.ts'
 import { choice, closed, count, NameParams, optional, text, texts } from './schemas.ts'
 import { ofTenant, PER_TENANT, tenantAsked, TenantQuery } from './tenants.ts'
@@ -70,16 +70,8 @@ export function networkRoutes(api: Api, controller: Controller): void {
 }
 
 /** @throws NotFound where there is none that the tenant may use */
-function networkNamed(topology: Topology, name: string, tenant: string | undefined): NetworkReport {
-  const networks = networksFor(topology, tenant)
-  const found = networks.find((network) => network.name === name)
-  if (found !== undefined) return found
-  throw new NotFound(
-    'network',
-    name,
-    networks.map((network) => network.name),
-  )
-}
+const networkNamed = (topology: Topology, name: string, tenant: string | undefined): NetworkReport =>
+  named('network', networksFor(topology, tenant), name)
 
 type NetworkReport = Type.Static<typeof NetworkStatus>
 

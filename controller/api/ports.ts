@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import type { PortStatistics } from '../../protocols/control/messages.ts'
 import type { Nic } from '../../topologies/topology.ts'
 import type { Controller } from '../controller.ts'
-import { NotFound } from '../model.ts'
+import { identified } from '../named.ts'
 import type { Api } from './api.ts'
 import { choice, closed, count, flag, IdParams, optional, text, texts } from './schemas.ts'
 import { ofTenant, PER_TENANT, tenantAsked, TenantQuery } from './tenants.ts'
@@ -101,14 +101,7 @@ export function portRoutes(api: Api, controller: Controller): void {
       },
     },
     async ({ params, tenant }) => {
-      const ports = portsOf(controller, tenant)
-      const port = ports.find(({ id }) => id === params.id)
-      if (port === undefined)
-        throw new NotFound(
-          'port',
-          params.id,
-          ports.map(({ id }) => id),
-        )
+      const port = identified('port', portsOf(controller, tenant), params.id)
       const statistics = await statisticsOf(controller, port)
       return { ...port, ...(statistics && { statistics }) }
     },

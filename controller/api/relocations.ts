@@ -1,10 +1,11 @@
 // Several VMs that go elsewhere together: a host that is drained, or has failed; hosts whose loads are made alike.
 
+import type { FastifyReply } from 'fastify'
 import { Type } from 'typebox'
 import { DURATION_EXPECTED, DURATION_PATTERN, parseDuration } from '../../topologies/units.ts'
 import type { Controller } from '../controller.ts'
-import { RELOCATED_STATES, RELOCATION_KINDS, RELOCATION_STATES } from '../model.ts'
-import type { DrainOptions } from '../placement/relocations.ts'
+import { RELOCATED_STATES, RELOCATION_KINDS, RELOCATION_STATES, type RelocationStatus } from '../model.ts'
+import type { DrainOptions, Relocations } from '../placement/relocations.ts'
 import type { Api } from './api.ts'
 import { choice, closed, count, IdParams, NameParams, nanoseconds, optional, text, texts, whole } from './schemas.ts'
 
@@ -61,6 +62,19 @@ const optionsOf = ({ parallel, pause, drain }: Type.Static<typeof MovesOrder>): 
 })
 
 const Waiting = closed({ wait: optional(Type.Boolean({ description: 'Answer only when all has ended.' })) })
+
+/** 202 and where to ask; or, for who waits, what has come of it. */
+function answer(
+  relocations: Relocations,
+  started: RelocationStatus,
+  { wait }: Type.Static<typeof Waiting>,
+  reply: Pick<FastifyReply, 'header' | 'code'>,
+): RelocationStatus | Promise<RelocationStatus> {
+  void reply.header('location', `/relocations/${started.id}`)
+  if (wait) return relocations.done(started.id)
+  void reply.code(202)
+  return started
+}
 
 export function relocationRoutes(api: Api, controller: Controller): void {
   const { relocations } = controller
@@ -132,12 +146,8 @@ function drainRoutes(api: Api, { relocations }: Controller): void {
         response: { 200: Relocation, 202: Relocation },
       },
     },
-    async ({ params, body, query, actor }, reply) => {
-      const started = await relocations.drain(params.name, optionsOf(body), actor)
-      void reply.header('location', `/relocations/${started.id}`)
-      if (query.wait) return relocations.done(started.id)
-      return reply.code(202).send(started)
-    },
+    async ({ params, body, query, actor }, reply) =>
+      answer(relocations, await relocations.drain(params.name, optionsOf(body), actor), query, reply),
   )
 }
 
@@ -161,12 +171,8 @@ function failRoute(api: Api, { relocations }: Controller): void {
         response: { 200: Relocation, 202: Relocation },
       },
     },
-    async ({ params, body, query, actor }, reply) => {
-      const started = await relocations.failover(params.name, body.force, actor)
-      void reply.header('location', `/relocations/${started.id}`)
-      if (query.wait) return relocations.done(started.id)
-      return reply.code(202).send(started)
-    },
+    async ({ params, body, query, actor }, reply) =>
+      answer(relocations, await relocations.failover(params.name, body.force, actor), query, reply),
   )
 }
 
@@ -192,11 +198,7 @@ function rebalanceRoutes(api: Api, { relocations }: Controller): void {
         response: { 200: Relocation, 202: Relocation },
       },
     },
-    async ({ body, query, actor }, reply) => {
-      const started = await relocations.rebalance(optionsOf(body), actor)
-      void reply.header('location', `/relocations/${started.id}`)
-      if (query.wait) return relocations.done(started.id)
-      return reply.code(202).send(started)
-    },
+    async ({ body, query, actor }, reply) =>
+      answer(relocations, await relocations.rebalance(optionsOf(body), actor), query, reply),
   )
 }

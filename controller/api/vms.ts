@@ -2,7 +2,7 @@ import { PORT_STATES } from '../../protocols/control/messages.ts'
 import { Type } from 'typebox'
 import { tenantOf } from '../../topologies/tenants.ts'
 import type { Controller } from '../controller.ts'
-import { NotFound } from '../model.ts'
+import { named } from '../named.ts'
 import type { Api } from './api.ts'
 import { choice, closed, count, NameParams, optional, text, texts } from './schemas.ts'
 import { ofTenant, PER_TENANT, tenantAsked, TenantQuery } from './tenants.ts'
@@ -46,17 +46,7 @@ export function vmRoutes(api: Api, controller: Controller): void {
       config: PER_TENANT,
       schema: { tags: ['vms'], summary: 'One VM', params: NameParams, response: { 200: VmReport } },
     },
-    async ({ params, tenant }) => {
-      const vms = vmsOf(controller, tenant)
-      const vm = vms.find(({ name }) => name === params.name)
-      if (vm === undefined)
-        throw new NotFound(
-          'VM',
-          params.name,
-          vms.map(({ name }) => name),
-        )
-      return vm
-    },
+    async ({ params: { name }, tenant }) => named('VM', vmsOf(controller, tenant), name),
   )
 }
 

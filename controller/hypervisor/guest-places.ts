@@ -4,6 +4,7 @@ import { parseEndpoint } from '../../runtime/endpoint.ts'
 import type { Topology } from '../../topologies/topology.ts'
 import { findHost } from '../../topologies/lookup.ts'
 import { Conflict, NotFound } from '../model.ts'
+import { named } from '../named.ts'
 import { forgettingQemu, LOCAL, namingQemu } from '../state/operations.ts'
 import type { Writes } from '../writes.ts'
 
@@ -88,9 +89,7 @@ export class GuestPlaces {
   }
 
   #hostOf(name: string, host: string | undefined): string {
-    const vm = this.#topology().vms.find((one) => one.name === name)
-    const known = this.#topology().vms.map((one) => one.name)
-    if (vm === undefined) throw new NotFound('VM', name, known)
+    const vm = named('VM', this.#topology().vms, name)
     return host === undefined ? vm.host : findHost(this.#topology(), host).name
   }
 }

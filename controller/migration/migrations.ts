@@ -5,11 +5,13 @@
 
 import type { Host, Topology, Vm } from '../../topologies/topology.ts'
 import type { MigrationStatus, MoveLimits, MoveRequest } from '../model.ts'
+import { named } from '../named.ts'
 import { Conflict, NotFound } from '../model.ts'
 import { switchesOf } from '../../topologies/relocation.ts'
 import { SECOND } from '../../runtime/clock.ts'
 import { waitFor } from '../../runtime/waiting.ts'
 import type { MigrationRecord } from '../state/image.ts'
+import { withRecord } from '../state/remembered.ts'
 import type { MigrationWorld } from './migration.ts'
 import { Migration } from './migration.ts'
 import { obstacle } from './preflight.ts'
@@ -319,14 +321,9 @@ export class Migrations {
 
   #note(record: MigrationRecord): void {
     const { status, entry } = record
-    const records = new Map(this.records).set(status.id, record)
     const hasEnded = status.endedAt !== undefined
-    if (hasEnded) {
-      this.#open.delete(status.id)
-      const ended = [...records.values()].filter((one) => one.status.endedAt !== undefined)
-      for (const old of ended.slice(0, -REMEMBERED)) records.delete(old.status.id)
-    }
-    this.records = records
+    if (hasEnded) this.#open.delete(status.id)
+    this.records = withRecord(this.records, record, REMEMBERED)
     if (hasEnded) this.#world.writes.end(entry, failureOf(status))
     this.#world.emit({ type: 'migration', migration: status })
     if (hasEnded) this.#beginNext()
@@ -349,17 +346,6 @@ function checkFit(topology: Topology, vm: Vm, host: Host): void {
 }
 
 const requestOf = ({ request, status: { vm, to } }: MigrationRecord): MoveRequest => request ?? { vm, to }
-
-function named<T extends { name: string }>(kind: string, among: readonly T[], name: string): T {
-  const found = among.find((one) => one.name === name)
-  if (found === undefined)
-    throw new NotFound(
-      kind,
-      name,
-      among.map((one) => one.name),
-    )
-  return found
-}
 
 /** What the journal says of a move that did not come to its destination. */
 const failureOf = ({ state, problem }: MigrationStatus): string | undefined =>

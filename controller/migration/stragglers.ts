@@ -7,7 +7,7 @@
 
 import { type Nanoseconds, MILLISECOND, SECOND, sleep } from '../../runtime/clock.ts'
 import { waitFor } from '../../runtime/waiting.ts'
-import { switchName } from '../../topologies/topology.ts'
+import { switchesAt } from '../../topologies/topology.ts'
 import type { World } from '../learner.ts'
 import { attachmentsOf } from '../network/attachments.ts'
 import type { Move } from '../network/view.ts'
@@ -179,7 +179,7 @@ export class Stragglers {
     const hosts = new Set(overlays.filter(({ onUplink }) => !onUplink).flatMap((network) => network.hosts))
     return [...hosts]
       .filter(({ name }) => name !== from && name !== to)
-      .flatMap((host) => host.bridges.map((bridge) => switchName(host, bridge)))
+      .flatMap(switchesAt)
       .filter((name) => world.fleet.has(name) && !world.fleet.reconciler(name).inSync)
   }
 }

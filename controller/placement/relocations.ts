@@ -3,11 +3,13 @@
 
 import { SECOND } from '../../runtime/clock.ts'
 import type { Host, Topology, Vm } from '../../topologies/topology.ts'
-import { switchName } from '../../topologies/topology.ts'
+import { switchesAt } from '../../topologies/topology.ts'
 import type { Migrations } from '../migration/migrations.ts'
 import type { ControllerEvent, HostMode, MoveRequest, RelocatedVm, RelocationStatus } from '../model.ts'
+import { named } from '../named.ts'
 import { Conflict, NotFound } from '../model.ts'
 import type { Image, RelocationRecord } from '../state/image.ts'
+import { withRecord } from '../state/remembered.ts'
 import { abortingRelocation, draining, failingOver, LOCAL, rebalancing, undraining } from '../state/operations.ts'
 import type { Operation } from '../state/state.ts'
 import { worseIn } from './breaches.ts'
@@ -250,7 +252,7 @@ export class Relocations {
   }
 
   #whyAway(host: Host | undefined): string | undefined {
-    const away = host === undefined ? undefined : switchesOf(host).find((one) => !this.#isConnected(one))
+    const away = host === undefined ? undefined : switchesAt(host).find((one) => !this.#isConnected(one))
     return away === undefined ? undefined : `${away} is not connected`
   }
 
@@ -303,7 +305,7 @@ export class Relocations {
     const { fleet, clock } = this.#world
     const { topology } = this.#world.intent()
     // Nobody waits for a host that has failed.
-    const hosts = topology.hosts.flatMap((host) => (this.modeOf(host.name) === 'failed' ? [] : switchesOf(host)))
+    const hosts = topology.hosts.flatMap((host) => (this.modeOf(host.name) === 'failed' ? [] : switchesAt(host)))
     const begin = Promise.all([ready, fleet.whenConnected(hosts, { span: PATIENCE_AFTER_RESTART, clock })])
     // Where a move was under way, it is seen by where the VM is, once that has ended.
     const moves = record.status.moves.map((move) =>
@@ -336,14 +338,9 @@ export class Relocations {
 
   #note(record: RelocationRecord): void {
     const { status, entry } = record
-    const records = new Map(this.records).set(status.id, record)
     const hasEnded = status.endedAt !== undefined
-    if (hasEnded) {
-      this.#open.delete(status.id)
-      const ended = [...records.values()].filter((one) => one.status.endedAt !== undefined)
-      for (const old of ended.slice(0, -REMEMBERED)) records.delete(old.status.id)
-    }
-    this.records = records
+    if (hasEnded) this.#open.delete(status.id)
+    this.records = withRecord(this.records, record, REMEMBERED)
     if (hasEnded) this.#world.writes.end(entry, status.state === 'done' ? undefined : problemOf(status))
     this.#world.emit({ type: 'relocation', relocation: status })
   }
@@ -362,15 +359,7 @@ export class Relocations {
   }
 
   #host(name: string): Host {
-    const { hosts } = this.#world.intent().topology
-    const found = hosts.find((host) => host.name === name)
-    if (found === undefined)
-      throw new NotFound(
-        'host',
-        name,
-        hosts.map((host) => host.name),
-      )
-    return found
+    return named('host', this.#world.intent().topology.hosts, name)
   }
 }
 
@@ -384,8 +373,6 @@ function refusal(check: () => void): string | undefined {
     return error.message
   }
 }
-
-const switchesOf = (host: Host): string[] => host.bridges.map((bridge) => switchName(host, bridge))
 
 function problemOf({ state, moves }: RelocationStatus): string {
   const left = moves.filter((move) => move.state === 'failed')

@@ -4,7 +4,7 @@
 import type { Clock } from '../../runtime/clock.ts'
 import { relocated, switchesOf } from '../../topologies/relocation.ts'
 import type { Host, Vm } from '../../topologies/topology.ts'
-import { switchName } from '../../topologies/topology.ts'
+import { switchesAt, switchName } from '../../topologies/topology.ts'
 import { announce } from '../migration/announcement.ts'
 import type { Hypervisor } from '../model.ts'
 import { Conflict } from '../model.ts'
@@ -48,9 +48,7 @@ export async function restart(world: RestartWorld, name: string, { from, to, giv
   if (vm === undefined || target === undefined) throw new Conflict(`there is no ${vm ? `host '${to}'` : name} any more`)
   const moved = vm.host === to ? vm : await settle(world, vm, to, given)
   const left = topology.hosts.filter((host) => host.name !== to && [from, vm.host].includes(host.name))
-  const there = left
-    .flatMap((host) => host.bridges.map((bridge) => switchName(host, bridge)))
-    .filter((one) => fleet.has(one) && fleet.reconciler(one).connected)
+  const there = left.flatMap(switchesAt).filter((one) => fleet.has(one) && fleet.reconciler(one).connected)
   // Should it be alive, it lets go first.
   await fleet.push(there).catch(() => {})
   await world.joined(moved, to)

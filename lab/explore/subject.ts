@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { parseMac } from '../../protocols/address.ts'
 import type { Nanoseconds } from '../../runtime/clock.ts'
 import type { Scenario, Step, TimelineEntry } from '../../topologies/scenario.ts'
-import { switchName, type Nic, type Topology } from '../../topologies/topology.ts'
+import { switchesAt, type Nic, type Topology } from '../../topologies/topology.ts'
 import { findNic } from '../../topologies/lookup.ts'
 import { frameFrom } from '../frame-text.ts'
 import { capturePath } from '../captures.ts'
@@ -105,8 +105,7 @@ const asText = ({ kind, key, value }: StoredEntry): string =>
   `${kind} ${key} ${typeof value === 'string' ? value : Buffer.from(value).toString('latin1')}`
 
 /** By name, the switches of all hosts. */
-export const switchesOf = ({ hosts }: Topology): string[] =>
-  hosts.flatMap((host) => host.bridges.map((bridge) => switchName(host, bridge)))
+export const switchesOf = ({ hosts }: Topology): string[] => hosts.flatMap(switchesAt)
 
 const withJitter = (topology: Topology, by: number): Topology => ({
   ...topology,
