@@ -5,38 +5,34 @@ import type { Nanoseconds } from '../../runtime/clock.ts'
 import { SECOND } from '../../runtime/clock.ts'
 import type { FailureTarget } from '../../topologies/scenario.ts'
 import type { Topology } from '../../topologies/topology.ts'
-import { noFrames, type FrameCounts } from '../verdict.ts'
 import { Checkpoints } from './groups/checkpoints.ts'
-import { fateOf, isAnswer, isComplete, isLost, isOwed, missing } from './fates.ts'
+import { isAnswer, isComplete, isLost } from './fates.ts'
+import { Findings } from './findings.ts'
 import { Law, type Ruling } from './law.ts'
-import { NewestFrames } from './newest-frames.ts'
 import { Onlookers } from './onlookers.ts'
 import { OpenRecords, type Origin, type Record } from './open-records.ts'
 import { SightBook, type Seen } from './sight-book.ts'
 import type { Sight } from './sight.ts'
 import { MulticastGate } from './multicast/gate.ts'
-import { Pairs, type PairTally } from './pairs.ts'
+import type { PairTally } from './pairs.ts'
 import { SteadyFrames, type Block } from './steady-frames.ts'
 import { SteadyKind, type SteadyKinds } from './steady-kinds.ts'
 import type { Surroundings } from './surroundings.ts'
-import { witness, type LeakWitness, type LossWitness, type Mishap } from './witnesses.ts'
 
 /** A frame whose fate is settled is forgotten after this much time; a second copy later than that counts as doubled all the same. */
 const SETTLED_AFTER = 5 * SECOND
-/** Witnesses kept of each kind; all are counted. */
-const WITNESSES = 20
 
 /** What a frame turned out to be at the moment it was heard. */
 export type Hearing = 'delivered' | 'answered' | 'duplicated' | 'leaked' | 'mirrored' | 'unknown'
 
 export class Judge {
-  readonly frames = noFrames()
-  readonly made = noFrames()
-  readonly leaks: LeakWitness[] = []
-  readonly losses: LossWitness[] = []
-  readonly mishaps: Mishap[] = []
-  /** By the two networks: the first frame that got from the one into the other. */
-  readonly crossings = new Map<string, LeakWitness>()
+  readonly #findings = new Findings()
+  readonly frames = this.#findings.frames
+  readonly made = this.#findings.made
+  readonly leaks = this.#findings.leaks
+  readonly losses = this.#findings.losses
+  readonly mishaps = this.#findings.mishaps
+  readonly crossings = this.#findings.crossings
   #law: Law
   readonly #checkpoints: Checkpoints
   readonly multicast: MulticastGate
@@ -47,8 +43,6 @@ export class Judge {
   readonly #open = new OpenRecords()
   readonly #steady = new SteadyFrames()
   readonly #sights = new SightBook()
-  readonly #pairs = new Pairs()
-  readonly #newest = new NewestFrames()
 
   constructor(topology: Topology, surroundings: Surroundings) {
     this.#law = new Law(topology)
@@ -153,21 +147,11 @@ export class Judge {
     const frames = this.#steady
     if (!frames.has(id)) return false
     const place = frames.placeOf(id)
-    const { nic: sender, hearer, pair, flow, isDue, isUnmarked, asOf } = frames.kinds[place]!
-    if (hearer !== nic) return false
+    const kind = frames.kinds[place]!
+    if (kind.hearer !== nic) return false
     frames.remove(place)
-    pair.reached++
-    if (!this.#newest.note(pair.number, flow, id)) {
-      this.frames.reordered++
-      this.mishaps.push({ kind: 'reordered', id, at, nics: [sender, nic] })
-    }
-    if (isUnmarked) this.frames.unmarked++
-    if (isDue) {
-      pair.sent++
-      pair.heard++
-    }
-    this.frames.delivered++
-    this.steadyKinds?.gone(asOf)
+    this.#findings.deliveredInCompany(kind, id, at)
+    this.steadyKinds?.gone(kind.asOf)
     return true
   }
 
@@ -197,7 +181,7 @@ export class Judge {
     record.seen = seen
     record.keepBytes(bytes, start, end)
     this.multicast.sent(record, this.#open)
-    this.#count(made).injected++
+    this.#findings.entered(made)
     this.#noteCutOff(record)
     this.#settleOlderThan(at - SETTLED_AFTER)
     return record
@@ -218,7 +202,7 @@ export class Judge {
       return id === 0 ? 'unknown' : 'duplicated'
     }
     if (!isEntitled || why !== undefined) return this.#leaked(record, nic, at, seen, record.ruling.refusal ?? why)
-    return this.#delivered(record, nic, at, seen)
+    return this.#findings.delivered(record, nic, at, seen)
   }
 
   /** There is one copy more of the frame. */
@@ -261,11 +245,11 @@ export class Judge {
   }
 
   pair(from: string, to: string): PairTally {
-    return this.#pairs.of(from, to)
+    return this.#findings.pair(from, to)
   }
 
   pairs(): Iterable<[from: string, to: string, tally: PairTally]> {
-    return this.#pairs.all()
+    return this.#findings.pairs()
   }
 
   /** Settles all that is open. `held` are the frames kept somewhere at the end. */
@@ -285,7 +269,7 @@ export class Judge {
   #learnKind(record: Record): void {
     const { seen, nic, asOf, heardBy } = record
     if (seen?.nic !== nic || this.steadyKinds?.now() !== asOf) return
-    seen.steady = new SteadyKind(record, this.#pairs.of(nic, heardBy[0]!))
+    seen.steady = new SteadyKind(record, this.#findings.pair(nic, heardBy[0]!))
   }
 
   #find(id: number): Record | undefined {
@@ -313,10 +297,6 @@ export class Judge {
 
   #writeDownAll(): void {
     for (let place = this.#steady.oldest; place >= 0; place = this.#steady.oldest) this.#writeDown(place)
-  }
-
-  #count(made: boolean): FrameCounts {
-    return made ? this.made : this.frames
   }
 
   #rulingOn(nic: string, seen: Seen): Ruling {
@@ -379,27 +359,6 @@ export class Judge {
     return ruling.network !== undefined && this.#law.networkAt(nic, seen) === ruling.network
   }
 
-  #delivered(record: Record, nic: string, at: Nanoseconds, seen: Sight | undefined): Hearing {
-    const counts = this.#count(record.made)
-    const pair = this.#pairs.of(record.nic, nic)
-    pair.reached++
-    if (record.heardBy.includes(nic)) {
-      record.isStirred = true
-      counts.duplicated++
-      pair.duplicated++
-      this.mishaps.push({ kind: 'duplicated', id: record.id, at, nics: [record.nic, nic] })
-      return 'duplicated'
-    }
-    record.heardBy.push(nic)
-    if (!this.#newest.note(pair.number, record.flow, record.id)) {
-      counts.reordered++
-      this.mishaps.push({ kind: 'reordered', id: record.id, at, nics: [record.nic, nic] })
-    }
-    record.isUnmarked = record.ruling.dscp !== undefined && seen?.ip?.dscp !== record.ruling.dscp
-    if (record.isUnmarked) counts.unmarked++
-    return 'delivered'
-  }
-
   #lookedOn(record: Record | undefined, nic: string, at: Nanoseconds, seen: Sight | undefined): Hearing {
     if (record === undefined) return 'unknown'
     record.isStirred = true
@@ -408,19 +367,7 @@ export class Judge {
 
   #leaked(record: Record, to: string, at: Nanoseconds, seen: Sight | undefined, why: string | undefined): Hearing {
     record.isStirred = true
-    this.#count(record.made).leaked++
-    this.#pairs.of(record.nic, to).reached++
-    this.mishaps.push({ kind: 'leaked', id: record.id, at, nics: [record.nic, to] })
-    const leak = {
-      ...witness(record),
-      at,
-      to,
-      toNetwork: seen && this.#law.networkAt(to, seen),
-      ...(why !== undefined && { why }),
-    }
-    const crossing = `${leak.fromNetwork ?? ''} ${leak.toNetwork ?? ''}`
-    if (!this.crossings.has(crossing)) this.crossings.set(crossing, leak)
-    if (this.leaks.length < WITNESSES) this.leaks.push(leak)
+    this.#findings.leaked(record, to, at, seen && this.#law.networkAt(to, seen), why)
     return 'leaked'
   }
 
@@ -465,35 +412,8 @@ export class Judge {
   }
 
   #settle(record: Record, held: boolean): void {
-    const counts = this.#count(record.made)
-    const fate = fateOf(record, held)
     this.onlookers.settle(record)
-    for (const nic of fate === 'answered' ? record.heardBy : record.ruling.must) {
-      const tally = this.#pairs.of(record.nic, nic)
-      tally.sent++
-      if (record.heardBy.includes(nic) || !record.ruling.must.includes(nic)) tally.heard++
-      else if (fate === 'lost' && isOwed(record, nic)) tally.lost++
-    }
-    if (typeof fate === 'object') counts.dropped[fate.dropped] = (counts.dropped[fate.dropped] ?? 0) + 1
-    else counts[fate]++
-    if (fate === 'lost')
-      this.#noteLoss(
-        record,
-        missing(record).filter((nic) => isOwed(record, nic)),
-      )
-  }
-
-  #noteLoss(record: Record, missed: string[]): void {
-    this.mishaps.push({ kind: 'lost', id: record.id, at: record.at, nics: [record.nic, ...missed] })
-    if (this.losses.length >= WITNESSES) return
-    // A copy that came where nobody is to hear it is not what was missed.
-    const last = record.drops.findLast(({ reason }) => reason !== 'no_recipient') ?? record.drops.at(-1)
-    this.losses.push({
-      ...witness(record),
-      missed,
-      reason: last?.reason ?? 'never seen again',
-      place: last?.place ?? 'unknown',
-    })
+    this.#findings.settle(record, held)
   }
 }
 
