@@ -2,20 +2,19 @@
 // frame in a capture. Needs the Debian package openvswitch-switch.
 
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { ETHERNET_HEADER_SIZE, readField } from '../../datapath/flow-key.ts'
 import type { FlowKey } from '../../datapath/flow-key.ts'
 import { formatIpv4, formatIpv6, formatMac } from '../../protocols/address.ts'
-import { PcapWriter } from '../../protocols/capture/pcap-writer.ts'
 import { Word, fieldOf } from '../../protocols/fields.ts'
 import type { FieldName } from '../../protocols/fields.ts'
 import { seeded } from '../../runtime/random.ts'
-import { concatenated } from '../support/capture-files.ts'
 import { damagedFrame } from '../support/random-frames.ts'
 import { keyOf } from '../support/random-keys.ts'
+import { writeFrames } from './support/frames-file.ts'
 import { ovsInstalled } from './support/ovs.ts'
 
 const FRAMES = 1500
@@ -78,11 +77,7 @@ const READINGS: Readonly<Record<string, Reading>> = {
 const TYPES: Readonly<Record<string, number>> = { arp: 0x0806, rarp: 0x8035, mpls: 0x8847, mplsm: 0x8848 }
 
 function flowsOf(frames: readonly Uint8Array[]): string[] {
-  const parts: Uint8Array[] = []
-  const writer = new PcapWriter((bytes) => parts.push(bytes))
-  for (const [at, bytes] of frames.entries()) writer.write(BigInt(at), bytes)
-  const path = join(folder, 'frames.pcap')
-  writeFileSync(path, concatenated(parts))
+  const path = writeFrames(join(folder, 'frames.pcap'), frames)
   return execFileSync('ovs-ofctl', ['parse-pcap', path], { encoding: 'utf8', maxBuffer: 1 << 26 })
     .trim()
     .split('\n')

@@ -1,14 +1,13 @@
 // Our IGMP and MLD as tshark reads them. Needs the Debian package tshark.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { formatIpv4, formatIpv6 } from '../../protocols/address.ts'
-import { PcapWriter } from '../../protocols/capture/pcap-writer.ts'
 import { seeded } from '../../runtime/random.ts'
-import { concatenated } from '../support/capture-files.ts'
 import { igmpFrameOf, mldFrameOf, randomIgmp, randomMld } from '../support/random-memberships.ts'
+import { writeFrames } from './support/frames-file.ts'
 import { tsharkFields } from './support/tshark.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'signalbox-memberships-'))
@@ -16,14 +15,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 
 const FRAMES = 300
 
-function written(name: string, frames: readonly Uint8Array[]): string {
-  const parts: Uint8Array[] = []
-  const writer = new PcapWriter((bytes) => parts.push(bytes))
-  for (const [at, bytes] of frames.entries()) writer.write(BigInt(at), bytes)
-  const path = join(folder, name)
-  writeFileSync(path, concatenated(parts))
-  return path
-}
+const written = (name: string, frames: readonly Uint8Array[]) => writeFrames(join(folder, name), frames)
 
 /** Groups and sources in the order in which they stand. */
 function addressesOf<A>(message: { group: A; extension?: { sources: A[] } } | { records: GroupsAndSources<A>[] }): {

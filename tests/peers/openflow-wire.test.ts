@@ -7,7 +7,6 @@ import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { PcapWriter } from '../../protocols/capture/pcap-writer.ts'
 import type { Action, Message, MessageType } from '../../protocols/control/messages.ts'
 import type { FieldName } from '../../protocols/fields.ts'
 import { FIELDS } from '../../protocols/fields.ts'
@@ -15,10 +14,10 @@ import { decodeOpenFlow, encodeOpenFlow } from '../../protocols/openflow/codec.t
 import { arpRequest, tcpFrame } from '../../protocols/packet/compose.ts'
 import type { Random } from '../../runtime/random.ts'
 import { seeded } from '../../runtime/random.ts'
-import { concatenated } from '../support/capture-files.ts'
 import { hearDamaged } from '../support/openflow-damage.ts'
 import { soundly, WITHOUT_FORM } from '../support/openflow-forms.ts'
 import { MESSAGE_TYPES, randomMessageOf } from '../support/random-messages.ts'
+import { writeFrames } from './support/frames-file.ts'
 import { daemonCommand } from './support/daemon-command.ts'
 import type { OpenFlowRelay } from './support/openflow-relay.ts'
 import { relay } from './support/openflow-relay.ts'
@@ -60,15 +59,12 @@ test('tshark finds nothing malformed in any message that we send', () => {
       { packetIn: format },
     ))
       sent.push({ message: { type: 'setPacketInFormat', format }, bytes })
-  const path = join(directory, 'messages.pcap')
-  const chunks: Uint8Array[] = []
-  const writer = new PcapWriter((bytes) => chunks.push(bytes))
-  sent.forEach(({ message, bytes }, index) => {
+  const frames = sent.map(({ message, bytes }) => {
     const ports = FROM_SWITCH.test(message.type) ? { srcPort: 40000, dstPort: 6653 } : { srcPort: 6653, dstPort: 40000 }
     const ends = { ethSrc: 1n, ethDst: 2n, ipSrc: 0x0a000001, ipDst: 0x0a000002 }
-    writer.write(BigInt(index) * 1000n, tcpFrame({ ...ends, ...ports, payload: bytes }))
+    return tcpFrame({ ...ends, ...ports, payload: bytes })
   })
-  writeFileSync(path, concatenated(chunks))
+  const path = writeFrames(join(directory, 'messages.pcap'), frames)
   const rows = tsharkFields(path, 'tcp', ['frame.number', 'openflow_v4.type', '_ws.malformed'])
   expect(rows).toHaveLength(sent.length)
   rows.forEach(([frame, types, malformed], index) => {

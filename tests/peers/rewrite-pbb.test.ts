@@ -1,7 +1,7 @@
 // Frames put into a provider's backbone, and label stacks with copied TTLs, as tshark reads them: Open vSwitch does neither.
 // Needs the Debian package tshark.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
@@ -9,11 +9,10 @@ import { FrameArena } from '../../datapath/frames.ts'
 import type { FrameHandle } from '../../datapath/frames.ts'
 import { copyTtlIn, copyTtlOut, pushMpls, pushPbb, pushVlan } from '../../datapath/rewrite.ts'
 import { formatMac } from '../../protocols/address.ts'
-import { PcapWriter } from '../../protocols/capture/pcap-writer.ts'
 import { udpFrame } from '../../protocols/packet/compose.ts'
 import { seeded } from '../../runtime/random.ts'
-import { concatenated } from '../support/capture-files.ts'
 import { randomMac } from '../support/frames.ts'
+import { writeFrames } from './support/frames-file.ts'
 import { tsharkFields } from './support/tshark.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'signalbox-pbb-'))
@@ -30,11 +29,7 @@ function changed(bytes: Uint8Array, change: (frame: FrameHandle) => void): Uint8
 }
 
 function read(name: string, frames: readonly Uint8Array[], fields: readonly string[]): string[][] {
-  const parts: Uint8Array[] = []
-  const writer = new PcapWriter((bytes) => parts.push(bytes))
-  for (const [at, bytes] of frames.entries()) writer.write(BigInt(at), bytes)
-  const path = join(folder, name)
-  writeFileSync(path, concatenated(parts))
+  const path = writeFrames(join(folder, name), frames)
   expect(
     tsharkFields(path, '_ws.malformed || ip.checksum.status == 0 || udp.checksum.status == 0', ['frame.number']),
   ).toEqual([])

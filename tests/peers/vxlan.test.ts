@@ -1,7 +1,7 @@
 // Our VXLAN as tshark reads it, and beside what a real Open vSwitch sends for the same frame. Needs the Debian packages tshark
 // and, for the second part, openvswitch-switch.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -9,11 +9,10 @@ import { FrameArena } from '../../datapath/frames.ts'
 import type { Encapsulation } from '../../datapath/tunnels/outer-headers.ts'
 import { encapsulate } from '../../datapath/tunnels/outer-headers.ts'
 import { parseIpv4 } from '../../protocols/address.ts'
-import { PcapWriter } from '../../protocols/capture/pcap-writer.ts'
 import { udpFrame } from '../../protocols/packet/compose.ts'
 import { seeded } from '../../runtime/random.ts'
-import { concatenated } from '../support/capture-files.ts'
 import { randomFrame, SAMPLE_FRAMES } from '../support/frames.ts'
+import { writeFrames } from './support/frames-file.ts'
 import { ovsInstalled } from './support/ovs.ts'
 import { OvsTunnels } from './support/ovs-tunnels.ts'
 import { tsharkFields } from './support/tshark.ts'
@@ -44,14 +43,7 @@ describe('as tshark reads it', () => {
   const folder = mkdtempSync(join(tmpdir(), 'signalbox-vxlan-'))
   afterAll(() => rmSync(folder, { recursive: true }))
 
-  function written(name: string, frames: readonly Uint8Array[]): string {
-    const parts: Uint8Array[] = []
-    const writer = new PcapWriter((bytes) => parts.push(bytes))
-    for (const [at, bytes] of frames.entries()) writer.write(BigInt(at), bytes)
-    const path = join(folder, name)
-    writeFileSync(path, concatenated(parts))
-    return path
-  }
+  const written = (name: string, frames: readonly Uint8Array[]) => writeFrames(join(folder, name), frames)
 
   function wrongFrames(path: string): string[][] {
     const wrong = ['ip', 'udp', 'tcp', 'icmp', 'icmpv6', 'sctp'].map((name) => `${name}.checksum.status == 0`)
