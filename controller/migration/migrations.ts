@@ -12,9 +12,9 @@ import { SECOND } from '../../runtime/clock.ts'
 import { waitFor } from '../../runtime/waiting.ts'
 import type { MigrationRecord } from '../state/image.ts'
 import { withRecord } from '../state/remembered.ts'
-import type { MigrationWorld } from './migration.ts'
 import { Migration } from './migration.ts'
 import { obstacle } from './preflight.ts'
+import type { MigrationWorld } from './steps.ts'
 import { textOf } from '../../runtime/error-text.ts'
 
 export interface MovesWorld extends MigrationWorld {

@@ -8,34 +8,23 @@
 import { type Nanoseconds, MILLISECOND, SECOND, sleep } from '../../runtime/clock.ts'
 import { waitFor } from '../../runtime/waiting.ts'
 import { switchesAt } from '../../topologies/topology.ts'
-import type { World } from '../learner.ts'
 import { attachmentsOf } from '../network/attachments.ts'
-import type { Move } from '../network/view.ts'
 import { HeldFrames } from './held-frames.ts'
-import type { Progress } from './progress.ts'
 import type { StateTransfer } from './state-transfer.ts'
-import type { TwoPlaces } from './two-places.ts'
+import type { Steps } from './steps.ts'
 import { textOf } from '../../runtime/error-text.ts'
 
 /** How long it is tried where the request does not say. */
-export const REDIRECT = 5 * SECOND
+const REDIRECT = 5 * SECOND
 /** Between two looks: at least, and at most where nothing comes. */
 const PAUSE = { least: 5 * MILLISECOND, most: 40 * MILLISECOND }
 /** How long one that is back waits for the VM's port at most. */
 const PATIENCE = SECOND
 
-export interface StragglersOptions {
-  world: World
-  places: TwoPlaces
-  states: StateTransfer
-  progress: Progress
-  drain: () => Nanoseconds
-  /** Resolves when the switches of `required` hosts have confirmed. */
-  set: (change: Partial<Move>, required: string[]) => Promise<void>
-}
-
 export class Stragglers {
-  readonly #options: StragglersOptions
+  readonly #steps: Steps
+  readonly #states: StateTransfer
+  readonly #span: Nanoseconds
   /** Which place has been left. */
   #stage: 'released' | 'returned' | undefined
   #untold = new Set<string>()
@@ -49,15 +38,18 @@ export class Stragglers {
   #quiet: Promise<void> | undefined
   #wake: () => void = () => {}
 
-  constructor(options: StragglersOptions) {
-    this.#options = options
+  /** It is tried for `span`. */
+  constructor(steps: Steps, states: StateTransfer, span: Nanoseconds = REDIRECT) {
+    this.#steps = steps
+    this.#states = states
+    this.#span = span
   }
 
   /** The switches that can not be told now may go on sending to the place that is left. */
   expect(stage: 'released' | 'returned', untold: readonly string[] = this.#awayNow()): void {
     this.#stage = stage
     this.#untold = new Set(untold)
-    this.#options.progress.remember({ untold })
+    this.#steps.progress.remember({ untold })
   }
 
   get areExpected(): boolean {
@@ -72,8 +64,8 @@ export class Stragglers {
 
   /** What has been sent has arrived, and nobody is told anything new, while the frames of both places are brought into one order. */
   async quietly(work: () => Promise<void>): Promise<void> {
-    const { clock } = this.#options.world
-    const rest = () => this.#toldAt + this.#options.drain() - clock.now()
+    const { clock } = this.#steps.world
+    const rest = () => this.#toldAt + this.#steps.drainTime - clock.now()
     while (rest() > 0) await sleep(clock, rest())
     let done = () => {}
     this.#quiet = new Promise((resolve) => {
@@ -89,7 +81,7 @@ export class Stragglers {
 
   /** A switch is back, and what it sends to the VM may go elsewhere once it is told. Resolves when it may be. */
   async beforeTold(name: string): Promise<void> {
-    const { world, places } = this.#options
+    const { world, places } = this.#steps
     await this.#quiet
     this.#toldAt = world.clock.now()
     if (this.#stage === undefined || !this.#untold.has(name)) return
@@ -100,9 +92,9 @@ export class Stragglers {
   }
 
   /** Resolves when all have confirmed, or time is over. */
-  async bring(span: Nanoseconds): Promise<void> {
-    const { world, places, progress } = this.#options
-    const end = world.clock.now() + span
+  async bring(): Promise<void> {
+    const { world, places, progress } = this.#steps
+    const end = world.clock.now() + this.#span
     let pause = PAUSE.least
     while (this.#untold.size > 0 && world.clock.now() < end && places.isThere(this.#hosts.left)) {
       const brought = await this.#bringOnce()
@@ -118,15 +110,15 @@ export class Stragglers {
     const woken = new Promise<void>((resolve) => {
       this.#wake = resolve
     })
-    await waitFor(woken, span, this.#options.world.clock)
+    await waitFor(woken, span, this.#steps.world.clock)
   }
 
   /** Those that are back are told; what they sent before, and what they send now, is put in order. */
   async #readmit(): Promise<void> {
-    const { world, drain } = this.#options
+    const { world } = this.#steps
     const back = [...this.#back]
     await world.fleet.pushEach(back)
-    await sleep(world.clock, drain())
+    await this.#steps.drained()
     await this.#bringOnce()
     for (const name of back) this.#back.delete(name)
     if (this.#back.size > 0) return
@@ -136,12 +128,12 @@ export class Stragglers {
 
   /** How many frames there were. Where a place is away, what it keeps is brought later. */
   async #bringOnce(): Promise<number> {
-    const { places, states, progress, world } = this.#options
+    const { places, progress, world } = this.#steps
     const { left, at } = this.#hosts
     const held = new HeldFrames(places)
     try {
       // The place that was left judges what comes there by what it knows of connections.
-      await states.tell(this.#stage === 'released' ? 'target' : 'home')
+      await this.#states.tell(this.#stage === 'released' ? 'target' : 'home')
       await held.takeFrom(left)
       if (held.count === 0) return 0
       await held.deliverTo(at)
@@ -155,25 +147,24 @@ export class Stragglers {
   }
 
   async #setPort(state: 'keep' | 'open'): Promise<void> {
-    const { set, world, places } = this.#options
-    if (world.intent().moves.get(places.vm.name)?.stage !== this.#stage) return
-    await set(this.#stage === 'released' ? { targetState: state } : { homeState: state }, [this.#hosts.at])
+    const { move } = this.#steps
+    if (move?.stage !== this.#stage) return
+    await this.#steps.set(this.#stage === 'released' ? { targetState: state } : { homeState: state }, [this.#hosts.at])
   }
 
   get #hosts(): { left: string; at: string } {
-    const { from, to } = this.#options.progress.status
+    const { from, to } = this.#steps.progress.status
     return this.#stage === 'released' ? { left: from, at: to } : { left: to, at: from }
   }
 
   #hasConfirmed(name: string): boolean {
-    const { fleet } = this.#options.world
+    const { fleet } = this.#steps.world
     return !this.#back.has(name) && (!fleet.has(name) || fleet.reconciler(name).inSync)
   }
 
   /** Switches that may send to a place of the VM by a tunnel, and are not known to have heard where it is. */
   #awayNow(): string[] {
-    const { world, places, progress } = this.#options
-    const { from, to } = progress.status
+    const { from, to, world, places } = this.#steps
     const names = new Set(places.vm.nics.flatMap(attachmentsOf).map(({ network }) => network))
     const overlays = [...names].flatMap((name) => world.view().networks.get(name) ?? [])
     const hosts = new Set(overlays.filter(({ onUplink }) => !onUplink).flatMap((network) => network.hosts))

@@ -1,0 +1,160 @@
+// How a move takes a step, on its way there or back: what is to be is durable before anybody is told, and it is done once the
+// switches of both places, and all others that are there, have confirmed.
+
+import { MILLISECOND, type Nanoseconds, sleep } from '../../runtime/clock.ts'
+import { textOf } from '../../runtime/error-text.ts'
+import { waitFor } from '../../runtime/waiting.ts'
+import { relocated } from '../../topologies/relocation.ts'
+import type { Vm } from '../../topologies/topology.ts'
+import type { World } from '../learner.ts'
+import type { GuestMove, Hypervisor, MigrationStatus } from '../model.ts'
+import type { Move } from '../network/view.ts'
+import type { MigrationRecord } from '../state/image.ts'
+import { Progress } from './progress.ts'
+import { TwoPlaces } from './two-places.ts'
+
+export interface MigrationWorld extends World {
+  readonly hypervisor: Hypervisor | undefined
+  readonly drain: (() => Nanoseconds) | undefined
+  /** Resolves when the host has what the VM's vNICs are joined to there. Rejects where it can not have it. */
+  readonly joined: (vm: Vm, host: string) => Promise<void>
+}
+
+/** How long frames are on their way, where nobody says. */
+const DRAIN = 2 * MILLISECOND
+
+export class AbortAsked extends Error {}
+
+export class Steps {
+  readonly world: MigrationWorld
+  /** As it is before the move, or was found after a restart. */
+  readonly vm: Vm
+  readonly progress: Progress
+  readonly places: TwoPlaces
+  /** From here on nothing stops it: it goes back, or it has arrived. */
+  isEnding = false
+  readonly #drainAsked: Nanoseconds | undefined
+  #abortAsked = false
+  readonly #aborted: Promise<void>
+  #wake!: () => void
+
+  /** `note` hears of all that changes, in the turn in which it does. */
+  constructor(
+    world: MigrationWorld,
+    record: MigrationRecord,
+    { vm, drain }: { vm: Vm; drain?: Nanoseconds | undefined },
+    note: (record: MigrationRecord) => void,
+  ) {
+    this.world = world
+    this.vm = vm
+    this.#drainAsked = drain
+    this.progress = new Progress(record, world.clock, note)
+    this.places = new TwoPlaces(world, vm, record.status.from)
+    this.#aborted = new Promise((resolve) => {
+      this.#wake = resolve
+    })
+  }
+
+  get from(): string {
+    return this.progress.status.from
+  }
+
+  get to(): string {
+    return this.progress.status.to
+  }
+
+  /** Has it stop at the next step, unless it is ending. */
+  abort(): void {
+    this.#abortAsked = true
+    this.world.clock.scheduleAsync(this.world.clock.now(), this.#wake)
+  }
+
+  /** @throws AbortAsked */
+  checkWanted(): void {
+    if (this.#abortAsked && !this.isEnding) throw new AbortAsked()
+  }
+
+  /** How far it has come; undefined where the VM has one place, before or after. */
+  get move(): Move | undefined {
+    return this.world.intent().moves.get(this.vm.name)
+  }
+
+  /** @throws AbortAsked */
+  async change(change: Partial<Move>): Promise<void> {
+    this.checkWanted()
+    await this.set(change)
+  }
+
+  set(change: Partial<Move>, required?: readonly string[]): Promise<void> {
+    return this.carryOut({ ...this.move!, ...change }, required)
+  }
+
+  /** Resolves when the switches of the `required` hosts, both places if not said, and all others that are there have confirmed. */
+  async carryOut(move: Move, required: readonly string[] = [this.from, this.to]): Promise<void> {
+    this.world.amend({ moves: new Map(this.world.intent().moves).set(this.vm.name, move) })
+    await this.keep()
+    await this.#push(required)
+  }
+
+  /** The VM has one place again. */
+  async settle(host: string): Promise<void> {
+    const { topology, moves } = this.world.intent()
+    const vms = topology.vms.map((vm) =>
+      vm.name === this.vm.name ? (relocated(vm, topology, host) ?? { ...vm, host }) : vm,
+    )
+    const others = new Map([...moves].filter(([name]) => name !== this.vm.name))
+    this.world.amend({ topology: { ...topology, vms }, moves: others })
+    await this.keep()
+  }
+
+  #push(hosts: readonly string[]): Promise<unknown> {
+    const { fleet } = this.world
+    return Promise.all([fleet.push(hosts.flatMap((host) => this.places.switchesAt(host))), fleet.push()])
+  }
+
+  /** All so far is durable. @throws StateError, unless it goes on anyway */
+  async keep(): Promise<void> {
+    try {
+      await this.world.writes.save()
+    } catch (error) {
+      if (!this.isEnding) throw error
+      this.world.log(textOf(error))
+      this.world.tell(this.vm.name)
+    }
+  }
+
+  async pause(): Promise<void> {
+    await this.world.hypervisor?.pause(this.vm.name, this.#guestMove)
+  }
+
+  async resume(host: string): Promise<void> {
+    await this.world.hypervisor?.resume(this.vm.name, host, this.#guestMove)
+    const { state, resumedAt = this.world.clock.now() } = this.progress.status
+    this.progress.enter(state, { resumedAt })
+  }
+
+  get #guestMove(): GuestMove {
+    return { from: this.from, to: this.to, aborted: this.#aborted }
+  }
+
+  /** What has been sent has arrived. An abort cuts it short. @throws AbortAsked */
+  async drain(atLeast: Nanoseconds = 0): Promise<void> {
+    await waitFor(this.#aborted, Math.max(this.drainTime, atLeast), this.world.clock)
+    this.checkWanted()
+  }
+
+  /** The same where nothing stops it any more. */
+  drained(): Promise<void> {
+    return sleep(this.world.clock, this.drainTime)
+  }
+
+  get drainTime(): Nanoseconds {
+    return this.#drainAsked ?? this.world.drain?.() ?? DRAIN
+  }
+
+  end(state: 'done' | 'aborted' | 'failed', more: Partial<MigrationStatus>): Promise<void> {
+    this.isEnding = true
+    this.progress.enter(state, { ...more, endedAt: this.world.clock.now() })
+    return this.keep()
+  }
+}

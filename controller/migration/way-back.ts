@@ -1,0 +1,155 @@
+// The way back of a move that does not come to its end, from any step before the new port opens: the steps of the switch-over
+// backwards. The old port keeps what comes from now on, the new one what is still on its way to it, and all is delivered in the
+// order in which it was sent. Nothing comes back without the source; a destination that is away follows when it returns.
+
+import type { Nanoseconds } from '../../runtime/clock.ts'
+import { SECOND } from '../../runtime/clock.ts'
+import { textOf } from '../../runtime/error-text.ts'
+import type { Stage } from '../network/bindings.ts'
+import type { Announcement } from './announcement.ts'
+import type { HeldFrames } from './held-frames.ts'
+import { attempt, problemOf } from './problems.ts'
+import { keepPatiently } from './progress.ts'
+import type { StateTransfer } from './state-transfer.ts'
+import { AbortAsked, type Steps } from './steps.ts'
+import type { Stragglers } from './stragglers.ts'
+
+/** How long switches that are away are waited for. */
+interface Patience {
+  readonly source: Nanoseconds
+  /** It may be dead. */
+  readonly destination: Nanoseconds
+}
+
+export const PATIENCE: Patience = { source: 5 * SECOND, destination: 1 * SECOND }
+/** When nobody is connected at first. */
+export const PATIENCE_AFTER_RESTART: Patience = { source: 30 * SECOND, destination: 10 * SECOND }
+
+/** What a move has in hand. */
+interface MoveParts {
+  readonly steps: Steps
+  readonly held: HeldFrames
+  readonly states: StateTransfer
+  readonly stragglers: Stragglers
+  readonly announcement: Announcement
+}
+
+export class WayBack {
+  readonly #steps: Steps
+  readonly #parts: MoveParts
+  readonly #patience: Patience
+  /** How long the source is waited for. */
+  readonly #sourceBy: Nanoseconds
+  /** What went wrong on it. */
+  readonly #problems: string[] = []
+  #isPaused: boolean
+
+  constructor(parts: MoveParts, patience: Patience, isPaused: boolean) {
+    this.#parts = parts
+    this.#steps = parts.steps
+    this.#patience = patience
+    this.#sourceBy = parts.steps.world.clock.now() + patience.source
+    this.#isPaused = isPaused
+  }
+
+  /** To its end; never rejects. */
+  async go(cause: unknown): Promise<void> {
+    const { from, to, progress, places, world } = this.#steps
+    const { announcement, stragglers, held } = this.#parts
+    const reason = cause instanceof AbortAsked ? 'aborted on request' : textOf(cause)
+    this.#steps.isEnding = true
+    progress.enter('abort', { problem: reason })
+    stragglers.expectNone()
+    await places.waitFor(from, this.#patience.source)
+    if (this.#isPaused) await this.#return()
+    const given = places.portsAt('target')
+    await this.#steps.settle(from)
+    await this.#try(() => world.fleet.push(places.switchesAt(from)))
+    await this.#try(() => world.fleet.push())
+    if (this.#isPaused) await this.#try(() => this.#steps.resume(from))
+    if (places.isThere(to)) await this.#try(() => places.clear(to, given))
+    if (announcement.isMade)
+      void announcement.takeBackOnReturn(from).catch((error: unknown) => world.log(textOf(error)))
+    await this.#steps.end(this.#problems.length === 0 ? 'aborted' : 'failed', {
+      held: held.count,
+      overflowed: held.overflowed,
+      ...problemOf([reason, ...this.#problems]),
+    })
+  }
+
+  /** All that is for the guest is at its source. */
+  async #return(): Promise<void> {
+    const { from, to, places, progress } = this.#steps
+    const { held, states, stragglers, announcement } = this.#parts
+    const stage = this.#steps.move?.stage
+    if (stage === undefined) return
+    const hasLeft = stage !== 'prepared' || progress.record.turned !== undefined
+    if (hasLeft) {
+      await this.#turn(stage)
+      await this.#try(() => this.#withSource(() => announcement.takeBack()))
+      await places.waitFor(to, this.#patience.destination)
+      await this.#steps.drained()
+      await this.#try(() => this.#steps.set({ stage: 'returned' }, [from]))
+      await this.#steps.drained()
+    }
+    await stragglers.quietly(async () => {
+      if (hasLeft) await this.#try(() => held.takeFrom(to))
+      if (hasLeft) await this.#try(() => states.takeOver('target'))
+      await this.#try(() => this.#handBack())
+      if (hasLeft) stragglers.expect('returned')
+    })
+    if (stragglers.areExpected) await this.#goOnAtSource()
+  }
+
+  /**
+   * Everybody sends to the source again. What it had kept before stands before all that the destination has kept, what it keeps from
+   * now on behind: where the one ends is durable before anybody is told.
+   */
+  async #turn(stage: Stage): Promise<void> {
+    const { from, progress, world } = this.#steps
+    const { held } = this.#parts
+    const { turned } = progress.record
+    if (turned === undefined) {
+      await this.#steps.drained()
+      await this.#try(async () => {
+        await held.takeFrom(from)
+        progress.remember({ turned: held.markAt(from) })
+        await keepPatiently(world, this.#patience.destination)
+      })
+    } else await this.#try(() => held.takeFrom(from, turned))
+    // After a restart the destination's own host may have been told already.
+    if (stage === 'prepared' || stage === 'returned') return
+    await this.#try(() => this.#steps.set({ stage: 'collecting', targetState: 'hold' }, [from]))
+  }
+
+  /** The destination lets go of nothing that the source has not got. */
+  async #handBack(): Promise<void> {
+    const { from, to, places } = this.#steps
+    const { held } = this.#parts
+    await this.#withSource(async () => {
+      await held.takeFrom(from)
+      await held.deliverTo(from)
+    })
+    if (places.isThere(to)) await held.forgetAt(to)
+  }
+
+  /** The guest goes on; not all that may send to the destination have been told. */
+  async #goOnAtSource(): Promise<void> {
+    const { from } = this.#steps
+    await this.#try(() => this.#steps.set({ homeState: 'open' }, [from]))
+    await this.#try(() => this.#steps.resume(from))
+    this.#isPaused = false
+    await this.#parts.stragglers.bring()
+  }
+
+  /** Again where the source goes meanwhile, until nobody waits for it any more. @throws SwitchAway */
+  #withSource(work: () => Promise<void>): Promise<void> {
+    const { from, places, world } = this.#steps
+    return places.whileThere(from, this.#sourceBy - world.clock.now(), work)
+  }
+
+  /** Goes on where it fails. */
+  #try(step: () => Promise<unknown>): Promise<void> {
+    return attempt(this.#problems, step)
+  }
+}
