@@ -6,14 +6,31 @@ import type { Mirror, Nic, Topology, Vm } from './topology.ts'
 const isSource = ({ source }: Mirror, nic: Nic): boolean =>
   source.kind === 'port' ? source.port === nic.id : networksOf(nic).includes(source.network)
 
-/** A mirror whose copies would go between `host` and another if the VM were there: tunnels must lead there and back. */
-export function mirrorBetween({ mirrors = [], vms }: Topology, vm: Vm, host: string): Mirror | undefined {
+/** A mirror that would end if the VM were at `host`: its copies would go between two hosts of which one has no tunnel endpoint. */
+export interface BrokenMirror {
+  readonly mirror: Mirror
+  /** Who has none: `host`, or the host of the other end. */
+  readonly bare: string
+}
+
+/** The first of those; undefined where all mirrors go on. */
+export function mirrorBrokenAt(topology: Topology, vm: Vm, host: string): BrokenMirror | undefined {
+  const { mirrors = [], hosts, vms } = topology
+  if (mirrors.length === 0) return undefined
+  const bare = new Set(hosts.filter(({ vtep }) => vtep === undefined).map(({ name }) => name))
+  if (bare.size === 0) return undefined
   const elsewhere = vms.filter((other) => other.name !== vm.name && other.host !== host)
-  return mirrors.find((mirror) => {
+  for (const mirror of mirrors) {
     const { target } = mirror
-    if (target.kind !== 'port') return false
+    if (target.kind !== 'port') continue
     const hears = ({ nics }: Vm) => nics.some(({ id }) => id === target.port)
     const speaks = ({ nics }: Vm) => nics.some((nic) => isSource(mirror, nic))
-    return (hears(vm) && elsewhere.some(speaks)) || (speaks(vm) && elsewhere.some(hears))
-  })
+    const [isHearer, isSpeaker] = [hears(vm), speaks(vm)]
+    if (!isHearer && !isSpeaker) continue
+    const others = elsewhere.filter((other) => (isHearer && speaks(other)) || (isSpeaker && hears(other)))
+    if (others.length > 0 && bare.has(host)) return { mirror, bare: host }
+    const other = others.find((one) => bare.has(one.host))
+    if (other !== undefined) return { mirror, bare: other.host }
+  }
+  return undefined
 }

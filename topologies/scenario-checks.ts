@@ -10,7 +10,7 @@ import type { Findings, Report } from './findings.ts'
 import { attempt, checkKnown } from './findings.ts'
 import { parseFrameFilter, parseFrameText } from './frame-text.ts'
 import { findNic, networksOf } from './lookup.ts'
-import { mirrorBetween } from './mirrors.ts'
+import { mirrorBrokenAt } from './mirrors.ts'
 import { pointer } from './problems.ts'
 import { hasBridgeFor } from './relocation.ts'
 import type { WrittenEntry, WrittenExpectation, WrittenTarget } from './schema/scenario.ts'
@@ -177,8 +177,9 @@ function unfit(topology: Topology, vmName: string, hostName: string): string | u
   const overlays = new Set(topology.networks.flatMap(({ name, type }) => (type === 'vxlan' ? name : [])))
   const needsTunnel = vm.nics.some((nic) => networksOf(nic).some((network) => overlays.has(network)))
   if (needsTunnel && host.vtep === undefined) return `${vmName} is in a vxlan network, and ${hostName} has no vtep`
-  const mirror = host.vtep === undefined ? mirrorBetween(topology, vm, hostName) : undefined
-  if (mirror !== undefined) return `copies of the mirror ${mirror.name} go through tunnels, and ${hostName} has no vtep`
+  const broken = mirrorBrokenAt(topology, vm, hostName)
+  if (broken !== undefined)
+    return `copies of the mirror ${broken.mirror.name} would go through tunnels, and ${broken.bare} has no vtep`
   const missing = vm.nics.find((nic) => !hasBridgeFor(nic, source, host))
   return missing && `${hostName} has no bridge '${missing.bridge}' for ${missing.id}`
 }

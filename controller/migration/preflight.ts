@@ -1,6 +1,6 @@
 // Whether a VM can live at another host: asked before anything changes.
 
-import { mirrorBetween } from '../../topologies/mirrors.ts'
+import { mirrorBrokenAt } from '../../topologies/mirrors.ts'
 import { hasBridgeFor } from '../../topologies/relocation.ts'
 import type { Host, Link, Network, Nic, Topology, Vm } from '../../topologies/topology.ts'
 import { attachmentsOf } from '../network/attachments.ts'
@@ -16,9 +16,9 @@ export function obstacle(topology: Topology, vm: Vm, from: Host, to: Host): stri
     const reason = missing.find((one) => one !== undefined)
     if (reason !== undefined) return reason
   }
-  const mirror = to.vtep === undefined ? mirrorBetween(topology, vm, to.name) : undefined
-  if (mirror !== undefined)
-    return `${to.name} has no tunnel endpoint, by which copies of the mirror '${mirror.name}' would go`
+  const broken = mirrorBrokenAt(topology, vm, to.name)
+  if (broken !== undefined)
+    return `${broken.bare} has no tunnel endpoint, by which copies of the mirror '${broken.mirror.name}' would go`
   return undefined
 }
 

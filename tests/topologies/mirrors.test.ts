@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { obstacle } from '../../controller/migration/preflight.ts'
+import { seeded } from '../../runtime/random.ts'
 import { InvalidInput, parseTopology } from '../../topologies/load.ts'
 import { topologyToJson } from '../../topologies/write.ts'
 
@@ -116,6 +118,42 @@ describe('what mirrors can not be', () => {
     const text = SOUND.replace('"other", "host": "h1", "nics": [{"name": "tap"', '$&, "addresses": ["10.0.0.1"]')
     expect(problemsOf(text)).toEqual([['/vms/3/nics/0', 'a vNIC of mode access without a network']])
   })
+})
+
+test.each([1, 2, 3])('a move is refused where the topology with the VM there would be (seed %i)', (seed) => {
+  const random = seeded(seed)
+  let refused = 0
+  for (let turn = 0; turn < 10; turn++) {
+    const hosts = ['h1', 'h2', 'h3'].map((name, index) => ({
+      name,
+      ...(random.below(5) < 3 && { vtep: `192.0.2.${index + 1}` }),
+    }))
+    const place = () => hosts[random.below(hosts.length)]!.name
+    const vms = ['a', 'b', 'c', 'ids'].map((name) => ({
+      name,
+      host: place(),
+      nics: [{ name: 'e0', ...(name !== 'ids' && { network: random.below(2) === 0 ? 'blue' : 'green' }) }],
+    }))
+    const source = random.below(2) === 0 ? { port: 'a' } : { network: 'blue' }
+    const written = {
+      version: 1,
+      hosts,
+      networks: ['blue', 'green'].map((name, index) => ({ name, type: 'vlan', segment: 10 + index })),
+      vms,
+      mirrors: [{ name: 'm', source, target: { port: 'ids', segment: 9000 } }],
+    }
+    if (problemsOf(JSON.stringify(written)).length > 0) continue
+    const topology = parseTopology(JSON.stringify(written), 'x.json')
+    for (const vm of topology.vms)
+      for (const to of topology.hosts) {
+        const from = topology.hosts.find(({ name }) => name === vm.host)!
+        const there = vms.map((one) => (one.name === vm.name ? { ...one, host: to.name } : one))
+        const isSound = problemsOf(JSON.stringify({ ...written, vms: there })).length === 0
+        expect(obstacle(topology, vm, from, to) === undefined, `${vm.name} to ${to.name}`).toBe(isSound)
+        if (!isSound) refused++
+      }
+  }
+  expect(refused).toBeGreaterThan(0)
 })
 
 function problemsOf(text: string): [string, string][] {
