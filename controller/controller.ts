@@ -137,6 +137,7 @@ export class Controller {
     }
     this.#learner = new Learner(world)
     this.snooper = new Snooper(world)
+    this.subscribe(({ type }) => type === 'topology' && this.snooper.topologyChanged())
     this.guestPlaces = new GuestPlaces(this.#writes, () => this.topology, kept.guestPlaces)
     const hypervisor = hypervisorOf(options, this.guestPlaces, () => this.#writes.check())
     const joined = ({ nics }: Vm, host: string) => this.#hosts.joined(host, new Set(nics.map(({ id }) => id)))

@@ -204,32 +204,43 @@ function toPortsHere(at: SwitchView, wanted: readonly Copy[]): Action[] {
   return clones.length === 0 ? [] : [CLEAR_CONNECTION, ...clones]
 }
 
-/** Of reports, the controller hears of so much at most from each port: bits a second, and bits at once. */
+/** Of reports, the controller hears of so much at most from each port, of each network at an uplink: bits a second, and bits at once. */
 const TOLD = { rate: 1_000_000n, burst: 250_000n } as const
 const WHOLE = 0xffff
 
 export const reportMeter = (port: number): number => 2 * port + 1
+/** Beyond those of ports. */
+const UPLINK_METERS = 0x20000
+
+interface Entrance {
+  readonly port: number
+  readonly meter: number
+}
 
 /** Where reports and queries enter: at vNICs, and at the uplink. */
 const told = (at: SwitchView, network: NetworkView): FlowSpec[] =>
-  tellingPorts(at, network).map((port) =>
+  entrancesAt(at, network).map(({ port, meter }) =>
     flow({
       table: Table.Reports,
       priority: 100,
       match: [fromPort(port), inNetwork(network.number)],
-      actions: [{ type: 'controller', maxLength: WHOLE, meter: reportMeter(port) }],
+      actions: [{ type: 'controller', maxLength: WHOLE, meter }],
     }),
   )
 
-function tellingPorts(at: SwitchView, { network, onUplink }: NetworkView): number[] {
+/** Who is beyond an uplink in one network takes nothing of what another may tell. */
+function entrancesAt(at: SwitchView, { network, number, onUplink }: NetworkView): Entrance[] {
   if (network.igmpSnooping === undefined) return []
   const members = at.bindings.filter((binding) => attachedTo(binding, network.name).length > 0)
-  const ports = members.map((binding) => placeOn(binding, at.name)!.port)
-  return at.integration && onUplink ? [UPLINK_PORT, ...ports] : ports
+  const vnics = members.map((binding) => placeOn(binding, at.name)!.port)
+  return [
+    ...(at.integration && onUplink ? [{ port: UPLINK_PORT, meter: UPLINK_METERS + number }] : []),
+    ...vnics.map((port) => ({ port, meter: reportMeter(port) })),
+  ]
 }
 
 /** By number. */
 export const reportMeters = (at: SwitchView): [number, MeterBand][] =>
   [...at.networks.values()]
-    .flatMap((network) => tellingPorts(at, network))
-    .map((port) => [reportMeter(port), { type: 'drop', ...TOLD }])
+    .flatMap((network) => entrancesAt(at, network))
+    .map(({ meter }) => [meter, { type: 'drop', ...TOLD }])

@@ -43,6 +43,10 @@ export class Memberships {
     return this.byNetwork.get(network) ?? PersistentMap.empty()
   }
 
+  *[Symbol.iterator](): Generator<Membership, undefined> {
+    for (const groups of this.byNetwork.values()) for (const members of groups.values()) yield* members.values()
+  }
+
   at({ network, group, spot }: Membership): Membership | undefined {
     return this.of(network).get(group)?.get(spotKey(spot))
   }

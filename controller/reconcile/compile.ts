@@ -19,7 +19,6 @@ import { attachmentsOf } from '../network/attachments.ts'
 import type { Binding } from '../network/bindings.ts'
 import type { Groups } from '../network/security-groups.ts'
 import type { NetworkView, SwitchView } from '../network/view.ts'
-import type { Network } from '../../topologies/topology.ts'
 import { GroupParts } from './group-parts.ts'
 import type { FlowsByKey, Slot } from './switch-flows.ts'
 import { PersistentMap } from '../persistent-map.ts'
@@ -215,10 +214,14 @@ const samePorts = (a: SwitchView, b: SwitchView): boolean =>
   a.uplinkRate === b.uplinkRate &&
   a.showsDscp === b.showsDscp &&
   (a.networks === b.networks ||
-    [...b.networks].every(([name, { network }]) => sameMeters(a.networks.get(name)?.network, network)))
+    (a.networks.size === b.networks.size &&
+      [...b.networks].every(([name, network]) => sameMeters(a.networks.get(name), network))))
 
-const sameMeters = (a: Network | undefined, b: Network): boolean =>
-  a?.qos === b.qos && a?.igmpSnooping === b.igmpSnooping
+/** Of networks that snoop, each has a meter at the uplink. */
+const sameMeters = (a: NetworkView | undefined, b: NetworkView): boolean =>
+  a?.network.qos === b.network.qos &&
+  a?.network.igmpSnooping === b.network.igmpSnooping &&
+  (b.network.igmpSnooping === undefined || (a?.onUplink === b.onUplink && a.number === b.number))
 
 /** Whether what a network's flows on the switch alone are made of is the same, but for vNICs of the host. */
 function sameOwn({ hosted }: SwitchView, a: NetworkView, b: NetworkView): boolean {

@@ -10,10 +10,11 @@ import { waitFor } from '../../runtime/waiting.ts'
 import type { IgmpSnooping } from '../../topologies/topology.ts'
 import type { World } from '../learner.ts'
 import type { MembershipStatus } from '../model.ts'
+import { attachmentsOf } from '../network/attachments.ts'
 import { placesOf } from '../network/bindings.ts'
 import type { Membership, Memberships, Spot } from '../network/memberships.ts'
 import { groupCount, ROUTERS } from '../network/memberships.ts'
-import type { NetworkView, SwitchView } from '../network/view.ts'
+import type { NetworkView, SwitchView, View } from '../network/view.ts'
 import { UPLINK_PORT } from '../network/view.ts'
 import { appOfCookie, Register } from '../tables.ts'
 import { Ages } from './ages.ts'
@@ -37,13 +38,14 @@ export class Snooper {
   #telling = false
   #closed = false
   #timer: { at: Nanoseconds; timer: Timer } | undefined
+  /** As of the last topology. */
+  #bindings: View['bindings']
 
   constructor(world: World) {
     this.#world = world
-    for (const groups of world.intent().memberships.byNetwork.values())
-      for (const members of groups.values())
-        for (const membership of members.values())
-          this.#ages.hear(membership, world.clock.now(), this.#spanOf(membership))
+    this.#bindings = world.view().bindings
+    this.#becomeWithout(this.#strays(() => true))
+    for (const membership of this.#known) this.#ages.hear(membership, world.clock.now(), this.#spanOf(membership))
     this.#arm()
   }
 
@@ -60,6 +62,27 @@ export class Snooper {
     if (spot === undefined || (spot.kind === 'outside' && isInside(network, sourceOf(frame)))) return
     for (const saying of sayingsOf(frame)) this.#take(network.network.name, settings, spot, saying)
     this.#arm()
+  }
+
+  /** A vNIC that is no more, or is on another network, listens no more: who comes by its name begins anew. */
+  topologyChanged(): void {
+    const before = this.#bindings
+    this.#bindings = this.#world.view().bindings
+    const changed = this.#bindings.changesSince(before).flatMap(([id, was, is]) => (was?.nic === is?.nic ? [] : id))
+    if (changed.length === 0) return
+    const nics = new Set(changed)
+    this.#becomeWithout(this.#strays((nic) => nics.has(nic)))
+    this.#arm()
+  }
+
+  /** Memberships of such vNICs that are not on the network. */
+  #strays(isSuspect: (nic: string) => boolean): Membership[] {
+    const isStray = ({ network, spot }: Membership) => {
+      if (spot.kind !== 'vnic' || !isSuspect(spot.nic)) return false
+      const binding = this.#bindings.get(spot.nic)
+      return binding === undefined || attachmentsOf(binding.nic)[spot.attachment]?.network !== network
+    }
+    return [...this.#known].filter(isStray)
   }
 
   /** Who listens to what in the network, and where routers are. */
@@ -104,8 +127,7 @@ export class Snooper {
     }
     // Behind an uplink there are others.
     if (!settings.fastLeave || spot.kind === 'outside') return this.#ages.shorten(membership, now, LEAVE_TIME)
-    this.#ages.forget(membership)
-    this.#become(this.#known.without(membership))
+    this.#becomeWithout([membership])
   }
 
   #hasRoom({ network, group }: Membership, { tableSize }: IgmpSnooping): boolean {
@@ -131,8 +153,7 @@ export class Snooper {
 
   #expire(): void {
     this.#timer = undefined
-    const due = this.#ages.takeDue(this.#world.clock.now())
-    this.#become(due.reduce((memberships, one) => memberships.without(one), this.#known))
+    this.#becomeWithout(this.#ages.takeDue(this.#world.clock.now()))
     this.#arm()
   }
 
@@ -145,6 +166,11 @@ export class Snooper {
         this.#world.log(String(error))
         await sleep(this.#world.clock, RETRY)
       }
+  }
+
+  #becomeWithout(gone: readonly Membership[]): void {
+    for (const one of gone) this.#ages.forget(one)
+    this.#become(gone.reduce((memberships, one) => memberships.without(one), this.#known))
   }
 
   #become(memberships: Memberships): void {

@@ -1,6 +1,10 @@
 // IGMP and MLD snooping by the frames that guests hear, beside a table of members that is kept in the plainest way.
 
 import { describe, expect, test } from 'vitest'
+import { buildView } from '../../controller/network/build-view.ts'
+import { compile } from '../../controller/reconcile/compile.ts'
+import { EMPTY_IMAGE } from '../../controller/state/image.ts'
+import { Table } from '../../controller/tables.ts'
 import { Lab } from '../../lab/lab.ts'
 import { parseIpv4, parseIpv6 } from '../../protocols/address.ts'
 import type { IgmpMessage } from '../../protocols/packet/igmp.ts'
@@ -124,6 +128,48 @@ test('who does not report for the ageing time is forgotten, and so are routers',
   expect(await data('a', G)).toEqual(['c'])
   await clock.run(clock.now() + 100 * SECOND)
   expect(await data('a', G)).toEqual([])
+})
+
+test('who comes by the name of a VM that was removed begins anew', async () => {
+  const { lab, clock, igmp, data } = await running('vxlan', { floodUnregistered: false })
+  await igmp('b', join(G))
+  await igmp('c', join(G))
+  const whole = topology('vxlan', { floodUnregistered: false })
+  await clock.runUntil(lab.apply({ ...whole, vms: whole.vms.filter(({ name }) => name !== 'b') }))
+  await clock.runUntil(lab.apply(whole))
+  await clock.run(clock.now() + 2 * SECOND)
+  expect(await data('a', G)).toEqual(['c'])
+  await igmp('b', join(G))
+  expect(await data('a', G)).toEqual(['b', 'c'])
+  lab.judge.finish(new Set())
+  expect([lab.judge.leaks, lab.judge.losses]).toEqual([[], []])
+})
+
+test('who is beyond an uplink takes nothing of what another network may tell', () => {
+  const network = (name: string, segment: number) => ({ name, type: 'vlan', segment, igmpSnooping: true })
+  const nic = (name: string) => ({ name: `${name}0`, network: name })
+  const written = {
+    version: 1,
+    hosts: [{ name: 'h1' }],
+    networks: [network('blue', 10), network('green', 20)],
+    vms: [{ name: 'a', host: 'h1', nics: [nic('blue'), nic('green')] }],
+  }
+  const intent = { ...EMPTY_IMAGE, topology: parseTopology(JSON.stringify(written), 'x.json') }
+  const { switches, groups } = buildView(intent, undefined)
+  const { flows, meters } = compile(switches.get('h1/br-int')!, groups)
+  const tells = [...flows].flatMap(
+    ([
+      ,
+      {
+        table,
+        instructions: { apply },
+      },
+    ]) =>
+      table === Table.Reports ? apply.flatMap((action) => (action.type === 'controller' ? action.meter! : [])) : [],
+  )
+  expect(tells).toHaveLength(4)
+  expect(new Set(tells).size).toBe(4)
+  for (const meter of tells) expect(meters.has(meter)).toBe(true)
 })
 
 test('without fast leave somebody else may say that he stays', async () => {

@@ -4,6 +4,7 @@
 
 import type { Nanoseconds } from '../../../runtime/clock.ts'
 import { MILLISECOND, SECOND } from '../../../runtime/clock.ts'
+import { networksOf } from '../../../topologies/lookup.ts'
 import type { IgmpSnooping, Topology } from '../../../topologies/topology.ts'
 import type { Ruling } from '../law.ts'
 import { isGroup, type Sight } from '../sight.ts'
@@ -85,7 +86,9 @@ export class MulticastListeners {
   }
 
   /** The law is that of another topology; until `amended`, either will do. */
-  amend({ networks }: Topology): void {
+  amend(topology: Topology): void {
+    this.#forgetStrays(topology)
+    const { networks } = topology
     const before = this.#networks
     this.#networks = new Map()
     for (const { name, igmpSnooping: settings } of networks) {
@@ -100,6 +103,21 @@ export class MulticastListeners {
 
   amended(): void {
     this.#changing.clear()
+  }
+
+  /** Who is on the network no more listens no more, also when somebody comes by his name. */
+  #forgetStrays({ vms }: Topology): void {
+    if (this.#known.size === 0) return
+    const attached = new Set(
+      vms.flatMap(({ nics }) => nics.flatMap((nic) => networksOf(nic).map((network) => `${nic.id} ${network}`))),
+    )
+    for (const [network, { groups, routers }] of this.#known)
+      for (const listeners of [routers, ...groups.values()])
+        for (const [nic, one] of listeners) {
+          if (attached.has(`${nic} ${network}`)) continue
+          const gone = Math.min(one.gone, this.#latest + SETTLED_IN)
+          listeners.set(nic, { ...one, until: Math.min(one.until, this.#latest), gone, unheard: gone })
+        }
   }
 
   /** Whoever is to hear of reports may not, until `hearAgain`: those that were on their way are in doubt, too. */
