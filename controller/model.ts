@@ -80,6 +80,12 @@ export interface MoveRequest {
   replace?: boolean
 }
 
+/** What the moves of a drain have in common. */
+export interface DrainOptions extends Pick<MoveRequest, 'pause' | 'drain'> {
+  /** VMs that move at the same time; 4 where absent. */
+  parallel?: number
+}
+
 /** How many VMs move at the same time; the others wait. */
 export interface MoveLimits {
   /** Of the controller. */

@@ -8,11 +8,17 @@ import { checkMatch, type Match } from '../protocols/match.ts'
 import { printFlow } from '../protocols/flow-text/print.ts'
 import type { ControllerEvent } from './model.ts'
 import { flowKey } from './reconcile/switch-state.ts'
-import type { FlowUndo } from './state/image.ts'
 import { isOwnCookie, LAST_USER_TABLE } from './tables.ts'
 
 /** By switch, by key; never altered. */
 export type FlowsBySwitch = ReadonlyMap<string, ReadonlyMap<string, FlowSpec>>
+
+/** What stood under a flow's key before; `flow` is absent where nothing did. */
+export interface FlowUndo {
+  readonly switch: string
+  readonly key: string
+  readonly flow?: FlowSpec
+}
 
 /** @throws InvalidField a table or a cookie that is the controller's own, a match that is none. */
 export function checkUserFlow({ table, cookie, match }: FlowSpec, path: string): void {

@@ -2,8 +2,8 @@
 // durable before anybody is told that it is done.
 
 import { Conflict } from './model.ts'
-import type { FlowUndo } from './state/image.ts'
 import type { Operation, Snapshot, State } from './state/state.ts'
+import type { FlowUndo } from './user-flows.ts'
 import { textOf } from '../runtime/error-text.ts'
 
 export class Writes {

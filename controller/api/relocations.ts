@@ -4,8 +4,14 @@ import type { FastifyReply } from 'fastify'
 import { Type } from 'typebox'
 import { DURATION_EXPECTED, DURATION_PATTERN, parseDuration } from '../../topologies/units.ts'
 import type { Controller } from '../controller.ts'
-import { RELOCATED_STATES, RELOCATION_KINDS, RELOCATION_STATES, type RelocationStatus } from '../model.ts'
-import type { DrainOptions, Relocations } from '../placement/relocations.ts'
+import {
+  type DrainOptions,
+  RELOCATED_STATES,
+  RELOCATION_KINDS,
+  RELOCATION_STATES,
+  type RelocationStatus,
+} from '../model.ts'
+import type { Relocations } from '../placement/relocations.ts'
 import type { Api } from './api.ts'
 import { choice, closed, count, IdParams, NameParams, nanoseconds, optional, text, texts, whole } from './schemas.ts'
 

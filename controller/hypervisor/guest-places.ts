@@ -7,18 +7,7 @@ import { Conflict, NotFound } from '../model.ts'
 import { named } from '../named.ts'
 import { forgettingQemu, LOCAL, namingQemu } from '../state/operations.ts'
 import type { Writes } from '../writes.ts'
-
-export interface GuestPlace {
-  readonly vm: string
-  readonly host: string
-  /** Its monitor: `unix:/run/web1.qmp` */
-  readonly qmp: string
-  /** Where it waits for a guest that moves in, as the QEMU of the source dials it: `tcp:h2.example:4444` */
-  readonly incoming?: string
-}
-
-/** By VM and host. Never altered. */
-export type GuestPlacesByName = ReadonlyMap<string, GuestPlace>
+import type { GuestPlace, GuestPlacesByName } from './guest-place.ts'
 
 const key = (vm: string, host: string): string => `${vm}@${host}`
 

@@ -9,7 +9,7 @@ import { parseEndpoint } from '../../runtime/endpoint.ts'
 import type { Channel } from '../../runtime/transport.ts'
 import type { GuestMove, Hypervisor } from '../model.ts'
 import { waitFor } from '../../runtime/waiting.ts'
-import type { GuestPlace } from './guest-places.ts'
+import type { GuestPlace } from './guest-place.ts'
 import { Qmp } from './qmp.ts'
 
 export interface QemuOptions {

@@ -8,6 +8,7 @@ import type { HeldFrame } from '../../protocols/control/messages.ts'
 import type { Nic } from '../../topologies/topology.ts'
 import { attachmentsOf } from '../network/attachments.ts'
 import type { RemoteSwitch } from '../southbound/remote-switch.ts'
+import type { Mark } from './mark.ts'
 import type { TwoPlaces } from './two-places.ts'
 
 const SOURCE = 6
@@ -80,9 +81,6 @@ class Collected {
     else alike.push(frame)
   }
 }
-
-/** A moment at one of the places: by vNIC, the number of the last frame that its port there had kept. */
-export type Mark = Readonly<Record<string, number>>
 
 type Places = Pick<TwoPlaces, 'vm' | 'remoteAt' | 'switchNameAt'>
 

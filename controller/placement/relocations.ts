@@ -5,9 +5,9 @@ import { SECOND } from '../../runtime/clock.ts'
 import type { Host, Topology, Vm } from '../../topologies/topology.ts'
 import { switchesAt } from '../../topologies/topology.ts'
 import type { Migrations } from '../migration/migrations.ts'
-import type { ControllerEvent, HostMode, MoveRequest, RelocatedVm, RelocationStatus } from '../model.ts'
-import { named } from '../named.ts'
+import type { ControllerEvent, DrainOptions, HostMode, MoveRequest, RelocatedVm, RelocationStatus } from '../model.ts'
 import { Conflict, NotFound } from '../model.ts'
+import { named } from '../named.ts'
 import type { Image, RelocationRecord } from '../state/image.ts'
 import { withRecord } from '../state/remembered.ts'
 import { abortingRelocation, draining, failingOver, LOCAL, rebalancing, undraining } from '../state/operations.ts'
@@ -28,12 +28,6 @@ export interface PlacementWorld extends RestartWorld {
   readonly checkQemu: (request: { vm: string; to: string }) => void
   /** Starts a move. @returns its id. @throws Conflict, NotFound */
   readonly migrate: (request: MoveRequest, by: string) => string
-}
-
-/** What the moves of a drain have in common. */
-export interface DrainOptions extends Pick<MoveRequest, 'pause' | 'drain'> {
-  /** VMs that move at the same time; 4 where absent. */
-  parallel?: number
 }
 
 const PARALLEL = 4

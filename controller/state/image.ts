@@ -23,8 +23,8 @@ import type { FlowSpec } from '../../protocols/control/messages.ts'
 import type { Change, StoredEntry, StoredValue } from '../../runtime/store.ts'
 import type { Topology, Vm } from '../../topologies/topology.ts'
 import type { Wire, Wires } from '../hosts/wires.ts'
-import type { GuestPlace, GuestPlacesByName } from '../hypervisor/guest-places.ts'
-import type { Mark } from '../migration/held-frames.ts'
+import type { GuestPlace, GuestPlacesByName } from '../hypervisor/guest-place.ts'
+import type { Mark } from '../migration/mark.ts'
 import type { FormerPlace } from '../migration/left-behind.ts'
 import type { HostMode, MigrationStatus, MoveRequest, RelocationStatus } from '../model.ts'
 import { type LearnedAddress, LearnedAddresses } from '../network/learned.ts'
@@ -34,7 +34,7 @@ import type { Assignments, Intent, Move } from '../network/view.ts'
 import { NO_ASSIGNMENTS } from '../network/view.ts'
 import { changedKeys, PersistentMap } from '../persistent-map.ts'
 import { flowKey } from '../reconcile/switch-state.ts'
-import type { FlowsBySwitch } from '../user-flows.ts'
+import type { FlowsBySwitch, FlowUndo } from '../user-flows.ts'
 import { changedTopology, keptTopology } from './kept-topology.ts'
 
 export interface Image extends Intent {
@@ -78,13 +78,6 @@ export interface RelocationRecord {
   readonly by: string
   /** Number in the journal. */
   readonly entry?: number
-}
-
-/** What stood under a flow's key before; `flow` is absent where nothing did. */
-export interface FlowUndo {
-  readonly switch: string
-  readonly key: string
-  readonly flow?: FlowSpec
 }
 
 export const NO_TOPOLOGY: Topology = {
