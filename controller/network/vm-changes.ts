@@ -35,7 +35,7 @@ export function withPolicy(topology: Topology, name: string, policy: PortPolicy)
 
 /** VMs that are another object, or whose move is, in the order in which `after` has them; those that are gone come first. */
 export function changedVms(before: Intent, after: Intent): VmChange[] {
-  const changes = changesIn(before.topology.vms, after.topology.vms)
+  const changes = changedVmsIn(before.topology.vms, after.topology.vms)
   if (before.moves === after.moves) return changes
   const moved = new Set([...before.moves.keys(), ...after.moves.keys()])
   for (const name of moved) {
@@ -47,7 +47,8 @@ export function changedVms(before: Intent, after: Intent): VmChange[] {
   return changes
 }
 
-function changesIn(before: readonly Vm[], after: readonly Vm[]): VmChange[] {
+/** VMs that are another object, as `changedMembers` has them. */
+export function changedVmsIn(before: readonly Vm[], after: readonly Vm[]): VmChange[] {
   const note = noted.get(after)
   return note?.before === before ? [note.change] : changedMembers(before, after)
 }

@@ -1,5 +1,6 @@
 import type { Topology, Vm } from '../../topologies/topology.ts'
 import { groupBy } from '../network/grouping.ts'
+import { changedMembers, changedVmsIn } from '../network/vm-changes.ts'
 import { areRivals, type Reservation } from './occupancy.ts'
 
 interface Breach {
@@ -10,20 +11,37 @@ interface Breach {
   readonly problem: string
 }
 
-/** What is broken in `after`, and was not in `before`, or not as badly; undefined where nothing is. `coming` are VMs on their way. */
+/**
+ * What is broken in `after`, and was not in `before`, or not as badly; undefined where nothing is. `coming` are VMs on their way. Looks
+ * only at hosts of which something has changed: what is broken elsewhere was so before.
+ */
 export function worseIn(after: Topology, before: Topology, coming: readonly Reservation[]): string | undefined {
-  const known = new Map(breachesOf(before, coming).map(({ of, by }) => [of, by]))
-  return breachesOf(after, coming).find(({ of, by }) => by > (known.get(of) ?? 0))?.problem
+  const destinations = groupBy(coming, ({ vm }) => vm)
+  const hostsOf = (vm: Vm) => [vm.host, ...(destinations.get(vm.name) ?? []).map(({ to }) => to)]
+  const concerned = new Set<string>()
+  for (const { was, is } of changedVmsIn(before.vms, after.vms)) {
+    if (was !== undefined && is !== undefined && takesTheSame(was, is)) continue
+    for (const vm of [was, is]) for (const host of vm === undefined ? [] : hostsOf(vm)) concerned.add(host)
+  }
+  for (const { is } of changedMembers(before.hosts, after.hosts)) if (is !== undefined) concerned.add(is.name)
+  if (concerned.size === 0) return undefined
+  const known = new Map(breachesOf(before, concerned, hostsOf).map(({ of, by }) => [of, by]))
+  return breachesOf(after, concerned, hostsOf).find(({ of, by }) => by > (known.get(of) ?? 0))?.problem
 }
 
-/** VMs that are `coming` count at both of their hosts. */
-function breachesOf({ hosts, vms }: Topology, coming: readonly Reservation[]): Breach[] {
-  const at = new Map(hosts.map(({ name }): [string, Set<Vm>] => [name, new Set()]))
-  const destinations = groupBy(coming, ({ vm }) => vm)
-  for (const vm of vms)
-    for (const host of [vm.host, ...(destinations.get(vm.name) ?? []).map(({ to }) => to)]) at.get(host)?.add(vm)
+const takesTheSame = (a: Vm, b: Vm): boolean =>
+  a.host === b.host && a.antiAffinity === b.antiAffinity && a.tenant === b.tenant
+
+/** At these hosts. VMs that are on their way count at both of theirs. */
+function breachesOf(
+  { hosts, vms }: Topology,
+  concerned: ReadonlySet<string>,
+  hostsOf: (vm: Vm) => readonly string[],
+): Breach[] {
+  const at = new Map(Array.from(concerned, (name): [string, Set<Vm>] => [name, new Set()]))
+  for (const vm of vms) for (const host of hostsOf(vm)) at.get(host)?.add(vm)
   return hosts.flatMap(({ name, capacity = Infinity }) => {
-    const there = [...at.get(name)!]
+    const there = [...(at.get(name) ?? [])]
     const by = there.length - capacity
     const problem = `${name} has room for ${capacity} VMs, and would have ${there.length}`
     return [

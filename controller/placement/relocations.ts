@@ -13,6 +13,7 @@ import { withRecord } from '../state/remembered.ts'
 import { abortingRelocation, draining, failingOver, LOCAL, rebalancing, undraining } from '../state/operations.ts'
 import type { Operation } from '../state/state.ts'
 import { worseIn } from './breaches.ts'
+import { changedVmsIn } from '../network/vm-changes.ts'
 import { Occupancy } from './occupancy.ts'
 import { type MovePlan, planDrain, planRebalance } from './plan.ts'
 import { Relocation } from './relocation.ts'
@@ -213,10 +214,9 @@ export class Relocations {
   /** @throws Conflict where `topology` puts VMs where there is no room for them by now, or at a host that takes none in */
   checkTopology(topology: Topology): void {
     const running = this.#world.intent().topology
-    const before = new Map(running.vms.map((vm) => [vm.name, vm.host]))
-    for (const { name, host } of topology.vms) {
-      const reason = before.get(name) === host ? undefined : this.#whyClosed(host)
-      if (reason !== undefined) throw new Conflict(`${name} can not be at ${host}: ${reason}`)
+    for (const { was, is } of changedVmsIn(running.vms, topology.vms)) {
+      const reason = is === undefined || is.host === was?.host ? undefined : this.#whyClosed(is.host)
+      if (reason !== undefined) throw new Conflict(`${is!.name} can not be at ${is!.host}: ${reason}`)
     }
     const coming = this.#world.migrations.open().filter(({ isMoving }) => isMoving)
     const worse = worseIn(topology, running, coming)

@@ -9,8 +9,10 @@ export function checkPlacement(topology: TopologyDraft, report: Report): void {
 }
 
 function checkCapacity({ hosts = [], vms = [] }: TopologyDraft, report: Report): void {
+  const counts = new Map<string | undefined, number>()
+  for (const { host } of vms) if (host !== undefined) counts.set(host, (counts.get(host) ?? 0) + 1)
   for (const [index, { name, capacity }] of hosts.entries()) {
-    const count = vms.filter(({ host }) => name !== undefined && host === name).length
+    const count = counts.get(name) ?? 0
     if (capacity !== undefined && count > capacity)
       report(pointer('hosts', index, 'capacity'), `'${name}' has ${count} VMs`, `${count} or more, or fewer VMs`)
   }
