@@ -1,28 +1,48 @@
+import type { TaggedPlan } from '../controller/topology-writes.ts'
 import type { Plan } from '../controller/plan.ts'
 import { loadTopology } from '../topologies/load.ts'
 import { topologyToJson } from '../topologies/write.ts'
-import { ApiClient, clientCommand, print, type ClientFlags } from './client.ts'
+import { ChangeProgress } from './change-progress.ts'
+import { ApiClient, clientCommand, print, Refused, type ClientFlags } from './client.ts'
 import { inColumns } from './columns.ts'
+import { reportFailure } from './failure.ts'
+
+type Flags = ClientFlags & { plan?: true; asPlanned?: string }
+
+/** What was planned is not what would be done any more. */
+const EXIT_OUTDATED = 1
+const PRECONDITION_FAILED = 412
 
 export const applyCommand = () =>
   clientCommand('apply')
     .summary('make a running network what a topology file says, or show what that would change')
+    .description(
+      'Makes a running network what a topology file says: what it shows before, and nothing else. Where the topology that runs has changed meanwhile nothing is done, and the exit code is 1.',
+    )
     .argument('<file>', 'a topology, or a stock shape as leaf-spine,2,4')
     .option('--plan', 'only show what would change: objects, what each switch is told, what guests may notice')
-    .action(async (file: string, flags: ClientFlags & { plan?: true }) => {
-      const body = topologyToJson(await loadTopology(file))
-      const client = new ApiClient(flags)
-      const plan = await client.json<Plan>('POST', '/topology/plan', { body })
-      if (flags.plan) return print(flags, plan, wordsOf(plan))
-      await client.json('PUT', '/topology', { body })
-      print(
-        flags,
-        plan,
-        plan.unchanged
-          ? 'Nothing changes.'
-          : `${wordsOf(plan)}\n\nDone: every switch that is connected has confirmed it.`,
-      )
-    })
+    .option('--as-planned <tag>', 'do what --plan has shown, whose last line has the tag, or nothing')
+    .action(apply)
+
+async function apply(file: string, flags: Flags): Promise<void> {
+  const body = topologyToJson(await loadTopology(file))
+  const client = new ApiClient(flags)
+  const plan = await client.json<TaggedPlan>('POST', '/topology/plan', { body })
+  if (flags.plan) return print(flags, plan, `${wordsOf(plan)}\n\nplan ${plan.tag}`)
+  const speaks = !flags.quiet && !flags.json
+  const { asPlanned = plan.tag } = flags
+  if (speaks && !plan.unchanged && asPlanned === plan.tag) print(flags, plan, `${wordsOf(plan)}\n`)
+  const change = client.json('PUT', '/topology', { body, ifMatch: asPlanned })
+  try {
+    await new ChangeProgress(client, process.stderr, speaks).during(change)
+  } catch (error) {
+    if (!(error instanceof Refused) || error.problem.status !== PRECONDITION_FAILED) throw error
+    reportFailure(new Error(`nothing was changed: ${error.message}`))
+    process.exitCode = EXIT_OUTDATED
+    return
+  }
+  print(flags, plan, plan.unchanged ? 'Nothing changes.' : 'Done: every switch that is connected has confirmed it.')
+}
 
 function wordsOf({ unchanged, objects, switches, notices }: Plan): string {
   if (unchanged) return 'Nothing changes.'

@@ -65,6 +65,8 @@ interface Wish {
   body?: object | string
   query?: Record<string, string>
   accept?: string
+  /** The tag of what is to be there still. */
+  ifMatch?: string
 }
 
 export class ApiClient {
@@ -125,7 +127,7 @@ export class ApiClient {
     })
   }
 
-  #exchange(method: string, path: string, { body, query = {}, accept }: Wish): Promise<IncomingMessage> {
+  #exchange(method: string, path: string, { body, query = {}, accept, ifMatch }: Wish): Promise<IncomingMessage> {
     const url = new URL(`${this.#base.pathname.replace(/\/$/, '')}${path}`, this.#base)
     for (const [key, value] of Object.entries(query)) url.searchParams.set(key, value)
     const content = typeof body === 'object' ? JSON.stringify(body) : body
@@ -133,6 +135,7 @@ export class ApiClient {
     const headers = {
       accept: accept ?? 'application/json',
       ...(this.#token !== undefined && { authorization: `Bearer ${this.#token}` }),
+      ...(ifMatch !== undefined && { 'if-match': `"${ifMatch}"` }),
       ...(content !== undefined && { 'content-type': type, 'content-length': Buffer.byteLength(content) }),
     }
     const send = url.protocol === 'https:' ? requestHttps : requestHttp

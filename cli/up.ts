@@ -97,7 +97,6 @@ async function serve(lab: Lab, terms: ServerOptions): Promise<Api> {
     ...terms,
     version,
     apply: (changed, by) => lab.apply(changed, by),
-    amend: (change, by) => lab.apply(change(lab.controller.topology), by),
     setPolicy: (nic, read, by) => lab.setPolicy(nic, read, by),
     routes: (api) => liveRoutes(api, lab),
   })

@@ -33,7 +33,6 @@ import { Relocations } from './placement/relocations.ts'
 import type { Intent, View } from './network/view.ts'
 import { assignmentsOf } from './network/view.ts'
 import { Fleet } from './reconcile/fleet.ts'
-import type { Plan } from './plan.ts'
 import { greet } from './southbound/greeting.ts'
 import { checkIdentity } from './southbound/identity.ts'
 import { RemoteHost } from './southbound/remote-host.ts'
@@ -75,7 +74,6 @@ export class Controller {
   readonly #greetings = new Set<Promise<void>>()
   readonly #wanted: Wanted
   readonly #flows: FlowWrites
-  readonly #topologies: TopologyWrites
   readonly #writes: Writes
   readonly #wiring: Wiring
   #standings = new Map<string, string>()
@@ -85,6 +83,8 @@ export class Controller {
   /** Why this controller acts no more: another one does. */
   superseded: string | undefined
   onSuperseded: () => void = () => {}
+  /** Plans of them, and how far the one has come that is being applied. */
+  readonly topologies: TopologyWrites
   /** Who listens to which multicast groups. */
   readonly snooper: Snooper
   /** Which QEMU has which VM. */
@@ -130,7 +130,7 @@ export class Controller {
       this.#migrations.checkStillPossible(wanted)
       this.relocations.checkTopology(wanted)
     }
-    this.#topologies = new TopologyWrites({ ...world, drain, greeted, checkStillPossible }, asked)
+    this.topologies = new TopologyWrites({ ...world, drain, greeted, checkStillPossible }, asked)
     if (asked !== undefined) {
       changed()
       this.#hosts.desire(this.#wanted.told, this.#wiring.wires)
@@ -178,7 +178,7 @@ export class Controller {
    * @throws SwitchRefused; Conflict where it takes a place from under a VM that is moving; StateError
    */
   apply(topology: Asked, by = LOCAL): Promise<void> {
-    return this.#topologies.apply(topology, by)
+    return this.topologies.apply(topology, by)
   }
 
   /**
@@ -186,12 +186,7 @@ export class Controller {
    * @throws InvalidField where there is no such vNIC, and what `read` throws
    */
   setPolicy(nic: string, read: (running: Topology) => PortPolicy, by = LOCAL): Promise<void> {
-    return this.#topologies.setPolicy(nic, read, by)
-  }
-
-  /** What `apply` would do now. Changes nothing. */
-  plan(topology: Topology): Plan {
-    return this.#topologies.plan(topology)
+    return this.topologies.setPolicy(nic, read, by)
   }
 
   /**
@@ -362,7 +357,7 @@ export class Controller {
     remote.onDemoted = () => this.#stepDown(name)
     if (!(await this.#claim(remote))) return
     await this.#fleet.connect(remote)
-    if (this.#topologies.asked === undefined) return this.#standingChanged(name)
+    if (this.topologies.asked === undefined) return this.#standingChanged(name)
     this.#fleet.desire(this.#wanted.told, this.#flows.told)
     this.#catchUp(name)
     await this.#fleet.push([name])
@@ -430,7 +425,7 @@ export class Controller {
   #imageOf(view: View): Image {
     return {
       ...view.intent,
-      asked: this.#topologies.asked,
+      asked: this.topologies.asked,
       userFlows: this.#flows.wanted,
       assignments: assignmentsOf(view),
       wires: this.#wiring.wires,

@@ -202,6 +202,25 @@ export type ControllerEvent =
   | { type: 'flow'; switch: string; command: 'add' | 'delete' | 'removed'; flow: string }
   | { type: 'learned'; network: string; mac: string; host: string; port: string }
 
+export const CHANGE_STATES = ['running', 'done', 'failed'] as const
+
+/** What switches do together, one after the other, while a topology is applied. */
+export const CHANGE_STAGES = ['take in', 'switch over', 'let go'] as const
+
+/** A topology on its way to the switches, or the last one that was. */
+export interface ChangeStatus {
+  name: string
+  state: (typeof CHANGE_STATES)[number]
+  /** Where a segment changes hands, a change is made of several. From 1. */
+  step: number
+  steps: number
+  stage: (typeof CHANGE_STAGES)[number]
+  /** Switches that have confirmed this stage, of those that are told. */
+  confirmed: number
+  switches: number
+  problem?: string
+}
+
 /** Nothing by that name. */
 export class NotFound extends Error {
   readonly kind: string
@@ -221,6 +240,9 @@ export class Conflict extends Error {
     this.name = 'Conflict'
   }
 }
+
+/** What is asked for is not what was planned. */
+export class PlanOutdated extends Error {}
 
 /** A switch answered with an error of its own. */
 export class SwitchRefused extends Error {

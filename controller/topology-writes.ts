@@ -7,19 +7,21 @@ import { isDeepStrictEqual } from 'node:util'
 import { findNic } from '../topologies/lookup.ts'
 import { relocated } from '../topologies/relocation.ts'
 import type { PortPolicy, Topology } from '../topologies/topology.ts'
-import type { ControllerEvent } from './model.ts'
-import { Conflict } from './model.ts'
+import type { ChangeStatus, ControllerEvent } from './model.ts'
+import { CHANGE_STAGES, Conflict } from './model.ts'
 import { adopt, sharing } from './network/adopt.ts'
 import { handedOver, segmentSteps } from './network/segments.ts'
 import type { Intent, View } from './network/view.ts'
 import type { Plan } from './plan.ts'
 import { planOf } from './plan.ts'
+import { checkPlanTag, type PlanBasis, planTag } from './plan-tag.ts'
 import type { Fleet } from './reconcile/fleet.ts'
 import { NO_TOPOLOGY } from './state/image.ts'
 import { applying, settingPolicy } from './state/operations.ts'
 import { isSameTopology } from './network/sharing.ts'
 import { withPolicy } from './network/vm-changes.ts'
 import type { Writes } from './writes.ts'
+import { textOf } from '../runtime/error-text.ts'
 
 export interface TopologyWorld {
   readonly fleet: Fleet
@@ -39,14 +41,23 @@ export interface TopologyWorld {
   readonly checkStillPossible: (topology: Topology) => void
 }
 
-/** A topology, or what is to become of the one that runs. */
-export type Asked = Topology | ((running: Topology) => Topology)
+/** A topology, or what is to become of the one that runs, once all that was asked before is done. */
+export type Asked = Topology | ((running: Topology) => Topology | Promise<Topology>)
+
+export interface TaggedPlan extends Plan {
+  /** For `checkPlan`. */
+  tag: string
+}
 
 const DRAIN = 2 * MILLISECOND
+
+const NOBODY_TOLD = { stage: CHANGE_STAGES[0], confirmed: 0, switches: 0 }
 
 export class TopologyWrites {
   /** As it was last asked for; migrations have happened since. Undefined where nobody has asked for one. */
   asked: Topology | undefined
+  /** What is being applied, or was last. */
+  change: ChangeStatus | undefined
   readonly #world: TopologyWorld
 
   constructor(world: TopologyWorld, asked: Topology | undefined) {
@@ -54,25 +65,51 @@ export class TopologyWrites {
     this.asked = asked
   }
 
-  /** @throws SwitchRefused, Conflict, StateError */
+  /** @throws SwitchRefused, Conflict, StateError, and what `wanted` throws */
   apply(wanted: Asked, by: string): Promise<void> {
     const { writes, intent } = this.#world
     return writes.exclusively(async () => {
       writes.check()
-      const topology = typeof wanted === 'function' ? wanted(intent().topology) : wanted
-      // What changes nothing is nothing to be remembered.
-      if (isSameTopology(this.asked, topology)) return this.#catchUp()
-      await writes.journalled(
-        () => applying(by, topology, this.asked),
-        () => this.#change(topology),
-      )
+      const topology = typeof wanted === 'function' ? await wanted(intent().topology) : wanted
+      this.change = { name: topology.name, state: 'running', step: 1, steps: 1, ...NOBODY_TOLD }
+      try {
+        await this.#apply(topology, by)
+        this.#note({ state: 'done' })
+      } catch (error) {
+        this.#note({ state: 'failed', problem: textOf(error) })
+        throw error
+      }
     })
   }
 
+  async #apply(topology: Topology, by: string): Promise<void> {
+    // What changes nothing is nothing to be remembered.
+    if (isSameTopology(this.asked, topology)) return this.#catchUp()
+    await this.#world.writes.journalled(
+      () => applying(by, topology, this.asked),
+      () => this.#change(topology),
+    )
+  }
+
   /** What `apply` would do now. Changes nothing. */
-  plan(topology: Topology): Plan {
+  plan(topology: Topology): TaggedPlan {
     const { fleet, view } = this.#world
-    return planOf(view(), this.#adopted(topology), (name) => fleet.has(name) && fleet.reconciler(name).connected)
+    const isConnected = (name: string) => fleet.has(name) && fleet.reconciler(name).connected
+    return { tag: planTag(this.#basis, topology), ...planOf(view(), this.#adopted(topology), isConnected) }
+  }
+
+  /** @throws PlanOutdated where `apply` would not do now what the plan of this tag has shown */
+  checkPlan(tag: string, topology: Topology): void {
+    checkPlanTag(tag, this.#basis, topology)
+  }
+
+  get #basis(): PlanBasis {
+    const { view, intent } = this.#world
+    return { running: [view().topology, intent().topology], asked: this.asked }
+  }
+
+  #note(change: Partial<ChangeStatus>): void {
+    if (this.change?.state === 'running') this.change = { ...this.change, ...change }
   }
 
   async #change(topology: Topology): Promise<void> {
@@ -81,6 +118,7 @@ export class TopologyWrites {
     this.#world.checkStillPossible(this.#adopted(topology))
     const steps = segmentSteps(intent().topology, topology)
     for (const [index, step] of steps.entries()) {
+      this.#note({ step: index + 1, steps: steps.length, ...NOBODY_TOLD })
       if (index > 0) await greeted()
       if (index < steps.length - 1 || index > 0) this.#checkReachable(intent().topology, topology)
       await this.#become(sharing(this.asked, step), this.#adopted(step))
@@ -143,7 +181,9 @@ export class TopologyWrites {
 
   #roll(): Promise<void> {
     const { fleet, clock, drain } = this.#world
-    return fleet.roll(clock, drain?.() ?? DRAIN)
+    return fleet.roll(clock, drain?.() ?? DRAIN, (stage, confirmed, switches) =>
+      this.#note({ stage: CHANGE_STAGES[stage], confirmed, switches }),
+    )
   }
 
   /** A switch that does not hear of it would go on sending to a segment that means another network by then. */

@@ -3,6 +3,7 @@
 import { Controller, type ControllerOptions } from '../controller/controller.ts'
 import { withPolicy } from '../controller/network/vm-changes.ts'
 import type { State } from '../controller/state/state.ts'
+import type { Asked } from '../controller/topology-writes.ts'
 import {
   Conflict,
   type ControllerEvent,
@@ -215,17 +216,27 @@ export class Lab {
     return this.#arena.live - this.network.heldFrames().length
   }
 
-  /** Makes the network what `topology` says: hosts and links as well as what the controller answers for. */
-  async apply(topology: Topology, by?: string): Promise<void> {
+  /** Makes the network what is asked for: hosts and links as well as what the controller answers for. */
+  async apply(asked: Asked, by?: string): Promise<void> {
+    let moved: { vm: string; host: string }[] = []
+    await this.controller.apply(async (running) => {
+      const topology = typeof asked === 'function' ? await asked(running) : asked
+      moved = this.#become(topology)
+      return topology
+    }, by)
+    this.judge.amended()
+    for (const { vm, host } of moved) this.network.resume(vm, host)
+  }
+
+  /** @returns VMs that are to go on elsewhere. @throws Conflict */
+  #become(topology: Topology): { vm: string; host: string }[] {
     const moving = this.controller.vms().find(({ state }) => state === 'migrating')
     if (moving !== undefined) throw new Conflict(`${moving.name} is being moved; wait for its end, or abort it`)
     const { added, removed, moved } = this.network.update(topology)
     for (const name of removed) this.hangUp(name)
     for (const name of added) this.dial(name)
     this.judge.amend(topology)
-    await this.controller.apply(topology, by)
-    this.judge.amended()
-    for (const { vm, host } of moved) this.network.resume(vm, host)
+    return moved
   }
 
   /** As the controller does it; the judge knows of it. */

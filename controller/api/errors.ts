@@ -6,7 +6,7 @@ import type { Log } from '../../runtime/log.ts'
 import { InvalidField } from '../../protocols/errors.ts'
 import { StateError } from '../../runtime/store.ts'
 import { InvalidInput, pointer } from '../../topologies/problems.ts'
-import { Conflict, NotFound, SwitchRefused } from '../model.ts'
+import { Conflict, NotFound, PlanOutdated, SwitchRefused } from '../model.ts'
 import type { Api } from './api.ts'
 import { closed, count, optional, text } from './schemas.ts'
 import { Type } from 'typebox'
@@ -90,6 +90,7 @@ const TITLES = {
   busy: 'Busy',
   'not-found': 'Nothing by that name',
   conflict: 'Contradicts what is',
+  outdated: 'Not what was planned',
   'too-large': 'The body is too large',
   'switch-refused': 'A switch refused',
   unsupported: 'Not supported',
@@ -133,6 +134,7 @@ export function handleErrors(api: Api, log: Log): void {
 
 function problemOf(error: FastifyError): Problem {
   if (error instanceof NotFound) return problem(404, 'not-found', error.message)
+  if (error instanceof PlanOutdated) return problem(412, 'outdated', error.message)
   if (error instanceof Conflict) return problem(409, 'conflict', error.message)
   if (error instanceof Forbidden) return problem(403, 'forbidden', error.message)
   if (error instanceof Unauthorized) return problem(401, 'unauthorized', error.message)

@@ -1,22 +1,20 @@
 import { Type } from 'typebox'
 import { mirrorToJson, withMirror, withoutMirror } from '../../topologies/mirror-change.ts'
 import { Mirror as WrittenForm, type WrittenMirror } from '../../topologies/schema/mirrors.ts'
-import type { Mirror, Topology } from '../../topologies/topology.ts'
+import type { Mirror } from '../../topologies/topology.ts'
 import type { Controller } from '../controller.ts'
 import { NotFound } from '../model.ts'
 import type { Api } from './api.ts'
 import { NameParams } from './schemas.ts'
 import { PER_TENANT, tenantAsked, TenantQuery } from './tenants.ts'
-
-/** Makes the topology that runs what `change` says, for whoever asked. */
-export type Amend = (change: (running: Topology) => Topology, by: string) => Promise<void>
+import type { Apply } from './topology.ts'
 
 const Written = Type.Unsafe<WrittenMirror>(WrittenForm)
 
-export function mirrorRoutes(api: Api, controller: Controller, amend: Amend): void {
+export function mirrorRoutes(api: Api, controller: Controller, apply: Apply): void {
   listMirrors(api, controller)
-  addMirror(api, controller, amend)
-  removeMirror(api, controller, amend)
+  addMirror(api, controller, apply)
+  removeMirror(api, controller, apply)
 }
 
 function listMirrors(api: Api, controller: Controller): void {
@@ -41,7 +39,7 @@ function listMirrors(api: Api, controller: Controller): void {
   )
 }
 
-function addMirror(api: Api, controller: Controller, amend: Amend): void {
+function addMirror(api: Api, controller: Controller, apply: Apply): void {
   api.post(
     '/mirrors',
     {
@@ -57,7 +55,7 @@ function addMirror(api: Api, controller: Controller, amend: Amend): void {
     },
     async ({ body, actor }, reply) => {
       let added: Mirror | undefined
-      await amend((running) => {
+      await apply((running) => {
         const topology = withMirror(running, body)
         added = topology.mirrors!.at(-1)
         return topology
@@ -68,7 +66,7 @@ function addMirror(api: Api, controller: Controller, amend: Amend): void {
   )
 }
 
-function removeMirror(api: Api, controller: Controller, amend: Amend): void {
+function removeMirror(api: Api, controller: Controller, apply: Apply): void {
   api.delete(
     '/mirrors/:name',
     {
@@ -81,7 +79,7 @@ function removeMirror(api: Api, controller: Controller, amend: Amend): void {
     },
     async ({ params: { name }, actor }) => {
       let removed: Mirror | undefined
-      await amend((running) => {
+      await apply((running) => {
         const { mirrors = [] } = running
         removed = mirrors.find((mirror) => mirror.name === name)
         if (removed !== undefined) return withoutMirror(running, name)

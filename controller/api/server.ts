@@ -24,7 +24,7 @@ import { hostRoutes } from './hosts.ts'
 import type { HttpLimits } from './http-server.ts'
 import { HTTP_LIMITS, httpServer, refuseNonRequest } from './http-server.ts'
 import { type MetricSource, metricsRoute } from './metrics.ts'
-import { type Amend, mirrorRoutes } from './mirrors.ts'
+import { mirrorRoutes } from './mirrors.ts'
 import { migrationRoutes } from './migrations.ts'
 import { networkRoutes } from './networks.ts'
 import { type SetPolicy, policyRoutes } from './policies.ts'
@@ -44,8 +44,6 @@ export interface ServerOptions extends GuardOptions {
   version?: string
   /** Makes the network what a topology says; the controller alone where absent. */
   apply?: Apply
-  /** Makes of the topology that runs another; the controller alone where absent. */
-  amend?: Amend
   /** Changes the policy of a vNIC; the controller alone where absent. */
   setPolicy?: SetPolicy
   /** Routes beside the controller's own. */
@@ -72,13 +70,14 @@ export async function buildServer(controller: Controller, options: ServerOptions
   await guard(api, options)
   refuseForeignPages(api, options)
   await describe(api, options)
-  topologyRoutes(api, controller, options.apply ?? ((topology, by) => controller.apply(topology, by)))
+  const { apply = (asked, by) => controller.apply(asked, by) } = options
+  topologyRoutes(api, controller, apply)
   hostRoutes(api, controller)
   tenantRoutes(api, controller)
   networkRoutes(api, controller)
   vmRoutes(api, controller)
   portRoutes(api, controller)
-  mirrorRoutes(api, controller, options.amend ?? ((change, by) => controller.apply(change, by)))
+  mirrorRoutes(api, controller, apply)
   policyRoutes(api, controller, options.setPolicy ?? ((nic, read, by) => controller.setPolicy(nic, read, by)))
   switchRoutes(api, controller)
   flowRoutes(api, controller)

@@ -2,12 +2,13 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { Type } from 'typebox'
 import { parseTopology } from '../../topologies/load.ts'
 import { topologySchema, type WrittenTopology } from '../../topologies/schema/topology.ts'
-import type { Topology } from '../../topologies/topology.ts'
 import { topologyToJson } from '../../topologies/write.ts'
 import type { Controller } from '../controller.ts'
+import { CHANGE_STAGES, CHANGE_STATES } from '../model.ts'
+import type { Asked } from '../topology-writes.ts'
 import type { Api } from './api.ts'
 import { TooMany } from './errors.ts'
-import { choice, closed, count, flag, text, texts } from './schemas.ts'
+import { choice, closed, count, flag, optional, text, texts } from './schemas.ts'
 
 const { $schema: _, $id: __, ...written } = topologySchema
 const Written = Type.Unsafe<WrittenTopology>(written)
@@ -19,6 +20,7 @@ const Changes = closed({
 })
 
 const PlanReport = closed({
+  tag: text('What it was made of: `PUT /topology` with this as If-Match does what it says, or nothing.'),
   unchanged: flag('Nothing is to be done.'),
   objects: Type.Array(
     closed({
@@ -45,8 +47,8 @@ const PlanReport = closed({
   notices: texts('What guests may notice.'),
 })
 
-/** Makes the network what a topology says, for whoever asked. */
-export type Apply = (topology: Topology, by: string) => Promise<void>
+/** Makes the network what is asked for, for whoever asked. */
+export type Apply = (asked: Asked, by: string) => Promise<void>
 
 export function topologyRoutes(api: Api, controller: Controller, apply: Apply): void {
   api.get(
@@ -60,11 +62,40 @@ export function topologyRoutes(api: Api, controller: Controller, apply: Apply): 
     },
     async () => topologyToJson(controller.topology),
   )
+  changeRoute(api, controller)
   void api.register(async (scope: Api) => {
     takeText(scope)
     putTopology(scope, controller, apply)
     planTopology(scope, controller)
   })
+}
+
+const Change = closed({
+  name: text('That of the topology.'),
+  state: choice(
+    [...CHANGE_STATES],
+    'Whether it is under way. One that is done has been confirmed by all switches that are there.',
+  ),
+  step: count('Where segments change hands, a change is made of several; from 1.'),
+  steps: count('So many.'),
+  stage: choice([...CHANGE_STAGES], 'What switches do together: each begins with the next once all have come so far.'),
+  confirmed: count('Switches that have confirmed it.'),
+  switches: count('Switches that are told.'),
+  problem: optional(text('Why it failed.')),
+})
+
+function changeRoute(api: Api, { topologies }: Controller): void {
+  api.get(
+    '/topology/change',
+    {
+      schema: {
+        tags: ['topology'],
+        summary: 'How far the topology has come that is being applied, or what became of the last one',
+        response: { 200: Type.Array(Change, { maxItems: 1 }) },
+      },
+    },
+    async () => (topologies.change === undefined ? [] : [topologies.change]),
+  )
 }
 
 /** Reads the body as text, so that mistakes are told with their line, all of them at once. */
@@ -83,7 +114,7 @@ function planTopology(api: Api, controller: Controller): void {
         tags: ['topology'],
         summary: 'What this topology would change',
         description:
-          'Changes nothing. `PUT /topology` with the same body would do it, if nothing else happens before. Needs the same role, and one plan is made at a time.',
+          'Changes nothing. `PUT /topology` with the same body, and its tag as If-Match, does it. Needs the same role, and one plan is made at a time. What switches are told may be more by then, or less, where addresses have been learned since.',
         body: Written,
         response: { 200: PlanReport },
       },
@@ -94,7 +125,7 @@ function planTopology(api: Api, controller: Controller): void {
       try {
         // A plan is made in one go: others have their turn first, and of those who waited meanwhile one has the next.
         await turn()
-        return controller.plan(parseTopology(body as unknown as string, 'topology'))
+        return controller.topologies.plan(parseTopology(body as unknown as string, 'topology'))
       } finally {
         planning = false
       }
@@ -103,6 +134,7 @@ function planTopology(api: Api, controller: Controller): void {
 }
 
 function putTopology(api: Api, controller: Controller, apply: Apply): void {
+  const { topologies } = controller
   api.put(
     '/topology',
     {
@@ -111,13 +143,19 @@ function putTopology(api: Api, controller: Controller, apply: Apply): void {
         tags: ['topology'],
         summary: 'Make the networks what this topology says',
         description:
-          'Answers when every connected switch has what it asks for. A topology with mistakes changes nothing.',
+          'Answers when every connected switch has what it asks for; it goes on where nobody waits for the answer. A topology with mistakes changes nothing. With the tag of a plan as If-Match, it does what was planned, or nothing (412).',
+        headers: Type.Object({ 'if-match': optional(Type.String()) }),
         body: Written,
         response: { 200: Written },
       },
     },
-    async ({ body, actor }) => {
-      await apply(parseTopology(body as unknown as string, 'topology'), actor)
+    async ({ body, actor, headers: { 'if-match': tag } }) => {
+      const topology = parseTopology(body as unknown as string, 'topology')
+      const asked = () => {
+        if (tag !== undefined && tag !== '*') topologies.checkPlan(tag.replaceAll('"', ''), topology)
+        return topology
+      }
+      await apply(asked, actor)
       return topologyToJson(controller.topology)
     },
   )

@@ -14,7 +14,7 @@ import type { FlowsBySwitch } from '../user-flows.ts'
 import { changedKeys, PersistentMap } from '../persistent-map.ts'
 import { COMMON_SLOT, Compiler, NOTHING } from './compile.ts'
 import { Reconciler } from './reconciler.ts'
-import { Rollout } from './rollout.ts'
+import { type Onlooker, Rollout } from './rollout.ts'
 import type { FlowsByKey } from './switch-flows.ts'
 import type { SwitchState } from './switch-state.ts'
 import { EMPTY_STATE } from './switch-state.ts'
@@ -150,10 +150,15 @@ export class Fleet {
    * Makes all that are connected what they are to be, in steps that they take together: no frame meets both what is wanted and what
    * was. @throws SwitchRefused where one refused: the others have gone on without it
    */
-  async roll(clock: Clock, drain: Nanoseconds): Promise<void> {
+  async roll(clock: Clock, drain: Nanoseconds, onlooker: Onlooker): Promise<void> {
     const concerned = this.outOfSync
-    if (concerned.length < 2) return this.push()
-    const together = new Rollout(concerned.length, clock, drain)
+    const count = concerned.length
+    if (count < 2) {
+      onlooker(2, 0, count)
+      await this.push()
+      return onlooker(2, count, count)
+    }
+    const together = new Rollout(count, clock, drain, onlooker)
     const results = await Promise.allSettled(concerned.map((one) => one.roll(together)))
     const reasons = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
     const serious = reasons.filter((reason) => !(reason instanceof SwitchAway))

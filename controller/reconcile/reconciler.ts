@@ -113,7 +113,7 @@ export class Reconciler {
         await together.step(0, () => this.#become(widened(from, wanted)))
         await together.step(1, () => this.#become(switched(from, wanted)))
         if (this.#confirmed !== wanted) await together.drained()
-        await this.#push(wanted, new Set())
+        await together.step(2, () => this.#push(wanted, new Set()))
       }),
     )
   }

@@ -52,6 +52,35 @@ describe('applying a topology', () => {
     expect([...fleet.switches.values()].map(({ history }) => history.length)).toEqual(before)
   })
 
+  test('tells how many switches have confirmed which of its stages, and where it stopped', async () => {
+    const fleet = await controlledFleet(threeHosts())
+    const seen = new Set<string>()
+    const look = () => {
+      const { stage, confirmed, switches, state } = fleet.controller.topologies.change!
+      seen.add(`${state}: ${stage}, ${confirmed} of ${switches}`)
+    }
+    for (const device of fleet.switches.values()) device.onReceived = look
+    const [own, ...others] = threeHosts().networks
+    const onSegment = (segment: number) => ({ ...threeHosts(), networks: [{ ...own!, segment }, ...others] })
+    await fleet.settle(fleet.controller.apply(onSegment(11)))
+    look()
+    expect([...seen]).toEqual([
+      'running: take in, 0 of 2',
+      'running: switch over, 0 of 2',
+      'running: let go, 0 of 2',
+      'done: let go, 2 of 2',
+    ])
+    at(fleet, H2).refuses = (change) => change.type === 'flowMod'
+    await expect(fleet.settle(fleet.controller.apply(onSegment(12)))).rejects.toThrow(SwitchRefused)
+    expect(fleet.controller.topologies.change).toMatchObject({
+      state: 'failed',
+      stage: 'let go',
+      confirmed: 1,
+      switches: 2,
+      problem: expect.stringContaining(H2) as string,
+    })
+  })
+
   test('touches only the switches that have the network of what changed', async () => {
     const fleet = await controlledFleet(threeHosts())
     const changed = threeHosts()

@@ -39,7 +39,7 @@ export async function startLiveLab(options: ServerOptions = {}): Promise<LiveLab
   const lab = await Lab.start(parseTopology(JSON.stringify(smallTopology()), 'small'), { clock, seed: 1 })
   const api = await buildServer(lab.controller, {
     ...options,
-    apply: (topology) => lab.apply(topology),
+    apply: (asked) => lab.apply(asked),
     setPolicy: (vnic, read, by) => lab.setPolicy(vnic, read, by),
     routes: (routes) => liveRoutes(routes, lab),
   })

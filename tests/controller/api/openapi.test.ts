@@ -16,6 +16,7 @@ interface Document {
 
 const ROUTES = [
   'GET /topology',
+  'GET /topology/change',
   'PUT /topology',
   'GET /hosts',
   'GET /hosts/{name}',

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ask, smallTopology, startLiveLab, type LiveLab } from '../../support/live-lab.ts'
 
 let live: LiveLab
@@ -10,7 +10,50 @@ afterAll(() => live.stop())
 
 test('the topology that runs changes nothing, and is said to', async () => {
   const { status, body } = await ask(live.api, 'POST', '/topology/plan', smallTopology())
-  expect({ status, ...body }).toEqual({ status: 200, unchanged: true, objects: [], switches: [], notices: [] })
+  expect({ status, ...body }).toMatchObject({ status: 200, unchanged: true, objects: [], switches: [], notices: [] })
+})
+
+describe('what was planned', () => {
+  const put = (payload: object, tag: string) =>
+    live.api.inject({ method: 'PUT', url: '/topology', headers: { 'if-match': `"${tag}"` }, payload })
+  const running = async () => (await ask(live.api, 'GET', '/topology')).body
+  const planned = async (wanted: object): Promise<string> =>
+    (await ask(live.api, 'POST', '/topology/plan', wanted)).body.tag
+
+  test('is carried out, of another topology it is not, and not twice', async () => {
+    const [wanted, other] = [smallTopology(), smallTopology()]
+    wanted.networks[0]!.segment = 11
+    other.networks[0]!.segment = 12
+    const tag = await planned(wanted)
+    const before = await running()
+    expect((await put(other, tag)).statusCode).toBe(412)
+    expect(await running()).toEqual(before)
+    expect((await put(wanted, tag)).statusCode).toBe(200)
+    expect((await running()).networks[0].segment).toBe(11)
+    const again = await put(wanted, tag)
+    expect(again.json()).toMatchObject({ status: 412, detail: expect.stringContaining('make a new plan') })
+    await ask(live.api, 'PUT', '/topology', smallTopology())
+  })
+
+  test('is not carried out where a change that was asked for before it, or a move, has come first', async () => {
+    const [wanted, first] = [smallTopology(), smallTopology()]
+    wanted.networks[0]!.segment = 11
+    first.vms.pop()
+    const tag = await planned(wanted)
+    // Both wait: which of them is first is known only once it is its turn.
+    const [earlier, later] = await Promise.all([ask(live.api, 'PUT', '/topology', first), put(wanted, tag)])
+    expect([earlier.status, later.statusCode]).toEqual([200, 412])
+    expect((await running()).networks[0].segment).toBe(10)
+    const next = await planned(wanted)
+    await ask(live.api, 'POST', '/migrations', { vm: 'db1', to: 'h1', pause: '0s' })
+    expect((await ask(live.api, 'GET', '/migrations/m1?wait=true')).body.state).toBe('done')
+    expect((await put(wanted, next)).statusCode).toBe(412)
+    expect((await put(wanted, await planned(wanted))).statusCode).toBe(200)
+    expect((await ask(live.api, 'GET', '/topology/change')).body).toMatchObject([{ state: 'done', name: 'small' }])
+    await ask(live.api, 'POST', '/migrations', { vm: 'db1', to: 'h2', pause: '0s' })
+    await ask(live.api, 'GET', '/migrations/m2?wait=true')
+    await ask(live.api, 'PUT', '/topology', smallTopology())
+  })
 })
 
 test('one plan is made at a time', async () => {
