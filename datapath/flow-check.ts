@@ -24,17 +24,32 @@ const MOST_CLAUSES = 64
 
 /** @throws Refused */
 export function checkFlowMod(mod: FlowMod, context: CheckContext): void {
-  const isDelete = mod.command === 'delete' || mod.command === 'delete-strict'
+  if (!isKnownSound(mod, context)) checkByItself(mod, context)
+  if (!isDeletion(mod)) checkReferences(mod.instructions, context)
+}
+
+const isDeletion = ({ command }: FlowMod): boolean => command === 'delete' || command === 'delete-strict'
+
+/** Frozen ones that have been through `checkByItself`, asked as our own wire asks. */
+const sound = new WeakSet<FlowMod>()
+
+const isKnownSound = (mod: FlowMod, { consistent }: CheckContext): boolean =>
+  consistent === undefined && Object.isFrozen(mod) && sound.has(mod)
+
+/** All but whether there is what it names. */
+function checkByItself(mod: FlowMod, context: CheckContext): void {
+  const isDelete = isDeletion(mod)
   if (!isTable(mod.table) && !(isDelete && mod.table === ALL_TABLES))
     throw new Refused('OFPFMFC_BAD_TABLE_ID', 'table', `table ${mod.table}; expected 0 to ${TABLES - 1}`)
   checkNumbers(mod)
   checkOutputs(mod)
   checkMatchOf(mod.match)
-  if (isDelete) return
-  checkInstructions(mod, context)
-  if (mod.bufferId !== undefined && mod.bufferId !== NO_BUFFER)
-    throw new Refused('OFPBRC_BUFFER_UNKNOWN', 'bufferId', `this switch keeps no packets, ${mod.bufferId} neither`)
-  checkReferences(mod.instructions, context)
+  if (!isDelete) {
+    checkInstructions(mod, context)
+    if (mod.bufferId !== undefined && mod.bufferId !== NO_BUFFER)
+      throw new Refused('OFPBRC_BUFFER_UNKNOWN', 'bufferId', `this switch keeps no packets, ${mod.bufferId} neither`)
+  }
+  if (context.consistent === undefined && Object.isFrozen(mod)) sound.add(mod)
 }
 
 /** @throws Refused */

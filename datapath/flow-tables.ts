@@ -14,6 +14,7 @@ import type {
 import { ALL_TABLES } from '../protocols/control/messages.ts'
 import { Refused, asRefusal } from '../protocols/control/refused.ts'
 import { InvalidField } from '../protocols/errors.ts'
+import { onceIfFrozen } from '../runtime/frozen.ts'
 import type { CheckContext } from './flow-check.ts'
 import { TABLES, checkFlowMod } from './flow-check.ts'
 import type { Learned } from './flow-references.ts'
@@ -465,21 +466,12 @@ const isSame = (a: FlowSpec, b: FlowSpec) =>
   isDeepStrictEqual(a.flags, b.flags) &&
   isDeepStrictEqual(a.instructions, b.instructions)
 
-function specOf({
-  table,
-  priority,
-  match,
-  cookie,
-  idleTimeout,
-  hardTimeout,
-  flags,
-  importance,
-  instructions,
-}: FlowMod): FlowSpec {
+const specOf = onceIfFrozen((mod: FlowMod): FlowSpec => {
+  const { table, priority, match, cookie, idleTimeout, hardTimeout, flags, importance, instructions } = mod
   const spec: FlowSpec = { table, priority, match, cookie, idleTimeout, hardTimeout, flags, instructions }
   if (importance !== undefined) spec.importance = importance
-  return spec
-}
+  return Object.isFrozen(mod) ? Object.freeze(spec) : spec
+})
 
 function selectionOf(mod: FlowMod): FlowSelection {
   const isStrict = mod.command === 'modify-strict' || mod.command === 'delete-strict'

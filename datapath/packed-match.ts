@@ -3,6 +3,7 @@
 import { InvalidField } from '../protocols/errors.ts'
 import { fieldOf, KEY_WORDS, Word } from '../protocols/fields.ts'
 import type { Match } from '../protocols/match.ts'
+import { onceIfFrozen } from '../runtime/frozen.ts'
 import { fieldWords, wordOfField } from './flow-key.ts'
 
 export interface PackedMatch {
@@ -60,13 +61,13 @@ export function packMatch(match: Match): PackedMatch {
 }
 
 /** @throws InvalidField as packMatch does */
-export function compactMatch(match: Match): CompactMatch {
+export const compactMatch = onceIfFrozen((match: Match): CompactMatch => {
   pack(match)
   const mask = sharedMask(match)
   const values = new Array<number>(mask.words.length)
   for (let index = 0; index < values.length; index++) values[index] = scratch.value[mask.words[index]] | 0
   return { mask, values }
-}
+})
 
 /** @throws InvalidField as packMatch does */
 export const checkContradictions = (match: Match): void => pack(match)

@@ -18,6 +18,7 @@ import { Pinger } from '../datapath/emulator/ping.ts'
 import { Trail, type Hop } from '../datapath/emulator/trail.ts'
 import type { Flow } from '../datapath/flow.ts'
 import { FrameArena, type FrameHandle } from '../datapath/frames.ts'
+import type { Decode } from '../protocols/control/codec.ts'
 import { MICROSECOND, MILLISECOND, type DrivingClock, type Nanoseconds } from '../runtime/clock.ts'
 import { seeded } from '../runtime/random.ts'
 import type { Stopwatch } from '../runtime/stopwatch.ts'
@@ -56,6 +57,8 @@ export interface LabOptions {
   makeController?: (options: ControllerOptions) => Controller
   /** Joins a switch, the first end, to the controller; channels in memory that take CONTROL_LATENCY where absent. */
   join?: (switchName: string) => [Channel, Channel]
+  /** What reads messages; `decodeEnvelope` where absent. */
+  decode?: Decode
 }
 
 /** Sees every frame at the edges; for captures and progress. Bytes can be read during the call and not after it. */
@@ -94,7 +97,7 @@ export class Lab {
     this.#options = options
     this.#observer = options.observer ?? {}
     this.judge = new Judge(topology, new Surroundings(topology, (vm) => this.network.hostOf(vm)))
-    const { clock, stopwatch } = options
+    const { clock, stopwatch, decode } = options
     const world = {
       arena: this.#arena,
       clock,
@@ -102,6 +105,7 @@ export class Lab {
       trail: this.#trail,
       agenda: new Agenda(clock),
       ...(stopwatch && { stopwatch }),
+      ...(decode && { decode }),
     }
     this.#arena.watch = this.judge
     // Observers are told of frames in the order in which hosts deal with them.

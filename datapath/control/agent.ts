@@ -1,6 +1,7 @@
 // The switch's side of the control protocol. It may have any number of controllers, and none: flows stay, and what would have
 // gone up to a controller goes nowhere (Open vSwitch's fail_mode=secure).
 
+import type { Decode } from '../../protocols/control/codec.ts'
 import { Connection } from '../../protocols/control/connection.ts'
 import type { Conversation } from '../../protocols/control/conversation.ts'
 import type { Message, Role } from '../../protocols/control/messages.ts'
@@ -27,8 +28,8 @@ export class Agent {
   }
 
   /** Begins a conversation over the control protocol; to be called in the turn that gave out the channel. */
-  connect(channel: Channel): Connection {
-    const connection = new Connection(channel)
+  connect(channel: Channel, decode?: Decode): Connection {
+    const connection = new Connection(channel, decode)
     this.converse(connection, 'control')
     return connection
   }

@@ -5,6 +5,7 @@
 // failed link changes the path and forgets no address. Tunnel endpoints are known from the start: their addresses are the hosts' own.
 
 import { parseIpv4 } from '../../protocols/address.ts'
+import type { Decode } from '../../protocols/control/codec.ts'
 import { announcesVlan } from '../../protocols/packet/vlan.ts'
 import type { Clock, Nanoseconds } from '../../runtime/clock.ts'
 import type { Random } from '../../runtime/random.ts'
@@ -38,6 +39,8 @@ export interface World {
   agenda: Agenda
   /** Times the stages of some frames. */
   stopwatch?: Stopwatch
+  /** What reads messages of controllers; `decodeEnvelope` where absent. */
+  decode?: Decode
 }
 
 /** Of the longest path to be expected: from leaf to leaf of a tree of depth four. */

@@ -270,7 +270,7 @@ export class EmulatedNetwork {
 
   /** Joins the switch to a controller over `channel`. */
   connect(name: string, channel: Channel): void {
-    this.switches().get(name)!.agent.connect(channel)
+    this.switches().get(name)!.agent.connect(channel, this.#world.decode)
   }
 
   #makeFabric(): Fabric {

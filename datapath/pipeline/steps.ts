@@ -4,6 +4,7 @@
 import type { Action, CtAction, LearnAction, LearnSpec, Subfield } from '../../protocols/control/messages.ts'
 import type { Field, FieldName } from '../../protocols/fields.ts'
 import { fieldOf } from '../../protocols/fields.ts'
+import { onceIfFrozen } from '../../runtime/frozen.ts'
 import { fieldWords, wordOfField } from '../flow-key.ts'
 
 /** The bits of `mask` of one word of the key become those of `value`. */
@@ -64,7 +65,7 @@ const PREPARED = [
   'check_pkt_larger',
 ] as const
 
-export const stepsOf = (actions: readonly Action[]): readonly Step[] => actions.map(stepOf)
+export const stepsOf = onceIfFrozen((actions: readonly Action[]): readonly Step[] => actions.map(stepOf))
 
 /** What the step was made of. */
 export const actionOf = (step: Step): Action => ('action' in step ? step.action : step)

@@ -42,6 +42,8 @@ export interface Interposed {
 export interface RunOptions extends Interposed {
   /** Keeps all that happens, for people. */
   keep?: boolean
+  /** Shares nothing with other runs of the subject. What comes of it is the same, and takes longer. */
+  alone?: boolean
 }
 
 export interface Outcome {
@@ -117,6 +119,7 @@ class Run {
       seed: schedule.seed,
       state,
       observer: rates,
+      ...(!options.alone && { decode: subject.decode }),
       makeController: (all) => controllers.make(all),
       join: (name) => {
         const ends = network.join(name, controllers.current)

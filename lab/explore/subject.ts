@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { parseMac } from '../../protocols/address.ts'
+import { sharedMessages } from '../../protocols/control/shared-messages.ts'
 import type { Nanoseconds } from '../../runtime/clock.ts'
 import type { Scenario, Step, TimelineEntry } from '../../topologies/scenario.ts'
 import { switchesAt, type Nic, type Topology } from '../../topologies/topology.ts'
@@ -25,6 +26,8 @@ interface Probe {
 
 export class Subject {
   readonly scenario: Scenario
+  /** Switches of all runs are told much the same. */
+  readonly decode = sharedMessages()
   readonly #captures = new Map<Step, readonly CaptureFrame[]>()
   readonly #policies = new WeakMap<Topology, ReadonlyMap<string, string>>()
   /** By how much longer links may take. */

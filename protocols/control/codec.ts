@@ -62,6 +62,10 @@ const BUNDLE_ADD_TAG = tagOf({ bundleAdd: {} })
 
 /** Field 1, a varint: what every encoder writes first. */
 const XID_TAG = (1 << 3) | 0
+/** The same in a `bundleAdd`. */
+const BUNDLE_TAG = (1 << 3) | 0
+/** After that, and after its flags, the change is a message in it. */
+const isChange = (tag: number): boolean => tag >>> 3 > 2 && (tag & 7) === 2
 
 const startWith = (xid: number, tag: number) => protobuf.Writer.create().uint32(XID_TAG).uint32(xid).uint32(tag)
 
@@ -90,6 +94,29 @@ function fromWire(wire: WireEnvelope): Message {
     if (codec !== undefined) return codec.fromWire(wire[member as keyof WireEnvelope] as never, '')
   }
   throw new InvalidField('body', 'is empty or of an unknown kind', 'one message')
+}
+
+/** What makes an envelope of bytes. */
+export type Decode = (bytes: Uint8Array) => Envelope
+
+/**
+ * Of an envelope that puts a change into a bundle: its numbers, and where the change begins. Undefined where something else stands beside
+ * it, and where it is none.
+ */
+export function changeInBundle(bytes: Uint8Array): { xid: number; bundle: number; changeAt: number } | undefined {
+  const reader = readerOf(bytes)
+  try {
+    if (reader.uint32() !== XID_TAG) return undefined
+    const xid = reader.uint32()
+    if (reader.uint32() !== BUNDLE_ADD_TAG || reader.uint32() !== bytes.length - reader.pos) return undefined
+    if (reader.uint32() !== BUNDLE_TAG) return undefined
+    const bundle = reader.uint32()
+    const changeAt = reader.pos
+    const isAll = isChange(reader.uint32()) && reader.uint32() === bytes.length - reader.pos
+    return isAll ? { xid, bundle, changeAt } : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** The xid of an envelope that could not be decoded, so that an error can name it; 0 where even that can't be read. */

@@ -2,7 +2,7 @@
 
 import type { Channel } from '../../runtime/transport.ts'
 import { InvalidField, Malformed } from '../errors.ts'
-import { decodeEnvelope, encodeEnvelope, envelopeXid } from './codec.ts'
+import { type Decode, decodeEnvelope, encodeEnvelope, envelopeXid } from './codec.ts'
 import type { Conversation } from './conversation.ts'
 import { FrameReader, FrameWriter } from './framing.ts'
 import { Mailbox, nextPart } from './mailbox.ts'
@@ -107,6 +107,7 @@ export class Connection implements Conversation {
   onClose: () => void = () => {}
 
   readonly #channel: Channel
+  readonly #decode: Decode
   readonly #mailbox: Mailbox
   readonly #reader = new FrameReader()
   readonly #pending = new Map<number, Pending>()
@@ -115,8 +116,9 @@ export class Connection implements Conversation {
   #whyClosed = ''
 
   /** Takes over the channel's handlers; made in the turn that gave out the channel, it misses nothing. */
-  constructor(channel: Channel) {
+  constructor(channel: Channel, decode: Decode = decodeEnvelope) {
     this.#channel = channel
+    this.#decode = decode
     this.#mailbox = new Mailbox(channel, new FrameWriter(FIRST_BLOCK), (envelope) => this.#take(envelope))
     channel.onData = (bytes) => this.#receive(bytes)
     channel.onDrain = () => {
@@ -218,7 +220,7 @@ export class Connection implements Conversation {
   #take(envelope: Uint8Array): void {
     let decoded
     try {
-      decoded = decodeEnvelope(envelope)
+      decoded = this.#decode(envelope)
     } catch (error) {
       return this.#refuse(error, envelopeXid(envelope))
     }

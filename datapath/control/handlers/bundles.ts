@@ -1,5 +1,6 @@
 import type { BundledMessage, BundleFlags, MessageOf } from '../../../protocols/control/messages.ts'
 import { Refused } from '../../../protocols/control/refused.ts'
+import { onceIfFrozen } from '../../../runtime/frozen.ts'
 import type { Switch } from '../../switch.ts'
 import type { Dialect } from '../subscription.ts'
 import { applyChanges, ChangeRefused } from './changes.ts'
@@ -50,7 +51,7 @@ export class Bundles {
     const opened = this.#opened(bundle)
     if (opened.closed) this.#lose(bundle, 'OFPBFC_BUNDLE_CLOSED', 'is closed')
     this.#checkFlags(bundle, opened, flags)
-    const size = sizeOf(message)
+    const size = sizeOfChange(message)
     if (this.#changes >= MOST_CHANGES || this.#size + size > MOST_MEMORY)
       throw new Refused('OFPBFC_MSG_TOO_MANY', 'bundle', `no more fits what is open: ${this.#changes} changes`)
     opened.changes.push(message)
@@ -127,7 +128,9 @@ export class Bundles {
   }
 }
 
-/** What a change takes in memory, in octets, about: so many for each of its values. */
+const sizeOfChange = onceIfFrozen((change: BundledMessage): number => sizeOf(change))
+
+/** What a value takes in memory, in octets, about: so many for each of its values. */
 function sizeOf(value: unknown): number {
   const PLAIN = 16
   if (value instanceof Uint8Array) return PLAIN + value.length

@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest'
+import { decodeEnvelope, encodeEnvelope } from '../../../protocols/control/codec.ts'
+import type { BundledMessage, Envelope, MessageOf } from '../../../protocols/control/messages.ts'
+import { sharedMessages } from '../../../protocols/control/shared-messages.ts'
+import { seeded } from '../../../runtime/random.ts'
+import { damaged } from '../../support/damaged-bytes.ts'
+import { randomMessage, randomMessageOf } from '../../support/random-messages.ts'
+
+const outcome = (decode: () => Envelope): unknown => {
+  try {
+    return decode()
+  } catch (error) {
+    return error
+  }
+}
+
+test('shared messages say what their bytes say, damaged ones too, and are refused likewise', () => {
+  const random = seeded(1)
+  const decode = sharedMessages()
+  for (let i = 0; i < 300; i++) {
+    const message = i % 2 === 0 ? randomMessage(random) : randomMessageOf(random, 'bundleAdd')
+    const whole = encodeEnvelope({ xid: random.uint32(), message })
+    for (const bytes of [whole, whole, damaged(random, whole)])
+      expect(outcome(() => decode(bytes))).toEqual(outcome(() => decodeEnvelope(bytes)))
+  }
+})
+
+test('what is bundled is one object whoever hears it, in whichever bundle, and stays as it is', () => {
+  const random = seeded(2)
+  const decode = sharedMessages()
+  const bundledIn = (xid: number, bundle: number, message: BundledMessage): BundledMessage => {
+    const decoded = decode(encodeEnvelope({ xid, message: { type: 'bundleAdd', bundle, message } }))
+    return (decoded.message as MessageOf<'bundleAdd'>).message
+  }
+  for (let i = 0; i < 50; i++) {
+    const flowMod = randomMessageOf(random, 'flowMod')
+    const first = bundledIn(random.uint32(), random.uint32(), flowMod)
+    expect(bundledIn(random.uint32(), random.uint32(), flowMod)).toBe(first)
+    expect(() => ((first as { priority: number }).priority = 1)).toThrow(TypeError)
+    expect(() => ((first as unknown as { match: unknown[] }).match.length = 9)).toThrow(TypeError)
+  }
+})
