@@ -4,7 +4,7 @@
 export const LAST_USER_TABLE = 9
 
 export const Table = {
-  /** Which network a frame belongs to; strips the tag that said so. */
+  /** Rate of what a vNIC sends; copies of it; which network a frame belongs to: strips the tag that said so. */
   Classify: 10,
   /** Whether a vNIC's frame wears the addresses it may wear. */
   PortSecurity: 11,
@@ -14,7 +14,7 @@ export const Table = {
   TrackFromVm: 13,
   /** What security groups let a vNIC begin: connections that it opens itself, and answers in these. */
   RulesFromVm: 14,
-  /** Rate and DSCP of what a vNIC sends. */
+  /** DSCP of what a vNIC sends, and its queue. */
   Qos: 15,
   /** Answers to ARP requests and neighbour solicitations for addresses that are known. */
   Neighbours: 16,
@@ -63,6 +63,8 @@ export const Register = {
   Mirrored: 'reg7',
   /** In a copy: whose it is. */
   Mirror: 'reg8',
+  /** 1 where a frame has been counted for its sender's rate. */
+  Policed: 'reg9',
   /** Attachment through which a vNIC's frame came in. */
   From: 'reg14',
   /** Attachment through which a frame goes out. */

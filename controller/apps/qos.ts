@@ -1,5 +1,6 @@
 // A vNIC's rates and its DSCP. `ingress` is what the VM sends, `egress` what it receives, as Open vSwitch means them. What it sends beyond
-// its rate is dropped here; what it receives waits in its port (ports.ts), and what leaves the host in the uplink's queues (uplink.ts).
+// its rate is dropped where it enters, before it is looked at or copied, as Open vSwitch polices; what it receives waits in its port
+// (ports.ts), and what leaves the host in the uplink's queues (uplink.ts).
 
 import type { Action, FlowSpec, MeterBand } from '../../protocols/control/messages.ts'
 import type { FieldMatch } from '../../protocols/match.ts'
@@ -9,9 +10,9 @@ import { placesOf } from '../network/bindings.ts'
 import type { NetworkView, SwitchView } from '../network/view.ts'
 import { defaultBurst } from '../../topologies/defaults.ts'
 import type { PortPolicy } from '../../topologies/topology.ts'
-import { Table } from '../tables.ts'
+import { Register, Table } from '../tables.ts'
 import type { App } from './app.ts'
-import { fromPort, inNetwork, IPV4, IPV6, is, set, writerFor } from './flow.ts'
+import { fromPort, inNetwork, IPV4, IPV6, is, resubmit, set, writerFor } from './flow.ts'
 import { uplinkQueue } from './uplink.ts'
 
 const flow = writerFor('qos')
@@ -50,12 +51,23 @@ const band = (rate: number, burst = defaultBurst(rate)): MeterBand => ({
 
 /** Of all frames, of those that are marked; and the same of a network whose frames have a queue of their own, above. */
 const PRIORITY = { all: 10, marked: 20, inNetwork: 100 }
+/** Above copies (mirrors.ts). */
+const POLICE = 400
 
 function limited({ nic }: Binding, { port }: Place): FlowSpec[] {
-  const { ingressRate } = nic.policy
-  const marks = marksOf(nic.policy)
-  return ingressRate === undefined && marks.length === 0 ? [] : rulesOf(nic.policy, port, 0, [], [])
+  const policing = nic.policy.ingressRate === undefined ? [] : [police(port)]
+  return [...policing, ...(marksOf(nic.policy).length === 0 ? [] : rulesOf(nic.policy, port, 0, [], []))]
 }
+
+/** What is within the rate comes in once more, above all that looks at it. */
+const police = (port: number): FlowSpec =>
+  flow({
+    table: Table.Classify,
+    priority: POLICE,
+    match: [fromPort(port), is(Register.Policed, 0)],
+    meter: ingressMeter(port),
+    actions: [set(Register.Policed, 1), resubmit(Table.Classify)],
+  })
 
 /** What the vNIC sends on the network, where it leaves the host in a queue of its own or of the network's. */
 function queued(at: SwitchView, network: NetworkView, binding: Binding, place: Place): FlowSpec[] {
@@ -72,14 +84,12 @@ function rulesOf(
   match: readonly FieldMatch[],
   actions: readonly Action[],
 ): FlowSpec[] {
-  const meter = policy.ingressRate === undefined ? {} : { meter: ingressMeter(port) }
   const rule = (priority: number, more: readonly FieldMatch[], marking: readonly Action[]) =>
     flow({
       table: Table.Qos,
       priority: above + priority,
       match: [fromPort(port), ...match, ...more],
       actions: [...marking, ...actions],
-      ...meter,
       goto: Table.Neighbours,
     })
   return [

@@ -57,8 +57,8 @@ export class Onlookers {
   /** Nothing more comes of the frame. */
   settle(record: Record): void {
     for (const [target, tally] of this.#tallies) {
-      const due = this.#dueCopies(record, target)
       const copies = record.lookedOn.length === 0 ? 0 : record.lookedOn.filter((one) => one === target).length
+      const due = this.#dueCopies(record, target, copies)
       tally.copies += copies
       if (copies < due) tally.missing += due - copies
       else tally.doubled += copies - due
@@ -69,9 +69,13 @@ export class Onlookers {
     return [...this.#tallies.values()]
   }
 
-  /** One as it was said, one for each that has heard it, and one of the answer to it. */
-  #dueCopies({ nic, ruling: { network }, heardBy, answered }: Record, target: string): number {
-    let due = this.#isTapped(nic, 'said', network, target) ? 1 : 0
+  /**
+   * One as it was said, one for each that has heard it, and one of the answer to it. What its sender's rate had dropped as it entered has no
+   * copy, but where `copies` came nevertheless.
+   */
+  #dueCopies({ nic, ruling: { network }, heardBy, answered, drops }: Record, target: string, copies: number): number {
+    const isCopied = copies > 0 || !drops.some(({ reason }) => reason === 'rate_limited')
+    let due = isCopied && this.#isTapped(nic, 'said', network, target) ? 1 : 0
     if (answered && this.#isTapped(nic, 'heard', network, target)) due++
     for (const hearer of heardBy) if (this.#isTapped(hearer, 'heard', network, target)) due++
     return due

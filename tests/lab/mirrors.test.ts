@@ -197,6 +197,24 @@ describe('the judge', () => {
   })
 })
 
+test('what is beyond the rate of a guest is not copied, as Open vSwitch polices before it mirrors', async () => {
+  const topology = network(still(), 'vlan', [mirror({ port: 'a' }, 'from-lport')])
+  topology.vms[0]!.nics[0]!.policy.ingressRate = 1e5
+  const { verdict, heard } = await run(topology, [
+    { at: SECOND, step: udp('a', '10.0.10.2', { count: 300 }) },
+    {
+      at: SECOND,
+      step: { type: 'send', from: 'a', frame: 'udp,nw_src=10.0.10.9,nw_dst=10.0.10.2', count: 1, rate: 1 },
+    },
+  ])
+  expect(verdict).toMatchObject({ verdict: 'pass', leaks: [], losses: [] })
+  const copies = heard.get('ids:tap')!
+  expect(heard.get('b:eth0')!.length).toBeLessThan(300)
+  // One is denied, and no less said.
+  expect(copies.length).toBe(heard.get('b:eth0')!.length + 1)
+  expect(verdict.mirrors).toEqual([{ target: 'ids:tap', copies: copies.length, missing: 0, doubled: 0 }])
+})
+
 test('copied is what a guest says, allowed or not, and of what is for it what it is let hear', async () => {
   const topology = network(still(), 'vlan', [mirror({ port: 'b' }, 'both')])
   topology.vms[1]!.nics[0]!.policy.securityGroups = []
