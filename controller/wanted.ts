@@ -4,6 +4,7 @@
 //   addresses that traffic has shown    nobody is answered for them, and switches that keep them are asked after a restart
 //   the end of a move                   it comes to its end even where the disk fails, as it would after a restart
 
+import { vmNamed } from '../topologies/lookup.ts'
 import { relocated } from '../topologies/relocation.ts'
 import type { Topology } from '../topologies/topology.ts'
 import { buildView } from './network/build-view.ts'
@@ -73,7 +74,7 @@ const withLearned = (view: View, learned: LearnedAddresses): View =>
   view.intent.learned === learned ? view : patchView(view, { ...view.intent, learned })
 
 function movedAs(name: string, wanted: Intent, { topology, moves }: Intent): Partial<Intent> {
-  const vmIn = ({ vms }: Topology) => vms.find((one) => one.name === name)
+  const vmIn = ({ vms }: Topology) => vmNamed(vms, name)
   const was = vmIn(topology)
   if (was === undefined) return {}
   const others = new Map([...moves].filter(([vm]) => vm !== name))

@@ -31,10 +31,36 @@ function find<T extends { name: string }>(kind: string, among: readonly T[], nam
 /** @throws InvalidField no such host */
 export const findHost = (topology: Topology, name: string): Host => find('host', topology.hosts, name)
 
+const places = new WeakMap<readonly Vm[], ReadonlyMap<string, number>>()
+
+/** Where VMs stand, by name. */
+function placesIn(vms: readonly Vm[]): ReadonlyMap<string, number> {
+  const before = places.get(vms)
+  if (before !== undefined) return before
+  const made = new Map(vms.map(({ name }, index) => [name, index]))
+  places.set(vms, made)
+  return made
+}
+
+/** The VM of this name, if there is one: among many, without looking at all. */
+export function vmNamed(vms: readonly Vm[], name: string): Vm | undefined {
+  const vm = vms[placesIn(vms).get(name) ?? -1]
+  return vm?.name === name ? vm : vms.find((one) => one.name === name)
+}
+
+/** The VMs with one in the place of another. */
+export function replaceVm(vms: readonly Vm[], was: Vm, is: Vm): Vm[] {
+  const known = placesIn(vms)
+  const place = known.get(was.name) ?? -1
+  const now = vms.with(vms[place] === was ? place : vms.indexOf(was), is)
+  if (is.name === was.name) places.set(now, known)
+  return now
+}
+
 /** `web1:eth0`, or `web1` where that VM has exactly one vNIC. @throws InvalidField */
 export function findNic(topology: { readonly vms: readonly Vm[] }, name: string): Nic {
   const [vmName, nicName] = name.split(':')
-  const vm = topology.vms.find((one) => one.name === vmName)
+  const vm = vmNamed(topology.vms, vmName!)
   if (vm === undefined)
     throw unknown(
       'vNIC',

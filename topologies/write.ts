@@ -93,7 +93,7 @@ function writeNic({ name, bridge, network, mac, addresses, vlanMode, tag, trunks
   }
 }
 
-const writePolicy = ({
+export const writePolicy = ({
   portSecurity,
   securityGroups,
   deny,

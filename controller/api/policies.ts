@@ -1,6 +1,7 @@
 // The policy of one vNIC, as the topology's file would have it.
 
 import { Type } from 'typebox'
+import { vmNamed } from '../../topologies/lookup.ts'
 import { parsePolicy, policyToJson } from '../../topologies/policy.ts'
 import { Policy, type WrittenPolicy } from '../../topologies/schema/topology.ts'
 import type { PortPolicy, Topology } from '../../topologies/topology.ts'
@@ -55,7 +56,8 @@ export function policyRoutes(api: Api, controller: Controller, setPolicy: SetPol
 
 /** @throws NotFound */
 function checkKnown({ topology: { vms } }: Controller, id: string): void {
-  if (vms.some(({ nics }) => nics.some((nic) => nic.id === id))) return
+  const [vm = ''] = id.split(':')
+  if (vmNamed(vms, vm)?.nics.some((nic) => nic.id === id)) return
   const known = vms.flatMap(({ nics }) => nics.map((nic) => nic.id))
   throw new NotFound('port', id, known)
 }

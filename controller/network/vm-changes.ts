@@ -1,6 +1,6 @@
 // Which VMs differ between two intents, found by looking at which objects are others.
 
-import { findNic } from '../../topologies/lookup.ts'
+import { findNic, replaceVm, vmNamed } from '../../topologies/lookup.ts'
 import type { PortPolicy, Topology, Vm } from '../../topologies/topology.ts'
 import type { Intent } from './view.ts'
 
@@ -20,7 +20,7 @@ const noted = new WeakMap<readonly Vm[], { before: readonly Vm[]; change: VmChan
 /** The topology with one VM in the place of another. What has changed is noted, so that nobody need look for it among all. */
 export function withVm(topology: Topology, was: Vm, is: Vm): Topology {
   const { vms: before } = topology
-  const vms = before.with(before.indexOf(was), is)
+  const vms = replaceVm(before, was, is)
   noted.set(vms, { before, change: { was, is } })
   return { ...topology, vms }
 }
@@ -28,7 +28,7 @@ export function withVm(topology: Topology, was: Vm, is: Vm): Topology {
 /** The topology with another policy for one vNIC, by its full name. @throws InvalidField no such vNIC */
 export function withPolicy(topology: Topology, name: string, policy: PortPolicy): Topology {
   const { id, vm: vmName } = findNic(topology, name)
-  const vm = topology.vms.find((one) => one.name === vmName)!
+  const vm = vmNamed(topology.vms, vmName)!
   const nics = vm.nics.map((nic) => (nic.id === id ? { ...nic, policy } : nic))
   return withVm(topology, vm, { ...vm, nics })
 }
@@ -41,7 +41,7 @@ export function changedVms(before: Intent, after: Intent): VmChange[] {
   for (const name of moved) {
     const same = before.moves.get(name) === after.moves.get(name)
     if (same || changes.some(({ was, is }) => was?.name === name || is?.name === name)) continue
-    const vm = after.topology.vms.find((one) => one.name === name)
+    const vm = vmNamed(after.topology.vms, name)
     if (vm !== undefined) changes.push({ was: vm, is: vm })
   }
   return changes
@@ -80,7 +80,7 @@ export function vmsNamed(vms: readonly Vm[], names: ReadonlySet<string>): Map<st
   if (names.size > FEW) return new Map(vms.filter(({ name }) => names.has(name)).map((vm) => [vm.name, vm]))
   const found = new Map<string, Vm>()
   for (const name of names) {
-    const vm = vms.find((one) => one.name === name)
+    const vm = vmNamed(vms, name)
     if (vm !== undefined) found.set(name, vm)
   }
   return found

@@ -1,6 +1,16 @@
 import { describe, expect, test } from 'vitest'
-import { findHost, findNic, integrationBridge, networksOf, resolveSwitch } from '../../topologies/lookup.ts'
+import {
+  findHost,
+  findNic,
+  integrationBridge,
+  networksOf,
+  replaceVm,
+  resolveSwitch,
+  vmNamed,
+} from '../../topologies/lookup.ts'
 import { parseTopology } from '../../topologies/load.ts'
+import type { Vm } from '../../topologies/topology.ts'
+import { seeded } from '../../runtime/random.ts'
 import { twoTenants } from '../support/two-tenants.ts'
 
 const topology = parseTopology(JSON.stringify(twoTenants()), 'two-tenants.json')
@@ -28,4 +38,20 @@ test.each(['h3', 'h1/br-wbe', 'h1/', ''])('%j is no switch', (name) =>
 
 test('the first bridge of a host is its integration bridge', () => {
   expect(integrationBridge(findHost(topology, 'h1')).name).toBe('br-int')
+})
+
+test.each([1, 2, 3])('where a VM stands is known through changes, renaming and additions (seed %i)', (seed) => {
+  const random = seeded(seed)
+  const name = () => `vm${random.below(30)}`
+  let vms: Vm[] = []
+  for (let round = 0; round < 500; round++) {
+    const was = vms[random.below(vms.length + 1)]
+    const is: Vm = { name: random.below(2) === 0 && was ? was.name : name(), host: `h${round}`, nics: [] }
+    const isFree = vms.every((one) => one === was || one.name !== is.name)
+    if (was === undefined && isFree) vms.push(is)
+    else if (was !== undefined && isFree) vms = replaceVm(vms, was, is)
+    else if (random.below(4) === 0) vms = vms.filter((one) => one !== was)
+    const asked = name()
+    expect(vmNamed(vms, asked)).toBe(vms.find((one) => one.name === asked))
+  }
 })

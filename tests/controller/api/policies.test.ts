@@ -60,6 +60,19 @@ test.each([
   expect((await ask(live.api, 'GET', '/topology')).body).toEqual(before)
 })
 
+test('minima of all vNICs of a host are a sum, also where they come one by one', async () => {
+  const topology = { ...grouped(), hosts: grouped().hosts.map((host) => ({ ...host, uplink: { rate: '10Mbps' } })) }
+  const vms = topology.vms.map((vm) => ({ ...vm, host: 'h1' }))
+  await ask(live.api, 'PUT', '/topology', { ...topology, vms })
+  const path = (vm: string) => `/ports/${vm}%3Aeth0/policy`
+  expect((await ask(live.api, 'PUT', path('web1'), { ingressMinimum: '6Mbps' })).status).toBe(200)
+  const { status, body } = await ask(live.api, 'PUT', path('db1'), { ingressMinimum: '5Mbps' })
+  expect({ status, text: JSON.stringify(body) }).toEqual({ status: 400, text: expect.stringContaining('11Mbps') })
+  expect((await ask(live.api, 'PUT', path('db1'), { ingressMinimum: '4Mbps' })).status).toBe(200)
+  expect((await ask(live.api, 'PUT', path('web1'), { ingressRate: '1Mbps' })).status).toBe(200)
+  expect((await ask(live.api, 'PUT', path('db1'), { ingressMinimum: '10Mbps' })).status).toBe(200)
+})
+
 test('a vNIC that there is not is not found', async () => {
   expect((await ask(live.api, 'PUT', '/ports/web9%3Aeth0/policy', {})).status).toBe(404)
   expect((await ask(live.api, 'GET', '/ports/web9%3Aeth0/policy')).status).toBe(404)
