@@ -91,9 +91,18 @@ export class Steps {
 
   /** Resolves when the switches of the `required` hosts, both places if not said, and all others that are there have confirmed. */
   async carryOut(move: Move, required: readonly string[] = [this.from, this.to]): Promise<void> {
-    this.world.amend({ moves: new Map(this.world.intent().moves).set(this.vm.name, move) })
+    this.#amend(move)
     await this.keep()
     await this.#push(required)
+  }
+
+  /** What is to be, of which nobody but those who come back is told before it is `set`. */
+  intend(change: Partial<Move>): void {
+    this.#amend({ ...this.move!, ...change })
+  }
+
+  #amend(move: Move): void {
+    this.world.amend({ moves: new Map(this.world.intent().moves).set(this.vm.name, move) })
   }
 
   /** The VM has one place again. */

@@ -79,22 +79,22 @@ export class WayBack {
 
   /** All that is for the guest is at its source. */
   async #return(): Promise<void> {
-    const { from, to, places, progress } = this.#steps
-    const { held, states, stragglers, announcement } = this.#parts
+    const { to, places, progress, world } = this.#steps
+    const { stragglers, announcement } = this.#parts
     const stage = this.#steps.move?.stage
     if (stage === undefined) return
     const hasLeft = stage !== 'prepared' || progress.record.turned !== undefined
+    const goneBy = world.clock.now() + this.#patience.destination
     if (hasLeft) {
       await this.#turn(stage)
       await this.#try(() => this.#withSource(() => announcement.takeBack()))
-      await places.waitFor(to, this.#patience.destination)
+      await places.waitFor(to, goneBy - world.clock.now())
       await this.#steps.drained()
-      await this.#try(() => this.#steps.set({ stage: 'returned' }, [from]))
+      await this.#try(() => this.#leave(goneBy))
       await this.#steps.drained()
     }
     await stragglers.quietly(async () => {
-      if (hasLeft) await this.#try(() => held.takeFrom(to))
-      if (hasLeft) await this.#try(() => states.takeOver('target'))
+      if (hasLeft) await this.#try(() => this.#bring(goneBy))
       await this.#try(() => this.#handBack())
       if (hasLeft) stragglers.expect('returned')
     })
@@ -103,23 +103,44 @@ export class WayBack {
 
   /**
    * Everybody sends to the source again. What it had kept before stands before all that the destination has kept, what it keeps from
-   * now on behind: where the one ends is durable before anybody is told.
+   * now on behind: where the one ends is durable before anybody is told. The destination's own host comes last, since the fabric
+   * would bring back to it what it sends; one that may not have been told of the destination is not told of it now.
    */
   async #turn(stage: Stage): Promise<void> {
     const { from, progress, world } = this.#steps
-    const { held } = this.#parts
+    const { held, stragglers } = this.#parts
     const { turned } = progress.record
+    const wasTold = stage !== 'collecting' || turned !== undefined
+    const next = { stage: wasTold ? 'collecting' : 'returned', targetState: 'hold' } as const
     if (turned === undefined) {
       await this.#steps.drained()
-      await this.#try(async () => {
-        await held.takeFrom(from)
+      await stragglers.quietly(async () => {
+        await this.#try(() => this.#withSource(() => held.takeFrom(from)))
         progress.remember({ turned: held.markAt(from) })
-        await keepPatiently(world, this.#patience.destination)
+        this.#steps.intend(next)
       })
-    } else await this.#try(() => held.takeFrom(from, turned))
+      await keepPatiently(world, this.#patience.destination)
+    } else await this.#try(() => this.#withSource(() => held.takeFrom(from, turned)))
     // After a restart the destination's own host may have been told already.
     if (stage === 'prepared' || stage === 'returned') return
-    await this.#try(() => this.#steps.set({ stage: 'collecting', targetState: 'hold' }, [from]))
+    await this.#try(() => this.#withSource(() => this.#steps.set(next, [from])))
+  }
+
+  /** Nobody sends to the destination any more; its own guests neither, unless it is not there by then. */
+  async #leave(goneBy: Nanoseconds): Promise<void> {
+    const { from, to, places, world } = this.#steps
+    const leave = (...required: string[]) => this.#steps.set({ stage: 'returned' }, required)
+    await places.whileThere(to, goneBy - world.clock.now(), () => leave(from, to)).catch(() => leave(from))
+  }
+
+  /** What the destination keeps, and has learned of connections. */
+  async #bring(goneBy: Nanoseconds): Promise<void> {
+    const { to, places, world } = this.#steps
+    const { held, states } = this.#parts
+    await places.whileThere(to, goneBy - world.clock.now(), async () => {
+      await held.takeFrom(to)
+      await states.takeOver('target')
+    })
   }
 
   /** The destination lets go of nothing that the source has not got. */

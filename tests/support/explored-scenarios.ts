@@ -8,11 +8,13 @@ interface Options {
   type?: 'vlan' | 'vxlan'
   /** Of the guest that moves. */
   policy?: object
+  /** Somebody at its destination speaks to it, too. */
+  beside?: boolean
   steps?: { at: number; step: Step }[]
 }
 
 /** A guest that only listens, on h1, and two that speak to it; the switch between the hosts learns addresses. */
-export function movingListener({ type = 'vlan', policy = {}, steps = [] }: Options = {}): Scenario {
+export function movingListener({ type = 'vlan', policy = {}, beside = false, steps = [] }: Options = {}): Scenario {
   const vm = (name: string, host: string, serial: number, own: object = {}) => {
     const nic = { name: 'eth0', network: 'blue', mac: `02:00:00:00:00:0${serial}`, addresses: [`10.0.0.${serial}`] }
     return { name, host, nics: [{ ...nic, policy: own }] }
@@ -23,7 +25,12 @@ export function movingListener({ type = 'vlan', policy = {}, steps = [] }: Optio
       name: 'moving-listener',
       hosts: [1, 2, 3].map((number) => ({ name: `h${number}`, vtep: `192.0.2.${number}` })),
       networks: [{ name: 'blue', type, segment: 10 }],
-      vms: [vm('listener', 'h1', 1, policy), vm('near', 'h1', 2), vm('far', 'h2', 3)],
+      vms: [
+        vm('listener', 'h1', 1, policy),
+        vm('near', 'h1', 2),
+        vm('far', 'h2', 3),
+        ...(beside ? [vm('beside', 'h3', 4)] : []),
+      ],
     }),
     'moving-listener',
   )
@@ -36,6 +43,7 @@ export function movingListener({ type = 'vlan', policy = {}, steps = [] }: Optio
     timeline: [
       { at: 0, step: toListener('far', 60) },
       { at: 0, step: toListener('near', 30) },
+      ...(beside ? [{ at: 0, step: toListener('beside', 30) }] : []),
       { at: 10 * MILLISECOND, step: { type: 'migrate', vm: 'listener', to: 'h3', pause: 2 * MILLISECOND } },
       ...steps,
     ],

@@ -5,6 +5,7 @@ import { profileOf } from '../../../lab/explore/explore.ts'
 import { runSchedule } from '../../../lab/explore/run.ts'
 import type { Perturbation } from '../../../lab/explore/schedule.ts'
 import { Subject } from '../../../lab/explore/subject.ts'
+import { abortEverywhere } from '../../support/abort-law.ts'
 import { movingListener } from '../../support/explored-scenarios.ts'
 
 test('a controller killed at whatever step of a way back loses no frame, and lets none be overtaken', async () => {
@@ -23,4 +24,10 @@ test('a controller killed at whatever step of a way back loses no frame, and let
     killed++
   }
   expect(killed).toBeGreaterThan(5)
+})
+
+test('an abort at any step loses and doubles nothing and lets nothing be overtaken, whatever breaks right after', async () => {
+  const { runs, exceptions } = await abortEverywhere('vlan', 23)
+  expect(exceptions).toEqual([])
+  expect(runs).toBeGreaterThan(30)
 })
