@@ -7,10 +7,13 @@ export interface Bench {
   rows: (conditions: Conditions) => Promise<Row[]>
 }
 
+/** Open vSwitch with DPDK, for frames; Open Virtual Network, for what becomes of a request. */
+export type Peer = 'ovs' | 'ovn'
+
 /** What holds for all benches of one run. */
 export interface Conditions {
   /** Which other switch is measured beside ours, in turn with it. */
-  against?: 'ovs'
+  against?: Peer
   cores: Cores
   /** Aborted when the run is broken off: what was started is to end. */
   signal: AbortSignal

@@ -11,7 +11,8 @@ import { rowOf, type Row } from './measure.ts'
 import { Misused, parseOptions, selected, type Options } from './options.ts'
 import { replayBenches } from './replay.ts'
 import { jsonOf, tableOf } from './report.ts'
-import { pushBenches } from './push.ts'
+import { whyNoOvn } from './push/ovn.ts'
+import { pushBenches } from './push/push.ts'
 import { restartBenches } from './restart.ts'
 import { startupBenches } from './startup.ts'
 import { streamBenches } from './stream/stream.ts'
@@ -25,13 +26,15 @@ classifier.
 
 Options:
   --against ovs  measure Open vSwitch with DPDK beside our switch, in turn with it (Debian's openvswitch-switch-dpdk; root)
+  --against ovn  measure Open Virtual Network beside our controller, in turn with it: the rows of push that begin with a request
+                 (Debian's ovn-central and ovn-host)
   --json FILE    write { "rows": [{ "name", "unit", "ours", "peer", "ratio", "min", "max", ... }] }
   --only ROW     measure only what has ROW in its name; may be given more than once
   --rules FILE   rules of ClassBench's format for the classifier, beside those made by chance; may be given more than once
   --list         print the names of what there is to measure, and measure nothing
   -h, --help     print this
 
-Exit codes: 0 measured; 1 something could not be measured; 2 the options are wrong; 3 Open vSwitch with DPDK can not run here.
+Exit codes: 0 measured; 1 something could not be measured; 2 the options are wrong; 3 what is to be measured beside can not run here.
 `
 /** After so long nothing more is begun: what is under way still ends within twelve minutes. */
 const MOST_MINUTES = 10.5
@@ -56,7 +59,7 @@ async function carryOut(options: Options): Promise<number> {
   const benches = selected(groups(options), options)
   if (options.help) return print(HELP)
   if (options.list) return print(benches.map(({ name }) => `${name}\n`).join(''))
-  const obstacle = options.against === 'ovs' ? whyNoOvs() : undefined
+  const obstacle = { ovs: whyNoOvs, ovn: whyNoOvn, alone: () => undefined }[options.against ?? 'alone']()
   if (obstacle !== undefined) {
     process.stderr.write(`bench: ${obstacle}\n`)
     return NO_PEER
@@ -103,7 +106,7 @@ async function measureAll(benches: readonly Bench[], { against, json }: Options)
   }
   if (conditions.calibration.length > 0)
     rows.push(rowOf('calibration: a loop that touches no memory', 'M rounds/s', conditions.calibration))
-  print(`${tableOf(rows)}\n`)
+  print(`${tableOf(rows, against)}\n`)
   if (json !== undefined) writeFileSync(json, jsonOf(rows))
   return failed > 0 || ending.signal.aborted ? FAILED : 0
 }

@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util'
-import type { Bench } from './bench.ts'
+import type { Bench, Peer } from './bench.ts'
 import { textOf } from '../runtime/error-text.ts'
 
 export interface Options {
-  against?: 'ovs'
+  against?: Peer
   json?: string
   /** Parts of the names of those that are wanted; none: all. */
   only: string[]
@@ -22,8 +22,8 @@ export class Misused extends Error {}
 export function parseOptions(words: readonly string[]): Options {
   const { values, positionals } = parsed(words)
   const { against, json, only = [], rules = [], list = false, help = false } = values
-  if (against !== undefined && against !== 'ovs')
-    throw new Misused(`--against: there is nothing to measure '${against}' with; it can be ovs`)
+  if (against !== undefined && against !== 'ovs' && against !== 'ovn')
+    throw new Misused(`--against: there is nothing to measure '${against}' with; it can be ovs or ovn`)
   return {
     ...(against && { against }),
     ...(json !== undefined && { json }),

@@ -1,11 +1,14 @@
 // The rows, for people and for programs.
 
 import Table from 'cli-table3'
+import type { Peer } from './bench.ts'
 import type { Row } from './measure.ts'
 
-export function tableOf(rows: readonly Row[]): string {
+const NAMES: Readonly<Record<Peer, string>> = { ovs: 'Open vSwitch', ovn: 'Open Virtual Network' }
+
+export function tableOf(rows: readonly Row[], against: Peer = 'ovs'): string {
   const beside = rows.some(({ peer }) => peer !== undefined)
-  const others = beside ? ['Open vSwitch', 'min', 'max', 'ratio'] : []
+  const others = beside ? [NAMES[against], 'min', 'max', 'ratio'] : []
   const table = new Table({
     head: ['what', 'unit', 'ours', 'min', 'max', ...others, 'runs'],
     style: { head: [], border: [] },

@@ -20,6 +20,7 @@ import { promisify } from 'node:util'
 import { formatIpv4, formatMac } from '../../protocols/address.ts'
 import { ACCESS_VLAN, type Pipeline } from './pipelines.ts'
 import type { Conditions, Cores } from '../bench.ts'
+import { exitOf, until } from '../daemons.ts'
 import { threadTime } from './processor.ts'
 import { LOCAL_VTEP, pcapOf, RECEIVER, REMOTE_VTEP, type Traffic, VNI } from './traffic.ts'
 import { askDaemon } from './unixctl.ts'
@@ -29,7 +30,6 @@ const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema'
 /** Here it keeps what its processes tell one another. */
 const DPDK_DIRECTORY = '/run/dpdk'
 const DRIVERS = ['librte_net_pcap.so', 'librte_net_null.so', 'librte_mempool_ring.so', 'librte_bus_vdev.so']
-const PATIENCE_MS = 30_000
 const MOST_MEGAFLOWS = 400_000
 /** For the processor's caches after a pause. */
 const WARM_MS = 100
@@ -143,7 +143,7 @@ export class OvsDpdk {
     const { measured, other } = this.#cores
     await run('ovsdb-tool', ['create', this.#path('conf.db'), SCHEMA])
     this.#spawn('ovsdb-server', [this.#path('conf.db'), `--remote=punix:${this.#path('db.sock')}`], 'ovsdb-server')
-    await until(() => existsSync(this.#path('db.sock')))
+    await until(() => existsSync(this.#path('db.sock')), 'Open vSwitch')
     await this.#vsctl('--no-wait', 'init')
     const settings = [
       'dpdk-init=true',
@@ -156,7 +156,7 @@ export class OvsDpdk {
     await this.#vsctl('--no-wait', 'set', 'Open_vSwitch', '.', ...settings.map((setting) => `other_config:${setting}`))
     const alone = ['--net', 'taskset', '-c', String(other)]
     this.#spawn('unshare', [...alone, DAEMON, `unix:${this.#path('db.sock')}`], 'ovs-vswitchd')
-    await until(() => existsSync(this.#path('ovs-vswitchd.ctl')) || this.#daemon.exitCode !== null)
+    await until(() => existsSync(this.#path('ovs-vswitchd.ctl')) || this.#daemon.exitCode !== null, 'Open vSwitch')
     if (this.#daemon.exitCode !== null) throw new Error(`Open vSwitch did not start: ${this.#log()}`)
   }
 
@@ -298,16 +298,4 @@ export function countsOf(shown: string): Counts {
   const sent = count(/port \d+: p1 [^]*?TX packets:(\d+)/)
   if (!Number.isFinite(missed + received + sent)) throw new Error(`Open vSwitch does not say what it counts: ${shown}`)
   return { missed, received, sent }
-}
-
-async function exitOf(child: ChildProcess): Promise<void> {
-  if (child.exitCode === null && child.signalCode === null)
-    await new Promise<void>((resolve) => child.once('exit', () => resolve()))
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  for (let waited = 0; !holds(); waited += 50) {
-    if (waited > PATIENCE_MS) throw new Error('Open vSwitch does not start')
-    await sleep(50)
-  }
 }

@@ -37,6 +37,10 @@ describe('what is measured', () => {
     expect(misuse).toThrow(said)
   })
 
+  test('each peer that there is', () => {
+    expect(['ovs', 'ovn'].map((peer) => parseOptions(['--against', peer]).against)).toEqual(['ovs', 'ovn'])
+  })
+
   test('the other options', () => {
     expect(parseOptions(['--against', 'ovs', '--json', 'out.json', '--rules', 'a', '--rules', 'b', '-h'])).toEqual({
       against: 'ovs',

@@ -46,6 +46,7 @@ describe('a row', () => {
     const [, head, , push] = tableOf(rows).split('\n')
     expect(cells(head)).toEqual(['what', 'unit', 'ours', 'min', 'max', 'Open vSwitch', 'min', 'max', 'ratio', 'runs'])
     expect(cells(push)).toEqual(['push', 'Mpps', '12.0', '10.0', '30.0', '6.00', '4.00', '9.00', '2.00', '5'])
+    expect(cells(tableOf(rows, 'ovn').split('\n')[1])[5]).toBe('Open Virtual Network')
     const [, alone, , memory] = tableOf(rows.slice(1)).split('\n')
     expect(cells(alone)).toEqual(['what', 'unit', 'ours', 'min', 'max', 'runs'])
     expect(cells(memory)).toEqual(['memory', 'bytes', '1,234', '1,234', '1,234', '1'])

@@ -1,27 +1,25 @@
 // What a change of one port costs where there are many: worked out by the controller, and from its call to the last barrier. A full
 // compile of the same beside it. The order of vNICs in the configuration of hosts does not matter here: nobody dials in but switches.
 
-import { Controller } from '../controller/controller.ts'
-import { buildView } from '../controller/network/build-view.ts'
-import { LearnedAddresses } from '../controller/network/learned.ts'
-import { Memberships } from '../controller/network/memberships.ts'
-import { patchView } from '../controller/network/patch-view.ts'
-import { withVm } from '../controller/network/vm-changes.ts'
-import type { Intent, View } from '../controller/network/view.ts'
-import { Compiler } from '../controller/reconcile/compile.ts'
-import { diff, messagesOf } from '../controller/reconcile/diff.ts'
-import type { SwitchState } from '../controller/reconcile/switch-state.ts'
-import { WallClock } from '../runtime/wall-clock.ts'
-import { relocated } from '../topologies/relocation.ts'
-import { shapeTopology } from '../topologies/shapes.ts'
-import type { Nic, Topology, Vm } from '../topologies/topology.ts'
-import type { Bench } from './bench.ts'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { buildServer } from '../controller/api/server.ts'
-import type { Endpoint } from '../runtime/endpoint.ts'
-import { dial, listen } from '../runtime/sockets.ts'
-import { connectSwitch, switchOf } from './live-switch.ts'
-import { heapInUse, processorSecondsOf, rowOf, secondsOf, type Row } from './measure.ts'
+import { Controller } from '../../controller/controller.ts'
+import { buildView } from '../../controller/network/build-view.ts'
+import { LearnedAddresses } from '../../controller/network/learned.ts'
+import { Memberships } from '../../controller/network/memberships.ts'
+import { patchView } from '../../controller/network/patch-view.ts'
+import { withVm } from '../../controller/network/vm-changes.ts'
+import type { Intent, View } from '../../controller/network/view.ts'
+import { Compiler } from '../../controller/reconcile/compile.ts'
+import { diff, messagesOf } from '../../controller/reconcile/diff.ts'
+import type { SwitchState } from '../../controller/reconcile/switch-state.ts'
+import { WallClock } from '../../runtime/wall-clock.ts'
+import { relocated } from '../../topologies/relocation.ts'
+import { shapeTopology } from '../../topologies/shapes.ts'
+import type { Nic, Topology, Vm } from '../../topologies/topology.ts'
+import type { Bench } from '../bench.ts'
+import { switchOf } from '../live-switch.ts'
+import { requestBenches } from './requests.ts'
+import { ApiSite, policyPath } from './site.ts'
+import { heapInUse, processorSecondsOf, rowOf, secondsOf, type Row } from '../measure.ts'
 
 const HOSTS = 1000
 const PORTS_A_HOST = 20
@@ -42,6 +40,7 @@ export const pushBenches: readonly Bench[] = [
   { name: FULL, rows: computedRows },
   { name: BARRIER, rows: async () => [await inProcess()] },
   { name: LOOPBACK, rows: async () => [await overLoopback()] },
+  ...requestBenches,
 ]
 
 /** Three of four VMs on the first hosts are in the group: there are others beside them. */
@@ -183,63 +182,50 @@ function changeRows(plant: Plant, name: string, change: Step): Row[] {
   return [rowOf(`${COMPUTED}: ${name}`, 'ms', figures), rowOf('… switches touched', 'switches', touched)]
 }
 
+/** Switches of the hosts of one network are there, and nobody else; and all VMs that are on it. */
+function oneNetworkOf(topology: Topology): { hosts: string[]; nics: string[] } {
+  const [network] = topology.networks
+  const vms = topology.vms.filter(({ nics }) => nics[0]!.network === network!.name)
+  return { hosts: [...new Set(vms.map((vm) => vm.host))], nics: vms.map(({ nics }) => nics[0]!.id) }
+}
+
 /** From a request to change one vNIC's policy to its answer, which comes after the barrier. */
 type Ask = (nic: string, rate: number) => Promise<unknown>
 
-/** Switches of one network's hosts are there, and nobody else; `connect` gives how to ask for a change. */
-async function roundTrips(
-  name: string,
-  connect: (controller: Controller, hosts: readonly string[], clock: WallClock) => Promise<{ ask: Ask; close: Close }>,
-): Promise<Row> {
-  const clock = new WallClock()
-  const topology = manyHosts(HOSTS, NETWORKS)
-  const controller = new Controller({ clock })
-  await controller.apply(topology)
-  const [network] = topology.networks
-  const vms = topology.vms.filter(({ nics }) => nics[0]!.network === network!.name)
-  const { ask, close } = await connect(controller, [...new Set(vms.map((vm) => vm.host))], clock)
-  await controller.inSync()
+async function roundTrips(name: string, nics: readonly string[], ask: Ask): Promise<Row> {
   const figures: number[] = []
   for (let round = 0; round < WARM_UP + ROUNDS; round++) {
-    const { id } = vms[round % vms.length]!.nics[0]!
-    const seconds = await secondsOf(async () => void (await ask(id, 1e6 + round)))
+    const nic = nics[round % nics.length]!
+    const seconds = await secondsOf(async () => void (await ask(nic, 1e6 + round)))
     if (round >= WARM_UP) figures.push(1000 * seconds)
   }
-  controller.close()
-  await close()
-  clock.stop()
   return rowOf(name, 'ms', figures)
 }
 
-type Close = () => Promise<unknown>
-
-const inProcess = (): Promise<Row> =>
-  roundTrips(BARRIER, async (controller, hosts, clock) => {
-    for (const host of hosts) switchOf(host, clock)(controller)
-    const policy = (rate: number) => ({ portSecurity: true, egressRate: rate })
-    return { ask: (nic, rate) => controller.setPolicy(nic, () => policy(rate)), close: async () => {} }
-  })
+async function inProcess(): Promise<Row> {
+  const topology = manyHosts(HOSTS, NETWORKS)
+  const { hosts, nics } = oneNetworkOf(topology)
+  const clock = new WallClock()
+  const controller = new Controller({ clock })
+  await controller.apply(topology)
+  for (const host of hosts) switchOf(host, clock)(controller)
+  await controller.inSync()
+  const policy = (rate: number) => ({ portSecurity: true, egressRate: rate })
+  const row = await roundTrips(BARRIER, nics, (nic, rate) => controller.setPolicy(nic, () => policy(rate)))
+  controller.close()
+  clock.stop()
+  return row
+}
 
 /** HTTP to the API, TCP to the switches. */
-const overLoopback = (): Promise<Row> =>
-  roundTrips(LOOPBACK, async (controller, hosts, clock) => {
-    const here: Endpoint = { kind: 'tcp', passive: true, host: '127.0.0.1', port: 0 }
-    const listener = await listen(here, undefined, (channel) => controller.accept(channel))
-    const channels = await Promise.all(
-      hosts.map(() =>
-        dial({ ...listener.endpoint, passive: false } as Endpoint, undefined, AbortSignal.timeout(10_000)),
-      ),
-    )
-    for (const [index, channel] of channels.entries()) connectSwitch(hosts[index]!, clock, channel)
-    while (controller.switches().filter(({ connected }) => connected).length < hosts.length) await sleep(10)
-    const api = await buildServer(controller)
-    const url = await api.listen({ host: '127.0.0.1', port: 0 })
-    const ask: Ask = async (nic, rate) => {
-      const body = JSON.stringify({ egressRate: `${rate}bps` })
-      const headers = { 'content-type': 'application/json' }
-      const answer = await fetch(`${url}/ports/${encodeURIComponent(nic)}/policy`, { method: 'PUT', headers, body })
-      if (!answer.ok) throw new Error(await answer.text())
-      await answer.arrayBuffer()
-    }
-    return { ask, close: () => Promise.all([api.close(), listener.close()]) }
-  })
+async function overLoopback(): Promise<Row> {
+  const topology = manyHosts(HOSTS, NETWORKS)
+  const { hosts, nics } = oneNetworkOf(topology)
+  const site = await ApiSite.start(topology, hosts)
+  try {
+    const ask: Ask = (nic, rate) => site.put(policyPath(nic), JSON.stringify({ egressRate: `${rate}bps` }))
+    return await roundTrips(LOOPBACK, nics, ask)
+  } finally {
+    await site.close()
+  }
+}
