@@ -1,4 +1,5 @@
 import type { TaggedPlan } from '../controller/topology-writes.ts'
+import type { ChangeStatus, ConnectionsCut } from '../controller/model.ts'
 import type { Plan } from '../controller/plan.ts'
 import { loadTopology } from '../topologies/load.ts'
 import { topologyToJson } from '../topologies/write.ts'
@@ -41,10 +42,13 @@ async function apply(file: string, flags: Flags): Promise<void> {
     process.exitCode = EXIT_OUTDATED
     return
   }
-  print(flags, plan, plan.unchanged ? 'Nothing changes.' : 'Done: every switch that is connected has confirmed it.')
+  const [done] = await client.json<ChangeStatus[]>('GET', '/topology/change')
+  const cuts = done?.connections === undefined ? [] : cutsOf(done.connections, 'were')
+  const words = ['Done: every switch that is connected has confirmed it', ...cuts].join('; ')
+  print(flags, { ...plan, change: done }, plan.unchanged ? 'Nothing changes.' : `${words}.`)
 }
 
-function wordsOf({ unchanged, objects, switches, notices }: Plan): string {
+function wordsOf({ unchanged, objects, switches, notices, connections }: TaggedPlan): string {
   if (unchanged) return 'Nothing changes.'
   const parts = [
     objects.map(
@@ -52,12 +56,20 @@ function wordsOf({ unchanged, objects, switches, notices }: Plan): string {
         `${SIGNS[change]} ${kind} ${name}${which.length > 0 ? `: ${which.join(', ')}` : ''}`,
     ),
     switches.length === 0 ? [] : tableOf(switches).split('\n'),
-    notices.map((notice) => `! ${notice}`),
+    [...notices, ...cutsOf(connections, 'are')].map((notice) => `! ${notice}`),
   ]
   return parts
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.join('\n').trimEnd())
     .join('\n\n')
+}
+
+function cutsOf({ cut, unknown }: ConnectionsCut, are: 'are' | 'were'): string[] {
+  const were = cut === 1 ? { are: 'is', were: 'was' }[are] : are
+  return [
+    ...(cut === 0 ? [] : [`${cut} ${cut === 1 ? 'connection' : 'connections'} ${were} cut`]),
+    ...(unknown.length === 0 ? [] : [`how many connections ${are} cut at ${unknown.join(', ')} is not known`]),
+  ]
 }
 
 const SIGNS = { added: '+', changed: '~', removed: '-' } as const

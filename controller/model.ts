@@ -207,6 +207,13 @@ export const CHANGE_STATES = ['running', 'done', 'failed'] as const
 /** What switches do together, one after the other, while a topology is applied. */
 export const CHANGE_STAGES = ['take in', 'switch over', 'let go'] as const
 
+/** Connections of filtered vNICs that go on now, and would not with another topology, or do not any more. */
+export interface ConnectionsCut {
+  cut: number
+  /** Switches that were not there to be asked, or did not tell. */
+  unknown: string[]
+}
+
 /** A topology on its way to the switches, or the last one that was. */
 export interface ChangeStatus {
   name: string
@@ -218,6 +225,8 @@ export interface ChangeStatus {
   /** Switches that have confirmed this stage, of those that are told. */
   confirmed: number
   switches: number
+  /** As counted at its beginning, where that was asked for. */
+  connections?: ConnectionsCut
   problem?: string
 }
 

@@ -1,6 +1,5 @@
 // What a topology would change, before it does: the objects, what each switch would be told, and what traffic may notice.
 
-import { patchView } from './network/patch-view.ts'
 import { segmentSteps } from './network/segments.ts'
 import { changedFarEnds, namesAny } from './network/security-groups.ts'
 import type { SwitchView, View } from './network/view.ts'
@@ -34,10 +33,9 @@ export interface Plan {
   notices: string[]
 }
 
-/** What would be done for `view` to become what `topology` says, VMs where migrations took them. */
-export function planOf(view: View, topology: Topology, isConnected: (switchName: string) => boolean): Plan {
-  const before = view.topology
-  const after = patchView(view, { ...view.intent, topology })
+/** What would be done for `view` to become `after`. */
+export function planOf(view: View, after: View, isConnected: (switchName: string) => boolean): Plan {
+  const [before, topology] = [view.topology, after.topology]
   const objects = objectsBetween(before, topology)
   const compiler = new Compiler()
   compiler.follow(view.groups)

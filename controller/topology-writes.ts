@@ -7,9 +7,11 @@ import { isDeepStrictEqual } from 'node:util'
 import { findNic } from '../topologies/lookup.ts'
 import { relocated } from '../topologies/relocation.ts'
 import type { PortPolicy, Topology } from '../topologies/topology.ts'
-import type { ChangeStatus, ControllerEvent } from './model.ts'
+import type { ChangeStatus, ConnectionsCut, ControllerEvent } from './model.ts'
 import { CHANGE_STAGES, Conflict } from './model.ts'
+import { connectionsCut } from './connections-cut.ts'
 import { adopt, sharing } from './network/adopt.ts'
+import { patchView } from './network/patch-view.ts'
 import { handedOver, segmentSteps } from './network/segments.ts'
 import type { Intent, View } from './network/view.ts'
 import type { Plan } from './plan.ts'
@@ -47,6 +49,7 @@ export type Asked = Topology | ((running: Topology) => Topology | Promise<Topolo
 export interface TaggedPlan extends Plan {
   /** For `checkPlan`. */
   tag: string
+  connections: ConnectionsCut
 }
 
 const DRAIN = 2 * MILLISECOND
@@ -59,6 +62,7 @@ export class TopologyWrites {
   /** What is being applied, or was last. */
   change: ChangeStatus | undefined
   readonly #world: TopologyWorld
+  readonly #counted = new WeakMap<Topology, ConnectionsCut>()
 
   constructor(world: TopologyWorld, asked: Topology | undefined) {
     this.#world = world
@@ -71,7 +75,15 @@ export class TopologyWrites {
     return writes.exclusively(async () => {
       writes.check()
       const topology = typeof wanted === 'function' ? await wanted(intent().topology) : wanted
-      this.change = { name: topology.name, state: 'running', step: 1, steps: 1, ...NOBODY_TOLD }
+      const connections = this.#counted.get(topology)
+      this.change = {
+        name: topology.name,
+        state: 'running',
+        step: 1,
+        steps: 1,
+        ...NOBODY_TOLD,
+        ...(connections && { connections }),
+      }
       try {
         await this.#apply(topology, by)
         this.#note({ state: 'done' })
@@ -92,10 +104,23 @@ export class TopologyWrites {
   }
 
   /** What `apply` would do now. Changes nothing. */
-  plan(topology: Topology): TaggedPlan {
+  async plan(topology: Topology): Promise<TaggedPlan> {
     const { fleet, view } = this.#world
     const isConnected = (name: string) => fleet.has(name) && fleet.reconciler(name).connected
-    return { tag: planTag(this.#basis, topology), ...planOf(view(), this.#adopted(topology), isConnected) }
+    const [before, after] = [view(), this.#viewWith(topology)]
+    const plan = { tag: planTag(this.#basis, topology), ...planOf(before, after, isConnected) }
+    return { ...plan, connections: await connectionsCut(fleet, before, after) }
+  }
+
+  /** Has the switches count the connections that `apply` would cut now: a change to this very topology tells how many there were. */
+  async countCuts(topology: Topology): Promise<void> {
+    const { fleet, view } = this.#world
+    this.#counted.set(topology, await connectionsCut(fleet, view(), this.#viewWith(topology)))
+  }
+
+  #viewWith(topology: Topology): View {
+    const before = this.#world.view()
+    return patchView(before, { ...before.intent, topology: this.#adopted(topology) })
   }
 
   /** @throws PlanOutdated where `apply` would not do now what the plan of this tag has shown */

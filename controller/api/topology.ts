@@ -19,6 +19,14 @@ const Changes = closed({
   removed: count('Gone.'),
 })
 
+const Cut = closed(
+  {
+    cut: count('Connections of vNICs with security groups that no rule allows any more, or whose vNIC goes.'),
+    unknown: texts('Switches that could not be asked.'),
+  },
+  { description: 'What its trackers know of connections that the change ends.' },
+)
+
 const PlanReport = closed({
   tag: text('What it was made of: `PUT /topology` with this as If-Match does what it says, or nothing.'),
   unchanged: flag('Nothing is to be done.'),
@@ -45,6 +53,7 @@ const PlanReport = closed({
     { description: 'What each switch would be told; those that would be told nothing are left out.' },
   ),
   notices: texts('What guests may notice.'),
+  connections: Cut,
 })
 
 /** Makes the network what is asked for, for whoever asked. */
@@ -81,6 +90,7 @@ const Change = closed({
   stage: choice([...CHANGE_STAGES], 'What switches do together: each begins with the next once all have come so far.'),
   confirmed: count('Switches that have confirmed it.'),
   switches: count('Switches that are told.'),
+  connections: optional(Cut),
   problem: optional(text('Why it failed.')),
 })
 
@@ -125,7 +135,7 @@ function planTopology(api: Api, controller: Controller): void {
       try {
         // A plan is made in one go: others have their turn first, and of those who waited meanwhile one has the next.
         await turn()
-        return controller.topologies.plan(parseTopology(body as unknown as string, 'topology'))
+        return await controller.topologies.plan(parseTopology(body as unknown as string, 'topology'))
       } finally {
         planning = false
       }
@@ -151,7 +161,8 @@ function putTopology(api: Api, controller: Controller, apply: Apply): void {
     },
     async ({ body, actor, headers: { 'if-match': tag } }) => {
       const topology = parseTopology(body as unknown as string, 'topology')
-      const asked = () => {
+      const asked = async () => {
+        await topologies.countCuts(topology)
         if (tag !== undefined && tag !== '*') topologies.checkPlan(tag.replaceAll('"', ''), topology)
         return topology
       }

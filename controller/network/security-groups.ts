@@ -202,13 +202,13 @@ function addressesOf(
   return (group?.addresses ?? []).map((text) => farAddress(text, undefined))
 }
 
-const keyOf = ({ network, version, first, prefix }: FarAddress): string =>
+export const addressKey = ({ network, version, first, prefix }: FarAddress): string =>
   `${network ?? ''} ${version} ${first}/${prefix}`
 
 function sharedAddresses(addresses: readonly FarAddress[]): Map<string, Shared> {
   const shared = new Map<string, Shared>()
   for (const address of addresses) {
-    const key = keyOf(address)
+    const key = addressKey(address)
     shared.set(key, { address, count: (shared.get(key)?.count ?? 0) + 1 })
   }
   return shared
@@ -225,14 +225,14 @@ function retained(before: FarEnd['addresses'] | undefined, now: ReadonlyMap<stri
 function withMember({ number, addresses }: FarEnd, own: readonly FarAddress[], by: 1 | -1): FarEnd {
   let now = addresses
   for (const address of own) {
-    const key = keyOf(address)
+    const key = addressKey(address)
     const times = (now.get(key)?.count ?? 0) + by
     now = times === 0 ? now.delete(key) : now.set(key, { address, count: times })
   }
   return { number, addresses: now }
 }
 
-function addressesOfNic(nic: Nic, networkNumbers: ReadonlyMap<string, number>): FarAddress[] {
+export function addressesOfNic(nic: Nic, networkNumbers: ReadonlyMap<string, number>): FarAddress[] {
   return textsOf(nic).flatMap(({ network, texts }) =>
     texts.map((text) => farAddress(text, networkNumbers.get(network))),
   )
