@@ -10,6 +10,7 @@ import {
   type MigrationStatus,
   type MoveLimits,
   type MoveRequest,
+  type SwitchStatus,
 } from '../controller/model.ts'
 import type { DropReason } from '../datapath/drops.ts'
 import { Agenda } from '../datapath/emulator/agenda.ts'
@@ -68,6 +69,12 @@ export interface LabObserver {
   uplink?(at: Nanoseconds, host: string, direction: 'out' | 'in', bytes: Uint8Array): void
 }
 
+/** The judge's number for it, and the VMs that are to go on elsewhere. */
+interface Change {
+  edition: number
+  moved: { vm: string; host: string }[]
+}
+
 export class Lab {
   readonly clock: DrivingClock
   readonly network: EmulatedNetwork
@@ -90,6 +97,8 @@ export class Lab {
   readonly #broken = new Set<string>()
   #nextFrame = 1
   #controllerDown = false
+  /** The latest change of the law that has been carried out where switches were there; 0 where all have confirmed it. */
+  #unconfirmed = 0
   readonly #party: Party
 
   private constructor(topology: Topology, options: LabOptions) {
@@ -222,39 +231,55 @@ export class Lab {
 
   /** Makes the network what is asked for: hosts and links as well as what the controller answers for. */
   async apply(asked: Asked, by?: string): Promise<void> {
-    let moved: { vm: string; host: string }[] = []
+    let change: Change = { edition: 0, moved: [] }
     await this.controller.apply(async (running) => {
       const topology = typeof asked === 'function' ? await asked(running) : asked
-      moved = this.#become(topology)
+      change = this.#become(topology)
       return topology
     }, by)
-    this.judge.amended()
-    for (const { vm, host } of moved) this.network.resume(vm, host)
+    this.#confirm(change.edition)
+    for (const { vm, host } of change.moved) this.network.resume(vm, host)
   }
 
-  /** @returns VMs that are to go on elsewhere. @throws Conflict */
-  #become(topology: Topology): { vm: string; host: string }[] {
+  /** @throws Conflict */
+  #become(topology: Topology): Change {
     const moving = this.controller.vms().find(({ state }) => state === 'migrating')
     if (moving !== undefined) throw new Conflict(`${moving.name} is being moved; wait for its end, or abort it`)
     const { added, removed, moved } = this.network.update(topology)
     for (const name of removed) this.hangUp(name)
     for (const name of added) this.dial(name)
-    this.judge.amend(topology)
-    return moved
+    const edition = this.judge.amend(topology)
+    return { edition, moved }
   }
 
   /** As the controller does it; the judge knows of it. */
   async setPolicy(nic: string, read: (running: Topology) => PortPolicy, by?: string): Promise<void> {
+    let edition = 0
     await this.controller.setPolicy(
       nic,
       (running) => {
         const policy = read(running)
-        this.judge.amend(withPolicy(running, nic, policy))
+        edition = this.judge.amend(withPolicy(running, nic, policy))
         return policy
       },
       by,
     )
-    this.judge.amended()
+    this.#confirm(edition)
+  }
+
+  /** The change with this number of the judge's has been carried out: as soon as all switches say so, where some have been away. */
+  #confirm(edition: number): void {
+    this.#unconfirmed = Math.max(edition, this.#unconfirmed)
+    this.#askWhoKnows()
+  }
+
+  /** What is without power goes by nothing, and knows nothing of what was when it comes back. */
+  #askWhoKnows(): void {
+    if (this.#unconfirmed === 0) return
+    const knows = ({ host, inSync }: SwitchStatus) => inSync || this.network.isDown(host)
+    if (!this.controller.switches().every(knows)) return
+    this.judge.amended(this.#unconfirmed)
+    this.#unconfirmed = 0
   }
 
   async migrate(vm: string, to: string, pause: number, more: Partial<MoveRequest> = {}): Promise<MigrationStatus> {
@@ -268,6 +293,7 @@ export class Lab {
     if (known && !this.#broken.has(nameOf(target))) {
       this.#broken.add(nameOf(target))
       this.judge.break(target)
+      this.#askWhoKnows()
       if (target.kind !== 'link') this.judge.multicast.deafen()
     }
     return known
@@ -341,7 +367,7 @@ export class Lab {
       moves,
       makeController = (options: ControllerOptions) => new Controller(options),
     } = this.#options
-    return makeController({
+    const controller = makeController({
       clock,
       hypervisor: {
         pause: async (vm) => this.network.pause(vm),
@@ -353,6 +379,10 @@ export class Lab {
       ...(moves && { moves }),
       ...(state && { state }),
     })
+    controller.subscribe(({ type }) => {
+      if (type === 'switch' && controller === this.#controller) this.#askWhoKnows()
+    })
+    return controller
   }
 
   #send(nic: string, id: number, bytes: Uint8Array): void {

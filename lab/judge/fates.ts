@@ -1,15 +1,26 @@
 // How a frame ended: what the record of it comes to.
 
+import { choicesOf, type Ruling } from './law.ts'
 import type { Record } from './open-records.ts'
-import type { Sight } from './sight.ts'
+import type { Mac, Sight } from './sight.ts'
 
-export const missing = ({ ruling, heardBy }: Record) => ruling.must.filter((nic) => !heardBy.includes(nic))
+export const missing = ({ ruling, heardBy }: Record) => notAmong(heardBy, ruling)
+
+const notAmong = (heardBy: readonly string[], { must }: Ruling) => must.filter((nic) => !heardBy.includes(nic))
 
 /** Nothing excuses that the vNIC has not heard the frame. */
 export const isOwed = ({ drops, cutOff }: Record, nic: string): boolean =>
   !cutOff.includes(nic) && !drops.some(({ excuses }) => excuses === 'all' || excuses.includes(nic))
 
-export const isLost = (record: Record): boolean => !isComplete(record) && fateOf(record, false) === 'lost'
+export const isLost = (record: Record): boolean =>
+  !isComplete(record) && choicesOf(record.ruling).every((ruling) => fateUnder(record, ruling, false) === 'lost')
+
+/** Of rulings that may hold for the frame, one that it has kept to does; any, where it has kept to none. */
+export function settleOn(record: Record): void {
+  if (record.ruling.otherwise === undefined) return
+  const choices = choicesOf(record.ruling)
+  record.ruling = choices.find((ruling) => fateUnder(record, ruling, false) !== 'lost') ?? choices[0]!
+}
 
 /** Somebody heard it, and all who must. */
 export function isComplete({ ruling: { must }, heardBy }: Record): boolean {
@@ -18,14 +29,16 @@ export function isComplete({ ruling: { must }, heardBy }: Record): boolean {
   return true
 }
 
+type Fate = 'delivered' | 'answered' | 'held' | 'lost' | { dropped: string }
+
 /** How the frame ended, exactly one way: DESIGN §7. */
-export function fateOf(
-  record: Record,
-  held: boolean,
-): 'delivered' | 'answered' | 'held' | 'lost' | { dropped: string } {
-  if (isComplete(record)) return 'delivered'
-  const { drops, answered, cutOff } = record
-  const missed = missing(record)
+export const fateOf = (record: Record, held: boolean): Fate =>
+  isComplete(record) ? 'delivered' : fateUnder(record, record.ruling, held)
+
+function fateUnder(record: Record, ruling: Ruling, held: boolean): Fate {
+  const { drops, answered, cutOff, heardBy } = record
+  const missed = notAmong(heardBy, ruling)
+  if (heardBy.length > 0 && missed.length === 0) return 'delivered'
   if (answered) return 'answered'
   if (missed.some((nic) => isOwed(record, nic))) return held ? 'held' : 'lost'
   if (held && missed.length === 0) return 'held'
@@ -34,8 +47,8 @@ export function fateOf(
 }
 
 export function isAnswer(record: Record, seen: Sight | undefined): boolean {
-  if (seen === undefined || record.ruling.answer === undefined) return false
-  const isArpReply = seen.arp?.operation === 2 && seen.arp.senderMac === record.ruling.answer
-  const isAdvertisement = seen.ip?.icmpType === 136 && seen.source === record.ruling.answer
-  return isArpReply || isAdvertisement
+  if (seen === undefined) return false
+  const isFrom = (mac: Mac) => choicesOf(record.ruling).some(({ answers }) => answers?.includes(mac))
+  const isArpReply = seen.arp?.operation === 2 && isFrom(seen.arp.senderMac)
+  return isArpReply || (seen.ip?.icmpType === 136 && isFrom(seen.source))
 }

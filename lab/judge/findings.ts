@@ -2,7 +2,7 @@
 
 import type { Nanoseconds } from '../../runtime/clock.ts'
 import { noFrames, type FrameCounts } from '../verdict.ts'
-import { fateOf, isOwed, missing } from './fates.ts'
+import { fateOf, isOwed, missing, settleOn } from './fates.ts'
 import { NewestFrames } from './newest-frames.ts'
 import type { Record } from './open-records.ts'
 import { Pairs, type Pair, type PairTally } from './pairs.ts'
@@ -50,7 +50,8 @@ export class Findings {
     }
     record.heardBy.push(nic)
     this.#noteOrder(counts, pair, record.flow, record.id, at, record.nic, nic)
-    record.isUnmarked = record.ruling.dscp !== undefined && seen?.ip?.dscp !== record.ruling.dscp
+    const { dscps } = record.ruling
+    record.isUnmarked = dscps !== undefined && !dscps.includes(seen?.ip?.dscp ?? -1)
     if (record.isUnmarked) counts.unmarked++
     return 'delivered'
   }
@@ -82,6 +83,7 @@ export class Findings {
   /** Nothing more comes of the frame. `held`: it is kept somewhere to the end. */
   settle(record: Record, held: boolean): void {
     const counts = this.#count(record.made)
+    settleOn(record)
     const fate = fateOf(record, held)
     for (const nic of fate === 'answered' ? record.heardBy : record.ruling.must) {
       const tally = this.#pairs.of(record.nic, nic)

@@ -8,7 +8,8 @@ import type { Topology } from '../../topologies/topology.ts'
 import { Checkpoints } from './groups/checkpoints.ts'
 import { isAnswer, isComplete, isLost } from './fates.ts'
 import { Findings } from './findings.ts'
-import { Law, type Ruling } from './law.ts'
+import { changed, choicesOf, oneOf, type Ruling } from './law.ts'
+import { Laws } from './laws.ts'
 import { Onlookers } from './onlookers.ts'
 import { OpenRecords, type Origin, type Record } from './open-records.ts'
 import { SightBook, type Seen } from './sight-book.ts'
@@ -33,7 +34,11 @@ export class Judge {
   readonly losses = this.#findings.losses
   readonly mishaps = this.#findings.mishaps
   readonly crossings = this.#findings.crossings
-  #law: Law
+  #laws: Laws
+  /** How often the law was amended, and after how many of these times the oldest that may hold came. */
+  #editions = 0
+  #oldest = 0
+  #topology: Topology
   readonly #checkpoints: Checkpoints
   readonly multicast: MulticastGate
   readonly onlookers: Onlookers
@@ -45,7 +50,8 @@ export class Judge {
   readonly #sights = new SightBook()
 
   constructor(topology: Topology, surroundings: Surroundings) {
-    this.#law = new Law(topology)
+    this.#topology = topology
+    this.#laws = Laws.of(topology)
     this.#checkpoints = new Checkpoints(topology)
     this.multicast = new MulticastGate(topology)
     this.onlookers = new Onlookers(topology)
@@ -53,22 +59,39 @@ export class Judge {
   }
 
   /**
-   * From here on the law is that of `topology`. Frames on their way are judged by the law they were sent under. Where security groups
-   * change, either law will do until `amended`.
+   * From here on the law is that of `topology`, and what was may hold as well, until `amended`. Frames that are on their way may meet either,
+   * too. @returns what to say to `amended`
    */
-  amend(topology: Topology): void {
+  amend(topology: Topology): number {
+    if (topology === this.#topology) return this.#editions
+    this.#topology = topology
     this.#writeDownAll()
-    this.#law = new Law(topology)
+    const before = this.#laws
+    this.#laws = before.with(topology)
+    for (const record of this.#open) this.#amendFor(record, before)
     this.#checkpoints.amend(topology)
     this.multicast.amend(topology)
     this.onlookers.amend(topology)
     this.#surroundings.amend(topology)
+    return ++this.#editions
   }
 
-  /** Whoever enforces it knows of the law of the last `amend`. */
-  amended(): void {
-    this.#checkpoints.amended()
-    this.multicast.amended()
+  /** Whoever enforces the law knows of that which `amend` gave this number, or of a later one. */
+  amended(edition: number): void {
+    const count = edition - this.#oldest
+    if (count <= 0) return
+    this.#oldest = edition
+    this.#laws = this.#laws.without(count)
+    this.#checkpoints.amended(count)
+    if (this.#oldest === this.#editions) this.multicast.amended()
+  }
+
+  #amendFor(record: Record, before: Laws): void {
+    record.laws = record.laws === before ? this.#laws : record.laws.withNewestOf(this.#laws)
+    const { nic, bytes, laws } = record
+    const sight = this.#sights.look(bytes, 0, bytes.length)?.sight
+    if (sight !== undefined) record.ruling = changed(record.ruling, (one) => laws.amended(one, nic, sight))
+    record.isStirred = true
   }
 
   /** The scenario breaks a link or a host: those whom no path leads to any more need not hear what is on its way. */
@@ -117,8 +140,8 @@ export class Judge {
   }
 
   /** The kind of such frames, if they are steady when this vNIC sends them. */
-  steadyKindOf({ law, steady }: Seen, nic: string): SteadyKind | undefined {
-    if (steady === undefined || law !== this.#law || steady.nic !== nic) return undefined
+  steadyKindOf({ laws, steady }: Seen, nic: string): SteadyKind | undefined {
+    if (steady === undefined || laws !== this.#laws || steady.nic !== nic) return undefined
     return this.steadyKinds?.has(steady) ? steady : undefined
   }
 
@@ -168,16 +191,16 @@ export class Judge {
     const general = seen === undefined ? MALFORMED : this.#rulingOn(nic, seen)
     const snooped = this.multicast.ruling(general, at, seen?.sight, bytes, start, end)
     const ruling = this.#withGroups(nic, snooped, at, bytes, start, end, seen)
-    const record = this.#open.open(id, ruling)
+    const record = this.#open.open(id, ruling, this.#laws)
     // What groups say to one frame may not hold for the next.
-    record.isStirred = ruling !== general
+    record.isStirred = ruling !== general || ruling.otherwise !== undefined
     record.source = source
     record.number = number
     record.made = made
     record.at = at
     record.nic = nic
     record.from = this.#surroundings.hostOf(nic)
-    record.flow = seen === undefined ? 0 : this.#law.flowOf(seen.sight)
+    record.flow = seen === undefined ? 0 : this.#laws.flowOf(seen.sight)
     record.seen = seen
     record.keepBytes(bytes, start, end)
     this.multicast.sent(record, this.#open)
@@ -190,13 +213,15 @@ export class Judge {
   heard(id: number, nic: string, at: Nanoseconds, bytes: Uint8Array, start = 0, end = bytes.length): Hearing {
     const record = this.#find(id)
     const seen = this.#sights.look(bytes, start, end)?.sight
-    if (this.onlookers.isTarget(nic)) return this.#lookedOn(record, nic, at, seen)
+    const isEntitled = record === undefined || this.#entitled(record, nic, at, seen)
+    const mayLookOn = (record?.laws ?? this.#laws).mayBeTarget(nic)
+    if (mayLookOn && (record === undefined || !isEntitled)) return this.#lookedOn(record, nic, at, seen)
     if (record !== undefined && nic === record.nic && isAnswer(record, seen)) {
       record.answered = record.isStirred = true
       return 'answered'
     }
-    const isEntitled = record === undefined || this.#entitled(record, nic, at, seen)
-    const why = this.#heardAtGroups(nic, at, bytes, start, end, seen)
+    const network = isEntitled ? record?.ruling.network : undefined
+    const why = this.#heardAtGroups(nic, network, at, bytes, start, end, seen)
     if (record === undefined) {
       if (id !== 0) this.frames.duplicated++
       return id === 0 ? 'unknown' : 'duplicated'
@@ -281,7 +306,7 @@ export class Judge {
     const frames = this.#steady
     const kind = frames.kinds[place]!
     const { source, bytes } = frames.blocks[place]!
-    const record = this.#open.openLate(frames.ids[place]!, kind.ruling, frames.instants[place]!)
+    const record = this.#open.openLate(frames.ids[place]!, kind.ruling, kind.laws, frames.instants[place]!)
     record.source = source
     record.number = frames.numbers[place]!
     record.made = false
@@ -300,11 +325,11 @@ export class Judge {
   }
 
   #rulingOn(nic: string, seen: Seen): Ruling {
-    if (seen.ruling === undefined || seen.nic !== nic || seen.law !== this.#law) {
+    if (seen.ruling === undefined || seen.nic !== nic || seen.laws !== this.#laws) {
       seen.nic = nic
-      seen.law = this.#law
+      seen.laws = this.#laws
       seen.steady = undefined
-      seen.ruling = this.#law.judge(nic, seen.sight)
+      seen.ruling = this.#laws.judge(nic, seen.sight)
     }
     return seen.ruling
   }
@@ -325,6 +350,7 @@ export class Judge {
   /** The vNIC hears a frame. Says why it may not, where its security groups do. */
   #heardAtGroups(
     nic: string,
+    among: string | undefined,
     at: Nanoseconds,
     bytes: Uint8Array,
     start: number,
@@ -333,7 +359,7 @@ export class Judge {
   ): string | undefined {
     const checkpoints = this.#checkpoints
     if (checkpoints.areIdle || seen === undefined || !checkpoints.isFiltered(nic)) return undefined
-    const network = this.#law.networkAt(nic, seen)
+    const network = among ?? this.#laws.networkAt(nic, seen)
     if (network === undefined) return undefined
     return checkpoints.heard(nic, network, at, { bytes, start, end, etherType: seen.etherType })
   }
@@ -351,12 +377,20 @@ export class Judge {
     return this.#checkpoints.dropped(from, hearers, ruling, at, reason, frame)
   }
 
+  /** Whether the vNIC may hear the frame. Where it could be in one of several networks, it is in one of those now in which that is so. */
   #entitled(record: Record, nic: string, at: Nanoseconds, seen: Sight | undefined): boolean {
     const { ruling, nic: sender } = record
     if (seen === undefined || nic === sender) return false
+    if (ruling.otherwise === undefined) return this.#entitledBy(ruling, record, nic, at, seen)
+    const choices = choicesOf(ruling).filter((one) => this.#entitledBy(one, record, nic, at, seen))
+    if (choices.length > 0) record.ruling = oneOf(choices)
+    return choices.length > 0
+  }
+
+  #entitledBy(ruling: Ruling, record: Record, nic: string, at: Nanoseconds, seen: Sight): boolean {
     const may = ruling.may === 'network' || ruling.may.includes(nic)
-    if (!may && !this.multicast.reachesNow(record, nic, at)) return false
-    return ruling.network !== undefined && this.#law.networkAt(nic, seen) === ruling.network
+    if (!may && !this.multicast.reachesNow(record, ruling, nic, at)) return false
+    return ruling.network !== undefined && record.laws.isIn(ruling.network, nic, seen)
   }
 
   #lookedOn(record: Record | undefined, nic: string, at: Nanoseconds, seen: Sight | undefined): Hearing {
@@ -367,13 +401,13 @@ export class Judge {
 
   #leaked(record: Record, to: string, at: Nanoseconds, seen: Sight | undefined, why: string | undefined): Hearing {
     record.isStirred = true
-    this.#findings.leaked(record, to, at, seen && this.#law.networkAt(to, seen), why)
+    this.#findings.leaked(record, to, at, seen && record.laws.networkAt(to, seen), why)
     return 'leaked'
   }
 
   #noteCutOff(record: Record): void {
     if (!this.#surroundings.anythingBroken) return
-    for (const nic of record.ruling.must) {
+    for (const nic of choicesOf(record.ruling).flatMap(({ must }) => must)) {
       if (!record.cutOff.includes(nic) && this.#surroundings.areCutOff(record.nic, nic)) record.cutOff.push(nic)
     }
   }
@@ -385,6 +419,7 @@ export class Judge {
     place: string,
     byGroups: readonly string[] | undefined,
   ): 'all' | readonly string[] {
+    if (ruling.otherwise?.some((one) => one.excuses.includes(reason))) return 'all'
     if (ruling.excuses.includes(reason)) return 'all'
     if (byGroups !== undefined) return byGroups
     if (reason === 'rate_limited') return ruling.limited

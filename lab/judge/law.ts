@@ -28,17 +28,33 @@ export interface Ruling {
   excuses: readonly string[]
   /** Those of `must` whose own rate may keep the frame from them. */
   limited: readonly string[]
-  /** The MAC address that a responder may answer with in the owner's place. */
-  answer?: Mac
-  /** DSCP that the policy puts on it, for IP. */
-  dscp?: number
+  /** The MAC addresses that a responder may answer with in the owner's place. */
+  answers?: readonly Mac[]
+  /** DSCPs that the policy may put on it, for IP. */
+  dscps?: readonly number[]
   /** Who would have to hear it, were it not for security groups; `must` where absent. */
   addressed?: readonly string[]
   /** For a multicast group where the network snoops: who is to hear it follows from who listens at the time. */
   isForGroup?: true
   /** Why nobody may, for people, where the sender's security groups say so. */
   refusal?: string
+  /** What holds in this one's place where the sender may be in another network by now, or may still be: see laws.ts. */
+  otherwise?: readonly Ruling[]
 }
+
+/** The ruling, and what may hold in its place. */
+export const choicesOf = (ruling: Ruling): readonly Ruling[] =>
+  ruling.otherwise === undefined ? [ruling] : [ruling, ...ruling.otherwise]
+
+/** The ruling that leaves open which of these holds. */
+export function oneOf([first, ...otherwise]: readonly Ruling[]): Ruling {
+  const { otherwise: _before, ...rest } = first!
+  return otherwise.length === 0 ? rest : { ...rest, otherwise }
+}
+
+/** The ruling with `change` made to it, and to what may hold in its place. */
+export const changed = (ruling: Ruling, change: (one: Ruling) => Ruling): Ruling =>
+  ruling.otherwise === undefined ? change(ruling) : oneOf(choicesOf(ruling).map(change))
 
 const NOBODY: Pick<Ruling, 'must' | 'may' | 'limited'> = { must: [], may: [], limited: [] }
 const UNSPECIFIED_IPV6 = '0'.repeat(32)
@@ -63,8 +79,9 @@ export class Law {
     for (const nic of nics) this.#enrol(nic)
   }
 
-  knows(nic: string): boolean {
-    return this.#nics.has(nic)
+  isIn(network: string, nic: string): boolean {
+    for (const member of this.#byTag.get(nic)?.values() ?? []) if (member.network === network) return true
+    return false
   }
 
   /** The network in which the vNIC hears or says a frame with these tags. */
@@ -103,7 +120,7 @@ export class Law {
     return policy.egressRate !== undefined || qos?.egressRate !== undefined
   }
 
-  #recipients(sender: Membership, seen: Sight): Pick<Ruling, 'must' | 'may' | 'answer'> {
+  #recipients(sender: Membership, seen: Sight): Pick<Ruling, 'must' | 'may' | 'answers'> {
     const others = this.#members.get(sender.network)!.filter(({ nic }) => nic !== sender.nic)
     if (isReserved(seen.destination)) return { must: [], may: 'network' }
     if (isGroup(seen.destination))
@@ -115,13 +132,13 @@ export class Law {
   }
 
   /** ARP requests and neighbour solicitations for an address the topology knows may be answered in its owner's place. */
-  #answer(sender: Membership, seen: Sight): { answer?: Mac } {
+  #answer(sender: Membership, seen: Sight): { answers?: readonly Mac[] } {
     const asked = seen.arp?.operation === 1 ? seen.arp.target : seen.ip?.icmpType === 135 ? seen.ip.target : undefined
     if (asked === undefined) return {}
     const owner = this.#members
       .get(sender.network)!
       .find(({ nic, addresses }) => nic !== sender.nic && addresses.has(asked))
-    return owner === undefined ? {} : { answer: owner.mac }
+    return owner === undefined ? {} : { answers: [owner.mac] }
   }
 
   #excuses(sender: Membership, seen: Sight): string[] {
@@ -184,9 +201,9 @@ function honestyWithPairs(sender: Membership, seen: Sight): 'honest' | 'spoofed'
 }
 
 /** The DSCP that the policy puts on a packet: on all, or where the guest is trusted, on those that it has not marked. */
-function markOf({ dscp, trustDscp = dscp === undefined }: PortPolicy, { ip }: Sight): { dscp?: number } {
+function markOf({ dscp, trustDscp = dscp === undefined }: PortPolicy, { ip }: Sight): { dscps?: readonly number[] } {
   if (ip === undefined || (trustDscp && dscp === undefined)) return {}
-  return { dscp: trustDscp && ip.dscp !== 0 ? ip.dscp : (dscp ?? 0) }
+  return { dscps: [trustDscp && ip.dscp !== 0 ? ip.dscp : (dscp ?? 0)] }
 }
 
 /** Whether the frame wears its vNIC's own addresses; `unsure` where the policy leaves a choice to whoever enforces it. */

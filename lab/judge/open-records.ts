@@ -4,6 +4,7 @@
 import { copyBytes } from '../../protocols/bytes.ts'
 import type { Nanoseconds } from '../../runtime/clock.ts'
 import type { Ruling } from './law.ts'
+import type { Laws } from './laws.ts'
 import type { Seen } from './sight-book.ts'
 
 /** What a frame says of where it is from, for people: `web.pcapng#47` is number 47 of the source `web.pcapng`. */
@@ -31,6 +32,8 @@ export class Record {
   at: Nanoseconds = 0
   nic = ''
   ruling: Ruling
+  /** Those under which it was sent, and what they have come to be while it was on its way. */
+  laws: Laws
   flow = 0
   seen: Seen | undefined
   /** The changes there had been when it was sent, where it is of a steady kind, and where it is not; -1 otherwise. */
@@ -61,8 +64,9 @@ export class Record {
   #bytes = new Uint8Array(128)
   #length = 0
 
-  constructor(ruling: Ruling) {
+  constructor(ruling: Ruling, laws: Laws) {
     this.ruling = ruling
+    this.laws = laws
   }
 
   get bytes(): Uint8Array {
@@ -154,24 +158,25 @@ export class OpenRecords {
   }
 
   /** A record, as new, for a frame that was sent after all others and whose identity no other has. */
-  open(id: number, ruling: Ruling): Record {
-    const record = this.#take(id, ruling)
+  open(id: number, ruling: Ruling, laws: Laws): Record {
+    const record = this.#take(id, ruling, laws)
     this.#young.append(record)
     return record
   }
 
   /** The same for one that was sent at `at`, maybe before others. */
-  openLate(id: number, ruling: Ruling, at: Nanoseconds): Record {
-    const record = this.#take(id, ruling)
+  openLate(id: number, ruling: Ruling, laws: Laws, at: Nanoseconds): Record {
+    const record = this.#take(id, ruling, laws)
     record.at = at
     this.#young.insert(record)
     return record
   }
 
-  #take(id: number, ruling: Ruling): Record {
-    const record = this.#free.pop() ?? new Record(ruling)
+  #take(id: number, ruling: Ruling, laws: Laws): Record {
+    const record = this.#free.pop() ?? new Record(ruling, laws)
     record.id = id
     record.ruling = ruling
+    record.laws = laws
     const place = id & (PLACES - 1)
     if (this.#places[place] === undefined) this.#places[place] = record
     else this.#others.set(id, record)

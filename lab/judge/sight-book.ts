@@ -4,14 +4,15 @@
 
 import { VXLAN_PORT } from '../../protocols/packet/vxlan.ts'
 import type { Entry, Mapper } from '../frame-map.ts'
-import type { Law, Ruling } from './law.ts'
+import type { Ruling } from './law.ts'
+import type { Laws } from './laws.ts'
 import { look, type Sight } from './sight.ts'
 import type { SteadyKind } from './steady-kinds.ts'
 
-/** A look at a frame, and what the law said when a vNIC sent one like it. */
+/** A look at a frame, and what the laws said when a vNIC sent one like it. */
 export interface Seen {
   readonly sight: Sight
-  law: Law | undefined
+  laws: Laws | undefined
   nic: string
   ruling: Ruling | undefined
   /** See steady-kinds.ts. */
@@ -127,5 +128,5 @@ export class SightBook {
 function lookAnew(bytes: Uint8Array, start: number, end: number): Seen | undefined {
   const sight = look(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end))
   if (sight === undefined) return undefined
-  return { sight, law: undefined, nic: '', ruling: undefined, steady: undefined, mapper: undefined, entry: undefined }
+  return { sight, laws: undefined, nic: '', ruling: undefined, steady: undefined, mapper: undefined, entry: undefined }
 }

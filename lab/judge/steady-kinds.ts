@@ -4,6 +4,7 @@
 import { Course } from '../../datapath/emulator/course.ts'
 import type { Mapper } from '../frame-map.ts'
 import type { Ruling } from './law.ts'
+import type { Laws } from './laws.ts'
 import type { Record } from './open-records.ts'
 import type { Pair } from './pairs.ts'
 
@@ -13,6 +14,7 @@ export class SteadyKind extends Course {
   /** The host where its guest is. */
   readonly from: string | undefined
   readonly ruling: Ruling
+  readonly laws: Laws
   readonly flow: number
   /** The only one who hears them. */
   readonly hearer: string
@@ -24,11 +26,12 @@ export class SteadyKind extends Course {
   /** One that lets them in as they are, for this vNIC. */
   mapper: Mapper | undefined
 
-  constructor({ asOf, nic, from, ruling, flow, heardBy, isUnmarked }: Record, pair: Pair) {
+  constructor({ asOf, nic, from, ruling, laws, flow, heardBy, isUnmarked }: Record, pair: Pair) {
     super(nic)
     this.asOf = asOf
     this.from = from
     this.ruling = ruling
+    this.laws = laws
     this.flow = flow
     this.hearer = heardBy[0]!
     this.pair = pair

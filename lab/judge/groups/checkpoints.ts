@@ -2,7 +2,7 @@
 
 import type { Nanoseconds } from '../../../runtime/clock.ts'
 import type { Topology } from '../../../topologies/topology.ts'
-import type { Ruling } from '../law.ts'
+import { changed, type Ruling } from '../law.ts'
 import { Guard, type Opinion, type Passage } from './guard.ts'
 import { overhear } from './talk.ts'
 
@@ -34,8 +34,8 @@ export class Checkpoints {
     this.#guard.amend(topology)
   }
 
-  amended(): void {
-    this.#guard.amended()
+  amended(count: number): void {
+    this.#guard.amended(count)
   }
 
   doubtAll(isForgotten: (nic: string) => boolean): void {
@@ -48,6 +48,12 @@ export class Checkpoints {
 
   /** A frame enters, on which the law without groups says `ruling`. Gives what it says with them, the same where none has a say. */
   sent(nic: string, ruling: Ruling, at: Nanoseconds, frame: FrameBytes): Ruling {
+    const isThere = ruling.otherwise === undefined
+    return changed(ruling, (one) => this.#sentIn(nic, one, at, frame, isThere))
+  }
+
+  /** `isThere`: the sender is known to be in the ruling's network. */
+  #sentIn(nic: string, ruling: Ruling, at: Nanoseconds, frame: FrameBytes, isThere: boolean): Ruling {
     const guard = this.#guard
     const { network } = ruling
     if (network === undefined || ruling.may.length === 0) return ruling
@@ -56,11 +62,11 @@ export class Checkpoints {
     const passage = passageOf(nic, network, 'egress', at, frame)
     const opinion = guard.opinion(passage)
     if (opinion === 'denied') {
-      guard.refused(passage)
+      if (isThere) guard.refused(passage)
       return refused(ruling, guard.whyNot(passage))
     }
     const isHonest = !ruling.excuses.includes('port_security')
-    if (isFiltered) guard.passed(passage, opinion === 'allowed' && isHonest)
+    if (isFiltered) guard.passed(passage, opinion === 'allowed' && isHonest && isThere)
     return this.#withHearers(ruling, passage, opinion)
   }
 

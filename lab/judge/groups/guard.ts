@@ -3,6 +3,7 @@
 
 import type { Nanoseconds } from '../../../runtime/clock.ts'
 import type { Topology } from '../../../topologies/topology.ts'
+import { Editions } from '../editions.ts'
 import { Connections, mayOpen, type Connection, type Direction, type Standing } from './connections.ts'
 import { GroupRules } from './rules.ts'
 import { describe, isOfTheNetwork, SPEAKS_FOR_ITSELF, type Talk } from './talk.ts'
@@ -23,43 +24,43 @@ export interface Passage {
 
 export class Guard {
   #topology: Topology
-  #rules: GroupRules
-  /** While a change is under way: those before it. */
-  #before: GroupRules | undefined
+  /** While a change is under way, those before it, too. */
+  readonly #rules: Editions<GroupRules>
   /** By vNIC, then network. */
   readonly #books = new Map<string, Map<string, Connections>>()
 
   constructor(topology: Topology) {
     this.#topology = topology
-    this.#rules = new GroupRules(topology)
+    this.#rules = new Editions(new GroupRules(topology))
   }
 
   /** Nobody is filtered. */
   get isIdle(): boolean {
-    return this.#rules.isEmpty && this.#before === undefined
+    return this.#rules.isOne && this.#rules.newest.isEmpty
   }
 
   isFiltered(nic: string): boolean {
-    return this.#rules.groupsOf(nic) !== undefined || this.#before?.groupsOf(nic) !== undefined
+    return this.#rules.some((rules) => rules.groupsOf(nic) !== undefined)
   }
 
   /** From here on `topology` is on its way to whoever enforces it: until `amended`, a frame may be treated as before or as it will be. */
   amend(topology: Topology): void {
     const hosts = new Map(this.#topology.vms.map(({ name, host }) => [name, host]))
     this.#topology = topology
-    this.#before ??= this.#rules
-    this.#rules = new GroupRules(topology)
+    this.#rules.add(new GroupRules(topology))
     // A guest that starts anew elsewhere leaves its connections behind.
     for (const { name, host, nics } of topology.vms)
       if (hosts.get(name) !== host) for (const { id } of nics) this.doubt(id)
     for (const [connection, , outlook] of this.#outlooks()) if (outlook !== 'stays') connection.isCertain = false
   }
 
-  /** The change is with everybody. */
-  amended(): void {
-    for (const [connection, book, outlook] of this.#outlooks()) if (outlook === 'ends') book.forget(connection)
-    for (const nic of this.#books.keys()) if (this.#rules.groupsOf(nic) === undefined) this.#books.delete(nic)
-    this.#before = undefined
+  /** Nobody goes by the `count` oldest topologies any more. */
+  amended(count: number): void {
+    if (count === this.#rules.older.length) {
+      for (const [connection, book, outlook] of this.#outlooks()) if (outlook === 'ends') book.forget(connection)
+      for (const nic of this.#books.keys()) if (this.#rules.newest.groupsOf(nic) === undefined) this.#books.delete(nic)
+    }
+    this.#rules.retire(count)
   }
 
   /** Whoever enforces the vNIC's policy may have forgotten its connections. */
@@ -74,16 +75,15 @@ export class Guard {
 
   opinion(passage: Passage): Opinion {
     if (!this.isFiltered(passage.nic)) return 'allowed'
-    const now = this.#opinionUnder(this.#rules, passage)
-    if (this.#before === undefined) return now
-    return this.#opinionUnder(this.#before, passage) === now ? now : 'unsure'
+    const now = this.#opinionUnder(this.#rules.newest, passage)
+    return this.#rules.older.every((rules) => this.#opinionUnder(rules, passage) === now) ? now : 'unsure'
   }
 
   /** The frame has passed, or may have; `isCertain`: whoever enforces the vNIC's policy has let it through. */
   passed({ nic, network, talk, direction, at }: Passage, isCertain: boolean): void {
     if (talk === undefined || !this.#isStateful(nic) || isOfTheNetwork(talk, direction) !== 'no') return
     // What a stateless group lets through may be tracked for the others, or not.
-    const isTracked = this.#rules.permission(nic, network, talk, direction).stateless === 'no'
+    const isTracked = this.#rules.newest.permission(nic, network, talk, direction).stateless === 'no'
     this.#bookOf(nic, network).note(talk, direction, at, isCertain && isTracked)
   }
 
@@ -99,7 +99,7 @@ export class Guard {
 
   /** For people: why the vNIC may not hear or say it. */
   whyNot({ nic, direction, talk, etherType }: Passage): string {
-    const groups = this.#rules.groupsOf(nic) ?? []
+    const groups = this.#rules.newest.groupsOf(nic) ?? []
     const names = groups.length === 0 ? 'no security group' : groups.map(({ name }) => `'${name}'`).join(', ')
     const type = `Ethernet type 0x${etherType.toString(16).padStart(4, '0')}`
     const what = talk === undefined ? type : `${describe(talk)}, and it is of no known connection`
@@ -122,8 +122,7 @@ export class Guard {
   }
 
   #isStateful(nic: string): boolean {
-    const isSo = (rules: GroupRules | undefined) => rules?.groupsOf(nic)?.some(({ stateful }) => stateful) === true
-    return isSo(this.#rules) || isSo(this.#before)
+    return this.#rules.some((rules) => rules.groupsOf(nic)?.some(({ stateful }) => stateful) === true)
   }
 
   #bookOf(nic: string, network: string): Connections {
@@ -142,9 +141,10 @@ export class Guard {
 
   /** What becomes of a connection whose rules change. */
   #outlook(nic: string, network: string, { opener, direction }: Connection): Outlook {
-    if (this.#rules.permission(nic, network, opener, direction).stateful !== 'no') return 'stays'
-    const before = this.#before?.permission(nic, network, opener, direction).groups ?? []
-    const choices = before.map(({ name, onRuleRemoval }) => this.#rules.group(name)?.onRuleRemoval ?? onRuleRemoval)
+    const { newest, older } = this.#rules
+    if (newest.permission(nic, network, opener, direction).stateful !== 'no') return 'stays'
+    const before = older.flatMap((rules) => rules.permission(nic, network, opener, direction).groups)
+    const choices = before.map(({ name, onRuleRemoval }) => newest.group(name)?.onRuleRemoval ?? onRuleRemoval)
     if (!choices.includes('cut')) return 'stays'
     return choices.includes('keep') ? 'open' : 'ends'
   }

@@ -2,10 +2,10 @@
 
 import type { Nanoseconds } from '../../../runtime/clock.ts'
 import type { Topology } from '../../../topologies/topology.ts'
-import type { Ruling } from '../law.ts'
+import { changed, choicesOf, type Ruling } from '../law.ts'
 import type { Record } from '../open-records.ts'
 import { look, type Sight } from '../sight.ts'
-import { MulticastListeners, ON_THE_WAY } from './listeners.ts'
+import { MulticastListeners, ON_THE_WAY, type Turn } from './listeners.ts'
 
 /** Where a report that ends for one of these, at its sender's, nobody may have heard it. */
 const UNHEARD: readonly string[] = ['rate_limited', 'user_flow', 'security_group', 'port_security', 'inactive_binding']
@@ -46,26 +46,24 @@ export class MulticastGate {
     end: number,
   ): Ruling {
     if (this.#listeners.areIdle || seen === undefined) return general
-    return this.#listeners.ruling(general, at, seen, bytes.subarray(start, end))
+    const frame = bytes.subarray(start, end)
+    return changed(general, (one) => this.#listeners.ruling(one, at, seen, frame))
   }
 
   /** The frame of the record enters; `open` are those that are on their way. What it says of groups counts from now on; they may meet either. */
   sent(record: Record, open: Iterable<Record>): void {
-    const { ruling, nic, at } = record
-    if (!ruling.isForGroup) return
-    const { bytes } = record
-    const turns = this.#listeners.sent(nic, ruling, at, look(bytes)!, bytes)
-    if (turns.length === 0) return
-    for (const other of open) {
-      if (!other.ruling.isForGroup || other.ruling.network !== ruling.network || other.at < at - ON_THE_WAY) continue
-      const group = look(other.bytes)!.ip!.destination
-      for (const turn of turns) if (turn.group === group) other.drops.push({ ...NOT_FOR_HIM, excuses: turn.excused })
+    const { nic, at } = record
+    const choices = choicesOf(record.ruling)
+    for (const ruling of choices) {
+      if (!ruling.isForGroup) continue
+      const { bytes } = record
+      const turns = this.#listeners.sent(nic, ruling, at, look(bytes)!, bytes, choices.length === 1)
+      if (turns.length > 0) excuse(turns, ruling, at, open)
     }
   }
 
   /** Whether what the frame is for reaches the vNIC now, though it did not when it was sent. */
-  reachesNow(record: Record, nic: string, at: Nanoseconds): boolean {
-    const { ruling } = record
+  reachesNow(record: Record, ruling: Ruling, nic: string, at: Nanoseconds): boolean {
     if (!ruling.isForGroup) return false
     const { bytes } = record
     const { may } = this.#listeners.ruling({ ...ruling, may: 'network' }, at, look(bytes)!, bytes)
@@ -74,9 +72,21 @@ export class MulticastGate {
 
   /** A copy of the frame ended. */
   dropped(record: Record, reason: string, place: string): void {
-    const { ruling, nic, from } = record
-    if (!ruling.isForGroup || !UNHEARD.includes(reason) || place.split('/')[0] !== from) return
-    const { bytes } = record
-    this.#listeners.doubt(nic, ruling, look(bytes)!, bytes)
+    const { nic, from } = record
+    if (!UNHEARD.includes(reason) || place.split('/')[0] !== from) return
+    for (const ruling of choicesOf(record.ruling)) {
+      if (!ruling.isForGroup) continue
+      const { bytes } = record
+      this.#listeners.doubt(nic, ruling, look(bytes)!, bytes)
+    }
+  }
+}
+
+/** Whom what is on its way for a group need not reach any more. */
+function excuse(turns: readonly Turn[], { network }: Ruling, at: Nanoseconds, open: Iterable<Record>): void {
+  for (const other of open) {
+    if (!other.ruling.isForGroup || other.ruling.network !== network || other.at < at - ON_THE_WAY) continue
+    const group = look(other.bytes)!.ip!.destination
+    for (const turn of turns) if (turn.group === group) other.drops.push({ ...NOT_FOR_HIM, excuses: turn.excused })
   }
 }

@@ -50,7 +50,7 @@ interface Network {
 }
 
 /** What is on its way for a group need not reach these, or anybody, since there is another table. */
-interface Turn {
+export interface Turn {
   group: string
   excused: 'all' | readonly string[]
 }
@@ -155,13 +155,24 @@ export class MulticastListeners {
     return { ...general, must: addressed, may: maybe === 'all' ? 'network' : maybe, isForGroup: true }
   }
 
-  /** The vNIC has sent the frame, and nobody has kept it from that. Gives whom what is on its way for a group may not reach any more. */
-  sent(nic: string, { network: name, excuses }: Ruling, at: Nanoseconds, seen: Sight, bytes: Uint8Array): Turn[] {
+  /**
+   * The vNIC has sent the frame, and nobody has kept it from that. Gives whom what is on its way for a group may not reach any more.
+   * `isThere`: it is known to be in the ruling's network.
+   */
+  sent(
+    nic: string,
+    { network: name, excuses }: Ruling,
+    at: Nanoseconds,
+    seen: Sight,
+    bytes: Uint8Array,
+    isThere: boolean,
+  ): Turn[] {
     const subject = name === undefined ? undefined : this.#subjectOf(name, seen, bytes)
     if (subject?.overheard === undefined || subject.overheard.kind === 'unknown') return []
     const { network, overheard } = subject
     const isHeard = this.#deaf === 0 && at >= this.#hearsFrom
-    const isSure = isHeard && !excuses.some((reason) => UNSURE.includes(reason)) && !this.#changing.has(name!)
+    const isSure =
+      isHeard && isThere && !excuses.some((reason) => UNSURE.includes(reason)) && !this.#changing.has(name!)
     if (overheard.kind === 'query') {
       noteQuery(network, nic, at, seen, isSure)
       return []
