@@ -17,6 +17,7 @@ import type { Intent, View } from './network/view.ts'
 import type { Plan } from './plan.ts'
 import { planOf } from './plan.ts'
 import { checkPlanTag, type PlanBasis, planTag } from './plan-tag.ts'
+import type { Onlooker } from './reconcile/rollout.ts'
 import type { Fleet } from './reconcile/fleet.ts'
 import { NO_TOPOLOGY } from './state/image.ts'
 import { applying, settingPolicy } from './state/operations.ts'
@@ -146,7 +147,8 @@ export class TopologyWrites {
       this.#note({ step: index + 1, steps: steps.length, ...NOBODY_TOLD })
       if (index > 0) await greeted()
       if (index < steps.length - 1 || index > 0) this.#checkReachable(intent().topology, topology)
-      await this.#become(sharing(this.asked, step), this.#adopted(step))
+      const freesSegments = index < steps.length - 1
+      await this.#become(sharing(this.asked, step), this.#adopted(step), freesSegments)
     }
   }
 
@@ -178,7 +180,7 @@ export class TopologyWrites {
   }
 
   /** Durable, or all is as it was. No switch is told before all begin to take the steps together. */
-  async #become(asked: Topology, running: Topology): Promise<void> {
+  async #become(asked: Topology, running: Topology, freesSegments = false): Promise<void> {
     const { amend, intent, writes, takeBack, emit } = this.#world
     const before = { asked: this.asked, topology: intent().topology }
     amend({ topology: running })
@@ -186,7 +188,7 @@ export class TopologyWrites {
     let rolled: Promise<void> | undefined
     await writes.save({
       kept: () => {
-        rolled = this.#roll()
+        rolled = this.#roll(freesSegments)
         // Whoever asked hears of it below.
         rolled.catch(() => {})
         emit({ type: 'topology', name: asked.name })
@@ -204,11 +206,11 @@ export class TopologyWrites {
     await this.#roll()
   }
 
-  #roll(): Promise<void> {
+  #roll(freesSegments = false): Promise<void> {
     const { fleet, clock, drain } = this.#world
-    return fleet.roll(clock, drain?.() ?? DRAIN, (stage, confirmed, switches) =>
-      this.#note({ stage: CHANGE_STAGES[stage], confirmed, switches }),
-    )
+    const onlooker: Onlooker = (stage, confirmed, switches) =>
+      this.#note({ stage: CHANGE_STAGES[stage], confirmed, switches })
+    return fleet.roll(clock, drain?.() ?? DRAIN, onlooker, freesSegments)
   }
 
   /** A switch that does not hear of it would go on sending to a segment that means another network by then. */

@@ -148,12 +148,13 @@ export class Fleet {
 
   /**
    * Makes all that are connected what they are to be, in steps that they take together: no frame meets both what is wanted and what
-   * was. @throws SwitchRefused where one refused: the others have gone on without it
+   * was. `freesSegments`: what is on its way has arrived when this resolves, though one switch alone be concerned.
+   * @throws SwitchRefused where one refused: the others have gone on without it
    */
-  async roll(clock: Clock, drain: Nanoseconds, onlooker: Onlooker): Promise<void> {
+  async roll(clock: Clock, drain: Nanoseconds, onlooker: Onlooker, freesSegments: boolean): Promise<void> {
     const concerned = this.outOfSync
     const count = concerned.length
-    if (count < 2) {
+    if (count < 2 && !freesSegments) {
       onlooker(2, 0, count)
       await this.push()
       return onlooker(2, count, count)
