@@ -62,6 +62,8 @@ const UNSPECIFIED_IPV6 = '0'.repeat(32)
 export class Law {
   readonly #nics: Map<string, Nic>
   readonly #networks: Map<string, Network>
+  /** By vNIC. */
+  readonly #hosts: ReadonlyMap<string, string>
   /** By network. */
   readonly #members = new Map<string, Membership[]>()
   /** By vNIC, then guest tag (0 for untagged). */
@@ -75,8 +77,14 @@ export class Law {
     )
     const nics = topology.vms.flatMap((vm) => vm.nics)
     this.#nics = new Map(nics.map((nic) => [nic.id, nic]))
+    this.#hosts = new Map(topology.vms.flatMap(({ host, nics: own }) => own.map(({ id }) => [id, host])))
     this.#networks = new Map(topology.networks.map((network) => [network.name, network]))
     for (const nic of nics) this.#enrol(nic)
+  }
+
+  /** Where its VM is to be. */
+  hostOf(nic: string): string | undefined {
+    return this.#hosts.get(nic)
   }
 
   isIn(network: string, nic: string): boolean {

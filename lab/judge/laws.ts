@@ -67,12 +67,14 @@ export class Laws {
     return this.#isSurely(network, { ...both, may: ruling.isForGroup ? ruling.may : both.may })
   }
 
-  /** Due are those alone who are in the network by all laws. */
+  /** Due are those alone who are in the network by all laws, and do not start anew on another host. */
   #isSurely(network: string | undefined, ruling: Ruling): Ruling {
     if (network === undefined) return ruling
     return duly(
       ruling,
-      ruling.must.filter((nic) => this.#editions.every(({ law }) => law.isIn(network, nic))),
+      ruling.must.filter((nic) =>
+        this.#editions.every(({ law }) => law.isIn(network, nic) && law.hostOf(nic) === this.#newest.law.hostOf(nic)),
+      ),
     )
   }
 
@@ -99,10 +101,19 @@ export class Laws {
     return this.#editions.some(({ taps }) => taps.isTarget(nic))
   }
 
-  /** Whether what the vNIC says, or hears, on the network is copied to `target`. */
-  isTapped(how: 'surely' | 'perhaps', nic: string, way: 'said' | 'heard', on: string | undefined, target: string) {
-    const isSo = ({ taps }: Edition) => taps.isTapped(nic, way, on, target)
-    return how === 'surely' ? this.#editions.every(isSo) : this.#editions.some(isSo)
+  get areOne(): boolean {
+    return this.#editions.length === 1
+  }
+
+  /** Whether what the vNIC says, or hears, on the network is surely copied to `target`. */
+  isTapped(nic: string, way: 'said' | 'heard', network: string | undefined, target: string): boolean {
+    return this.#editions.every(({ taps }) => taps.isTapped(nic, way, network, target))
+  }
+
+  /** Whether it may be: in a change, by who takes the vNIC for one of another network, too. */
+  mayBeTapped(nic: string, way: 'said' | 'heard', network: string | undefined, target: string): boolean {
+    if (this.areOne) return this.isTapped(nic, way, network, target)
+    return this.#editions.some(({ taps }) => taps.isTappedSomewhere(nic, way, target))
   }
 
   /** vNICs whose frames may be copied. */

@@ -2,6 +2,7 @@
 
 import type { Topology } from '../../topologies/topology.ts'
 import type { MirrorVerdict } from '../verdict.ts'
+import { choicesOf, type Ruling } from './law.ts'
 import type { Record } from './open-records.ts'
 import { Taps } from './taps.ts'
 
@@ -22,15 +23,16 @@ export class Onlookers {
   hear(record: Record, target: string): boolean {
     record.lookedOn.push(target)
     const copies = record.lookedOn.filter((one) => one === target).length
-    return copies <= mostCopies(record, target)
+    return choicesOf(record.ruling).some((ruling) => copies <= mostCopies(record, ruling, target))
   }
 
   /** Nothing more comes of the frame. */
   settle(record: Record): void {
     for (const [target, tally] of this.#tallies) {
       const copies = record.lookedOn.length === 0 ? 0 : record.lookedOn.filter((one) => one === target).length
-      const due = copiesOf(record, target, 'surely')
-      const enough = Math.max(due, copiesOf(record, target, 'perhaps'))
+      const choices = choicesOf(record.ruling)
+      const due = Math.min(...choices.map((ruling) => dueCopies(record, ruling, target, copies)))
+      const enough = record.laws.areOne ? due : Math.max(...choices.map((one) => mostCopies(record, one, target)))
       tally.copies += copies
       tally.missing += Math.max(0, due - copies)
       tally.doubled += Math.max(0, copies - enough)
@@ -42,26 +44,29 @@ export class Onlookers {
   }
 }
 
-/** One as it was said, one for each that has heard it, and one of the answer to it. */
-function copiesOf(
-  { nic, laws, ruling: { network }, heardBy, answered }: Record,
+/**
+ * One as it was said, one for each that has heard it, and one of the answer to it. What its sender's rate had dropped as it entered has no
+ * copy, but where `copies` came nevertheless.
+ */
+function dueCopies(
+  { nic, laws, heardBy, answered, drops }: Record,
+  { network }: Ruling,
   target: string,
-  how: 'surely' | 'perhaps',
+  copies: number,
 ): number {
-  let copies = laws.isTapped(how, nic, 'said', network, target) ? 1 : 0
-  if (answered && laws.isTapped(how, nic, 'heard', network, target)) copies++
-  for (const hearer of heardBy) if (laws.isTapped(how, hearer, 'heard', network, target)) copies++
-  return copies
+  const isCopied = copies > 0 || !drops.some(({ reason }) => reason === 'rate_limited')
+  let due = isCopied && laws.isTapped(nic, 'said', network, target) ? 1 : 0
+  if (answered && laws.isTapped(nic, 'heard', network, target)) due++
+  for (const hearer of heardBy) if (laws.isTapped(hearer, 'heard', network, target)) due++
+  return due
 }
 
 /** The same for each that may hear it; twice for what goes to many, which a vNIC that moves may be sent at both of its places. */
-function mostCopies({ nic, laws, ruling, heardBy }: Record, target: string): number {
-  const { network, may, answers } = ruling
-  let most = laws.isTapped('perhaps', nic, 'said', network, target) ? 1 : 0
-  if (answers !== undefined && laws.isTapped('perhaps', nic, 'heard', network, target)) most++
+function mostCopies({ nic, laws, heardBy }: Record, { network, may, answers }: Ruling, target: string): number {
+  let most = laws.mayBeTapped(nic, 'said', network, target) ? 1 : 0
+  if (answers !== undefined && laws.mayBeTapped(nic, 'heard', network, target)) most++
   const hearers = may === 'network' ? laws.tapped() : new Set([...may, ...heardBy])
   const each = may === 'network' || may.length > 1 ? 2 : 1
-  for (const hearer of hearers)
-    if (hearer !== nic && laws.isTapped('perhaps', hearer, 'heard', network, target)) most += each
+  for (const hearer of hearers) if (hearer !== nic && laws.mayBeTapped(hearer, 'heard', network, target)) most += each
   return most
 }

@@ -56,4 +56,9 @@ export class Taps {
       taps.some((tap) => tap.target === target && tap[way] && (tap.network === undefined || tap.network === network))
     )
   }
+
+  /** The same for any network that it is on. */
+  isTappedSomewhere(nic: string, way: 'said' | 'heard', target: string): boolean {
+    return this.#taps.get(nic)?.some((tap) => tap.target === target && tap[way]) === true
+  }
 }

@@ -214,7 +214,12 @@ describe('the judge tells of a change', () => {
     async (lab, before, after) => {
       const { controller } = lab
       const apply = controller.apply.bind(controller)
-      vi.spyOn(controller, 'apply').mockImplementation(() => apply(topology(before, after)))
+      vi.spyOn(controller, 'apply').mockImplementation((asked) =>
+        apply(async (running) => {
+          if (typeof asked === 'function') await asked(running)
+          return topology(before, after)
+        }),
+      )
       await lab.apply(after)
     }
 

@@ -19,25 +19,23 @@ const nic = (number: number, network: string, policy = {}) => ({
   policy,
 })
 
-const topology = parseTopology(
-  JSON.stringify({
-    version: 1,
-    name: 'judge',
-    hosts: [{ name: 'h1' }, { name: 'h2' }],
-    networks: [
-      { name: 'blue', type: 'vlan', segment: 10 },
-      { name: 'green', type: 'vlan', segment: 20 },
-    ],
-    vms: [
-      { name: 'a', host: 'h1', nics: [nic(1, 'blue')] },
-      { name: 'b', host: 'h1', nics: [nic(2, 'blue')] },
-      { name: 'c', host: 'h1', nics: [nic(3, 'blue', { egressRate: '1Mbps' })] },
-      { name: 'd', host: 'h1', nics: [nic(4, 'green')] },
-      { name: 'e', host: 'h2', nics: [nic(6, 'blue')] },
-    ],
-  }),
-  'judge.json',
-)
+const asked = JSON.stringify({
+  version: 1,
+  name: 'judge',
+  hosts: [{ name: 'h1' }, { name: 'h2' }],
+  networks: [
+    { name: 'blue', type: 'vlan', segment: 10 },
+    { name: 'green', type: 'vlan', segment: 20 },
+  ],
+  vms: [
+    { name: 'a', host: 'h1', nics: [nic(1, 'blue')] },
+    { name: 'b', host: 'h1', nics: [nic(2, 'blue')] },
+    { name: 'c', host: 'h1', nics: [nic(3, 'blue', { egressRate: '1Mbps' })] },
+    { name: 'd', host: 'h1', nics: [nic(4, 'green')] },
+    { name: 'e', host: 'h2', nics: [nic(6, 'blue')] },
+  ],
+})
+const topology = parseTopology(asked, 'judge.json')
 
 const frame = (from: number, to: number, port = 1) =>
   udpFrame({
@@ -325,5 +323,108 @@ describe('frames of steady kinds', () => {
     expect(findingsOf(together)).toEqual(findingsOf(alone))
     expect(inCompany).toBeGreaterThan(500)
     expect(together.frames.lost).toBeGreaterThan(0)
+  })
+})
+
+describe('while a change is being carried out', () => {
+  const read = (changes: object) =>
+    parseTopology(JSON.stringify({ ...JSON.parse(asked), ...changes }), 'changed.json') as typeof topology
+  const vms = (JSON.parse(asked) as { vms: object[] }).vms
+  const moved = (name: string, network: string, number: number) =>
+    vms.map((vm) =>
+      'name' in vm && vm.name === name ? { ...vm, nics: [nic(number, network, { portSecurity: false })] } : vm,
+    )
+  const toAll = frame(1, 0)
+
+  test('a frame may be heard by whom it was for and by whom it is for, and is owed to those who are both', () => {
+    const edition = judge.amend(read({ vms: moved('b', 'green', 2) }))
+    send(1, toAll)
+    expect(['b', 'e', 'c'].map((who) => hear(1, who, toAll))).toEqual(['delivered', 'delivered', 'delivered'])
+    send(2, toAll)
+    hear(2, 'c', toAll)
+    hear(2, 'e', toAll)
+    send(3, toAll)
+    hear(3, 'c', toAll)
+    judge.amended(edition)
+    send(4, toAll)
+    expect(['b', 'e', 'c'].map((who) => hear(4, who, toAll))).toEqual(['leaked', 'delivered', 'delivered'])
+    expect(finish()).toMatchObject({ delivered: 3, lost: 1, leaked: 1 })
+    expect(judge.losses).toMatchObject([{ id: 3, missed: ['e:eth0'] }])
+  })
+
+  test('a frame that was sent before, and heard after it, may meet either', () => {
+    send(1, toAll)
+    judge.amended(judge.amend(read({ vms: moved('b', 'green', 2) })))
+    expect(['b', 'e', 'c'].map((who) => hear(1, who, toAll))).toEqual(['delivered', 'delivered', 'delivered'])
+    expect(finish()).toMatchObject({ delivered: 1, lost: 0, leaked: 0 })
+  })
+
+  test('a sender is in the one network or in the other, with each of its frames', () => {
+    judge.amend(read({ vms: moved('a', 'green', 1) }))
+    for (const id of [1, 2, 3]) send(id, toAll)
+    expect([hear(1, 'd', toAll), hear(1, 'b', toAll)]).toEqual(['delivered', 'leaked'])
+    expect(['b', 'c', 'e', 'd'].map((who) => hear(2, who, toAll))).toEqual([
+      'delivered',
+      'delivered',
+      'delivered',
+      'leaked',
+    ])
+    expect(finish()).toMatchObject({ delivered: 2, leaked: 2, lost: 1 })
+  })
+
+  test('what is asked for twice at once holds once the last is confirmed, or each in its turn', () => {
+    const first = judge.amend(read({ vms: moved('b', 'green', 2) }))
+    const second = judge.amend(topology)
+    judge.amended(first)
+    send(1, toAll)
+    expect(['b', 'c', 'e'].map((who) => hear(1, who, toAll))).toEqual(['delivered', 'delivered', 'delivered'])
+    judge.amended(second)
+    judge.amended(first)
+    send(2, toAll)
+    hear(2, 'c', toAll)
+    hear(2, 'e', toAll)
+    expect(finish().lost).toBe(1)
+    expect(judge.losses.map(({ id, missed }) => [id, missed])).toEqual([[2, ['b:eth0']]])
+  })
+
+  const tap = (direction: string) => ({
+    name: 'tap',
+    source: { port: 'a' },
+    direction,
+    target: { port: 'ids:tap', segment: 900 },
+  })
+  const mirrored = (mirrors: object[]) =>
+    read({
+      hosts: ['h1', 'h2'].map((name, index) => ({ name, vtep: `192.0.2.${index + 1}` })),
+      vms: [...vms, { name: 'ids', host: 'h1', nics: [{ name: 'tap' }] }],
+      mirrors,
+    })
+  const overhear = (id: number) => judge.heard(id, 'ids:tap', id, frame(1, 2))
+
+  test('copies may be heard or not, of a mirror that goes or comes, and of no frame after it is confirmed', () => {
+    judge.amended(judge.amend(mirrored([tap('both')])))
+    send(1)
+    const edition = judge.amend(mirrored([]))
+    send(2)
+    send(3)
+    judge.amended(edition)
+    send(4)
+    expect([1, 2, 4].map(overhear)).toEqual(['mirrored', 'mirrored', 'leaked'])
+    judge.amend(mirrored([tap('from-lport')]))
+    send(5)
+    send(6)
+    expect(overhear(6)).toBe('mirrored')
+    for (const id of [1, 2, 3, 4, 5, 6]) hear(id)
+    expect(finish()).toMatchObject({ delivered: 6, leaked: 1 })
+    expect(judge.onlookers.tallies()).toMatchObject([{ missing: 0 }])
+  })
+
+  test('copies that the mirror asks for before and after are due', () => {
+    judge.amended(judge.amend(mirrored([tap('both')])))
+    judge.amend(mirrored([tap('from-lport')]))
+    send(1)
+    hear(1)
+    finish()
+    expect(judge.onlookers.tallies()).toMatchObject([{ copies: 0, missing: 1 }])
   })
 })
