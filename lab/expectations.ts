@@ -70,13 +70,14 @@ function crossingOf(networks: readonly string[], judge: Judge): string | undefin
   )
 }
 
-/** A frame of a VM of one of these tenants that one of another has heard. */
+/** A frame of a VM of one of these tenants that one of another has heard, or looked at by a mirror. */
 function reachedOf(tenants: readonly string[], judge: Judge): string | undefined {
   const named = (tenant: string | undefined) => tenant !== undefined && tenants.includes(tenant)
-  for (const [from, to, { reached }] of judge.pairs()) {
+  for (const [from, to, { reached, copied }] of judge.pairs()) {
     const [sender, hearer] = [tenantOf(from), tenantOf(to)]
-    if (reached > 0 && sender !== hearer && named(sender) && named(hearer))
-      return `${reached} frames from ${from} reached ${to}`
+    if (sender === hearer || !named(sender) || !named(hearer)) continue
+    if (reached > 0) return `${reached} frames from ${from} reached ${to}`
+    if (copied > 0) return `${copied} copies of what ${from} says or hears reached ${to}`
   }
   return undefined
 }

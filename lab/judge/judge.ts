@@ -54,7 +54,7 @@ export class Judge {
     this.#laws = Laws.of(topology)
     this.#checkpoints = new Checkpoints(topology)
     this.multicast = new MulticastGate(topology)
-    this.onlookers = new Onlookers(topology)
+    this.onlookers = new Onlookers(topology, this.#findings)
     this.#surroundings = surroundings
   }
 

@@ -2,6 +2,7 @@
 
 import type { Topology } from '../../topologies/topology.ts'
 import type { MirrorVerdict } from '../verdict.ts'
+import type { Findings } from './findings.ts'
 import { choicesOf, type Ruling } from './law.ts'
 import type { Record } from './open-records.ts'
 import { Taps } from './taps.ts'
@@ -10,7 +11,10 @@ export class Onlookers {
   /** Of each target there has been. */
   readonly #tallies = new Map<string, MirrorVerdict>()
 
-  constructor(topology: Topology) {
+  readonly #findings: Findings
+
+  constructor(topology: Topology, findings: Findings) {
+    this.#findings = findings
     this.amend(topology)
   }
 
@@ -34,9 +38,17 @@ export class Onlookers {
       const due = Math.min(...choices.map((ruling) => dueCopies(record, ruling, target, copies)))
       const enough = record.laws.areOne ? due : Math.max(...choices.map((one) => mostCopies(record, one, target)))
       tally.copies += copies
+      if (copies > 0) this.#noteWhose(record, target, copies)
       tally.missing += Math.max(0, due - copies)
       tally.doubled += Math.max(0, copies - enough)
     }
+  }
+
+  /** Of whom the target has seen something: of who said it, and of those whose hearing it may have been told of. */
+  #noteWhose({ nic, laws, ruling: { network }, heardBy }: Record, target: string, copies: number): void {
+    this.#findings.pair(nic, target).copied += copies
+    for (const hearer of heardBy)
+      if (laws.mayBeTapped(hearer, 'heard', network, target)) this.#findings.pair(hearer, target).copied++
   }
 
   tallies(): MirrorVerdict[] {

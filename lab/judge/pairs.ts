@@ -6,6 +6,8 @@ export interface PairTally {
   duplicated: number
   /** Frames that the receiver heard of this sender, had it to or not. */
   reached: number
+  /** Of frames that the sender has said or heard: copies that the receiver, who looks on, has heard. */
+  copied: number
 }
 
 /** A tally, and the number of the pair. */
@@ -32,4 +34,4 @@ export class Pairs {
   }
 }
 
-const newPair = (number: number): Pair => ({ number, sent: 0, heard: 0, lost: 0, duplicated: 0, reached: 0 })
+const newPair = (number: number): Pair => ({ number, sent: 0, heard: 0, lost: 0, duplicated: 0, reached: 0, copied: 0 })

@@ -3,7 +3,7 @@
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { replay } from '../../lab/replay.ts'
-import { loadScenarioOrTopology } from '../../topologies/load.ts'
+import { loadScenarioOrTopology, parseTopology } from '../../topologies/load.ts'
 import type { Scenario, Step, TimelineEntry } from '../../topologies/scenario.ts'
 
 const example = fileURLToPath(new URL('../../topologies/examples/tenants.json', import.meta.url))
@@ -48,3 +48,41 @@ test('over a network that they share, tenants reach each other, and are not isol
     },
   ])
 })
+
+test.each([
+  ['from-lport', 'a', '10 copies of what red/a:eth0 says or hears reached blue/ids:tap'],
+  ['to-lport', 'b', '10 copies of what red/a:eth0 says or hears reached blue/ids:tap'],
+  ['from-lport', 'b', undefined],
+])(
+  'copies of %s of %s that one tenant may look at are something that it has heard of the other',
+  async (direction, port, why) => {
+    const vm = (name: string, tenant: string, nic: object) => ({ name, tenant, host: 'h1', nics: [nic] })
+    const topology = parseTopology(
+      JSON.stringify({
+        version: 1,
+        hosts: [{ name: 'h1', vtep: '192.0.2.1' }],
+        tenants: [{ name: 'red' }, { name: 'blue' }],
+        networks: [{ name: 'app', type: 'vlan', segment: 10, tenant: 'red' }],
+        vms: [
+          vm('a', 'red', { name: 'eth0', network: 'app', addresses: ['10.0.0.1'] }),
+          vm('b', 'red', { name: 'eth0', network: 'app', addresses: ['10.0.0.2'] }),
+          vm('ids', 'blue', { name: 'tap' }),
+        ],
+        mirrors: [
+          { name: 'tap', direction, source: { port: `red/${port}` }, target: { port: 'blue/ids:tap', segment: 900 } },
+        ],
+      }),
+      'tenants.json',
+    )
+    const { verdict } = await replay({
+      name: 'copies',
+      topology,
+      folder: '.',
+      seed: 1,
+      timeline: [{ at: 0, step: udp('red/a', '10.0.0.2') }],
+      expect: [{ type: 'tenantsIsolated', tenants: ['red', 'blue'] }],
+    })
+    expect(verdict).toMatchObject({ frames: { delivered: 10, leaked: 0 }, mirrors: [{ missing: 0, doubled: 0 }] })
+    expect(verdict.expectations).toMatchObject([why === undefined ? { held: true } : { held: false, why }])
+  },
+)
