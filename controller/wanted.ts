@@ -11,6 +11,7 @@ import { buildView } from './network/build-view.ts'
 import type { LearnedAddresses } from './network/learned.ts'
 import { patchView } from './network/patch-view.ts'
 import type { Assignments, Intent, View } from './network/view.ts'
+import { isSameIntent } from './network/view.ts'
 import { withVm } from './network/vm-changes.ts'
 
 export class Wanted {
@@ -21,7 +22,7 @@ export class Wanted {
 
   /** As it was kept. */
   constructor(intent: Intent, assignments: Assignments) {
-    this.#view = this.#told = buildView(intent, undefined, assignments)
+    this.#view = this.#told = firstView(intent, assignments)
   }
 
   get intent(): Intent {
@@ -68,6 +69,17 @@ export class Wanted {
     this.#told = view
     this.onTold()
   }
+}
+
+/** By assignments, the view that controllers last began with that had kept them. */
+const first = new WeakMap<Assignments, View>()
+
+function firstView(intent: Intent, assignments: Assignments): View {
+  const before = first.get(assignments)
+  if (before !== undefined && isSameIntent(before.intent, intent)) return before
+  const view = buildView(intent, undefined, assignments)
+  first.set(assignments, view)
+  return view
 }
 
 const withLearned = (view: View, learned: LearnedAddresses): View =>

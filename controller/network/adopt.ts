@@ -11,6 +11,17 @@ const DEPTH = 8
  * was `asked` before, or its place is gone. What does not change remains the same object.
  */
 export function adopt(topology: Topology, asked: Topology, running: Topology): Topology {
+  const before = adopted.get(topology)
+  if (before?.asked === asked && before.running === running) return before.now
+  const now = met(topology, asked, running)
+  adopted.set(topology, { asked, running, now })
+  return now
+}
+
+/** The last that came of each: what is planned, checked and done comes by more than once. */
+const adopted = new WeakMap<Topology, { asked: Topology; running: Topology; now: Topology }>()
+
+function met(topology: Topology, asked: Topology, running: Topology): Topology {
   const askedHosts = new Map(asked.vms.map((vm) => [vm.name, vm.host]))
   const before = new Map(running.vms.map((vm) => [vm.name, vm]))
   const hosts = reuse(running.hosts, topology.hosts)

@@ -96,7 +96,22 @@ export class Compiler {
     this.#made.delete(name)
   }
 
-  #whole(at: SwitchView, before: Compiled['state'] = NOTHING): Compiled['state'] {
+  #whole(at: SwitchView, before: Compiled['state'] | undefined): Compiled['state'] {
+    const known = before === undefined ? compiledAlone.get(at) : undefined
+    if (known !== undefined) return this.#takenOver(known, at)
+    const state = this.#anyway(at, before ?? NOTHING)
+    if (before === undefined) compiledAlone.set(at, state)
+    return state
+  }
+
+  /** What another compiler has made; this one goes on from there. */
+  #takenOver(state: Compiled['state'], at: SwitchView): Compiled['state'] {
+    this.#parts.use(at.name, partsOf(at).shared)
+    for (const [name, network] of at.networks) for (const many of manyOf(at, network)) this.#ofMany(name, many)
+    return state
+  }
+
+  #anyway(at: SwitchView, before: Compiled['state']): Compiled['state'] {
     const slots = new Map<string, Slot | undefined>([...before.flows.slots.keys()].map((name) => [name, undefined]))
     slots.set(COMMON_SLOT, COMMON)
     for (const binding of at.bindings) slots.set(vnicSlot(binding), ofVnic(at, binding))
@@ -128,29 +143,30 @@ export class Compiler {
   }
 
   /** @returns names of the parts that the switch shares with others */
-  #ofGroups({ name, groups }: SwitchView, slots: Map<string, Slot | undefined>): readonly string[] {
-    const made = APPS.flatMap((app) => app.ofGroups?.(groups) ?? [])
-    slots.set(GROUPS_SLOT, { own: byKey(made.flatMap(({ own }) => own)), shared: [] })
-    return this.#parts.use(
-      name,
-      made.flatMap(({ shared }) => shared),
-    )
+  #ofGroups(at: SwitchView, slots: Map<string, Slot | undefined>): readonly string[] {
+    const { own, shared } = partsOf(at)
+    slots.set(GROUPS_SLOT, { own: byKey(own), shared: [] })
+    return this.#parts.use(at.name, shared)
   }
 
   #ofNetwork(at: SwitchView, network: NetworkView, own?: FlowsByKey): Slot {
-    const all = APPS.flatMap((app) => app.ofMany?.(at, network) ?? [])
     return {
       own: own ?? byKey(APPS.flatMap((app) => app.ofNetwork?.(at, network) ?? [])),
-      shared: all.map((many) => this.#ofMany(network.network.name, many)),
+      shared: manyOf(at, network).map((many) => this.#ofMany(network.network.name, many)),
     }
   }
 
   #ofMany(network: string, { name, entries, inputs, flows: flowsOf }: Many): PersistentMap<string, FlowSpec> {
     const ofNetwork = this.#made.get(network) ?? new Map<string, Made>()
     this.#made.set(network, ofNetwork)
-    const before = ofNetwork.get(name)
-    const usable = before !== undefined && before.inputs.every((input, index) => input === inputs[index])
-    if (usable && before.entries === entries) return before.flows
+    const isOf = (made: Made | undefined): made is Made =>
+      made !== undefined && made.inputs.every((input, index) => input === inputs[index])
+    const before = ofNetwork.get(name) ?? madeAlone.get(entries)?.get(name)
+    const usable = isOf(before)
+    if (usable && before.entries === entries) {
+      ofNetwork.set(name, before)
+      return before.flows
+    }
     let flows = usable ? before.flows : PersistentMap.empty<string, FlowSpec>()
     const gone = new Set<string>()
     const changes = entries.changesSince(usable ? before.entries : PersistentMap.empty())
@@ -165,9 +181,29 @@ export class Compiler {
       }
     }
     for (const key of gone) flows = flows.delete(key)
-    ofNetwork.set(name, { inputs, entries, flows })
+    const made = { inputs, entries, flows }
+    ofNetwork.set(name, made)
+    if (before === undefined && entries.size > 0) keepAlone(name, made)
     return flows
   }
+}
+
+// Controllers that start with the same views, as in a lab one after the other, share what is made of these with no history.
+
+const compiledAlone = new WeakMap<SwitchView, Compiled['state']>()
+const madeAlone = new WeakMap<Many['entries'], Map<string, Made>>()
+
+function keepAlone(name: string, made: Made): void {
+  const ofEntries = madeAlone.get(made.entries) ?? new Map<string, Made>()
+  madeAlone.set(made.entries, ofEntries.set(name, made))
+}
+
+const manyOf = (at: SwitchView, network: NetworkView): Many[] => APPS.flatMap((app) => app.ofMany?.(at, network) ?? [])
+
+/** Of the switch's security groups: flows of its own, and parts that it shares with others. */
+function partsOf({ groups }: SwitchView) {
+  const made = APPS.flatMap((app) => app.ofGroups?.(groups) ?? [])
+  return { own: made.flatMap(({ own }) => own), shared: made.flatMap(({ shared }) => shared) }
 }
 
 /** What the switch is to have, but for users' flows; `groups` are those of its view. */

@@ -31,6 +31,8 @@ export interface StateOptions {
   /** Milliseconds since 1970. */
   wallTime?: () => number
   log?: (line: string) => void
+  /** What reads what is kept. Whoever opens many states that are alike may have it give the same objects. */
+  read?: (entries: readonly StoredEntry[], epoch: number) => Image
 }
 
 /** How much of the journal is kept: what goes beyond either is forgotten, the oldest first. */
@@ -103,7 +105,7 @@ export class State {
     const generation = nextGeneration(entries, now)
     const found: Found = {
       epoch,
-      image: read(entries, epoch),
+      image: read(entries, epoch, options.read),
       generation,
       interrupted: await store.underWay(),
       lastEntry: Math.max(newest?.number ?? 0, forgotten?.through ?? 0),
@@ -250,10 +252,10 @@ interface Found {
 /** Entries that wait to be written where nothing can be: no more are kept. */
 const RECENT = 1000
 
-function read(entries: readonly StoredEntry[], epoch: number): Image {
+function read(entries: readonly StoredEntry[], epoch: number, of: NonNullable<StateOptions['read']> = imageOf): Image {
   if (entries.length === 0) return EMPTY_IMAGE
   try {
-    return imageOf(entries, epoch)
+    return of(entries, epoch)
   } catch (error) {
     throw new StateError(`what was kept can not be read (${String(error)}); put a backup in its place`, error)
   }

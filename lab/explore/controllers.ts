@@ -3,10 +3,11 @@
 
 import { Controller, type ControllerOptions } from '../../controller/controller.ts'
 import type { Hypervisor } from '../../controller/model.ts'
+import type { Image } from '../../controller/state/image.ts'
 import { State } from '../../controller/state/state.ts'
 import type { Clock, Nanoseconds, Timer } from '../../runtime/clock.ts'
 import { MILLISECOND } from '../../runtime/clock.ts'
-import type { Store } from '../../runtime/store.ts'
+import type { Store, StoredEntry } from '../../runtime/store.ts'
 import type { Disk } from './disk.ts'
 import type { Happenings } from './happenings.ts'
 
@@ -65,6 +66,8 @@ export interface ControllersOptions {
   make?: ((options: ControllerOptions) => Controller) | undefined
   /** What a process has for a store. */
   storeOf: (store: Store) => Store
+  /** What reads what is kept; `imageOf` where absent. */
+  read?: ((entries: readonly StoredEntry[], epoch: number) => Image) | undefined
 }
 
 export class Controllers {
@@ -81,10 +84,15 @@ export class Controllers {
 
   /** What has been kept so far, for a process that is about to start. */
   openState(): Promise<State> {
-    const { clock, disk, happenings, storeOf } = this.#options
+    const { clock, disk, happenings, storeOf, read } = this.#options
     const wallTime = () => EPOCH + Math.floor(clock.now() / MILLISECOND)
     const log = (line: string) => happenings.tell(`controller: ${line}`)
-    return State.open(storeOf(disk.open(this.current)), { clock: this.#clockOf(this.current), wallTime, log })
+    return State.open(storeOf(disk.open(this.current)), {
+      clock: this.#clockOf(this.current),
+      wallTime,
+      log,
+      ...(read && { read }),
+    })
   }
 
   /** The controller of the process that is starting. */

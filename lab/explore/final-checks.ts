@@ -1,6 +1,6 @@
 // What must hold when all is over: everything is where it was asked to be, and nothing is left of how it got there.
 
-import { imageOf, type Image } from '../../controller/state/image.ts'
+import type { Image } from '../../controller/state/image.ts'
 import type { Expectation } from '../../topologies/scenario.ts'
 import type { Lab } from '../lab.ts'
 import { holdsExpectation, toleratedLosses } from '../expectations.ts'
@@ -29,11 +29,11 @@ interface Ended {
 }
 
 export function checkEnd(run: Ended): void {
-  const image = imageOf(run.disk.entries, 0)
+  const image = run.subject.images.of(run.disk.entries, 0)
   checkMoves(run, image)
   const missing = run.user.missing(image)
   if (missing !== undefined) run.watch.break('acknowledged', missing)
-  checkSwitches(run, image)
+  checkSwitches(run)
   checkFrames(run)
   const excess = run.rates?.excess()
   if (excess !== undefined) run.watch.break('within-limits', excess)
@@ -52,10 +52,10 @@ function checkMoves({ lab, watch }: Ended, image: Image): void {
   }
 }
 
-function checkSwitches({ lab, watch, subject, disk }: Ended, image: Image): void {
+function checkSwitches({ lab, watch, subject, disk }: Ended): void {
   for (const { name, inSync, problem } of lab.controller.switches())
     if (!inSync) watch.break('in-sync', `${name} is not in sync: ${problem ?? 'no reason is known'}`)
-  const wanted = subject.statesOf(disk.entries, image)
+  const wanted = subject.images.statesOf(disk.entries)
   for (const [name, { switch: device }] of lab.network.switches()) {
     const state = wanted.get(name)
     if (state === undefined) continue

@@ -3,7 +3,7 @@
 import { basename } from 'node:path'
 import type { ControllerOptions } from '../../controller/controller.ts'
 import type { Controller } from '../../controller/controller.ts'
-import type { Store } from '../../runtime/store.ts'
+import type { Store, StoredEntry } from '../../runtime/store.ts'
 import type { Channel } from '../../runtime/transport.ts'
 import { MILLISECOND, SECOND, sleep, type Nanoseconds } from '../../runtime/clock.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
@@ -108,7 +108,10 @@ class Run {
     const disk = new Disk(clock, happenings)
     const network = new ControlNetwork({ clock, happenings })
     const { makeController: make, interposeStore: storeOf = (store: Store) => store } = options
-    const controllers = new Controllers({ clock, happenings, disk, make, storeOf })
+    const read = options.alone
+      ? undefined
+      : (entries: readonly StoredEntry[], epoch: number) => subject.images.of(entries, epoch)
+    const controllers = new Controllers({ clock, happenings, disk, make, storeOf, read })
     const rates = new Rates(subject.scenario.topology)
     const excuses = new Excuses()
     const world: Prepared = { clock, happenings, disk, network, controllers, excuses, rates }

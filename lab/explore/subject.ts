@@ -10,10 +10,8 @@ import { findNic } from '../../topologies/lookup.ts'
 import { frameFrom } from '../frame-text.ts'
 import { capturePath } from '../captures.ts'
 import { framesNear, framesOf, type CaptureFrame } from './capture-frames.ts'
-import type { Image } from '../../controller/state/image.ts'
-import type { SwitchState } from '../../controller/reconcile/switch-state.ts'
-import type { StoredEntry } from '../../runtime/store.ts'
-import { policiesOf, statesOf } from './measure.ts'
+import { Images } from './images.ts'
+import { policiesOf } from './measure.ts'
 import type { Schedule } from './schedule.ts'
 
 /** Pairs of vNICs that say something to each other at the end of a run. */
@@ -28,13 +26,12 @@ export class Subject {
   readonly scenario: Scenario
   /** Switches of all runs are told much the same. */
   readonly decode = sharedMessages()
+  readonly images = new Images()
   readonly #captures = new Map<Step, readonly CaptureFrame[]>()
   readonly #policies = new WeakMap<Topology, ReadonlyMap<string, string>>()
   /** By how much longer links may take. */
   readonly #shaky = new Map<number, Topology>()
   readonly #probes = new Map<string, readonly Probe[]>()
-  /** By what of the disk they are made of, in text. */
-  readonly #states = new Map<string, ReadonlyMap<string, SwitchState>>()
 
   private constructor(scenario: Scenario) {
     this.scenario = scenario
@@ -69,19 +66,6 @@ export class Subject {
     return known
   }
 
-  /** What every switch is to have with these entries on the disk, which `image` is of. Most runs end with the same. */
-  statesOf(entries: readonly StoredEntry[], image: Image): ReadonlyMap<string, SwitchState> {
-    const key = entries
-      .filter(({ kind }) => !BESIDE.has(kind))
-      .map(asText)
-      .sort()
-      .join('\n')
-    const known = this.#states.get(key) ?? statesOf(image)
-    if (this.#states.size >= STATES) this.#states.clear()
-    this.#states.set(key, known)
-    return known
-  }
-
   /** As the network is under this schedule. What the controller is told is the scenario's own. */
   topologyFor({ perturbations }: Schedule): Topology {
     const by = perturbations.reduce((sum, one) => (one.kind === 'jitter' ? sum + one.by : sum), 0)
@@ -98,14 +82,6 @@ export class Subject {
     return known
   }
 }
-
-/** Kinds of entries that say nothing of what switches are to have. */
-const BESIDE = new Set(['generation', 'journal', 'migration', 'unfinished', 'wire', 'guest'])
-/** So many are kept. */
-const STATES = 100
-
-const asText = ({ kind, key, value }: StoredEntry): string =>
-  `${kind} ${key} ${typeof value === 'string' ? value : Buffer.from(value).toString('latin1')}`
 
 /** By name, the switches of all hosts. */
 export const switchesOf = ({ hosts }: Topology): string[] => hosts.flatMap(switchesAt)
