@@ -1,7 +1,8 @@
 // The policy of a port as its switch has it, written so that it reads the same at every place.
 
 import type { Action, FlowSpec } from '../../protocols/control/messages.ts'
-import type { FieldMatch } from '../../protocols/match.ts'
+import type { FieldMatch, Match } from '../../protocols/match.ts'
+import { onceIfFrozen } from '../../runtime/frozen.ts'
 import { reportMeter } from '../apps/multicast.ts'
 import { ingressMeter } from '../apps/qos.ts'
 import { vnicQueue } from '../apps/uplink.ts'
@@ -26,7 +27,7 @@ export function policyOf({ flows, meters, ports }: SwitchState, name: string, po
   const bands = written(meters.get(ingressMeter(port)) ?? [])
   const config = ports.get(name)
   const limits = config && written(limitText(config))
-  return [config?.vlanMode, bands, limits, ...own.map((flow) => written(placeless(flow, port))).sort()].join('\n')
+  return [config?.vlanMode, bands, limits, ...own.map((flow) => lineOf(flow, port)).sort()].join('\n')
 }
 
 /** Whether it leaves the host in its network's queue: whether that has one follows from who else is there. */
@@ -36,16 +37,33 @@ const sharesUplink = ({ instructions }: FlowSpec, port: number): boolean =>
 /** Neither a user's flow, which stays where it was put, nor an address that was learned. */
 export const isPolicy = ({ cookie, idleTimeout }: FlowSpec): boolean => isOwnCookie(cookie) && idleTimeout === 0
 
-export const speaksOf = ({ match }: FlowSpec, port: number): boolean => match.some((part) => isPort(part, port))
+export const speaksOf = ({ match }: FlowSpec, port: number): boolean => portsNamed(match).includes(port)
 
-const isPort = ({ field, value }: FieldMatch, port: number): boolean =>
-  (field === 'in_port' && value === BigInt(port)) || (field === Register.To && (value & PORT_BITS) === BigInt(port))
+/** Numbers of the ports that flows of this match speak of. */
+export const portsNamed = onceIfFrozen((match: Match): readonly number[] => [...new Set(match.flatMap(portNamed))])
+
+function portNamed({ field, value }: FieldMatch): number[] {
+  if (field === 'in_port') return [Number(value)]
+  return field === Register.To ? [Number(value & PORT_BITS)] : []
+}
+
+const isPort = (part: FieldMatch, port: number): boolean => portNamed(part).includes(port)
 
 /** Security groups: their rules are the same for all vNICs that have them. */
 const setsCombination = (action: Action) => action.type === 'set_field' && action.field === Register.Combination
 
 const isSame = ({ field, value }: FieldMatch, action: Action): boolean =>
   action.type === 'set_field' && action.field === field && action.value === value
+
+/** By port, where it is written down. */
+const linesOf = onceIfFrozen((_flow: FlowSpec) => new Map<number, string>())
+
+function lineOf(flow: FlowSpec, port: number): string {
+  const lines = linesOf(flow)
+  const line = lines.get(port) ?? written(placeless(flow, port))
+  lines.set(port, line)
+  return line
+}
 
 function placeless(flow: FlowSpec, port: number): unknown {
   const { instructions } = flow

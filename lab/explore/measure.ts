@@ -28,9 +28,6 @@ export function stateOf(device: Switch, wanted: SwitchState): SwitchState {
 export const flowsOf = (device: Switch): Map<string, FlowSpec> =>
   new Map([...device.tables].map(({ spec }) => [flowKey(spec), spec]))
 
-const portsOf = (device: Switch): Map<string, PortConfig> =>
-  new Map([...device.ports].filter(isOurs).map(({ name, config }) => [name, config]))
-
 const metersOf = (device: Switch) => new Map(device.meters.specs().map(({ meter, bands }) => [meter, bands]))
 
 const isOurs = ({ config: { type } }: { config: PortConfig }): boolean =>
@@ -42,7 +39,9 @@ const isOurs = ({ config: { type } }: { config: PortConfig }): boolean =>
  */
 export function policyAt(device: Switch, nic: string, port: number, among?: readonly FlowSpec[]): string {
   const flows = new Map((among ?? [...device.tables].map(({ spec }) => spec)).map((spec, index) => [`${index}`, spec]))
-  return inOrder(policyOf({ ports: portsOf(device), meters: metersOf(device), flows }, nic, port))
+  const config = device.ports.byName(nic)?.config
+  const ports = new Map(config === undefined ? [] : [[nic, config]])
+  return inOrder(policyOf({ ports, meters: metersOf(device), flows }, nic, port))
 }
 
 /** The same whoever has written it: lines in JSON, members in alphabetical order. */

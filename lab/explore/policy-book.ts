@@ -1,7 +1,7 @@
 // The policies of a switch's ports, worked out again only where something has changed that they are made of. What is found is what
 // `policyAt` finds (measure.ts), which looks at all there is.
 
-import { isPolicy, speaksOf } from '../../controller/migration/policy.ts'
+import { isPolicy, portsNamed, speaksOf } from '../../controller/migration/policy.ts'
 import { Register } from '../../controller/tables.ts'
 import type { FlowChange } from '../../datapath/flow-tables.ts'
 import type { Port } from '../../datapath/ports.ts'
@@ -20,8 +20,8 @@ interface Entry {
 export class PolicyBook {
   readonly device: Switch
   readonly #entries = new Map<string, Entry>()
-  /** All flows that policies are made of; undefined where some have changed since they were looked for. */
-  #flows: readonly FlowSpec[] | undefined
+  /** Flows that policies are made of: by port, and rules; undefined where some have changed since they were looked for. */
+  #flows: { readonly byPort: ReadonlyMap<number, readonly FlowSpec[]>; readonly rules: readonly FlowSpec[] } | undefined
 
   constructor(device: Switch) {
     this.device = device
@@ -35,11 +35,27 @@ export class PolicyBook {
     )
     const known = this.#entries.get(port.name)
     if (known?.port === port && known.config === port.config && known.bands === bands) return known.policy
-    this.#flows ??= [...this.device.tables].map(({ spec }) => spec).filter(isPolicy)
-    const among = this.#flows.filter((flow) => speaksOf(flow, port.number) || isRule(flow))
-    const policy = policyAt(this.device, port.name, port.number, among)
+    this.#flows ??= this.#sorted()
+    const { byPort, rules } = this.#flows
+    const policy = policyAt(this.device, port.name, port.number, [...(byPort.get(port.number) ?? []), ...rules])
     this.#entries.set(port.name, { port, config: port.config, bands, policy })
     return policy
+  }
+
+  #sorted() {
+    const byPort = new Map<number, FlowSpec[]>()
+    const rules: FlowSpec[] = []
+    for (const { spec } of this.device.tables) {
+      if (!isPolicy(spec)) continue
+      if (isRule(spec)) rules.push(spec)
+      else
+        for (const port of portsNamed(spec.match)) {
+          const known = byPort.get(port)
+          if (known === undefined) byPort.set(port, [spec])
+          else known.push(spec)
+        }
+    }
+    return { byPort, rules }
   }
 
   #note(changes: readonly FlowChange[]): void {
