@@ -38,7 +38,7 @@ const groupsCommand = () =>
   clientCommand('groups')
     .summary('who listens to which multicast groups, as IGMP and MLD have told')
     .description(
-      'Who listens to which multicast groups in a network with igmpSnooping, and behind which vNICs multicast routers are. AGE is in seconds since the last report or query.',
+      'Who listens to which multicast groups in a network with igmpSnooping, and behind which vNICs multicast routers are (`controller`: the network asks itself). AGE is in seconds since the last report or query.',
     )
     .argument('<network>')
     .action(async (name: string, flags: ClientFlags) => {

@@ -38,7 +38,7 @@ export interface MembershipStatus {
   group?: string
   /** Of a router: the address that it asks from. */
   querier?: string
-  /** `web1:eth0`, or `uplink`: somebody beyond the uplinks. */
+  /** `web1:eth0`; or `uplink`: somebody beyond the uplinks; or `controller`: the network itself asks. */
   port: string
   /** Seconds since the last report or query. */
   age: number

@@ -65,3 +65,9 @@ function longestZeroRun(groups: readonly number[]): { start: number; length: num
   }
   return best
 }
+
+/** The address that an interface with this MAC gives itself: fe80::/64 and the modified EUI-64 (RFC 4291 appendix A). */
+export function linkLocalOf(mac: bigint): bigint {
+  const high = (mac >> 24n) ^ 0x020000n
+  return (0xfe80n << 112n) | (high << 40n) | (0xfffen << 24n) | (mac & 0xffffffn)
+}

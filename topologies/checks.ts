@@ -11,6 +11,7 @@ import { checkPlacement } from './checks/placement.ts'
 import { checkQos } from './checks/qos.ts'
 import { checkSecurityGroups } from './checks/security-groups.ts'
 import { checkQuotas } from './checks/quotas.ts'
+import { checkSnooping } from './checks/snooping.ts'
 import { checkTenants } from './checks/tenants.ts'
 import { checkTunnelEndpoints } from './checks/tunnel-endpoints.ts'
 import type { TopologyDraft } from './draft.ts'
@@ -22,6 +23,7 @@ export function checkTopology(topology: TopologyDraft, report: Report): void {
   checkBridges(topology, report)
   checkFabric(topology, report)
   checkNetworks(topology, report)
+  checkSnooping(topology, report)
   checkNics(topology, report)
   checkAddresses(topology, report)
   checkSecurityGroups(topology, report)

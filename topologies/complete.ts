@@ -17,6 +17,7 @@ import type {
   WrittenSubport,
   WrittenTopology,
 } from './schema/topology.ts'
+import { completeSnooping } from './snooping.ts'
 import { formatAddress, formatPrefix, parseAddress, parsePrefix } from './subnets.ts'
 import type {
   AddressGroup,
@@ -97,7 +98,7 @@ const ownerOf = (tenant: string | undefined) => (tenant === undefined ? {} : { t
 
 const completeTenant = ({ name, quota = {} }: WrittenTenant): Tenant => ({ name, quota: { ...quota } })
 
-const completeNetwork = ({
+function completeNetwork({
   name,
   tenant,
   shared,
@@ -107,23 +108,19 @@ const completeNetwork = ({
   subnets,
   qos,
   igmpSnooping,
-}: WrittenNetwork): Network => ({
-  name,
-  ...ownerOf(tenant),
-  type,
-  ...(segment !== undefined && { segment }),
-  mtu: mtu ?? defaults.NETWORK_MTU,
-  ...(shared && { shared: shared === true || [...shared] }),
-  subnets: (subnets ?? []).map(({ cidr }) => ({ cidr })),
-  ...(qos !== undefined && { qos: completeNetworkQos(qos) }),
-  ...completeSnooping(igmpSnooping),
-})
-
-function completeSnooping(written: WrittenNetwork['igmpSnooping'] = false): Pick<Network, 'igmpSnooping'> {
-  if (written === false) return {}
-  const { agingTime, ...settings } = written === true ? {} : written
-  const aging = agingTime === undefined ? {} : { agingTime: parseDuration(agingTime) }
-  return { igmpSnooping: { ...defaults.DEFAULT_SNOOPING, ...settings, ...aging } }
+}: WrittenNetwork): Network {
+  const snooping = completeSnooping(igmpSnooping, name)
+  return {
+    name,
+    ...ownerOf(tenant),
+    type,
+    ...(segment !== undefined && { segment }),
+    mtu: mtu ?? defaults.NETWORK_MTU,
+    ...(shared && { shared: shared === true || [...shared] }),
+    subnets: (subnets ?? []).map(({ cidr }) => ({ cidr })),
+    ...(qos !== undefined && { qos: completeNetworkQos(qos) }),
+    ...(snooping && { igmpSnooping: snooping }),
+  }
 }
 
 function completeNic(nic: WrittenNic, vm: string, bridge: string, networks: ReadonlyMap<string, Network>): Nic {

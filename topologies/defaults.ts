@@ -16,6 +16,8 @@ export const DEFAULT_SNOOPING: IgmpSnooping = {
   floodUnregistered: true,
   fastLeave: true,
 }
+/** As Open Virtual Network has them; its interval is half the ageing time. */
+export const DEFAULT_QUERIER = { version: 3, ipv4: '0.0.0.0', maxResponse: 1_000_000_000 } as const
 export const IDEAL_LINK: Omit<Link, 'endpoints'> = { delay: 0, jitter: 0, loss: 0, mtu: 9000, queue: 1000 }
 const IDEAL_SWITCH = 'fabric'
 

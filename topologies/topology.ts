@@ -109,6 +109,22 @@ export interface IgmpSnooping {
   floodUnregistered: boolean
   /** Who leaves a group has left it at once, and not after the time in which others behind the port would say that they have not. */
   fastLeave: boolean
+  /** Who asks the vNICs; nobody of ours where absent. */
+  querier?: Querier
+}
+
+/** Asks who listens to what, for as long as nobody with a lower address does. Spans are nanoseconds. */
+export interface Querier {
+  /** Of IGMP: 3 goes with MLDv2, 2 with MLDv1. */
+  version: 2 | 3
+  mac: string
+  /** 0.0.0.0 gives way to any other. */
+  ipv4: string
+  /** Link-local. */
+  ipv6: string
+  interval: number
+  /** Within so much time listeners are to answer. */
+  maxResponse: number
 }
 
 /** Addresses that rules call by one name. */

@@ -10,6 +10,7 @@ import type {
   WrittenVm,
 } from './schema/topology.ts'
 import { writeNetworkQos, writeQosPolicy, writeQueue, writeUplink } from './qos.ts'
+import { writeSnooping } from './snooping.ts'
 import type { WrittenMirror } from './schema/mirrors.ts'
 import type { WrittenRule } from './schema/security-groups.ts'
 import type { Host, Link, Mirror, Network, Nic, PortPolicy, SecurityGroupRule, Topology, Vm } from './topology.ts'
@@ -64,7 +65,7 @@ const writeNetwork = ({ subnets, shared, qos, igmpSnooping, ...network }: Networ
   ...(shared && { shared: shared === true || [...shared] }),
   subnets: subnets.map((subnet) => ({ ...subnet })),
   ...(qos && { qos: writeNetworkQos(qos) }),
-  ...(igmpSnooping && { igmpSnooping: { ...igmpSnooping, agingTime: formatDuration(igmpSnooping.agingTime) } }),
+  ...(igmpSnooping && { igmpSnooping: writeSnooping(igmpSnooping) }),
 })
 
 const writeLink = ({ endpoints, bandwidth, delay, jitter, loss, mtu, queue, queues }: Link): WrittenLink => ({

@@ -22,7 +22,7 @@ const NetworkStatus = closed({
 const GroupMember = closed({
   group: optional(text('Address of the multicast group that it listens to. Absent of a multicast router.')),
   querier: optional(text('Of a multicast router: the address that its queries come from.')),
-  port: text('The vNIC; or uplink, for somebody beyond the uplinks.'),
+  port: text('The vNIC; or uplink, for somebody beyond the uplinks; or controller, where the network itself asks.'),
   age: count('Seconds since its last report or query.'),
 })
 

@@ -2,13 +2,12 @@
 // addresses inside neighbour discovery; and what its allowed address pairs do. One without any address is held to its MAC alone.
 
 import type { FlowSpec } from '../../protocols/control/messages.ts'
-import { parseMac } from '../../protocols/address.ts'
+import { linkLocalOf, parseMac } from '../../protocols/address.ts'
 import type { FieldName } from '../../protocols/fields.ts'
 import type { FieldMatch } from '../../protocols/match.ts'
 import type { Subnet } from '../../topologies/subnets.ts'
 import { parsePrefix } from '../../topologies/subnets.ts'
 import type { Attachment } from '../network/attachments.ts'
-import { linkLocalOf } from '../network/attachments.ts'
 import { attachmentsOf } from '../network/attachments.ts'
 import { placeOn } from '../network/bindings.ts'
 import { Table } from '../tables.ts'

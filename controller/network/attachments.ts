@@ -57,9 +57,3 @@ function nativeTags({ vlanMode, tag = 0 }: Nic): Pick<Attachment, 'accepts' | 'w
   if (vlanMode === 'native-untagged' && tag !== 0) return { accepts: [0, tag], wears: 0 }
   return { accepts: [0], wears: 0 }
 }
-
-/** The address that an interface with this MAC gives itself: fe80::/64 and the modified EUI-64 (RFC 4291 appendix A). */
-export function linkLocalOf(mac: bigint): bigint {
-  const high = (mac >> 24n) ^ 0x020000n
-  return (0xfe80n << 112n) | (high << 40n) | (0xfffen << 24n) | (mac & 0xffffffn)
-}

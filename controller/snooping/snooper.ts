@@ -18,6 +18,7 @@ import type { NetworkView, SwitchView, View } from '../network/view.ts'
 import { UPLINK_PORT } from '../network/view.ts'
 import { appOfCookie, Register } from '../tables.ts'
 import { Ages } from './ages.ts'
+import { Querier } from './querier.ts'
 import type { Saying } from './sayings.ts'
 import { sayingsOf } from './sayings.ts'
 
@@ -33,6 +34,7 @@ const PATIENCE = SECOND / 10
 export class Snooper {
   readonly #world: World
   readonly #ages = new Ages()
+  readonly #querier: Querier
   /** News that the switches have not been told yet; undefined where there is none. */
   #news: Memberships | undefined
   #telling = false
@@ -43,6 +45,7 @@ export class Snooper {
 
   constructor(world: World) {
     this.#world = world
+    this.#querier = new Querier(world)
     this.#bindings = world.view().bindings
     this.#becomeWithout(this.#strays(() => true))
     for (const membership of this.#known) this.#ages.hear(membership, world.clock.now(), this.#spanOf(membership))
@@ -66,6 +69,7 @@ export class Snooper {
 
   /** A vNIC that is no more, or is on another network, listens no more: who comes by its name begins anew. */
   topologyChanged(): void {
+    this.#querier.topologyChanged()
     const before = this.#bindings
     this.#bindings = this.#world.view().bindings
     const changed = this.#bindings.changesSince(before).flatMap(([id, was, is]) => (was?.nic === is?.nic ? [] : id))
@@ -95,11 +99,17 @@ export class Snooper {
         age: Math.floor((now - (this.#ages.heardAt(membership) ?? now)) / SECOND),
       })),
     )
-    return all.sort((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1))
+    const own = this.#querier.statusOf(network).map(({ source, askedAt }) => ({
+      querier: source,
+      port: OURSELVES,
+      age: Math.floor((now - askedAt) / SECOND),
+    }))
+    return [...all, ...own].sort((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1))
   }
 
   close(): void {
     this.#closed = true
+    this.#querier.close()
     this.#disarm()
   }
 
@@ -115,6 +125,7 @@ export class Snooper {
   #take(network: string, settings: IgmpSnooping, spot: Spot, saying: Saying): void {
     const now = this.#world.clock.now()
     if (saying.type === 'routes') {
+      this.#querier.heard(network, saying.source)
       const router = { network, group: ROUTERS, spot, source: saying.source }
       this.#ages.hear(router, now, ROUTER_TIME)
       return this.#become(this.#known.with(router))
@@ -195,6 +206,9 @@ export class Snooper {
     this.#telling = false
   }
 }
+
+/** In the place of a port: the network asks itself. */
+const OURSELVES = 'controller'
 
 /** Routers last. */
 const orderOf = ({ group = 'router', port }: MembershipStatus): string => `${group} ${port}`

@@ -52,6 +52,13 @@ const AUXILIARY_WORDS = 1
 const SUPPRESS = 8
 const ROBUSTNESS = 7
 
+/** Seconds as RFC 3376 §4.1.7 writes them, to the next lower that can be written: | 1 | exponent 3 | mantissa 4 | from 128 on. */
+export function secondsCode(seconds: number): number {
+  if (seconds < 128) return seconds
+  const exponent = Math.min(Math.floor(Math.log2(seconds)) - 7, 7)
+  return 0x80 | (exponent << 4) | (Math.min(seconds >> (exponent + 3), 31) & 0xf)
+}
+
 export const queryExtensionSize = <A>({ size }: AddressCodec<A>, { sources }: QueryExtension<A>): number =>
   FIXED + sources.length * size
 

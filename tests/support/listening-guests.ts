@@ -19,10 +19,10 @@ const linkLocalOf = (name: Name) => 0xfe80_0000_0000_0000_0000_00ff_fe00_0000n +
 export const macText = (name: Name) => `02:00:00:00:00:0${1 + NAMES.indexOf(name)}`
 export const addressesOf = (name: Name) => [formatIpv4(ipv4Of(name)), formatIpv6(linkLocalOf(name))]
 
-export const igmpFrom = (name: Name, message: IgmpMessage) =>
-  igmpFrameOf(message, { ethSrc: macOf(name), ipSrc: ipv4Of(name) })
-export const mldFrom = (name: Name, message: MldMessage) =>
-  mldFrameOf(message, { ethSrc: macOf(name), ipSrc: linkLocalOf(name) })
+export const igmpFrom = (name: Name, message: IgmpMessage, ipSrc = ipv4Of(name)) =>
+  igmpFrameOf(message, { ethSrc: macOf(name), ipSrc })
+export const mldFrom = (name: Name, message: MldMessage, ipSrc = linkLocalOf(name)) =>
+  mldFrameOf(message, { ethSrc: macOf(name), ipSrc })
 
 /** A datagram for a group, or for `all` on the network. */
 export function dataFrom(name: Name, group: string): Uint8Array {

@@ -19,10 +19,10 @@ import {
   LARGEST_COUNT,
   inCase,
 } from './parts.ts'
-import { DEFAULT_SNOOPING } from '../defaults.ts'
 import { Mirror } from './mirrors.ts'
 import { NetworkQos, qosOfPolicy, queues, Uplink } from './qos.ts'
 import { AddressGroup, DENIALS, SecurityGroup } from './security-groups.ts'
+import { IgmpSnoopingOrNot } from './snooping.ts'
 import { shared, Tenant, tenant } from './tenants.ts'
 
 export const VLAN_MODES = ['access', 'trunk', 'native-tagged', 'native-untagged'] as const
@@ -44,8 +44,6 @@ const linkProperties = {
   queue: optional(integer(0, LARGEST_COUNT, 'Frames that may wait for the link. Default: 1000.')),
   queues: queues('Queues for DSCPs, at both ends, in the place of the one. They need a bandwidth to wait for.'),
 }
-
-const MOST_GROUPS = 65_536
 
 const Bridge = closed({
   name: name('Name of the bridge.'),
@@ -88,39 +86,6 @@ const Fabric = closed(
   },
   { description: 'The physical network. Absent: all hosts share one ideal switch, named `fabric`.' },
 )
-
-const IgmpSnooping = closed({
-  tableSize: optional(
-    integer(
-      1,
-      MOST_GROUPS,
-      `Groups at most; those beyond are as unregistered. Default: ${DEFAULT_SNOOPING.tableSize}.`,
-    ),
-  ),
-  agingTime: optional(
-    duration('A listener that has not reported for so long is forgotten, as mcast-snooping-aging-time. Default: 300s.'),
-  ),
-  floodUnregistered: optional(
-    Type.Boolean({
-      description:
-        'What is for a group without listeners reaches all vNICs of the network, and not multicast routers alone. Default: true.',
-    }),
-  ),
-  fastLeave: optional(
-    Type.Boolean({
-      description:
-        'A vNIC that leaves a group gets no more of it at once; else after 2s in which nobody behind it reports. Default: true.',
-    }),
-  ),
-})
-
-const IgmpSnoopingOrNot = Type.Unsafe<boolean | Type.Static<typeof IgmpSnooping>>({
-  title: 'true, false or an object of settings',
-  description:
-    'IGMP and MLD snooping (RFC 4541): what is for a multicast group reaches only those who have reported that they listen to it, and multicast routers. Default: false, all multicast reaches everybody.',
-  type: ['boolean', 'object'],
-  ...inCase({ type: 'object' }, IgmpSnooping, { type: 'boolean' }),
-})
 
 const Network = closed({
   name: name('Name of the network.'),
