@@ -1,14 +1,27 @@
-// A RARP request in the VM's name, as hypervisors send after a move: the physical network learns where its address is now.
+// A RARP request in the VM's name, as hypervisors send after a move: the physical network learns where its address is now. It is said
+// again a few times, since it may be lost, for as long as the VM is there.
 
 import type { Action } from '../../protocols/control/messages.ts'
 import { rarpFrame } from '../../protocols/packet/compose.ts'
+import { MILLISECOND, type Nanoseconds, sleep } from '../../runtime/clock.ts'
 import { switchName, type Vm } from '../../topologies/topology.ts'
 import { output, pushTag } from '../apps/flow.ts'
 import type { World } from '../learner.ts'
 import { attachmentsOf } from '../network/attachments.ts'
+import { placeAnnounced } from '../network/bindings.ts'
 import type { NetworkView } from '../network/view.ts'
 import { UPLINK_PORT } from '../network/view.ts'
 import type { TwoPlaces } from './two-places.ts'
+
+/** What QEMU does where nobody says otherwise (`announce-rounds`, `announce-initial`, `announce-step`). */
+const ROUNDS = 5
+const INITIAL = 50 * MILLISECOND
+const STEP = 100 * MILLISECOND
+
+/** From one to the next. */
+const SPANS: readonly Nanoseconds[] = Array.from({ length: ROUNDS - 1 }, (_, round) => INITIAL + round * STEP)
+
+type AnnouncingWorld = Pick<World, 'fleet' | 'view' | 'clock' | 'writes'>
 
 export class Announcement {
   /** The fabric may have been told to send to the destination, and not yet otherwise. */
@@ -21,14 +34,14 @@ export class Announcement {
     this.#places = places
   }
 
-  async make(): Promise<void> {
+  async make(to: string): Promise<void> {
     this.isMade = true
-    await this.#announce('target')
+    await announce(this.#world, this.#places.vm, to)
   }
 
-  async takeBack(): Promise<void> {
+  async takeBack(from: string): Promise<void> {
     if (!this.isMade) return
-    await this.#announce('home')
+    await announce(this.#world, this.#places.vm, from)
     this.isMade = false
   }
 
@@ -40,29 +53,48 @@ export class Announcement {
     const { topology, moves } = this.#world.intent()
     if (moves.has(name) || topology.vms.find((vm) => vm.name === name)?.host !== source) return
     await fleet.push(this.#places.switchesAt(source))
-    await this.takeBack()
-  }
-
-  #announce(at: 'home' | 'target'): Promise<void> {
-    return announce(this.#world, this.#places.vm, at)
+    await this.takeBack(source)
   }
 }
 
-/** Announces a VM out of the uplink of one of its places, on each of its networks that leave hosts that way. */
-export async function announce(
-  { fleet, view }: Pick<World, 'fleet' | 'view'>,
-  vm: Vm,
-  at: 'home' | 'target',
-): Promise<void> {
-  const { topology, bindings, networks } = view()
+/**
+ * Announces a VM out of the uplink of the host where it is, on each of its networks that leave hosts that way; now, and a few times more.
+ * @throws SwitchAway
+ */
+export async function announce(world: AnnouncingWorld, vm: Vm, host: string): Promise<void> {
+  await announceOnce(world, vm, host)
+  void announceAgain(world, vm, host)
+}
+
+async function announceAgain(world: AnnouncingWorld, { name }: Vm, host: string): Promise<void> {
+  for (const span of SPANS) {
+    await sleep(world.clock, span)
+    const vm = world.view().topology.vms.find((one) => one.name === name)
+    if (world.writes.isClosed || vm === undefined || !isReachedAt(world, vm, host)) return
+    // One that is not there has nothing to say.
+    await announceOnce(world, vm, host).catch(() => {})
+  }
+}
+
+async function announceOnce({ fleet, view }: AnnouncingWorld, vm: Vm, name: string): Promise<void> {
+  const { topology, networks } = view()
+  const host = topology.hosts.find((one) => one.name === name)
+  if (host === undefined) return
   for (const attachment of vm.nics.flatMap(attachmentsOf)) {
-    const place = bindings.get(attachment.nic.id)?.[at]
     const network = networks.get(attachment.network)
-    const host = topology.hosts.find(({ name }) => name === place?.host)
-    if (host === undefined || network === undefined || !network.onUplink) continue
+    if (network === undefined || !network.onUplink) continue
     const { remote } = fleet.reconciler(switchName(host, host.bridges[0]!))
     await remote.packetOut(rarpFrame({ ethSrc: attachment.mac, pad: true }), throughUplink(network))
   }
+}
+
+/** Whether others are to send there what is for it. */
+function isReachedAt({ view }: AnnouncingWorld, vm: Vm, host: string): boolean {
+  const { bindings } = view()
+  return vm.nics.every(({ id }) => {
+    const binding = bindings.get(id)
+    return binding !== undefined && placeAnnounced(binding).host === host
+  })
 }
 
 const throughUplink = ({ network: { type, segment = 0 } }: NetworkView): Action[] =>

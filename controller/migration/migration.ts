@@ -195,7 +195,7 @@ export class Migration {
     await this.#steps.drain()
     await this.#steps.change({ stage: 'collecting' })
     await this.#steps.change({ stage: 'moved' })
-    await this.#announcement.make()
+    await this.#announcement.make(to)
     await this.#steps.drain()
     await this.#steps.change({ stage: 'released' })
     await this.#steps.drain(pausedAt + this.#pause - world.clock.now())

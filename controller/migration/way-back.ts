@@ -79,7 +79,7 @@ export class WayBack {
 
   /** All that is for the guest is at its source. */
   async #return(): Promise<void> {
-    const { to, places, progress, world } = this.#steps
+    const { from, to, places, progress, world } = this.#steps
     const { stragglers, announcement } = this.#parts
     const stage = this.#steps.move?.stage
     if (stage === undefined) return
@@ -87,7 +87,7 @@ export class WayBack {
     const goneBy = world.clock.now() + this.#patience.destination
     if (hasLeft) {
       await this.#turn(stage)
-      await this.#try(() => this.#withSource(() => announcement.takeBack()))
+      await this.#try(() => this.#withSource(() => announcement.takeBack(from)))
       await places.waitFor(to, goneBy - world.clock.now())
       await this.#steps.drained()
       await this.#try(() => this.#leave(goneBy))

@@ -65,6 +65,11 @@ export function placeSeenFrom<S extends Seat>({ home, target, stage }: Whereabou
   return host === home.host ? home : target
 }
 
+/** Where the physical network is to send what is for the vNIC. */
+export function placeAnnounced<S extends Seat>({ home, target, stage }: Whereabouts<S>): S {
+  return target !== undefined && (stage === 'moved' || stage === 'released') ? target : home
+}
+
 /** The ports at which floods of the vNIC's networks are to reach it. */
 export function floodedPlaces({ home, target, stage }: Whereabouts): Seat[] {
   if (target === undefined || isHome(stage)) return [home]

@@ -55,7 +55,7 @@ export async function restart(world: RestartWorld, name: string, { from, to, giv
   await fleet.push(switchesOf(moved, target, target))
   await fleet.push().catch((error: unknown) => log(`${name} begins anew at ${to}: ${textOf(error)}`))
   await world.hypervisor?.restart?.(name, to)
-  await announce(world, moved, 'home').catch((error: unknown) => log(`${name} is not announced: ${textOf(error)}`))
+  await announce(world, moved, to).catch((error: unknown) => log(`${name} is not announced: ${textOf(error)}`))
 }
 
 /** Durable, or all is as it was. */

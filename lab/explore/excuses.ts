@@ -39,14 +39,17 @@ export class Excuses {
   }
 }
 
-/** What is held for a guest that moves by the host that is gone, or on its way to the one of its places that is cut off, is gone too. */
+/**
+ * What is held for a guest that moves by the host that is gone, or on its way to the one of its places that is cut off, is gone too; so
+ * may its announcement be, and then what is sent until it is said again.
+ */
 function covers(
   { from, to, host, vms }: Failure,
   vm: string,
   at: Nanoseconds,
   moves: readonly MigrationStatus[],
 ): boolean {
-  if (at > to) return false
+  if (at > to + (host === undefined ? ANNOUNCED_AGAIN : 0)) return false
   if (at >= from && vms.has(vm)) return true
   return moves.some((move) => {
     const { startedAt, endedAt = Infinity } = move
@@ -54,6 +57,9 @@ function covers(
     return concerns && startedAt <= to && endedAt + SLACK >= from && at >= Math.min(from, startedAt - SLACK)
   })
 }
+
+/** The second of them may be lost with the first where a link is down for as long as it is here; the third comes so much later. */
+const ANNOUNCED_AGAIN = 150 * MILLISECOND
 
 /** Instants of moves are kept over restarts in whole milliseconds. */
 const SLACK = 2 * MILLISECOND

@@ -50,7 +50,7 @@ export interface Outcome {
   broken: Breakage | undefined
   /** When, in virtual time. */
   at: Nanoseconds
-  /** Control events: until the first step could begin, and in all. */
+  /** Control events: until the first step could begin, and until the last that a perturbation could begin at. */
   events: { start: number; all: number }
   /** From the first step to the last look. */
   duration: Nanoseconds
@@ -83,6 +83,7 @@ class Run {
   readonly #log: RunLog = { pings: [], migrations: [], relocations: [], problems: [], damaged: [], unmapped: new Map() }
   readonly #traffic: Traffic
   #startEvents = 0
+  #perturbedEvents: number | undefined
   #start: Nanoseconds = 0
 
   private constructor(subject: Subject, schedule: Schedule, world: Prepared, lab: Lab) {
@@ -146,7 +147,7 @@ class Run {
     return {
       broken: this.#watch.broken,
       at: this.#clock.now(),
-      events: { start: this.#startEvents, all: this.#happenings.count },
+      events: { start: this.#startEvents, all: this.#perturbedEvents ?? this.#happenings.count },
       duration: this.#clock.now() - this.#start,
       begun: this.#injector.begun,
       digest: this.#lab.digest.value(),
@@ -166,6 +167,7 @@ class Run {
     this.#clock.scheduleAsync(this.#start + last + PATIENCE, () => this.#watch.break('comes-to-rest', 'it has not'))
     await Promise.all(scenario.timeline.map((entry, index) => this.#at(entry, index)))
     await this.#injector.stop()
+    this.#perturbedEvents = this.#happenings.count
     await this.#settle()
     this.#probe()
     await this.#quiesce()

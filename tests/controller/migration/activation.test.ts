@@ -59,10 +59,12 @@ async function moved(
   const heardBefore = lab.network.switch('h2/br-int')!.ports.byName('peer:eth0')!.counters.sentPackets
   for (const bytes of frames) lab.inject('mover:eth0', bytes, 'test')
   then(lab, id)
+  // Before the guest is announced again, which its peers hear, too.
+  await clock.run(start + 50 * MILLISECOND)
+  const heard = lab.network.switch('h2/br-int')!.ports.byName('peer:eth0')!.counters.sentPackets - heardBefore
   await clock.run(start + 300 * MILLISECOND)
   const [status] = lab.controller.migrations()
   const { held } = lab.network.switch('h3/br-int')!.ports.byName('mover:eth0')!
-  const heard = lab.network.switch('h2/br-int')!.ports.byName('peer:eth0')!.counters.sentPackets - heardBefore
   lab.judge.finish(new Set(lab.network.heldFrames()))
   return { lab, status: status!, waiting: held.size, heard, frames: lab.judge.frames }
 }

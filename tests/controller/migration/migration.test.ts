@@ -6,6 +6,9 @@ import { controlledFleet, threeHosts } from '../../support/controlled-fleet.ts'
 
 const at = (fleet: ControlledFleet, host: string) => fleet.switches.get(`${host}/br-int`)!
 
+/** Of each move, in all: one may be lost. */
+const ANNOUNCEMENTS = 5
+
 const frame = (id: number) => ({
   id: BigInt(id),
   bytes: new Uint8Array([1, 0, 94, 0, 0, 1, 2, 0, 0, 0, 0, 9, id]),
@@ -277,8 +280,41 @@ describe('a switch that is away for a while', () => {
     expect(fleet.guests.at(-1)).toBe('resume a at h1')
     const before = at(fleet, 'h1').packetsOut
     await fleet.clock.run(fleet.clock.now() + 20_000_000_000)
-    expect(at(fleet, 'h1').packetsOut).toBe(before + 1)
+    expect(at(fleet, 'h1').packetsOut).toBe(before + ANNOUNCEMENTS)
     await expectWhole(fleet, 'a')
+  })
+})
+
+describe('an announcement', () => {
+  const announced = (fleet: ControlledFleet) => ['h1', 'h2', 'h3'].map((host) => at(fleet, host).packetsOut)
+  const runFor = (fleet: ControlledFleet, span: number) => fleet.clock.run(fleet.clock.now() + span)
+
+  test('is said again a few times', async () => {
+    const fleet = await controlledFleet(threeHosts())
+    await move(fleet, 'a', 'h2')
+    expect(announced(fleet)).toEqual([0, 1, 0])
+    await runFor(fleet, 220_000_000)
+    expect(announced(fleet)).toEqual([0, 3, 0])
+    await runFor(fleet, 20_000_000_000)
+    expect(announced(fleet)).toEqual([0, ANNOUNCEMENTS, 0])
+  })
+
+  test('is not said again from where the VM has left', async () => {
+    const fleet = await controlledFleet(threeHosts())
+    await move(fleet, 'a', 'h2')
+    await runFor(fleet, 60_000_000)
+    await move(fleet, 'a', 'h3')
+    await runFor(fleet, 20_000_000_000)
+    expect(announced(fleet)).toEqual([0, 2, ANNOUNCEMENTS])
+  })
+
+  test('is not said again of a VM that has gone', async () => {
+    const fleet = await controlledFleet(threeHosts())
+    await move(fleet, 'a', 'h2')
+    await runFor(fleet, 60_000_000)
+    await fleet.settle(fleet.controller.apply({ ...threeHosts(), vms: [] }))
+    await runFor(fleet, 20_000_000_000)
+    expect(announced(fleet)).toEqual([0, 2, 0])
   })
 })
 
