@@ -186,7 +186,10 @@ function rebalanceRoutes(api: Api, { relocations }: Controller): void {
   const tags = ['relocations']
   api.get(
     '/rebalance',
-    { schema: { tags, summary: 'What a rebalancing would do now', response: { 200: MovePlan } } },
+    {
+      config: { role: 'operator' },
+      schema: { tags, summary: 'What a rebalancing would do now', response: { 200: MovePlan } },
+    },
     async () => {
       const { moves } = relocations.planRebalance()
       return { moves: [...moves], stuck: [] }

@@ -1,6 +1,6 @@
 // Who joins vNICs to wires: durable before the host is told.
 
-import { findHost, findNic } from '../../topologies/lookup.ts'
+import { findHost, findNic, vmNamed } from '../../topologies/lookup.ts'
 import type { Topology } from '../../topologies/topology.ts'
 import { Conflict, NotFound } from '../model.ts'
 import { attaching, detaching } from '../state/operations.ts'
@@ -61,7 +61,7 @@ export class Wiring {
   /** A guest that is joined to something where it is wants to be where it goes, too. @throws Conflict */
   check({ vm: name, to }: { vm: string; to: string }): void {
     if (this.wires.size === 0 || this.#world.hosts.process(to) === undefined) return
-    const vm = this.#world.topology().vms.find((one) => one.name === name)
+    const vm = vmNamed(this.#world.topology().vms, name)
     const isStranded = (id: string) =>
       vm?.host !== to && wireAt(this.wires, id, vm!.host) && !wireAt(this.wires, id, to)
     const stranded = vm?.nics.find(({ id }) => isStranded(id))

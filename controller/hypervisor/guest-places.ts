@@ -2,7 +2,7 @@
 
 import { parseEndpoint } from '../../runtime/endpoint.ts'
 import type { Topology } from '../../topologies/topology.ts'
-import { findHost } from '../../topologies/lookup.ts'
+import { findHost, vmNamed } from '../../topologies/lookup.ts'
 import { Conflict, NotFound } from '../model.ts'
 import { named } from '../named.ts'
 import { forgettingQemu, LOCAL, namingQemu } from '../state/operations.ts'
@@ -61,7 +61,7 @@ export class GuestPlaces {
   /** A guest whose QEMU is known where it is needs one that waits where it goes. @throws Conflict */
   check({ vm, to }: { vm: string; to: string }): void {
     if (this.places.size === 0) return
-    const from = this.#topology().vms.find(({ name }) => name === vm)?.host
+    const from = vmNamed(this.#topology().vms, vm)?.host
     if (from === undefined || from === to || this.at(vm, from) === undefined) return
     if (this.at(vm, to)?.incoming !== undefined) return
     const first = `signalbox vm hypervisor ${vm} --host ${to} --qmp unix:FILE --incoming tcp:HOST:PORT`

@@ -1,6 +1,7 @@
 // Several VMs that are to go elsewhere, for one reason: so many at a time, each by a move of its own. What could not be moved stays where
 // it is, and is told.
 
+import { vmNamed } from '../../topologies/lookup.ts'
 import type { Vm } from '../../topologies/topology.ts'
 import type { MigrationStatus, RelocatedVm, RelocationStatus } from '../model.ts'
 import { Conflict, NotFound } from '../model.ts'
@@ -78,7 +79,7 @@ export class Relocation {
       if (move.state !== 'waiting') continue
       // It may be moved twice.
       if (this.#isMoving(move.vm)) return undefined
-      const vm = occupancy.topology.vms.find(({ name }) => name === move.vm)
+      const vm = vmNamed(occupancy.topology.vms, move.vm)
       if (this.#isAwaited(vm, move)) {
         if (this.#status.kind === 'rebalance') return undefined
       } else if (vm === undefined) this.#set(index, { state: 'failed', problem: 'it is not there any more' })

@@ -2,6 +2,7 @@
 // goes on after a restart of the controller.
 
 import { SECOND } from '../../runtime/clock.ts'
+import { vmNamed } from '../../topologies/lookup.ts'
 import type { Host, Topology, Vm } from '../../topologies/topology.ts'
 import { switchesAt } from '../../topologies/topology.ts'
 import type { Migrations } from '../migration/migrations.ts'
@@ -124,7 +125,7 @@ export class Relocations {
     }))
     const modes = new Map(this.modes).set(name, 'failed')
     const what = { kind: 'failover' as const, host: name, parallel: RESTARTS, moves: vms }
-    return this.#start(what, {}, { modes, by }, () => failingOver(by, name))
+    return this.#start(what, {}, { modes, by }, () => failingOver(by, name, force))
   }
 
   /** What `rebalance` would do now. Changes nothing. */
@@ -201,7 +202,7 @@ export class Relocations {
   /** Before a VM moves: whether its destination takes it in. @throws Conflict */
   checkMove({ vm: name, to }: { vm: string; to: string }): void {
     const { topology } = this.#world.intent()
-    const vm = topology.vms.find((one) => one.name === name)
+    const vm = vmNamed(topology.vms, name)
     if (vm === undefined || vm.host === to) return
     this.#world.checkWires({ vm: name, to })
     this.#world.checkQemu({ vm: name, to })

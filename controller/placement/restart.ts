@@ -2,6 +2,7 @@
 // all, or comes back, it is told first that the VM is not there any more: its vNICs have no port, or a closed one, before others open.
 
 import type { Clock } from '../../runtime/clock.ts'
+import { vmNamed } from '../../topologies/lookup.ts'
 import { relocated, switchesOf } from '../../topologies/relocation.ts'
 import type { Host, Vm } from '../../topologies/topology.ts'
 import { switchesAt, switchName } from '../../topologies/topology.ts'
@@ -43,7 +44,7 @@ export interface RestartRequest {
 export async function restart(world: RestartWorld, name: string, { from, to, given }: RestartRequest): Promise<void> {
   const { fleet, log } = world
   const { topology } = world.intent()
-  const vm = topology.vms.find((one) => one.name === name)
+  const vm = vmNamed(topology.vms, name)
   const target = topology.hosts.find((one) => one.name === to)
   if (vm === undefined || target === undefined) throw new Conflict(`there is no ${vm ? `host '${to}'` : name} any more`)
   const moved = vm.host === to ? vm : await settle(world, vm, to, given)

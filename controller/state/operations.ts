@@ -110,10 +110,10 @@ export const rebalancing = (by: string, options: DrainOptions): Operation => ({
   arguments: { ...options, ...written(options) },
 })
 
-export const failingOver = (by: string, host: string): Operation => ({
+export const failingOver = (by: string, host: string, force: boolean): Operation => ({
   by,
   operation: 'fail host',
-  arguments: { host },
+  arguments: { host, ...(force && { force }) },
 })
 
 export const undraining = (by: string, host: string): Operation => ({

@@ -15,6 +15,7 @@ export interface ControlledFleet {
   switches: Map<string, FakeSwitch>
   /** What the hypervisor was told. */
   guests: string[]
+  hypervisor: Required<Hypervisor>
   settle<T>(work: Promise<T>): Promise<T>
 }
 
@@ -22,7 +23,7 @@ export interface ControlledFleet {
 export async function controlledFleet(topology: Topology, drain: Nanoseconds = 10_000): Promise<ControlledFleet> {
   const clock = new VirtualClock()
   const guests: string[] = []
-  const hypervisor: Hypervisor = {
+  const hypervisor: Required<Hypervisor> = {
     async pause(vm) {
       guests.push(`pause ${vm}`)
     },
@@ -43,7 +44,7 @@ export async function controlledFleet(topology: Topology, drain: Nanoseconds = 1
     }
   const settle = <T>(work: Promise<T>) => clock.runUntil(work)
   await settle(controller.apply(topology))
-  return { clock, controller, switches, guests, settle }
+  return { clock, controller, switches, guests, hypervisor, settle }
 }
 
 const policy = { portSecurity: true, ingressRate: 1e6, egressRate: 1e6, dscp: 10 }

@@ -46,6 +46,7 @@ const OPERATE: Wish[] = [
   { method: 'DELETE', url: `${FLOWS}?match=udp` },
   { method: 'POST', url: '/ping', payload: { from: 'web1', to: 'db1' } },
   { method: 'POST', url: '/migrations?wait=true', payload: { vm: 'web1', to: 'h2' } },
+  { method: 'GET', url: '/rebalance' },
 ]
 const ADMINISTER: Wish[] = [{ method: 'PUT', url: '/topology', payload: smallTopology() }]
 

@@ -66,6 +66,36 @@ describe('QEMU as the hypervisor of a move', () => {
     expect([source.migration, ...running()]).toEqual(['cancelled', true, false])
   })
 
+  test('a guest that begins anew is let run where it was started, and is not woken twice', async () => {
+    const { source, qemu, run, running } = world()
+    source.status = 'prelaunch'
+    await run(qemu.restart('web', 'h1'))
+    await run(qemu.restart('web', 'h1'))
+    expect([source.commands, running()]).toEqual([['cont'], [true, false]])
+    // Somebody else sees to those of which no QEMU is known.
+    await run(qemu.restart('db', 'h1'))
+  })
+
+  test.each([
+    [
+      'waits for a guest to move in',
+      (one: FakeQemu) => (one.status = 'inmigrate'),
+      /unix:\/h1 waits for a guest to move in/,
+    ],
+    ['has moved it', (one: FakeQemu) => (one.status = 'postmigrate'), /has moved the guest already/],
+    [
+      'refuses',
+      (one: FakeQemu) => one.instead.set('cont', '{"error":{"class":"GenericError","desc":"no"},"id":3}'),
+      /no/,
+    ],
+  ])('a guest does not begin anew in a QEMU that %s', async (_, become, problem) => {
+    const { source, qemu, run, running } = world()
+    source.status = 'prelaunch'
+    become(source)
+    await expect(run(qemu.restart('web', 'h1'))).rejects.toThrow(problem)
+    expect(running()).toEqual([false, false])
+  })
+
   test.each(['h1', 'h2'])('what one controller began, another brings to its end at %s, once', async (host) => {
     const { source, qemu, move, run, running } = world()
     await run(qemu.pause('web', move))

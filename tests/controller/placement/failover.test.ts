@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 import { Watchman } from '../../../controller/placement/watchman.ts'
+import type { Action } from '../../../protocols/control/messages.ts'
 import { MILLISECOND, SECOND } from '../../../runtime/clock.ts'
 import type { Topology } from '../../../topologies/topology.ts'
 import { controlledFleet, threeHosts, type ControlledFleet } from '../../support/controlled-fleet.ts'
@@ -113,6 +114,61 @@ describe('a failover', () => {
     switches.get(H1)!.dial(controller)
     await settle(controller.inSync())
     expect(openAt(switches, `${left.vm}:eth0`)).toEqual([H1])
+  })
+
+  test('that fails is told in the journal with all that was asked for', async () => {
+    const topology = threeHosts()
+    for (const host of topology.hosts) host.capacity = 2
+    topology.vms.push({ name: 'e', host: 'h2', nics: [] }, { name: 'f', host: 'h3', nics: [] })
+    const fleet = await RestartingFleet.start(topology)
+    const { id } = await fleet.settle(fleet.controller.relocations.failover('h1', true, 'olga'))
+    await fleet.settle(fleet.controller.relocations.done(id))
+    const [entry] = await fleet.state.journal({ limit: 1 })
+    expect(entry).toMatchObject({ by: 'olga', operation: 'fail host', arguments: { host: 'h1', force: true } })
+    expect(entry!.result).toMatch(/^failed: 2 of 2 VMs were not moved; .* has room for 2/)
+  })
+
+  test('tries another host where the guest does not begin, and tells why it nowhere does', async () => {
+    for (const deadEnds of [['h2'], ['h2', 'h3']]) {
+      const { controller, switches, hypervisor, guests, settle, clock } = await controlledFleet(threeHosts())
+      const begins = hypervisor.restart.bind(hypervisor)
+      hypervisor.restart = async (vm, host) => {
+        if (deadEnds.includes(host)) throw new Error(`no disk at ${host}`)
+        await begins(vm, host)
+      }
+      switches.get(H1)!.hangUp()
+      await clock.run(clock.now() + MILLISECOND)
+      const { id } = await settle(controller.relocations.failover('h1'))
+      const { state, moves } = await settle(controller.relocations.done(id))
+      expect(state).toBe(deadEnds.length === 1 ? 'done' : 'failed')
+      expect(guests.sort()).toEqual(deadEnds.length === 1 ? ['restart a at h3', 'restart c at h3'] : [])
+      const problems = moves.flatMap(({ problem }) => problem ?? [])
+      expect(problems).toHaveLength(deadEnds.length === 1 ? 0 : 2)
+      for (const problem of problems) expect(problem).toMatch(/no disk at h[23]/)
+    }
+  })
+
+  test('announces guests once they have begun, where the physical network carries their networks', async () => {
+    const { controller, switches, guests, settle, clock } = await controlledFleet(threeHosts())
+    const announced: { by: string; begun: number; frame: Uint8Array; actions: Action[] }[] = []
+    for (const device of switches.values())
+      device.onReceived = (message) => {
+        if (message.type !== 'packetOut') return
+        const { frame, actions } = message
+        announced.push({ by: device.name, begun: guests.length, frame, actions })
+      }
+    switches.get(H1)!.hangUp()
+    await clock.run(clock.now() + MILLISECOND)
+    const { id } = await settle(controller.relocations.failover('h1'))
+    await settle(controller.relocations.done(id))
+    // `a` is on a VLAN, `c` on an overlay.
+    expect(announced).toHaveLength(1)
+    const [{ by, begun, frame, actions }] = announced as [(typeof announced)[0]]
+    expect(by).toBe(`${placesOf(controller.topology)['a']}/br-int`)
+    expect(begun).toBeGreaterThan(0)
+    expect(frame.slice(0, 14)).toEqual(new Uint8Array([...Array<number>(6).fill(0xff), 2, 0, 0, 0, 0, 1, 0x80, 0x35]))
+    expect(actions.map(({ type }) => type)).toEqual(['push_vlan', 'set_field', 'output'])
+    expect(actions[1]).toMatchObject({ field: 'vlan_vid', value: 0x1000n | 10n })
   })
 
   test.each([0, 0.05, 0.1, 0.15, 0.2, 0.3, 1])('goes on after a restart of the controller %f ms in', async (span) => {
