@@ -20,7 +20,18 @@ export interface PlacedNic {
   at: string
 }
 
-export function* nicsOf(topology: TopologyDraft): Generator<PlacedNic> {
+const placed = new WeakMap<TopologyDraft, readonly PlacedNic[]>()
+
+/** All vNICs. Each check asks for them, and none alters what it checks. */
+export function nicsOf(topology: TopologyDraft): readonly PlacedNic[] {
+  const before = placed.get(topology)
+  if (before !== undefined) return before
+  const all = [...placedNics(topology)]
+  placed.set(topology, all)
+  return all
+}
+
+function* placedNics(topology: TopologyDraft): Generator<PlacedNic> {
   for (const [vmIndex, vm] of (topology.vms ?? []).entries())
     for (const [index, nic] of (vm.nics ?? []).entries()) {
       const named = vm.name !== undefined && nic.name !== undefined

@@ -47,12 +47,15 @@ export class JsonSource {
   readonly value: unknown
   /** A syntax error, or keys given twice; the first of them counts. */
   readonly problems: SourceProblem[] = []
-  readonly #root: Place
-  readonly #lineStarts: number[]
+  readonly #text: string
+  #root: Place | undefined
+  #lineStarts: number[] | undefined
 
   constructor(text: string, file: string) {
     this.file = file
-    this.#lineStarts = [0, ...[...text.matchAll(/\r\n|\n|\r/g)].map((end) => end.index + end[0].length)]
+    this.#text = text
+    this.value = soundValue(text)
+    if (this.value !== undefined) return
     const parser = new Parser(text)
     try {
       const { value, place } = parser.document()
@@ -85,6 +88,8 @@ export class JsonSource {
   }
 
   #find(pointer: string): Place {
+    // Most files have no mistake, and nobody asks.
+    this.#root ??= new Parser(this.#text).document().place
     let place = this.#root
     for (const segment of pointerSegments(pointer)) {
       const inner = place.members?.get(segment)
@@ -95,15 +100,67 @@ export class JsonSource {
   }
 
   #position(offset: number): Position {
+    this.#lineStarts ??= lineStarts(this.#text)
+    const starts = this.#lineStarts
     let low = 0
-    let high = this.#lineStarts.length - 1
+    let high = starts.length - 1
     while (low < high) {
       const middle = (low + high + 1) >> 1
-      if (this.#lineStarts[middle]! <= offset) low = middle
+      if (starts[middle]! <= offset) low = middle
       else high = middle - 1
     }
-    return { line: low + 1, column: offset - this.#lineStarts[low]! + 1 }
+    return { line: low + 1, column: offset - starts[low]! + 1 }
   }
+}
+
+const lineStarts = (text: string): number[] => [
+  0,
+  ...[...text.matchAll(/\r\n|\n|\r/g)].map((end) => end.index + end[0].length),
+]
+
+/**
+ * What `Parser` gives, without places and far sooner: what the engine's own parser makes of it. That keeps the last of two members of
+ * one key, and nests as deeply as it is told; where it may have, or takes it for no JSON, it is for `Parser` to say: undefined.
+ */
+function soundValue(text: string): unknown {
+  try {
+    const parsed: unknown = JSON.parse(text)
+    const tally = { members: 0 }
+    const value = withoutPrototypes(parsed, 0, tally)
+    return tally.members === colonsIn(text) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** @throws RangeError where it is nested too deeply */
+function withoutPrototypes(value: unknown, depth: number, tally: { members: number }): unknown {
+  if (depth > DEEPEST) throw new RangeError('nested too deeply')
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map((one) => withoutPrototypes(one, depth + 1, tally))
+  const plain = Object.create(null) as Record<string, unknown>
+  for (const [key, inner] of Object.entries(value)) {
+    tally.members++
+    plain[key] = withoutPrototypes(inner, depth + 1, tally)
+  }
+  return plain
+}
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const COLON = 0x3a
+
+/** Outside strings: one for each member of an object. */
+function colonsIn(text: string): number {
+  let colons = 0
+  let isString = false
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === QUOTE) isString = !isString
+    else if (isString && code === BACKSLASH) at++
+    else if (!isString && code === COLON) colons++
+  }
+  return colons
 }
 
 interface Parsed {

@@ -51,11 +51,12 @@ export function withinPart<T>(at: string, read: () => T): T {
   }
 }
 
-const escaped = (segment: string | number) => String(segment).replaceAll('~', '~0').replaceAll('/', '~1')
+const escaped = (segment: string | number) =>
+  typeof segment === 'number' || !/[~/]/.test(segment) ? segment : segment.replaceAll('~', '~0').replaceAll('/', '~1')
 
 /** RFC 6901 §3: `pointer('vms', 0)` is `/vms/0`. */
 export const pointer = (...segments: (string | number)[]): string =>
-  segments.map((segment) => `/${escaped(segment)}`).join('')
+  segments.reduce((text: string, segment) => `${text}/${escaped(segment)}`, '')
 
 /** RFC 6901 §4 */
 export const pointerSegments = (text: string): string[] =>

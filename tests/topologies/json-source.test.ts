@@ -10,6 +10,8 @@ test('reads what JSON.parse reads', () => {
       const source = new JsonSource(JSON.stringify(value, null, indent), 'x.json')
       expect(source.problems).toEqual([])
       expect(plain(source.value)).toEqual(plain(value))
+      // Places are looked for by a parser of our own.
+      expect(source.valueAt('')).toEqual({ line: 1, column: 1 })
     }),
     { seed: 1 },
   )
@@ -21,10 +23,24 @@ test('admits a mutilated text where JSON.parse does, and nowhere else', () => {
   fc.assert(
     fc.property(mutilated, ([at, cut, inserted]) => {
       const broken = text.slice(0, at) + inserted + text.slice(at + cut)
-      const { value } = new JsonSource(broken, 'x.json')
-      expect(value !== undefined).toBe(parses(broken))
+      const source = new JsonSource(broken, 'x.json')
+      expect(source.value !== undefined).toBe(parses(broken))
+      expect(source.valueAt('').line).toBeGreaterThan(0)
     }),
     { seed: 1, numRuns: 2000 },
+  )
+})
+
+test('hears of a key that is given twice, wherever it is and whatever strings there are', () => {
+  const word = fc.string({ unit: fc.constantFrom(':', '"', '\\', 'a', '{'), maxLength: 6 })
+  fc.assert(
+    fc.property(fc.array(word, { minLength: 1, maxLength: 5 }), word, fc.nat(2), (keys, said, depth) => {
+      const members = keys.map((key) => `${JSON.stringify(key)}:${JSON.stringify(said)}`).join(',')
+      const nested = Array.from({ length: depth }).reduce((inner: string) => `{"in":[1,${inner}]}`, `{${members}}`)
+      const { problems } = new JsonSource(nested, 'x.json')
+      expect(problems).toHaveLength(keys.length - new Set(keys).size)
+    }),
+    { seed: 1, numRuns: 500 },
   )
 })
 
