@@ -4,30 +4,27 @@ import type { MigrationStatus, RelocationStatus } from '../controller/model.ts'
 import type { Nanoseconds } from '../runtime/clock.ts'
 import type { MoveBudget, MoveEnd } from '../topologies/scenario.ts'
 import { formatDuration } from '../topologies/units.ts'
-import type { Mishap } from './judge/witnesses.ts'
+import type { Mishaps } from './judge/mishaps.ts'
 import type { MigrationVerdict, RelocationVerdict } from './verdict.ts'
 
 export function moveVerdict(
   migration: MigrationStatus,
-  mishaps: readonly Mishap[],
+  mishaps: Pick<Mishaps, 'countOf'>,
   budget: MoveBudget | undefined,
   expected: MoveEnd = 'done',
 ): MigrationVerdict {
   const { vm, from, to, state, held, redirected, overflowed, unconfirmed, connections, leftBehind, policy, problem } =
     migration
   const { startedAt, endedAt } = migration
-  const concerns = ({ at, nics }: Mishap) =>
-    at >= startedAt && at <= (endedAt ?? Infinity) && nics.some((nic) => nic.startsWith(`${vm}:`))
-  const during = mishaps.filter(concerns)
-  const count = (kind: Mishap['kind']) => during.filter((mishap) => mishap.kind === kind).length
+  const { lost, duplicated, reordered, leaked } = mishaps.countOf(vm, startedAt, endedAt ?? Infinity)
   const blackout = blackoutOf(migration)
   const counts = {
     held,
     redirected,
-    lost: count('lost'),
-    duplicated: count('duplicated'),
-    reordered: count('reordered'),
-    misdelivered: count('leaked'),
+    lost,
+    duplicated,
+    reordered,
+    misdelivered: leaked,
   }
   return {
     vm,

@@ -69,7 +69,7 @@ function checkFrames({ lab, watch, excuses, subject: { scenario }, log }: Ended)
   const held = lab.network.heldFrames()
   judge.finish(new Set(held))
   const moves = lab.controller.migrations()
-  const lost = judge.mishaps.filter((mishap) => mishap.kind === 'lost' && !excuses.covers(mishap, moves))
+  const lost = [...judge.mishaps].filter((mishap) => mishap.kind === 'lost' && !excuses.covers(mishap, moves))
   if (lost.length > toleratedLosses(scenario, judge).lost) {
     const [first] = lost
     const known = judge.losses.find(({ id }) => id === first!.id)

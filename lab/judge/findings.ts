@@ -3,12 +3,13 @@
 import type { Nanoseconds } from '../../runtime/clock.ts'
 import { noFrames, type FrameCounts } from '../verdict.ts'
 import { fateOf, isOwed, missing, settleOn } from './fates.ts'
+import { Mishaps } from './mishaps.ts'
 import { NewestFrames } from './newest-frames.ts'
 import type { Record } from './open-records.ts'
 import { Pairs, type Pair, type PairTally } from './pairs.ts'
 import type { Sight } from './sight.ts'
 import type { SteadyKind } from './steady-kinds.ts'
-import { witness, type LeakWitness, type LossWitness, type Mishap } from './witnesses.ts'
+import { witness, type LeakWitness, type LossWitness } from './witnesses.ts'
 
 /** Witnesses kept of each kind; all are counted. */
 const WITNESSES = 20
@@ -18,7 +19,7 @@ export class Findings {
   readonly made = noFrames()
   readonly leaks: LeakWitness[] = []
   readonly losses: LossWitness[] = []
-  readonly mishaps: Mishap[] = []
+  readonly mishaps = new Mishaps()
   /** By the two networks: the first frame that got from the one into the other. */
   readonly crossings = new Map<string, LeakWitness>()
   readonly #pairs = new Pairs()
@@ -45,7 +46,7 @@ export class Findings {
       record.isStirred = true
       counts.duplicated++
       pair.duplicated++
-      this.mishaps.push({ kind: 'duplicated', id: record.id, at, nics: [record.nic, nic] })
+      this.mishaps.note('duplicated', record.id, at, [record.nic, nic])
       return 'duplicated'
     }
     record.heardBy.push(nic)
@@ -73,7 +74,7 @@ export class Findings {
   leaked(record: Record, to: string, at: Nanoseconds, network: string | undefined, why: string | undefined): void {
     this.#count(record.made).leaked++
     this.#pairs.of(record.nic, to).reached++
-    this.mishaps.push({ kind: 'leaked', id: record.id, at, nics: [record.nic, to] })
+    this.mishaps.note('leaked', record.id, at, [record.nic, to])
     const leak = { ...witness(record), at, to, toNetwork: network, ...(why !== undefined && { why }) }
     const crossing = `${leak.fromNetwork ?? ''} ${leak.toNetwork ?? ''}`
     if (!this.crossings.has(crossing)) this.crossings.set(crossing, leak)
@@ -115,11 +116,11 @@ export class Findings {
   ): void {
     if (this.#newest.note(pair.number, flow, id)) return
     counts.reordered++
-    this.mishaps.push({ kind: 'reordered', id, at, nics: [from, to] })
+    this.mishaps.note('reordered', id, at, [from, to])
   }
 
   #noteLoss(record: Record, missed: string[]): void {
-    this.mishaps.push({ kind: 'lost', id: record.id, at: record.at, nics: [record.nic, ...missed] })
+    this.mishaps.note('lost', record.id, record.at, [record.nic, ...missed])
     if (this.losses.length >= WITNESSES) return
     // A copy that came where nobody is to hear it is not what was missed.
     const last = record.drops.findLast(({ reason }) => reason !== 'no_recipient') ?? record.drops.at(-1)

@@ -6,6 +6,7 @@ import { SECOND } from '../../runtime/clock.ts'
 import type { FailureTarget } from '../../topologies/scenario.ts'
 import type { Topology } from '../../topologies/topology.ts'
 import { Checkpoints } from './groups/checkpoints.ts'
+import { Endings } from './endings.ts'
 import { isAnswer, isComplete, isLost } from './fates.ts'
 import { Findings } from './findings.ts'
 import { changed, choicesOf, oneOf, type Ruling } from './law.ts'
@@ -15,6 +16,7 @@ import { OpenRecords, type Origin, type Record } from './open-records.ts'
 import { SightBook, type Seen } from './sight-book.ts'
 import type { Sight } from './sight.ts'
 import { MulticastGate } from './multicast/gate.ts'
+import { ON_THE_WAY } from './multicast/listeners.ts'
 import type { PairTally } from './pairs.ts'
 import { SteadyFrames, type Block } from './steady-frames.ts'
 import { SteadyKind, type SteadyKinds } from './steady-kinds.ts'
@@ -22,6 +24,8 @@ import type { Surroundings } from './surroundings.ts'
 
 /** A frame whose fate is settled is forgotten after this much time; a second copy later than that counts as doubled all the same. */
 const SETTLED_AFTER = 5 * SECOND
+/** So long after its end a frame that is lost may still be excused: by what is said of listeners, or by a failure that it has met. */
+const LINGERS = ON_THE_WAY
 
 /** What a frame turned out to be at the moment it was heard. */
 export type Hearing = 'delivered' | 'answered' | 'duplicated' | 'leaked' | 'mirrored' | 'unknown'
@@ -46,6 +50,9 @@ export class Judge {
   /** Kept where somebody wants frames of steady kinds to go in company. */
   steadyKinds: SteadyKinds | undefined
   readonly #open = new OpenRecords()
+  readonly #lost = new Endings()
+  /** The latest instant that has been told. */
+  #latest: Nanoseconds = 0
   readonly #steady = new SteadyFrames()
   readonly #sights = new SightBook()
 
@@ -162,7 +169,7 @@ export class Judge {
     if (frames.ids[place] !== 0) this.#writeDown(place)
     frames.add(id, at, kind, block, number, start, end)
     if (this.#surroundings.anythingBroken) this.#noteCutOff(this.#writeDown(place))
-    this.#settleOlderThan(at - SETTLED_AFTER)
+    this.#pass(at)
   }
 
   /** A frame in company is heard. True where that is all that comes of it; else it is to be told as of any other. */
@@ -206,7 +213,7 @@ export class Judge {
     this.multicast.sent(record, this.#open)
     this.#findings.entered(made)
     this.#noteCutOff(record)
-    this.#settleOlderThan(at - SETTLED_AFTER)
+    this.#pass(at)
     return record
   }
 
@@ -250,18 +257,22 @@ export class Judge {
     if (record !== undefined && ++record.exits > 1) record.isStirred = true
   }
 
-  /** There is one copy less. After the last, nothing more comes of the frame, and it is settled; but what is still owed stays open. */
+  /** There is one copy less. After the last, nothing more comes of the frame, and it is settled; but what is still owed stays open for a while. */
   gone(id: number): void {
     const record = this.#find(id)
     if (record === undefined || --record.copies > 0) return
     this.#learnFrom(record)
-    if (record.isKept || isLost(record)) return
+    if (isLost(record)) {
+      this.#lost.note(record, this.#latest)
+      return
+    }
     this.#settle(record, false)
     this.#open.close(record)
   }
 
   /** A copy of the frame ended. `reason` is a drop's name, or the policy's or user's own name for it. */
   dropped(id: number, reason: string, place: string, at?: Nanoseconds): void {
+    if (at !== undefined) this.#latest = Math.max(this.#latest, at)
     const record = this.#find(id)
     if (record === undefined) return
     const byGroups = this.#droppedAtGroups(record, reason, place, at ?? record.at)
@@ -428,6 +439,15 @@ export class Judge {
     if (reason !== 'user_flow') return []
     const [host] = place.split('/')
     return host === from ? 'all' : ruling.must.filter((nic) => this.#surroundings.hostOf(nic) === host)
+  }
+
+  #pass(at: Nanoseconds): void {
+    this.#latest = Math.max(this.#latest, at)
+    for (let record = this.#lost.takeBefore(at - LINGERS); record; record = this.#lost.takeBefore(at - LINGERS)) {
+      this.#settle(record, false)
+      this.#open.close(record)
+    }
+    this.#settleOlderThan(at - SETTLED_AFTER)
   }
 
   #settleOlderThan(instant: Nanoseconds): void {

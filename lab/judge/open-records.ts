@@ -56,6 +56,8 @@ export class Record {
   readonly cutOff: string[] = []
   /** Copies of it that there are, as far as anybody tells. */
   copies = 1
+  /** When it is taken to have been lost, its last copy being gone; -1 before. */
+  endedAt: Nanoseconds = -1
   /** Set aside, to stay open to the end. */
   isKept = false
   /** In the list of records. */
@@ -90,6 +92,8 @@ export class Record {
     this.isUnmarked = false
     this.answered = false
     this.copies = 1
+    this.isKept = false
+    this.endedAt = -1
     this.steadyAs = -1
     this.asOf = -1
     this.isStirred = false
@@ -190,12 +194,13 @@ export class OpenRecords {
     record.isKept = true
   }
 
-  /** For one that was not set aside. The record is used for another frame soon. */
+  /** The record is used for another frame soon. */
   close(record: Record): void {
     const place = record.id & (PLACES - 1)
     if (this.#places[place] === record) this.#places[place] = undefined
     else this.#others.delete(record.id)
-    this.#young.remove(record)
+    if (record.isKept) this.#kept.remove(record)
+    else this.#young.remove(record)
     record.clear()
     this.#free.push(record)
   }

@@ -25,15 +25,6 @@ export interface LossWitness extends Witness {
   place: string
 }
 
-/** Something that happened to a VM's frames, for the report of its moves. */
-export interface Mishap {
-  kind: 'lost' | 'duplicated' | 'reordered' | 'leaked'
-  /** The frame's. */
-  id: number
-  at: Nanoseconds
-  nics: string[]
-}
-
 export const witness = (record: Record): Witness => ({
   id: record.id,
   source: record.number === 0 ? record.source : `${record.source}#${record.number}`,

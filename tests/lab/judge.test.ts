@@ -5,7 +5,7 @@ import { Surroundings } from '../../lab/judge/surroundings.ts'
 import { parseIpv4, parseMac } from '../../protocols/address.ts'
 import { viewOf } from '../../protocols/bytes.ts'
 import { arpReply, arpRequest, udpFrame } from '../../protocols/packet/compose.ts'
-import { SECOND } from '../../runtime/clock.ts'
+import { MILLISECOND, SECOND } from '../../runtime/clock.ts'
 import { seeded } from '../../runtime/random.ts'
 import type { FailureTarget } from '../../topologies/scenario.ts'
 import { parseTopology } from '../../topologies/load.ts'
@@ -276,7 +276,7 @@ describe('frames of steady kinds', () => {
     frames: one.frames,
     leaks: one.leaks,
     losses: one.losses,
-    mishaps: one.mishaps,
+    mishaps: [...one.mishaps],
     pairs: ['b:eth0', 'e:eth0'].map((hearer) => ({ ...one.pair('a:eth0', hearer), number: 0 })),
   })
 
@@ -426,5 +426,38 @@ describe('while a change is being carried out', () => {
     hear(1)
     finish()
     expect(judge.onlookers.tallies()).toMatchObject([{ copies: 0, missing: 1 }])
+  })
+})
+
+describe('a lost frame', () => {
+  const lose = (id: number, at: number) => {
+    judge.sent(id, 'a:eth0', at, frame(1, 2), { source: 'test', number: id, made: false })
+    judge.dropped(id, 'link_loss', 'h1 - tor1', at)
+    judge.gone(id)
+  }
+
+  test('is counted once it has had time to be excused, or to come back, and not kept any longer', () => {
+    lose(1, 0)
+    lose(2, 50 * MILLISECOND)
+    judge.copied(1)
+    expect(hear(1)).toBe('delivered')
+    judge.gone(1)
+    lose(3, 60 * MILLISECOND)
+    expect(judge.frames).toMatchObject({ delivered: 1, lost: 0 })
+    lose(4, SECOND)
+    expect(judge.frames).toMatchObject({ delivered: 1, lost: 2 })
+    expect(finish()).toMatchObject({ injected: 4, delivered: 1, lost: 3 })
+    expect([...judge.mishaps]).toEqual(
+      [2, 3, 4].map((id) => ({ kind: 'lost', id, at: expect.any(Number) as number, nics: ['a:eth0', 'b:eth0'] })),
+    )
+    expect(judge.mishaps.countOf('b', 55 * MILLISECOND, SECOND)).toMatchObject({ lost: 2, leaked: 0 })
+    expect(judge.mishaps.countOf('c', 0, SECOND)).toMatchObject({ lost: 0 })
+  })
+
+  test('is none where the link that it met has broken', () => {
+    lose(1, 0)
+    judge.break({ kind: 'host', host: 'h1' })
+    lose(2, SECOND)
+    expect(finish()).toMatchObject({ lost: 0, dropped: { no_route: 2 } })
   })
 })

@@ -1,0 +1,57 @@
+// What happened to VMs' frames that should not have, for the report of their moves. There may be a million of them: of each are kept its
+// identity, its instant, and the number of what it was.
+
+import type { Nanoseconds } from '../../runtime/clock.ts'
+
+const KINDS = ['lost', 'duplicated', 'reordered', 'leaked'] as const
+type Kind = (typeof KINDS)[number]
+
+/** What happened, and the frame's sender with those it is about. */
+interface What {
+  kind: Kind
+  nics: readonly string[]
+}
+
+export interface Mishap extends What {
+  /** The frame's. */
+  id: number
+  at: Nanoseconds
+}
+
+export class Mishaps implements Iterable<Mishap> {
+  readonly #whats: What[] = []
+  /** By kind and vNICs. */
+  readonly #numbers = new Map<string, number>()
+  // One for each mishap, in the order in which they were noted.
+  readonly #ids: number[] = []
+  readonly #instants: Nanoseconds[] = []
+  readonly #numberOf: number[] = []
+
+  note(kind: Kind, id: number, at: Nanoseconds, nics: readonly string[]): void {
+    const key = `${kind} ${nics.join(' ')}`
+    let number = this.#numbers.get(key)
+    if (number === undefined) {
+      number = this.#whats.push({ kind, nics }) - 1
+      this.#numbers.set(key, number)
+    }
+    this.#ids.push(id)
+    this.#instants.push(at)
+    this.#numberOf.push(number)
+  }
+
+  *[Symbol.iterator](): Iterator<Mishap> {
+    for (const [index, id] of this.#ids.entries())
+      yield { ...this.#whats[this.#numberOf[index]!]!, id, at: this.#instants[index]! }
+  }
+
+  /** How many of each kind there were that concern the VM, in the time from `from` to `to`. */
+  countOf(vm: string, from: Nanoseconds, to: Nanoseconds): Record<Kind, number> {
+    const counts = { lost: 0, duplicated: 0, reordered: 0, leaked: 0 }
+    const concerns = this.#whats.map(({ nics }) => nics.some((nic) => nic.startsWith(`${vm}:`)))
+    for (const [index, at] of this.#instants.entries()) {
+      const number = this.#numberOf[index]!
+      if (concerns[number] && at >= from && at <= to) counts[this.#whats[number]!.kind]++
+    }
+    return counts
+  }
+}
