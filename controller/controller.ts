@@ -33,7 +33,7 @@ import { Relocations } from './placement/relocations.ts'
 import type { Intent, View } from './network/view.ts'
 import { assignmentsOf } from './network/view.ts'
 import { Fleet } from './reconcile/fleet.ts'
-import { greet } from './southbound/greeting.ts'
+import { greet, type GreetOptions } from './southbound/greeting.ts'
 import { checkIdentity } from './southbound/identity.ts'
 import { RemoteHost } from './southbound/remote-host.ts'
 import type { RemoteSwitch } from './southbound/remote-switch.ts'
@@ -48,15 +48,13 @@ import { Wanted } from './wanted.ts'
 import { Writes } from './writes.ts'
 import { textOf } from '../runtime/error-text.ts'
 
-export interface ControllerOptions extends HypervisorOptions {
+export interface ControllerOptions extends HypervisorOptions, GreetOptions {
   log?: (line: string) => void
   /** How long frames may still be on their way to a migration's source after its peers have let go of it; 2 ms where absent. */
   drain?: () => Nanoseconds
   moves?: MoveLimits
   /** Grows with every start: of two controllers, switches and hosts listen to the one with the greater. That of `state` where absent. */
   generationId?: bigint
-  /** Those that dial in and fall silent are let go of. For real sockets, whose other end may be gone without a word. */
-  probes?: boolean
   /** What outlives the process; where absent, nothing does. */
   state?: State
 }
@@ -66,7 +64,7 @@ export class Controller {
   readonly #log: (line: string) => void
   readonly #fleet = new Fleet()
   readonly #hosts: Hosts
-  readonly #probes: boolean
+  readonly #manner: GreetOptions
   readonly #learner: Learner
   readonly #migrations: Migrations
   readonly #listeners = new Set<(event: ControllerEvent) => void>()
@@ -97,7 +95,7 @@ export class Controller {
   constructor(options: ControllerOptions) {
     this.#clock = options.clock
     this.#log = options.log ?? (() => {})
-    this.#probes = options.probes ?? false
+    this.#manner = options
     this.#fleet.onStatus = (name) => this.#standingChanged(name)
     this.state = options.state
     this.#generation = options.generationId ?? options.state?.generation
@@ -338,7 +336,7 @@ export class Controller {
   }
 
   async #welcome(channel: Channel): Promise<void> {
-    const remote = await greet(channel, this.#clock, this.#probes)
+    const remote = await greet(channel, this.#clock, this.#manner)
     const claims = remote instanceof RemoteHost ? [remote.name] : [remote.name, remote.features.host]
     checkIdentity(channel, claims, (why) => remote.dismiss(why))
     if (this.#closed) return remote.close()

@@ -365,6 +365,7 @@ export class Lab {
       clock,
       log,
       moves,
+      decode,
       makeController = (options: ControllerOptions) => new Controller(options),
     } = this.#options
     const controller = makeController({
@@ -376,6 +377,7 @@ export class Lab {
       },
       drain: () => MILLISECOND + this.network.crossingTime,
       ...(log && { log }),
+      ...(decode && { decode }),
       ...(moves && { moves }),
       ...(state && { state }),
     })

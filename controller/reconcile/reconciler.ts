@@ -1,7 +1,7 @@
 // Keeps one switch what it is to be: compares, pushes, and takes nothing for done before the switch has confirmed it.
 
-import type { FlowSpec, FlowStatistics, PortConfig, PortDescription } from '../../protocols/control/messages.ts'
-import { letsIn } from '../../protocols/control/messages.ts'
+import type { FlowSpec, PortConfig, PortDescription } from '../../protocols/control/messages.ts'
+import { flowOf, letsIn } from '../../protocols/control/messages.ts'
 import { SwitchRefused } from '../model.ts'
 import type { RemoteSwitch } from '../southbound/remote-switch.ts'
 import { SwitchAway } from '../southbound/remote-switch.ts'
@@ -81,7 +81,7 @@ export class Reconciler {
       this.#confirmed = {
         ports: new Map([...remote.ports].filter(isOurs).map((port) => [port.name, configOf(port)])),
         meters: new Map(meters.map(({ meter, bands }) => [meter, bands])),
-        flows: byKey(flows.map(specOf)),
+        flows: byKey(flows.map(flowOf)),
       }
       this.#readFrom = remote
     })
@@ -197,17 +197,4 @@ const isOurs = ({ type, queues, maxRate }: PortConfig): boolean =>
 /** What the switch added of its own is not configuration. */
 function configOf({ linkUp: _linkUp, mac: _mac, flags: _flags, ...config }: PortDescription): PortConfig {
   return config
-}
-
-function specOf({
-  table,
-  priority,
-  match,
-  cookie,
-  idleTimeout,
-  hardTimeout,
-  flags,
-  instructions,
-}: FlowStatistics): FlowSpec {
-  return { table, priority, match, cookie, idleTimeout, hardTimeout, flags, instructions }
 }

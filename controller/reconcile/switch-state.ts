@@ -43,10 +43,22 @@ function partText({ field, value, mask }: FieldMatch): string[] {
 
 /** True where two flows of one key do the same. */
 export const sameFlow = (a: FlowSpec, b: FlowSpec): boolean =>
-  a === b ||
-  (sameActions(a.instructions.apply, b.instructions.apply) &&
-    sameActions(a.instructions.write, b.instructions.write) &&
-    headOf(a) === headOf(b))
+  a === b || (Object.isFrozen(a) ? isKnownAlike(a, b) : isAlike(a, b))
+
+/** By flows that are frozen, and so may come again: one found to do the same. */
+const alike = new WeakMap<FlowSpec, FlowSpec>()
+
+function isKnownAlike(a: FlowSpec, b: FlowSpec): boolean {
+  if (alike.get(a) === b) return true
+  const same = isAlike(a, b)
+  if (same) alike.set(a, b)
+  return same
+}
+
+const isAlike = (a: FlowSpec, b: FlowSpec): boolean =>
+  sameActions(a.instructions.apply, b.instructions.apply) &&
+  sameActions(a.instructions.write, b.instructions.write) &&
+  headOf(a) === headOf(b)
 
 /** Floods have hundreds of actions, and most of them are the very same objects. */
 const sameActions = (a: readonly Action[], b: readonly Action[]): boolean =>

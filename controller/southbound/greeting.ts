@@ -1,5 +1,6 @@
 // Whoever dials in is one switch, or the process that runs the switches of a host: its first words say which.
 
+import type { Decode } from '../../protocols/control/codec.ts'
 import { Connection } from '../../protocols/control/connection.ts'
 import type { Message, MessageOf } from '../../protocols/control/messages.ts'
 import { converseProbed } from '../../protocols/control/probe.ts'
@@ -12,10 +13,21 @@ import { RemoteSwitch } from './remote-switch.ts'
 /** The version of the control protocol that this controller speaks. */
 const VERSION = 1
 
-/** Greets whoever dialled in; `probed` closes one that falls silent. Rejects with ConnectionClosed or ControlError. */
-export async function greet(channel: Channel, clock: Clock, probed: boolean): Promise<RemoteSwitch | RemoteHost> {
-  const converse = (one: Channel) => new Connection(one)
-  const connection = probed ? converseProbed(channel, clock, converse) : converse(channel)
+export interface GreetOptions {
+  /** Those that dial in and fall silent are let go of. For real sockets, whose other end may be gone without a word. */
+  probes?: boolean
+  /** What reads what they say; `decodeEnvelope` where absent. */
+  decode?: Decode
+}
+
+/** Greets whoever dialled in. Rejects with ConnectionClosed or ControlError. */
+export async function greet(
+  channel: Channel,
+  clock: Clock,
+  { probes = false, decode }: GreetOptions,
+): Promise<RemoteSwitch | RemoteHost> {
+  const converse = (one: Channel) => new Connection(one, decode)
+  const connection = probes ? converseProbed(channel, clock, converse) : converse(channel)
   const early: Message[] = []
   const hello = new Promise<MessageOf<'hostHello'>>((resolve) => {
     connection.onMessage = (message) => {

@@ -142,7 +142,7 @@ class List {
 }
 
 export class OpenRecords {
-  readonly #places: (Record | undefined)[] = Array.from({ length: PLACES }, () => undefined)
+  readonly #places: (Record | undefined)[] = new Array<undefined>(PLACES).fill(undefined)
   /** By identity: those that found their place taken. */
   readonly #others = new Map<number, Record>()
   /** Those that are kept to the end, all older than those of the other list. */

@@ -119,7 +119,7 @@ export class SightBook {
 
   /** A larger book begins empty. */
   #resize(places: number): void {
-    this.#seen = Array.from({ length: places }, () => undefined)
+    this.#seen = new Array<undefined>(places).fill(undefined)
     this.#words = new Int32Array(places * WORDS)
     this.#taken = 0
   }

@@ -21,8 +21,8 @@ export class SteadyFrames {
   /** By place; 0 where it is free. */
   readonly ids = new Float64Array(PLACES)
   readonly instants = new Float64Array(PLACES)
-  readonly kinds: (SteadyKind | undefined)[] = Array.from({ length: PLACES }, () => undefined)
-  readonly blocks: (Block | undefined)[] = Array.from({ length: PLACES }, () => undefined)
+  readonly kinds: (SteadyKind | undefined)[] = new Array<undefined>(PLACES).fill(undefined)
+  readonly blocks: (Block | undefined)[] = new Array<undefined>(PLACES).fill(undefined)
   /** In the source. */
   readonly numbers = new Float64Array(PLACES)
   /** Where in the block's bytes the frame is. */

@@ -4,10 +4,11 @@
 import protobuf from 'protobufjs/minimal.js'
 import { InvalidField, Malformed } from '../errors.ts'
 import { signalbox } from './generated/control.js'
-import type { Envelope, FlowMod, Message, MessageType } from './messages.ts'
+import type { Envelope, FlowMod, FlowSpec, Message, MessageType } from './messages.ts'
 import { BUNDLE_MESSAGES, bundleAddFromWire, encodeBundleAdd } from './wire/bundles.ts'
 import type { Codecs, WireEnvelope } from './wire/codecs.ts'
 import { CONNECTION_MESSAGES } from './wire/connections.ts'
+import { encodeStatistics, readStatistics } from './wire/flow-statistics.ts'
 import { FLOW_MESSAGES } from './wire/flows.ts'
 import { FRAME_MESSAGES } from './wire/frames.ts'
 import { GROUP_MESSAGES } from './wire/groups.ts'
@@ -50,6 +51,8 @@ export function encodeEnvelope({ xid, message }: Envelope): Uint8Array {
   bounded(xid, UINT32, 'xid')
   if (message.type === 'flowMod') return encodeFlowMod(xid, message)
   if (message.type === 'bundleAdd') return startWith(xid, BUNDLE_ADD_TAG).bytes(encodeBundleAdd(message)).finish()
+  if (message.type === 'flowStatisticsReply')
+    return startWith(xid, FLOW_STATISTICS_TAG).bytes(encodeStatistics(message)).finish()
   const codec = byType.get(message.type)
   if (codec === undefined) throw new InvalidField('type', `'${message.type}' is unknown`, 'a message of messages.ts')
   return Wire.encode({ xid, [message.type]: codec.toWire(message as never, '') }).finish()
@@ -59,6 +62,7 @@ export function encodeEnvelope({ xid, message }: Envelope): Uint8Array {
 const tagOf = (member: WireEnvelope) => new protobuf.Reader(Wire.encode(member).finish()).uint32()
 const FLOW_MOD_TAG = tagOf({ flowMod: {} })
 const BUNDLE_ADD_TAG = tagOf({ bundleAdd: {} })
+const FLOW_STATISTICS_TAG = tagOf({ flowStatisticsReply: {} })
 
 /** Field 1, a varint: what every encoder writes first. */
 const XID_TAG = (1 << 3) | 0
@@ -99,21 +103,32 @@ function fromWire(wire: WireEnvelope): Message {
 /** What makes an envelope of bytes. */
 export type Decode = (bytes: Uint8Array) => Envelope
 
-/**
- * Of an envelope that puts a change into a bundle: its numbers, and where the change begins. Undefined where something else stands beside
- * it, and where it is none.
- */
+/** Of an envelope that puts a change into a bundle, and nothing beside it: its numbers, and where the change begins. */
 export function changeInBundle(bytes: Uint8Array): { xid: number; bundle: number; changeAt: number } | undefined {
-  const reader = readerOf(bytes)
-  try {
-    if (reader.uint32() !== XID_TAG) return undefined
-    const xid = reader.uint32()
-    if (reader.uint32() !== BUNDLE_ADD_TAG || reader.uint32() !== bytes.length - reader.pos) return undefined
+  return readOnly(bytes, BUNDLE_ADD_TAG, (reader, xid) => {
     if (reader.uint32() !== BUNDLE_TAG) return undefined
     const bundle = reader.uint32()
     const changeAt = reader.pos
     const isAll = isChange(reader.uint32()) && reader.uint32() === bytes.length - reader.pos
     return isAll ? { xid, bundle, changeAt } : undefined
+  })
+}
+
+/** An envelope with statistics of flows, for which `shared` finds the flows of these bytes. */
+export const statisticsIn = (bytes: Uint8Array, shared: (flow: Uint8Array) => FlowSpec): Envelope | undefined =>
+  readOnly(bytes, FLOW_STATISTICS_TAG, (reader, xid) => {
+    const message = readStatistics(reader, bytes.length, shared)
+    return message && { xid, message }
+  })
+
+/** What is read of an envelope that has this member and no other. Undefined where it is another, or can not be read. */
+function readOnly<T>(bytes: Uint8Array, tag: number, read: (reader: protobuf.Reader, xid: number) => T): T | undefined {
+  const reader = readerOf(bytes)
+  try {
+    if (reader.uint32() !== XID_TAG) return undefined
+    const xid = reader.uint32()
+    if (reader.uint32() !== tag || reader.uint32() !== bytes.length - reader.pos) return undefined
+    return read(reader, xid)
   } catch {
     return undefined
   }

@@ -64,6 +64,32 @@ export interface FlowStatistics extends FlowSpec {
   bytes: bigint
 }
 
+/** By match. */
+const frozenFlows = new WeakMap<Match, FlowSpec>()
+
+/** The flow that the statistics are of. Where all that it is made of is frozen, it is so too, and the same object for the same parts. */
+export function flowOf(statistics: FlowStatistics): FlowSpec {
+  const { match, flags, instructions } = statistics
+  const isFrozen = Object.isFrozen(match) && Object.isFrozen(flags) && Object.isFrozen(instructions)
+  const known = isFrozen ? frozenFlows.get(match) : undefined
+  if (known !== undefined && saysTheSame(known, statistics)) return known
+  const { table, priority, cookie, idleTimeout, hardTimeout, importance } = statistics
+  const flow: FlowSpec = { table, priority, match, cookie, idleTimeout, hardTimeout, flags, instructions }
+  if (importance !== undefined) flow.importance = importance
+  if (isFrozen) frozenFlows.set(match, Object.freeze(flow))
+  return flow
+}
+
+const saysTheSame = (a: FlowSpec, b: FlowSpec): boolean =>
+  a.table === b.table &&
+  a.priority === b.priority &&
+  a.cookie === b.cookie &&
+  a.idleTimeout === b.idleTimeout &&
+  a.hardTimeout === b.hardTimeout &&
+  a.flags === b.flags &&
+  a.importance === b.importance &&
+  a.instructions === b.instructions
+
 /** OFPRR_*. */
 export const REMOVAL_REASONS = [
   'idle_timeout',

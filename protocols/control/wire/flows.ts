@@ -43,7 +43,7 @@ export const removalReasons = new Vocabulary<RemovalReason>(REMOVAL_REASONS)
 
 // `at` is the path of the flow within its message with a dot at the end, '' where the message is the flow.
 
-function flowToWire(flow: FlowSpec, at: string): WireFlow {
+export function flowToWire(flow: FlowSpec, at: string): WireFlow {
   const { flags } = flow
   const wire: WireFlow = {
     table: bounded(flow.table, UINT8, `${at}table`),
@@ -63,7 +63,7 @@ function flowToWire(flow: FlowSpec, at: string): WireFlow {
   return wire
 }
 
-function flowFromWire(wire: WireFlow, at: string): FlowSpec {
+export function flowFromWire(wire: WireFlow, at: string): FlowSpec {
   const flow: FlowSpec = {
     table: bounded(wire.table, UINT8, `${at}table`),
     priority: bounded(wire.priority, UINT16, `${at}priority`),
