@@ -25,6 +25,7 @@ interface Flags extends TlsFlags, LogFlags {
   vxlanPort: number
   uplink?: WireSpec
   mtu: number
+  holdMemory: number
   json?: true
 }
 
@@ -53,6 +54,14 @@ export function hostCommand(): Command {
       new Option('--mtu <bytes>', 'of the network between hosts; what does not fit is dropped as mtu_exceeded')
         .default(1500)
         .argParser((text) => whole(text, 576, 65535)),
+    )
+    .addOption(
+      new Option(
+        '--hold-memory <bytes>',
+        'of frames that its ports keep for VMs that move, all together; what is more is dropped as hold_overflow',
+      )
+        .default(1 << 30)
+        .argParser((text) => whole(text, 0, Number.MAX_SAFE_INTEGER)),
     )
   for (const verb of [drainCommand(), undrainCommand(), failCommand()]) command.addCommand(verb)
   return withLogOptions(withTlsOptions(command, 'ssl'))
@@ -105,6 +114,7 @@ function optionsOf(
       ...(flags.vxlanAddress !== undefined && { address: flags.vxlanAddress }),
     },
     mtu: flags.mtu,
+    holdMemory: flags.holdMemory,
     stopwatch: wallStopwatch,
     ...(tls && { tls }),
     ...(flags.uplink && { uplink: flags.uplink }),

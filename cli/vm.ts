@@ -60,8 +60,12 @@ const migrateCommand = () =>
     .argument('<vm>')
     .argument('<host>')
     .option('--pause <time>', 'how long the guest stands still', '30ms')
-    .option('--hold-bytes <bytes>', 'frames kept for it meanwhile, in bytes, at most', Number)
-    .option('--hold-time <time>', 'how long a frame is kept, at most')
+    .option(
+      '--hold-bytes <bytes>',
+      'frames kept for it meanwhile, in bytes, at most (default: as its hosts say)',
+      Number,
+    )
+    .option('--hold-time <time>', 'how long a frame is kept, at most (default: as its hosts say)')
     .option(
       '--drain <time>',
       "how long frames may be on their way between hosts; the controller's --drain where absent",

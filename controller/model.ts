@@ -1,6 +1,7 @@
 // What the controller tells about itself: plain data for the API, the CLI and the lab.
 
 import { ACTIVATION_FRAMES } from '../protocols/control/messages.ts'
+import type { HoldWish } from '../topologies/topology.ts'
 import type { FlowSpec, PortDescription, PortState, WireStatus } from '../protocols/control/messages.ts'
 
 export interface SwitchStatus {
@@ -67,7 +68,7 @@ export interface MoveRequest {
   /** The guest stands still for at least so long, in nanoseconds. */
   pause?: number
   /** What ports keep for the guest meanwhile, at most: see HoldLimits. */
-  hold?: { bytes?: number; time?: number }
+  hold?: HoldWish
   /** How long frames may be on their way, in nanoseconds: before each step, those of the last one are waited for. */
   drain?: number
   /** How long frames are brought after the guest whose senders' switches can not be told of the move, in nanoseconds; 5 s where absent. */

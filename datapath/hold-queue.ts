@@ -20,6 +20,12 @@ export interface Kept {
   readonly since: Nanoseconds
 }
 
+/** What the ports of a host may keep, all together. */
+export interface HoldRoom {
+  readonly bytes: number
+  used: number
+}
+
 export interface HoldOptions {
   arena: FrameArena
   clock: Clock
@@ -31,6 +37,8 @@ export interface HoldOptions {
 
 export class HoldQueue {
   limits = DEFAULT_HOLD
+  /** Shared with other ports; there is no end of it where absent. */
+  readonly #room: HoldRoom | undefined
   /** Frames for which there was no room, or that were kept for too long, since it began to hold. */
   overflowed = 0
   readonly #options: HoldOptions
@@ -44,8 +52,9 @@ export class HoldQueue {
   readonly #latest = new Map<string, number>()
   #timer: Timer | undefined
 
-  constructor(options: HoldOptions) {
+  constructor(options: HoldOptions, room?: HoldRoom) {
     this.#options = options
+    this.#room = room
     this.#last = options.first ?? options.clock.now()
   }
 
@@ -67,12 +76,13 @@ export class HoldQueue {
   /** Keeps a frame; false where there is no room. */
   keep(frame: FrameHandle): boolean {
     const size = this.#sizeOf(frame)
-    if (this.#ownBytes + size > this.limits.bytes) {
+    if (this.#ownBytes + size > this.limits.bytes || !this.#fits(size)) {
       this.overflowed++
       return false
     }
     this.#own.push({ frame, origin: '', sequence: ++this.#last, since: this.#options.clock.now() })
     this.#ownBytes += size
+    this.#use(size)
     this.#arm()
     return true
   }
@@ -84,7 +94,7 @@ export class HoldQueue {
   putAhead(frame: FrameHandle, origin: string, sequence: number): 'taken' | 'known' | 'full' {
     if ((this.#latest.get(origin) ?? 0) >= sequence) return 'known'
     const size = this.#sizeOf(frame)
-    if (this.#aheadBytes + size > this.limits.bytes) {
+    if (this.#aheadBytes + size > this.limits.bytes || !this.#fits(size)) {
       this.overflowed++
       return 'full'
     }
@@ -108,6 +118,7 @@ export class HoldQueue {
   takeAhead(): FrameHandle[] {
     const frames = this.#ahead.map(({ frame }) => frame)
     this.#ahead = []
+    this.#use(-this.#aheadBytes)
     this.#aheadBytes = 0
     if (this.size === 0) this.#disarm()
     return frames
@@ -121,6 +132,7 @@ export class HoldQueue {
   #pushAhead(one: Kept, size: number): void {
     this.#ahead.push(one)
     this.#aheadBytes += size
+    this.#use(size)
     this.#arm()
   }
 
@@ -129,9 +141,23 @@ export class HoldQueue {
     const left: Kept[] = []
     for (const one of this.#own) (which(one) ? taken : left).push(one)
     this.#own = left
-    for (const { frame } of taken) this.#ownBytes -= this.#sizeOf(frame)
+    for (const { frame } of taken) this.#leaveOwn(frame)
     if (this.size === 0) this.#disarm()
     return taken
+  }
+
+  #fits(size: number): boolean {
+    return this.#room === undefined || this.#room.used + size <= this.#room.bytes
+  }
+
+  #use(size: number): void {
+    if (this.#room !== undefined) this.#room.used += size
+  }
+
+  #leaveOwn(frame: FrameHandle): void {
+    const size = this.#sizeOf(frame)
+    this.#ownBytes -= size
+    this.#use(-size)
   }
 
   #sizeOf(frame: FrameHandle): number {
@@ -158,11 +184,14 @@ export class HoldQueue {
     const before = this.#options.clock.now() - this.limits.time
     const lateAhead = this.#ahead.filter(({ since }) => since <= before)
     if (lateAhead.length > 0) this.#ahead = this.#ahead.filter(({ since }) => since > before)
-    for (const { frame } of lateAhead) this.#aheadBytes -= this.#sizeOf(frame)
+    for (const { frame } of lateAhead) {
+      this.#aheadBytes -= this.#sizeOf(frame)
+      this.#use(-this.#sizeOf(frame))
+    }
     let count = 0
     while (count < this.#own.length && this.#own[count]!.since <= before) count++
     const late = this.#own.splice(0, count)
-    for (const { frame } of late) this.#ownBytes -= this.#sizeOf(frame)
+    for (const { frame } of late) this.#leaveOwn(frame)
     this.overflowed += lateAhead.length + late.length
     for (const { frame } of [...lateAhead, ...late]) this.#options.expired(frame)
     this.#arm()

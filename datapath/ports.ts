@@ -12,7 +12,7 @@ import { Refused } from '../protocols/control/refused.ts'
 import { shownBy } from './activation.ts'
 import type { DropReason } from './drops.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
-import { HoldQueue } from './hold-queue.ts'
+import { HoldQueue, type HoldRoom } from './hold-queue.ts'
 import { refusal } from './passage.ts'
 import type { PortCounters } from './port-counters.ts'
 import { CarriedCounters, noCounters } from './port-counters.ts'
@@ -91,6 +91,8 @@ export class PortTable {
   readonly shaping: Shaping
   /** Where a port made now begins to number what it keeps: beyond all that one of its name may have given out. The clock where absent. */
   numberFrom: (() => number) | undefined
+  /** Of ports that are made now. */
+  holdRoom: HoldRoom | undefined
   readonly #arena: FrameArena
   readonly #clock: Clock
   readonly #events: PortEvents
@@ -295,7 +297,10 @@ export class PortTable {
       linkUp: this.#hasLink(config),
       flags: {},
       madeAt: this.#clock.now(),
-      held: new HoldQueue({ arena: this.#arena, clock: this.#clock, expired, ...(first !== undefined && { first }) }),
+      held: new HoldQueue(
+        { arena: this.#arena, clock: this.#clock, expired, ...(first !== undefined && { first }) },
+        this.holdRoom,
+      ),
       admitsAll: false,
       passesAll: false,
       queues: undefined,

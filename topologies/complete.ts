@@ -10,6 +10,7 @@ import type { WrittenTenant } from './schema/tenants.ts'
 import type {
   WrittenAddressGroup,
   WrittenFabric,
+  WrittenHost,
   WrittenLink,
   WrittenNetwork,
   WrittenNic,
@@ -38,9 +39,11 @@ import type {
   Vm,
 } from './topology.ts'
 import { parseDuration, parseRate } from './units.ts'
+import { completeHold } from './hold.ts'
+import type { WrittenHold } from './schema/hold.ts'
 
 export function completeTopology(written: WrittenTopology, fallbackName: string): Topology {
-  const hosts = written.hosts.map(completeHost)
+  const hosts = written.hosts.map((host) => completeHost(host, written.moves?.hold))
   const networks = (written.networks ?? []).map(completeNetwork)
   const hostsByName = new Map(hosts.map((host) => [host.name, host]))
   const networksByName = new Map(networks.map((network) => [network.name, network]))
@@ -68,7 +71,8 @@ export function completeTopology(written: WrittenTopology, fallbackName: string)
   }
 }
 
-function completeHost(host: WrittenTopology['hosts'][number]): Host {
+function completeHost(host: WrittenHost, usualHold: WrittenHold | undefined): Host {
+  const hold = completeHold({ ...usualHold, ...host.hold })
   const bridges = defaults.bridgesOf(host).map(({ name, peer }): Bridge => ({ name: name!, ...(peer && { peer }) }))
   return {
     name: host.name,
@@ -76,6 +80,7 @@ function completeHost(host: WrittenTopology['hosts'][number]): Host {
     bridges,
     ...(host.uplink !== undefined && { uplink: completeUplink(host.uplink) }),
     ...(host.capacity !== undefined && { capacity: host.capacity }),
+    ...(Object.keys(hold).length > 0 && { hold }),
   }
 }
 

@@ -1,6 +1,7 @@
 // Steps and expectations with every default filled in, once all checks have passed.
 
 import { SECOND } from '../runtime/clock.ts'
+import { completeHold } from './hold.ts'
 import type { Expectation, FailureTarget, MoveTogether, Step } from './scenario.ts'
 import type { WrittenEntry, WrittenExpectation, WrittenTarget } from './schema/scenario.ts'
 import { TENANT } from './tenants.ts'
@@ -79,12 +80,7 @@ function completeMigrate(written: NonNullable<WrittenEntry['migrate']>): Step {
     vm,
     to,
     pause: time(pause, PAUSE),
-    ...(hold && {
-      hold: {
-        ...(hold.bytes !== undefined && { bytes: hold.bytes }),
-        ...(hold.time !== undefined && { time: time(hold.time, 0) }),
-      },
-    }),
+    ...(hold && { hold: completeHold(hold) }),
     ...(redirect !== undefined && { redirect: time(redirect, 0) }),
     ...(activation && { activation: [...activation] }),
     ...(activationTimeout !== undefined && { activationTimeout: time(activationTimeout, 0) }),

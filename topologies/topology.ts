@@ -29,6 +29,15 @@ export interface Host {
   uplink?: Uplink
   /** VMs that it has room for; absent: any number. */
   capacity?: number
+  /** What a port of a VM that moves keeps here at most, unless the move says otherwise. */
+  hold?: HoldWish
+}
+
+/** Where nothing is said it is as ever. */
+export interface HoldWish {
+  bytes?: number
+  /** Nanoseconds. */
+  time?: number
 }
 
 export interface Bridge {

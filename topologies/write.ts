@@ -11,6 +11,7 @@ import type {
 } from './schema/topology.ts'
 import { writeNetworkQos, writeQosPolicy, writeQueue, writeUplink } from './qos.ts'
 import { writeSnooping } from './snooping.ts'
+import { writeHold } from './hold.ts'
 import type { WrittenMirror } from './schema/mirrors.ts'
 import type { WrittenRule } from './schema/security-groups.ts'
 import type { Host, Link, Mirror, Network, Nic, PortPolicy, SecurityGroupRule, Topology, Vm } from './topology.ts'
@@ -45,10 +46,11 @@ export const topologyToJson = ({
   ...(mirrors && { mirrors: mirrors.map(writeMirror) }),
 })
 
-const writeHost = ({ bridges, uplink, ...host }: Host): WrittenHost => ({
+const writeHost = ({ bridges, uplink, hold, ...host }: Host): WrittenHost => ({
   ...host,
   bridges: bridges.map((bridge) => ({ ...bridge })),
   ...(uplink && { uplink: writeUplink(uplink) }),
+  ...(hold && { hold: writeHold(hold) }),
 })
 
 const writeVm = ({ host, tenant, antiAffinity, nics, ...vm }: Vm): WrittenVm => ({

@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { completeHold } from '../../topologies/hold.ts'
 import { DURATION_EXPECTED, DURATION_PATTERN, formatDuration, parseDuration } from '../../topologies/units.ts'
 import type { Controller } from '../controller.ts'
 import { ACTIVATION_STRATEGIES, MIGRATION_STATES, type MigrationStatus, type MoveRequest } from '../model.ts'
@@ -49,8 +50,8 @@ const Order = closed({
   hold: optional(
     closed(
       {
-        bytes: optional(count('Bytes of frames, of each port. Default: 67108864.')),
-        time: optional(time('How long a frame is kept. Default: 60s.')),
+        bytes: optional(count('Bytes of frames, of each port. Default: that of its host, or 67108864.')),
+        time: optional(time('How long a frame is kept. Default: that of its host, or 60s.')),
       },
       { description: 'What is kept for the guest meanwhile, at most. What is more is dropped as hold_overflow.' },
     ),
@@ -89,12 +90,7 @@ const requestOf = ({
   vm,
   to,
   ...(pause !== undefined && { pause: parseDuration(pause, 'pause') }),
-  ...(hold && {
-    hold: {
-      ...(hold.bytes !== undefined && { bytes: hold.bytes }),
-      ...(hold.time !== undefined && { time: parseDuration(hold.time, 'hold.time') }),
-    },
-  }),
+  ...(hold && { hold: completeHold(hold) }),
   ...(drain !== undefined && { drain: parseDuration(drain, 'drain') }),
   ...(redirect !== undefined && { redirect: parseDuration(redirect, 'redirect') }),
   ...(guest.activation && {

@@ -21,7 +21,7 @@
 // that begins to collect; (2) what peers sent to the old place must have come there before the old place lets go; (3) what the
 // old port holds of a flood must have come to the new one, so that the two copies can be told to be one.
 
-import { DEFAULT_HOLD, type HoldLimits } from '../../protocols/control/messages.ts'
+import type { HoldLimits } from '../../protocols/control/messages.ts'
 import type { Nanoseconds } from '../../runtime/clock.ts'
 import type { Vm } from '../../topologies/topology.ts'
 import type { MigrationStatus, MoveRequest } from '../model.ts'
@@ -60,7 +60,7 @@ export class Migration {
   readonly #stragglers: Stragglers
   readonly #announcement: Announcement
   readonly #pause: Nanoseconds
-  readonly #hold: HoldLimits | undefined
+  readonly #hold: Partial<HoldLimits> | undefined
   #patience = PATIENCE
   #isPaused = false
   /** Why it goes back. */
@@ -81,7 +81,7 @@ export class Migration {
     this.#stragglers = new Stragglers(this.#steps, this.#states, redirect)
     this.#announcement = new Announcement(world, this.#steps.places)
     this.#pause = pause
-    this.#hold = hold && { ...DEFAULT_HOLD, ...hold }
+    this.#hold = hold
     this.activation = new Activation(vm, guest)
     this.started = new Promise((resolve) => {
       this.#tellStarted = resolve

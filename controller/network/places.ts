@@ -1,7 +1,7 @@
 // Where vNICs, bridges and networks stand, and under which numbers: the parts of a view, each worked out by itself.
 
 import { parseIpv4 } from '../../protocols/address.ts'
-import type { PortState } from '../../protocols/control/messages.ts'
+import { DEFAULT_HOLD, type PortState } from '../../protocols/control/messages.ts'
 import { switchAt } from '../../topologies/relocation.ts'
 import type { Bridge, Host, Network, Nic, Topology } from '../../topologies/topology.ts'
 import { switchName } from '../../topologies/topology.ts'
@@ -62,12 +62,13 @@ export function numberPortsOf(
 }
 
 export function bindingOf({ nic, host, move }: Placed, hosts: Hosts, numbers: Assignments['portNumbers']): Binding {
-  const hold = move?.hold && { hold: move.hold }
   const activation = move?.activation && { activation: move.activation }
   const placeAt = (at: string, state: PortState): Place => {
     const there = hosts.get(at)!
     const name = switchAt(nic, hosts.get(host)!, there)
     const vtep = there.vtep === undefined ? undefined : parseIpv4(there.vtep)
+    const wished = move && (move.hold ?? there.hold)
+    const hold = wished && { hold: { ...DEFAULT_HOLD, ...there.hold, ...move.hold } }
     return { host: at, switch: name, port: numbers.get(name)?.get(nic.id) ?? 0, vtep, state, ...hold, ...activation }
   }
   return {

@@ -31,8 +31,8 @@ export interface Move {
   readonly stage: Stage
   readonly homeState: PortState
   readonly targetState: PortState
-  /** What ports in state `hold` keep at most; as ever where absent. */
-  readonly hold?: HoldLimits
+  /** What ports in state `hold` keep at most, as far as the move says it; the rest is as their hosts say. */
+  readonly hold?: Partial<HoldLimits>
   /** By what the guest shows that it goes on at the target, once it may. */
   readonly activation?: readonly ActivationFrame[]
 }

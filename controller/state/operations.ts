@@ -1,5 +1,6 @@
 // What people do, as the journal has it.
 
+import { writeHold } from '../../topologies/hold.ts'
 import type { FlowFilter, FlowSpec } from '../../protocols/control/messages.ts'
 import { ALL_TABLES } from '../../protocols/control/messages.ts'
 import { printFlow, printMatch } from '../../protocols/flow-text/print.ts'
@@ -84,12 +85,7 @@ export const forgettingQemu = (by: string, at: { vm: string; host: string | unde
 export const migrating = (by: string, request: MoveRequest): Operation => ({
   by,
   operation: 'migrate',
-  arguments: { ...request, ...written(request), ...(request.hold && { hold: heldAs(request.hold) }) },
-})
-
-const heldAs = ({ time, ...hold }: NonNullable<MoveRequest['hold']>) => ({
-  ...hold,
-  ...(time !== undefined && { time: formatDuration(time) }),
+  arguments: { ...request, ...written(request), ...(request.hold && { hold: writeHold(request.hold) }) },
 })
 
 export const aborting = (by: string, migration: string): Operation => ({

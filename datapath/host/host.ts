@@ -2,6 +2,7 @@
 
 import type { PortConfig } from '../../protocols/control/messages.ts'
 import { VXLAN_PORT } from '../../protocols/packet/vxlan.ts'
+import type { HoldRoom } from '../hold-queue.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Stopwatch } from '../../runtime/stopwatch.ts'
 import { Agent } from '../control/agent.ts'
@@ -35,6 +36,8 @@ export interface HostWorld {
   hasLink?: (port: PortConfig) => boolean
   /** See PortTable: for a clock that begins anew with the process. */
   numberFrom?: () => number
+  /** Of all its ports; there is no end of it where absent. */
+  holdRoom?: HoldRoom
 }
 
 export interface HostEvents {
@@ -201,7 +204,7 @@ export class Host {
   }
 
   #makeBridge(name: string, datapathId: bigint): Bridge {
-    const { arena, clock, trail, stopwatch, hasLink, numberFrom } = this.#world
+    const { arena, clock, trail, stopwatch, hasLink, numberFrom, holdRoom } = this.#world
     const made: Switch = new Switch({
       name,
       host: this.name,
@@ -222,6 +225,7 @@ export class Host {
       },
     })
     made.ports.numberFrom = numberFrom
+    made.ports.holdRoom = holdRoom
     const agent = new Agent(made)
     return { switch: made, agent }
   }

@@ -28,6 +28,8 @@ export interface LiveDatapathOptions {
   }
   /** Bytes of an IP packet that the network between hosts carries. */
   mtu: number
+  /** Bytes of frames that its ports keep for VMs that move, all together; any number where absent. */
+  holdMemory?: number
   /** Where frames for a vNIC go, if they do. */
   wireOf: (vnic: string) => Wire | undefined
   log: (line: string) => void
@@ -80,7 +82,7 @@ export class LiveDatapath {
 
   /** Begins anew with the bridges of `spec`; without their flows, until a controller has told them. */
   async rebuild(spec: HostSpec | undefined): Promise<void> {
-    const { clock, stopwatch } = this.#options
+    const { clock, stopwatch, holdMemory } = this.#options
     this.#host?.close()
     this.#host = undefined
     await this.#underlay?.close()
@@ -88,7 +90,14 @@ export class LiveDatapath {
     if (spec === undefined) return
     const hasLink = ({ type, name }: PortConfig) =>
       (type !== 'vnic' && type !== 'uplink') || (this.#wireAt(name)?.connected ?? false)
-    const world = { arena: this.#arena, clock, ...(stopwatch && { stopwatch }), hasLink, numberFrom: wallMicroseconds }
+    const world = {
+      arena: this.#arena,
+      clock,
+      ...(stopwatch && { stopwatch }),
+      ...(holdMemory !== undefined && { holdRoom: { bytes: holdMemory, used: 0 } }),
+      hasLink,
+      numberFrom: wallMicroseconds,
+    }
     this.#host = new Host(spec, world, {
       vnic: (_host, vnic, frame) => this.#sendTo(this.#options.wireOf(vnic), vnic, frame),
       uplink: (_host, frame) => this.#sendUplink(frame),

@@ -111,7 +111,7 @@ test('an unknown key is found at the key, with the one that was meant', () => {
     line: 2,
     column: 27,
     problem: "unknown key 'vtpe'",
-    expected: 'one of name, vtep, bridges, uplink, capacity',
+    expected: 'one of name, vtep, bridges, uplink, capacity, hold',
     didYouMean: 'vtep',
   })
 })

@@ -15,6 +15,7 @@ import {
   LARGEST_COUNT,
   ifObject,
 } from './parts.ts'
+import { Hold } from './hold.ts'
 import { TOPOLOGY_ID, heading } from './topology.ts'
 
 const topologyOr = (description: string) =>
@@ -74,16 +75,6 @@ const Send = closed(
     ),
   },
   { description: 'A vNIC sends frames.' },
-)
-
-const Hold = closed(
-  {
-    bytes: optional(integer(0, Number.MAX_SAFE_INTEGER, 'Bytes of frames, of each port. Default: 67108864.')),
-    time: optional(duration('How long a frame is kept. Default: 60s.')),
-  },
-  {
-    description: 'What is kept for the guest while it stands still, at most. What is more is dropped as hold_overflow.',
-  },
 )
 
 const frames = (what: string) => optional(integer(0, LARGEST_COUNT, `Frames ${what}, at most.`))

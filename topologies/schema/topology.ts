@@ -19,6 +19,7 @@ import {
   LARGEST_COUNT,
   inCase,
 } from './parts.ts'
+import { Hold } from './hold.ts'
 import { Mirror } from './mirrors.ts'
 import { NetworkQos, qosOfPolicy, queues, Uplink } from './qos.ts'
 import { AddressGroup, DENIALS, SecurityGroup } from './security-groups.ts'
@@ -72,6 +73,7 @@ const Host = closed({
       'VMs that it has room for; one that moves counts where it is and where it goes. Default: any number.',
     ),
   ),
+  hold: optional(Hold),
 })
 
 const Fabric = closed(
@@ -202,6 +204,7 @@ const Written = closed({
   ...heading,
   hosts: Type.Array(Host, { description: 'Machines that run VMs.' }),
   fabric: optional(Fabric),
+  moves: optional(closed({ hold: optional(Hold) }, { description: 'How VMs move, where nobody says otherwise.' })),
   tenants: optional(Type.Array(Tenant, { description: 'To whom networks, groups and VMs may belong.' })),
   networks: optional(Type.Array(Network, { description: 'Virtual networks.' })),
   addressGroups: optional(Type.Array(AddressGroup, { description: 'Lists of addresses that rules refer to.' })),
