@@ -43,12 +43,38 @@ function toOthers(at: SwitchView, { network, onUplink, hosts }: NetworkView): Ac
 
 function replicate({ host }: SwitchView, identifier: number, hosts: NetworkView['hosts']): Action[] {
   if (host.vtep === undefined) return []
-  const others = hosts.filter((other) => other !== host).flatMap(towardsHost)
-  return others.length === 0 ? [] : [set('tun_id', identifier), ...others]
+  const { actions, places } = towardsAll(hosts)
+  const [from, to] = places.get(host) ?? [0, 0]
+  if (to - from === actions.length) return []
+  return [set('tun_id', identifier), ...actions.slice(0, from), ...actions.slice(to)]
 }
 
 const copies = new Memory<Action[]>()
 const EVERYWHERE = '*'
+
+interface Copies {
+  readonly actions: readonly Action[]
+  /** From where up to where those towards a host stand. */
+  readonly places: ReadonlyMap<Host, readonly [from: number, to: number]>
+}
+
+const lists = new WeakMap<NetworkView['hosts'], Copies>()
+
+/** Towards all hosts of a network: made once, each leaves itself out. */
+function towardsAll(hosts: NetworkView['hosts']): Copies {
+  const before = lists.get(hosts)
+  if (before !== undefined) return before
+  const actions: Action[] = []
+  const places = new Map<Host, readonly [number, number]>()
+  for (const host of hosts) {
+    const from = actions.length
+    actions.push(...towardsHost(host))
+    places.set(host, [from, actions.length])
+  }
+  const made = { actions, places }
+  lists.set(hosts, made)
+  return made
+}
 
 /** The same actions from every other host. */
 const towardsHost = (host: Host): Action[] =>

@@ -21,18 +21,32 @@ export interface Rule {
 }
 
 /** The writer of one app's flows. */
+/** One object for all flows: there are many. */
+const NOTHING: Action[] = []
+const TOLD = { sendFlowRemoved: true }
+const UNTOLD = {}
+
 export function writerFor(app: AppName): (rule: Rule) => FlowSpec {
   const cookie = cookieOf(app)
-  return ({ table, priority, match, goto, actions = [], meter, idleTimeout = 0 }) => {
-    const instructions: Instructions = { apply: actions, clear: false, write: [] }
+  return ({ table, priority, match, goto, actions = NOTHING, meter, idleTimeout = 0 }) => {
+    const instructions: Instructions = { apply: actions, clear: false, write: NOTHING }
     if (goto !== undefined) instructions.gotoTable = goto
     if (meter !== undefined) instructions.meter = meter
-    const flags = idleTimeout > 0 ? { sendFlowRemoved: true } : {}
+    const flags = idleTimeout > 0 ? TOLD : UNTOLD
     return { table, priority, match, cookie, idleTimeout, hardTimeout: 0, flags, instructions }
   }
 }
 
-export const is = (field: FieldName, value: number | bigint): FieldMatch => ({ field, value: BigInt(value) })
+/** Small numbers stand for ports, networks and the like: most of them in many flows. */
+const SMALL = 0x10000
+const known = new Map<FieldName, FieldMatch[]>()
+
+export function is(field: FieldName, value: number | bigint): FieldMatch {
+  if (typeof value === 'bigint' || value >= SMALL) return { field, value: BigInt(value) }
+  let ofField = known.get(field)
+  if (ofField === undefined) known.set(field, (ofField = []))
+  return (ofField[value] ??= { field, value: BigInt(value) })
+}
 
 export const inNetwork = (network: number): FieldMatch => is(Register.Network, network)
 export const fromPort = (port: number): FieldMatch => is('in_port', port)

@@ -24,7 +24,7 @@ import type { FlowsByKey, Slot } from './switch-flows.ts'
 import { PersistentMap } from '../persistent-map.ts'
 import { MIRRORS_SLOT, networkSlot, SwitchFlows } from './switch-flows.ts'
 import type { SwitchState } from './switch-state.ts'
-import { EMPTY_STATE, flowKey, sameBands, sameFlow, samePort } from './switch-state.ts'
+import { EMPTY_STATE, newKey, sameBands, sameFlow, samePort } from './switch-state.ts'
 
 const APPS = [
   userTables,
@@ -170,11 +170,11 @@ export class Compiler {
     let flows = usable ? before.flows : PersistentMap.empty<string, FlowSpec>()
     const gone = new Set<string>()
     const changes = entries.changesSince(usable ? before.entries : PersistentMap.empty())
-    for (const [, was] of changes) if (was !== undefined) for (const flow of flowsOf(was)) gone.add(flowKey(flow))
+    for (const [, was] of changes) if (was !== undefined) for (const flow of flowsOf(was)) gone.add(newKey(flow))
     for (const [, , is] of changes) {
       if (is === undefined) continue
       for (const flow of flowsOf(is)) {
-        const key = flowKey(flow)
+        const key = newKey(flow)
         gone.delete(key)
         const old = flows.get(key)
         if (old === undefined || !sameFlow(old, flow)) flows = flows.set(key, flow)
@@ -214,7 +214,7 @@ export function compile(at: SwitchView, groups: Groups): SwitchState {
 }
 
 export const byKey = (flows: readonly FlowSpec[]): Map<string, FlowSpec> =>
-  new Map(flows.map((flow) => [flowKey(flow), flow]))
+  new Map(flows.map((flow) => [newKey(flow), flow]))
 
 const COMMON: Slot = {
   own: new Map(),

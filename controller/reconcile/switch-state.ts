@@ -29,17 +29,24 @@ const keys = new WeakMap<object, string>()
 export function flowKey(flow: Pick<FlowSpec, 'table' | 'priority' | 'match'>): string {
   const before = keys.get(flow)
   if (before !== undefined) return before
-  const key = `${flow.table}/${flow.priority}/${matchText(flow.match)}`
+  const key = newKey(flow)
   keys.set(flow, key)
   return key
 }
 
-const matchText = (match: Match): string => match.flatMap(partText).sort().join(',')
+/** As `flowKey`, of a flow that nobody has asked about and hardly anybody will: its key is not remembered with it. */
+export const newKey = ({ table, priority, match }: Parameters<typeof flowKey>[0]): string =>
+  `${table}/${priority}/${matchText(match)}`
 
-function partText({ field, value, mask }: FieldMatch): string[] {
-  if (mask === 0n) return []
-  return mask === undefined || mask === fieldOf(field).ones ? [`${field}=${value}`] : [`${field}=${value}/${mask}`]
+function matchText(match: Match): string {
+  if (match.length === 0) return ''
+  const parts: string[] = []
+  for (const part of match) if (part.mask !== 0n) parts.push(partText(part))
+  return parts.length === 1 ? parts[0]! : parts.sort().join(',')
 }
+
+const partText = ({ field, value, mask }: FieldMatch): string =>
+  mask === undefined || mask === fieldOf(field).ones ? `${field}=${value}` : `${field}=${value}/${mask}`
 
 /** True where two flows of one key do the same. */
 export const sameFlow = (a: FlowSpec, b: FlowSpec): boolean =>
@@ -85,7 +92,7 @@ const flagText = ({ sendFlowRemoved = false }: FlowFlags): boolean => sendFlowRe
 function actionText(action: Action): string {
   switch (action.type) {
     case 'set_field':
-      return `set ${partText(action).join('')}`
+      return `set ${action.mask === 0n ? '' : partText(action)}`
     case 'move':
       return `move ${subfieldText(action.from)} ${subfieldText(action.to)}`
     case 'resubmit':
