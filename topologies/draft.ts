@@ -48,10 +48,10 @@ export interface Attachment {
 }
 
 export function* attachmentsOf(topology: TopologyDraft): Generator<Attachment> {
-  for (const placed of nicsOf(topology)) {
-    const { nic, at } = placed
-    yield { placed, part: nic, network: nic.network, at }
+  for (const owner of nicsOf(topology)) {
+    const { nic, at } = owner
+    yield { placed: owner, part: nic, network: nic.network, at }
     for (const [index, part] of (nic.trunks ?? []).entries())
-      yield { placed, part, network: part.network, at: `${at}${pointer('trunks', index)}` }
+      yield { placed: owner, part, network: part.network, at: `${at}${pointer('trunks', index)}` }
   }
 }

@@ -15,6 +15,15 @@ export const isOwed = ({ drops, cutOff }: Record, nic: string): boolean =>
 export const isLost = (record: Record): boolean =>
   !isComplete(record) && choicesOf(record.ruling).every((ruling) => fateUnder(record, ruling, false) === 'lost')
 
+/**
+ * What a port kept when its switch went may have been read before, and come to its vNIC from elsewhere. A link that is known to be down
+ * keeps nothing.
+ */
+export function mayReturn({ drops, heardBy }: Record): boolean {
+  const last = drops.at(-1)
+  return heardBy.length === 0 && last?.reason === 'link_down' && last.excuses.length === 0
+}
+
 /** Of rulings that may hold for the frame, one that it has kept to does; any, where it has kept to none. */
 export function settleOn(record: Record): void {
   if (record.ruling.otherwise === undefined) return

@@ -7,7 +7,7 @@ import type { FailureTarget } from '../../topologies/scenario.ts'
 import type { Topology } from '../../topologies/topology.ts'
 import { Checkpoints } from './groups/checkpoints.ts'
 import { Endings } from './endings.ts'
-import { isAnswer, isComplete, isLost } from './fates.ts'
+import { isAnswer, isComplete, isLost, mayReturn } from './fates.ts'
 import { Findings } from './findings.ts'
 import { changed, choicesOf, oneOf, type Ruling } from './law.ts'
 import { Laws } from './laws.ts'
@@ -262,6 +262,7 @@ export class Judge {
     const record = this.#find(id)
     if (record === undefined || --record.copies > 0) return
     this.#learnFrom(record)
+    if (mayReturn(record)) return
     if (isLost(record)) {
       this.#lost.note(record, this.#latest)
       return
@@ -458,7 +459,7 @@ export class Judge {
       const record = this.#open.oldest
       if (record === undefined || record.at > instant) return
       // What is still owed may be held somewhere; it stays open to the end.
-      if (isLost(record)) this.#open.setAside(record)
+      if (isLost(record) || mayReturn(record)) this.#open.setAside(record)
       else {
         this.#settle(record, false)
         this.#open.close(record)

@@ -169,6 +169,16 @@ describe('what the scenario breaks', () => {
     expect(finish()).toMatchObject({ lost: 1, delivered: 0, dropped: { no_route: 1 } })
   })
 
+  test('does not end a frame that a port has kept, and a controller has read, before its switch went', () => {
+    judge.break({ kind: 'host', host: 'h2' })
+    send(1, frame(1, 6))
+    judge.dropped(1, 'link_down', 'h2/br-int')
+    judge.gone(1)
+    judge.mend({ kind: 'host', host: 'h2' })
+    expect(hear(1, 'e', frame(1, 6))).toBe('delivered')
+    expect(finish()).toMatchObject({ delivered: 1, duplicated: 0 })
+  })
+
   test('is no excuse for a drop elsewhere', () => {
     judge.break({ kind: 'host', host: 'h2' })
     send(1)
