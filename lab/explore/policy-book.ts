@@ -2,7 +2,9 @@
 // `policyAt` finds (measure.ts), which looks at all there is.
 
 import { isPolicy, portsNamed, speaksOf } from '../../controller/migration/policy.ts'
+import { flowKey } from '../../controller/reconcile/switch-state.ts'
 import { Register } from '../../controller/tables.ts'
+import type { Flow } from '../../datapath/flow.ts'
 import type { FlowChange } from '../../datapath/flow-tables.ts'
 import type { Port } from '../../datapath/ports.ts'
 import type { Switch } from '../../datapath/switch.ts'
@@ -17,14 +19,19 @@ interface Entry {
   readonly policy: string
 }
 
+/** Flows by `flowKey`: nobody is told where a modify puts one in the place of another that says the same. */
+type Place = Map<string, Flow>
+
 export class PolicyBook {
   readonly device: Switch
   readonly #entries = new Map<string, Entry>()
-  /** Flows that policies are made of: by port, and rules; undefined where some have changed since they were looked for. */
-  #flows: { readonly byPort: ReadonlyMap<number, readonly FlowSpec[]>; readonly rules: readonly FlowSpec[] } | undefined
+  /** Flows that policies are made of: those that speak of a port, by its number, and rules, which may be part of any port's policy. */
+  readonly #byPort = new Map<number, Place>()
+  readonly #rules: Place = new Map()
 
   constructor(device: Switch) {
     this.device = device
+    for (const flow of device.tables) this.#placesOf(flow).forEach((place) => place.set(flowKey(flow.spec), flow))
     device.tables.listen((changes) => this.#note(changes))
   }
 
@@ -35,42 +42,37 @@ export class PolicyBook {
     )
     const known = this.#entries.get(port.name)
     if (known?.port === port && known.config === port.config && known.bands === bands) return known.policy
-    this.#flows ??= this.#sorted()
-    const { byPort, rules } = this.#flows
-    const policy = policyAt(this.device, port.name, port.number, [...(byPort.get(port.number) ?? []), ...rules])
+    const flows = [...(this.#byPort.get(port.number)?.values() ?? []), ...this.#rules.values()].map(({ spec }) => spec)
+    const policy = policyAt(this.device, port.name, port.number, flows)
     this.#entries.set(port.name, { port, config: port.config, bands, policy })
     return policy
   }
 
-  #sorted() {
-    const byPort = new Map<number, FlowSpec[]>()
-    const rules: FlowSpec[] = []
-    for (const { spec } of this.device.tables) {
-      if (!isPolicy(spec)) continue
-      if (isRule(spec)) rules.push(spec)
-      else
-        for (const port of portsNamed(spec.match)) {
-          const known = byPort.get(port)
-          if (known === undefined) byPort.set(port, [spec])
-          else known.push(spec)
-        }
-    }
-    return { byPort, rules }
-  }
-
   #note(changes: readonly FlowChange[]): void {
-    this.#flows = undefined
     for (const change of changes) {
-      this.#forget(change.flow.spec)
-      if (change.event !== 'deleted' && change.before !== undefined) this.#forget(change.before.spec)
+      const key = flowKey(change.flow.spec)
+      const gone = change.event === 'deleted' ? change.flow : change.before
+      if (gone !== undefined) this.#touch(gone).forEach((place) => place.delete(key))
+      if (change.event !== 'deleted') this.#touch(change.flow).forEach((place) => place.set(key, change.flow))
     }
   }
 
-  #forget(flow: FlowSpec): void {
-    if (isRule(flow)) return this.#entries.clear()
-    for (const [name, { port }] of this.#entries) if (speaksOf(flow, port.number)) this.#entries.delete(name)
+  /** Policies that it is part of are not known any more. @returns where it stands */
+  #touch(flow: Flow): Place[] {
+    if (isRule(flow.spec)) this.#entries.clear()
+    else for (const [name, { port }] of this.#entries) if (speaksOf(flow.spec, port.number)) this.#entries.delete(name)
+    return this.#placesOf(flow)
+  }
+
+  #placesOf({ spec }: Flow): Place[] {
+    if (!isPolicy(spec)) return []
+    if (isRule(spec)) return [this.#rules]
+    return portsNamed(spec.match).map((port) => {
+      const place = this.#byPort.get(port) ?? new Map<string, Flow>()
+      this.#byPort.set(port, place)
+      return place
+    })
   }
 }
 
-/** A rule of security groups may be part of any port's policy. */
 const isRule = ({ match }: FlowSpec): boolean => match.some(({ field }) => field === Register.Combination)

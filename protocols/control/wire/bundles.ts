@@ -1,5 +1,6 @@
 // Bundles, and the messages that may be in one.
 
+import type { Writer } from 'protobufjs/minimal.js'
 import { InvalidField } from '../../errors.ts'
 import { signalbox } from '../generated/control.js'
 import type { BundledMessage, BundleFlags, MessageOf, MessageType } from '../messages.ts'
@@ -37,12 +38,12 @@ const codecOf = (type: BundledMessage['type']): AnyCodec => BUNDLED[type]
 const encoded = new WeakMap<BundledMessage, Uint8Array>()
 
 /** A message on the wire is its fields one after the other, so the bundle's number can be put in front afterwards. */
-export function encodeBundleAdd({ bundle, message, flags }: MessageOf<'bundleAdd'>): Uint8Array {
+export function encodeBundleAdd({ bundle, message, flags }: MessageOf<'bundleAdd'>, writer: Writer): Writer {
   let content = encoded.get(message)
   if (content === undefined) encoded.set(message, (content = encodeBundled(message)))
   const head: WireAdd = { bundle: bounded(bundle, UINT32, 'bundle') }
   if (flags !== undefined) head.flags = flags
-  return Buffer.concat([signalbox.control.BundleAdd.encode(head).finish(), content])
+  return signalbox.control.BundleAdd.encode(head, writer).raw(content)
 }
 
 /** Most of what is bundled goes to many switches, so it is encoded once. */
