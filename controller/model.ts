@@ -118,6 +118,8 @@ export interface MigrationStatus {
   activatedBy?: ActivationStrategy
   /** Tracked connections that the guest took along. */
   connections: number
+  /** Connections that its old place still knew of in the end: they are its new place's now. Absent where it could not be asked, or went back. */
+  connectionsEnded?: number
   /** What it went through, and when each began. */
   steps: { state: MigrationState; at: number }[]
   /** What of the VM its source has still, a sentence each: none but where something went wrong. */

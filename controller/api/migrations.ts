@@ -34,6 +34,9 @@ const Migration = closed({
   steps: Type.Array(closed({ state: choice([...MIGRATION_STATES], 'The step.'), at: nanoseconds('When it began.') }), {
     description: 'What it went through.',
   }),
+  connectionsEnded: optional(
+    count('Connections that the source still knew of in the end, and forgot. Absent where it could not be asked.'),
+  ),
   leftBehind: Type.Array(Type.String(), {
     description: 'What of the VM its source has still: none but where something went wrong.',
   }),

@@ -1,10 +1,11 @@
 // What of a vNIC its old place has still, once it has been given up: asked of the switch itself, not of what is believed of it.
 
-import type { FlowStatistics } from '../../protocols/control/messages.ts'
+import type { Action, FlowStatistics } from '../../protocols/control/messages.ts'
+import { inNetwork } from '../apps/flow.ts'
 import { ingressMeter } from '../apps/qos.ts'
 import type { RemoteSwitch } from '../southbound/remote-switch.ts'
 import { EVERY_FLOW } from '../southbound/remote-switch.ts'
-import { Register } from '../tables.ts'
+import { cookieOf, Register } from '../tables.ts'
 import { isPolicy, speaksOf } from './policy.ts'
 
 /** Where a vNIC was. */
@@ -16,27 +17,84 @@ export interface FormerPlace {
   readonly zone?: number
 }
 
+/** What was found at a place that was given up. */
+export interface LeftBehind {
+  /** A sentence for each kind of thing that is there still. */
+  leftBehind: string[]
+  /** Connections that it still knew of. Their zone is empty now. */
+  connectionsEnded: number
+}
+
 /**
- * Ends the connections that the vNIC had there, which only its old place may, and has given up. Then a sentence for each kind of thing that
- * the switch has still; none where it has nothing.
+ * Ends the connections that the vNIC had there, which only its old place may, and has given up; then looks at what the switch has still.
+ * `gone` are numbers of networks of the vNIC that the host has no more.
  * @throws SwitchAway
  */
-export async function leftBehind(remote: RemoteSwitch, { nic, port, zone }: FormerPlace): Promise<string[]> {
+export async function leftBehind(
+  remote: RemoteSwitch,
+  { nic, port, zone }: FormerPlace,
+  gone: readonly number[],
+): Promise<LeftBehind> {
   const ports = await remote.portStatistics()
-  const found = ports.some(({ name }) => name === nic) ? [`${remote.name} has still the port ${nic}`] : []
+  const found: string[] = []
+  const tell = (count: number, what: string) =>
+    count > 0 ? found.push(`${remote.name} has still ${count} ${what} ${nic}`) : 0
+  if (ports.some(({ name }) => name === nic)) {
+    found.push(`${remote.name} has still the port ${nic}`)
+    tell((await remote.heldFrames(nic)).frames.length, 'frames kept for')
+  }
   // Its number may be another's by now.
-  if (ports.some((one) => one.port === port)) return found
+  if (ports.some((one) => one.port === port)) return { leftBehind: found, connectionsEnded: 0 }
+  const connectionsIn = async () =>
+    zone === undefined || ports[0] === undefined
+      ? 0
+      : (await remote.vnicState(ports[0].name, [], zone)).connections.length
+  const before = await connectionsIn()
   if (zone !== undefined) await remote.flushConnections(zone)
-  const [flows, meters] = [await flowsOf(remote, port), await remote.meters()]
-  const own = meters.filter(({ meter }) => meter === ingressMeter(port))
-  if (flows.length > 0) found.push(`${remote.name} has still ${flows.length} flows for ${nic}`)
-  if (own.length > 0) found.push(`${remote.name} has still ${own.length} meters for ${nic}`)
-  return found
+  const [after, flows, meters, groups, sessions, answers] = await Promise.all([
+    connectionsIn(),
+    flowsOf(remote, port),
+    remote.meters(),
+    flowsTo(remote, 'multicast', port),
+    flowsTo(remote, 'mirrors', port),
+    flowsOfNetworks(remote, gone),
+  ])
+  tell(flows.length, 'flows for')
+  tell(meters.filter(({ meter }) => meter === ingressMeter(port)).length, 'meters for')
+  tell(groups, 'memberships of multicast groups for')
+  tell(sessions, 'sessions of mirrors for')
+  tell(answers, 'flows of networks, with answers to neighbours, that nobody there is in but')
+  tell(after, 'connections of')
+  return { leftBehind: found, connectionsEnded: before - after }
 }
 
 async function flowsOf(remote: RemoteSwitch, port: number): Promise<FlowStatistics[]> {
   const wanted = BigInt(port)
-  const from = await remote.flows({ ...EVERY_FLOW, match: [{ field: 'in_port', value: wanted }] })
-  const to = await remote.flows({ ...EVERY_FLOW, match: [{ field: Register.To, value: wanted, mask: 0xffffn }] })
-  return [...from, ...to].filter((flow) => isPolicy(flow) && speaksOf(flow, port))
+  const both = await Promise.all([
+    remote.flows({ ...EVERY_FLOW, match: [{ field: 'in_port', value: wanted }] }),
+    remote.flows({ ...EVERY_FLOW, match: [{ field: Register.To, value: wanted, mask: 0xffffn }] }),
+  ])
+  return both.flat().filter((flow) => isPolicy(flow) && speaksOf(flow, port))
+}
+
+/** How many flows of the app send to the port. */
+async function flowsTo(remote: RemoteSwitch, app: 'multicast' | 'mirrors', port: number): Promise<number> {
+  const flows = await remote.flows({ ...EVERY_FLOW, cookie: cookieOf(app), cookieMask: APP_MASK })
+  return flows.filter(({ instructions: { apply, write } }) => sendsTo([...apply, ...write], port)).length
+}
+
+/** Bits of cookies that say of which app a flow is. */
+const APP_MASK = 0xffffffn << 40n
+const PORT_BITS = 0xffffn
+
+const sendsTo = (actions: readonly Action[], port: number): boolean =>
+  actions.some((action) => {
+    if (action.type === 'output') return action.port === port
+    if (action.type === 'set_field') return action.field === Register.To && (action.value & PORT_BITS) === BigInt(port)
+    return action.type === 'clone' && sendsTo(action.actions, port)
+  })
+
+async function flowsOfNetworks(remote: RemoteSwitch, networks: readonly number[]): Promise<number> {
+  const asked = networks.map((network) => remote.flows({ ...EVERY_FLOW, match: [inNetwork(network)] }))
+  return (await Promise.all(asked)).flat().filter(isPolicy).length
 }

@@ -275,10 +275,10 @@ export class Migration {
     await this.#try(() => world.fleet.push())
     const found = await places
       .leftBehind(from, progress.record.former ?? [])
-      .catch(() => [`what ${from} has still is not known: it can not be asked`])
+      .catch(() => ({ leftBehind: [`what ${from} has still is not known: it can not be asked`] }))
     const held = Math.max(this.#held.count, progress.status.held)
     const { overflowed } = this.#held
-    await this.#steps.end('done', { policy, held, overflowed, leftBehind: found, ...problemOf(this.#problems) })
+    await this.#steps.end('done', { policy, held, overflowed, ...found, ...problemOf(this.#problems) })
   }
 
   /** What came to the old place after the guest had gone on is brought after it; then the old place has nothing more to keep. */

@@ -2,13 +2,14 @@
 
 import { createHash } from 'node:crypto'
 import { type Nanoseconds, MILLISECOND, sleep } from '../../runtime/clock.ts'
+import { networksOf } from '../../topologies/lookup.ts'
 import { switchAt, switchesOf } from '../../topologies/relocation.ts'
 import type { Host, Nic, Vm } from '../../topologies/topology.ts'
 import type { World } from '../learner.ts'
 import { Conflict } from '../model.ts'
 import type { Place } from '../network/bindings.ts'
 import { SwitchAway, type RemoteSwitch } from '../southbound/remote-switch.ts'
-import { leftBehind, type FormerPlace } from './left-behind.ts'
+import { leftBehind, type FormerPlace, type LeftBehind } from './left-behind.ts'
 import { policyOf } from './policy.ts'
 
 export class TwoPlaces {
@@ -70,9 +71,25 @@ export class TwoPlaces {
   }
 
   /** What the host has still of ports that it has given up. @throws SwitchAway */
-  async leftBehind(host: string, ports: readonly FormerPlace[]): Promise<string[]> {
-    const asked = this.#free(host, ports).map((place) => leftBehind(this.#remote(place.switch), place))
-    return (await Promise.all(asked)).flat()
+  async leftBehind(host: string, ports: readonly FormerPlace[]): Promise<LeftBehind> {
+    const all = await Promise.all(
+      this.#free(host, ports).map((place) => leftBehind(this.#remote(place.switch), place, this.#networksGone(place))),
+    )
+    return {
+      leftBehind: all.flatMap((one) => one.leftBehind),
+      connectionsEnded: all.reduce((sum, one) => sum + one.connectionsEnded, 0),
+    }
+  }
+
+  /** Numbers of networks of the vNIC that the switch has no part in any more. */
+  #networksGone({ nic: id, switch: name }: FormerPlace): number[] {
+    const { networks, switches } = this.#world.view()
+    const here = switches.get(name)?.networks
+    const nic = this.vm.nics.find((one) => one.id === id)
+    return (nic === undefined ? [] : networksOf(nic)).flatMap((network) => {
+      const number = networks.get(network)?.number
+      return number === undefined || here?.has(network) ? [] : number
+    })
   }
 
   /** Ends the connections of ports that the host has given up. @throws SwitchAway */

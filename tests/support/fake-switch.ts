@@ -106,8 +106,9 @@ export class FakeSwitch {
       }
       case 'flowStatisticsRequest': {
         const counters = { duration: 0n, idleAge: 0n, packets: 0n, bytes: 0n }
-        const { match } = message.filter
+        const { match, cookie, cookieMask } = message.filter
         const has = (flow: FlowSpec) =>
+          (flow.cookie & cookieMask) === cookie &&
           match.every(({ field, value }) => flow.match.some((part) => part.field === field && part.value === value))
         const flows = [...this.flows.values()].filter(has).map((flow) => ({ ...flow, ...counters }))
         return void reply({ type: 'flowStatisticsReply', flows, more: false })

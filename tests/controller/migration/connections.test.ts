@@ -109,8 +109,8 @@ describe.each(['vlan', 'vxlan'] as const)('a connection in a %s network', (type)
     })
     expect(frames).toMatchObject(whole(said))
     expect(lab.controller.migrations()).toMatchObject([
-      { state: 'done', connections: 1, leftBehind: [] },
-      { state: 'done', connections: 1, leftBehind: [] },
+      { state: 'done', connections: 1, connectionsEnded: 1, leftBehind: [] },
+      { state: 'done', connections: 1, connectionsEnded: 1, leftBehind: [] },
     ])
     const known = [...lab.network.switches()].map(([name, { switch: device }]) => [
       name,

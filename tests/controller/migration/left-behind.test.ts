@@ -1,0 +1,73 @@
+// What the source of a move has still when it has ended is asked of its switch, and told.
+
+import { expect, test } from 'vitest'
+import { cookieOf, Register } from '../../../controller/tables.ts'
+import type { Action, FlowSpec } from '../../../protocols/control/messages.ts'
+import { parseFlow } from '../../../protocols/flow-text/parse.ts'
+import { controlledFleet, threeHosts } from '../../support/controlled-fleet.ts'
+
+const H1 = 'h1/br-int'
+
+type Fleet = Awaited<ReturnType<typeof controlledFleet>>
+
+/** What the report says where this is done to the source just before it is asked what it has still. */
+async function left(spoil: (device: NonNullable<ReturnType<Fleet['switches']['get']>>, port: number) => void) {
+  const fleet = await controlledFleet(threeHosts())
+  const device = fleet.switches.get(H1)!
+  const port = device.ports.get('a:eth0')!.number
+  device.onReceived = ({ type }) => {
+    if (type === 'portStatisticsRequest') spoil(device, port)
+  }
+  const { id } = fleet.controller.migrate({ vm: 'a', to: 'h3' })
+  return (await fleet.settle(fleet.controller.migrationDone(id))).leftBehind
+}
+
+function sending(app: 'multicast' | 'mirrors' | 'neighbours', apply: Action[], match = ''): FlowSpec {
+  const flow = parseFlow(`table=9,priority=7,udp${match},actions=drop`)
+  return { ...flow, cookie: cookieOf(app), instructions: { ...flow.instructions, apply } }
+}
+
+test('a switch that has nothing more is not blamed', async () => {
+  expect(await left(() => {})).toEqual([])
+  // What others are sent is nobody's business here.
+  const other = (port: number): Action[] => [{ type: 'output', port: port + 1 }]
+  expect(await left((device, port) => device.flows.set('x', sending('multicast', other(port))))).toEqual([])
+})
+
+test.each<[string, Parameters<typeof left>[0], string]>([
+  [
+    'a multicast group',
+    (device, port) =>
+      device.flows.set(
+        'x',
+        sending('multicast', [
+          { type: 'clone', actions: [{ type: 'set_field', field: Register.To, value: BigInt(port) }] },
+        ]),
+      ),
+    '1 memberships of multicast groups',
+  ],
+  [
+    'a mirror',
+    (device, port) => device.flows.set('x', sending('mirrors', [{ type: 'output', port }])),
+    '1 sessions of mirrors',
+  ],
+  [
+    'a flow',
+    (device, port) => device.flows.set('x', sending('neighbours', [], `,in_port=${port}`)),
+    '1 flows for a:eth0',
+  ],
+])('%s that goes on sending there is told', async (_, spoil, what) => {
+  const found = await left(spoil)
+  expect(found).toHaveLength(1)
+  expect(found[0]).toContain(`${H1} has still ${what}`)
+})
+
+test('answers for a network that nobody there is in are told', async () => {
+  const found = await left((device) => {
+    // `c` is there still, and is on one of them.
+    for (const network of [1, 2])
+      device.flows.set(`x${network}`, sending('neighbours', [], `,${Register.Network}=${network}`))
+  })
+  expect(found).toHaveLength(1)
+  expect(found[0]).toContain('1 flows of networks, with answers to neighbours,')
+})
