@@ -12,6 +12,7 @@ import { Misused, parseOptions, selected, type Options } from './options.ts'
 import { replayBenches } from './replay.ts'
 import { jsonOf, tableOf } from './report.ts'
 import { whyNoOvn } from './push/ovn.ts'
+import { queueBenches } from './queues.ts'
 import { pushBenches } from './push/push.ts'
 import { restartBenches } from './restart.ts'
 import { startupBenches } from './startup.ts'
@@ -21,8 +22,8 @@ import { textOf } from '../runtime/error-text.ts'
 const HELP = `Usage: npm run bench -- [options] [GROUP...]
 
 Measures, prints a table, and writes its rows. Without GROUP, every group: switch (frames a second through one switch), memory,
-startup, vectors (their latency, and the heap they take), control, restart (of the controller), push (of a change to switches), replay,
-classifier.
+startup, vectors (their latency, and the heap they take), control, restart (of the controller), push (of a change to switches), queues (of an
+uplink), replay, classifier.
 
 Options:
   --against ovs  measure Open vSwitch with DPDK beside our switch, in turn with it (Debian's openvswitch-switch-dpdk; root)
@@ -77,6 +78,7 @@ function groups({ rules }: Options): Record<string, readonly Bench[]> {
     control: controlBenches,
     restart: [...restartBenches, ...streamBenches],
     push: pushBenches,
+    queues: queueBenches,
     replay: replayBenches,
     classifier: classifierBenches(rules),
   }

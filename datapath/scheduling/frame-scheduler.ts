@@ -48,11 +48,16 @@ const creditOf = (rate: number) => Math.max(LEAST_CREDIT, Math.ceil(rate / CREDI
 /** Those that share a parent, or one queue that has none. */
 class Group {
   readonly claim: Claim
+  /** Where all is equal, the lower goes first. */
+  readonly rank: number
   readonly share = new FairShare()
   waiting = 0
+  /** Of the frames that wait. */
+  bits = 0
 
-  constructor(claim: Claim) {
+  constructor(claim: Claim, rank: number) {
     this.claim = claim
+    this.rank = rank
   }
 }
 
@@ -62,11 +67,21 @@ class Queue {
   readonly group: Group
   /** As a part of its group; of one that stands alone, nothing is claimed twice. */
   readonly claim: Claim
+  /** As a group's. */
+  readonly rank: number
+  /** Its place among the backlogged ones; -1 while it is none of them. */
+  place = -1
   frames = new FrameRing()
   counts: QueueCounts
 
-  constructor(config: QueueConfig, group: Group, claim: Claim, madeAt: Nanoseconds) {
+  constructor(
+    config: QueueConfig,
+    group: Group,
+    claim: Claim,
+    { rank, madeAt }: { rank: number; madeAt: Nanoseconds },
+  ) {
     this.number = config.queue
+    this.rank = rank
     this.limit = config.limit ?? LONGEST
     this.counts = { queue: config.queue, sentPackets: 0, sentBytes: 0, errors: 0, madeAt }
     this.group = group
@@ -96,6 +111,8 @@ export interface QueueCounts {
 
 export class FrameScheduler {
   #queues: Queue[] = []
+  /** Those with frames, in no order: of many queues few have any, and nobody looks at the others. */
+  readonly #backlogged: Queue[] = []
   #groups: Group[] = []
   readonly #byNumber = new Map<number, Queue>()
   readonly #byDscp = new Map<number, Queue>()
@@ -108,6 +125,8 @@ export class FrameScheduler {
   #turns = 0
   /** Frames in all queues. */
   waiting = 0
+  /** Bits of them. */
+  waitingBits = 0
   /** Of the frame that was taken last: the port that it leaves through, and its length. */
   port = 0
   bits = 0
@@ -138,6 +157,8 @@ export class FrameScheduler {
       if (known === undefined) continue
       queue.frames = known.frames
       queue.group.waiting += known.frames.size
+      queue.group.bits += known.frames.bits
+      if (queue.frames.size > 0) this.#note(queue)
       queue.counts = known.counts
       before.delete(queue.number)
     }
@@ -158,10 +179,15 @@ export class FrameScheduler {
   enqueue(frame: FrameHandle, bits: number, port: number, number: number, dscp: number): void {
     const queue = this.#choose(number, dscp)
     const { group, frames } = queue
-    if (frames.size === 0) this.#joinAll(queue)
+    if (frames.size === 0) {
+      this.#joinAll(queue)
+      this.#note(queue)
+    }
     frames.push(frame, bits, port, this.#turns++)
     group.waiting++
+    group.bits += bits
     this.waiting++
+    this.waitingBits += bits
   }
 
   /** Takes the frame whose turn it is; -1 where none may leave yet. */
@@ -169,8 +195,8 @@ export class FrameScheduler {
     if (this.waiting === 0 || this.#max?.isReady(now) === false) return -1
     let best: Queue | undefined
     let right: number = Right.Excess
-    for (const queue of this.#queues) {
-      if (queue.frames.size === 0 || !mayLeave(queue, now)) continue
+    for (const queue of this.#backlogged) {
+      if (!mayLeave(queue, now)) continue
       const its = rightOf(queue, now)
       if (best !== undefined && !goesBefore(queue, its, best, right)) continue
       best = queue
@@ -183,8 +209,7 @@ export class FrameScheduler {
   nextTurn(now: Nanoseconds): Nanoseconds {
     if (this.waiting === 0) return Infinity
     let first = Infinity
-    for (const { frames, group, claim } of this.#queues) {
-      if (frames.size === 0) continue
+    for (const { group, claim } of this.#backlogged) {
       first = Math.min(first, Math.max(claim.max?.readyAt(now) ?? now, group.claim.max?.readyAt(now) ?? now))
     }
     return Math.max(first, this.#max?.readyAt(now) ?? now)
@@ -193,11 +218,8 @@ export class FrameScheduler {
   /** No frame that waits now is still there after so much time, if no other comes. Frames wait for one bucket at a time. */
   timeToEmpty(now: Nanoseconds): Nanoseconds {
     let longest = 0
-    for (const { frames, group, claim } of this.#queues) {
-      if (frames.size === 0) continue
-      const bitsOfGroup = this.#queues.reduce((sum, other) => sum + (other.group === group ? other.frames.bits : 0), 0)
-      longest = Math.max(longest, timeFor(frames.bits, claim.max, now) + timeFor(bitsOfGroup, group.claim.max, now))
-    }
+    for (const { frames, group, claim } of this.#backlogged)
+      longest = Math.max(longest, timeFor(frames.bits, claim.max, now) + timeFor(group.bits, group.claim.max, now))
     return longest + timeFor(this.waitingBits, this.#max, now)
   }
 
@@ -210,8 +232,8 @@ export class FrameScheduler {
   /** All that waits, in the order in which it came. It is the caller's from here on. */
   takeAll(): FrameHandle[] {
     return Array.from({ length: this.waiting }, () => {
-      let first = this.#queues[0]
-      for (const queue of this.#queues) if (queue.frames.firstTurn < first.frames.firstTurn) first = queue
+      let first = this.#backlogged[0]
+      for (const queue of this.#backlogged) if (queue.frames.firstTurn < first.frames.firstTurn) first = queue
       return this.#takeFirst(first)
     })
   }
@@ -219,11 +241,6 @@ export class FrameScheduler {
   /** All that waits, left there. */
   frames(): FrameHandle[] {
     return this.#queues.flatMap(({ frames }) => Array.from({ length: frames.size }, (_, place) => frames.at(place)))
-  }
-
-  /** Bits that wait. */
-  get waitingBits(): number {
-    return this.#queues.reduce((sum, { frames }) => sum + frames.bits, 0)
   }
 
   counts(): QueueCounts[] {
@@ -252,18 +269,19 @@ export class FrameScheduler {
     const groups = new Map<number, Group>()
     const groupOf = (number: number) => {
       const config = configs.find(({ queue }) => queue === number) ?? { queue: number }
-      const group = groups.get(number) ?? new Group(new Claim(config, now, parents.has(number)))
+      const group = groups.get(number) ?? new Group(new Claim(config, now, parents.has(number)), groups.size)
       groups.set(number, group)
       return group
     }
     this.#byNumber.clear()
     this.#byDscp.clear()
-    this.#queues = configs.map((config) => {
+    this.#backlogged.length = 0
+    this.#queues = configs.map((config, rank) => {
       const { queue, parent, minRate, dscps = [] } = config
       const isParent = parents.has(queue)
       const isPart = parent !== undefined && !isParent
       const own = isPart ? config : isParent || minRate === undefined ? { queue } : { queue, minRate }
-      const made = new Queue(config, groupOf(isPart ? parent : queue), new Claim(own, now), now)
+      const made = new Queue(config, groupOf(isPart ? parent : queue), new Claim(own, now), { rank, madeAt: now })
       this.#byNumber.set(queue, made)
       for (const dscp of dscps) this.#byDscp.set(dscp, made)
       return made
@@ -283,6 +301,8 @@ export class FrameScheduler {
 
   #takeOver(frames: FrameRing): void {
     const target = this.#queues[0]
+    if (frames.size > 0) this.#note(target)
+    target.group.bits += frames.bits
     while (frames.size > 0) {
       const { firstBits, firstPort } = frames
       target.frames.push(frames.shift(), firstBits, firstPort, this.#turns++)
@@ -301,6 +321,22 @@ export class FrameScheduler {
     if (group.waiting > 0) return
     this.#guaranteed.join(group.claim.guaranteed)
     this.#excess.join(group.claim.excess)
+  }
+
+  #note(queue: Queue): void {
+    if (queue.place >= 0) return
+    queue.place = this.#backlogged.length
+    this.#backlogged.push(queue)
+  }
+
+  /** The last one takes its place. */
+  #forget(queue: Queue): void {
+    const last = this.#backlogged.pop()!
+    if (last !== queue) {
+      this.#backlogged[queue.place] = last
+      last.place = queue.place
+    }
+    queue.place = -1
   }
 
   #serve(queue: Queue, right: number, now: Nanoseconds): FrameHandle {
@@ -322,12 +358,17 @@ export class FrameScheduler {
     return this.#takeFirst(queue)
   }
 
-  #takeFirst({ frames, group }: Queue): FrameHandle {
+  #takeFirst(queue: Queue): FrameHandle {
+    const { frames, group } = queue
     this.port = frames.firstPort
     this.bits = frames.firstBits
     group.waiting--
+    group.bits -= this.bits
     this.waiting--
-    return frames.shift()
+    this.waitingBits -= this.bits
+    const frame = frames.shift()
+    if (frames.size === 0) this.#forget(queue)
+    return frame
   }
 }
 
@@ -349,11 +390,17 @@ function goesBefore(a: Queue, rightOfA: number, b: Queue, rightOfB: number): boo
   const [one, other] = [a.group.claim, b.group.claim]
   if (one.priority !== other.priority) return one.priority < other.priority
   if (rightOfA !== Right.Own && one !== other)
-    return rightOfA === Right.Group ? one.guaranteed.at < other.guaranteed.at : one.excess.at < other.excess.at
+    return rightOfA === Right.Group
+      ? hasComeLess(one.guaranteed.at, a.group.rank, other.guaranteed.at, b.group.rank)
+      : hasComeLess(one.excess.at, a.group.rank, other.excess.at, b.group.rank)
   if (a.claim.priority !== b.claim.priority) return a.claim.priority < b.claim.priority
-  if (rightOfA === Right.Own) return a.claim.guaranteed.at < b.claim.guaranteed.at
-  return a.claim.excess.at < b.claim.excess.at
+  return rightOfA === Right.Own
+    ? hasComeLess(a.claim.guaranteed.at, a.rank, b.claim.guaranteed.at, b.rank)
+    : hasComeLess(a.claim.excess.at, a.rank, b.claim.excess.at, b.rank)
 }
+
+const hasComeLess = (far: number, rank: number, otherFar: number, otherRank: number): boolean =>
+  far === otherFar ? rank < otherRank : far < otherFar
 
 function byWeight(claims: readonly Claim[]) {
   const isSaid = claims.some(({ config }) => config.weight !== undefined)
