@@ -1,4 +1,6 @@
+import { mkdir } from 'node:fs/promises'
 import { Command, InvalidArgumentError, Option } from 'commander'
+import type { CopyFiles } from '../datapath/host/copy-files.ts'
 import type { LiveHostOptions } from '../datapath/host/live-host.ts'
 import type { Endpoint } from '../runtime/endpoint.ts'
 import { DIAL_SYNTAX, formatEndpoint } from '../runtime/endpoint.ts'
@@ -26,6 +28,9 @@ interface Flags extends TlsFlags, LogFlags {
   uplink?: WireSpec
   mtu: number
   holdMemory: number
+  captures?: string
+  captureSize: number
+  captureFiles: number
   json?: true
 }
 
@@ -63,12 +68,28 @@ export function hostCommand(): Command {
         .default(1 << 30)
         .argParser((text) => whole(text, 0, Number.MAX_SAFE_INTEGER)),
     )
+  withCaptureOptions(command)
   for (const verb of [drainCommand(), undrainCommand(), failCommand()]) command.addCommand(verb)
   return withLogOptions(withTlsOptions(command, 'ssl'))
     .option('--json', 'say as JSON when the host runs what a controller told it')
     .option('--quiet', 'print nothing')
     .action(run)
 }
+
+/** Where what mirrors copy into files is written, and how much of it. */
+const withCaptureOptions = (command: Command): Command =>
+  command
+    .option('--captures <folder>', 'write what mirrors copy into files there; without it, such copies are dropped')
+    .addOption(
+      new Option('--capture-size <MiB>', 'of a file, beyond which the next begins')
+        .default(64)
+        .argParser((text) => whole(text, 1, 65_536)),
+    )
+    .addOption(
+      new Option('--capture-files <number>', 'files of each mirror; older ones are named FILE.1, FILE.2 and so on')
+        .default(4)
+        .argParser((text) => whole(text, 1, 1000)),
+    )
 
 function whole(text: string, from: number, to: number): number {
   const number = wholeBetween(text, from, to)
@@ -84,13 +105,27 @@ async function run(name: string, flags: Flags): Promise<void> {
   try {
     // Other verbs do not need it, and start faster without.
     const { LiveHost } = await import('../datapath/host/live-host.ts')
-    const host = await LiveHost.start(optionsOf(name, { ...flags, tls }, clock, log))
+    const copies = await copiesOf(name, flags, clock, log)
+    const host = await LiveHost.start({ ...optionsOf(name, { ...flags, tls }, clock, log), ...(copies && { copies }) })
     await stopAsked
     await host.stop()
+    await copies?.close()
   } finally {
     clock.stop()
   }
 }
+
+/** Undefined where none are to be written. @throws the system's error where the folder can not be had */
+async function copiesOf(name: string, flags: Flags, clock: WallClock, log: Log): Promise<CopyFiles | undefined> {
+  const { captures: folder, captureSize, captureFiles: files } = flags
+  if (folder === undefined) return undefined
+  await mkdir(folder, { recursive: true })
+  const { CopyFiles } = await import('../datapath/host/copy-files.ts')
+  const warn = (line: string) => log.warn({ host: name }, line)
+  return new CopyFiles({ clock, folder, size: captureSize * MEBIBYTE, files, warn })
+}
+
+const MEBIBYTE = 2 ** 20
 
 function optionsOf(
   name: string,

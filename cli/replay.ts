@@ -1,8 +1,10 @@
-import { stat, writeFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import pico from 'picocolors'
 import { replay, type ReplayOptions, type ReplayResult } from '../lab/replay.ts'
+import type { LabObserver } from '../lab/lab.ts'
+import { copiesObserver } from '../lab/report/copies.ts'
 import { pcapObserver } from '../lab/report/pcap.ts'
 import { jsonReport } from '../lab/report/json.ts'
 import { junitReport } from '../lab/report/junit.ts'
@@ -20,6 +22,7 @@ const EXIT_INTERRUPTED = 130
 interface Flags {
   report?: string
   pcapOut?: string
+  captures?: string
   junit?: string
   seed?: number
   map: FrameMap
@@ -39,6 +42,7 @@ export function replayCommand(): Command {
     .option('--report <file>', 'write the verdict as JSON')
     .option('--junit <file>', 'write the verdict as JUnit XML')
     .option('--pcap-out <file>', 'write one pcapng with an interface per vNIC and uplink')
+    .option('--captures <folder>', 'write what mirrors copy into files there')
     .option('--seed <number>', 'seed for jitter and loss', wholeNumber)
     .addOption(
       new Option('--map <how>', 'how frames of the named captures find their vNIC')
@@ -56,16 +60,22 @@ async function run(file: string, captures: string[], flags: Flags): Promise<void
   const scenario = await withCaptures(file, captures, flags.map)
   await checkReadable(scenario)
   const progress = new FrameProgress(process.stderr, flags.quiet !== true)
-  const pcap = flags.pcapOut === undefined ? undefined : new BufferedFile(flags.pcapOut)
+  const files: BufferedFile[] = []
+  const open = (path: string) => {
+    const written = new BufferedFile(path)
+    files.push(written)
+    return (bytes: Uint8Array) => written.write(bytes)
+  }
+  const observer = await observerOf(flags, open)
   const options: ReplayOptions = {
     ...(flags.seed !== undefined && { seed: flags.seed }),
     ...(flags.lenient && { lenient: true }),
-    ...(pcap && { observer: pcapObserver((bytes) => pcap.write(bytes)) }),
+    ...(observer && { observer }),
     progress: (frames, share) => progress.update(frames, share),
   }
   const finish = () => {
     progress.stop()
-    pcap?.close()
+    for (const written of files) written.close()
   }
   const interrupted = () => {
     finish()
@@ -81,6 +91,19 @@ async function run(file: string, captures: string[], flags: Flags): Promise<void
     finish()
   }
   await report(result, flags)
+}
+
+/** Undefined where nobody asks for captures: a run is faster without. */
+async function observerOf(
+  { pcapOut, captures }: Flags,
+  open: (path: string) => (bytes: Uint8Array) => void,
+): Promise<LabObserver | undefined> {
+  if (pcapOut === undefined && captures === undefined) return undefined
+  if (captures !== undefined) await mkdir(captures, { recursive: true })
+  return {
+    ...(pcapOut !== undefined && pcapObserver(open(pcapOut))),
+    ...(captures !== undefined && copiesObserver((file) => open(join(captures, file)))),
+  }
 }
 
 /** The scenario in `file`; for a topology, one that replays the captures and expects nothing in particular. */

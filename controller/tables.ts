@@ -63,6 +63,8 @@ export const Register = {
   Mirrored: 'reg7',
   /** In a copy: whose it is. */
   Mirror: 'reg8',
+  /** In a copy for a file: whose frame it is, as the port of a file reads it (control.proto). */
+  Copied: 'reg10',
   /** 1 where a frame has been counted for its sender's rate. */
   Policed: 'reg9',
   /** Attachment through which a vNIC's frame came in. */

@@ -2,6 +2,7 @@
 
 import type { Expectation, Scenario } from '../topologies/scenario.ts'
 import { tenantOf } from '../topologies/tenants.ts'
+import { onlookerOf } from '../topologies/mirrors.ts'
 import type { Topology } from '../topologies/topology.ts'
 import { findNic } from '../topologies/lookup.ts'
 import type { Judge } from './judge/judge.ts'
@@ -84,8 +85,9 @@ function reachedOf(tenants: readonly string[], judge: Judge): string | undefined
 
 /** What the target of the mirror should have heard and has not. */
 function uncopied(name: string, { mirrors = [] }: Topology, judge: Judge): string | undefined {
-  const target = mirrors.find((mirror) => mirror.name === name)?.target
-  const tally = judge.onlookers.tallies().find((one) => target?.kind === 'port' && one.target === target.port)
+  const mirror = mirrors.find((one) => one.name === name)
+  const onlooker = mirror && onlookerOf(mirror.target)
+  const tally = judge.onlookers.tallies().find((one) => one.target === onlooker)
   if (tally === undefined || tally.copies + tally.missing === 0) return 'no frame was to be copied'
   return tally.missing === 0 ? undefined : `${tally.missing} copies did not arrive at ${tally.target}`
 }

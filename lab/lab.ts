@@ -14,6 +14,7 @@ import {
 } from '../controller/model.ts'
 import type { DropReason } from '../datapath/drops.ts'
 import { Agenda } from '../datapath/emulator/agenda.ts'
+import type { Copied } from '../datapath/host/host.ts'
 import { EmulatedNetwork } from '../datapath/emulator/network.ts'
 import { Pinger } from '../datapath/emulator/ping.ts'
 import { Trail, type Hop } from '../datapath/emulator/trail.ts'
@@ -67,6 +68,8 @@ export interface LabObserver {
   sent?(at: Nanoseconds, nic: string, id: number, bytes: Uint8Array): void
   heard?(at: Nanoseconds, nic: string, id: number, bytes: Uint8Array, hearing: Hearing, hops: () => Hop[]): void
   uplink?(at: Nanoseconds, host: string, direction: 'out' | 'in', bytes: Uint8Array): void
+  /** A copy for the file of a mirror. */
+  captured?(at: Nanoseconds, file: string, copied: Copied & { host: string }, bytes: Uint8Array): void
 }
 
 /** The judge's number for it, and the VMs that are to go on elsewhere. */
@@ -133,6 +136,7 @@ export class Lab {
       },
       stirred: (frame) => this.judge.stirred(this.#arena.id[frame]!),
       mayGoTogether: () => this.judge.steadyKinds?.areAll ?? false,
+      captured: (host, file, copied, frame) => this.#captured(host, file, copied, frame),
       dropped: (frame, reason, place, flow) => this.#dropped(frame, reason, place, flow),
     })
     this.#party = new Party({
@@ -439,6 +443,12 @@ export class Lab {
     if (this.judge.leaks.length > witnesses) this.leakPaths.push(this.#trail.of(frame))
     this.#observer.heard?.(at, nic, id, this.#arena.read(frame), hearing, () => this.#trail.of(frame))
     if (this.pinger.owns(id)) this.pinger.hear(nic, id, this.#arena.read(frame))
+  }
+
+  /** A file hears as the target of any mirror does. */
+  #captured(host: string, file: string, copied: Copied, frame: FrameHandle): void {
+    this.#heard(file, frame)
+    this.#observer.captured?.(this.#instantOf(frame), file, { ...copied, host }, this.#arena.read(frame))
   }
 
   #dropped(frame: FrameHandle, reason: DropReason, place: string, flow: Flow | undefined): void {

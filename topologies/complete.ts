@@ -172,7 +172,6 @@ function completePolicy(policy: WrittenPolicy): PortPolicy {
 }
 
 function completeMirror({ name, tenant, source, direction, target }: WrittenMirror, vms: readonly Vm[]): Mirror {
-  const { port, segment, vlan } = target
   return {
     name,
     ...ownerOf(tenant),
@@ -181,11 +180,17 @@ function completeMirror({ name, tenant, source, direction, target }: WrittenMirr
         ? { kind: 'network', network: source.network! }
         : { kind: 'port', port: findNic({ vms }, source.port).id },
     direction: direction ?? 'both',
-    target:
-      port === undefined
-        ? { kind: 'vlan', vlan: vlan! }
-        : { kind: 'port', port: findNic({ vms }, port).id, segment: segment! },
+    target: completeMirrorTarget(target, vms),
   }
+}
+
+function completeMirrorTarget(
+  { port, segment, vlan, file }: WrittenMirror['target'],
+  vms: readonly Vm[],
+): Mirror['target'] {
+  if (file !== undefined) return { kind: 'file', file }
+  if (vlan !== undefined) return { kind: 'vlan', vlan }
+  return { kind: 'port', port: findNic({ vms }, port!).id, segment: segment! }
 }
 
 const completeAddressGroup = ({ name, tenant, addresses }: WrittenAddressGroup): AddressGroup => ({

@@ -1,7 +1,13 @@
 // Who is copied, and where copies would have to go.
 
 import { networksOf } from './lookup.ts'
-import type { Mirror, Nic, Topology, Vm } from './topology.ts'
+import type { Mirror, MirrorTarget, Nic, Topology, Vm } from './topology.ts'
+
+/** Who hears the copies: a vNIC, or a file, which has no `:` in its name. Undefined of a VLAN. */
+export function onlookerOf(target: MirrorTarget): string | undefined {
+  if (target.kind === 'vlan') return undefined
+  return target.kind === 'port' ? target.port : target.file
+}
 
 const isSource = ({ source }: Mirror, nic: Nic): boolean =>
   source.kind === 'port' ? source.port === nic.id : networksOf(nic).includes(source.network)

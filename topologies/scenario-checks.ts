@@ -28,7 +28,7 @@ export class Names {
   readonly networks: ReadonlySet<string>
   readonly tenants: ReadonlySet<string>
   readonly vms: ReadonlySet<string>
-  /** Those to vNICs. */
+  /** Those to vNICs and files. */
   readonly mirrors: ReadonlySet<string>
   readonly switches: ReadonlySet<string>
   readonly links: ReadonlySet<string>
@@ -42,7 +42,7 @@ export class Names {
     this.networks = collect(({ networks }) => networks.map(({ name }) => name))
     this.tenants = collect(({ tenants = [] }) => tenants.map(({ name }) => name))
     this.mirrors = collect(({ mirrors = [] }) =>
-      mirrors.flatMap(({ name, target }) => (target.kind === 'port' ? name : [])),
+      mirrors.flatMap(({ name, target }) => (target.kind === 'vlan' ? [] : name)),
     )
     this.vms = collect(({ vms }) => vms.map(({ name }) => name))
     this.switches = collect(({ hosts }) => hosts.flatMap((host) => [host.name, ...switchesAt(host)]))
@@ -119,7 +119,7 @@ export function checkExpectation(
 ): void {
   const { isolated = [], mirrored, delivered, notDelivered, policyFollows, dropped } = expectation
   checkIsolated(isolated, `${at}/isolated`, names, report)
-  checkKnown(report, `${at}/mirrored`, 'mirror to a vNIC', mirrored, names.mirrors)
+  checkKnown(report, `${at}/mirrored`, 'mirror to a vNIC or a file', mirrored, names.mirrors)
   if (delivered) checkBetween(delivered, `${at}/delivered`, names, report)
   if (notDelivered) checkBetween(notDelivered, `${at}/notDelivered`, names, report)
   checkKnown(report, `${at}/policyFollows`, 'VM', policyFollows, names.vms)

@@ -187,9 +187,16 @@ export interface Mirror extends Owned {
   source: { kind: 'port'; port: string } | { kind: 'network'; network: string }
   /** What they say, what they hear, or both. */
   direction: 'from-lport' | 'to-lport' | 'both'
-  /** A vNIC that hears nothing else, by a VXLAN segment of its own; or a VLAN, out of each host by its uplink. */
-  target: { kind: 'port'; port: string; segment: number } | { kind: 'vlan'; vlan: number }
+  target: MirrorTarget
 }
+
+export type MirrorTarget =
+  /** A vNIC that hears nothing else, by a VXLAN segment of its own. */
+  | { kind: 'port'; port: string; segment: number }
+  /** Out of each host by its uplink. */
+  | { kind: 'vlan'; vlan: number }
+  /** A pcapng of this name, written where the copies are made. */
+  | { kind: 'file'; file: string }
 
 export interface Nic {
   /** `web1:eth0` */

@@ -16,7 +16,7 @@ const inheritOr = Type.Union([count('Its value.'), Type.Literal('inherit')])
 const SwitchPort = closed({
   number: count('OpenFlow number.'),
   name: text('Its name; flows may use it.'),
-  type: choice(['vnic', 'patch', 'tunnel', 'uplink', 'local', 'dgram'], 'What is behind it.'),
+  type: choice(['vnic', 'patch', 'tunnel', 'uplink', 'local', 'dgram', 'capture'], 'What is behind it.'),
   mac: text('Hardware address of the port itself.'),
   state: choice([...PORT_STATES], 'What it lets through.'),
   linkUp: flag('Whether its link is up.'),

@@ -4,7 +4,9 @@
 
 import type { Action, FlowSpec } from '../../protocols/control/messages.ts'
 import type { FieldMatch } from '../../protocols/match.ts'
+import { EtherType } from '../../protocols/match.ts'
 import type { MirrorWay, SwitchMirrors, TapFromVm, TapToVm } from '../network/mirrors.ts'
+import { isFile } from '../network/mirrors.ts'
 import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
 import { Mirrored, Register, Table } from '../tables.ts'
 import type { App } from './app.ts'
@@ -13,6 +15,7 @@ import {
   fromPort,
   inNetwork,
   is,
+  move,
   output,
   POP_TAG,
   PRIORITY_TAGGED,
@@ -25,6 +28,8 @@ import {
 } from './flow.ts'
 
 const flow = writerFor('mirrors')
+/** The port of a file takes whose copy it is from a header around it (IEEE 802.1ah), which it takes off. */
+const WHOSE = move(Register.Copied, 'pbb_isid', 24)
 const NOWHERE = flow({ table: Table.Mirror, priority: 0, match: [] })
 
 export const mirrors: App = {
@@ -49,9 +54,19 @@ const note = (bit: number, value: number): Action => ({
   mask: BigInt(bit),
 })
 
-/** A port may send back what came in by it: a copy is no answer. */
-const copied = (numbers: readonly number[]): Action[] =>
-  numbers.map((number) => clone([set(Register.Mirror, number), set('in_port', 0), resubmit(Table.Mirror)]))
+/** A port may send back what came in by it: a copy is no answer. In files, it says whose it is. */
+const copied = (numbers: readonly number[], whose: number): Action[] =>
+  numbers.map((number) =>
+    clone([
+      set(Register.Mirror, number),
+      ...(isFile(number) ? [set(Register.Copied, whose)] : []),
+      set('in_port', 0),
+      resubmit(Table.Mirror),
+    ]),
+  )
+
+const said = (port: number): number => 2 * port
+const heard = (port: number): number => 2 * port + 1
 
 /** Then it goes on as it came. */
 function asSaid({ port, accepts, copies }: TapFromVm): FlowSpec[] {
@@ -60,7 +75,7 @@ function asSaid({ port, accepts, copies }: TapFromVm): FlowSpec[] {
       table: Table.Classify,
       priority,
       match: [fromPort(port), ...tag, has(Mirrored.FromVm, 0)],
-      actions: [...copied(copies), note(Mirrored.FromVm, Mirrored.FromVm), resubmit(Table.Classify)],
+      actions: [...copied(copies, said(port)), note(Mirrored.FromVm, Mirrored.FromVm), resubmit(Table.Classify)],
     })
   if (accepts === undefined) return [tap(300, [])]
   if (accepts === 'any') return [tap(310, [])]
@@ -71,7 +86,8 @@ function asSaid({ port, accepts, copies }: TapFromVm): FlowSpec[] {
 
 /** What comes back to its sender in a flood goes no further, so there is no copy either. An answer to him comes from nowhere. */
 function asHeard({ port, exit, network, wears, copies }: TapToVm): FlowSpec[] {
-  const worn = wears === 0 ? copied(copies) : [...pushTag(wears), ...copied(copies), POP_TAG]
+  const all = copied(copies, heard(port))
+  const worn = wears === 0 ? all : [...pushTag(wears), ...all, POP_TAG]
   const tap = (priority: number, from: FieldMatch[], actions: Action[]) =>
     flow({
       table: Table.Egress,
@@ -94,6 +110,8 @@ function actionsOf(way: MirrorWay): Action[] {
       return [set('tun_id', way.segment), set('tun_dst', way.vtep), output(TUNNEL_PORT)]
     case 'uplink':
       return [...pushTag(way.vlan), output(UPLINK_PORT)]
+    case 'file':
+      return [{ type: 'push_pbb', etherType: EtherType.Pbb }, WHOSE, output(way.port)]
   }
 }
 

@@ -15,7 +15,7 @@ import { DEAD_VLAN, patchName, TUNNEL_PORT } from '../network/view.ts'
 /** By name; a vNIC's state is what it is to be once its flows are confirmed. */
 export function ports(at: SwitchView): Map<string, PortConfig> {
   const vnics = at.bindings.flatMap((binding) => vnicPorts(at, binding))
-  const all = [...uplinkPort(at), ...tunnelPort(at), ...patchPorts(at), ...vnics]
+  const all = [...uplinkPort(at), ...tunnelPort(at), ...patchPorts(at), ...vnics, ...filePorts(at)]
   return new Map(all.map((port) => [port.name, port]))
 }
 
@@ -34,6 +34,9 @@ const patchPorts = ({ bridge, patches }: SwitchView): PortConfig[] =>
     patchPeer: { switch: peer, port: patchName(bridge) },
     state: 'open',
   }))
+
+const filePorts = ({ mirrors: { files } }: SwitchView): PortConfig[] =>
+  [...files].map(([name, number]) => ({ number, name, type: 'capture', state: 'open' }))
 
 function vnicPorts(at: SwitchView, binding: Binding): PortConfig[] {
   const network = at.networks.get(binding.nic.network ?? '')?.network

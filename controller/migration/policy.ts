@@ -6,6 +6,7 @@ import { onceIfFrozen } from '../../runtime/frozen.ts'
 import { reportMeter } from '../apps/multicast.ts'
 import { ingressMeter } from '../apps/qos.ts'
 import { vnicQueue } from '../apps/uplink.ts'
+import { isFile } from '../network/mirrors.ts'
 import { limitText } from '../reconcile/switch-state.ts'
 import type { SwitchState } from '../reconcile/switch-state.ts'
 import { isOwnCookie, Register } from '../tables.ts'
@@ -79,8 +80,15 @@ function placelessAction(action: Action, port: number): unknown {
   if (action.type === 'output' && action.port === port) return { type: 'output', port: 'port' }
   if (action.type === 'set_queue' && action.queue === vnicQueue(port)) return { type: 'set_queue', queue: 'port' }
   if (action.type === 'controller' && action.meter === reportMeter(port)) return { ...action, meter: 'port' }
-  if (action.type === 'set_field' && action.field === Register.From) return { ...action, value: beyondPort(action) }
-  if (action.type === 'set_field' && action.field === Register.Zone) return { ...action, value: 'zone' }
+  if (action.type === 'clone') return { ...action, actions: action.actions.map((one) => placelessAction(one, port)) }
+  return action.type === 'set_field' ? placelessSet(action, port) : action
+}
+
+function placelessSet(action: Extract<Action, { type: 'set_field' }>, port: number): unknown {
+  if (action.field === Register.From) return { ...action, value: beyondPort(action) }
+  if (action.field === Register.Zone) return { ...action, value: 'zone' }
+  if (action.field === Register.Copied) return { ...action, value: action.value - 2n * BigInt(port) }
+  if (action.field === Register.Mirror && isFile(Number(action.value))) return { ...action, value: 'file' }
   return action
 }
 

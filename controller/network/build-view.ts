@@ -12,7 +12,7 @@ import type { LearnedInNetwork } from './learned.ts'
 import type { Groups, Listeners } from './memberships.ts'
 import { listenersOf, NO_ROUTERS, ROUTERS } from './memberships.ts'
 import type { SwitchMirrors } from './mirrors.ts'
-import { MIRRORS_DEPTH, NO_MIRRORS, viewMirrors } from './mirrors.ts'
+import { mirrorFiles, MIRRORS_DEPTH, NO_MIRRORS, viewMirrors } from './mirrors.ts'
 import { range, reassignNumbers } from './numbers.ts'
 import type { Placed } from './places.ts'
 import {
@@ -103,7 +103,7 @@ function numberPorts(
     host.bridges.map((bridge): [string, ReadonlyMap<string, number>] => {
       const name = switchName(host, bridge)
       const nics = (here.get(name) ?? []).map(({ id }) => id)
-      return [name, numberPortsOf(host, bridge, nics, kept.portNumbers.get(name))]
+      return [name, numberPortsOf(host, bridge, nics, mirrorFiles(topology), kept.portNumbers.get(name))]
     }),
   )
   return renewed(previous?.portNumbers, numbers, 1)

@@ -34,6 +34,8 @@ export type MirrorWay =
   | { readonly kind: 'port'; readonly port: number }
   | { readonly kind: 'tunnel'; readonly segment: number; readonly vtep: number }
   | { readonly kind: 'uplink'; readonly vlan: number }
+  /** The port of a file. */
+  | { readonly kind: 'file'; readonly port: number }
 
 export interface SwitchMirrors {
   readonly fromVm: readonly TapFromVm[]
@@ -41,22 +43,48 @@ export interface SwitchMirrors {
   readonly ways: ReadonlyMap<number, MirrorWay>
   /** Of copies that come through the tunnel: by segment, the port they are for. */
   readonly ends: ReadonlyMap<number, number>
+  /** Files that are written here: by name, the number of the port that does. */
+  readonly files: ReadonlyMap<string, number>
 }
 
 /** Levels of it. */
 export const MIRRORS_DEPTH = 4
 
-export const NO_MIRRORS: SwitchMirrors = { fromVm: [], toVm: [], ways: new Map(), ends: new Map() }
+export const NO_MIRRORS: SwitchMirrors = { fromVm: [], toVm: [], ways: new Map(), ends: new Map(), files: new Map() }
 
 /** Above all segments. */
 const VLANS = 0x1000000
+/** Above all VLANs: with the number of a file's port. */
+const FILES = 0x2000000
 
-/** What stands for a target in `Register.Mirror`. */
-const numberOf = ({ target }: Mirror): number => (target.kind === 'vlan' ? VLANS + target.vlan : target.segment)
+export const isFile = (copy: number): boolean => copy >= FILES
+
+/** What stands for targets in `Register.Mirror` on a switch whose ports have these numbers. */
+type NumberOf = (mirror: Mirror) => number
+
+function numberedBy(ports: ReadonlyMap<string, number>): NumberOf {
+  return ({ target }) => {
+    if (target.kind === 'file') return FILES + ports.get(target.file)!
+    return target.kind === 'vlan' ? VLANS + target.vlan : target.segment
+  }
+}
+
+const named = new WeakMap<readonly Mirror[], readonly string[]>()
+
+/** Names of the files that mirrors write. */
+export function mirrorFiles({ mirrors = [] }: Topology): readonly string[] {
+  const known = named.get(mirrors)
+  if (known !== undefined) return known
+  const files = [...new Set(mirrors.flatMap(({ target }) => (target.kind === 'file' ? target.file : [])))].sort()
+  named.set(mirrors, files)
+  return files
+}
 
 interface World {
   readonly bindings: { get(nic: string): Binding | undefined; values(): Iterable<Binding> }
   readonly networkNumbers: ReadonlyMap<string, number>
+  /** By switch, by port name: files have theirs. */
+  readonly portNumbers: { get(name: string): ReadonlyMap<string, number> | undefined }
 }
 
 /** By switch, for those that mirrors concern. */
@@ -65,7 +93,7 @@ export function viewMirrors({ mirrors = [], hosts }: Topology, world: World): Ma
   if (mirrors.length === 0) return views
   const bare = new Set(hosts.filter(({ vtep }) => vtep === undefined).map(({ name }) => name))
   const at = (place: Place): Mutable => {
-    const view = views.get(place.switch) ?? { fromVm: [], toVm: [], ways: new Map(), ends: new Map() }
+    const view = views.get(place.switch) ?? { fromVm: [], toVm: [], ways: new Map(), ends: new Map(), files: new Map() }
     views.set(place.switch, view)
     return view
   }
@@ -74,11 +102,14 @@ export function viewMirrors({ mirrors = [], hosts }: Topology, world: World): Ma
     if (asked.length === 0) continue
     for (const place of placesOf(binding)) {
       const view = at(place)
-      view.fromVm.push(...tapsFromVm(asked, binding, place))
-      view.toVm.push(...tapsToVm(asked, binding, place, world.networkNumbers))
+      const numberOf = numberedBy(world.portNumbers.get(place.switch)!)
+      view.fromVm.push(...tapsFromVm(asked, binding, place, numberOf))
+      view.toVm.push(...tapsToVm(asked, binding, place, world.networkNumbers, numberOf))
       for (const mirror of asked) {
         const way = wayTo(mirror, place, world, bare)
-        if (way !== undefined) view.ways.set(numberOf(mirror), way)
+        if (way === undefined) continue
+        view.ways.set(numberOf(mirror), way)
+        if (way.kind === 'file' && mirror.target.kind === 'file') view.files.set(mirror.target.file, way.port)
       }
     }
   }
@@ -93,25 +124,26 @@ interface Mutable extends SwitchMirrors {
   readonly toVm: TapToVm[]
   readonly ways: Map<number, MirrorWay>
   readonly ends: Map<number, number>
+  readonly files: Map<string, number>
 }
 
 const concerns = ({ source }: Mirror, { nic }: Binding): boolean =>
   source.kind === 'port' ? source.port === nic.id : attachmentsOf(nic).some(({ network }) => network === source.network)
 
 /** Numbers of the targets of those mirrors that ask for this. */
-function copiesOf(mirrors: readonly Mirror[], not: Mirror['direction'], network?: string): Copies {
+function copiesOf(mirrors: readonly Mirror[], numberOf: NumberOf, not: Mirror['direction'], network?: string): Copies {
   const asked = mirrors.filter(
     ({ direction, source }) => direction !== not && (source.kind === 'port' || source.network === network),
   )
   return [...new Set(asked.map(numberOf))].sort((a, b) => a - b)
 }
 
-function tapsFromVm(mirrors: readonly Mirror[], { nic }: Binding, { port }: Place): TapFromVm[] {
-  const whole = copiesOf(mirrors, 'to-lport')
+function tapsFromVm(mirrors: readonly Mirror[], { nic }: Binding, { port }: Place, numberOf: NumberOf): TapFromVm[] {
+  const whole = copiesOf(mirrors, numberOf, 'to-lport')
   const parts = attachmentsOf(nic).map(({ network, accepts }) => ({
     port,
     accepts,
-    copies: copiesOf(mirrors, 'to-lport', network),
+    copies: copiesOf(mirrors, numberOf, 'to-lport', network),
   }))
   return [
     ...(whole.length > 0 ? [{ port, copies: whole }] : []),
@@ -124,13 +156,14 @@ function tapsToVm(
   { nic }: Binding,
   place: Place,
   numbers: ReadonlyMap<string, number>,
+  numberOf: NumberOf,
 ): TapToVm[] {
   const taps = attachmentsOf(nic).map((attachment) => ({
     port: place.port,
     exit: exitNumber(place, attachment),
     network: numbers.get(attachment.network)!,
     wears: attachment.wears,
-    copies: copiesOf(mirrors, 'from-lport', attachment.network),
+    copies: copiesOf(mirrors, numberOf, 'from-lport', attachment.network),
   }))
   return taps.filter(({ copies }) => copies.length > 0)
 }
@@ -138,6 +171,7 @@ function tapsToVm(
 /** Undefined where copies can not go there: their host, or the target's, has no tunnel endpoint. */
 function wayTo({ target }: Mirror, from: Place, world: World, bare: ReadonlySet<string>): MirrorWay | undefined {
   if (target.kind === 'vlan') return { kind: 'uplink', vlan: target.vlan }
+  if (target.kind === 'file') return { kind: 'file', port: world.portNumbers.get(from.switch)!.get(target.file)! }
   const binding = world.bindings.get(target.port)
   if (binding === undefined) return undefined
   const place = placeSeenFrom(binding, from.host)

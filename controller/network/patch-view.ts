@@ -12,7 +12,7 @@ import type { LearnedInNetwork } from './learned.ts'
 import type { Groups, Listeners, Members } from './memberships.ts'
 import { hasMember, listenersOf, NO_ROUTERS, ROUTERS } from './memberships.ts'
 import { range } from './numbers.ts'
-import { MIRRORS_DEPTH, NO_MIRRORS, viewMirrors } from './mirrors.ts'
+import { mirrorFiles, MIRRORS_DEPTH, NO_MIRRORS, viewMirrors } from './mirrors.ts'
 import type { Placed } from './places.ts'
 import {
   bindingOf,
@@ -55,6 +55,7 @@ function patch(view: View, intent: Intent): View {
   const { topology } = intent
   if (!sameMembers(view.topology.hosts, topology.hosts)) return buildView(intent, view)
   if (!sameMembers(view.topology.networks, topology.networks)) return buildView(intent, view)
+  if (mirrorFiles(view.topology).join() !== mirrorFiles(topology).join()) return buildView(intent, view)
   return new Patching(view, intent).patched()
 }
 
@@ -145,6 +146,7 @@ class Patching {
   /** Those that stay keep their numbers; a switch that has nobody new and misses nobody is not looked at. */
   #numberPorts(gone: readonly Binding[], come: readonly Placed[]): void {
     const hosts = hostsByName(this.#intent.topology)
+    const files = mirrorFiles(this.#intent.topology)
     const left = new Map<string, Set<string>>()
     const taken = new Map<string, string[]>()
     for (const { nic, ...places } of gone)
@@ -155,7 +157,7 @@ class Patching {
       const { host, bridge, bindings } = this.#before.switches.get(name)!
       const staying = bindings.map(({ nic }) => nic.id).filter((id) => left.get(name)?.has(id) !== true)
       const kept = this.#before.portNumbers.get(name)
-      const numbers = numberPortsOf(host, bridge, [...staying, ...(taken.get(name) ?? [])], kept)
+      const numbers = numberPortsOf(host, bridge, [...staying, ...(taken.get(name) ?? [])], files, kept)
       this.#portNumbers = this.#portNumbers.set(name, keepUnchanged(kept, numbers))
     }
   }
@@ -213,7 +215,7 @@ class Patching {
     const { topology } = this.#intent
     if (topology.mirrors === undefined && this.#before.topology.mirrors === undefined) return
     const { networkNumbers } = this.#before
-    const mirrors = viewMirrors(topology, { bindings: this.#bindings, networkNumbers })
+    const mirrors = viewMirrors(topology, { bindings: this.#bindings, networkNumbers, portNumbers: this.#portNumbers })
     for (const [name, at] of this.#switches) {
       const now = keepUnchanged(at.mirrors, mirrors.get(name) ?? NO_MIRRORS, MIRRORS_DEPTH)
       if (now !== at.mirrors) this.#switches = this.#switches.set(name, { ...at, mirrors: now })

@@ -47,16 +47,17 @@ export function inOrder(topology: Topology, hosts: Iterable<Host>): Host[] {
 export const switchesFor = ({ nic, host, move }: Placed, hosts: Hosts): string[] =>
   [host, ...(move ? [move.to] : [])].map((at) => switchAt(nic, hosts.get(host)!, hosts.get(at)!))
 
-/** @throws RangeError more ports than there are numbers for */
+/** `files`: names of those that mirrors write. @throws RangeError more ports than there are numbers for */
 export function numberPortsOf(
   host: Host,
   bridge: Bridge,
   nics: readonly string[],
+  files: readonly string[],
   kept: ReadonlyMap<string, number> = new Map(),
 ): Map<string, number> {
   const patches = neighbours(host, bridge).map(patchName)
   return new Map([
-    ...assignNumbers(kept, patches, range(FIRST_PATCH_PORT, FIRST_VNIC_PORT - 1)),
+    ...assignNumbers(kept, [...patches, ...files], range(FIRST_PATCH_PORT, FIRST_VNIC_PORT - 1)),
     ...assignNumbers(kept, nics, range(FIRST_VNIC_PORT, LAST_PORT)),
   ])
 }

@@ -249,6 +249,7 @@ const samePorts = (a: SwitchView, b: SwitchView): boolean =>
   a.bindings === b.bindings &&
   a.uplinkRate === b.uplinkRate &&
   a.showsDscp === b.showsDscp &&
+  a.mirrors.files === b.mirrors.files &&
   (a.networks === b.networks ||
     (a.networks.size === b.networks.size &&
       [...b.networks].every(([name, network]) => sameMeters(a.networks.get(name), network))))

@@ -14,7 +14,7 @@ import type { Course } from './course.ts'
 import { Fabric, type World } from './fabric.ts'
 import { Flights } from './flights.ts'
 import { Guests } from './guests.ts'
-import { Host, type Bridge, type Dock, type HostSpec } from '../host/host.ts'
+import { Host, type Bridge, type Copied, type Dock, type HostSpec } from '../host/host.ts'
 
 /** What may be watched. Frames can be read during the call and not after it. */
 export interface NetworkEvents {
@@ -27,6 +27,8 @@ export interface NetworkEvents {
   /** A frame leaves a host for the fabric, or comes in from it. */
   uplink(host: string, direction: 'out' | 'in', frame: FrameHandle): void
   dropped(frame: FrameHandle, reason: DropReason, place: string, flow?: Flow): void
+  /** A host writes a copy into a file. */
+  captured?(host: string, file: string, copied: Copied, frame: FrameHandle): void
   /** See SwitchEvents. */
   stirred?(frame: FrameHandle): void
   /** Whether all frames on their way now may go in company (company.ts). */
@@ -300,6 +302,10 @@ export class EmulatedNetwork {
       vnic: (at, nic, frame) => {
         if (this.#together) this.#company.hear(nic, frame)
         else this.#guests.receive(at, nic, frame)
+      },
+      captured: (at, file, copied, frame) => {
+        this.#events.captured?.(at, file, copied, frame)
+        this.#world.arena.release(frame)
       },
       stirred: (frame) => this.#events.stirred?.(frame),
       uplink: (from, frame) => this.#leaveHost(from, frame),

@@ -11,6 +11,7 @@ import type { Flow } from '../flow.ts'
 import { VECTOR } from '../cache/vector.ts'
 import type { FrameArena, FrameHandle } from '../frames.ts'
 import type { Port } from '../ports.ts'
+import { PBB_OVERHEAD, serviceInstanceOf } from '../rewrite/pbb.ts'
 import { Switch } from '../switch.ts'
 import { VTEP_HIGH, vtepLow } from './vtep.ts'
 
@@ -40,6 +41,12 @@ export interface HostWorld {
   holdRoom?: HoldRoom
 }
 
+/** Whose frame it is. */
+export interface Copied {
+  readonly vnic: string
+  readonly way: 'said' | 'heard'
+}
+
 export interface HostEvents {
   /** A frame comes out of a vNIC's port: the guest hears it. The receiver owns it. */
   vnic(host: string, nic: string, frame: FrameHandle): void
@@ -47,6 +54,8 @@ export interface HostEvents {
   uplink(host: string, frame: FrameHandle): void
   /** One that leaves in a tunnel, its outer headers on. The receiver owns it. */
   underlay(host: string, frame: FrameHandle): void
+  /** A copy of what the guest of a vNIC has said, or hears, leaves for a file. The receiver owns it. */
+  captured(host: string, file: string, copied: Copied, frame: FrameHandle): void
   /** See SwitchEvents. */
   stirred(frame: FrameHandle): void
   /** A frame ends at `place`; it is released afterwards. */
@@ -214,7 +223,7 @@ export class Host {
       ...(stopwatch && { stopwatch }),
       ...(hasLink && { hasLink }),
       events: {
-        transmit: (port, frame) => this.#transmit(port, frame),
+        transmit: (port, frame) => this.#transmit(made, port, frame),
         drop: (frame, reason, at) => this.#events.drop(frame, reason, name, at.flow),
         output: (frame, port, flow, hits) => {
           if (!port.passesAll) this.#events.stirred(frame)
@@ -230,7 +239,7 @@ export class Host {
     return { switch: made, agent }
   }
 
-  #transmit(port: Port, frame: FrameHandle): void {
+  #transmit(bridge: Switch, port: Port, frame: FrameHandle): void {
     switch (port.config.type) {
       case 'vnic':
         return this.#events.vnic(this.name, port.config.name, frame)
@@ -240,6 +249,8 @@ export class Host {
         return this.#sendTunnelled(frame)
       case 'uplink':
         return this.#events.uplink(this.name, frame)
+      case 'capture':
+        return this.#capture(bridge, port, frame)
       case 'local':
       case 'dgram':
         return this.#drop(frame, 'no_recipient')
@@ -253,6 +264,16 @@ export class Host {
     if (other === undefined || otherPort === undefined) return this.#drop(frame, 'link_down')
     single[0] = frame
     other.receive(single, 1, otherPort.config.number, this.#outOfStep)
+  }
+
+  /** The header around the copy says whose it is (protocols/control/ports.ts). What has none is nobody's. */
+  #capture(bridge: Switch, port: Port, frame: FrameHandle): void {
+    const { arena } = this.#world
+    const whose = serviceInstanceOf(arena, frame)
+    const vnic = whose === undefined ? undefined : bridge.ports.byNumber(whose >>> 1)?.name
+    if (whose === undefined || vnic === undefined) return this.#drop(frame, 'no_recipient')
+    arena.grow(frame, -PBB_OVERHEAD)
+    this.#events.captured(this.name, port.config.name, { vnic, way: whose % 2 === 0 ? 'said' : 'heard' }, frame)
   }
 
   /** The tunnel wrote the outer IP header; which MAC addresses lead there is the host's to know. */

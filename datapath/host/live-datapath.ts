@@ -13,6 +13,8 @@ import type { DropReason } from '../drops.ts'
 import type { FrameHandle } from '../frames.ts'
 import { FrameArena, MAX_FRAME_LENGTH } from '../frames.ts'
 import { VLAN_TAG_SIZE } from '../../protocols/packet/vlan.ts'
+import type { CopySource } from '../../protocols/capture/copies-writer.ts'
+import type { CopyFiles } from './copy-files.ts'
 import { Host, type Bridge, type HostSpec } from './host.ts'
 import { Underlay } from './underlay.ts'
 
@@ -30,6 +32,8 @@ export interface LiveDatapathOptions {
   mtu: number
   /** Bytes of frames that its ports keep for VMs that move, all together; any number where absent. */
   holdMemory?: number
+  /** Where copies for files go; nowhere if absent. */
+  copies?: CopyFiles
   /** Where frames for a vNIC go, if they do. */
   wireOf: (vnic: string) => Wire | undefined
   log: (line: string) => void
@@ -102,6 +106,7 @@ export class LiveDatapath {
       vnic: (_host, vnic, frame) => this.#sendTo(this.#options.wireOf(vnic), vnic, frame),
       uplink: (_host, frame) => this.#sendUplink(frame),
       underlay: (_host, frame) => this.#sendTunnelled(frame),
+      captured: (host, file, copied, frame) => this.#capture(file, { ...copied, host }, frame),
       stirred: () => {},
       drop: () => {},
     })
@@ -146,6 +151,13 @@ export class LiveDatapath {
     const reason = this.#underlay === undefined ? 'link_down' : this.#underlay.send(frame)
     if (reason !== undefined) this.#count(reason)
     this.#arena.release(frame)
+  }
+
+  #capture(file: string, source: CopySource, frame: FrameHandle): void {
+    const { copies } = this.#options
+    if (copies?.write(file, source, this.#arena.read(frame))) return this.#arena.release(frame)
+    this.#host?.unsent(file, frame)
+    this.#drop(frame, copies === undefined ? 'no_recipient' : 'queue_full')
   }
 
   /** What the wire does not take has not been sent. */

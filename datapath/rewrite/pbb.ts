@@ -17,6 +17,16 @@ const ADDED = ADDRESSES + TYPE_SIZE + SERVICE_TAG_SIZE
 const SERVICE_ID = 0xffffff
 const PRIORITY_SHIFT = 29
 
+/** What `pushPbb` adds in front of a frame without a backbone's tags: the frame itself is behind it. */
+export const PBB_OVERHEAD = ADDED
+
+/** I-SID of a frame that begins with an I-TAG; undefined where it does not. */
+export function serviceInstanceOf({ view, offset, length }: FrameArena, frame: FrameHandle): number | undefined {
+  const start = offset[frame]
+  if (length[frame] < ADDED + ADDRESSES || view.getUint16(start + ADDRESSES) !== EtherType.Pbb) return undefined
+  return view.getUint32(start + ADDRESSES + TYPE_SIZE) & SERVICE_ID
+}
+
 export function setServiceId(layout: Layout, value: number, mask: number): void {
   if (layout.serviceTag !== 0) write32(layout, layout.serviceTag, value, mask & SERVICE_ID, Covered.none)
 }

@@ -1,6 +1,7 @@
 // Whose frames mirrors copy to whom, from the topology alone.
 
 import { networksOf } from '../../topologies/lookup.ts'
+import { onlookerOf } from '../../topologies/mirrors.ts'
 import type { Topology } from '../../topologies/topology.ts'
 
 /** That a vNIC's frames are copied to a target: on one of its networks, or whatever it is on. */
@@ -17,24 +18,25 @@ export class Taps {
   readonly #targets: ReadonlySet<string>
 
   constructor({ mirrors = [], vms }: Topology) {
-    this.#targets = new Set(mirrors.flatMap(({ target }) => (target.kind === 'port' ? target.port : [])))
+    this.#targets = new Set(mirrors.flatMap(({ target }) => onlookerOf(target) ?? []))
     const nics = vms.flatMap((vm) => vm.nics)
     for (const { source, direction, target } of mirrors) {
-      if (target.kind !== 'port') continue
+      const onlooker = onlookerOf(target)
+      if (onlooker === undefined) continue
       const [said, heard] = [direction !== 'to-lport', direction !== 'from-lport']
       const network = source.kind === 'network' ? source.network : undefined
       for (const nic of nics) {
         const isSource = source.kind === 'port' ? nic.id === source.port : networksOf(nic).includes(source.network)
         if (!isSource) continue
         const taps = this.#taps.get(nic.id)
-        const tap = { target: target.port, network, said, heard }
+        const tap = { target: onlooker, network, said, heard }
         if (taps === undefined) this.#taps.set(nic.id, [tap])
         else taps.push(tap)
       }
     }
   }
 
-  /** vNICs that hear copies. */
+  /** vNICs that hear copies, and files. */
   targets(): Iterable<string> {
     return this.#targets
   }

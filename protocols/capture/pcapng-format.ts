@@ -32,6 +32,8 @@ export const simple = { original: 8, bytes: 12 } as const
 export const option = {
   end: 0,
   comment: 1,
+  /** Of an enhanced packet block: its lowest two bits are the direction. */
+  flags: 2,
   sectionHardware: 2,
   sectionApplication: 4,
   interfaceName: 2,

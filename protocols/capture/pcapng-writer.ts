@@ -15,6 +15,14 @@ export interface InterfaceOptions {
 
 type Option = readonly [code: number, value: Uint8Array]
 
+/** Of a frame, as its interface's owner sees it. */
+export type Direction = 'inbound' | 'outbound'
+
+const DIRECTIONS: Record<Direction, Option> = {
+  inbound: [pcapng.option.flags, Uint8Array.of(1, 0, 0, 0)],
+  outbound: [pcapng.option.flags, Uint8Array.of(2, 0, 0, 0)],
+}
+
 const MAX_OPTION_SIZE = 0xffff
 const NANOSECOND_RESOLUTION = Uint8Array.of(9)
 const UNKNOWN_SECTION_LENGTH = 0xffffffffffffffffn
@@ -59,9 +67,13 @@ export class PcapngWriter {
     bytes: Uint8Array,
     comment?: string,
     originalLength = bytes.length,
+    direction?: Direction,
   ): void {
     this.#check(interfaceId, timestampNs, bytes)
-    const options = comment === undefined ? [] : [this.#text(pcapng.option.comment, comment)]
+    const options = [
+      ...(comment === undefined ? [] : [this.#text(pcapng.option.comment, comment)]),
+      ...(direction === undefined ? [] : [DIRECTIONS[direction]]),
+    ]
     const block = newBlock(pcapng.ENHANCED_PACKET, pcapng.packet.bytes + pcapng.padded(bytes.length), options)
     const view = viewOf(block)
     view.setUint32(pcapng.packet.interface, interfaceId, true)

@@ -15,8 +15,12 @@ export const ReservedPort = {
 
 export type VlanMode = 'access' | 'trunk' | 'native-tagged' | 'native-untagged' | 'dot1q-tunnel'
 
-/** `dgram`: one Ethernet frame in one UDP datagram, to and from the world outside. */
-export type PortType = 'vnic' | 'patch' | 'tunnel' | 'uplink' | 'local' | 'dgram'
+/**
+ * `dgram`: one Ethernet frame in one UDP datagram, to and from the world outside. `capture`: the pcapng of the port's name is written what
+ * leaves by it; the service instance of a backbone header around that (IEEE 802.1ah) is twice the number of the port whose frame it is, and
+ * one more where that port's guest hears it.
+ */
+export type PortType = 'vnic' | 'patch' | 'tunnel' | 'uplink' | 'local' | 'dgram' | 'capture'
 
 /**
  * What a port lets through. A `vnic` is made `closed` and opens when its policy is in place: `closed` drops both ways as

@@ -83,13 +83,22 @@ function timeline(random: Random): TimelineEntry[] {
   return steps.map(([at, step]) => ({ at: at * MILLISECOND + SECOND, step }))
 }
 
+interface Copy {
+  file: string
+  vnic: string
+  host: string
+  way: string
+  bytes: string
+}
+
 interface Overheard {
+  captured: Copy[]
   said: Map<string, string[]>
   heard: Map<string, string[]>
 }
 
 async function run(topology: Topology, steps: TimelineEntry[], expectMirrored = true) {
-  const overheard: Overheard = { said: new Map(), heard: new Map() }
+  const overheard: Overheard = { captured: [], said: new Map(), heard: new Map() }
   const note = (notes: Map<string, string[]>, nic: string, bytes: Uint8Array) =>
     notes.set(nic, [...(notes.get(nic) ?? []), Buffer.from(bytes).toString('hex')])
   const { verdict } = await replay(
@@ -105,6 +114,8 @@ async function run(topology: Topology, steps: TimelineEntry[], expectMirrored = 
       observer: {
         sent: (_at, nic, _id, bytes) => note(overheard.said, nic, bytes),
         heard: (_at, nic, _id, bytes) => note(overheard.heard, nic, bytes),
+        captured: (_at, file, source, bytes) =>
+          overheard.captured.push({ file, ...source, bytes: Buffer.from(bytes).toString('hex') }),
       },
     },
   )
@@ -146,6 +157,44 @@ describe.each(['vlan', 'vxlan'] as const)('on a %s network', (type) => {
     const all = [...said].flatMap(([nic, frames]) => frames.filter((bytes) => onGreen(nic, bytes)))
     expect(all.length).toBeGreaterThan(30)
     expect(ofGuests(heard.get('ids:tap'))).toEqual(ofGuests(all))
+  })
+})
+
+describe.each(['vlan', 'vxlan'] as const)('into a file, on a %s network', (type) => {
+  const intoFile = (source: object, direction: Mirror['direction']) => ({
+    name: 'tap',
+    source,
+    direction,
+    target: { file: 'tap.pcapng' },
+  })
+
+  test.each(SEEDS)('goes what a vNIC says and hears, each as such, also while it moves (seed %i)', async (seed) => {
+    const random = seeded(seed)
+    const source = pick(random, GUESTS)
+    const topology = network(random, type, [intoFile({ port: source }, 'both')])
+    const home = topology.vms.find(({ name }) => name === source)!.host
+    const away = HOSTS.find((name) => name !== home)!
+    const moved: TimelineEntry = {
+      at: SECOND + 158 * MILLISECOND,
+      step: { type: 'migrate', vm: source, to: away, pause: 0 },
+    }
+    const still = timeline(random).filter(({ step }) => step.type !== 'migrate')
+    const { verdict, said, heard, captured } = await run(topology, [...still, moved])
+    expect(verdict).toMatchObject({ verdict: 'pass', leaks: [], losses: [] })
+    const nic = `${source}:eth0`
+    const copies = (way: string) => captured.filter((copy) => copy.way === way).map(({ bytes }) => bytes)
+    expect(ofGuests(copies('said'))).toEqual(ofGuests(said.get(nic)))
+    expect(ofGuests(copies('heard'))).toEqual(ofGuests(heard.get(nic)))
+    expect(new Set(captured.map((copy) => `${copy.file} ${copy.vnic}`))).toEqual(new Set([`tap.pcapng ${nic}`]))
+    expect(new Set(captured.map(({ host }) => host))).toEqual(new Set([home, away]))
+    expect(verdict.mirrors).toMatchObject([{ target: 'tap.pcapng', missing: 0, doubled: 0 }])
+  })
+
+  test('goes what a network says, from hosts without tunnels and other bridges too', async () => {
+    const topology = network(seeded(3), type, [intoFile({ network: 'blue' }, 'from-lport')])
+    const { verdict, captured } = await run(topology, timeline(seeded(3)))
+    expect(verdict).toMatchObject({ verdict: 'pass', leaks: [] })
+    expect(new Set(captured.map(({ vnic }) => vnic))).toEqual(new Set(['a:eth0', 'b:eth0', 'c:eth0']))
   })
 })
 

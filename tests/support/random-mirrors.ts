@@ -16,10 +16,11 @@ export function withMirrors(random: Random, topology: Topology): Topology {
         ? { kind: 'port', port: pick(random, nics).id }
         : { kind: 'network', network: pick(random, topology.networks).name },
     direction: pick(random, ['from-lport', 'to-lport', 'both'] as const),
-    target:
-      random.below(3) === 0
-        ? { kind: 'vlan', vlan: 900 + random.below(2) }
-        : { kind: 'port', port: pick(random, nics).id, segment: 9000 + index },
+    target: pick<Mirror['target']>(random, [
+      { kind: 'vlan', vlan: 900 + random.below(2) },
+      { kind: 'file', file: `tap${random.below(2)}.pcapng` },
+      { kind: 'port', port: pick(random, nics).id, segment: 9000 + index },
+    ]),
   }))
   return { ...rest, mirrors }
 }

@@ -96,6 +96,15 @@ const cases: Case[] = [
     '/mirrors/0/target',
     'copies go between hosts, and h3 has no tunnel endpoint',
   ],
+  ['a file elsewhere', '{"vlan": 900}', '{"file": "../m4.pcapng"}', '/mirrors/3/target/file', "'../m4.pcapng'"],
+  ['a file of no kind', '{"vlan": 900}', '{"file": "m4"}', '/mirrors/3/target/file', "'m4'"],
+  [
+    "another tenant's file",
+    '{"vlan": 900}}',
+    '{"file": "m.pcapng"}}, {"name": "m5", "tenant": "red", "source": {"port": "a"}, "target": {"file": "m.pcapng"}}',
+    '/mirrors/4/target/file',
+    'm.pcapng has copies of what belongs to no tenant',
+  ],
   ['another bridge', '{"name": "e1",', '{"name": "e1", "bridge": "br-web",', '/mirrors/2', 'a:e1 is on br-web'],
   [
     "what is not the tenant's",

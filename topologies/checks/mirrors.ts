@@ -58,13 +58,16 @@ export function checkMirrors(topology: TopologyDraft, report: Report): void {
   if (topology.mirrors === undefined) return
   const nics = new Nics(topology)
   const ways = new Map<string, string>()
+  const owners = new Map<string, string | undefined>()
   for (const [index, mirror] of topology.mirrors.entries()) {
     const here = within(pointer('mirrors', index), report)
     const target = checkTarget(nics, mirror, here)
     const sources = checkSource(topology, nics, mirror, here)
     checkWay(topology, nics, mirror, ways, here)
+    checkFile(mirror, owners, here)
     if (target !== undefined) checkHosts(topology, [...sources, target], here)
-    checkBridges(nics, [...sources, ...(target ? [target] : [])], here)
+    // A file is on the very bridge.
+    if (mirror.target?.file === undefined) checkBridges(nics, [...sources, ...(target ? [target] : [])], here)
   }
 }
 
@@ -128,6 +131,16 @@ function checkWay(
   if ((ways.get(text) ?? end) !== end)
     report(`/target/${key}`, `${type} segment ${number} leads to ${ways.get(text)}`, 'a segment of its own')
   ways.set(text, end)
+}
+
+/** What is one tenant's goes into no file of another. */
+function checkFile({ target: { file } = {}, tenant }: Mirror, owners: Map<string, string | undefined>, report: Report) {
+  if (file === undefined) return
+  const owner = owners.has(file) ? owners.get(file) : tenant
+  owners.set(file, owner)
+  if (owner === tenant) return
+  const whose = owner === undefined ? 'no tenant' : `tenant ${owner}`
+  report('/target/file', `${file} has copies of what belongs to ${whose}`, 'a file of its own')
 }
 
 /** Between hosts copies go through tunnels. */

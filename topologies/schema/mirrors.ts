@@ -9,6 +9,14 @@ export const MIRROR_DIRECTIONS = ['from-lport', 'to-lport', 'both'] as const
 const vnic = (description: string) =>
   optional(text(`${description} \`web1:eth0\`, or \`web1\` where the VM has one vNIC.`))
 
+/** Of a file, and never of a folder: no topology chooses where a host writes. */
+const captureName = Type.String({
+  title: "a name of a file: letters, digits, '.', '_' and '-', at most 63, the first a letter or digit, then .pcapng",
+  pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}[.]pcapng$',
+  description:
+    'Name of a pcapng: each host writes what it copies itself, in the folder that `signalbox host --captures` names; a replay writes one, in that of `replay --captures`.',
+})
+
 export const Mirror = closed({
   name: name('Name of the mirror.'),
   tenant: tenant('mirror'),
@@ -31,10 +39,11 @@ export const Mirror = closed({
         integer(1, 2 ** 24 - 1, "VXLAN network identifier by which copies go to the vNIC's host; no network's."),
       ),
       vlan: optional(integer(1, 4094, "VLAN with which they leave each host by its uplink; no network's.")),
+      file: optional(captureName),
     },
     {
       description: 'Where the copies go.',
-      ...oneKeyOf('port', 'vlan'),
+      ...oneKeyOf('port', 'vlan', 'file'),
       dependentRequired: { port: ['segment'], segment: ['port'] },
     },
   ),

@@ -37,7 +37,7 @@ type WireShare = signalbox.control.PortShare.$Properties
 type WireFlags = signalbox.control.PortFlags.$Properties
 type WireStatistics = signalbox.control.PortStatistics.$Properties
 
-const types = new Vocabulary<PortType>(['vnic', 'patch', 'tunnel', 'uplink', 'local', 'dgram'])
+const types = new Vocabulary<PortType>(['vnic', 'patch', 'tunnel', 'uplink', 'local', 'dgram', 'capture'])
 const vlanModes = new Vocabulary<VlanMode>(['access', 'trunk', 'native-tagged', 'native-untagged', 'dot1q-tunnel'])
 const states = new Vocabulary<PortState>(PORT_STATES)
 const activations = new Vocabulary<ActivationFrame>(ACTIVATION_FRAMES)
