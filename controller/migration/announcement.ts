@@ -62,8 +62,7 @@ export class Announcement {
  * @throws SwitchAway
  */
 export async function announce(world: AnnouncingWorld, vm: Vm, host: string): Promise<void> {
-  await announceOnce(world, vm, host)
-  void announceAgain(world, vm, host)
+  if (await announceOnce(world, vm, host)) void announceAgain(world, vm, host)
 }
 
 async function announceAgain(world: AnnouncingWorld, { name }: Vm, host: string): Promise<void> {
@@ -76,16 +75,20 @@ async function announceAgain(world: AnnouncingWorld, { name }: Vm, host: string)
   }
 }
 
-async function announceOnce({ fleet, view }: AnnouncingWorld, vm: Vm, name: string): Promise<void> {
+/** Whether there was anything to say. */
+async function announceOnce({ fleet, view }: AnnouncingWorld, vm: Vm, name: string): Promise<boolean> {
   const { topology, networks } = view()
   const host = topology.hosts.find((one) => one.name === name)
-  if (host === undefined) return
+  let isSaid = false
+  if (host === undefined) return isSaid
   for (const attachment of vm.nics.flatMap(attachmentsOf)) {
     const network = networks.get(attachment.network)
     if (network === undefined || !network.onUplink) continue
     const { remote } = fleet.reconciler(switchName(host, host.bridges[0]!))
     await remote.packetOut(rarpFrame({ ethSrc: attachment.mac, pad: true }), throughUplink(network))
+    isSaid = true
   }
+  return isSaid
 }
 
 /** Whether others are to send there what is for it. */

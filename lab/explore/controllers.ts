@@ -162,6 +162,7 @@ export class Controllers {
     return {
       pause: (vm, move) => act(`guest ${vm} pauses`, () => hypervisor.pause(vm, move)),
       resume: (vm, host, move) => act(`guest ${vm} goes on at ${host}`, () => hypervisor.resume(vm, host, move)),
+      restart: (vm, host) => act(`guest ${vm} begins anew at ${host}`, async () => hypervisor.restart?.(vm, host)),
     }
   }
 }

@@ -81,8 +81,13 @@ export class Watch {
     return found === undefined ? `a frame ${what}` : `frame ${found.id} from ${found.nics.join(' to ')} ${what}`
   }
 
+  /** A port on a host without power lets nothing through. */
+  #isDown(name: string): boolean {
+    return this.#options.lab.network.isDown(name.split('/')[0]!)
+  }
+
   #lookAtPorts(name: string, policies: PolicyBook): void {
-    const isDown = this.#options.lab.network.isDown(name.split('/')[0]!)
+    const isDown = this.#isDown(name)
     const open = new Map<string, Port>()
     for (const port of policies.device.ports)
       if (!isDown && port.config.type === 'vnic' && letsIn(port.config.state)) open.set(port.name, port)
@@ -90,6 +95,7 @@ export class Watch {
     for (const [nic, port] of open) {
       const places = this.#openAt.get(nic) ?? new Set<string>()
       this.#openAt.set(nic, places.add(name))
+      if (places.size > 1) for (const place of places) if (this.#isDown(place)) places.delete(place)
       if (places.size > 1) return this.break('one-place', `${nic} is open at ${[...places].sort().join(' and ')}`)
       const problem = this.#policyProblem(policies, port)
       if (problem !== undefined) return this.break('whole-policy', `${nic} at ${name} ${problem}`)

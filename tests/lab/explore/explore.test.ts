@@ -10,6 +10,7 @@ import { shrink } from '../../../lab/explore/shrink.ts'
 import { Subject } from '../../../lab/explore/subject.ts'
 import { readTrace } from '../../../lab/explore/trace-file.ts'
 import { loadScenarioOrTopology } from '../../../topologies/load.ts'
+import type { FailureTarget, Step } from '../../../topologies/scenario.ts'
 import { topologyToJson } from '../../../topologies/write.ts'
 import { movingListener } from '../../support/explored-scenarios.ts'
 import { isShown, OBVIOUS_FAULTS } from '../../support/planted-faults.ts'
@@ -53,6 +54,17 @@ test('the destination may be cut off at any moment of a move: what it was told i
     const { broken, begun } = await runSchedule(subject, { seed: 3, perturbations: [cut] })
     expect({ event, broken, begun }).toEqual({ event, broken: undefined, begun: [cut] })
   }
+})
+
+test('guests of a host that has failed begin anew elsewhere, each at one place', async () => {
+  const target: FailureTarget = { kind: 'host', host: 'h1' }
+  const steps: { at: number; step: Step }[] = [
+    { at: 70_000_000, step: { type: 'fail', target } },
+    { at: 80_000_000, step: { type: 'failover', host: 'h1' } },
+    { at: 120_000_000, step: { type: 'heal', target } },
+  ]
+  const found = await explore(await Subject.read(movingListener({ steps })), { first: 1, seeds: 2 })
+  expect(found).toMatchObject({ broken: [], shortest: undefined })
 })
 
 test('what waits for the uplink of a host is lost with its power', async () => {
