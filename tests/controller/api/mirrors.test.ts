@@ -29,11 +29,11 @@ test('one is added and taken away while all else stays, also where a VM was move
   await live.lab.migrate('web1', 'h2', 1_000_000)
   const before = await flowsOfMirrors()
   expect(await ask(live.api, 'POST', '/mirrors', ADDED)).toMatchObject({ status: 201, body: ADDED })
-  expect(await namesNow()).toEqual(['web1', 'green', 'rspan', 'more'])
+  expect(await namesNow()).toEqual(['web1', 'green', 'rspan', 'web1-file', 'more'])
   expect(await flowsOfMirrors()).toBeGreaterThan(before)
   expect(live.lab.controller.vms().find(({ name }) => name === 'web1')).toMatchObject({ host: 'h2' })
   expect(await ask(live.api, 'DELETE', '/mirrors/more')).toMatchObject({ status: 200, body: ADDED })
-  expect(await namesNow()).toEqual(['web1', 'green', 'rspan'])
+  expect(await namesNow()).toEqual(['web1', 'green', 'rspan', 'web1-file'])
   expect(await flowsOfMirrors()).toBe(before)
 })
 
@@ -55,7 +55,7 @@ test.each([
 ])('%j is refused, and nothing is changed', async (mirror, pointer, why) => {
   const answer = await ask(live.api, 'POST', '/mirrors', JSON.stringify(mirror), 'application/json')
   expect(answer).toMatchObject({ status: 400, body: { pointer, detail: expect.stringContaining(why) } })
-  expect(await namesNow()).toEqual(['web1', 'green', 'rspan'])
+  expect(await namesNow()).toEqual(['web1', 'green', 'rspan', 'web1-file'])
 })
 
 test('what is not there can not be taken away', async () => {
@@ -67,5 +67,5 @@ test('the policy of a vNIC that is copied, or hears copies, is set as any other'
     const answer = await ask(live.api, 'PUT', `/ports/${port}/policy`, { egressRate: '10Mbps' })
     expect(answer).toMatchObject({ status: 200, body: { egressRate: '10Mbps' } })
   }
-  expect(await namesNow()).toEqual(['web1', 'green', 'rspan'])
+  expect(await namesNow()).toEqual(['web1', 'green', 'rspan', 'web1-file'])
 })
