@@ -362,7 +362,7 @@ export class Controller {
   }
 
   #packetIn(remote: RemoteSwitch, message: MessageOf<'packetIn'>): void {
-    reject(remote, message)
+    reject(remote, message, this.#wanted.view.switches.get(remote.name))
     this.#learner.heard(remote.name, message)
     this.snooper.heard(remote.name, message)
   }

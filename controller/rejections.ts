@@ -11,22 +11,46 @@ import { decodeIpv4, ipv4HeaderSize } from '../protocols/packet/ipv4.ts'
 import { decodeIpv6, IPV6_HEADER_SIZE } from '../protocols/packet/ipv6.ts'
 import { decodeIpv6Chain } from '../protocols/packet/ipv6-extensions.ts'
 import { decodeTcp, TcpFlag, tcpHeaderSize } from '../protocols/packet/tcp.ts'
+import { parseMac } from '../protocols/address.ts'
+import { attachmentsOf } from './network/attachments.ts'
+import { exitNumber, placesOf, portOfExit } from './network/bindings.ts'
+import type { SwitchView } from './network/view.ts'
 import type { RemoteSwitch } from './southbound/remote-switch.ts'
 import { appOfCookie, Origin, Register, Side, Table } from './tables.ts'
 
-/** Sends the answer to whoever sent the frame. One that can not be sent is lost, as any frame may be. */
-export function reject(remote: RemoteSwitch, { cookie, match, frame }: MessageOf<'packetIn'>): void {
+/**
+ * Sends the answer to whoever sent the frame, `at` being the switch where it was denied. One that can not be sent is lost, as any frame may
+ * be. A copy that a flood has brought to somebody whom the frame is not for is nobody's to answer: RFC 1122 §3.2.1.3 has hosts discard it silently.
+ */
+export function reject(
+  remote: RemoteSwitch,
+  { cookie, match, frame }: MessageOf<'packetIn'>,
+  at: SwitchView | undefined,
+): void {
   if (appOfCookie(cookie) !== 'security_groups') return
   const answer = rejectionOf(frame)
   if (answer === undefined) return
   const valueOf = (field: FieldName) => match.find((part) => part.field === field)?.value ?? 0n
   const set = (field: FieldName, value: bigint): Action => ({ type: 'set_field', field, value })
   const network = set(Register.Network, valueOf(Register.Network))
-  const back: Action[] =
-    valueOf(Register.Side) === BigInt(Side.FromVm)
-      ? [set(Register.To, valueOf(Register.From)), { type: 'resubmit', table: Table.Egress }]
-      : [set(Register.Origin, BigInt(Origin.Vnic)), { type: 'resubmit', table: Table.Forward }]
+  const isSent = valueOf(Register.Side) === BigInt(Side.FromVm)
+  if (!isSent && !(at !== undefined && isFor(Number(valueOf(Register.To)), frame, at))) return
+  const back: Action[] = isSent
+    ? [set(Register.To, valueOf(Register.From)), { type: 'resubmit', table: Table.Egress }]
+    : [set(Register.Origin, BigInt(Origin.Vnic)), { type: 'resubmit', table: Table.Forward }]
   remote.packetOut(answer, [network, ...back]).catch(() => {})
+}
+
+/** Whether the vNIC behind the exit has the MAC address that the frame is for. */
+function isFor(exit: number, frame: Uint8Array, { name, bindings }: SwitchView): boolean {
+  const { destination } = decodeEthernet(new DataView(frame.buffer, frame.byteOffset, frame.byteLength))
+  return bindings.some((binding) => {
+    const place = placesOf(binding).find((one) => one.switch === name && one.port === portOfExit(exit))
+    const attachment = place && attachmentsOf(binding.nic).find((one) => exitNumber(place, one) === exit)
+    if (attachment === undefined) return false
+    const pairs = binding.nic.policy.allowedAddressPairs ?? []
+    return attachment.mac === destination || pairs.some(({ mac }) => mac !== undefined && parseMac(mac) === destination)
+  })
 }
 
 interface Packet {

@@ -38,6 +38,7 @@ export function composeVerdict(
     relocations: log.relocations.map(({ status, since }) => relocationVerdict(status, since)),
     pings: log.pings.map(pingVerdict),
     mirrors: judge.onlookers.tallies(),
+    rejections: judge.rejections,
     leaks: judge.leaks.map((leak, index) => leakOf(leak, lab.leakPaths[index] ?? [], lab.network)),
     losses: judge.losses.map(lossOf),
     unmapped: [...log.unmapped].map(([source, frames]) => ({ source, frames })).sort((a, b) => b.frames - a.frames),
@@ -52,8 +53,9 @@ function judgement(verdict: Verdict, tolerated: { lost: number; duplicated: numb
   const clean = isClean(verdict.frames, tolerated) && isClean(verdict.made, { lost: Infinity, duplicated: 0 })
   const moved = verdict.migrations.every((move) => wentWell(move) && move.misdelivered === 0)
   const relocated = verdict.relocations.every(({ state }) => state === 'done')
+  const told = verdict.rejections.missing === 0
   const held = [...verdict.expectations, ...verdict.pings].every((entry) => entry.held)
-  if (!(clean && moved && relocated && held && verdict.problems.length === 0)) return 'fail'
+  if (!(clean && moved && relocated && told && held && verdict.problems.length === 0)) return 'fail'
   const sawNothing = verdict.frames.injected === verdict.frames.unmapped && verdict.made.injected === 0
   return sawNothing && verdict.migrations.length === 0 ? 'nothing-checked' : 'pass'
 }

@@ -19,6 +19,8 @@ export interface Verdict {
   pings: PingVerdict[]
   /** What the targets of mirrors have heard. */
   mirrors: MirrorVerdict[]
+  /** Answers to those whom security groups with `reject` have denied something: heard, and due and not heard. */
+  rejections: { heard: number; missing: number }
   leaks: Leak[]
   losses: Loss[]
   /** Frames that entered nowhere, by what they would have been mapped by, most frequent first. */

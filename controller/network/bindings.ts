@@ -112,3 +112,5 @@ const seatOf = ({ state: _state, ...seat }: Place): Seat => seat
 
 /** What `Register.To` says for an attachment of this index at this place. */
 export const exitNumber = ({ port }: Seat, { index }: { readonly index: number }): number => port + 0x10000 * index
+
+export const portOfExit = (exit: number): number => exit % 0x10000

@@ -81,6 +81,17 @@ export class Findings {
     if (this.leaks.length < WITNESSES) this.leaks.push(leak)
   }
 
+  /** The vNIC has heard an answer of the controller's own that it should not have. */
+  leakedOfOurs(to: string, at: Nanoseconds, network: string | undefined, bytes: Uint8Array): void {
+    this.frames.leaked++
+    this.mishaps.note('leaked', 0, at, [to])
+    if (this.leaks.length >= WITNESSES) return
+    const nobody = { id: 0, source: 'controller', from: 'controller', fromNetwork: undefined }
+    const why =
+      'it is an answer for those whom security groups have denied something, and there was no such frame, or one answer'
+    this.leaks.push({ ...nobody, at, to, toNetwork: network, bytes, why })
+  }
+
   /** Nothing more comes of the frame. `held`: it is kept somewhere to the end. */
   settle(record: Record, held: boolean): void {
     const counts = this.#count(record.made)

@@ -38,6 +38,8 @@ export class Judge {
   readonly losses = this.#findings.losses
   readonly mishaps = this.#findings.mishaps
   readonly crossings = this.#findings.crossings
+  /** Answers of the controller's to those whom security groups have denied something; known at the end. */
+  readonly rejections = { heard: 0, missing: 0 }
   #laws: Laws
   /** How often the law was amended, and after how many of these times the oldest that may hold came. */
   #editions = 0
@@ -59,7 +61,7 @@ export class Judge {
   constructor(topology: Topology, surroundings: Surroundings) {
     this.#topology = topology
     this.#laws = Laws.of(topology)
-    this.#checkpoints = new Checkpoints(topology)
+    this.#checkpoints = new Checkpoints(topology, (nic) => surroundings.hostOf(nic))
     this.multicast = new MulticastGate(topology)
     this.onlookers = new Onlookers(topology, this.#findings)
     this.#surroundings = surroundings
@@ -106,7 +108,8 @@ export class Judge {
     this.#writeDownAll()
     this.#surroundings.break(target)
     if (target.kind === 'host') this.forgotten(target.host)
-    for (const record of this.#open) this.#noteCutOff(record)
+    if (target.kind !== 'link') this.#checkpoints.rejections.leave()
+    for (const record of this.#open) this.#surroundings.noteCutOff(record)
   }
 
   /** The switches of the host know nothing any more of the connections that its guests have. */
@@ -116,6 +119,7 @@ export class Judge {
 
   mend(target: FailureTarget): void {
     this.#surroundings.mend(target)
+    if (target.kind !== 'link') this.#checkpoints.rejections.back(this.#latest)
   }
 
   unmapped(): void {
@@ -168,7 +172,7 @@ export class Judge {
     const place = frames.placeOf(id)
     if (frames.ids[place] !== 0) this.#writeDown(place)
     frames.add(id, at, kind, block, number, start, end)
-    if (this.#surroundings.anythingBroken) this.#noteCutOff(this.#writeDown(place))
+    if (this.#surroundings.anythingBroken) this.#surroundings.noteCutOff(this.#writeDown(place))
     this.#pass(at)
   }
 
@@ -212,7 +216,7 @@ export class Judge {
     record.keepBytes(bytes, start, end)
     this.multicast.sent(record, this.#open)
     this.#findings.entered(made)
-    this.#noteCutOff(record)
+    this.#surroundings.noteCutOff(record)
     this.#pass(at)
     return record
   }
@@ -230,8 +234,9 @@ export class Judge {
     const network = isEntitled ? record?.ruling.network : undefined
     const why = this.#heardAtGroups(nic, network, at, bytes, start, end, seen)
     if (record === undefined) {
-      if (id !== 0) this.frames.duplicated++
-      return id === 0 ? 'unknown' : 'duplicated'
+      if (id === 0) return this.#heardOfOurs(nic, at, bytes, start, end, seen)
+      this.frames.duplicated++
+      return 'duplicated'
     }
     if (!isEntitled || why !== undefined) return this.#leaked(record, nic, at, seen, record.ruling.refusal ?? why)
     return this.#findings.delivered(record, nic, at, seen)
@@ -274,11 +279,12 @@ export class Judge {
   /** A copy of the frame ended. `reason` is a drop's name, or the policy's or user's own name for it. */
   dropped(id: number, reason: string, place: string, at?: Nanoseconds): void {
     if (at !== undefined) this.#latest = Math.max(this.#latest, at)
+    if (id === 0 && NOBODYS_FAULT.includes(reason)) this.#checkpoints.rejections.excuse()
     const record = this.#find(id)
     if (record === undefined) return
     const byGroups = this.#droppedAtGroups(record, reason, place, at ?? record.at)
     this.multicast.dropped(record, reason, place)
-    record.drops.push({ reason, place, excuses: this.#excusedBy(record, reason, place, byGroups) })
+    record.drops.push({ reason, place, excuses: this.#surroundings.excusedBy(record, reason, place, byGroups) })
   }
 
   pair(from: string, to: string): PairTally {
@@ -291,6 +297,11 @@ export class Judge {
 
   /** Settles all that is open. `held` are the frames kept somewhere at the end. */
   finish(held: ReadonlySet<number>): void {
+    const { rejections } = this.#checkpoints
+    this.rejections.heard = rejections.heard
+    // What is kept and is no guest's may be an answer.
+    if (!held.has(0))
+      this.rejections.missing = rejections.missing((nic) => this.#surroundings.hostOf(nic) !== undefined)
     this.#writeDownAll()
     for (const record of this.#open) this.#settle(record, held.has(record.id))
     this.#open.clear()
@@ -376,17 +387,29 @@ export class Judge {
     return checkpoints.heard(nic, network, at, { bytes, start, end, etherType: seen.etherType })
   }
 
+  /** Something that no guest has sent. */
+  #heardOfOurs(
+    nic: string,
+    at: Nanoseconds,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    seen: Sight | undefined,
+  ): Hearing {
+    if (this.#checkpoints.areIdle || seen === undefined) return 'unknown'
+    const network = this.#laws.networkAt(nic, seen)
+    if (this.#checkpoints.heardOfOurs(nic, network, { bytes, start, end, etherType: seen.etherType })) return 'unknown'
+    this.#findings.leakedOfOurs(nic, at, network, bytes.slice(start, end))
+    return 'leaked'
+  }
+
   /** Whom the drop excuses where security groups have a say; undefined where they have none. */
   #droppedAtGroups(record: Record, reason: string, place: string, at: Nanoseconds): readonly string[] | undefined {
-    const { ruling, nic, bytes } = record
+    const { bytes } = record
     if (this.#checkpoints.areIdle) return undefined
     const sight = this.#sights.look(bytes, 0, bytes.length)?.sight
     if (sight === undefined) return undefined
-    const [host] = place.split('/')
-    const hearers = (ruling.addressed ?? ruling.must).filter((hearer) => this.#surroundings.hostOf(hearer) === host)
-    const frame = { bytes, start: 0, end: bytes.length, etherType: sight.etherType }
-    const from = { nic, isHere: record.from === host }
-    return this.#checkpoints.dropped(from, hearers, ruling, at, reason, frame)
+    return this.#checkpoints.dropped(record, sight.etherType, { host: place.split('/')[0]!, at, reason })
   }
 
   /** Whether the vNIC may hear the frame. Where it could be in one of several networks, it is in one of those now in which that is so. */
@@ -415,31 +438,6 @@ export class Judge {
     record.isStirred = true
     this.#findings.leaked(record, to, at, seen && record.laws.networkAt(to, seen), why)
     return 'leaked'
-  }
-
-  #noteCutOff(record: Record): void {
-    if (!this.#surroundings.anythingBroken) return
-    for (const nic of choicesOf(record.ruling).flatMap(({ must }) => must)) {
-      if (!record.cutOff.includes(nic) && this.#surroundings.areCutOff(record.nic, nic)) record.cutOff.push(nic)
-    }
-  }
-
-  /** Whom the loss of this copy excuses: everybody, or the vNICs named. */
-  #excusedBy(
-    { ruling, from }: Record,
-    reason: string,
-    place: string,
-    byGroups: readonly string[] | undefined,
-  ): 'all' | readonly string[] {
-    if (ruling.otherwise?.some((one) => one.excuses.includes(reason))) return 'all'
-    if (ruling.excuses.includes(reason)) return 'all'
-    if (byGroups !== undefined) return byGroups
-    if (reason === 'rate_limited') return ruling.limited
-    if (reason === 'queue_overflow') return this.#surroundings.excusedByOverflow(place, ruling)
-    if (reason === 'link_down') return this.#surroundings.isBroken(place) ? 'all' : []
-    if (reason !== 'user_flow') return []
-    const [host] = place.split('/')
-    return host === from ? 'all' : ruling.must.filter((nic) => this.#surroundings.hostOf(nic) === host)
   }
 
   #pass(at: Nanoseconds): void {
@@ -472,5 +470,15 @@ export class Judge {
     this.#findings.settle(record, held)
   }
 }
+
+/** For these an answer of the controller's may end on its way. */
+const NOBODYS_FAULT: readonly string[] = [
+  'link_loss',
+  'link_down',
+  'queue_overflow',
+  'rate_limited',
+  'mtu_exceeded',
+  'hold_overflow',
+]
 
 const MALFORMED: Ruling = { network: undefined, must: [], may: [], excuses: ['malformed'], limited: [] }

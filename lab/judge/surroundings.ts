@@ -2,7 +2,8 @@
 
 import type { FailureTarget } from '../../topologies/scenario.ts'
 import type { Topology } from '../../topologies/topology.ts'
-import type { Ruling } from './law.ts'
+import { choicesOf, type Ruling } from './law.ts'
+import type { Record } from './open-records.ts'
 
 export class Surroundings {
   readonly #hostOf: (vm: string) => string | undefined
@@ -49,15 +50,40 @@ export class Surroundings {
   }
 
   /** Whether a place where a frame ended, `h1` or `h1 - tor1`, is one that the scenario has broken. */
-  isBroken(place: string): boolean {
+  #isBroken(place: string): boolean {
     return this.#brokenLinks.has(place) || this.#brokenHosts.has(place)
+  }
+
+  /** Those whom no path leads to any more need not hear what is on its way. */
+  noteCutOff(record: Record): void {
+    if (!this.anythingBroken) return
+    for (const nic of choicesOf(record.ruling).flatMap(({ must }) => must)) {
+      if (!record.cutOff.includes(nic) && this.#areCutOff(record.nic, nic)) record.cutOff.push(nic)
+    }
+  }
+
+  /** Whom the loss of this copy excuses: everybody, or the vNICs named; `byGroups` where security groups have a say. */
+  excusedBy(
+    { ruling, from }: Record,
+    reason: string,
+    place: string,
+    byGroups: readonly string[] | undefined,
+  ): 'all' | readonly string[] {
+    if (choicesOf(ruling).some(({ excuses }) => excuses.includes(reason))) return 'all'
+    if (byGroups !== undefined) return byGroups
+    if (reason === 'rate_limited') return ruling.limited
+    if (reason === 'queue_overflow') return this.#excusedByOverflow(place, ruling)
+    if (reason === 'link_down') return this.#isBroken(place) ? 'all' : []
+    if (reason !== 'user_flow') return []
+    const [host] = place.split('/')
+    return host === from ? 'all' : ruling.must.filter((nic) => this.hostOf(nic) === host)
   }
 
   /**
    * Whom a full queue at the place keeps a frame from, as the topology has it: all, where it is a queue of a link; on a host, those there
    * who are limited, and where the host's uplink is shared out, those elsewhere.
    */
-  excusedByOverflow(place: string, { must, limited }: Pick<Ruling, 'must' | 'limited'>): 'all' | readonly string[] {
+  #excusedByOverflow(place: string, { must, limited }: Pick<Ruling, 'must' | 'limited'>): 'all' | readonly string[] {
     const { links } = this.#topology.fabric
     if (links.some(({ endpoints, queues }) => queues !== undefined && bothWays(endpoints).includes(place))) return 'all'
     const host = place.slice(0, place.indexOf('/'))
@@ -75,7 +101,7 @@ export class Surroundings {
   }
 
   /** Whether the scenario has broken every way from one vNIC's guest to the other's. */
-  areCutOff(from: string, to: string): boolean {
+  #areCutOff(from: string, to: string): boolean {
     const [source, target] = [this.hostOf(from), this.hostOf(to)]
     if (source === undefined || target === undefined) return true
     return !this.#reachableFrom(source).has(target)

@@ -27,6 +27,7 @@ export function textReport(verdict: Verdict, paint: Paint): string {
           `${target} heard ${copies} copies, ${missing} missing, ${doubled} twice`,
       ),
     ),
+    ...section('rejections', rejectionLines(verdict)),
     ...section(
       'expectations',
       verdict.expectations.map(({ expect, held, why }) => checked(held, describeExpectation(expect), why, paint)),
@@ -39,6 +40,9 @@ export function textReport(verdict: Verdict, paint: Paint): string {
   ]
   return lines.join('\n') + '\n'
 }
+
+const rejectionLines = ({ rejections: { heard, missing } }: Verdict): string[] =>
+  heard + missing === 0 ? [] : [`${heard} heard, ${missing} missing`]
 
 function headline({ verdict, scenario }: Verdict, paint: Paint): string {
   const words = {

@@ -110,6 +110,14 @@ describe.each(['vlan', 'vxlan'] as const)('on a %s network', (type) => {
     expect(await send('vm1', compose.udpFrame({ ...over4(1, 3), ...ports }))).toEqual([])
   })
 
+  test('of what a flood brings to others, and back to its sender, nobody', async () => {
+    const { send, lab } = await running(type)
+    const datagram = compose.udpFrame({ ...over4(1, 2), ...ports, ethDst: parseMac('02:00:00:00:00:77') })
+    expect(await send('vm1', datagram)).toEqual([])
+    lab.judge.finish(new Set())
+    expect(lab.judge.rejections).toEqual({ heard: 0, missing: 0 })
+  })
+
   test('of a flood only so many are answered as the meter lets', async () => {
     const { send, lab, heard, clock } = await running(type)
     await send('vm1', compose.arpRequest({ ...ends(1, 1), ipSrc: 0x0a000001, ipDst: 0x0a000001 }))

@@ -7,7 +7,7 @@ import { play, randomTalk, type Heard } from '../support/talking-guests.ts'
 const CASES = Number(process.env.CASES ?? 12)
 const SEEDS = Array.from({ length: CASES }, (_, index) => index + 1)
 
-const told = { frames: 0, moves: 0, filtered: 0 }
+const told = { frames: 0, moves: 0, filtered: 0, rejected: 0 }
 
 const plain = (heard: Heard) => Object.fromEntries([...heard].map(([nic, of]) => [nic, Object.fromEntries(of)]))
 
@@ -19,9 +19,11 @@ test.each(SEEDS)('guests hear the same with moves as without (seed %i)', async (
   expect(still.lab.judge.frames).toMatchObject(clean)
   expect({ leaks: moving.lab.judge.leaks, losses: moving.lab.judge.losses }).toEqual({ leaks: [], losses: [] })
   expect(moving.lab.judge.frames).toMatchObject(clean)
+  expect([still.lab.judge.rejections.missing, moving.lab.judge.rejections.missing]).toEqual([0, 0])
   expect(plain(moving.heard)).toEqual(plain(still.heard))
   told.frames += still.lab.judge.frames.delivered
   told.moves += moving.moved
+  told.rejected += still.lab.judge.rejections.heard + moving.lab.judge.rejections.heard
   told.filtered += still.lab.judge.frames.dropped['security_group'] ?? 0
 })
 
@@ -29,4 +31,5 @@ test('there was something to hear, to move and to filter', () => {
   expect(told.frames).toBeGreaterThan(CASES * 100)
   expect(told.moves).toBeGreaterThan(CASES / 2)
   expect(told.filtered).toBeGreaterThan(CASES)
+  expect(told.rejected).toBeGreaterThan(CASES / 2)
 })

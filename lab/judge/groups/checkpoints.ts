@@ -3,7 +3,9 @@
 import type { Nanoseconds } from '../../../runtime/clock.ts'
 import type { Topology } from '../../../topologies/topology.ts'
 import { changed, type Ruling } from '../law.ts'
+import type { Record } from '../open-records.ts'
 import { Guard, type Opinion, type Passage } from './guard.ts'
+import { answerTo, Rejections, type Address } from './rejections.ts'
 import { overhear } from './talk.ts'
 
 /** As drops by a group are named. */
@@ -17,10 +19,21 @@ export interface FrameBytes {
   etherType: number
 }
 
+/** Where and why a copy of a frame ended. */
+interface Drop {
+  host: string
+  at: Nanoseconds
+  reason: string
+}
+
 export class Checkpoints {
   readonly #guard: Guard
+  readonly rejections = new Rejections()
 
-  constructor(topology: Topology) {
+  readonly #hostOf: (nic: string) => string | undefined
+
+  constructor(topology: Topology, hostOf: (nic: string) => string | undefined) {
+    this.#hostOf = hostOf
     this.#guard = new Guard(topology)
   }
 
@@ -78,27 +91,74 @@ export class Checkpoints {
     return undefined
   }
 
-  /**
-   * A copy of the frame that `from` sent ended, on the host of some of those who must hear it, or of the sender. Gives whom that excuses
-   * where it was for their groups; undefined where the drop has another reason.
-   */
-  dropped(
-    from: { nic: string; isHere: boolean },
-    hearers: readonly string[],
-    { network }: Ruling,
-    at: Nanoseconds,
-    reason: string,
-    frame: FrameBytes,
-  ): readonly string[] | undefined {
+  /** A copy of the frame ended. Gives whom that excuses where it was for their groups; undefined where the drop has another reason. */
+  dropped(record: Record, etherType: number, drop: Drop): readonly string[] | undefined {
+    const { ruling, nic, from, bytes } = record
+    const { network } = ruling
+    const { at, reason, host } = drop
     if (network === undefined) return undefined
-    const passages = hearers
-      .filter((nic) => this.isFiltered(nic))
-      .map((nic) => passageOf(nic, network, 'ingress', at, frame))
-    if (reason === SECURITY_GROUP) return passages.filter((passage) => this.#isRefused(passage)).map(({ nic }) => nic)
+    const frame = { bytes, start: 0, end: bytes.length, etherType }
+    const addressed = (ruling.addressed ?? ruling.must)
+      .filter((hearer) => this.isFiltered(hearer))
+      .map((hearer) => passageOf(hearer, network, 'ingress', at, frame))
+    const passages = addressed.filter((passage) => this.#hostOf(passage.nic) === host)
+    // What is copied by a mirror has gone out of a port before it is denied.
+    if (reason === SECURITY_GROUP || reason === 'no_recipient') {
+      const own = from === host ? [passageOf(nic, network, 'egress', at, frame)] : []
+      // What comes to the place that a VM has left may be denied there.
+      const isHere = own.length + passages.length > 0
+      this.#noteRejection(record, [...own, ...(passages.length > 0 ? passages : addressed)], drop, frame, isHere)
+    }
+    if (reason === SECURITY_GROUP) return passages.filter((passage) => this.#isRefused(passage)).map((one) => one.nic)
     // It may have been counted for a connection before it ended, or not.
     for (const passage of passages) if (this.#guard.opinion(passage) !== 'denied') this.#guard.passed(passage, false)
-    if (from.isHere && this.isFiltered(from.nic)) this.#guard.doubtOf(passageOf(from.nic, network, 'egress', at, frame))
+    if (from === host && this.isFiltered(nic)) this.#guard.doubtOf(passageOf(nic, network, 'egress', at, frame))
     return undefined
+  }
+
+  /** Who sent it may be told, or must be, by those of whom it may be that they have denied it; `isHere`: where it ended. */
+  #noteRejection(
+    { nic, ruling }: Record,
+    passages: readonly Passage[],
+    { host, at, reason }: Drop,
+    frame: FrameBytes,
+    isHere: boolean,
+  ): void {
+    const deniers = passages
+      .map((passage) => ({ passage, opinion: passage.nic === nic ? saidOf(ruling) : this.#guard.opinion(passage) }))
+      .filter(({ passage, opinion }) => opinion !== 'allowed' && this.#guard.rejects(passage.nic) !== 'no')
+    if (deniers.length === 0) return
+    const isTold = this.rejections.spend(host, frame.end - frame.start, at)
+    const isSure = isTold && isHere && deniers.length === 1 && reason === SECURITY_GROUP
+    for (const { passage, opinion } of deniers) {
+      const isDue = isSure && opinion === 'denied' && this.#guard.rejects(passage.nic) === 'yes'
+      this.#expect(nic, passage, frame, isDue)
+    }
+  }
+
+  /** The answer of a vNIC that denies what another says comes to that one as any frame would; its own comes by itself. */
+  #expect(
+    nic: string,
+    { nic: denier, network, at, talk, etherType }: Passage,
+    frame: FrameBytes,
+    isDue: boolean,
+  ): void {
+    const answer = talk && isFromOneToOne(frame) ? answerTo(talk) : undefined
+    if (talk === undefined || answer === undefined) return
+    const isOwn = nic === denier
+    const passage = { nic, network, direction: 'ingress' as const, at, talk: answer, etherType }
+    const opinion = isOwn ? 'allowed' : this.#guard.opinion(passage)
+    if (opinion === 'denied') return
+    const { macSource, macDestination } = addressOf(nic, network, frame)
+    const back = { nic, network, macSource: macDestination, macDestination: macSource }
+    const isCertain = isDue && opinion === 'allowed' && talk.wholeness === 'whole'
+    this.rejections.expect(back, answer, isCertain, !isOwn && this.#guard.isFiltered(nic))
+  }
+
+  /** The vNIC has heard something of the controller's own. False where it is an answer that nothing has called for. */
+  heardOfOurs(nic: string, network: string | undefined, frame: FrameBytes): boolean {
+    const talk = overhear(frame.bytes, frame.start, frame.end)
+    return talk === undefined || this.rejections.hear(addressOf(nic, network, frame), talk)
   }
 
   #isRefused(passage: Passage): boolean {
@@ -120,6 +180,25 @@ export class Checkpoints {
     }
   }
 }
+
+/** What a ruling says of its sender's own groups. */
+function saidOf({ refusal, excuses, may }: Ruling): Opinion {
+  if (refusal !== undefined) return 'denied'
+  // Of what nobody may hear anyway they are not asked.
+  if (may.length === 0) return 'unsure'
+  return excuses.includes(SECURITY_GROUP) ? 'unsure' : 'allowed'
+}
+
+const isFromOneToOne = ({ bytes, start }: FrameBytes) => ((bytes[start]! | bytes[start + 6]!) & 1) === 0
+
+const hexOf = (bytes: Uint8Array, start: number) => Buffer.from(bytes.subarray(start, start + 6)).toString('hex')
+
+const addressOf = (nic: string, network: string | undefined, { bytes, start }: FrameBytes): Address => ({
+  nic,
+  network,
+  macSource: hexOf(bytes, start + 6),
+  macDestination: hexOf(bytes, start),
+})
 
 const refused = ({ network, excuses }: Ruling, refusal: string): Ruling => ({
   network,

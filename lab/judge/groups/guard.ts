@@ -43,6 +43,12 @@ export class Guard {
     return this.#rules.some((rules) => rules.groupsOf(nic) !== undefined)
   }
 
+  /** Whether who sends what the vNIC's groups deny is told so. */
+  rejects(nic: string): 'yes' | 'perhaps' | 'no' {
+    if (!this.#rules.some((rules) => rules.rejects(nic))) return 'no'
+    return this.#rules.every((rules) => rules.rejects(nic)) ? 'yes' : 'perhaps'
+  }
+
   /** From here on `topology` is on its way to whoever enforces it: until `amended`, a frame may be treated as before or as it will be. */
   amend(topology: Topology): void {
     const hosts = new Map(this.#topology.vms.map(({ name, host }) => [name, host]))

@@ -24,6 +24,7 @@ export interface Permission {
 }
 
 interface Filter {
+  rejects: boolean
   groups: readonly SecurityGroup[]
   ingress: readonly Rule[]
   egress: readonly Rule[]
@@ -50,7 +51,12 @@ export class GroupRules {
       const rules = policy.securityGroups.flatMap((name) => compiled.get(name) ?? [])
       const towards = (direction: Direction) => rules.filter(({ terms }) => terms.direction === direction)
       const groups = policy.securityGroups.flatMap((name) => this.#groups.get(name) ?? [])
-      this.#byNic.set(id, { groups, ingress: towards('ingress'), egress: towards('egress') })
+      this.#byNic.set(id, {
+        groups,
+        rejects: policy.deny === 'reject',
+        ingress: towards('ingress'),
+        egress: towards('egress'),
+      })
     }
   }
 
@@ -65,6 +71,11 @@ export class GroupRules {
   /** The groups of a vNIC that is filtered; undefined where it is not. */
   groupsOf(nic: string): readonly SecurityGroup[] | undefined {
     return this.#byNic.get(nic)?.groups
+  }
+
+  /** Whether who sends what the vNIC's groups deny is told so. */
+  rejects(nic: string): boolean {
+    return this.#byNic.get(nic)?.rejects === true
   }
 
   permission(nic: string, network: string, talk: Talk, direction: Direction): Permission {
