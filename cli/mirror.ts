@@ -12,6 +12,7 @@ type AddFlags = ClientFlags & {
   to?: string
   segment?: number
   vlan?: number
+  file?: string
   tenant?: string
 }
 
@@ -52,8 +53,9 @@ const addCommand = () =>
     .option('--to <vnic>', 'vNIC without a network, which hears the copies')
     .option('--segment <vni>', 'VXLAN network identifier by which they go to its host', Number)
     .option('--vlan <tag>', 'VLAN with which they leave each host by its uplink, in place of --to', Number)
+    .option('--file <name>', 'pcapng that each host writes, as tap.pcapng, in place of --to')
     .option('--tenant <tenant>', 'tenant that it belongs to')
-    .action(async (name: string, { port, network, direction, to, segment, vlan, tenant, ...flags }: AddFlags) => {
+    .action(async (name: string, { port, network, direction, to, segment, vlan, file, tenant, ...flags }: AddFlags) => {
       const body = {
         name,
         ...(tenant !== undefined && { tenant }),
@@ -63,6 +65,7 @@ const addCommand = () =>
           ...(to !== undefined && { port: to }),
           ...(segment !== undefined && { segment }),
           ...(vlan !== undefined && { vlan }),
+          ...(file !== undefined && { file }),
         },
       }
       const mirror = await new ApiClient(flags).json<WrittenMirror>('POST', '/mirrors', { body })
@@ -81,5 +84,7 @@ const removeCommand = () =>
 
 const nameOf = ({ name, tenant }: WrittenMirror) => (tenant === undefined ? name : `${tenant}/${name}`)
 const sourceOf = ({ source }: WrittenMirror) => source.port ?? `network ${source.network}`
-const targetOf = ({ target }: WrittenMirror) =>
-  target.vlan === undefined ? `${target.port} by segment ${target.segment}` : `VLAN ${target.vlan}`
+function targetOf({ target }: WrittenMirror): string {
+  if (target.file !== undefined) return target.file
+  return target.vlan === undefined ? `${target.port} by segment ${target.segment}` : `VLAN ${target.vlan}`
+}

@@ -47,6 +47,15 @@ export const GUESTS = Object.fromEntries(
 /** What a VXLAN frame takes of the 1500 bytes that the network between hosts carries. */
 export const GREEN_MTU = 1450
 
+export type SiteTopology = typeof TOPOLOGY
+
+export interface SiteOptions {
+  /** What the controller is given in the place of the topology above. */
+  amend?: (topology: SiteTopology) => object
+  /** More words for `signalbox host`. */
+  hostWords?: (host: HostName, folder: string) => string[]
+}
+
 interface Running {
   process: ChildProcess
   end: Promise<Ended>
@@ -57,11 +66,16 @@ export class LiveSite {
   readonly #hosts = new Map<HostName, Namespace>()
   readonly #namespaces: Namespace[] = []
   readonly #running: Running[] = []
+  readonly #options: SiteOptions
   #url = ''
 
+  private constructor(options: SiteOptions) {
+    this.#options = options
+  }
+
   /** The controller, and both namespaces; `hosts` are those that have a process, which run what they should. */
-  static async start(hosts: readonly HostName[]): Promise<LiveSite> {
-    const site = new LiveSite()
+  static async start(hosts: readonly HostName[], options: SiteOptions = {}): Promise<LiveSite> {
+    const site = new LiveSite(options)
     try {
       await site.#layCables()
       await site.#startController()
@@ -88,14 +102,15 @@ export class LiveSite {
 
   async #startController(): Promise<void> {
     const topology = join(this.folder, 'topology.json')
-    writeFileSync(topology, JSON.stringify(TOPOLOGY))
+    writeFileSync(topology, JSON.stringify(this.#options.amend?.(TOPOLOGY) ?? TOPOLOGY))
     const words = ['--listen', `punix:${this.folder}/hosts`, '--api', '127.0.0.1:0', '--json']
     const said = await firstLine(this.#keep(startCli('controller', topology, ...words)))
     this.#url = (JSON.parse(said) as { url: string }).url
   }
 
   #startHost(name: HostName): void {
-    const words = ['--controller', `unix:${this.folder}/hosts`, '--uplink', 'interface:uplink0']
+    const more = this.#options.hostWords?.(name, this.folder) ?? []
+    const words = ['--controller', `unix:${this.folder}/hosts`, '--uplink', 'interface:uplink0', ...more]
     this.#keep(startCliIn(this.namespace(name).name, 'host', name, ...words))
   }
 
