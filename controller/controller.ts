@@ -230,7 +230,7 @@ export class Controller {
   }
 
   vms(): VmStatus[] {
-    return vmStatuses(this.#wanted.told, this.#fleet)
+    return vmStatuses(this.#wanted.told, this.#fleet, this.#hosts)
   }
 
   /**

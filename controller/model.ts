@@ -30,6 +30,8 @@ export interface VmStatus {
     switch: string
     port: number
     state: PortState
+    /** Why nobody is at its wire, where it has one. */
+    problem?: string
   }[]
 }
 

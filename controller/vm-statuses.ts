@@ -1,11 +1,16 @@
 // What is told of VMs: where they are now, and what their ports are confirmed to be.
 
+import type { Hosts } from './hosts/hosts.ts'
 import type { VmStatus } from './model.ts'
 import { placeSeenFrom } from './network/bindings.ts'
 import type { View } from './network/view.ts'
 import type { Fleet } from './reconcile/fleet.ts'
 
-export const vmStatuses = ({ intent: { topology, moves }, bindings }: View, fleet: Fleet): VmStatus[] =>
+export const vmStatuses = (
+  { intent: { topology, moves }, bindings }: View,
+  fleet: Fleet,
+  hosts: Pick<Hosts, 'whyDown'>,
+): VmStatus[] =>
   topology.vms.map((vm) => ({
     name: vm.name,
     host: vm.host,
@@ -13,6 +18,7 @@ export const vmStatuses = ({ intent: { topology, moves }, bindings }: View, flee
     nics: vm.nics.map(({ id, network, mac, addresses }) => {
       const place = placeSeenFrom(bindings.get(id)!, '')
       const port = fleet.reconciler(place.switch).confirmed.ports.get(id)
+      const problem = hosts.whyDown(place.host, id)
       return {
         id,
         ...(network === undefined ? {} : { network }),
@@ -21,6 +27,7 @@ export const vmStatuses = ({ intent: { topology, moves }, bindings }: View, flee
         switch: place.switch,
         port: place.port,
         state: port?.state ?? 'closed',
+        ...(problem !== undefined && { problem }),
       }
     }),
   }))

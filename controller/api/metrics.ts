@@ -95,6 +95,18 @@ function controllerMetrics(registry: Registry, controller: Controller): void {
     for (const { state } of controller.migrations()) byState.set(state, (byState.get(state) ?? 0) + 1)
     for (const [state, count] of byState) note({ state }, count)
   })
+  const wires = {
+    name: 'signalbox_wire_up',
+    help: 'Whether what a vNIC is joined to is there, where its VM runs (1) or not (0).',
+    labelNames: ['port', 'host', 'wire'],
+  }
+  collected(registry, Gauge, wires, (note) => {
+    const places = new Map(controller.topology.vms.flatMap(({ host, nics }) => nics.map(({ id }) => [id, host])))
+    for (const { nic, host, wire } of controller.wires()) {
+      const status = controller.hostProcess(host)?.wires.find(({ vnic }) => vnic === nic)
+      if (places.get(nic) === host) note({ port: nic, host, wire }, Number(status?.connected ?? false))
+    }
+  })
   const memory = { name: 'process_resident_memory_bytes', help: 'Memory of the process.', labelNames: [] }
   collected(registry, Gauge, memory, (note) => note({}, process.memoryUsage.rss()))
   const time = { name: 'process_cpu_seconds_total', help: 'Processor time of the process.', labelNames: [] }

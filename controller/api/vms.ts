@@ -21,6 +21,7 @@ const VmReport = closed({
       switch: text('Switch that its port is on.'),
       port: count('OpenFlow number of its port.'),
       state: choice([...PORT_STATES], 'What its port lets through; closed until its policy is in place.'),
+      problem: optional(text('What it is joined to, and why nobody is there, as "tap:web1: it has been deleted".')),
     }),
   ),
 })

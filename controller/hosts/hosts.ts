@@ -21,6 +21,8 @@ interface Known {
   remote: RemoteHost
   /** What it was last told, as text to compare. */
   told: string
+  /** vNICs at whose wires somebody has been, for as long as they have had them. */
+  readonly up: Set<string>
   /** Settles once it has answered all that it was told. */
   answered: Promise<void>
 }
@@ -54,9 +56,9 @@ export class Hosts {
     const { name, peer } = remote
     const before = this.#known.get(name)?.remote
     if (before !== undefined) this.#log(`${name} is at ${peer} now; the connection with ${before.peer} is closed`)
-    this.#known.set(name, { remote, told: '', answered: Promise.resolve() })
+    this.#known.set(name, { remote, told: '', up: new Set(), answered: Promise.resolve() })
     before?.dismiss(`another process speaks for ${name} now, from ${peer}`)
-    remote.onStatus = () => this.onStatus(name)
+    remote.onStatus = () => this.#heard(name, remote)
     remote.onClose = () => {
       if (this.#known.get(name)?.remote === remote) this.#known.delete(name)
       this.onStatus(name)
@@ -78,17 +80,41 @@ export class Hosts {
     await this.#known.get(name)?.answered
   }
 
-  /** Resolves when the host has all wires of these vNICs that it should, or is away. Rejects with Conflict where it can not have one. */
-  async joined(name: string, nics: ReadonlySet<string>): Promise<void> {
+  /**
+   * Resolves when the host has all wires of these vNICs that it should, or is away. Rejects with Conflict where it can not have one.
+   * What it resolves with throws Conflict where one has been up, and is not any more.
+   */
+  async joined(name: string, nics: ReadonlySet<string>): Promise<() => void> {
     await this.settled(name)
     const wires = this.process(name)?.wires ?? []
     const failed = wires.find(({ vnic, made, problem }) => !made && problem !== '' && nics.has(vnic))
     if (failed) throw new Conflict(`${name} can not join ${failed.vnic} to ${failed.wire}: ${failed.problem}`)
+    return () => {
+      const { remote, up } = this.#known.get(name) ?? {}
+      const lost = remote?.status.wires.find(({ vnic, connected }) => !connected && nics.has(vnic) && up!.has(vnic))
+      if (lost) throw new Conflict(`${name} has lost ${lost.wire}, to which ${lost.vnic} is joined: ${lost.problem}`)
+    }
+  }
+
+  /** Why the vNIC's wire at the host is not up; undefined where it is, has none, or the host is away. */
+  whyDown(name: string, nic: string): string | undefined {
+    const wire = this.process(name)?.wires.find(({ vnic, connected }) => vnic === nic && !connected)
+    return wire && `${wire.wire}: ${wire.problem}`
   }
 
   /** Lets go of all. */
   close(): void {
     for (const { remote } of this.#known.values()) remote.close()
+  }
+
+  #heard(name: string, remote: RemoteHost): void {
+    const known = this.#known.get(name)
+    if (known?.remote === remote) {
+      const { wires } = remote.status
+      for (const { vnic, connected } of wires) if (connected) known.up.add(vnic)
+      for (const vnic of known.up) if (!wires.some((wire) => wire.vnic === vnic)) known.up.delete(vnic)
+    }
+    this.onStatus(name)
   }
 
   #tell(name: string): void {

@@ -63,6 +63,8 @@ export class Migration {
   readonly #hold: Partial<HoldLimits> | undefined
   #patience = PATIENCE
   #isPaused = false
+  /** @throws Conflict where the destination has lost a wire */
+  #checkWires = () => {}
   /** Why it goes back. */
   #cause: unknown
   /** What went wrong on the way to its end. */
@@ -179,7 +181,7 @@ export class Migration {
     progress.remember({ policyBefore: places.policyAt(from) })
     const hold = this.#hold === undefined ? {} : { hold: this.#hold }
     await this.#steps.carryOut({ to, stage: 'prepared', homeState: 'open', targetState: 'hold', ...hold })
-    await world.joined(vm, to)
+    this.#checkWires = await world.joined(vm, to)
   }
 
   async #switchOver(): Promise<void> {
@@ -199,10 +201,12 @@ export class Migration {
     await this.#steps.drain()
     await this.#steps.change({ stage: 'released' })
     await this.#steps.drain(pausedAt + this.#pause - world.clock.now())
+    this.#checkWires()
     if (this.activation.isAwaited) await this.#awaitGuest()
     await this.#stragglers.quietly(async () => {
       await this.#handOver()
       this.#steps.checkWanted()
+      if (!this.activation.isAwaited) this.#checkWires()
       this.#stragglers.expect('released')
       await this.#steps.change({ targetState: 'open' })
     })
@@ -273,6 +277,8 @@ export class Migration {
     await this.#steps.settle(to)
     await this.#try(() => world.fleet.push(places.switchesAt(from)))
     await this.#try(() => world.fleet.push())
+    // There is no way back any more.
+    await this.#try(async () => this.#checkWires())
     const found = await places
       .leftBehind(from, progress.record.former ?? [])
       .catch(() => ({ leftBehind: [`what ${from} has still is not known: it can not be asked`] }))

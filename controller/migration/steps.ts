@@ -16,8 +16,11 @@ import { TwoPlaces } from './two-places.ts'
 export interface MigrationWorld extends World {
   readonly hypervisor: Hypervisor | undefined
   readonly drain: (() => Nanoseconds) | undefined
-  /** Resolves when the host has what the VM's vNICs are joined to there. Rejects where it can not have it. */
-  readonly joined: (vm: Vm, host: string) => Promise<void>
+  /**
+   * Resolves when the host has what the VM's vNICs are joined to there. Rejects where it can not have it. What it resolves with throws
+   * where some of that has gone since.
+   */
+  readonly joined: (vm: Vm, host: string) => Promise<() => void>
 }
 
 /** How long frames are on their way, where nobody says. */

@@ -25,7 +25,7 @@ export interface RestartWorld {
   readonly hypervisor: Hypervisor | undefined
   readonly log: (line: string) => void
   /** Resolves when the host has what the VM's vNICs are joined to there. Rejects where it can not have it. */
-  readonly joined: (vm: Vm, host: string) => Promise<void>
+  readonly joined: (vm: Vm, host: string) => Promise<unknown>
 }
 
 export interface RestartRequest {

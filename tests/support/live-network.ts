@@ -80,6 +80,8 @@ export class LiveNetwork {
   /** What hosts and controllers have said. */
   readonly log: string[] = []
   controller!: Controller
+  /** Called when the guest of a VM that moves is to stop, and when it is to go on. */
+  onGuest: (told: 'pause' | 'resume') => Promise<void> = async () => {}
   readonly #folder = mkdtempSync(join(tmpdir(), 'signalbox-live-'))
   readonly #hosts = new Map<string, LiveHost>()
   readonly #guests: LiveGuest[] = []
@@ -113,7 +115,13 @@ export class LiveNetwork {
   async startController(generationId: bigint): Promise<void> {
     const { clock } = this
     const wires = (this.controller as Controller | undefined)?.wires() ?? []
-    this.controller = new Controller({ clock, generationId, probes: true, log: (line) => this.log.push(line) })
+    this.controller = new Controller({
+      clock,
+      generationId,
+      probes: true,
+      hypervisor: { pause: () => this.onGuest('pause'), resume: () => this.onGuest('resume') },
+      log: (line) => this.log.push(line),
+    })
     await this.controller.apply(this.topology)
     for (const { nic, wire, host } of wires) await this.controller.attach(nic, wire, host)
     const { controller } = this

@@ -1,6 +1,7 @@
 // Hosts as processes would run them, with a controller between them, over real sockets: what guests at their wires hear.
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { buildServer } from '../../../controller/api/server.ts'
 import { parseIpv4, parseMac } from '../../../protocols/address.ts'
 import { arpRequest, udpFrame } from '../../../protocols/packet/compose.ts'
 import type { LiveGuest } from '../../support/live-network.ts'
@@ -169,6 +170,45 @@ test('a VM stays where it is when its destination can not have its wire', async 
   expect(ended.problem).toMatch(/h1 can not join b:eth0 to stream:punix:\/nowhere\/at\/all: .+/)
   guest('a').send(datagram('a', 'b'))
   await until(() => guest('b').heard.length > 0)
+})
+
+test('a VM stays where it is when its destination loses its wire while it moves', async () => {
+  const moved = await network.join('b:eth0', 'h1')
+  network.onGuest = async (told) => {
+    if (told === 'resume') return
+    await network.joined('b:eth0', 'h1')
+    await moved.close()
+    await until(() => wireOf('b:eth0', 'h1')?.connected === false)
+  }
+  const { id } = network.controller.migrate({ vm: 'b', to: 'h1' })
+  expect(await network.controller.migrationDone(id)).toMatchObject({
+    state: 'aborted',
+    problem: expect.stringMatching(/^h1 has lost stream:punix:.*, to which b:eth0 is joined: the other end/) as string,
+  })
+  guest('a').send(datagram('a', 'b'))
+  await until(() => guest('b').heard.length > 0)
+})
+
+test('a wire that goes when there is no way back any more is told by the move, and by the VM', async () => {
+  const moved = await network.join('b:eth0', 'h1')
+  network.onGuest = async (told) => {
+    if (told === 'pause') return
+    await network.joined('b:eth0', 'h1')
+    await moved.close()
+    await until(() => wireOf('b:eth0', 'h1')?.connected === false)
+  }
+  const { id } = network.controller.migrate({ vm: 'b', to: 'h1' })
+  expect(await network.controller.migrationDone(id)).toMatchObject({
+    state: 'done',
+    problem: expect.stringContaining('h1 has lost stream:punix:') as string,
+  })
+  const { nics } = network.controller.vms().find(({ name }) => name === 'b')!
+  expect(nics[0]!.problem).toMatch(/^stream:punix:.*: the other end/)
+  const api = await buildServer(network.controller)
+  const { body } = await api.inject({ url: '/metrics' })
+  await api.close()
+  expect(body).toMatch(/^signalbox_wire_up\{port="b:eth0",host="h1",wire="[^"]*"\} 0$/m)
+  expect(body).toMatch(/^signalbox_wire_up\{port="a:eth0",host="h1",wire="[^"]*"\} 1$/m)
 })
 
 test('a host that starts anew gets its flows back, and then its vNICs', async () => {
