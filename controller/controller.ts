@@ -8,6 +8,7 @@ import type { Channel } from '../runtime/transport.ts'
 import { fullSwitchName } from '../topologies/lookup.ts'
 import type { PortPolicy, Topology, Vm } from '../topologies/topology.ts'
 import { Learner } from './learner.ts'
+import type { SharedWork } from './shared-work.ts'
 import { Snooper } from './snooping/snooper.ts'
 import { reject } from './rejections.ts'
 import { Migrations } from './migration/migrations.ts'
@@ -57,12 +58,14 @@ export interface ControllerOptions extends HypervisorOptions, GreetOptions {
   generationId?: bigint
   /** What outlives the process; where absent, nothing does. */
   state?: State
+  /** What it makes of views in common with other controllers; where absent, nothing. */
+  shared?: SharedWork
 }
 
 export class Controller {
   readonly #clock: Clock
   readonly #log: (line: string) => void
-  readonly #fleet = new Fleet()
+  readonly #fleet: Fleet
   readonly #hosts: Hosts
   readonly #manner: GreetOptions
   readonly #learner: Learner
@@ -96,13 +99,14 @@ export class Controller {
     this.#clock = options.clock
     this.#log = options.log ?? (() => {})
     this.#manner = options
+    this.#fleet = new Fleet(options.shared?.compiled)
     this.#fleet.onStatus = (name) => this.#standingChanged(name)
     this.state = options.state
     this.#generation = options.generationId ?? options.state?.generation
     this.#hosts = new Hosts(this.#generation ?? 0n, this.#log)
     this.#hosts.onStatus = (host) => this.#hostChanged(host)
     const { asked, topology, moves, learned, memberships, ...kept } = options.state?.restored ?? EMPTY_IMAGE
-    this.#wanted = new Wanted({ topology, moves, learned, memberships }, kept.assignments)
+    this.#wanted = new Wanted({ topology, moves, learned, memberships }, kept.assignments, options.shared)
     this.#writes = new Writes(options.state, () => this.#snapshot(), this.#log)
     this.#wiring = new Wiring({ writes: this.#writes, hosts: this.#hosts, topology: () => this.topology }, kept.wires)
     const world = {

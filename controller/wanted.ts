@@ -7,22 +7,22 @@
 import { vmNamed } from '../topologies/lookup.ts'
 import { relocated } from '../topologies/relocation.ts'
 import type { Topology } from '../topologies/topology.ts'
-import { buildView } from './network/build-view.ts'
 import type { LearnedAddresses } from './network/learned.ts'
-import { patchView } from './network/patch-view.ts'
 import type { Assignments, Intent, View } from './network/view.ts'
-import { isSameIntent } from './network/view.ts'
 import { withVm } from './network/vm-changes.ts'
+import { type Views, VIEWS } from './shared-work.ts'
 
 export class Wanted {
   /** Called when `told` is another. */
   onTold: () => void = () => {}
   #view: View
   #told: View
+  readonly #views: Views
 
   /** As it was kept. */
-  constructor(intent: Intent, assignments: Assignments) {
-    this.#view = this.#told = firstView(intent, assignments)
+  constructor(intent: Intent, assignments: Assignments, views: Views = VIEWS) {
+    this.#views = views
+    this.#view = this.#told = views.build(intent, assignments)
   }
 
   get intent(): Intent {
@@ -41,28 +41,32 @@ export class Wanted {
 
   /** Nobody is told before that has been kept. @throws RangeError where there are not enough numbers; nothing changes then */
   amend(change: Partial<Intent>): void {
-    this.#view = patchView(this.#view, { ...this.intent, ...change })
+    this.#view = this.#views.patch(this.#view, { ...this.intent, ...change })
   }
 
   /** What could not be kept is not wanted any more: names get the numbers again that they have with the switches. */
   takeBack(topology: Topology): void {
-    this.#view = patchView(this.#told, { ...this.intent, topology })
+    this.#view = this.#views.patch(this.#told, { ...this.intent, topology })
   }
 
   learn(learned: LearnedAddresses): void {
     const before = this.#view
     this.amend({ learned })
-    this.#tell(before === this.#told ? this.#view : withLearned(this.#told, learned))
+    this.#tell(before === this.#told ? this.#view : this.#withLearned(this.#told, learned))
   }
 
   /** The view, which was all that was wanted some time ago, is durable. */
   kept(view: View): void {
-    this.#tell(withLearned(view, this.intent.learned))
+    this.#tell(this.#withLearned(view, this.intent.learned))
   }
 
   /** How far the VM's move has come, and where it has ended: told as it is wanted, whether it is durable or not. */
   tell(vm: string): void {
-    this.#tell(patchView(this.#told, { ...this.#told.intent, ...movedAs(vm, this.intent, this.#told.intent) }))
+    this.#tell(this.#views.patch(this.#told, { ...this.#told.intent, ...movedAs(vm, this.intent, this.#told.intent) }))
+  }
+
+  #withLearned(view: View, learned: LearnedAddresses): View {
+    return view.intent.learned === learned ? view : this.#views.patch(view, { ...view.intent, learned })
   }
 
   #tell(view: View): void {
@@ -70,20 +74,6 @@ export class Wanted {
     this.onTold()
   }
 }
-
-/** By assignments, the view that controllers last began with that had kept them. */
-const first = new WeakMap<Assignments, View>()
-
-function firstView(intent: Intent, assignments: Assignments): View {
-  const before = first.get(assignments)
-  if (before !== undefined && isSameIntent(before.intent, intent)) return before
-  const view = buildView(intent, undefined, assignments)
-  first.set(assignments, view)
-  return view
-}
-
-const withLearned = (view: View, learned: LearnedAddresses): View =>
-  view.intent.learned === learned ? view : patchView(view, { ...view.intent, learned })
 
 function movedAs(name: string, wanted: Intent, { topology, moves }: Intent): Partial<Intent> {
   const vmIn = ({ vms }: Topology) => vmNamed(vms, name)

@@ -34,24 +34,12 @@ import { keepUnchanged } from './sharing.ts'
 import type { VmChange } from './vm-changes.ts'
 import { changedVms } from './vm-changes.ts'
 import type { Intent, NetworkView, SwitchView, View } from './view.ts'
-import { isSameIntent } from './view.ts'
 
 /**
  * `buildView(intent, view)`, sooner where hosts and networks are those of before.
  * @throws RangeError more ports on a switch or networks on a host than there are numbers for.
  */
 export function patchView(view: View, intent: Intent): View {
-  const before = patched.get(view)
-  if (before !== undefined && isSameIntent(before.intent, intent)) return before
-  const now = patch(view, intent)
-  patched.set(view, now)
-  return now
-}
-
-/** The last view that came of each: controllers that are told the same one after the other, as in a lab, share it. */
-const patched = new WeakMap<View, View>()
-
-function patch(view: View, intent: Intent): View {
   const { topology } = intent
   if (!sameMembers(view.topology.hosts, topology.hosts)) return buildView(intent, view)
   if (!sameMembers(view.topology.networks, topology.networks)) return buildView(intent, view)

@@ -60,12 +60,32 @@ interface Made {
   readonly flows: PersistentMap<string, FlowSpec>
 }
 
+/** What compilers have made with nothing before it, for others that are to make the same. */
+export class CompiledAnew {
+  readonly states = new WeakMap<SwitchView, Compiled['state']>()
+  readonly #made = new WeakMap<Many['entries'], Map<string, Made>>()
+
+  made(name: string, entries: Many['entries']): Made | undefined {
+    return this.#made.get(entries)?.get(name)
+  }
+
+  keep(name: string, made: Made): void {
+    const ofEntries = this.#made.get(made.entries) ?? new Map<string, Made>()
+    this.#made.set(made.entries, ofEntries.set(name, made))
+  }
+}
+
 /** Compiles switches, and knows what it made of them before: what a change does not concern is not asked for again, nor another object. */
 export class Compiler {
   readonly #compiled = new Map<string, Compiled>()
   /** By network and name. */
   readonly #made = new Map<string, Map<string, Made>>()
   readonly #parts = new GroupParts((part, farEnd) => this.#ofMany(GROUPS_SLOT, part.of(farEnd)))
+  readonly #others: CompiledAnew | undefined
+
+  constructor(others?: CompiledAnew) {
+    this.#others = others
+  }
 
   /** From now on these stand behind the names in rules. @returns names of the switches that have other flows for that */
   follow(groups: Groups): Set<string> {
@@ -97,10 +117,11 @@ export class Compiler {
   }
 
   #whole(at: SwitchView, before: Compiled['state'] | undefined): Compiled['state'] {
-    const known = before === undefined ? compiledAlone.get(at) : undefined
+    if (before !== undefined) return this.#from(before, at)
+    const known = this.#others?.states.get(at)
     if (known !== undefined) return this.#takenOver(known, at)
-    const state = this.#anyway(at, before ?? NOTHING)
-    if (before === undefined) compiledAlone.set(at, state)
+    const state = this.#from(NOTHING, at)
+    this.#others?.states.set(at, state)
     return state
   }
 
@@ -111,7 +132,7 @@ export class Compiler {
     return state
   }
 
-  #anyway(at: SwitchView, before: Compiled['state']): Compiled['state'] {
+  #from(before: Compiled['state'], at: SwitchView): Compiled['state'] {
     const slots = new Map<string, Slot | undefined>([...before.flows.slots.keys()].map((name) => [name, undefined]))
     slots.set(COMMON_SLOT, COMMON)
     for (const binding of at.bindings) slots.set(vnicSlot(binding), ofVnic(at, binding))
@@ -161,7 +182,7 @@ export class Compiler {
     this.#made.set(network, ofNetwork)
     const isOf = (made: Made | undefined): made is Made =>
       made !== undefined && made.inputs.every((input, index) => input === inputs[index])
-    const before = ofNetwork.get(name) ?? madeAlone.get(entries)?.get(name)
+    const before = ofNetwork.get(name) ?? this.#others?.made(name, entries)
     const usable = isOf(before)
     if (usable && before.entries === entries) {
       ofNetwork.set(name, before)
@@ -183,19 +204,9 @@ export class Compiler {
     for (const key of gone) flows = flows.delete(key)
     const made = { inputs, entries, flows }
     ofNetwork.set(name, made)
-    if (before === undefined && entries.size > 0) keepAlone(name, made)
+    if (before === undefined && entries.size > 0) this.#others?.keep(name, made)
     return flows
   }
-}
-
-// Controllers that start with the same views, as in a lab one after the other, share what is made of these with no history.
-
-const compiledAlone = new WeakMap<SwitchView, Compiled['state']>()
-const madeAlone = new WeakMap<Many['entries'], Map<string, Made>>()
-
-function keepAlone(name: string, made: Made): void {
-  const ofEntries = madeAlone.get(made.entries) ?? new Map<string, Made>()
-  madeAlone.set(made.entries, ofEntries.set(name, made))
 }
 
 const manyOf = (at: SwitchView, network: NetworkView): Many[] => APPS.flatMap((app) => app.ofMany?.(at, network) ?? [])

@@ -12,7 +12,7 @@ import type { SwitchCounts } from '../southbound/switch-counts.ts'
 import { noCounts } from '../southbound/switch-counts.ts'
 import type { FlowsBySwitch } from '../user-flows.ts'
 import { changedKeys, PersistentMap } from '../persistent-map.ts'
-import { COMMON_SLOT, Compiler, NOTHING } from './compile.ts'
+import { COMMON_SLOT, type CompiledAnew, Compiler, NOTHING } from './compile.ts'
 import { Reconciler } from './reconciler.ts'
 import { type Onlooker, Rollout } from './rollout.ts'
 import type { FlowsByKey } from './switch-flows.ts'
@@ -40,11 +40,15 @@ export class Fleet {
   readonly #counts = new Map<string, SwitchCounts>()
   /** Those who wait for switches: nobody who has given up is among them. */
   readonly #waiting = new Set<Waiting>()
-  readonly #compiler = new Compiler()
+  readonly #compiler: Compiler
   /** What was compiled for a switch, and with which flows of users. */
   readonly #desired = new Map<string, { compiled: SwitchState; userFlows: FlowsByKey | undefined }>()
   #view: View | undefined
   #userFlows: FlowsBySwitch = new Map()
+
+  constructor(compiled?: CompiledAnew) {
+    this.#compiler = new Compiler(compiled)
+  }
 
   get names(): string[] {
     return [...this.#reconcilers.keys()]

@@ -4,6 +4,7 @@
 import { Controller, type ControllerOptions } from '../../controller/controller.ts'
 import type { Hypervisor } from '../../controller/model.ts'
 import type { Image } from '../../controller/state/image.ts'
+import type { SharedWork } from '../../controller/shared-work.ts'
 import { State } from '../../controller/state/state.ts'
 import type { Clock, Nanoseconds, Timer } from '../../runtime/clock.ts'
 import { MILLISECOND } from '../../runtime/clock.ts'
@@ -68,6 +69,8 @@ export interface ControllersOptions {
   storeOf: (store: Store) => Store
   /** What reads what is kept; `imageOf` where absent. */
   read?: ((entries: readonly StoredEntry[], epoch: number) => Image) | undefined
+  /** What controllers of all runs have in common. */
+  shared?: SharedWork | undefined
 }
 
 export class Controllers {
@@ -98,9 +101,10 @@ export class Controllers {
   /** The controller of the process that is starting. */
   make(options: ControllerOptions): Controller {
     const process = this.current
-    const { make = (all: ControllerOptions) => new Controller(all), happenings } = this.#options
+    const { make = (all: ControllerOptions) => new Controller(all), happenings, shared } = this.#options
     process.controller = make({
       ...options,
+      ...(shared && { shared }),
       clock: this.#clockOf(process),
       log: (line) => happenings.tell(`controller: ${line}`),
       ...(options.hypervisor && { hypervisor: this.#hypervisorOf(process, options.hypervisor) }),

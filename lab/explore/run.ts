@@ -109,10 +109,13 @@ class Run {
     const disk = new Disk(clock, happenings)
     const network = new ControlNetwork({ clock, happenings })
     const { makeController: make, interposeStore: storeOf = (store: Store) => store } = options
-    const read = options.alone
-      ? undefined
-      : (entries: readonly StoredEntry[], epoch: number) => subject.images.of(entries, epoch)
-    const controllers = new Controllers({ clock, happenings, disk, make, storeOf, read })
+    const shared = options.alone
+      ? {}
+      : {
+          shared: subject.work,
+          read: (entries: readonly StoredEntry[], epoch: number) => subject.images.of(entries, epoch),
+        }
+    const controllers = new Controllers({ clock, happenings, disk, make, storeOf, ...shared })
     const rates = new Rates(subject.scenario.topology)
     const excuses = new Excuses()
     const world: Prepared = { clock, happenings, disk, network, controllers, excuses, rates }

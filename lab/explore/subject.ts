@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { parseMac } from '../../protocols/address.ts'
+import { SharedWork } from '../../controller/shared-work.ts'
 import { sharedMessages } from '../../protocols/control/shared-messages.ts'
 import type { Nanoseconds } from '../../runtime/clock.ts'
 import type { Scenario, Step, TimelineEntry } from '../../topologies/scenario.ts'
@@ -27,6 +28,7 @@ export class Subject {
   /** Switches of all runs are told much the same. */
   readonly decode = sharedMessages()
   readonly images = new Images()
+  readonly work = new SharedWork()
   readonly #captures = new Map<Step, readonly CaptureFrame[]>()
   readonly #policies = new WeakMap<Topology, ReadonlyMap<string, string>>()
   /** By how much longer links may take. */
