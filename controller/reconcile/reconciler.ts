@@ -192,6 +192,7 @@ const isOurs = ({ type, queues, maxRate }: PortConfig): boolean =>
   type === 'vnic' ||
   type === 'patch' ||
   type === 'tunnel' ||
+  type === 'capture' ||
   (type === 'uplink' && (queues !== undefined || maxRate !== undefined))
 
 /** What the switch added of its own is not configuration. */

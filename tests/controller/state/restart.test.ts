@@ -21,7 +21,13 @@ const texts = ({ controller }: RestartingFleet) => controller.userFlows().map(({
 
 describe('a controller that starts again', () => {
   test('sends nothing to switches that have everything, and closes no port', async () => {
-    const fleet = await RestartingFleet.start(threeHosts())
+    const topology = threeHosts()
+    const source = { kind: 'port', port: topology.vms[0]!.nics[0]!.id } as const
+    const target = { kind: 'file', file: 'm.pcapng' } as const
+    const fleet = await RestartingFleet.start({
+      ...topology,
+      mirrors: [{ name: 'm', source, direction: 'both', target }],
+    })
     await fleet.settle(fleet.controller.addFlows([flow(1), flow(2)]))
     const before = fleet.contents()
     await fleet.restart(false)
