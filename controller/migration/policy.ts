@@ -1,7 +1,7 @@
 // The policy of a port as its switch has it, written so that it reads the same at every place.
 
 import type { Action, FlowSpec } from '../../protocols/control/messages.ts'
-import type { FieldMatch, Match } from '../../protocols/match.ts'
+import type { FieldMatch } from '../../protocols/match.ts'
 import { onceIfFrozen } from '../../runtime/frozen.ts'
 import { reportMeter } from '../apps/multicast.ts'
 import { ingressMeter } from '../apps/qos.ts'
@@ -38,17 +38,13 @@ const sharesUplink = ({ instructions }: FlowSpec, port: number): boolean =>
 /** Neither a user's flow, which stays where it was put, nor an address that was learned. */
 export const isPolicy = ({ cookie, idleTimeout }: FlowSpec): boolean => isOwnCookie(cookie) && idleTimeout === 0
 
-export const speaksOf = ({ match }: FlowSpec, port: number): boolean => portsNamed(match).includes(port)
+export const speaksOf = ({ match }: FlowSpec, port: number): boolean => match.some((part) => portNamed(part) === port)
 
-/** Numbers of the ports that flows of this match speak of. */
-export const portsNamed = onceIfFrozen((match: Match): readonly number[] => [...new Set(match.flatMap(portNamed))])
-
-function portNamed({ field, value }: FieldMatch): number[] {
-  if (field === 'in_port') return [Number(value)]
-  return field === Register.To ? [Number(value & PORT_BITS)] : []
+/** Number of the port that this part of a match speaks of. */
+export function portNamed({ field, value }: FieldMatch): number | undefined {
+  if (field === 'in_port') return Number(value)
+  return field === Register.To ? Number(value & PORT_BITS) : undefined
 }
-
-const isPort = (part: FieldMatch, port: number): boolean => portNamed(part).includes(port)
 
 /** Security groups: their rules are the same for all vNICs that have them. */
 const setsCombination = (action: Action) => action.type === 'set_field' && action.field === Register.Combination
@@ -56,10 +52,11 @@ const setsCombination = (action: Action) => action.type === 'set_field' && actio
 const isSame = ({ field, value }: FieldMatch, action: Action): boolean =>
   action.type === 'set_field' && action.field === field && action.value === value
 
-/** By port, where it is written down. */
+/** By port, where a flow that does not change is written down. */
 const linesOf = onceIfFrozen((_flow: FlowSpec) => new Map<number, string>())
 
 function lineOf(flow: FlowSpec, port: number): string {
+  if (!Object.isFrozen(flow)) return written(placeless(flow, port))
   const lines = linesOf(flow)
   const line = lines.get(port) ?? written(placeless(flow, port))
   lines.set(port, line)
@@ -69,7 +66,7 @@ function lineOf(flow: FlowSpec, port: number): string {
 function placeless(flow: FlowSpec, port: number): unknown {
   const { instructions } = flow
   const { meter } = instructions
-  const match = flow.match.map((part) => (isPort(part, port) ? { ...part, value: beyondPort(part) } : part))
+  const match = flow.match.map((part) => (portNamed(part) === port ? { ...part, value: beyondPort(part) } : part))
   const apply = instructions.apply.map((action) => placelessAction(action, port))
   return { ...flow, match, instructions: { ...instructions, apply, meter: meter && meter - 2 * port } }
 }

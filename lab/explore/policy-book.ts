@@ -1,7 +1,7 @@
 // The policies of a switch's ports, worked out again only where something has changed that they are made of. What is found is what
 // `policyAt` finds (measure.ts), which looks at all there is.
 
-import { isPolicy, portsNamed, speaksOf } from '../../controller/migration/policy.ts'
+import { isPolicy, portNamed, speaksOf } from '../../controller/migration/policy.ts'
 import { flowKey } from '../../controller/reconcile/switch-state.ts'
 import { Register } from '../../controller/tables.ts'
 import type { Flow } from '../../datapath/flow.ts'
@@ -9,6 +9,8 @@ import type { FlowChange } from '../../datapath/flow-tables.ts'
 import type { Port } from '../../datapath/ports.ts'
 import type { Switch } from '../../datapath/switch.ts'
 import type { FlowSpec } from '../../protocols/control/messages.ts'
+import type { Match } from '../../protocols/match.ts'
+import { onceIfFrozen } from '../../runtime/frozen.ts'
 import { policyAt } from './measure.ts'
 
 interface Entry {
@@ -67,12 +69,15 @@ export class PolicyBook {
   #placesOf({ spec }: Flow): Place[] {
     if (!isPolicy(spec)) return []
     if (isRule(spec)) return [this.#rules]
-    return portsNamed(spec.match).map((port) => {
+    return portsOf(spec.match).map((port) => {
       const place = this.#byPort.get(port) ?? new Map<string, Flow>()
       this.#byPort.set(port, place)
       return place
     })
   }
 }
+
+/** Numbers of the ports that flows of this match speak of. */
+const portsOf = onceIfFrozen((match: Match) => [...new Set(match.flatMap((part) => portNamed(part) ?? []))])
 
 const isRule = ({ match }: FlowSpec): boolean => match.some(({ field }) => field === Register.Combination)
