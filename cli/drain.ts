@@ -2,6 +2,8 @@
 
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { RelocatedVm, RelocationStatus } from '../controller/model.ts'
+import { BALANCED_BY } from '../controller/model.ts'
+import type { BalancePlan } from '../controller/placement/relocations.ts'
 import type { MovePlan } from '../controller/placement/plan.ts'
 import { ApiClient, clientCommand, print, type ClientFlags } from './client.ts'
 import { inColumns } from './columns.ts'
@@ -11,7 +13,14 @@ const EXIT_FAILED = 1
 const MOST_PARALLEL = 1000
 const GLANCE_MS = 300
 
-type MoveFlags = ClientFlags & { plan?: true; parallel?: number; pause?: string; drain?: string }
+type MoveFlags = ClientFlags & {
+  plan?: true
+  parallel?: number
+  pause?: string
+  drain?: string
+  by?: string
+  window?: string
+}
 
 export const drainCommand = (): Command =>
   withMoveOptions(clientCommand('drain'))
@@ -24,9 +33,11 @@ export const drainCommand = (): Command =>
 
 export const rebalanceCommand = (): Command =>
   withMoveOptions(clientCommand('rebalance'))
+    .addOption(new Option('--by <load>', 'what is to be alike at all hosts').choices(BALANCED_BY).default('vnics'))
+    .option('--window <time>', 'how long traffic is counted before (default: 5s)')
     .summary('move VMs from busy hosts to less busy ones')
     .description(
-      'Moves VMs from hosts with many vNICs to hosts with few, as long as that makes two hosts more alike and breaks no capacity and no anti-affinity, on the way neither. Waits until that has ended; Ctrl-C leaves it to the controller. Exit code 1 where a VM could not be moved.',
+      'Moves VMs from hosts with many vNICs (or VMs, or much traffic) to hosts with few, as long as that makes two hosts more alike and breaks no capacity and no anti-affinity, on the way neither. Waits until that has ended; Ctrl-C leaves it to the controller. Exit code 1 where a VM could not be moved.',
     )
     .action((flags: MoveFlags) => moveMany(flags, '/rebalance'))
 
@@ -42,9 +53,10 @@ const withMoveOptions = (command: Command): Command =>
 
 async function moveMany(flags: MoveFlags, path: string): Promise<void> {
   const client = new ApiClient(flags)
-  if (flags.plan) return showPlan(flags, await client.json<MovePlan>('GET', path))
-  const { parallel, pause, drain } = flags
-  const body = { pause, ...(parallel !== undefined && { parallel }), ...(drain !== undefined && { drain }) }
+  const { parallel, pause, drain, by, window } = flags
+  const balance = { ...(by !== undefined && { by }), ...(window !== undefined && { window }) }
+  if (flags.plan) return showPlan(flags, await client.json<ShownPlan>('GET', path, { query: balance }))
+  const body = { pause, ...balance, ...(parallel !== undefined && { parallel }), ...(drain !== undefined && { drain }) }
   const { id } = await client.json<RelocationStatus>('POST', path, { body })
   await report(client, flags, id)
 }
@@ -80,11 +92,16 @@ const parallelOption = () =>
     return number
   })
 
-function showPlan(flags: ClientFlags, plan: MovePlan): void {
+type ShownPlan = MovePlan & Partial<Pick<BalancePlan, 'by' | 'loads'>>
+
+function showPlan(flags: ClientFlags, plan: ShownPlan): void {
   const rows = plan.moves.map(({ vm, from, to }) => [vm, from, to])
   const stuck = plan.stuck.map(({ vm, from, problem }) => `${vm} stays at ${from}: ${problem}`)
   const table = rows.length === 0 ? 'nothing is to be moved' : inColumns([['VM', 'FROM', 'TO'], ...rows])
-  print(flags, plan, [table.replace(/\n$/, ''), ...stuck].join('\n'))
+  const loads = (plan.loads ?? []).map(({ host, before, after }) => [host, String(before), String(after)])
+  const unit = plan.by === 'traffic' ? 'BITS/S' : plan.by === 'vms' ? 'VMS' : 'VNICS'
+  const busy = loads.length === 0 ? [] : ['', inColumns([['HOST', `${unit} NOW`, 'THEN'], ...loads]).replace(/\n$/, '')]
+  print(flags, plan, [table.replace(/\n$/, ''), ...stuck, ...busy].join('\n'))
   if (stuck.length > 0) process.exitCode = EXIT_FAILED
 }
 

@@ -89,6 +89,17 @@ export interface DrainOptions extends Pick<MoveRequest, 'pause' | 'drain'> {
   parallel?: number
 }
 
+export const BALANCED_BY = ['vnics', 'vms', 'traffic'] as const
+/** What is to be alike at all hosts. */
+export type BalancedBy = (typeof BALANCED_BY)[number]
+
+export interface BalanceOptions {
+  /** vNICs where absent. */
+  by?: BalancedBy
+  /** How long traffic is counted, in nanoseconds; 5 s where absent. */
+  window?: number
+}
+
 /** How many VMs move at the same time; the others wait. */
 export interface MoveLimits {
   /** Of the controller. */

@@ -6,6 +6,7 @@ import type { FailureTarget, MoveBudget, Scenario, Step, TimelineEntry } from '.
 import { Conflict, type RelocationStatus, SwitchRefused } from '../controller/model.ts'
 import { formatDuration } from '../topologies/units.ts'
 import { applyFlow } from './flow-step.ts'
+import { beginMoves } from './relocating.ts'
 import { Lab, type LabObserver } from './lab.ts'
 import { composeVerdict } from './compose-verdict.ts'
 import type { RunLog } from './run-log.ts'
@@ -134,12 +135,9 @@ class Run {
       }
       case 'drain':
       case 'rebalance': {
-        const { parallel, pause, budget } = step
-        const { relocations } = this.#lab.controller
-        const options = { pause, ...(parallel !== undefined && { parallel }) }
-        const begun = step.type === 'drain' ? relocations.drain(step.host, options) : relocations.rebalance(options)
-        const { id } = await begun
-        return this.#relocated(await relocations.done(id), budget)
+        const { controller } = this.#lab
+        const { id } = await beginMoves(controller, step)
+        return this.#relocated(await controller.relocations.done(id), step.budget)
       }
       case 'failover':
         return this.#failover(step.host)

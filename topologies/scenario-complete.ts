@@ -22,7 +22,11 @@ export function completeStep(entry: WrittenEntry): Step {
     return { type: 'send', from: send.from, frame: send.frame, count: send.count ?? 1, rate: send.rate ?? SEND_RATE }
   if (migrate) return completeMigrate(migrate)
   if (drain) return { type: 'drain', host: drain.host, ...completeMoves(drain) }
-  if (rebalance) return { type: 'rebalance', ...completeMoves(rebalance) }
+  if (rebalance) {
+    const { by, window } = rebalance
+    const balance = { ...(by && { by }), ...(window !== undefined && { window: time(window, 0) }) }
+    return { type: 'rebalance', ...balance, ...completeMoves(rebalance) }
+  }
   if (failover) return { type: 'failover', host: failover.host }
   if (flow) return completeFlow(flow)
   if (fail) return { type: 'fail', target: completeTarget(fail) }

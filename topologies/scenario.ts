@@ -45,7 +45,7 @@ export type Step =
       expect?: MoveEnd
     }
   | ({ type: 'drain'; host: string } & MoveTogether)
-  | ({ type: 'rebalance' } & MoveTogether)
+  | ({ type: 'rebalance'; by?: 'vnics' | 'vms' | 'traffic'; /** Nanoseconds. */ window?: number } & MoveTogether)
   | { type: 'failover'; host: string }
   | { type: 'flow'; switch: string; command: 'add' | 'del'; flow: string }
   | { type: 'apply'; topology: Topology }

@@ -5,6 +5,8 @@ import { Type } from 'typebox'
 import { DURATION_EXPECTED, DURATION_PATTERN, parseDuration } from '../../topologies/units.ts'
 import type { Controller } from '../controller.ts'
 import {
+  BALANCED_BY,
+  type BalanceOptions,
   type DrainOptions,
   RELOCATED_STATES,
   RELOCATION_KINDS,
@@ -58,6 +60,31 @@ const MovesOrder = closed({
   parallel: optional(whole(1, 1000, 'VMs that move at the same time, at most. Default: 4.')),
   pause: optional(time('How long each guest stands still.')),
   drain: optional(time('How long frames may be on their way between hosts. Default: that of the controller.')),
+})
+
+const Balance = {
+  by: optional(choice([...BALANCED_BY], 'What is to be alike at all hosts. Default: vnics.')),
+  window: optional(time('How long traffic is counted before. Default: 5s.')),
+}
+const BalanceQuery = closed(Balance)
+const RebalanceOrder = closed({ ...MovesOrder.properties, ...Balance })
+
+const BalancePlan = closed({
+  ...MovePlan.properties,
+  by: choice([...BALANCED_BY], 'What makes a host busy.'),
+  loads: Type.Array(
+    closed({
+      host: text('A host that is open.'),
+      before: count('How busy it is: vNICs, VMs, or bits a second.'),
+      after: count('The same once all has been moved.'),
+    }),
+  ),
+})
+
+/** @throws InvalidField */
+const balanceOf = ({ by = 'vnics', window }: Type.Static<typeof BalanceQuery>): BalanceOptions => ({
+  by: BALANCED_BY.find((one) => one === by)!,
+  ...(window !== undefined && { window: parseDuration(window, 'window') }),
 })
 
 /** @throws InvalidField */
@@ -188,11 +215,16 @@ function rebalanceRoutes(api: Api, { relocations }: Controller): void {
     '/rebalance',
     {
       config: { role: 'operator' },
-      schema: { tags, summary: 'What a rebalancing would do now', response: { 200: MovePlan } },
+      schema: {
+        tags,
+        summary: 'What a rebalancing would do now; by traffic, answers once that has been counted',
+        querystring: BalanceQuery,
+        response: { 200: BalancePlan },
+      },
     },
-    async () => {
-      const { moves } = relocations.planRebalance()
-      return { moves: [...moves], stuck: [] }
+    async ({ query }) => {
+      const { moves, loads, by } = await relocations.planRebalance(balanceOf(query))
+      return { moves: [...moves], stuck: [], by, loads: [...loads] }
     },
   )
   api.post(
@@ -202,12 +234,12 @@ function rebalanceRoutes(api: Api, { relocations }: Controller): void {
       schema: {
         tags,
         summary: 'Move VMs from busy hosts to less busy ones; 202 while they move, 200 once that has ended',
-        body: MovesOrder,
+        body: RebalanceOrder,
         querystring: Waiting,
         response: { 200: Relocation, 202: Relocation },
       },
     },
     async ({ body, query, actor }, reply) =>
-      answer(relocations, await relocations.rebalance(optionsOf(body), actor), query, reply),
+      answer(relocations, await relocations.rebalance({ ...optionsOf(body), ...balanceOf(body) }, actor), query, reply),
   )
 }

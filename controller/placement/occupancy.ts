@@ -2,6 +2,7 @@
 
 import type { Host, Topology, Vm } from '../../topologies/topology.ts'
 import { obstacle } from '../migration/preflight.ts'
+import { byVnics, type Weigh } from './weights.ts'
 
 export interface Reservation {
   readonly vm: string
@@ -17,14 +18,17 @@ export interface Doors {
 
 export class Occupancy {
   readonly topology: Topology
+  /** What a VM adds to how busy its host is. */
+  readonly weigh: Weigh
   readonly #hosts: ReadonlyMap<string, Host>
   readonly #at: ReadonlyMap<string, Set<Vm>>
   readonly #doors: Doors
   readonly #closed = new Map<string, string | undefined>()
 
   /** `coming` are VMs that are on their way, or are going to be. */
-  constructor(topology: Topology, coming: Iterable<Reservation> = [], doors: Doors = {}) {
+  constructor(topology: Topology, coming: Iterable<Reservation> = [], doors: Doors = {}, weigh: Weigh = byVnics) {
     this.topology = topology
+    this.weigh = weigh
     this.#doors = doors
     this.#hosts = new Map(topology.hosts.map((host) => [host.name, host]))
     this.#at = new Map(topology.hosts.map(({ name }) => [name, new Set<Vm>()]))
@@ -52,10 +56,10 @@ export class Occupancy {
     return this.#whyClosed(host) === undefined
   }
 
-  /** How busy a host is: its vNICs. */
+  /** How busy a host is. */
   load(host: string): number {
     let load = 0
-    for (const { nics } of this.at(host)) load += nics.length
+    for (const vm of this.at(host)) load += this.weigh(vm)
     return load
   }
 

@@ -43,13 +43,13 @@ export function planDrain(occupancy: Occupancy, host: string, vms: readonly Vm[]
  * VMs from busier hosts to less busy ones, one after the other, as long as any single move makes the two more alike: the target with
  * the VM is less busy than the source was. Each lowers the sum of the squares of all loads, so that it ends, no worse than it
  * began, and a second plan has nothing to do. Hosts that take nobody in, and VMs of `fixed`, are left alone. `occupancy` becomes what it
- * is to be.
+ * is to be. The source has to be busier by more than `margin` even so: what changes by less moves nobody to and fro.
  */
-export function planRebalance(occupancy: Occupancy, fixed: ReadonlySet<string> = new Set()): MovePlan {
+export function planRebalance(occupancy: Occupancy, fixed: ReadonlySet<string> = new Set(), margin = 0): MovePlan {
   const hosts = occupancy.topology.hosts.map(({ name }) => name).filter((name) => occupancy.isOpen(name))
   const moves: PlannedMove[] = []
   for (;;) {
-    const next = bestMove(occupancy, hosts, fixed)
+    const next = bestMove(occupancy, hosts, fixed, margin)
     if (next === undefined) return { moves, stuck: [] }
     const { vm, from, to } = next
     moves.push({ vm: vm.name, from, to })
@@ -59,15 +59,16 @@ export function planRebalance(occupancy: Occupancy, fixed: ReadonlySet<string> =
 }
 
 /** From the busiest host that can give one away, the largest VM that can be given, to the least busy host that can have it. */
-function bestMove(occupancy: Occupancy, hosts: readonly string[], fixed: ReadonlySet<string>) {
+function bestMove(occupancy: Occupancy, hosts: readonly string[], fixed: ReadonlySet<string>, margin: number) {
+  const { weigh } = occupancy
   const loads = new Map(hosts.map((host) => [host, occupancy.load(host)]))
   const byLoad = hosts.toSorted((a, b) => loads.get(a)! - loads.get(b)!)
   for (const from of byLoad.toReversed())
-    for (const vm of [...occupancy.at(from)].sort((a, b) => b.nics.length - a.nics.length)) {
-      // One without vNICs weighs nothing.
-      if (fixed.has(vm.name) || vm.nics.length === 0) continue
+    for (const vm of [...occupancy.at(from)].sort((a, b) => weigh(b) - weigh(a))) {
+      const weight = weigh(vm)
+      if (fixed.has(vm.name) || weight === 0) continue
       const to = byLoad.find((host) => {
-        const betters = loads.get(host)! + vm.nics.length < loads.get(from)!
+        const betters = loads.get(host)! + weight + margin < loads.get(from)!
         return betters && occupancy.whyNot(vm, from, host) === undefined
       })
       if (to !== undefined) return { vm, from, to }

@@ -6,6 +6,7 @@ import { vmNamed } from '../../topologies/lookup.ts'
 import type { Host, Topology, Vm } from '../../topologies/topology.ts'
 import { switchesAt } from '../../topologies/topology.ts'
 import type { Migrations } from '../migration/migrations.ts'
+import type { BalancedBy, BalanceOptions } from '../model.ts'
 import type { ControllerEvent, DrainOptions, HostMode, MoveRequest, RelocatedVm, RelocationStatus } from '../model.ts'
 import { Conflict, NotFound } from '../model.ts'
 import { named } from '../named.ts'
@@ -16,6 +17,7 @@ import type { Operation } from '../state/state.ts'
 import { worseIn } from './breaches.ts'
 import { changedVmsIn } from '../network/vm-changes.ts'
 import { Occupancy } from './occupancy.ts'
+import { byVnics, weighing } from './weights.ts'
 import { type MovePlan, planDrain, planRebalance } from './plan.ts'
 import { Relocation } from './relocation.ts'
 import { isAlive, restart, type RestartRequest, type RestartWorld } from './restart.ts'
@@ -31,6 +33,15 @@ export interface PlacementWorld extends RestartWorld {
   /** Starts a move. @returns its id. @throws Conflict, NotFound */
   readonly migrate: (request: MoveRequest, by: string) => string
 }
+
+/** As `MovePlan`, with how busy hosts that are open are before and after. */
+export interface BalancePlan extends MovePlan {
+  readonly by: BalancedBy
+  readonly loads: readonly { host: string; before: number; after: number }[]
+}
+
+/** By how much of what hosts carry in the mean traffic may differ, and nobody moves. */
+const UNMOVED = 0.1
 
 const PARALLEL = 4
 /** VMs that begin anew at the same time. */
@@ -129,23 +140,35 @@ export class Relocations {
   }
 
   /** What `rebalance` would do now. Changes nothing. */
-  planRebalance(): MovePlan {
-    const moving = new Set(this.#world.migrations.open().map(({ vm }) => vm))
-    return planRebalance(
-      this.#occupancy((host) => this.#whyClosed(host), 'rebalance'),
-      moving,
-    )
+  async planRebalance({ by = 'vnics', window }: BalanceOptions = {}): Promise<BalancePlan> {
+    const { fleet, clock, migrations } = this.#world
+    const weigh = await weighing(by, fleet, clock, window)
+    const occupancy = this.#occupancy((host) => this.#whyClosed(host), 'rebalance', weigh)
+    const hosts = occupancy.topology.hosts.map(({ name }) => name).filter((name) => occupancy.isOpen(name))
+    const before = hosts.map((host) => occupancy.load(host))
+    const mean = before.reduce((sum, load) => sum + load, 0) / hosts.length
+    const moving = new Set(migrations.open().map(({ vm }) => vm))
+    const plan = planRebalance(occupancy, moving, by === 'traffic' ? mean * UNMOVED : 0)
+    const loads = hosts.map((host, index) => ({ host, before: before[index]!, after: occupancy.load(host) }))
+    return { ...plan, by, loads }
   }
 
   /** VMs of busy hosts move to less busy ones. Resolves when that is durable. @throws Conflict where that is being done, StateError */
-  async rebalance(options: DrainOptions = {}, by = LOCAL): Promise<RelocationStatus> {
-    const running = this.all().find(({ kind, endedAt }) => kind === 'rebalance' && endedAt === undefined)
-    if (running !== undefined) throw new Conflict(`${running.id} is rebalancing already`)
-    const { parallel = PARALLEL, ...request } = options
-    const moves = this.planRebalance().moves.map((move): RelocatedVm => ({ ...move, state: 'waiting' }))
+  async rebalance(options: DrainOptions & BalanceOptions = {}, by = LOCAL): Promise<RelocationStatus> {
+    const { by: balanced, window, parallel = PARALLEL, ...request } = options
+    const balance = { ...(balanced && { by: balanced }), ...(window !== undefined && { window }) }
+    this.#checkNotRebalancing()
+    const plan = await this.planRebalance(balance)
+    this.#checkNotRebalancing()
+    const moves = plan.moves.map((move): RelocatedVm => ({ ...move, state: 'waiting' }))
     return this.#start({ kind: 'rebalance', parallel, moves }, request, { modes: this.modes, by }, () =>
       rebalancing(by, options),
     )
+  }
+
+  #checkNotRebalancing(): void {
+    const running = this.all().find(({ kind, endedAt }) => kind === 'rebalance' && endedAt === undefined)
+    if (running !== undefined) throw new Conflict(`${running.id} is rebalancing already`)
   }
 
   /** The host is open to VMs again; a drain of it that is under way is aborted. Resolves when that is durable. @throws NotFound, StateError */
@@ -230,15 +253,16 @@ export class Relocations {
     return `${host} ${mode === 'failed' ? 'has failed, and is' : 'is'} closed to new VMs; signalbox host undrain ${host} opens it`
   }
 
-  #occupancy(closed: (host: string) => string | undefined, kind: RelocationStatus['kind']): Occupancy {
+  #occupancy(closed: (host: string) => string | undefined, kind: RelocationStatus['kind'], weigh = byVnics): Occupancy {
     const { topology } = this.#world.intent()
     // Of a guest that begins anew nothing moves in.
     const checks = [this.#world.checkWires, ...(kind === 'failover' ? [] : [this.#world.checkQemu])]
     const byName = new Map(topology.hosts.map((host) => [host.name, host]))
-    return new Occupancy(topology, this.#world.migrations.open(), {
-      closed: (to) => closed(to) ?? this.#whyAway(byName.get(to)),
-      refuses: (to, { name: vm }) => refusal(() => checks.forEach((check) => check({ vm, to }))),
-    })
+    const doors = {
+      closed: (to: string) => closed(to) ?? this.#whyAway(byName.get(to)),
+      refuses: (to: string, { name: vm }: Vm) => refusal(() => checks.forEach((check) => check({ vm, to }))),
+    }
+    return new Occupancy(topology, this.#world.migrations.open(), doors, weigh)
   }
 
   #planFailover({ name }: Host): MovePlan {

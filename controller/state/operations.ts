@@ -6,7 +6,7 @@ import { ALL_TABLES } from '../../protocols/control/messages.ts'
 import { printFlow, printMatch } from '../../protocols/flow-text/print.ts'
 import type { PortPolicy, Topology } from '../../topologies/topology.ts'
 import { formatDuration } from '../../topologies/units.ts'
-import type { DrainOptions, MoveRequest, UserFlow } from '../model.ts'
+import type { BalanceOptions, DrainOptions, MoveRequest, UserFlow } from '../model.ts'
 import { keepUnchanged } from '../network/sharing.ts'
 import type { Operation } from './state.ts'
 import { textOf as errorText } from '../../runtime/error-text.ts'
@@ -100,10 +100,10 @@ export const draining = (by: string, { host, ...options }: DrainOptions & { host
   arguments: { host, ...options, ...written(options) },
 })
 
-export const rebalancing = (by: string, options: DrainOptions): Operation => ({
+export const rebalancing = (by: string, { window, ...options }: DrainOptions & BalanceOptions): Operation => ({
   by,
   operation: 'rebalance',
-  arguments: { ...options, ...written(options) },
+  arguments: { ...options, ...written(options), ...(window !== undefined && { window: formatDuration(window) }) },
 })
 
 export const failingOver = (by: string, host: string, force: boolean): Operation => ({

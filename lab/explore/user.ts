@@ -1,6 +1,7 @@
 // Somebody who asks the controller for what the scenario says, and asks again where no answer came; and who remembers what was
 // acknowledged.
 
+import { beginMoves } from '../relocating.ts'
 import type { Controller } from '../../controller/controller.ts'
 import { Conflict, NotFound, type RelocationStatus, SwitchRefused } from '../../controller/model.ts'
 import { isSameTopology } from '../../controller/network/sharing.ts'
@@ -152,15 +153,11 @@ export class User {
   }
 }
 
-function beginRelocation(
-  { relocations }: Controller,
+const beginRelocation = (
+  controller: Controller,
   step: Of<'drain' | 'failover' | 'rebalance'>,
-): Promise<RelocationStatus> {
-  if (step.type === 'failover') return relocations.failover(step.host)
-  const { pause, parallel } = step
-  const options = { pause, ...(parallel !== undefined && { parallel }) }
-  return step.type === 'drain' ? relocations.drain(step.host, options) : relocations.rebalance(options)
-}
+): Promise<RelocationStatus> =>
+  step.type === 'failover' ? controller.relocations.failover(step.host) : beginMoves(controller, step)
 
 const keysOf = (flows: Image['userFlows']): string[] =>
   [...flows].flatMap(([name, own]) => [...own.keys()].map((key) => `${name} ${key}`))

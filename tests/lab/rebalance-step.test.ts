@@ -46,3 +46,33 @@ test('a scenario may rebalance: frames arrive all the same, and a second time no
     await rm(folder, { recursive: true })
   }
 })
+
+test('by traffic, VMs that speak much part, those that are silent stay, and a second time nothing is left to do', async () => {
+  const { topology } = scenario
+  const busy = (from: number, to: number) => ({
+    at: '0s',
+    send: { from: `v${from}`, frame: `udp,nw_dst=10.0.0.${to},tp_dst=9`, count: 2000, rate: 2000 },
+  })
+  const vms = [1, 2, 3, 4, 5].map((serial) => ({ ...vm(serial), host: 'h1', antiAffinity: undefined }))
+  const byTraffic = (at: string) => ({ at, rebalance: { by: 'traffic', window: '50ms', pause: '5ms' } })
+  const loud = {
+    topology: { ...topology, hosts: [{ name: 'h1' }, { name: 'h2' }], vms },
+    // v5 says and hears nothing.
+    timeline: [busy(1, 2), busy(3, 4), byTraffic('100ms'), byTraffic('500ms')],
+  }
+  const folder = await mkdtemp(join(tmpdir(), 'rebalance-'))
+  try {
+    const path = join(folder, 'loud.json')
+    await writeFile(path, JSON.stringify(loud))
+    const { verdict } = await replay(await loadScenario(path), {})
+    expect(verdict).toMatchObject({ verdict: 'pass', problems: [], frames: { delivered: 4000, lost: 0, reordered: 0 } })
+    // Four are as loud as each other: two of them go, and so it is even.
+    expect(verdict.relocations).toMatchObject([
+      { kind: 'rebalance', state: 'done', moved: 2, left: [] },
+      { kind: 'rebalance', state: 'done', moved: 0 },
+    ])
+    expect(verdict.migrations.map((move) => move.vm)).not.toContain('v5')
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+})

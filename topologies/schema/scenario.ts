@@ -143,9 +143,13 @@ const Rebalance = closed(
   {
     parallel: optional(integer(1, 1000, 'VMs that move at the same time. Default: 4.')),
     pause: optional(duration('How long each guest stands still. Default: 30ms.')),
+    by: optional(
+      Type.Enum(['vnics', 'vms', 'traffic'], { description: 'What is to be alike at all hosts. Default: vnics.' }),
+    ),
+    window: optional(duration('How long traffic is counted before. Default: 5s.')),
     budget: optional(Budget),
   },
-  { description: 'VMs move from hosts with many vNICs to hosts with few; a budget is that of each move.' },
+  { description: 'VMs move from busy hosts to less busy ones; a budget is that of each move.' },
 )
 
 const Failover = closed(

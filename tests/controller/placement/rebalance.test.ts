@@ -75,7 +75,7 @@ describe('a rebalancing', () => {
       for (const host of topology.hosts)
         for (const bridge of host.bridges) new FakeSwitch(switchName(host, bridge), clock).dial(controller)
       await clock.runUntil(controller.apply(topology))
-      const { moves: planned } = controller.relocations.planRebalance()
+      const { moves: planned } = await controller.relocations.planRebalance()
       let breaches = 0
       controller.subscribe(() => {
         const moving = controller
@@ -94,7 +94,7 @@ describe('a rebalancing', () => {
       expect(breaches).toBe(0)
       const ended = planned.reduce((vms, { vm, to }) => movedTo(vms, vm, to), topology.vms)
       expect(controller.topology.vms.map(({ host }) => host)).toEqual(ended.map(({ host }) => host))
-      expect(controller.relocations.planRebalance().moves).toEqual([])
+      expect((await controller.relocations.planRebalance()).moves).toEqual([])
     },
   )
 
