@@ -84,7 +84,8 @@ export const multicast: App = {
       : [...entrances(network), ...talk(at, network), ...others(at, network), ...told(at, network)],
   ofMany: (at, network) => {
     const { network: same, number, onUplink, routers, groups } = network
-    const inputs = [same, number, onUplink, routers, at.towards, at.localTags]
+    // Where queries come from is nothing to a group.
+    const inputs = [same, number, onUplink, routers.residents, routers.outside, at.towards, at.localTags]
     return [many(`groups at ${at.name}`, groups, inputs, (group) => toGroup(at, network, group))]
   },
 }

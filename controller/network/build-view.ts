@@ -171,7 +171,15 @@ function viewLearned(
 }
 
 /** Levels of listeners of which something may be the same as before. */
-export const LISTENER_DEPTH = 5
+const LISTENER_DEPTH = 5
+
+/** As `keepUnchanged`; where nothing but the addresses of queriers is new, the residents are still the same list. */
+export const keepListeners = (before: Listeners | undefined, now: Listeners): Listeners =>
+  keepUnchanged(
+    before,
+    { ...now, residents: keepUnchanged(before?.residents, now.residents, LISTENER_DEPTH - 1) },
+    LISTENER_DEPTH,
+  )
 
 function viewGroups(
   memberships: Groups = PersistentMap.empty(),
@@ -190,7 +198,7 @@ function viewGroups(
       all.filter(([group]) => group !== ROUTERS),
       LISTENER_DEPTH,
     ),
-    routers: keepUnchanged(before?.routers, routers, LISTENER_DEPTH),
+    routers: keepListeners(before?.routers, routers),
   }
 }
 

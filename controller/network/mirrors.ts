@@ -81,14 +81,20 @@ export function mirrorFiles({ mirrors = [] }: Topology): readonly string[] {
 }
 
 interface World {
-  readonly bindings: { get(nic: string): Binding | undefined; values(): Iterable<Binding> }
+  readonly bindings: { get(nic: string): Binding | undefined }
+  /** By host. */
+  readonly hosted: { get(host: string): readonly Binding[] | undefined }
   readonly networkNumbers: ReadonlyMap<string, number>
   /** By switch, by port name: files have theirs. */
   readonly portNumbers: { get(name: string): ReadonlyMap<string, number> | undefined }
 }
 
-/** By switch, for those that mirrors concern. */
-export function viewMirrors({ mirrors = [], hosts }: Topology, world: World): Map<string, SwitchMirrors> {
+/** By switch, for those that mirrors concern: on all hosts, or on these. */
+export function viewMirrors(
+  { mirrors = [], hosts }: Topology,
+  world: World,
+  among: ReadonlySet<string> = new Set(hosts.map(({ name }) => name)),
+): Map<string, SwitchMirrors> {
   const views = new Map<string, Mutable>()
   if (mirrors.length === 0) return views
   const bare = new Set(hosts.filter(({ vtep }) => vtep === undefined).map(({ name }) => name))
@@ -97,10 +103,11 @@ export function viewMirrors({ mirrors = [], hosts }: Topology, world: World): Ma
     views.set(place.switch, view)
     return view
   }
-  for (const binding of world.bindings.values()) {
+  const look = (binding: Binding, host: string): void => {
     const asked = mirrors.filter((mirror) => concerns(mirror, binding))
-    if (asked.length === 0) continue
+    if (asked.length === 0) return
     for (const place of placesOf(binding)) {
+      if (place.host !== host) continue
       const view = at(place)
       const numberOf = numberedBy(world.portNumbers.get(place.switch)!)
       view.fromVm.push(...tapsFromVm(asked, binding, place, numberOf))
@@ -113,9 +120,11 @@ export function viewMirrors({ mirrors = [], hosts }: Topology, world: World): Ma
       }
     }
   }
+  for (const host of among) for (const binding of world.hosted.get(host) ?? []) look(binding, host)
   for (const { target } of mirrors)
     if (target.kind === 'port')
-      for (const place of placesOfNic(world, target.port)) at(place).ends.set(target.segment, place.port)
+      for (const place of placesOfNic(world, target.port))
+        if (among.has(place.host)) at(place).ends.set(target.segment, place.port)
   return views
 }
 

@@ -1,13 +1,13 @@
 // The view of what is wanted now, from the one before and what has changed. It looks only at the VMs, networks, hosts and learned
 // addresses concerned, and gives what `buildView` would (tests/controller/network/patch-view.test.ts holds the two together).
 
-import type { Host } from '../../topologies/topology.ts'
-import { switchName } from '../../topologies/topology.ts'
+import type { Host, Mirror } from '../../topologies/topology.ts'
+import { switchesAt, switchName } from '../../topologies/topology.ts'
 import { PersistentMap } from '../persistent-map.ts'
 import { attachmentsOf } from './attachments.ts'
 import type { Binding } from './bindings.ts'
 import { placesOf } from './bindings.ts'
-import { buildView, LISTENER_DEPTH } from './build-view.ts'
+import { buildView, keepListeners } from './build-view.ts'
 import type { LearnedInNetwork } from './learned.ts'
 import type { Groups, Listeners, Members } from './memberships.ts'
 import { hasMember, listenersOf, NO_ROUTERS, ROUTERS } from './memberships.ts'
@@ -52,6 +52,9 @@ const sameValues = (a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unkn
 
 const sameMembers = (a: readonly unknown[], b: readonly unknown[]): boolean =>
   a === b || (a.length === b.length && a.every((one, index) => one === b[index]))
+
+/** Levels of a list of mirrors, as a topology has them. */
+const MIRROR_DEPTH = 3
 
 class Patching {
   readonly #before: View
@@ -198,16 +201,29 @@ class Patching {
     }
   }
 
-  /** Who is copied, and the ways of copies, follow from where vNICs are: with mirrors, all that are copied are looked at. */
+  /** A vNIC that has changed concerns the hosts where it is; another mirror, and a target that is elsewhere, all. */
   #mirror(): void {
     const { topology } = this.#intent
-    if (topology.mirrors === undefined && this.#before.topology.mirrors === undefined) return
-    const { networkNumbers } = this.#before
-    const mirrors = viewMirrors(topology, { bindings: this.#bindings, networkNumbers, portNumbers: this.#portNumbers })
-    for (const [name, at] of this.#switches) {
-      const now = keepUnchanged(at.mirrors, mirrors.get(name) ?? NO_MIRRORS, MIRRORS_DEPTH)
-      if (now !== at.mirrors) this.#switches = this.#switches.set(name, { ...at, mirrors: now })
+    const { mirrors = [] } = topology
+    const { topology: was, bindings, networkNumbers } = this.#before
+    const hasMoved = ({ target }: Mirror) =>
+      target.kind === 'port' && bindings.get(target.port) !== this.#bindings.get(target.port)
+    const sameMirrors = keepUnchanged(was.mirrors ?? [], mirrors, MIRROR_DEPTH) === (was.mirrors ?? [])
+    if (sameMirrors && mirrors.length === 0) return
+    const among = sameMirrors && !mirrors.some(hasMoved) ? this.#hosts : new Set(hostsByName(topology).keys())
+    const world = {
+      bindings: this.#bindings,
+      hosted: this.#hosted,
+      networkNumbers,
+      portNumbers: this.#portNumbers,
     }
+    const views = viewMirrors(topology, world, among)
+    for (const host of among)
+      for (const name of switchesAt(hostsByName(topology).get(host)!)) {
+        const at = this.#switches.get(name)!
+        const now = keepUnchanged(at.mirrors, views.get(name) ?? NO_MIRRORS, MIRRORS_DEPTH)
+        if (now !== at.mirrors) this.#switches = this.#switches.set(name, { ...at, mirrors: now })
+      }
   }
 
   /** Addresses that were learned or forgotten concern their networks, and the vNICs that they are behind. */
@@ -293,7 +309,7 @@ class Patching {
 
   #listenersOf(group: string, members: Members | undefined, network: string, old: Listeners | undefined) {
     const now = members && listenersOf(group, members, network, this.#bindings)
-    return now && keepUnchanged(old, now, LISTENER_DEPTH)
+    return now && keepListeners(old, now)
   }
 
   #groupsConcerned(network: string, members: Groups, nics: ReadonlySet<string>): Set<string> {

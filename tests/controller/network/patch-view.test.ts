@@ -203,3 +203,26 @@ describe('a change worked out alone', () => {
 
 const textOf = (value: unknown): string =>
   JSON.stringify(value, (_key, part: unknown) => (typeof part === 'bigint' ? part.toString() : part))
+
+test('where queries come from is nothing to the flows of groups', () => {
+  const snooping = { tableSize: 8, agingTime: 1e9, floodUnregistered: false, fastLeave: false }
+  const base = randomTopology(seeded(1))
+  const topology = { ...base, networks: base.networks.map((network) => ({ ...network, igmpSnooping: snooping })) }
+  const nic = topology.vms.flatMap((vm) => vm.nics).find((one) => one.network !== undefined)!
+  const at = { network: nic.network!, spot: { kind: 'vnic', nic: nic.id, attachment: 0 } as const }
+  const asked = (source: string) =>
+    new Memberships().with({ ...at, group: '239.1.1.1' }).with({ ...at, group: ROUTERS, source })
+  const view = (source: string, before?: View) => {
+    const intent = { topology, moves: new Map(), learned: new LearnedAddresses(), memberships: asked(source) }
+    return before === undefined ? buildView(intent) : patchView(before, intent)
+  }
+  const compiler = new Compiler()
+  const shared = ({ switches }: View) =>
+    [...switches.values()].flatMap(
+      (one) => compiler.compile(one).flows.slots.get(`network ${at.network}`)?.shared ?? [],
+    )
+  const before = view('10.0.0.1')
+  const [first, second] = [shared(before), shared(view('10.0.0.2', before))]
+  expect(first.some((flows) => [...flows.keys()].some((key) => key.includes('nw_dst=4009820417')))).toBe(true)
+  expect(second.every((flows, index) => flows === first[index])).toBe(true)
+})
