@@ -90,6 +90,13 @@ const cases: Case[] = [
     'vxlan segment 9000 leads to red/ids:tap',
   ],
   [
+    'two segments to one target',
+    '"target": {"port": "ids:tap", "segment": 9000}',
+    '"target": {"port": "ids:tap", "segment": 9002}',
+    '/mirrors/1/target/segment',
+    'copies go to red/ids:tap by vxlan 9000',
+  ],
+  [
     'a host without a tunnel',
     '"h2", "nics"',
     '"h3", "nics"',

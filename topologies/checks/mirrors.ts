@@ -57,6 +57,7 @@ class Nics {
 export function checkMirrors(topology: TopologyDraft, report: Report): void {
   if (topology.mirrors === undefined) return
   const nics = new Nics(topology)
+  /** By segment, the vNIC it leads to; by vNIC, the segment. */
   const ways = new Map<string, string>()
   const owners = new Map<string, string | undefined>()
   for (const [index, mirror] of topology.mirrors.entries()) {
@@ -131,6 +132,11 @@ function checkWay(
   if ((ways.get(text) ?? end) !== end)
     report(`/target/${key}`, `${type} segment ${number} leads to ${ways.get(text)}`, 'a segment of its own')
   ways.set(text, end)
+  // By a second way it would hear a copy of two mirrors twice.
+  if (end === '') return
+  const before = ways.get(end) ?? text
+  if (before !== text) report(`/target/${key}`, `copies go to ${end} by ${before}`, `the same for all mirrors to ${end}`)
+  ways.set(end, before)
 }
 
 /** What is one tenant's goes into no file of another. */
