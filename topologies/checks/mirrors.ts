@@ -135,7 +135,8 @@ function checkWay(
   // By a second way it would hear a copy of two mirrors twice.
   if (end === '') return
   const before = ways.get(end) ?? text
-  if (before !== text) report(`/target/${key}`, `copies go to ${end} by ${before}`, `the same for all mirrors to ${end}`)
+  if (before !== text)
+    report(`/target/${key}`, `copies go to ${end} by ${before}`, `the same for all mirrors to ${end}`)
   ways.set(end, before)
 }
 
