@@ -63,7 +63,7 @@ export function hostCommand(): Command {
     .addOption(
       new Option(
         '--hold-memory <bytes>',
-        'of frames that its ports keep for VMs that move, all together; what is more is dropped as hold_overflow',
+        'of memory for frames that its ports keep for VMs that move, all together, 2112 for each up to 1982 long; what is more is dropped as hold_overflow',
       )
         .default(1 << 30)
         .argParser((text) => whole(text, 0, Number.MAX_SAFE_INTEGER)),

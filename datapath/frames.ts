@@ -5,7 +5,8 @@
 // A slot begins at a multiple of four, so a frame's first byte stands at 2 modulo 4 and its IP header on a whole word.
 // Slots come in three sizes; a freed slot goes to the free list of its size. The smallest is an odd number of cache lines: were it
 // a power of two, the headers of a vector of frames would all compete for the same few places of the processor's cache. The
-// arena doubles when it is full, so `bytes`, `view` and `words` must be read anew after any `allocate`.
+// arena doubles when it is full, so `bytes`, `view` and `words` must be read anew after any `allocate` or `hasRoom`. Where there is no
+// more memory, `hasRoom` says so while there still is some for the frames that are on their way, and their copies.
 
 /** Bytes before a fresh frame: the outer headers of VXLAN over tagged Ethernet with room to spare. */
 const HEADROOM = 130
@@ -13,6 +14,10 @@ const SLOT_SIZES = [2112, 16384, 131072] as const
 const LONGEST_SMALL = SLOT_SIZES[0] - HEADROOM
 /** Little, as there may be many arenas: one that needs 4 MiB has doubled six times, and is as fast from then on. */
 const INITIAL_BYTES = 1 << 16
+/** A place in it is a number of 32 bits. */
+const MOST_BYTES = 2 ** 32
+/** So many frames of the same size are left to those that are on their way. */
+const RESERVE = 128
 
 /** The longest frame an arena can hold, in bytes. */
 export const MAX_FRAME_LENGTH = SLOT_SIZES[2] - HEADROOM
@@ -76,6 +81,14 @@ export class FrameArena {
   #used = 0
   readonly #small = new FreeList()
   readonly #free: readonly FreeList[] = [this.#small, new FreeList(), new FreeList()]
+  readonly #limit: number
+  /** It has not been refused memory. */
+  #mayGrow = true
+
+  /** It never has more than `limit` bytes. */
+  constructor(limit = MOST_BYTES) {
+    this.#limit = limit
+  }
 
   /** Frames allocated and not yet released. */
   get live(): number {
@@ -84,7 +97,7 @@ export class FrameArena {
 
   /**
    * A frame of `length` bytes whose contents are whatever lay there before.
-   * @throws RangeError for more than MAX_FRAME_LENGTH.
+   * @throws RangeError for more than MAX_FRAME_LENGTH, and where there is no memory left at all (see `hasRoom`).
    */
   allocate(length: number): FrameHandle {
     let handle = length <= LONGEST_SMALL ? this.#small.pop() : -1
@@ -96,6 +109,25 @@ export class FrameArena {
     this.instant[handle] = 0
     this.packetType[handle] = 0
     return handle
+  }
+
+  /**
+   * Whether a frame of this length may come in. False where there is no more memory, and what there is is left to those that are on
+   * their way.
+   */
+  hasRoom(length: number): boolean {
+    while (!this.#hasReserve(length)) if (!this.#canGrow || !this.#tryToGrow()) return false
+    return true
+  }
+
+  /** There is no more memory, and what there is is left to frames that are on their way: none may stay. */
+  get isTight(): boolean {
+    return !this.#canGrow && !this.#hasReserve(0)
+  }
+
+  /** What the frame takes of the memory: a slot, in bytes. */
+  sizeOf(frame: FrameHandle): number {
+    return SLOT_SIZES[this.#slotClass[frame]!]!
   }
 
   /** A frame with a copy of `bytes`. */
@@ -261,9 +293,41 @@ export class FrameArena {
   /** One that is large, or new. */
   #otherSlot(length: number): FrameHandle {
     if (length > MAX_FRAME_LENGTH) throw new RangeError(`a frame of ${length} bytes; at most ${MAX_FRAME_LENGTH} fit`)
-    const slotClass = length + HEADROOM <= SLOT_SIZES[0] ? 0 : length + HEADROOM <= SLOT_SIZES[1] ? 1 : 2
+    const slotClass = slotClassFor(length)
     const free = this.#free[slotClass]!.pop()
-    return free < 0 ? this.#newSlot(slotClass) : free
+    if (free >= 0) return free
+    return this.#canGrow || this.#used + SLOT_SIZES[slotClass]! <= this.bytes.length
+      ? this.#newSlot(slotClass)
+      : this.#largerSlot(slotClass)
+  }
+
+  /** There is no memory for another one of its own size. */
+  #largerSlot(slotClass: number): FrameHandle {
+    const free = this.#free.slice(slotClass + 1).find(({ size }) => size > 0)
+    if (free === undefined) throw new RangeError(`no memory for a frame; ${this.bytes.length} bytes are in use`)
+    return free.pop()
+  }
+
+  #hasReserve(length: number): boolean {
+    const own = slotClassFor(length)
+    let slots = (this.bytes.length - this.#used) / SLOT_SIZES[own]!
+    for (let slotClass = own; slotClass < SLOT_SIZES.length; slotClass++) slots += this.#free[slotClass]!.size
+    return slots > RESERVE
+  }
+
+  get #canGrow(): boolean {
+    return this.#mayGrow && this.bytes.length * 2 <= this.#limit
+  }
+
+  #tryToGrow(): boolean {
+    try {
+      this.#doubleBytes()
+      return true
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      this.#mayGrow = false
+      return false
+    }
   }
 
   #newSlot(slotClass: number): FrameHandle {
@@ -277,7 +341,9 @@ export class FrameArena {
     return handle
   }
 
+  /** @throws RangeError */
   #doubleBytes(): void {
+    if (!this.#canGrow) throw new RangeError(`no memory for more frames than fit into ${this.bytes.length} bytes`)
     const larger = new Uint8Array(this.bytes.length * 2)
     larger.set(this.bytes)
     this.bytes = larger
@@ -304,6 +370,9 @@ export class FrameArena {
     this.#slotClass = grown(new Uint8Array(count), this.#slotClass)
   }
 }
+
+const slotClassFor = (length: number): number =>
+  length <= LONGEST_SMALL ? 0 : length + HEADROOM <= SLOT_SIZES[1] ? 1 : 2
 
 /** Copies so many bytes, and up to three that follow. Both places are 2 modulo 4. */
 function copyWords(source: Int32Array, start: number, length: number, target: Int32Array, at: number): void {

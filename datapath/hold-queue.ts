@@ -20,7 +20,7 @@ export interface Kept {
   readonly since: Nanoseconds
 }
 
-/** What the ports of a host may keep, all together. */
+/** What the ports of a host may keep, all together: bytes of memory, of which a short frame takes more than it is long. */
 export interface HoldRoom {
   readonly bytes: number
   used: number
@@ -31,14 +31,15 @@ export interface HoldOptions {
   clock: Clock
   /** Its frames are numbered from here on; the clock's instant where absent. */
   first?: number
+  /** Shared with other ports; there is no end of it where absent. */
+  room?: HoldRoom | undefined
   /** One was kept for too long. The receiver owns it. */
   expired: (frame: FrameHandle) => void
 }
 
 export class HoldQueue {
+  /** In bytes of frames. */
   limits = DEFAULT_HOLD
-  /** Shared with other ports; there is no end of it where absent. */
-  readonly #room: HoldRoom | undefined
   /** Frames for which there was no room, or that were kept for too long, since it began to hold. */
   overflowed = 0
   readonly #options: HoldOptions
@@ -52,9 +53,8 @@ export class HoldQueue {
   readonly #latest = new Map<string, number>()
   #timer: Timer | undefined
 
-  constructor(options: HoldOptions, room?: HoldRoom) {
+  constructor(options: HoldOptions) {
     this.#options = options
-    this.#room = room
     this.#last = options.first ?? options.clock.now()
   }
 
@@ -76,13 +76,13 @@ export class HoldQueue {
   /** Keeps a frame; false where there is no room. */
   keep(frame: FrameHandle): boolean {
     const size = this.#sizeOf(frame)
-    if (this.#ownBytes + size > this.limits.bytes || !this.#fits(size)) {
+    if (this.#ownBytes + size > this.limits.bytes || !this.#fits(frame)) {
       this.overflowed++
       return false
     }
     this.#own.push({ frame, origin: '', sequence: ++this.#last, since: this.#options.clock.now() })
     this.#ownBytes += size
-    this.#use(size)
+    this.#enter(frame)
     this.#arm()
     return true
   }
@@ -94,7 +94,7 @@ export class HoldQueue {
   putAhead(frame: FrameHandle, origin: string, sequence: number): 'taken' | 'known' | 'full' {
     if ((this.#latest.get(origin) ?? 0) >= sequence) return 'known'
     const size = this.#sizeOf(frame)
-    if (this.#aheadBytes + size > this.limits.bytes || !this.#fits(size)) {
+    if (this.#aheadBytes + size > this.limits.bytes || !this.#fits(frame)) {
       this.overflowed++
       return 'full'
     }
@@ -118,7 +118,7 @@ export class HoldQueue {
   takeAhead(): FrameHandle[] {
     const frames = this.#ahead.map(({ frame }) => frame)
     this.#ahead = []
-    this.#use(-this.#aheadBytes)
+    for (const frame of frames) this.#leave(frame)
     this.#aheadBytes = 0
     if (this.size === 0) this.#disarm()
     return frames
@@ -132,7 +132,7 @@ export class HoldQueue {
   #pushAhead(one: Kept, size: number): void {
     this.#ahead.push(one)
     this.#aheadBytes += size
-    this.#use(size)
+    this.#enter(one.frame)
     this.#arm()
   }
 
@@ -146,18 +146,24 @@ export class HoldQueue {
     return taken
   }
 
-  #fits(size: number): boolean {
-    return this.#room === undefined || this.#room.used + size <= this.#room.bytes
+  #fits(frame: FrameHandle): boolean {
+    const { arena, room } = this.#options
+    return (room === undefined || room.used + arena.sizeOf(frame) <= room.bytes) && !arena.isTight
   }
 
-  #use(size: number): void {
-    if (this.#room !== undefined) this.#room.used += size
+  #enter(frame: FrameHandle): void {
+    const { arena, room } = this.#options
+    if (room !== undefined) room.used += arena.sizeOf(frame)
+  }
+
+  #leave(frame: FrameHandle): void {
+    const { arena, room } = this.#options
+    if (room !== undefined) room.used -= arena.sizeOf(frame)
   }
 
   #leaveOwn(frame: FrameHandle): void {
-    const size = this.#sizeOf(frame)
-    this.#ownBytes -= size
-    this.#use(-size)
+    this.#ownBytes -= this.#sizeOf(frame)
+    this.#leave(frame)
   }
 
   #sizeOf(frame: FrameHandle): number {
@@ -186,7 +192,7 @@ export class HoldQueue {
     if (lateAhead.length > 0) this.#ahead = this.#ahead.filter(({ since }) => since > before)
     for (const { frame } of lateAhead) {
       this.#aheadBytes -= this.#sizeOf(frame)
-      this.#use(-this.#sizeOf(frame))
+      this.#leave(frame)
     }
     let count = 0
     while (count < this.#own.length && this.#own[count]!.since <= before) count++

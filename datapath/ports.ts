@@ -81,6 +81,8 @@ export interface PortTableOptions {
   datapathId?: bigint
   /** Whether a port that is made now has a link; each has where absent. */
   hasLink?: (config: PortConfig) => boolean
+  /** What its ports may keep, with others; there is no end of it where absent. */
+  holdRoom?: HoldRoom | undefined
 }
 
 /** The ports of one switch, and the frames that those in state `hold` keep. */
@@ -91,24 +93,24 @@ export class PortTable {
   readonly shaping: Shaping
   /** Where a port made now begins to number what it keeps: beyond all that one of its name may have given out. The clock where absent. */
   numberFrom: (() => number) | undefined
-  /** Of ports that are made now. */
-  holdRoom: HoldRoom | undefined
   readonly #arena: FrameArena
   readonly #clock: Clock
   readonly #events: PortEvents
   readonly #datapathId: bigint
   readonly #hasLink: (config: PortConfig) => boolean
+  readonly #holdRoom: HoldRoom | undefined
   readonly #byNumber = new Map<number, MutablePort>()
   readonly #byName = new Map<string, MutablePort>()
   #ordered: MutablePort[] = []
   #lastNumber = 0
 
-  constructor({ arena, clock, events, datapathId = 0n, hasLink = () => true }: PortTableOptions) {
+  constructor({ arena, clock, events, datapathId = 0n, hasLink = () => true, holdRoom }: PortTableOptions) {
     this.#arena = arena
     this.#clock = clock
     this.#events = events
     this.#datapathId = datapathId
     this.#hasLink = hasLink
+    this.#holdRoom = holdRoom
     this.shaping = new Shaping({ arena, clock, send: (port, frame) => this.#send(port, frame) })
   }
 
@@ -297,10 +299,13 @@ export class PortTable {
       linkUp: this.#hasLink(config),
       flags: {},
       madeAt: this.#clock.now(),
-      held: new HoldQueue(
-        { arena: this.#arena, clock: this.#clock, expired, ...(first !== undefined && { first }) },
-        this.holdRoom,
-      ),
+      held: new HoldQueue({
+        arena: this.#arena,
+        clock: this.#clock,
+        room: this.#holdRoom,
+        expired,
+        ...(first !== undefined && { first }),
+      }),
       admitsAll: false,
       passesAll: false,
       queues: undefined,

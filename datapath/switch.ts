@@ -43,7 +43,7 @@ import { thawKey } from './pipeline/freeze.ts'
 import { resume, translate, translateActions } from './pipeline/pipeline.ts'
 import type { Translation } from './pipeline/translation.ts'
 import type { PipelineContext } from './pipeline/walk.ts'
-import type { Port } from './ports.ts'
+import type { Port, PortTableOptions } from './ports.ts'
 import { PortTable } from './ports.ts'
 import type { ActionSink, Findings, Output, SampleAction, Surroundings } from './run-actions.ts'
 import { runActions } from './run-actions.ts'
@@ -70,8 +70,7 @@ export interface SwitchOptions {
   cache?: Partial<FlowCacheLimits>
   /** Times the stages of some frames. */
   stopwatch?: Stopwatch
-  /** Whether a port that is made now has a link; each has where absent. */
-  hasLink?: (port: PortConfig) => boolean
+  ports?: Pick<PortTableOptions, 'hasLink' | 'holdRoom'>
 }
 
 /** What the world outside hears of a switch. */
@@ -145,7 +144,7 @@ export class Switch {
     maxFlows = 1_000_000,
     cache = {},
     stopwatch,
-    hasLink,
+    ports = {},
   }: SwitchOptions) {
     this.name = name
     this.host = host
@@ -158,7 +157,7 @@ export class Switch {
       arena,
       clock,
       datapathId,
-      ...(hasLink && { hasLink }),
+      ...ports,
       events: {
         changed: (...change) => this.#portChanged(...change),
         transmit: (port, frame) => this.#transmit(frame, port),

@@ -221,7 +221,7 @@ export class Host {
       arena,
       clock,
       ...(stopwatch && { stopwatch }),
-      ...(hasLink && { hasLink }),
+      ports: { holdRoom, ...(hasLink && { hasLink }) },
       events: {
         transmit: (port, frame) => this.#transmit(made, port, frame),
         drop: (frame, reason, at) => this.#events.drop(frame, reason, name, at.flow),
@@ -234,7 +234,6 @@ export class Host {
       },
     })
     made.ports.numberFrom = numberFrom
-    made.ports.holdRoom = holdRoom
     const agent = new Agent(made)
     return { switch: made, agent }
   }

@@ -121,12 +121,21 @@ export class LiveDatapath {
       if (this.#host === undefined) this.#arena.release(frame)
       else this.#host.receiveTunnelled(single, 1)
     }
-    this.#underlay = await Underlay.open({ arena: this.#arena, address, port: vxlan.port, vtep, mtu, received })
+    this.#underlay = await Underlay.open({
+      arena: this.#arena,
+      address,
+      port: vxlan.port,
+      vtep,
+      mtu,
+      received,
+      dropped: (reason) => this.#count(reason),
+    })
   }
 
   /** A frame from a vNIC's wire. */
   fromVnic(vnic: string, bytes: Uint8Array): void {
     if (this.#host === undefined || bytes.length > MAX_FRAME_LENGTH) return this.#count('no_recipient')
+    if (!this.#arena.hasRoom(bytes.length)) return this.#count('queue_full')
     const frame = this.#arena.allocateFrom(bytes)
     if (this.#host.enter(vnic, frame)) return
     this.#arena.release(frame)
@@ -136,6 +145,7 @@ export class LiveDatapath {
   /** A frame from the uplink's wire: whatever is in it, it is no tunnel's. */
   fromUplink(bytes: Uint8Array): void {
     if (this.#host === undefined || bytes.length > MAX_FRAME_LENGTH) return this.#count('no_recipient')
+    if (!this.#arena.hasRoom(bytes.length)) return this.#count('queue_full')
     single[0] = this.#arena.allocateFrom(bytes)
     this.#host.receivePlain(single, 1)
   }

@@ -31,6 +31,8 @@ export interface UnderlayOptions {
   mtu: number
   /** A frame in its outer headers; the receiver owns it. */
   received: (frame: FrameHandle) => void
+  /** Something was received for which there is no memory. */
+  dropped: (reason: DropReason) => void
 }
 
 export class Underlay {
@@ -73,8 +75,9 @@ export class Underlay {
   }
 
   #receive(payload: Uint8Array, source: string, sourcePort: number): void {
-    const { arena, vtep, received } = this.#options
+    const { arena, vtep, received, dropped } = this.#options
     if (payload.length + PAYLOAD > MAX_FRAME_LENGTH) return
+    if (!arena.hasRoom(payload.length + PAYLOAD)) return dropped('queue_full')
     const frame = arena.allocate(payload.length + PAYLOAD)
     const start = arena.offset[frame]!
     const { bytes, view } = arena
