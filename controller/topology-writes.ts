@@ -141,15 +141,34 @@ export class TopologyWrites {
   async #change(topology: Topology): Promise<void> {
     const { intent, greeted } = this.#world
     await greeted()
-    this.#world.checkStillPossible(this.#adopted(topology))
+    this.check(topology)
     const steps = segmentSteps(intent().topology, topology)
     for (const [index, step] of steps.entries()) {
       this.#note({ step: index + 1, steps: steps.length, ...NOBODY_TOLD })
-      if (index > 0) await greeted()
-      if (index < steps.length - 1 || index > 0) this.#checkReachable(intent().topology, topology)
+      if (index > 0) {
+        await greeted()
+        this.#checkReachable(intent().topology, topology)
+      }
       const freesSegments = index < steps.length - 1
       await this.#become(sharing(this.asked, step), this.#adopted(step), freesSegments)
     }
+  }
+
+  /**
+   * For whoever has something to change himself before switches are told, where all that was asked before is done.
+   * @throws Conflict where `apply` would not begin
+   */
+  check(topology: Topology): void {
+    const { checkStillPossible, intent } = this.#world
+    if (isSameTopology(this.asked, topology)) return
+    checkStillPossible(this.#adopted(topology))
+    const running = intent().topology
+    if (segmentSteps(running, topology).length > 1) this.#checkReachable(running, topology)
+  }
+
+  /** The same for one that is like the one that runs but for a policy. @throws Conflict */
+  checkRunning(topology: Topology): void {
+    this.#world.checkStillPossible(topology)
   }
 
   /**
@@ -168,7 +187,7 @@ export class TopologyWrites {
         async () => {
           await greeted()
           const running = withPolicy(intent().topology, found.id, policy)
-          this.#world.checkStillPossible(running)
+          this.checkRunning(running)
           await this.#become(withPolicy(this.asked!, found.id, policy), running)
         },
       )

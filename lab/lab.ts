@@ -236,19 +236,27 @@ export class Lab {
   /** Makes the network what is asked for: hosts and links as well as what the controller answers for. */
   async apply(asked: Asked, by?: string): Promise<void> {
     let change: Change = { edition: 0, moved: [] }
-    await this.controller.apply(async (running) => {
-      const topology = typeof asked === 'function' ? await asked(running) : asked
-      change = this.#become(topology)
-      return topology
-    }, by)
+    try {
+      await this.controller.apply(async (running) => {
+        const topology = typeof asked === 'function' ? await asked(running) : asked
+        change = this.#become(topology)
+        return topology
+      }, by)
+    } catch (error) {
+      // Where the controller has it all the same, or still.
+      for (const { name, host } of this.controller.topology.vms)
+        if (change.moved.some(({ vm }) => vm === name)) this.network.resume(name, host)
+      throw error
+    }
     this.#confirm(change.edition)
     for (const { vm, host } of change.moved) this.network.resume(vm, host)
   }
 
-  /** @throws Conflict */
+  /** Nothing is changed where the controller refuses it. @throws Conflict */
   #become(topology: Topology): Change {
     const moving = this.controller.vms().find(({ state }) => state === 'migrating')
     if (moving !== undefined) throw new Conflict(`${moving.name} is being moved; wait for its end, or abort it`)
+    this.controller.topologies.check(topology)
     const { added, removed, moved } = this.network.update(topology)
     for (const name of removed) this.hangUp(name)
     for (const name of added) this.dial(name)
@@ -263,7 +271,9 @@ export class Lab {
       nic,
       (running) => {
         const policy = read(running)
-        edition = this.judge.amend(withPolicy(running, nic, policy))
+        const changed = withPolicy(running, nic, policy)
+        this.controller.topologies.checkRunning(changed)
+        edition = this.judge.amend(changed)
         return policy
       },
       by,

@@ -79,6 +79,11 @@ export class Guests {
     return true
   }
 
+  /** It has been sent somewhere, and does not run yet. */
+  isOnItsWay(vm: string): boolean {
+    return this.#guests.get(vm)?.destination !== undefined
+  }
+
   hostOf(vm: string): string | undefined {
     return this.#guests.get(vm)?.host
   }

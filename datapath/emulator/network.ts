@@ -324,7 +324,9 @@ export class EmulatedNetwork {
     const askedHosts = new Map(this.#topology.vms.map(({ name, host }) => [name, host]))
     const mustMove = (vm: Vm) => {
       const at = this.#guests.hostOf(vm.name)
-      return at !== undefined && (askedHosts.get(vm.name) !== vm.host || relocated(vm, topology, at) === undefined)
+      if (at === undefined) return false
+      if (this.#guests.isOnItsWay(vm.name) || askedHosts.get(vm.name) !== vm.host) return true
+      return relocated(vm, topology, at) === undefined
     }
     return topology.vms
       .filter((vm) => mustMove(vm) && this.#guests.transfer(vm.name, vm.host))
