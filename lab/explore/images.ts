@@ -1,5 +1,5 @@
-// What of a controller is on its disk, read. Most processes of all runs start with much the same, and most runs end so: what is on the
-// disk is wanted is one object for the same entries, so that what is made of it can be kept.
+// What a controller has on its disk, read. Most processes of all runs start with much the same there, and most runs end so: the same
+// entries give the same object, so that what is made of it can be kept.
 
 import type { SwitchState } from '../../controller/reconcile/switch-state.ts'
 import { imageOf, type Image } from '../../controller/state/image.ts'

@@ -77,7 +77,7 @@ export class Watch {
   }
 
   #mishap(kind: 'duplicated' | 'lost', what: string): string {
-    const found = [...this.#options.lab.judge.mishaps].find((mishap) => mishap.kind === kind)
+    const found = this.#options.lab.judge.mishaps.first(kind)
     return found === undefined ? `a frame ${what}` : `frame ${found.id} from ${found.nics.join(' to ')} ${what}`
   }
 

@@ -225,8 +225,8 @@ export class Judge {
     const record = this.#find(id)
     const seen = this.#sights.look(bytes, start, end)?.sight
     const isEntitled = record === undefined || this.#entitled(record, nic, at, seen)
-    const mayLookOn = (record?.laws ?? this.#laws).mayBeTarget(nic)
-    if (mayLookOn && (record === undefined || !isEntitled)) return this.#lookedOn(record, nic, at, seen)
+    if ((record === undefined || !isEntitled) && (record?.laws ?? this.#laws).mayBeTarget(nic))
+      return this.#lookedOn(record, nic, at, seen)
     if (record !== undefined && nic === record.nic && isAnswer(record, seen)) {
       record.answered = record.isStirred = true
       return 'answered'

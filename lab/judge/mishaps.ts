@@ -44,6 +44,12 @@ export class Mishaps implements Iterable<Mishap> {
       yield { ...this.#whats[this.#numberOf[index]!]!, id, at: this.#instants[index]! }
   }
 
+  /** The first of its kind. */
+  first(kind: Kind): Mishap | undefined {
+    for (const mishap of this) if (mishap.kind === kind) return mishap
+    return undefined
+  }
+
   /** How many of each kind there were that concern the VM, in the time from `from` to `to`. */
   countOf(vm: string, from: Nanoseconds, to: Nanoseconds): Record<Kind, number> {
     const counts = { lost: 0, duplicated: 0, reordered: 0, leaked: 0 }

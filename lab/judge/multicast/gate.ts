@@ -52,6 +52,7 @@ export class MulticastGate {
 
   /** The frame of the record enters; `open` are those that are on their way. What it says of groups counts from now on; they may meet either. */
   sent(record: Record, open: Iterable<Record>): void {
+    if (this.#listeners.areIdle) return
     const { nic, at } = record
     const choices = choicesOf(record.ruling)
     for (const ruling of choices) {
