@@ -76,6 +76,7 @@ async function startLab(
     clock,
     seed: from,
     moves,
+    endless: true,
     stopwatch: wallStopwatch,
     log: (line: string) => log.warn({}, line),
   }

@@ -53,6 +53,8 @@ export interface LabOptions {
   moves?: MoveLimits
   /** What the controller keeps over a restart. */
   state?: State
+  /** It runs without end, and nobody asks for a verdict on its moves. */
+  endless?: boolean
   /** Frames that are captured may go in company, where nobody can tell (emulator/company.ts). */
   inCompany?: boolean
   /** Makes the controller, where somebody stands between it and the world. */
@@ -109,6 +111,7 @@ export class Lab {
     this.#options = options
     this.#observer = options.observer ?? {}
     this.judge = new Judge(topology, new Surroundings(topology, (vm) => this.network.hostOf(vm)))
+    if (options.endless) this.judge.mishaps.most = 0
     const { clock, stopwatch, decode } = options
     const world = {
       arena: this.#arena,

@@ -1,5 +1,5 @@
 // What happened to VMs' frames that should not have, for the report of their moves. There may be a million of them: of each are kept its
-// identity, its instant, and the number of what it was.
+// identity, its instant, and the number of what it was. Who runs without end and asks for no report keeps none.
 
 import type { Nanoseconds } from '../../runtime/clock.ts'
 
@@ -19,6 +19,8 @@ export interface Mishap extends What {
 }
 
 export class Mishaps implements Iterable<Mishap> {
+  /** So many of the first are kept. */
+  most = Infinity
   readonly #whats: What[] = []
   /** By kind and vNICs. */
   readonly #numbers = new Map<string, number>()
@@ -28,6 +30,7 @@ export class Mishaps implements Iterable<Mishap> {
   readonly #numberOf: number[] = []
 
   note(kind: Kind, id: number, at: Nanoseconds, nics: readonly string[]): void {
+    if (this.#ids.length >= this.most) return
     const key = `${kind} ${nics.join(' ')}`
     let number = this.#numbers.get(key)
     if (number === undefined) {
