@@ -6,10 +6,12 @@ import { IpProtocol } from '../protocols/match.ts'
 import { parsePrefix } from '../topologies/subnets.ts'
 import type { Nic, SecurityGroupRule } from '../topologies/topology.ts'
 import type { ConnectionsCut } from './model.ts'
+import { SwitchRefused } from './model.ts'
 import { addressesOfNic, addressKey, changedFarEnds, combinationOf } from './network/security-groups.ts'
 import type { Combination, FarAddress, GroupRule, Groups } from './network/security-groups.ts'
 import type { View } from './network/view.ts'
 import type { Fleet } from './reconcile/fleet.ts'
+import { SwitchAway } from './southbound/remote-switch.ts'
 
 /** A vNIC whose connections may not all go on. */
 interface Concerned {
@@ -19,26 +21,37 @@ interface Concerned {
   readonly under: Under
 }
 
-/** Asks all switches at once, each for one vNIC after the other. One that does not tell is named. */
+/** So many vNICs of a switch are asked for at a time: who waits for the count waits for few answers in turn, and no queue gets long. */
+const AT_ONCE = 16
+
+/** Asks all switches at once. One that does not tell is named. */
 export async function connectionsCut(fleet: Fleet, before: View, after: View): Promise<ConnectionsCut> {
-  const cut = new Set<string>()
+  const cut = new Cut()
   const unknown: string[] = []
   const farEnds = new FarEnds(after.groups)
+  const lookAt = async (name: string, some: Iterable<Concerned>): Promise<void> => {
+    for (const { nic, zone, under } of some) {
+      const own = new Own(nic, before.networkNumbers)
+      const { connections } = await fleet.reconciler(name).remote.vnicState(nic.id, [], zone)
+      for (const connection of connections)
+        if (!goesOn(connection, under, own, farEnds)) cut.add(connection, nic.id, own.networks)
+    }
+  }
   const look = async ([name, all]: [string, Concerned[]]): Promise<void> => {
+    // Whoever has its answer takes the next.
+    const left = all.values()
     try {
-      for (const { nic, zone, under } of all) {
-        const own = new Own(nic, before.networkNumbers)
-        const { connections } = await fleet.reconciler(name).remote.vnicState(nic.id, [], zone)
-        for (const connection of connections)
-          if (!goesOn(connection, under, own, farEnds)) cut.add(keyOf(nic, connection))
-      }
-    } catch {
+      await Promise.all(Array.from({ length: AT_ONCE }, () => lookAt(name, left)))
+    } catch (error) {
+      if (!isOfSwitch(error)) throw error
       unknown.push(name)
     }
   }
   await Promise.all([...concernedBySwitch(before, after)].map(look))
-  return { cut: cut.size, unknown: unknown.sort() }
+  return { cut: cut.count, unknown: unknown.sort() }
 }
+
+const isOfSwitch = (error: unknown): boolean => error instanceof SwitchAway || error instanceof SwitchRefused
 
 function concernedBySwitch(before: View, after: View): Map<string, Concerned[]> {
   const found = new Map<string, Concerned[]>()
@@ -69,10 +82,6 @@ function groupsOf({ groups }: View, { policy }: Nic): Combination | undefined {
   const key = combinationOf(policy)
   return key === undefined ? undefined : groups.combinations.get(key)
 }
-
-/** Both ends of a connection may be filtered: it is one. */
-const keyOf = ({ network = '' }: Nic, { family, protocol, original }: TrackedConnection): string =>
-  [network, family, protocol, ...Object.values(original)].join(' ')
 
 function goesOn(connection: TrackedConnection, { rules, tracks }: Under, own: Own, farEnds: FarEnds): boolean {
   // Without a stateful group nobody looks at marks.
@@ -165,6 +174,31 @@ class Own {
 
   has(version: 4 | 6, address: bigint): boolean {
     return this.#addresses.some((one) => one.version === version && isWithin(one, address))
+  }
+}
+
+/**
+ * Connections, each once although both its ends may be filtered. What a tracker knows is a vNIC's, not one of its networks': of two
+ * that agree in all else on two networks of a trunk it has one.
+ */
+class Cut {
+  count = 0
+  readonly #known = new Map<string, { readonly nics: Set<string>; networks: readonly (number | undefined)[] }[]>()
+
+  add({ family, protocol, original }: TrackedConnection, nic: string, networks: Own['networks']): void {
+    const key = [family, protocol, ...Object.values(original)].join(' ')
+    const alike = this.#known.get(key) ?? []
+    this.#known.set(key, alike)
+    const on = networks.filter((network) => network !== undefined)
+    for (const one of alike) {
+      const shared = one.networks.filter((network) => on.includes(network!))
+      if (shared.length === 0 || one.nics.has(nic)) continue
+      one.nics.add(nic)
+      one.networks = shared
+      return
+    }
+    alike.push({ nics: new Set([nic]), networks: on })
+    this.count++
   }
 }
 

@@ -230,8 +230,15 @@ export interface ConnectionsCut {
   unknown: string[]
 }
 
+/** Of the API's answer to a topology that was put: `ChangeStatus.number`. */
+export const CHANGE_HEADER = 'signalbox-change'
+
 /** A topology on its way to the switches, or the last one that was. */
 export interface ChangeStatus {
+  /** Each has another while the controller runs; later ones have higher ones. */
+  number: number
+  /** The tag of the plan that it carries out, where it is to do that or nothing. */
+  plan?: string
   name: string
   state: (typeof CHANGE_STATES)[number]
   /** Where a segment changes hands, a change is made of several. From 1. */

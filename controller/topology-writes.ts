@@ -45,10 +45,22 @@ export interface TopologyWorld {
 }
 
 /** A topology, or what is to become of the one that runs, once all that was asked before is done. */
-export type Asked = Topology | ((running: Topology) => Topology | Promise<Topology>)
+export type Asked = Topology | ((running: Topology, turn: Turn) => Topology | Promise<Topology>)
+
+/** What whoever waited for its turn may ask for before it says what it wants. */
+export interface Turn {
+  /** `ChangeStatus.number` of the change that this becomes. */
+  readonly number: number
+  /**
+   * Has the switches count the connections that a change to this topology would cut.
+   * @param plan the tag of what is to be done
+   * @throws PlanOutdated where `apply` would not do now, before or after the count, what the plan has shown
+   */
+  readonly prepare: (topology: Topology, plan?: string) => Promise<void>
+}
 
 export interface TaggedPlan extends Plan {
-  /** For `checkPlan`. */
+  /** For `Turn.prepare`. */
   tag: string
   connections: ConnectionsCut
 }
@@ -63,7 +75,7 @@ export class TopologyWrites {
   /** What is being applied, or was last. */
   change: ChangeStatus | undefined
   readonly #world: TopologyWorld
-  readonly #counted = new WeakMap<Topology, ConnectionsCut>()
+  #turns = 0
 
   constructor(world: TopologyWorld, asked: Topology | undefined) {
     this.#world = world
@@ -75,15 +87,20 @@ export class TopologyWrites {
     const { writes, intent } = this.#world
     return writes.exclusively(async () => {
       writes.check()
-      const topology = typeof wanted === 'function' ? await wanted(intent().topology) : wanted
-      const connections = this.#counted.get(topology)
+      const number = ++this.#turns
+      let prepared: Pick<ChangeStatus, 'plan' | 'connections'> = {}
+      const prepare = async (topology: Topology, plan?: string) => {
+        prepared = await this.#prepare(topology, plan)
+      }
+      const topology = typeof wanted === 'function' ? await wanted(intent().topology, { number, prepare }) : wanted
       this.change = {
+        number,
+        ...prepared,
         name: topology.name,
         state: 'running',
         step: 1,
         steps: 1,
         ...NOBODY_TOLD,
-        ...(connections && { connections }),
       }
       try {
         await this.#apply(topology, by)
@@ -113,20 +130,19 @@ export class TopologyWrites {
     return { ...plan, connections: await connectionsCut(fleet, before, after) }
   }
 
-  /** Has the switches count the connections that `apply` would cut now: a change to this very topology tells how many there were. */
-  async countCuts(topology: Topology): Promise<void> {
+  /** Nobody is asked for what is outdated already; addresses may be learned, and VMs arrive, while switches count. */
+  async #prepare(topology: Topology, plan: string | undefined) {
     const { fleet, view } = this.#world
-    this.#counted.set(topology, await connectionsCut(fleet, view(), this.#viewWith(topology)))
+    const check = () => plan !== undefined && checkPlanTag(plan, this.#basis, topology)
+    check()
+    const connections = await connectionsCut(fleet, view(), this.#viewWith(topology))
+    check()
+    return { ...(plan !== undefined && { plan }), connections }
   }
 
   #viewWith(topology: Topology): View {
     const before = this.#world.view()
     return patchView(before, { ...before.intent, topology: this.#adopted(topology) })
-  }
-
-  /** @throws PlanOutdated where `apply` would not do now what the plan of this tag has shown */
-  checkPlan(tag: string, topology: Topology): void {
-    checkPlanTag(tag, this.#basis, topology)
   }
 
   get #basis(): PlanBasis {

@@ -240,8 +240,8 @@ export class Lab {
   async apply(asked: Asked, by?: string): Promise<void> {
     let change: Change = { edition: 0, moved: [] }
     try {
-      await this.controller.apply(async (running) => {
-        const topology = typeof asked === 'function' ? await asked(running) : asked
+      await this.controller.apply(async (running, turn) => {
+        const topology = typeof asked === 'function' ? await asked(running, turn) : asked
         change = this.#become(topology)
         return topology
       }, by)

@@ -4,7 +4,7 @@ import { parseTopology } from '../../topologies/load.ts'
 import { topologySchema, type WrittenTopology } from '../../topologies/schema/topology.ts'
 import { topologyToJson } from '../../topologies/write.ts'
 import type { Controller } from '../controller.ts'
-import { CHANGE_STAGES, CHANGE_STATES } from '../model.ts'
+import { CHANGE_HEADER, CHANGE_STAGES, CHANGE_STATES } from '../model.ts'
 import type { Asked } from '../topology-writes.ts'
 import type { Api } from './api.ts'
 import { TooMany } from './errors.ts'
@@ -80,6 +80,8 @@ export function topologyRoutes(api: Api, controller: Controller, apply: Apply): 
 }
 
 const Change = closed({
+  number: count('As the answer to the `PUT /topology` that made it says in its header `signalbox-change`.'),
+  plan: optional(text('The tag of the plan that it carries out.')),
   name: text('That of the topology.'),
   state: choice(
     [...CHANGE_STATES],
@@ -144,7 +146,6 @@ function planTopology(api: Api, controller: Controller): void {
 }
 
 function putTopology(api: Api, controller: Controller, apply: Apply): void {
-  const { topologies } = controller
   api.put(
     '/topology',
     {
@@ -153,17 +154,18 @@ function putTopology(api: Api, controller: Controller, apply: Apply): void {
         tags: ['topology'],
         summary: 'Make the networks what this topology says',
         description:
-          'Answers when every connected switch has what it asks for; it goes on where nobody waits for the answer. A topology with mistakes changes nothing. With the tag of a plan as If-Match, it does what was planned, or nothing (412).',
+          'Answers when every connected switch has what it asks for; it goes on where nobody waits for the answer. A topology with mistakes changes nothing. With the tag of a plan as If-Match, it does what was planned, or nothing (412). The header `signalbox-change` of the answer is the number of the change in `GET /topology/change`.',
         headers: Type.Object({ 'if-match': optional(Type.String()) }),
         body: Written,
         response: { 200: Written },
       },
     },
-    async ({ body, actor, headers: { 'if-match': tag } }) => {
+    async ({ body, actor, headers: { 'if-match': tag } }, reply) => {
       const topology = parseTopology(body as unknown as string, 'topology')
-      const asked = async () => {
-        await topologies.countCuts(topology)
-        if (tag !== undefined && tag !== '*') topologies.checkPlan(tag.replaceAll('"', ''), topology)
+      const plan = tag === undefined || tag === '*' ? undefined : tag.replaceAll('"', '')
+      const asked: Asked = async (_running, { number, prepare }) => {
+        void reply.header(CHANGE_HEADER, number)
+        await prepare(topology, plan)
         return topology
       }
       await apply(asked, actor)

@@ -1,6 +1,8 @@
 // What a plan says of connections is held against the switches: all that were there are tried again once the change is made.
 
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
+import { SwitchRefused } from '../../controller/model.ts'
+import { RemoteSwitch } from '../../controller/southbound/remote-switch.ts'
 import { Lab } from '../../lab/lab.ts'
 import { parseIpv4, parseMac } from '../../protocols/address.ts'
 import { icmpEchoFrame, tcpFrame, udpFrame } from '../../protocols/packet/compose.ts'
@@ -12,6 +14,10 @@ import type { Nic, Topology } from '../../topologies/topology.ts'
 import { oneOf } from '../support/frames.ts'
 import { withSecurityGroups } from '../support/random-security-groups.ts'
 import { parseTopology } from '../../topologies/load.ts'
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
 
 const VMS = 5
 const CONVERSATIONS = 40
@@ -112,8 +118,8 @@ test('as many connections are cut as the plan says, and as the change tells afte
       }
       const wanted = unfilteredAsBefore(withSecurityGroups(random, topology), topology)
       const { connections } = await lab.controller.topologies.plan(wanted)
-      await lab.apply(async () => {
-        await lab.controller.topologies.countCuts(wanted)
+      await lab.apply(async (_running, { prepare }) => {
+        await prepare(wanted)
         return wanted
       })
       let cut = 0
@@ -131,4 +137,82 @@ test('as many connections are cut as the plan says, and as the change tells afte
     await clock.runUntil(work())
   }
   expect(Math.min(cutInAll, goingOn)).toBeGreaterThan(50)
+})
+
+/** `a` and the first sub-port of the trunk `b` are on blue; `others` are VMs of blue at the same host as `a`. */
+const withTrunk = (others: number, securityGroups: string[]) => {
+  const policy = { securityGroups, portSecurity: false }
+  const nic = (index: number) => ({ name: 'eth0', network: 'blue', addresses: [`10.0.0.${index}`], policy })
+  const b = { name: 'eth0', trunks: [{ tag: 7, network: 'blue' }], mac: '02:00:00:00:00:0b', policy }
+  const rules = [{ direction: 'ingress' }, { direction: 'egress' }]
+  return parseTopology(
+    JSON.stringify({
+      version: 1,
+      name: 'x',
+      hosts: ['h1', 'h2'].map((name, index) => ({ name, vtep: `192.0.2.${index + 1}` })),
+      networks: [{ name: 'blue', type: 'vlan', segment: 10 }],
+      securityGroups: [
+        { name: 'all', rules },
+        { name: 'none', rules: [] },
+      ],
+      vms: [
+        { name: 'a', host: 'h1', nics: [{ ...nic(1), mac: '02:00:00:00:00:0a' }] },
+        { name: 'b', host: 'h2', nics: [b] },
+        ...Array.from({ length: others }, (_, index) => ({ name: `o${index}`, host: 'h1', nics: [nic(9 + index)] })),
+      ],
+    }),
+    'x',
+  )
+}
+
+async function startWithTrunk(others = 0) {
+  const clock = new VirtualClock()
+  const lab = await clock.runUntil(Lab.start(withTrunk(others, ['all']), { clock, seed: 1 }))
+  return { clock, lab, closed: withTrunk(others, ['none']) }
+}
+
+test('a connection of an access port with one behind a tag is one', async () => {
+  const { clock, lab, closed } = await startWithTrunk()
+  const [ethSrc, ethDst] = [0x02000000000an, 0x02000000000bn]
+  const [ipSrc, ipDst] = ['10.0.0.1', '10.0.0.2'].map((text) => parseIpv4(text))
+  lab.inject('a:eth0', udpFrame({ ethSrc, ethDst, ipSrc: ipSrc!, ipDst: ipDst!, srcPort: 1, dstPort: 2 }), 'test')
+  await clock.run(clock.now() + 10 * MILLISECOND)
+  const asked = vi.spyOn(RemoteSwitch.prototype, 'vnicState')
+  const { connections } = await clock.runUntil(lab.controller.topologies.plan(closed))
+  const found = await Promise.all(asked.mock.results.map(async ({ value }) => (await value).connections.length))
+  // Both ends have it.
+  expect(found).toEqual([1, 1])
+  expect(connections).toEqual({ cut: 1, unknown: [] })
+})
+
+test('what is outdated is not counted for; of a switch some vNICs are asked for at a time', async () => {
+  const { clock, lab, closed } = await startWithTrunk(40)
+  const told = RemoteSwitch.prototype.vnicState
+  let [now, most, all] = [0, 0, 0]
+  vi.spyOn(RemoteSwitch.prototype, 'vnicState').mockImplementation(async function (this: RemoteSwitch, ...asked) {
+    most = Math.max(most, ++now)
+    all++
+    return told.apply(this, asked).finally(() => now--)
+  })
+  const apply = (plan?: string) =>
+    lab.apply(async (_running, { prepare }) => {
+      await prepare(closed, plan)
+      return closed
+    })
+  await expect(clock.runUntil(apply('0123456789abcdef.0123456789abcdef'))).rejects.toThrow('another topology')
+  expect(all).toBe(0)
+  await clock.runUntil(apply())
+  expect(all).toBe(42)
+  // Of the one host, and one vNIC of the other.
+  expect(most).toBe(16 + 1)
+})
+
+test('a switch that refuses is named, a fault of ours is none of its', async () => {
+  const { clock, lab, closed } = await startWithTrunk()
+  const asked = vi.spyOn(RemoteSwitch.prototype, 'vnicState')
+  asked.mockRejectedValue(new SwitchRefused('h1/br-int', 'bad request', '', 'no'))
+  const { connections } = await clock.runUntil(lab.controller.topologies.plan(closed))
+  expect(connections).toEqual({ cut: 0, unknown: ['h1/br-int', 'h2/br-int'] })
+  asked.mockRejectedValue(new TypeError('ours'))
+  await expect(clock.runUntil(lab.controller.topologies.plan(closed))).rejects.toThrow('ours')
 })

@@ -215,8 +215,8 @@ describe('the judge tells of a change', () => {
       const { controller } = lab
       const apply = controller.apply.bind(controller)
       vi.spyOn(controller, 'apply').mockImplementation((asked) =>
-        apply(async (running) => {
-          if (typeof asked === 'function') await asked(running)
+        apply(async (running, turn) => {
+          if (typeof asked === 'function') await asked(running, turn)
           return topology(before, after)
         }),
       )

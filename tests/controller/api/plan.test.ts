@@ -56,6 +56,21 @@ describe('what was planned', () => {
   })
 })
 
+test('a change has the number that its answer tells, and the tag of its plan; the next has another', async () => {
+  const numbers: number[] = []
+  for (const segment of [11, 10]) {
+    const wanted = smallTopology()
+    wanted.networks[0]!.segment = segment
+    const { tag } = (await ask(live.api, 'POST', '/topology/plan', wanted)).body
+    const headers = { 'if-match': `"${tag}"` }
+    const answer = await live.api.inject({ method: 'PUT', url: '/topology', headers, payload: wanted })
+    const number = Number(answer.headers['signalbox-change'])
+    expect((await ask(live.api, 'GET', '/topology/change')).body).toMatchObject([{ number, plan: tag, state: 'done' }])
+    numbers.push(number)
+  }
+  expect(numbers[1]).toBeGreaterThan(numbers[0]!)
+})
+
 test('one plan is made at a time', async () => {
   const answers = await Promise.all([1, 2].map(() => ask(live.api, 'POST', '/topology/plan', smallTopology())))
   expect(answers.map(({ status }) => status).sort((a, b) => a - b)).toEqual([200, 429])
