@@ -1,5 +1,6 @@
 import type { TaggedPlan } from '../controller/topology-writes.ts'
 import type { ChangeStatus, ConnectionsCut } from '../controller/model.ts'
+import { CHANGE_HEADER } from '../controller/model.ts'
 import type { Plan } from '../controller/plan.ts'
 import { loadTopology } from '../topologies/load.ts'
 import { topologyToJson } from '../topologies/write.ts'
@@ -33,16 +34,20 @@ async function apply(file: string, flags: Flags): Promise<void> {
   const speaks = !flags.quiet && !flags.json
   const { asPlanned = plan.tag } = flags
   if (speaks && !plan.unchanged && asPlanned === plan.tag) print(flags, plan, `${wordsOf(plan)}\n`)
-  const change = client.json('PUT', '/topology', { body, ifMatch: asPlanned })
+  const change = client.answer('PUT', '/topology', { body, ifMatch: asPlanned })
+  let number: number
   try {
-    await new ChangeProgress(client, process.stderr, speaks).during(change)
+    const { headers } = await new ChangeProgress(client, process.stderr, speaks, asPlanned).during(change)
+    number = Number(headers[CHANGE_HEADER])
   } catch (error) {
     if (!(error instanceof Refused) || error.problem.status !== PRECONDITION_FAILED) throw error
     reportFailure(new Error(`nothing was changed: ${error.message}`))
     process.exitCode = EXIT_OUTDATED
     return
   }
-  const [done] = await client.json<ChangeStatus[]>('GET', '/topology/change')
+  const last = await client.json<ChangeStatus[]>('GET', '/topology/change')
+  // Somebody else's may have come since.
+  const done = last.find((one) => one.number === number)
   const cuts = done?.connections === undefined ? [] : cutsOf(done.connections, 'were')
   const words = ['Done: every switch that is connected has confirmed it', ...cuts].join('; ')
   print(flags, { ...plan, change: done }, plan.unchanged ? 'Nothing changes.' : `${words}.`)

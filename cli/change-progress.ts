@@ -8,19 +8,26 @@ const PAUSE = 200
 
 const EXIT_INTERRUPTED = 130
 
-/** A line that is rewritten on a terminal, one for each news elsewhere. Told to stop, the process says what goes on without it. */
+/**
+ * A line that is rewritten on a terminal, one for each news elsewhere. Told to stop, the process says what goes on without it, as far
+ * as it knows.
+ */
 export class ChangeProgress {
   readonly #client: ApiClient
   readonly #stream: NodeJS.WriteStream
   readonly #speaks: boolean
+  readonly #plan: string
+  #hasBegun = false
   #shown = ''
   #timer: NodeJS.Timeout | undefined
   readonly #onInterrupt = () => this.#interrupted()
 
-  constructor(client: ApiClient, stream: NodeJS.WriteStream, speaks: boolean) {
+  /** @param plan the tag of what is to be done: others may have changes of theirs under way */
+  constructor(client: ApiClient, stream: NodeJS.WriteStream, speaks: boolean, plan: string) {
     this.#client = client
     this.#stream = stream
     this.#speaks = speaks
+    this.#plan = plan
   }
 
   /** Until `change` has ended. */
@@ -45,7 +52,10 @@ export class ChangeProgress {
     // What goes wrong here goes wrong with the change itself, and is told there.
     const [change] = await this.#client.json<ChangeStatus[]>('GET', '/topology/change').catch(() => [])
     if (this.#timer === undefined) return
-    if (change?.state === 'running') this.#write(textOf(change))
+    if (change?.state === 'running' && change.plan === this.#plan) {
+      this.#hasBegun = true
+      this.#write(textOf(change))
+    }
     this.#lookLater()
   }
 
@@ -56,14 +66,19 @@ export class ChangeProgress {
   }
 
   #interrupted(): void {
-    const far = this.#shown === '' ? '' : ` (${this.#shown})`
+    const far = this.#shown
     if (this.#speaks && this.#stream.isTTY) this.#write('')
-    this.#stream.write(
-      `signalbox: the change is made without this command, to its end${far}; \`signalbox status\` shows which switches are not in sync yet\n`,
-    )
+    this.#stream.write(`signalbox: ${this.#hasBegun ? goesOn(far) : MAY_NOT_HAVE_BEGUN}\n`)
     process.exit(EXIT_INTERRUPTED)
   }
 }
+
+const goesOn = (far: string) =>
+  `the change is made without this command, to its end (${far}); \`signalbox status\` shows which switches are not in sync yet`
+
+/** It may not have been sent whole, wait behind another, or be refused when it is its turn. */
+const MAY_NOT_HAVE_BEGUN =
+  'the change may not have begun, and may yet; `signalbox apply --plan` with the same file shows what is left of it'
 
 function textOf({ step, steps, stage, confirmed, switches }: ChangeStatus): string {
   const which = steps > 1 ? `step ${step} of ${steps}, ${stage}` : stage

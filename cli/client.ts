@@ -1,7 +1,7 @@
 // What the verbs that talk to a running `signalbox up` or `signalbox controller` share: where it is, how to ask it, and what to make of a refusal.
 
 import { open, rm } from 'node:fs/promises'
-import { request as requestHttp, type IncomingMessage } from 'node:http'
+import { request as requestHttp, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
@@ -91,12 +91,17 @@ export class ApiClient {
 
   /** The answer as it came. @throws Refused, Error where nobody answers */
   async text(method: string, path: string, wish: Wish = {}): Promise<string> {
+    return (await this.answer(method, path, wish)).body
+  }
+
+  /** The answer as it came, with its headers. @throws Refused, Error where nobody answers */
+  async answer(method: string, path: string, wish: Wish = {}): Promise<{ body: string; headers: IncomingHttpHeaders }> {
     const response = await this.#ask(method, path, wish)
     const body = await text(response)
     if (response.statusCode === 401 && this.#token === undefined)
       throw new Error(`${this.#base.origin} asks for a token: put it into the environment as SIGNALBOX_TOKEN`)
     if (response.statusCode! >= 400) throw new Refused(problemOf(response, body))
-    return body
+    return { body, headers: response.headers }
   }
 
   /** The answer, as bytes, in a new file. @throws Refused, Error where nobody answers, or the file is there already */

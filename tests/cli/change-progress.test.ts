@@ -12,6 +12,8 @@ afterEach(() => {
 })
 
 const change: ChangeStatus = {
+  number: 7,
+  plan: 'ours',
   name: 'x',
   state: 'running',
   step: 1,
@@ -28,7 +30,9 @@ function slowly(isTTY: boolean) {
   let now: ChangeStatus = change
   let end: (value: string) => void = () => {}
   const client = { json: async () => [now] } as unknown as ApiClient
-  const done = new ChangeProgress(client, stream, true).during(new Promise<string>((resolve) => (end = resolve)))
+  const done = new ChangeProgress(client, stream, true, 'ours').during(
+    new Promise<string>((resolve) => (end = resolve)),
+  )
   const become = async (next: Partial<ChangeStatus>) => {
     now = { ...now, ...next }
     await vi.advanceTimersByTimeAsync(1000)
@@ -57,7 +61,21 @@ test('each news is a line of its own, once; on a terminal one line is rewritten,
   }
 })
 
-test('who interrupts it hears that the change goes on', async () => {
+test.each([
+  ['nobody has a change under way', { state: 'done' }],
+  ['somebody else has', { plan: 'theirs' }],
+] as const)('who interrupts it while %s hears that it may not have begun', async (_, other) => {
+  const exit = vi.spyOn(process, 'exit').mockImplementation(() => undefined as never)
+  const { written, become, end, done } = slowly(false)
+  await become(other)
+  process.emit('SIGINT')
+  expect(exit).toHaveBeenCalledWith(130)
+  expect(written).toEqual([expect.stringMatching(/may not have begun.*apply --plan/)])
+  end()
+  await done
+})
+
+test('who interrupts it once it has begun hears that it goes on', async () => {
   const exit = vi.spyOn(process, 'exit').mockImplementation(() => undefined as never)
   const { written, become, end, done } = slowly(false)
   await become({ confirmed: 3 })
