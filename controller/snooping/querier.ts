@@ -39,6 +39,7 @@ export class Querier {
   readonly #world: World
   /** By network. */
   readonly #asking = new Map<string, Asking>()
+  #closed = false
 
   constructor(world: World) {
     this.#world = world
@@ -47,6 +48,7 @@ export class Querier {
 
   /** Networks begin and cease to ask; one whose settings are others begins anew. */
   topologyChanged(): void {
+    if (this.#closed) return
     const { networks } = this.#world.view().topology
     const wanted = new Map(
       networks.flatMap(({ name, igmpSnooping }) => (igmpSnooping?.querier ? [[name, igmpSnooping.querier]] : [])),
@@ -77,7 +79,9 @@ export class Querier {
     return this.#families(asking).map((family) => ({ source: asking.settings[family], askedAt: asking.askedAt }))
   }
 
+  /** Whatever becomes of the topology, nobody is asked any more. */
   close(): void {
+    this.#closed = true
     for (const { timer } of this.#asking.values()) timer.cancel()
     this.#asking.clear()
   }

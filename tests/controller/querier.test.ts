@@ -183,6 +183,17 @@ test.each([
   expect(await ours(10)).toEqual([1, 1])
 })
 
+test('who has closed does not ask again, whatever becomes of the topology', async () => {
+  const { lab, clock, queries, pass } = await running({ igmpSnooping: ASKS })
+  await pass(2)
+  expect(queries).not.toEqual([])
+  lab.controller.snooper.close()
+  queries.length = 0
+  await clock.runUntil(lab.apply(topology('vlan', { ...ASKS, querier: { interval: '8s' } })))
+  await pass(30)
+  expect(queries).toEqual([])
+})
+
 test('seconds are written as RFC 3376 reads them', () => {
   const read = (code: number) => (code < 128 ? code : ((code & 0xf) | 0x10) << (((code >> 4) & 7) + 3))
   for (let seconds = 1; seconds < 40_000; seconds += 7) {
