@@ -40,7 +40,9 @@ export class Rollout {
       for (const gate of this.#gates.slice(index)) gate.arrive()
       throw error
     }
-    this.#onlooker(index, ++this.#confirmed[index]!, this.#switches)
+    const confirmed = ++this.#confirmed[index]!
+    // One that was not waited for may come when others are further.
+    if (index === this.#stage) this.#onlooker(index, confirmed, this.#switches)
     const gate = this.#gates[index]
     if (gate === undefined) return
     gate.arrive()
