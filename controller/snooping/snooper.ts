@@ -7,7 +7,7 @@ import type { FieldName } from '../../protocols/fields.ts'
 import type { Nanoseconds, Timer } from '../../runtime/clock.ts'
 import { SECOND, sleep } from '../../runtime/clock.ts'
 import { waitFor } from '../../runtime/waiting.ts'
-import type { IgmpSnooping } from '../../topologies/topology.ts'
+import type { IgmpSnooping, Topology } from '../../topologies/topology.ts'
 import type { World } from '../learner.ts'
 import type { MembershipStatus } from '../model.ts'
 import { attachmentsOf } from '../network/attachments.ts'
@@ -42,12 +42,14 @@ export class Snooper {
   #timer: { at: Nanoseconds; timer: Timer } | undefined
   /** As of the last topology. */
   #bindings: View['bindings']
+  #networks: Topology['networks']
 
   constructor(world: World) {
     this.#world = world
     this.#querier = new Querier(world)
     this.#bindings = world.view().bindings
-    this.#becomeWithout(this.#strays(() => true))
+    this.#networks = world.view().topology.networks
+    this.#becomeWithout([...this.#strays(() => true), ...this.#homeless(this.#networks)])
     for (const membership of this.#known) this.#ages.hear(membership, world.clock.now(), this.#spanOf(membership))
     this.#arm()
   }
@@ -67,9 +69,10 @@ export class Snooper {
     this.#arm()
   }
 
-  /** A vNIC that is no more, or is on another network, listens no more: who comes by its name begins anew. */
+  /** A vNIC that is no more, or is on another network, listens no more: who comes by its name begins anew. So does a network. */
   topologyChanged(): void {
     this.#querier.topologyChanged()
+    this.#networksChanged()
     const before = this.#bindings
     this.#bindings = this.#world.view().bindings
     const changed = this.#bindings.changesSince(before).flatMap(([id, was, is]) => (was?.nic === is?.nic ? [] : id))
@@ -77,6 +80,26 @@ export class Snooper {
     const nics = new Set(changed)
     this.#becomeWithout(this.#strays((nic) => nics.has(nic)))
     this.#arm()
+  }
+
+  #networksChanged(): void {
+    const before = this.#networks
+    this.#networks = this.#world.view().topology.networks
+    if (this.#networks === before) return
+    this.#becomeWithout(this.#homeless(before))
+    this.#arm()
+  }
+
+  /** Memberships of networks that nobody looks into, and of who is beyond the uplinks of those that are other ones there than before. */
+  #homeless(before: Topology['networks']): Membership[] {
+    const was = new Map(before.map((network) => [network.name, network]))
+    const is = new Map(this.#networks.map((network) => [network.name, network]))
+    const isHomeless = ({ network, spot }: Membership) => {
+      const [old, now] = [was.get(network), is.get(network)]
+      if (now?.igmpSnooping === undefined) return true
+      return spot.kind === 'outside' && (old?.type !== now.type || old.segment !== now.segment)
+    }
+    return [...this.#known].filter(isHomeless)
   }
 
   /** Memberships of such vNICs that are not on the network. */

@@ -4,9 +4,11 @@ import { describe, expect, test } from 'vitest'
 import { buildView } from '../../controller/network/build-view.ts'
 import { compile } from '../../controller/reconcile/compile.ts'
 import { EMPTY_IMAGE } from '../../controller/state/image.ts'
-import { Table } from '../../controller/tables.ts'
+import { UPLINK_PORT } from '../../controller/network/view.ts'
+import { cookieOf, Register, Table } from '../../controller/tables.ts'
 import { Lab } from '../../lab/lab.ts'
 import { parseIpv4, parseIpv6 } from '../../protocols/address.ts'
+import type { MessageOf } from '../../protocols/control/messages.ts'
 import type { IgmpMessage } from '../../protocols/packet/igmp.ts'
 import type { MldMessage } from '../../protocols/packet/mld.ts'
 import { MILLISECOND, SECOND } from '../../runtime/clock.ts'
@@ -170,6 +172,33 @@ test('who is beyond an uplink takes nothing of what another network may tell', (
   expect(tells).toHaveLength(4)
   expect(new Set(tells).size).toBe(4)
   for (const meter of tells) expect(meters.has(meter)).toBe(true)
+})
+
+test('who is beyond an uplink is so for a network as it is, and nobody is known of one that nobody looks into', async () => {
+  const { lab, clock, igmp } = await running('vlan')
+  const { snooper } = lab.controller
+  const within = topology('vlan', true)
+  const renumbered = (segment: number) => ({
+    ...within,
+    networks: within.networks.map((one) => (one.name === 'blue' ? { ...one, segment } : one)),
+  })
+  const ports = () => snooper.statusOf('blue').map(({ port }) => port)
+  const become = (wanted: typeof within) => clock.runUntil(lab.apply(wanted))
+  const number = buildView({ ...EMPTY_IMAGE, topology: within }, undefined).networkNumbers.get('blue')!
+  const match = [{ field: Register.Network, value: BigInt(number) }]
+  const report = { type: 'packetIn', cookie: cookieOf('multicast'), match, inPort: UPLINK_PORT } as const
+  const frame = igmpFrom('a', join(G))
+  frame[11] = 0x99
+  await igmp('b', join(G))
+  snooper.heard('h1/br-int', { ...report, frame } as unknown as MessageOf<'packetIn'>)
+  expect(ports()).toEqual(['b:eth0', 'uplink'])
+  await become({ ...within, name: 'renamed' })
+  expect(ports()).toEqual(['b:eth0', 'uplink'])
+  await become(renumbered(11))
+  expect(ports()).toEqual(['b:eth0'])
+  await become(topology('vlan', undefined))
+  await become(within)
+  expect(ports()).toEqual([])
 })
 
 test('without fast leave somebody else may say that he stays', async () => {
