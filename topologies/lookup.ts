@@ -44,15 +44,15 @@ function placesIn(vms: readonly Vm[]): ReadonlyMap<string, number> {
 
 /** The VM of this name, if there is one: among many, without looking at all. */
 export function vmNamed(vms: readonly Vm[], name: string): Vm | undefined {
-  const vm = vms[placesIn(vms).get(name) ?? -1]
-  return vm?.name === name ? vm : vms.find((one) => one.name === name)
+  return vms[placesIn(vms).get(name) ?? -1]
 }
 
-/** The VMs with one in the place of another. */
+/** The VMs with one in the place of another, which is among them. */
 export function replaceVm(vms: readonly Vm[], was: Vm, is: Vm): Vm[] {
   const known = placesIn(vms)
-  const place = known.get(was.name) ?? -1
-  const now = vms.with(vms[place] === was ? place : vms.indexOf(was), is)
+  const place = known.get(was.name)
+  if (place === undefined || vms[place] !== was) throw new Error(`VM '${was.name}' is none of these`)
+  const now = vms.with(place, is)
   if (is.name === was.name) places.set(now, known)
   return now
 }

@@ -48,10 +48,16 @@ test.each([1, 2, 3])('where a VM stands is known through changes, renaming and a
     const was = vms[random.below(vms.length + 1)]
     const is: Vm = { name: random.below(2) === 0 && was ? was.name : name(), host: `h${round}`, nics: [] }
     const isFree = vms.every((one) => one === was || one.name !== is.name)
-    if (was === undefined && isFree) vms.push(is)
+    if (was === undefined && isFree) vms = [...vms, is]
     else if (was !== undefined && isFree) vms = replaceVm(vms, was, is)
     else if (random.below(4) === 0) vms = vms.filter((one) => one !== was)
     const asked = name()
     expect(vmNamed(vms, asked)).toBe(vms.find((one) => one.name === asked))
   }
+})
+
+test("a VM that is not there takes nobody else's place", () => {
+  const [vm, other] = ['vm1', 'vm2'].map((name): Vm => ({ name, host: 'h1', nics: [] }))
+  expect(() => replaceVm([vm!], other!, other!)).toThrow("VM 'vm2' is none of these")
+  expect(() => replaceVm([vm!], { ...vm! }, other!)).toThrow("VM 'vm1' is none of these")
 })
