@@ -20,12 +20,13 @@ export interface Rule {
   idleTimeout?: number
 }
 
-/** The writer of one app's flows. */
 /** One object for all flows: there are many. */
 const NOTHING: Action[] = []
-const TOLD = { sendFlowRemoved: true }
-const UNTOLD = {}
+Object.freeze(NOTHING)
+const TOLD: Readonly<FlowSpec['flags']> = Object.freeze({ sendFlowRemoved: true })
+const UNTOLD: Readonly<FlowSpec['flags']> = Object.freeze({})
 
+/** The writer of one app's flows. */
 export function writerFor(app: AppName): (rule: Rule) => FlowSpec {
   const cookie = cookieOf(app)
   return ({ table, priority, match, goto, actions = NOTHING, meter, idleTimeout = 0 }) => {

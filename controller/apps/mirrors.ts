@@ -1,6 +1,7 @@
-// Mirrors. A copy is made where a vNIC's frame comes in, before anything is done to it, and where a frame goes out to a vNIC, as that
-// one hears it; what a user's flow does without the plan is not seen. To a vNIC on another host copies go through the overlay, by a
-// segment of their own. The vNIC that hears them is on no network, so nothing else gets there, and what it says is dropped.
+// Mirrors. A copy is made where a vNIC's frame comes in, once its port has policed it and before anything else is done to it, and where
+// a frame goes out to a vNIC, as that one hears it; what a user's flow does without the plan is not seen. To a vNIC on another host
+// copies go through the overlay, by a segment of their own. The vNIC that hears them is on no network, so nothing else gets there, and
+// what it says is dropped.
 
 import type { Action, FlowSpec } from '../../protocols/control/messages.ts'
 import type { FieldMatch } from '../../protocols/match.ts'
