@@ -217,7 +217,7 @@ export class Migration {
   async #awaitGuest(): Promise<void> {
     const { to, progress, world } = this.#steps
     await this.#steps.change({ activation: this.activation.frames })
-    this.#steps.isEnding = true
+    this.#steps.ending()
     progress.remember({ goesOn: true })
     await this.#steps.keep()
     await this.#steps.resume(to)
@@ -320,7 +320,7 @@ export class Migration {
 
   /** From here on nothing stops it. */
   #enterCommit(): void {
-    this.#steps.isEnding = true
+    this.#steps.ending()
     this.#steps.progress.enter('commit')
   }
 

@@ -34,8 +34,7 @@ export class Steps {
   readonly vm: Vm
   readonly progress: Progress
   readonly places: TwoPlaces
-  /** From here on nothing stops it: it goes back, or it has arrived. */
-  isEnding = false
+  #isEnding = false
   readonly #drainAsked: Nanoseconds | undefined
   #abortAsked = false
   readonly #aborted: Promise<void>
@@ -74,7 +73,7 @@ export class Steps {
 
   /** @throws AbortAsked */
   checkWanted(): void {
-    if (this.#abortAsked && !this.isEnding) throw new AbortAsked()
+    if (this.#abortAsked && !this.#isEnding) throw new AbortAsked()
   }
 
   /** How far it has come; undefined where the VM has one place, before or after. */
@@ -129,7 +128,7 @@ export class Steps {
     try {
       await this.world.writes.save()
     } catch (error) {
-      if (!this.isEnding) throw error
+      if (!this.#isEnding) throw error
       this.world.log(textOf(error))
       this.world.tell(this.vm.name)
     }
@@ -160,12 +159,17 @@ export class Steps {
     return sleep(this.world.clock, this.drainTime)
   }
 
+  /** From here on nothing stops it: it goes back, or it has arrived. */
+  ending(): void {
+    this.#isEnding = true
+  }
+
   get drainTime(): Nanoseconds {
     return this.#drainAsked ?? this.world.drain?.() ?? DRAIN
   }
 
   end(state: 'done' | 'aborted' | 'failed', more: Partial<MigrationStatus>): Promise<void> {
-    this.isEnding = true
+    this.ending()
     this.progress.enter(state, { ...more, endedAt: this.world.clock.now() })
     return this.keep()
   }

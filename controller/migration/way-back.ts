@@ -57,7 +57,7 @@ export class WayBack {
     const { from, to, progress, places, world } = this.#steps
     const { announcement, stragglers, held } = this.#parts
     const reason = cause instanceof AbortAsked ? 'aborted on request' : textOf(cause)
-    this.#steps.isEnding = true
+    this.#steps.ending()
     progress.enter('abort', { problem: reason })
     stragglers.expectNone()
     await places.waitFor(from, this.#patience.source)
