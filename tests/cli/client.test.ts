@@ -2,7 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { ApiClient } from '../../cli/client.ts'
 import { parseIpv4, parseMac } from '../../protocols/address.ts'
 import type { Nic } from '../../topologies/topology.ts'
 import { ask, startLiveLab, type LiveLab } from '../support/live-lab.ts'
@@ -116,6 +117,26 @@ test('apply shows what a file would change, does it, and then has nothing to do'
   expect(done).toMatchObject({ code: 0, stderr: '' })
   expect((await ask(live.api, 'GET', '/topology')).body.networks[0].segment).toBe(99)
   expect(await signalbox('apply', file)).toMatchObject({ code: 0, stdout: 'Nothing changes.\n' })
+  await ask(live.api, 'PUT', '/topology', running)
+})
+
+test('apply tells of no change that somebody else has made since', async () => {
+  const file = join(folder, 'since.json')
+  const running = (await ask(live.api, 'GET', '/topology')).body
+  const wanted = structuredClone(running)
+  wanted.networks[0].segment = 98
+  await writeFile(file, JSON.stringify(wanted))
+  const json = ApiClient.prototype.json
+  const since = { number: 1e6, state: 'done', connections: { cut: 77, unknown: [] } }
+  const spy = vi.spyOn(ApiClient.prototype, 'json').mockImplementation(function (this: ApiClient, ...asked) {
+    return asked[1] === '/topology/change' ? Promise.resolve([since] as never) : (json.apply(this, asked) as never)
+  })
+  const { code, stdout } = await signalbox('apply', file)
+  spy.mockRestore()
+  expect({ code, last: stdout.trim().split('\n').at(-1) }).toEqual({
+    code: 0,
+    last: 'Done: every switch that is connected has confirmed it.',
+  })
   await ask(live.api, 'PUT', '/topology', running)
 })
 
