@@ -27,6 +27,9 @@ import { ovsInstalled } from './support/ovs.ts'
 const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
 const COUNT = Number(process.env['CASES'] ?? 300)
 const seeds = Array.from({ length: COUNT }, (_, index) => FIRST + index)
+// Open vSwitch chooses addresses and ports by chance: of two connections that happen to be given the same, one may end the other there, and
+// not here. A difference that is there for another reason is there each time.
+const AGAIN = { retry: 3 }
 const PORTS = 3
 const ROUNDS = 20
 const SMALLEST_FRAGMENT = 400
@@ -45,7 +48,7 @@ describe.runIf(ovsInstalled())('tracked connections in pipelines beside Open vSw
     console.log(JSON.stringify(count))
   })
 
-  test.each(seeds)('frames go where they go there (seed %i)', async (seed) => {
+  test.each(seeds)('frames go where they go there (seed %i)', AGAIN, async (seed) => {
     const random = seeded(seed)
     const drawn = connectionCase(random)
     const run = new Conversation(sides, drawn, random, ({ ours, theirs }, story) =>
