@@ -2,6 +2,7 @@
 // all, or comes back, it is told first that the VM is not there any more: its vNICs have no port, or a closed one, before others open.
 
 import type { Clock } from '../../runtime/clock.ts'
+import { MILLISECOND, SECOND, sleep } from '../../runtime/clock.ts'
 import { vmNamed } from '../../topologies/lookup.ts'
 import { relocated, switchesOf } from '../../topologies/relocation.ts'
 import type { Host, Vm } from '../../topologies/topology.ts'
@@ -12,8 +13,12 @@ import { Conflict } from '../model.ts'
 import type { Intent, View } from '../network/view.ts'
 import { withVm } from '../network/vm-changes.ts'
 import type { Fleet } from '../reconcile/fleet.ts'
+import { SwitchAway } from '../southbound/remote-switch.ts'
 import type { Writes } from '../writes.ts'
 import { textOf } from '../../runtime/error-text.ts'
+
+/** How long the place that a VM has been given is waited for where its switch goes. */
+const PATIENCE = 1 * SECOND
 
 export interface RestartWorld {
   readonly clock: Clock
@@ -53,10 +58,24 @@ export async function restart(world: RestartWorld, name: string, { from, to, giv
   // Should it be alive, it lets go first.
   await fleet.push(there).catch(() => {})
   await world.joined(moved, to)
-  await fleet.push(switchesOf(moved, target, target))
+  await open(world, switchesOf(moved, target, target))
   await fleet.push().catch((error: unknown) => log(`${name} begins anew at ${to}: ${textOf(error)}`))
   await world.hypervisor?.restart?.(name, to)
   await announce(world, moved, to).catch((error: unknown) => log(`${name} is not announced: ${textOf(error)}`))
+}
+
+/**
+ * A switch that went as it was told to open the ports may have done so, and come back: no other place is looked for before it has had time to.
+ * @throws SwitchRefused, SwitchAway
+ */
+async function open({ fleet, clock }: RestartWorld, names: readonly string[]): Promise<void> {
+  for (const end = clock.now() + PATIENCE; ; await sleep(clock, MILLISECOND))
+    try {
+      return await fleet.push(names)
+    } catch (error) {
+      if (!(error instanceof SwitchAway) || clock.now() >= end) throw error
+      await fleet.whenConnected(names, { span: end - clock.now(), clock })
+    }
 }
 
 /** Durable, or all is as it was. */
