@@ -8,6 +8,7 @@ import { fieldNamed } from '../protocols/fields.ts'
 import { knownOf } from '../protocols/known-frame.ts'
 import type { Match } from '../protocols/match.ts'
 import { checkMatch } from '../protocols/match.ts'
+import { onceIfFrozen } from '../runtime/frozen.ts'
 import { portIsSound } from '../protocols/port-numbers.ts'
 import { checkGroups, checkList } from './check/actions.ts'
 import type { CheckContext } from './check/context.ts'
@@ -24,17 +25,18 @@ const MOST_CLAUSES = 64
 
 /** @throws Refused */
 export function checkFlowMod(mod: FlowMod, context: CheckContext): void {
-  if (!isKnownSound(mod, context)) checkByItself(mod, context)
+  if (context.consistent === undefined) checkOnce(mod)
+  else checkByItself(mod, context)
   if (!isDeletion(mod)) checkReferences(mod.instructions, context)
 }
 
 const isDeletion = ({ command }: FlowMod): boolean => command === 'delete' || command === 'delete-strict'
 
-/** Frozen ones that have been through `checkByItself`, asked as our own wire asks. */
-const sound = new WeakSet<FlowMod>()
-
-const isKnownSound = (mod: FlowMod, { consistent }: CheckContext): boolean =>
-  consistent === undefined && Object.isFrozen(mod) && sound.has(mod)
+/** As our own wire asks. What there is on the switch is asked apart. */
+const checkOnce = onceIfFrozen((mod: FlowMod): true => {
+  checkByItself(mod, { meterExists: () => true, groupExists: () => true })
+  return true
+})
 
 /** All but whether there is what it names. */
 function checkByItself(mod: FlowMod, context: CheckContext): void {
@@ -44,12 +46,10 @@ function checkByItself(mod: FlowMod, context: CheckContext): void {
   checkNumbers(mod)
   checkOutputs(mod)
   checkMatchOf(mod.match)
-  if (!isDelete) {
-    checkInstructions(mod, context)
-    if (mod.bufferId !== undefined && mod.bufferId !== NO_BUFFER)
-      throw new Refused('OFPBRC_BUFFER_UNKNOWN', 'bufferId', `this switch keeps no packets, ${mod.bufferId} neither`)
-  }
-  if (context.consistent === undefined && Object.isFrozen(mod)) sound.add(mod)
+  if (isDelete) return
+  checkInstructions(mod, context)
+  if (mod.bufferId !== undefined && mod.bufferId !== NO_BUFFER)
+    throw new Refused('OFPBRC_BUFFER_UNKNOWN', 'bufferId', `this switch keeps no packets, ${mod.bufferId} neither`)
 }
 
 /** @throws Refused */
