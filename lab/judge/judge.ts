@@ -63,7 +63,7 @@ export class Judge {
     this.#laws = Laws.of(topology)
     this.#checkpoints = new Checkpoints(topology, (nic) => surroundings.hostOf(nic))
     this.multicast = new MulticastGate(topology)
-    this.onlookers = new Onlookers(topology, this.#findings)
+    this.onlookers = new Onlookers(this.#laws.targets(), this.#findings)
     this.#surroundings = surroundings
   }
 
@@ -80,7 +80,7 @@ export class Judge {
     for (const record of this.#open) this.#amendFor(record, before)
     this.#checkpoints.amend(topology)
     this.multicast.amend(topology)
-    this.onlookers.amend(topology)
+    this.onlookers.amend(this.#laws.targets())
     this.#surroundings.amend(topology)
     return ++this.#editions
   }

@@ -96,6 +96,11 @@ export class Laws {
     return this.#newest.law.flowOf(seen)
   }
 
+  /** vNICs to which copies go, by the newest law. */
+  targets(): Iterable<string> {
+    return this.#newest.taps.targets()
+  }
+
   /** Whether copies may go to the vNIC. */
   mayBeTarget(nic: string): boolean {
     return this.#editions.some(({ taps }) => taps.isTarget(nic))

@@ -1,11 +1,9 @@
 // Who looks on by a mirror: how many copies of a frame a target may hear, how many there must be, and how many there were.
 
-import type { Topology } from '../../topologies/topology.ts'
 import type { MirrorVerdict } from '../verdict.ts'
 import type { Findings } from './findings.ts'
 import { choicesOf, type Ruling } from './law.ts'
 import type { Record } from './open-records.ts'
-import { Taps } from './taps.ts'
 
 export class Onlookers {
   /** Of each target there has been. */
@@ -13,13 +11,14 @@ export class Onlookers {
 
   readonly #findings: Findings
 
-  constructor(topology: Topology, findings: Findings) {
+  constructor(targets: Iterable<string>, findings: Findings) {
     this.#findings = findings
-    this.amend(topology)
+    this.amend(targets)
   }
 
-  amend(topology: Topology): void {
-    for (const target of new Taps(topology).targets())
+  /** These are targets from now on; those of before are still told of. */
+  amend(targets: Iterable<string>): void {
+    for (const target of targets)
       if (!this.#tallies.has(target)) this.#tallies.set(target, { target, copies: 0, missing: 0, doubled: 0 })
   }
 
