@@ -8,20 +8,10 @@ import { TcpFlag } from '../../protocols/packet/tcp.ts'
 import { MILLISECOND } from '../../runtime/clock.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
 import { parseTopology } from '../../topologies/load.ts'
+import { blueAddresses, blueGuest } from '../support/blue-guests.ts'
 
-const guest = (serial: number, host: string, policy: object) => ({
-  name: `vm${serial}`,
-  host,
-  nics: [
-    {
-      name: 'eth0',
-      network: 'blue',
-      mac: `02:00:00:00:00:0${serial}`,
-      addresses: [`10.0.0.${serial}`, `2001:db8::${serial}`],
-      policy,
-    },
-  ],
-})
+const guest = (serial: number, host: string, policy: object) =>
+  blueGuest(`vm${serial}`, host, serial, blueAddresses(serial), policy)
 
 /** vm1 may say anything and hear nothing new; vm2, elsewhere, may neither; both tell who tries. vm3 keeps silent about it. */
 const network = (type: 'vlan' | 'vxlan') =>

@@ -11,21 +11,11 @@ import { TcpFlag } from '../../protocols/packet/tcp.ts'
 import { MILLISECOND, SECOND } from '../../runtime/clock.ts'
 import { seeded } from '../../runtime/random.ts'
 import { parseTopology } from '../../topologies/load.ts'
+import { blueGuest } from '../support/blue-guests.ts'
 import { play, randomTalk } from '../support/talking-guests.ts'
 
-const guest = (serial: number, host: string, policy: object) => ({
-  name: `vm${serial}`,
-  host,
-  nics: [
-    {
-      name: 'eth0',
-      network: 'blue',
-      mac: `02:00:00:00:00:0${serial}`,
-      addresses: [`10.0.0.${serial}`],
-      policy,
-    },
-  ],
-})
+const guest = (serial: number, host: string, policy: object) =>
+  blueGuest(`vm${serial}`, host, serial, [`10.0.0.${serial}`], policy)
 
 /** vm1 may say anything; vm2 hears nothing new and says so, vm3 keeps silent about it; vm4 may say nothing. */
 const topology = parseTopology(

@@ -8,21 +8,11 @@ import { arpReply, arpRequest, neighbourAdvertisement, rarpFrame, udpFrame } fro
 import { MILLISECOND } from '../../../runtime/clock.ts'
 import { VirtualClock } from '../../../runtime/virtual-clock.ts'
 import { parseTopology } from '../../../topologies/load.ts'
+import { blueAddresses, blueGuest } from '../../support/blue-guests.ts'
 import { IP6_1, IP6_2, IP_1, IP_2, MAC_1, MAC_2 } from '../../support/frames.ts'
 
-const vm = (name: string, host: string, serial: number) => ({
-  name,
-  host,
-  nics: [
-    {
-      name: 'eth0',
-      network: 'blue',
-      mac: `02:00:00:00:00:0${serial}`,
-      addresses: [`10.0.0.${serial}`, `2001:db8::${serial}`],
-      policy: { portSecurity: true },
-    },
-  ],
-})
+const vm = (name: string, host: string, serial: number) =>
+  blueGuest(name, host, serial, blueAddresses(serial), { portSecurity: true })
 
 const topology = () =>
   parseTopology(
