@@ -25,7 +25,7 @@ import { ETHERNET_HEADER_SIZE } from './flow-key.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
 import { isOutermost, nextFrame, spend } from './pipeline/effort.ts'
 import type { Port, PortTable } from './ports.ts'
-import type { SwitchEvents } from './switch.ts'
+import type { SwitchEvents } from './switch-events.ts'
 
 /** Said in the place of an instant where each frame has its own. */
 export const OWN_INSTANT = -1

@@ -4,8 +4,8 @@ import type { Action, Bucket, GroupMod, GroupSpec, GroupStatistics } from '../pr
 import { ReservedGroup } from '../protocols/control/messages.ts'
 import { Refused } from '../protocols/control/refused.ts'
 import type { Nanoseconds } from '../runtime/clock.ts'
-import type { HashedPart } from './pipeline/selection.ts'
-import { hashedParts } from './pipeline/selection.ts'
+import type { HashedPart } from './pipeline/hashed-parts.ts'
+import { hashedParts } from './pipeline/hashed-parts.ts'
 import type { Step } from './pipeline/steps.ts'
 import { stepsOf } from './pipeline/steps.ts'
 

@@ -10,7 +10,7 @@ import type { Clock, Nanoseconds } from '../runtime/clock.ts'
 import type { Random } from '../runtime/random.ts'
 import type { Stopwatch } from '../runtime/stopwatch.ts'
 import { seeded } from '../runtime/random.ts'
-import type { Action, FragmentHandling, Message, PortConfig, RemovalReason } from '../protocols/control/messages.ts'
+import type { Action, FragmentHandling, PortConfig, RemovalReason } from '../protocols/control/messages.ts'
 import { keepsFrames } from '../protocols/control/messages.ts'
 import { KEY_WORDS, Word } from '../protocols/fields.ts'
 import type { DropReason } from './drops.ts'
@@ -48,6 +48,7 @@ import { PortTable } from './ports.ts'
 import type { ActionSink, Findings, Output, SampleAction, Surroundings } from './run-actions.ts'
 import { runActions } from './run-actions.ts'
 import { StageTimes } from './stage-times.ts'
+import type { DropPlace, SwitchEvents } from './switch-events.ts'
 import { NotReceived, outer } from './tunnels.ts'
 
 /** A sample action's probability of one. */
@@ -71,28 +72,6 @@ export interface SwitchOptions {
   /** Times the stages of some frames. */
   stopwatch?: Stopwatch
   ports?: Pick<PortTableOptions, 'hasLink' | 'holdRoom'>
-}
-
-/** What the world outside hears of a switch. */
-export interface SwitchEvents {
-  /** A frame leaves through the port. The receiver owns it. */
-  transmit(port: Port, frame: FrameHandle): void
-  /** The same for those from `start` to `end`, where somebody takes them together. `frames` holds until this returns. */
-  transmitAll?(port: Port, frames: Int32Array, start: number, end: number): void
-  /** A copy of a frame ends here. The switch releases it afterwards. */
-  drop(frame: FrameHandle, reason: DropReason, at: DropPlace): void
-  /** Called when a copy is about to leave through the port, or is held there: which flow sent it, and which flows it met on its way. */
-  output?(frame: FrameHandle, port: Port, flow: Flow | undefined, hits: readonly Flow[]): void
-  /** What becomes of the frame is more than to be changed, counted and let out as others of its kind were. */
-  stirred?(frame: FrameHandle): void
-  /** For the controllers: packetIn, flowRemoved, portStatus. Not for `by`, who asked for what it tells of. */
-  message(message: Message, by?: object): void
-}
-
-export interface DropPlace {
-  switch: Switch
-  port?: Port
-  flow?: Flow
 }
 
 type Question = (context: PipelineContext, now: Nanoseconds) => Translation
@@ -459,7 +438,7 @@ export class Switch {
 
   #drop(frame: FrameHandle, reason: DropReason, port?: Port, flow?: Flow): void {
     this.drops[reason]++
-    const at: DropPlace = { switch: this }
+    const at: DropPlace = {}
     if (port !== undefined) at.port = port
     if (flow !== undefined) at.flow = flow
     this.#events.drop(frame, reason, at)

@@ -8,8 +8,9 @@ import type { Effect } from '../pipeline/effects.ts'
 import { countInGroups } from '../pipeline/effects.ts'
 import type { Translation } from '../pipeline/translation.ts'
 import type { Dependencies } from './dependencies.ts'
+import { exactly } from './exactly.ts'
 import type { Entrance } from './entrance.ts'
-import type { MegaflowMask } from './megaflows.ts'
+import type { MegaflowMask } from './megaflow-mask.ts'
 import { sameActions, sameEffects, sameItems, sameLookups } from './revalidation.ts'
 
 export interface MegaflowParts {
@@ -117,9 +118,6 @@ export class Megaflow {
     countInGroups(this.effects, packets, bytes)
   }
 }
-
-/** A list that grew has room for more: one that stays needs none. */
-export const exactly = <Item>(list: readonly Item[]): readonly Item[] => (list.length === 0 ? EMPTY : list.slice())
 
 /** Actions that ask more than the frame, or tell somebody of it. */
 const UNSTEADY: ReadonlySet<DatapathAction['type']> = new Set([

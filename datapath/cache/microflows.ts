@@ -15,7 +15,7 @@ import { KEY_WORDS } from '../../protocols/fields.ts'
 import type { FrameArena } from '../frames.ts'
 import { SHAPED_BYTES, markBytes } from './frame-shape.ts'
 import { finished, mixed } from './hash.ts'
-import type { MegaflowMask } from './megaflows.ts'
+import type { MegaflowMask } from './megaflow-mask.ts'
 
 /** Slots at first; how many make a set. */
 const FEWEST = 1 << 8
