@@ -311,7 +311,6 @@ export class Lab {
       this.#broken.add(nameOf(target))
       this.judge.break(target)
       this.#askWhoKnows()
-      if (target.kind !== 'link') this.judge.multicast.deafen()
     }
     return known
   }
@@ -319,10 +318,7 @@ export class Lab {
   /** @returns false where there is nothing by that name. */
   heal(target: FailureTarget): boolean {
     const known = this.#breakOrMend(target, true)
-    if (this.#broken.delete(nameOf(target))) {
-      this.judge.mend(target)
-      if (target.kind !== 'link') this.judge.multicast.hearAgain()
-    }
+    if (this.#broken.delete(nameOf(target))) this.judge.mend(target)
     return known
   }
 

@@ -79,6 +79,8 @@ function checkFrames({ lab, watch, excuses, subject: { scenario }, log }: Ended)
       `${lost.length} frames are lost; the first, ${first!.id}, from ${first!.nics.join(' to ')}${how}`,
     )
   }
+  const { missing } = judge.rejections
+  if (missing > 0) watch.break('answered', `${missing} answers to what groups have denied were not heard`)
   if (held.length > 0) watch.break('in-sync', `${held.length} frames are still held`)
   const verdict = { frames: judge.frames, migrations: [] } as unknown as Verdict
   for (const expect of scenario.expect) {

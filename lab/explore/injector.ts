@@ -87,11 +87,11 @@ export class Injector {
     void work.then(() => this.#lasting.delete(work))
   }
 
-  /** Reports of multicast listeners may be lost meanwhile; nobody sends them again. */
+  /** Reports may be lost meanwhile; nobody sends them again. */
   #deafenWhile(work: Promise<void>): void {
-    const { multicast } = this.#on.lab.judge
-    multicast.deafen()
-    void work.then(() => multicast.hearAgain())
+    const { judge } = this.#on.lab
+    judge.deafenController()
+    void work.then(() => judge.controllerHearsAgain())
   }
 
   /** What is returned resolves when it is over. */

@@ -8,6 +8,7 @@ export const INVARIANTS = {
   'one-place': 'at most one place of a VM is open',
   'whole-policy': 'a port is open only while its whole policy is in force there',
   'within-limits': 'a vNIC keeps to its rates, also while it moves',
+  answered: 'who is denied something by groups that reject hears so',
   acknowledged: 'what was acknowledged is kept',
   ended: 'every move ends, done or aborted, and its guest runs where the controller says',
   'in-sync': 'when all is quiet, every switch has what was asked for, and nothing else',

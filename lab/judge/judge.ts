@@ -27,6 +27,9 @@ const SETTLED_AFTER = 5 * SECOND
 /** So long after its end a frame that is lost may still be excused: by what is said of listeners, or by a failure that it has met. */
 const LINGERS = ON_THE_WAY
 
+/** After its power or its controller is back, a switch has dialled and has its flows within so long. */
+const DIALS_WITHIN = SECOND
+
 /** What a frame turned out to be at the moment it was heard. */
 export type Hearing = 'delivered' | 'answered' | 'duplicated' | 'leaked' | 'mirrored' | 'unknown'
 
@@ -108,7 +111,7 @@ export class Judge {
     this.#writeDownAll()
     this.#surroundings.break(target)
     if (target.kind === 'host') this.forgotten(target.host)
-    if (target.kind !== 'link') this.#checkpoints.rejections.leave()
+    if (target.kind !== 'link') this.deafenController()
     for (const record of this.#open) this.#surroundings.noteCutOff(record)
   }
 
@@ -119,7 +122,19 @@ export class Judge {
 
   mend(target: FailureTarget): void {
     this.#surroundings.mend(target)
-    if (target.kind !== 'link') this.#checkpoints.rejections.back(this.#latest)
+    if (target.kind !== 'link') this.controllerHearsAgain(DIALS_WITHIN)
+  }
+
+  /** What switches tell the controller may be lost, and what they have told just now: of multicast listeners, and of frames that groups deny. */
+  deafenController(): void {
+    this.multicast.deafen()
+    this.#checkpoints.rejections.leave(this.#latest)
+  }
+
+  /** `within`: how long it may take until all of them are told what to tell. */
+  controllerHearsAgain(within: Nanoseconds = 0): void {
+    this.multicast.hearAgain()
+    this.#checkpoints.rejections.back(this.#latest + within)
   }
 
   unmapped(): void {

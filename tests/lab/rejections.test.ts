@@ -2,16 +2,21 @@
 // works out from the denied frame what is to be heard.
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { rejectionOf } from '../../controller/rejections.ts'
 import { RemoteSwitch } from '../../controller/southbound/remote-switch.ts'
+import { owedQuote, quoteIn } from '../../lab/judge/groups/quotes.ts'
 import { Judge } from '../../lab/judge/judge.ts'
 import { Surroundings } from '../../lab/judge/surroundings.ts'
-import { parseIpv4, parseMac } from '../../protocols/address.ts'
+import { parseIpv4, parseIpv6, parseMac } from '../../protocols/address.ts'
+import { internetChecksum } from '../../protocols/checksum.ts'
 import { ipFrame, tcpFrame, udpFrame } from '../../protocols/packet/compose.ts'
 import { TcpFlag } from '../../protocols/packet/tcp.ts'
 import { MILLISECOND, SECOND } from '../../runtime/clock.ts'
 import { seeded } from '../../runtime/random.ts'
 import { parseTopology } from '../../topologies/load.ts'
 import { blueGuest } from '../support/blue-guests.ts'
+import { oneOf } from '../support/frames.ts'
+import { randomBytes } from '../support/random-frames.ts'
 import { play, randomTalk } from '../support/talking-guests.ts'
 
 const guest = (serial: number, host: string, policy: object) =>
@@ -121,12 +126,83 @@ describe('who is denied', () => {
     expect(judge.leaks[0]).toMatchObject({ from: 'controller', to: 'vm1:eth0', toNetwork: 'blue' })
   })
 
+  const long = udpFrame({ ...between(1, 2), ...ports, payload: new Uint8Array(900).fill(9) })
+  const quoteOf = (change: (quote: Uint8Array) => Uint8Array) => {
+    const quote = change(long.subarray(14, 14 + 548).slice())
+    return prohibited(new Uint8Array([...long.subarray(0, 14), ...quote]))
+  }
+  const altered = (at: number, value: number) =>
+    quoteOf((quote) => {
+      quote[at] = value
+      return quote
+    })
+  const asIs = quoteOf((quote) => quote)
+  /** Marked on the way, with the checksum that belongs to it. */
+  const marked = quoteOf((quote) => {
+    const view = new DataView(quote.buffer)
+    quote[1] = 46 << 2
+    view.setUint16(10, 0)
+    view.setUint16(10, internetChecksum(quote, 0, 20))
+    return quote
+  })
+
+  test.each([
+    ['as it is', asIs],
+    ['with a mark', marked],
+  ])('has the packet quoted %s, as far as 576 octets hold it', (_, answer) => {
+    send(long)
+    deny()
+    expect(hear(answer)).toBe('unknown')
+    expect(finish()).toEqual({ heard: 1, missing: 0, leaked: 0, lost: 0 })
+  })
+
+  test.each([
+    ['less than fits', quoteOf((quote) => quote.subarray(0, 547))],
+    ['more than fits', prohibited(long.subarray(0, 14 + 549))],
+    ['a payload of another', altered(500, 8)],
+    ['another identification', altered(5, 77)],
+    ['a wrong checksum', altered(11, 1)],
+    ['ports, and no more', quoteOf((quote) => quote.subarray(0, 28))],
+  ])('does not hear so by a quote that has %s', (_, answer) => {
+    send(long)
+    deny()
+    expect(hear(answer)).toBe('leaked')
+    expect(finish()).toEqual({ heard: 0, missing: 1, leaked: 1, lost: 0 })
+  })
+
+  test('has no padding quoted that came behind the packet', () => {
+    const short = udpFrame({ ...between(1, 2), ...ports, payload: new Uint8Array(2) })
+    const padded = new Uint8Array(60)
+    padded.set(short)
+    send(padded)
+    deny()
+    expect(hear(prohibited(padded))).toBe('leaked')
+    expect(hear(prohibited(short))).toBe('unknown')
+    expect(finish()).toEqual({ heard: 1, missing: 0, leaked: 1, lost: 0 })
+  })
+
   test('is told himself, and nobody else', () => {
     send(syn)
     deny()
     expect(hear(reset(), 3)).toBe('leaked')
     expect(finish()).toMatchObject({ heard: 0, missing: 1, leaked: 1 })
   })
+})
+
+test.each([1, 2, 3])('what the controller quotes of a packet is what the judge asks for (seed %i)', (seed) => {
+  const random = seeded(seed)
+  for (let count = 0; count < 300; count++) {
+    const payload = randomBytes(random, random.below(1500))
+    const ip = oneOf(random, [
+      between(1, 2),
+      { ...between(1, 2), ipSrc: parseIpv6('fd00::1'), ipDst: parseIpv6('fd00::2') },
+    ])
+    const packet = udpFrame({ ...ip, ...ports, payload, identification: random.below(65536), dscp: random.below(64) })
+    const frame = new Uint8Array(packet.length + random.below(30))
+    frame.set(packet)
+    const answer = rejectionOf(frame)!
+    expect(quoteIn(answer, 0, answer.length)).toBe(owedQuote(frame, 0, frame.length))
+  }
 })
 
 describe('nobody need be told', () => {

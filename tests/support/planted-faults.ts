@@ -14,6 +14,7 @@ import { loadScenarioOrTopology } from '../../topologies/load.ts'
 import type { Scenario } from '../../topologies/scenario.ts'
 import { MILLISECOND } from '../../runtime/clock.ts'
 import { movingListener } from './explored-scenarios.ts'
+import { rejectedSpeakers } from './rejected-speakers.ts'
 import { type Change, tampering, type Tampering } from './tampering.ts'
 
 /** Drops or replaces messages of one type. */
@@ -155,6 +156,12 @@ export const OBVIOUS_FAULTS: Fault[] = [
           },
         ],
       }),
+  },
+  {
+    what: 'nobody is told what groups have denied him',
+    breaks: 'answered',
+    planted: down(replacing('packetOut', () => [])),
+    scenario: () => rejectedSpeakers('vxlan'),
   },
   {
     what: 'limits do not keep their level',

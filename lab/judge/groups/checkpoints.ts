@@ -5,7 +5,8 @@ import type { Topology } from '../../../topologies/topology.ts'
 import { changed, type Ruling } from '../law.ts'
 import type { Record } from '../open-records.ts'
 import { Guard, type Opinion, type Passage } from './guard.ts'
-import { answerTo, Rejections, type Address } from './rejections.ts'
+import { owedQuote, quoteIn } from './quotes.ts'
+import { answerTo, Rejections } from './rejections.ts'
 import { overhear } from './talk.ts'
 
 /** As drops by a group are named. */
@@ -149,16 +150,22 @@ export class Checkpoints {
     const passage = { nic, network, direction: 'ingress' as const, at, talk: answer, etherType }
     const opinion = isOwn ? 'allowed' : this.#guard.opinion(passage)
     if (opinion === 'denied') return
-    const { macSource, macDestination } = addressOf(nic, network, frame)
-    const back = { nic, network, macSource: macDestination, macDestination: macSource }
+    const { bytes, start, end } = frame
+    const back = { macSource: destinationOf(frame), macDestination: sourceOf(frame) }
+    const quote = answer.quoted && owedQuote(bytes, start, end)
     const isCertain = isDue && opinion === 'allowed' && talk.wholeness === 'whole'
-    this.rejections.expect(back, answer, isCertain, !isOwn && this.#guard.isFiltered(nic))
+    const isTracked = !isOwn && this.#guard.isFiltered(nic)
+    this.rejections.expect({ nic, network, ...back, talk: answer, quote }, at, isCertain, isTracked)
   }
 
   /** The vNIC has heard something of the controller's own. False where it is an answer that nothing has called for. */
   heardOfOurs(nic: string, network: string | undefined, frame: FrameBytes): boolean {
-    const talk = overhear(frame.bytes, frame.start, frame.end)
-    return talk === undefined || this.rejections.hear(addressOf(nic, network, frame), talk)
+    const { bytes, start, end } = frame
+    const talk = overhear(bytes, start, end)
+    if (talk === undefined) return true
+    const quote = talk.quoted && quoteIn(bytes, start, end)
+    const macs = { macSource: sourceOf(frame), macDestination: destinationOf(frame) }
+    return this.rejections.hear({ nic, network, ...macs, talk, quote })
   }
 
   #isRefused(passage: Passage): boolean {
@@ -193,12 +200,8 @@ const isFromOneToOne = ({ bytes, start }: FrameBytes) => ((bytes[start]! | bytes
 
 const hexOf = (bytes: Uint8Array, start: number) => Buffer.from(bytes.subarray(start, start + 6)).toString('hex')
 
-const addressOf = (nic: string, network: string | undefined, { bytes, start }: FrameBytes): Address => ({
-  nic,
-  network,
-  macSource: hexOf(bytes, start + 6),
-  macDestination: hexOf(bytes, start),
-})
+const destinationOf = ({ bytes, start }: FrameBytes) => hexOf(bytes, start)
+const sourceOf = ({ bytes, start }: FrameBytes) => hexOf(bytes, start + 6)
 
 const refused = ({ network, excuses }: Ruling, refusal: string): Ruling => ({
   network,

@@ -1,8 +1,8 @@
 // What whoever sent a frame must hear where security groups that deny it are to reject: a reset of TCP, or an ICMP error, once. Worked out from
-// the frame that was denied, by the RFCs alone: what is heard is read with the judge's own eyes (talk.ts) and has to say the same.
+// the frame that was denied, by the RFCs alone: what is heard is read with the judge's own eyes (talk.ts, quotes.ts) and has to say the same.
 
 import type { Nanoseconds } from '../../../runtime/clock.ts'
-import { SECOND } from '../../../runtime/clock.ts'
+import { MILLISECOND, SECOND } from '../../../runtime/clock.ts'
 import { ACK, ICMP, ICMPV6, isError, RST, TCP, type Talk } from './talk.ts'
 
 /** Communication administratively prohibited: type and code. RFC 1812 §5.2.7.1, RFC 4443 §3.1. */
@@ -51,32 +51,38 @@ const isRejection = ({ family, protocol, icmpType, icmpCode, segment }: Talk): b
     ? ((segment?.flags ?? 0) & RST) !== 0
     : icmpType === PROHIBITED[family][0] && icmpCode === PROHIBITED[family][1]
 
-/** An answer as it is to be heard: by whom, on which network, between which MAC addresses. */
-export interface Address {
+/** An answer as it is to be heard, or has been: by whom, on which network, between which MAC addresses. */
+export interface Answer {
   nic: string
   network: string | undefined
-  /** The answer's own, in hexadecimal digits. */
+  /** In hexadecimal digits. */
   macSource: string
   macDestination: string
+  talk: Talk
+  /** Of an ICMP error: see quotes.ts. */
+  quote: string | undefined
 }
 
-function keyOf({ nic, network, macSource, macDestination }: Address, talk: Talk): string {
-  const { segment, quoted } = talk
-  const said = (one: Talk) =>
-    [one.protocol, one.source, one.destination, one.sourcePort, one.destinationPort, one.icmpType, one.icmpCode].join()
+function keyOf({ nic, network, macSource, macDestination, talk, quote }: Answer): string {
+  const { protocol, source, destination, sourcePort, destinationPort, icmpType, icmpCode, segment } = talk
+  const said = [protocol, source, destination, sourcePort, destinationPort, icmpType, icmpCode].join()
   const numbers = segment && [segment.flags, segment.sequence, segment.acknowledgement, segment.length].join()
-  return [nic, network, macSource, macDestination, said(talk), numbers, quoted && said(quoted)].join(' ')
+  return [nic, network, macSource, macDestination, said, numbers, quote].join(' ')
 }
 
 interface Owed {
   due: number
   maybe: number
+  /** When the last of those came to be due. */
+  since: Nanoseconds
 }
 
 /** As many frames as switches are to tell the controller of, and somewhat less: bits a second, and bits at once. */
 const TOLD = { rate: 900_000, burst: 225_000 } as const
 /** What a frame may have beside its own bytes where it is metered. */
 const AROUND = 16
+/** What has not been heard so long after a frame was denied is not on its way any more. */
+const ON_ITS_WAY = 100 * MILLISECOND
 
 export class Rejections {
   heard = 0
@@ -87,18 +93,24 @@ export class Rejections {
   readonly #buckets = new Map<string, { bits: number; at: Nanoseconds }>()
   /** Reasons for which nobody may hear of what is denied. */
   #away = 0
-  #surelyFrom: Nanoseconds = 0
+  #surelyFrom: Nanoseconds = -1
   /** Frames of the controller's own that were lost on their way, for reasons that can not be held against anybody. */
   #excused = 0
 
-  /** Who is to answer is gone, until `back`. */
-  leave(): void {
+  /** Who is to answer is gone, until `back`; what is due since a short while may have been lost with it. */
+  leave(at: Nanoseconds): void {
     this.#away++
+    for (const owed of this.#owed.values()) {
+      if (owed.since < at - ON_ITS_WAY) continue
+      owed.maybe += owed.due
+      owed.due = 0
+    }
   }
 
+  /** What is denied after `at` is to be answered again. */
   back(at: Nanoseconds): void {
     this.#away--
-    this.#surelyFrom = at + SECOND
+    this.#surelyFrom = at
   }
 
   excuse(): void {
@@ -112,28 +124,29 @@ export class Rejections {
     bucket.bits = Math.min(TOLD.burst, bucket.bits + (Math.max(0, at - bucket.at) * TOLD.rate) / SECOND)
     bucket.at = Math.max(at, bucket.at)
     bucket.bits = Math.max(0, bucket.bits - 8 * (length + AROUND))
-    return bucket.bits > 0 && this.#away === 0 && at >= this.#surelyFrom
+    return bucket.bits > 0 && this.#away === 0 && at > this.#surelyFrom
   }
 
   /** The answer may be heard; `isDue`: it must be. After the first reset a tracker takes the connection for ended: the next may be refused. */
-  expect(address: Address, answer: Talk, isDue: boolean, isTracked: boolean): void {
-    const key = keyOf(address, answer)
-    const owed = this.#owed.get(key) ?? { due: 0, maybe: 0 }
+  expect(answer: Answer, at: Nanoseconds, isDue: boolean, isTracked: boolean): void {
+    const key = keyOf(answer)
+    const owed = this.#owed.get(key) ?? { due: 0, maybe: 0, since: at }
     this.#owed.set(key, owed)
-    const { nic, network } = address
-    const tuple = [nic, network, answer.source, answer.destination, answer.sourcePort, answer.destinationPort].join(' ')
-    const isFirst = answer.protocol !== TCP || !isTracked || !this.#answered.has(tuple)
-    if (isTracked && answer.protocol === TCP) this.#answered.add(tuple)
-    if (isDue && isFirst) owed.due++
-    else owed.maybe++
+    const { nic, network, talk } = answer
+    const tuple = [nic, network, talk.source, talk.destination, talk.sourcePort, talk.destinationPort].join(' ')
+    const isFirst = talk.protocol !== TCP || !isTracked || !this.#answered.has(tuple)
+    if (isTracked && talk.protocol === TCP) this.#answered.add(tuple)
+    if (!(isDue && isFirst)) return void owed.maybe++
+    owed.due++
+    owed.since = at
   }
 
   /** Something of the controller's own is heard. False where it is an answer that nobody has called for, or that has been heard before. */
-  hear(address: Address, talk: Talk): boolean {
-    if (!isRejection(talk)) return true
-    const key = keyOf(address, talk)
+  hear(answer: Answer): boolean {
+    if (!isRejection(answer.talk)) return true
+    const key = keyOf(answer)
     const owed = this.#owed.get(key)
-    if (owed === undefined || talk.wholeness !== 'whole') return false
+    if (owed === undefined || answer.talk.wholeness !== 'whole') return false
     this.heard++
     if (owed.due > 0) owed.due--
     else owed.maybe--

@@ -54,6 +54,8 @@ const IPV6 = 0x86dd
 const FRAGMENT = 44
 const AUTHENTICATION = 51
 const NO_TYPE = -1
+/** Type, code, checksum, and four octets that depend on them; then what is quoted. */
+export const ICMP_ERROR_HEADER = 8
 
 /** RFC 792 and RFC 4443 §3: messages that quote a packet. */
 const ERRORS = { 4: [3, 4, 5, 11, 12], 6: [1, 2, 3, 4] } as const
@@ -69,16 +71,29 @@ export const isRequest = (talk: Talk): boolean => isIcmp(talk) && isAmong(REQUES
 export const isQuery = (talk: Talk): boolean => isIcmp(talk) && isAmong(QUERIES[talk.family], talk.icmpType)
 export const isError = (talk: Talk): boolean => isIcmp(talk) && isAmong(ERRORS[talk.family], talk.icmpType)
 
+/** An IP packet in a frame: where its header begins, and where the frame ends. */
+export interface PacketPlace {
+  family: 4 | 6
+  at: number
+  end: number
+}
+
+/** Where the IP packet is in the frame, which is in `bytes` from `start` to `end`; undefined where its Ethernet type is another. */
+export function packetIn(bytes: Uint8Array, start: number, end: number): PacketPlace | undefined {
+  const typeAt = (place: number) => (bytes[place]! << 8) | bytes[place + 1]!
+  let at = start + 12
+  while (end >= at + 6 && (typeAt(at) === 0x8100 || typeAt(at) === 0x88a8)) at += 4
+  if (end < at + 2) return undefined
+  const family = typeAt(at) === IPV4 ? 4 : typeAt(at) === IPV6 ? 6 : undefined
+  return family && { family, at: at + 2, end }
+}
+
 /** Reads the frame in `bytes` from `start` to `end`; undefined where it is not IP, or has no whole IP header. */
 export function overhear(bytes: Uint8Array, start = 0, end = bytes.length): Talk | undefined {
+  const place = packetIn(bytes, start, end)
+  if (place === undefined) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  let at = start + 12
-  while (end >= at + 6 && (view.getUint16(at) === 0x8100 || view.getUint16(at) === 0x88a8)) at += 4
-  if (end < at + 2) return undefined
-  const etherType = view.getUint16(at)
-  if (etherType === IPV4) return readIpv4(view, at + 2, end)
-  if (etherType === IPV6) return readIpv6(view, at + 2, end)
-  return undefined
+  return place.family === 4 ? readIpv4(view, place.at, end) : readIpv6(view, place.at, end)
 }
 
 const bytesOf = (view: DataView) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
@@ -185,10 +200,10 @@ function readIcmp(view: DataView, at: number, end: number, talk: Talk): boolean 
   }
   if (!isError(talk)) return true
   const { family } = talk
-  const quoted = quote(view, at + 8, end, family)
+  const quoted = quote(view, at + ICMP_ERROR_HEADER, end, family)
   if (quoted === undefined) return false
   talk.quoted = quoted
-  if (end - at - 8 < (family === 4 ? 28 : 48)) return false
+  if (end - at - ICMP_ERROR_HEADER < (family === 4 ? 28 : 48)) return false
   // RFC 4443 quotes as much as fits: of TCP some want to see the whole header.
   if (family === 6 && quoted.protocol === TCP && quoted.segment === undefined) return false
   return quoted.source === talk.destination

@@ -14,6 +14,7 @@ import type { FailureTarget, Step } from '../../../topologies/scenario.ts'
 import { topologyToJson } from '../../../topologies/write.ts'
 import { movingListener } from '../../support/explored-scenarios.ts'
 import { isShown, OBVIOUS_FAULTS } from '../../support/planted-faults.ts'
+import { rejectedSpeakers } from '../../support/rejected-speakers.ts'
 import { runHere } from '../../support/run-cli.ts'
 
 const SEEDS = [1, 2, 3, 4, 5, 6]
@@ -21,6 +22,11 @@ const SEEDS = [1, 2, 3, 4, 5, 6]
 test.each(['vlan', 'vxlan'] as const)('a guest moves under any schedule, and nothing breaks (%s)', async (type) => {
   const found = await explore(await Subject.read(movingListener({ type })), { first: 1, seeds: SEEDS.length })
   expect(found).toMatchObject({ schedules: 1 + SEEDS.length, broken: [], shortest: undefined })
+})
+
+test('who is refused is told so under any schedule', async () => {
+  const found = await explore(await Subject.read(rejectedSpeakers('vlan')), { first: 3, seeds: 3 })
+  expect(found).toMatchObject({ schedules: 1 + 3, broken: [], shortest: undefined })
 })
 
 test('a seed always gives the same run', async () => {
