@@ -93,8 +93,9 @@ export class Steps {
 
   /** Resolves when the switches of the `required` hosts, both places if not said, and all others that are there have confirmed. */
   async carryOut(move: Move, required: readonly string[] = [this.from, this.to]): Promise<void> {
+    const before = this.move
     this.#amend(move)
-    await this.keep()
+    await this.keep(() => this.#takeBack(move, before))
     await this.#push(required)
   }
 
@@ -107,15 +108,25 @@ export class Steps {
     this.world.amend({ moves: new Map(this.world.intent().moves).set(this.vm.name, move) })
   }
 
+  /** A step that could not be kept is not taken: the next that somebody else keeps would have it told all the same. */
+  #takeBack(move: Move, before: Move | undefined): void {
+    if (this.#isEnding || this.move !== move) return
+    if (before === undefined) this.world.amend({ moves: this.#otherMoves })
+    else this.#amend(before)
+  }
+
   /** The VM has one place again. */
   async settle(host: string): Promise<void> {
-    const { topology, moves } = this.world.intent()
+    const { topology } = this.world.intent()
     const vms = topology.vms.map((vm) =>
       vm.name === this.vm.name ? (relocated(vm, topology, host) ?? { ...vm, host }) : vm,
     )
-    const others = new Map([...moves].filter(([name]) => name !== this.vm.name))
-    this.world.amend({ topology: { ...topology, vms }, moves: others })
+    this.world.amend({ topology: { ...topology, vms }, moves: this.#otherMoves })
     await this.keep()
+  }
+
+  get #otherMoves(): Map<string, Move> {
+    return new Map([...this.world.intent().moves].filter(([name]) => name !== this.vm.name))
   }
 
   #push(hosts: readonly string[]): Promise<unknown> {
@@ -123,10 +134,10 @@ export class Steps {
     return Promise.all([fleet.push(hosts.flatMap((host) => this.places.switchesAt(host))), fleet.push()])
   }
 
-  /** All so far is durable. @throws StateError, unless it goes on anyway */
-  async keep(): Promise<void> {
+  /** All so far is durable; `lost` is called in the turn in which it can not be. @throws StateError, unless it goes on anyway */
+  async keep(lost = () => {}): Promise<void> {
     try {
-      await this.world.writes.save()
+      await this.world.writes.save({ lost })
     } catch (error) {
       if (!this.#isEnding) throw error
       this.world.log(textOf(error))
