@@ -19,6 +19,8 @@ export interface LostFrame {
   at: Nanoseconds
   /** Its sender, and who has not heard it. */
   nics: readonly string[]
+  /** What its last copy ended for. */
+  reason?: string | undefined
 }
 
 export class Excuses {
@@ -33,15 +35,19 @@ export class Excuses {
     }
   }
 
-  covers({ at, nics }: LostFrame, moves: readonly MigrationStatus[]): boolean {
+  covers({ at, nics, reason }: LostFrame, moves: readonly MigrationStatus[]): boolean {
     const vms = nics.map((nic) => nic.slice(0, nic.indexOf(':')))
-    return this.#failures.some((failure) => vms.some((vm) => covers(failure, vm, at, moves)))
+    return this.#failures.some((failure) => {
+      // A link takes nothing else with it that the judge does not know of itself: who waits for an announcement sends to an empty place.
+      if (failure.host === undefined && reason !== 'no_recipient') return false
+      return vms.some((vm) => covers(failure, vm, at, moves))
+    })
   }
 }
 
 /**
- * What is held for a guest that moves by the host that is gone, or on its way to the one of its places that is cut off, is gone too; so
- * may its announcement be, and then what is sent until it is said again.
+ * What is held for a guest that moves by the host that is gone is gone too. Where a link is down the guest's announcement may be gone,
+ * and then what is sent until it is said again.
  */
 function covers(
   { from, to, host, vms }: Failure,

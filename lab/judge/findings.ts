@@ -131,10 +131,10 @@ export class Findings {
   }
 
   #noteLoss(record: Record, missed: string[]): void {
-    this.mishaps.note('lost', record.id, record.at, [record.nic, ...missed])
-    if (this.losses.length >= WITNESSES) return
     // A copy that came where nobody is to hear it is not what was missed.
     const last = record.drops.findLast(({ reason }) => reason !== 'no_recipient') ?? record.drops.at(-1)
+    this.mishaps.note('lost', record.id, record.at, [record.nic, ...missed], last?.reason)
+    if (this.losses.length >= WITNESSES) return
     this.losses.push({
       ...witness(record),
       missed,

@@ -10,6 +10,8 @@ type Kind = (typeof KINDS)[number]
 interface What {
   kind: Kind
   nics: readonly string[]
+  /** Of one that is lost: what its last copy ended for, as a drop's name; undefined where nobody knows. */
+  reason?: string | undefined
 }
 
 export interface Mishap extends What {
@@ -22,19 +24,19 @@ export class Mishaps implements Iterable<Mishap> {
   /** So many of the first are kept. */
   most = Infinity
   readonly #whats: What[] = []
-  /** By kind and vNICs. */
+  /** By kind, reason and vNICs. */
   readonly #numbers = new Map<string, number>()
   // One for each mishap, in the order in which they were noted.
   readonly #ids: number[] = []
   readonly #instants: Nanoseconds[] = []
   readonly #numberOf: number[] = []
 
-  note(kind: Kind, id: number, at: Nanoseconds, nics: readonly string[]): void {
+  note(kind: Kind, id: number, at: Nanoseconds, nics: readonly string[], reason?: string): void {
     if (this.#ids.length >= this.most) return
-    const key = `${kind} ${nics.join(' ')}`
+    const key = `${kind} ${reason ?? ''} ${nics.join(' ')}`
     let number = this.#numbers.get(key)
     if (number === undefined) {
-      number = this.#whats.push({ kind, nics }) - 1
+      number = this.#whats.push({ kind, nics, reason }) - 1
       this.#numbers.set(key, number)
     }
     this.#ids.push(id)

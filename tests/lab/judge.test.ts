@@ -458,7 +458,10 @@ describe('a lost frame', () => {
     expect(judge.frames).toMatchObject({ delivered: 1, lost: 2 })
     expect(finish()).toMatchObject({ injected: 4, delivered: 1, lost: 3 })
     expect([...judge.mishaps]).toEqual(
-      [2, 3, 4].map((id) => ({ kind: 'lost', id, at: expect.any(Number) as number, nics: ['a:eth0', 'b:eth0'] })),
+      [2, 3, 4].map((id) => {
+        const nics = ['a:eth0', 'b:eth0']
+        return { kind: 'lost', id, at: expect.any(Number) as number, nics, reason: 'link_loss' }
+      }),
     )
     expect(judge.mishaps.countOf('b', 55 * MILLISECOND, SECOND)).toMatchObject({ lost: 2, leaked: 0 })
     expect(judge.mishaps.countOf('c', 0, SECOND)).toMatchObject({ lost: 0 })
