@@ -38,15 +38,15 @@ const groupsCommand = () =>
   clientCommand('groups')
     .summary('who listens to which multicast groups, as IGMP and MLD have told')
     .description(
-      'Who listens to which multicast groups in a network with igmpSnooping, and behind which vNICs multicast routers are (`controller`: the network asks itself). AGE is in seconds since the last report or query.',
+      'Who listens to which multicast groups in a network with igmpSnooping, and behind which vNICs multicast routers are (`controller`: the network asks itself). AGE is in seconds since they were last heard.',
     )
     .argument('<network>')
     .action(async (name: string, flags: ClientFlags) => {
       const path = `/networks/${encodeURIComponent(name)}/groups`
       const members = await new ApiClient(flags).json<MembershipStatus[]>('GET', path)
-      const rows = members.map(({ group, querier, port, age }) => [
+      const rows = members.map(({ group, querier, router, port, age }) => [
         port,
-        group ?? `querier ${querier ?? ''}`,
+        group ?? (querier === undefined ? `router ${router ?? ''}` : `querier ${querier}`),
         String(age),
       ])
       print(flags, members, inColumns([['VNIC', 'GROUP', 'AGE'], ...rows]))

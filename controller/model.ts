@@ -37,10 +37,12 @@ export interface VmStatus {
 
 /** A listener to a multicast group, or a multicast router. */
 export interface MembershipStatus {
-  /** Absent of a router. */
+  /** Absent of a querier or router. */
   group?: string
-  /** Of a router: the address that it asks from. */
+  /** The address that it asks from. */
   querier?: string
+  /** Of one who has said by PIM or multicast router discovery that it is a multicast router: its address. */
+  router?: string
   /** `web1:eth0`; or `uplink`: somebody beyond the uplinks; or `controller`: the network itself asks. */
   port: string
   /** Seconds since the last report or query. */

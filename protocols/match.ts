@@ -28,7 +28,7 @@ export const EtherType = {
   /** Transparent Ethernet bridging: what follows is an Ethernet frame (RFC 1701). */
   Bridged: 0x6558,
 } as const
-export const IpProtocol = { Icmp: 1, Igmp: 2, Tcp: 6, Udp: 17, Icmpv6: 58, Sctp: 132 } as const
+export const IpProtocol = { Icmp: 1, Igmp: 2, Tcp: 6, Udp: 17, Icmpv6: 58, Pim: 103, Sctp: 132 } as const
 
 const exactly = (match: Match, field: FieldName, values: readonly number[]) =>
   match.some((part) => part.field === field && part.mask === undefined && values.includes(Number(part.value)))

@@ -21,9 +21,10 @@ const NetworkStatus = closed({
 
 const GroupMember = closed({
   group: optional(text('Address of the multicast group that it listens to. Absent of a multicast router.')),
-  querier: optional(text('Of a multicast router: the address that its queries come from.')),
+  querier: optional(text('Of a multicast router that asks: the address that its queries come from.')),
+  router: optional(text('Of a multicast router known by PIM or multicast router discovery: its address.')),
   port: text('The vNIC; or uplink, for somebody beyond the uplinks; or controller, where the network itself asks.'),
-  age: count('Seconds since its last report or query.'),
+  age: count('Seconds since it was last heard.'),
 })
 
 export function networkRoutes(api: Api, controller: Controller): void {

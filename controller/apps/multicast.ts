@@ -50,10 +50,17 @@ const GROUPS6: FieldMatch[] = [
 ]
 
 const IGMP = [IPV4, is('nw_proto', IpProtocol.Igmp)]
-/** Queries go to 224.0.0.1, and what is of unknown types, to be flooded (RFC 4541 §2.1.1), to others of these. */
+/** Queries go to 224.0.0.1, multicast router discovery to 224.0.0.106, and what is of unknown types, to be flooded (RFC 4541 §2.1.1), to others of these. */
 const THIS_LINK: FieldMatch = { field: 'nw_dst', value: 0xe0000000n, mask: 0xffffff00n }
 /** Where leaves and reports of version 3 go. */
 const ROUTERS4 = [is('nw_dst', 0xe0000002), is('nw_dst', 0xe0000016)]
+/** PIM's hellos (RFC 7761 §4.9, ALL-PIM-ROUTERS): routers are to hear of each other before anybody else knows them. */
+const PIM = [
+  [IPV4, is('nw_proto', IpProtocol.Pim), is('nw_dst', 0xe000000d)],
+  [IPV6, is('nw_proto', IpProtocol.Pim), is('ipv6_dst', (0xff02n << 112n) | 0xdn)],
+]
+/** Multicast router discovery, to all snoopers (RFC 4286); a termination is too short for its type to be matched. */
+const DISCOVERY6 = [IPV6, is('nw_proto', IpProtocol.Icmpv6), is('ipv6_dst', (0xff02n << 112n) | 0x6an)]
 const REPORTS6 = [Icmpv6Type.ListenerReport, Icmpv6Type.ListenerDone, Icmpv6Type.ListenerReportV2]
 
 /** For which nobody reports: 224.0.0.0/24 (RFC 4541 §2.1.2), all nodes, and the scopes below the link (RFC 3810 §6). */
@@ -66,7 +73,16 @@ const ALWAYS_FLOODED: FieldMatch[][] = [
   ]),
 ]
 
-const PRIORITY = { reportToAll: 520, query: 510, querier: 510, report: 480, flooded: 400, group: 300, other: 100 }
+const PRIORITY = {
+  reportToAll: 520,
+  query: 510,
+  querier: 510,
+  announcement: 490,
+  report: 480,
+  flooded: 400,
+  group: 300,
+  other: 100,
+}
 /** What came from outside stays inside. Reports are below queries, from wherever these come. */
 const FROM_OUTSIDE = 10
 
@@ -95,7 +111,7 @@ const entrances = ({ number }: NetworkView): FlowSpec[] =>
     flow({ table: Table.Forward, priority: 150, match: [inNetwork(number), ...match], goto: Table.Multicast }),
   )
 
-/** Queries reach all, reports the routers. */
+/** Queries reach all, and so does what routers say of themselves; reports reach the routers. */
 function talk(at: SwitchView, network: NetworkView): FlowSpec[] {
   const queriers = network.routers.sources.filter((source) => !source.includes(':'))
   const toAll = (priority: number, match: FieldMatch[]) =>
@@ -111,6 +127,7 @@ function talk(at: SwitchView, network: NetworkView): FlowSpec[] {
     ...ROUTERS4.flatMap((destination) => toRouters(PRIORITY.reportToAll, [...IGMP, destination])),
     toAll(PRIORITY.query, [...IGMP, THIS_LINK]),
     toAll(PRIORITY.query, icmpv6(Icmpv6Type.ListenerQuery)),
+    ...[...PIM, DISCOVERY6].map((match) => toAll(PRIORITY.announcement, match)),
     ...queriers.map((source) => toAll(PRIORITY.querier, [...IGMP, is('nw_src', parseIpv4(source))])),
     ...toRouters(PRIORITY.report, IGMP),
     ...REPORTS6.flatMap((type) => toRouters(PRIORITY.report, icmpv6(type))),

@@ -10,7 +10,7 @@ import { placesOf } from './bindings.ts'
 import { groupBy } from './grouping.ts'
 import type { LearnedInNetwork } from './learned.ts'
 import type { Groups, Listeners } from './memberships.ts'
-import { listenersOf, NO_ROUTERS, ROUTERS } from './memberships.ts'
+import { hearsAll, listenersOf, routersOf } from './memberships.ts'
 import type { SwitchMirrors } from './mirrors.ts'
 import { mirrorFiles, MIRRORS_DEPTH, NO_MIRRORS, viewMirrors } from './mirrors.ts'
 import { range, reassignNumbers } from './numbers.ts'
@@ -187,18 +187,13 @@ function viewGroups(
   bindings: View['bindings'],
   before: NetworkView | undefined,
 ): Pick<NetworkView, 'groups' | 'routers'> {
-  const all = [...memberships].flatMap(([group, members]): [string, Listeners][] => {
-    const listeners = listenersOf(group, members, network, bindings)
+  const groups = [...memberships].flatMap(([group, members]): [string, Listeners][] => {
+    const listeners = hearsAll(group) ? undefined : listenersOf(group, members, network, bindings)
     return listeners === undefined ? [] : [[group, listeners]]
   })
-  const routers = all.find(([group]) => group === ROUTERS)?.[1] ?? NO_ROUTERS
   return {
-    groups: renewed(
-      before?.groups,
-      all.filter(([group]) => group !== ROUTERS),
-      LISTENER_DEPTH,
-    ),
-    routers: keepListeners(before?.routers, routers),
+    groups: renewed(before?.groups, groups, LISTENER_DEPTH),
+    routers: keepListeners(before?.routers, routersOf(memberships, network, bindings)),
   }
 }
 

@@ -12,15 +12,21 @@ export type Spot =
 
 export interface Membership {
   readonly network: string
-  /** Its address, as people write it; or `ROUTERS`. */
+  /** Its address, as people write it; or `QUERIERS`, or `ROUTERS`. */
   readonly group: string
   readonly spot: Spot
-  /** Of a router: the address that its queries come from. */
+  /** Of a querier or router: the address that it speaks from. */
   readonly source?: string
 }
 
-/** In the place of a group's address: multicast routers, which hear what is for any group. */
-export const ROUTERS = 'routers'
+// In the place of a group's address: multicast routers, which hear what is for any group.
+/** Those that ask who listens. */
+export const QUERIERS = 'routers'
+/** Those that say by PIM or multicast router discovery that they are there, whether they ask or not. */
+export const ROUTERS = 'announced routers'
+
+/** Whether members of it hear what is for any group. */
+export const hearsAll = (group: string): boolean => group === QUERIERS || group === ROUTERS
 
 /** By `spotKey`. */
 export type Members = PersistentMap<string, Membership>
@@ -72,19 +78,20 @@ export class Memberships {
 }
 
 /** Groups of the network that have members, without routers. */
-export const groupCount = (groups: Groups): number => groups.size - (groups.has(ROUTERS) ? 1 : 0)
+export const groupCount = (groups: Groups): number =>
+  groups.size - [QUERIERS, ROUTERS].filter((one) => groups.has(one)).length
 
 /** Whom what is for a group is to reach, as a network knows it. */
 export interface Listeners {
-  /** Its address; or `ROUTERS`. */
+  /** Its address; or `QUERIERS`, where it is of all multicast routers. */
   readonly group: string
   readonly residents: readonly Resident[]
   readonly outside: boolean
-  /** Addresses that routers' queries come from. */
+  /** Addresses that queries come from. */
   readonly sources: readonly string[]
 }
 
-export const NO_ROUTERS: Listeners = { group: ROUTERS, residents: [], outside: false, sources: [] }
+export const NO_ROUTERS: Listeners = { group: QUERIERS, residents: [], outside: false, sources: [] }
 
 type Bindings = ReadonlyMap<string, Binding>
 
@@ -109,6 +116,14 @@ export function listenersOf(
   const outside = members.has(OUTSIDE)
   if (residents.length === 0 && !outside) return undefined
   return { group, residents: residents.sort(byName), outside, sources: [...sources].sort() }
+}
+
+/** Who hears what is for any group: queriers, and those that are routers without asking. */
+export function routersOf(groups: Groups, network: string, bindings: Bindings): Listeners {
+  let members: Members = groups.get(QUERIERS) ?? PersistentMap.empty()
+  for (const [key, { network: name, group, spot }] of groups.get(ROUTERS) ?? [])
+    if (!members.has(key)) members = members.set(key, { network: name, group, spot })
+  return listenersOf(QUERIERS, members, network, bindings) ?? NO_ROUTERS
 }
 
 const byName = (a: Resident, b: Resident): number => (a.nic === b.nic ? a.index - b.index : a.nic < b.nic ? -1 : 1)

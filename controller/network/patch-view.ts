@@ -10,7 +10,7 @@ import { placesOf } from './bindings.ts'
 import { buildView, keepListeners } from './build-view.ts'
 import type { LearnedInNetwork } from './learned.ts'
 import type { Groups, Listeners, Members } from './memberships.ts'
-import { hasMember, listenersOf, NO_ROUTERS, ROUTERS } from './memberships.ts'
+import { hasMember, hearsAll, listenersOf, routersOf } from './memberships.ts'
 import { range } from './numbers.ts'
 import { mirrorFiles, MIRRORS_DEPTH, NO_MIRRORS, viewMirrors } from './mirrors.ts'
 import type { Placed } from './places.ts'
@@ -299,10 +299,12 @@ class Patching {
     if (igmpSnooping === undefined) return { groups, routers }
     const members = this.#intent.memberships.of(name)
     for (const group of this.#groupsConcerned(name, members, nics)) {
-      const old = group === ROUTERS ? routers : groups.get(group)
-      const now = this.#listenersOf(group, members.get(group), name, old)
-      if (group === ROUTERS) routers = now ?? NO_ROUTERS
-      else groups = now === undefined ? groups.delete(group) : groups.set(group, now)
+      if (hearsAll(group)) {
+        routers = keepListeners(routers, routersOf(members, name, this.#bindings))
+        continue
+      }
+      const now = this.#listenersOf(group, members.get(group), name, groups.get(group))
+      groups = now === undefined ? groups.delete(group) : groups.set(group, now)
     }
     return { groups, routers }
   }

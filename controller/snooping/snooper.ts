@@ -13,7 +13,7 @@ import type { MembershipStatus } from '../model.ts'
 import { attachmentsOf } from '../network/attachments.ts'
 import { placesOf } from '../network/bindings.ts'
 import type { Membership, Memberships, Spot } from '../network/memberships.ts'
-import { groupCount, ROUTERS } from '../network/memberships.ts'
+import { groupCount, hearsAll, QUERIERS, ROUTERS } from '../network/memberships.ts'
 import type { NetworkView, SwitchView, View } from '../network/view.ts'
 import { UPLINK_PORT } from '../network/view.ts'
 import { appOfCookie, Register } from '../tables.ts'
@@ -24,6 +24,8 @@ import { sayingsOf } from './sayings.ts'
 
 /** Other querier present interval (RFC 2236 §8.5): without a query for so long there is no router any more. */
 const ROUTER_TIME = 255 * SECOND
+/** Default_Hello_Holdtime (RFC 7761 §4.11): other routers beyond the uplink have said by then that they are there. */
+const GOODBYE_TIME = 105 * SECOND
 /** Last member query time (RFC 3376 §8.8): who is left behind the port has answered the router's question by then. */
 const LEAVE_TIME = 2 * SECOND
 /** Until what could not be written is tried once more. */
@@ -117,7 +119,7 @@ export class Snooper {
     const now = this.#world.clock.now()
     const all = [...this.#known.of(network)].flatMap(([group, members]) =>
       [...members.values()].map((membership) => ({
-        ...(group === ROUTERS ? { querier: membership.source! } : { group }),
+        ...nameOf(group, membership),
         port: membership.spot.kind === 'vnic' ? membership.spot.nic : 'uplink',
         age: Math.floor((now - (this.#ages.heardAt(membership) ?? now)) / SECOND),
       })),
@@ -146,22 +148,33 @@ export class Snooper {
   }
 
   #take(network: string, settings: IgmpSnooping, spot: Spot, saying: Saying): void {
-    const now = this.#world.clock.now()
-    if (saying.type === 'routes') {
-      this.#querier.heard(network, saying.source)
-      const router = { network, group: ROUTERS, spot, source: saying.source }
-      this.#ages.hear(router, now, ROUTER_TIME)
-      return this.#become(this.#known.with(router))
+    switch (saying.type) {
+      case 'asks': {
+        this.#querier.heard(network, saying.source)
+        return this.#hear({ network, group: QUERIERS, spot, source: saying.source }, ROUTER_TIME)
+      }
+      case 'routes': {
+        const router = { network, group: ROUTERS, spot, source: saying.source }
+        return saying.lifetime > 0 ? this.#hear(router, saying.lifetime) : this.#leave(router, settings, GOODBYE_TIME)
+      }
+      case 'listens': {
+        const membership = { network, group: saying.group, spot }
+        return this.#hasRoom(membership, settings) ? this.#hear(membership, settings.agingTime) : undefined
+      }
+      case 'leaves':
+        return this.#leave({ network, group: saying.group, spot }, settings, LEAVE_TIME)
     }
-    const membership = { network, group: saying.group, spot }
-    if (saying.type === 'listens') {
-      if (!this.#hasRoom(membership, settings)) return
-      this.#ages.hear(membership, now, settings.agingTime)
-      return this.#become(this.#known.with(membership))
-    }
-    // Behind an uplink there are others.
-    if (!settings.fastLeave || spot.kind === 'outside') return this.#ages.shorten(membership, now, LEAVE_TIME)
-    this.#becomeWithout([membership])
+  }
+
+  #hear(membership: Membership, span: Nanoseconds): void {
+    this.#ages.hear(membership, this.#world.clock.now(), span)
+    this.#become(this.#known.with(membership))
+  }
+
+  /** Behind an uplink there are others, who have so long to say that they stay. */
+  #leave(membership: Membership, { fastLeave }: IgmpSnooping, span: Nanoseconds): void {
+    if (fastLeave && membership.spot.kind === 'vnic') return this.#becomeWithout([membership])
+    this.#ages.shorten(membership, this.#world.clock.now(), span)
   }
 
   #hasRoom({ network, group }: Membership, { tableSize }: IgmpSnooping): boolean {
@@ -170,7 +183,7 @@ export class Snooper {
   }
 
   #spanOf({ network, group }: Membership): Nanoseconds {
-    if (group === ROUTERS) return ROUTER_TIME
+    if (hearsAll(group)) return ROUTER_TIME
     const { networks } = this.#world.intent().topology
     return networks.find(({ name }) => name === network)?.igmpSnooping?.agingTime ?? 0
   }
@@ -228,6 +241,11 @@ export class Snooper {
     }
     this.#telling = false
   }
+}
+
+const nameOf = (group: string, { source }: Membership): Pick<MembershipStatus, 'group' | 'querier' | 'router'> => {
+  if (group === QUERIERS) return { querier: source! }
+  return group === ROUTERS ? { router: source! } : { group }
 }
 
 /** In the place of a port: the network asks itself. */

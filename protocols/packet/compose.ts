@@ -108,10 +108,13 @@ function ipv4Packet(options: Segment, source: number, destination: number): Uint
   const packet = new Uint8Array(size + segment.length)
   encodeIpv4({ ...header, totalLength: packet.length }, viewOf(packet), 0)
   packet.set(segment, size)
-  const hasNoPseudoHeader = protocol === IpProtocol.Icmp || protocol === IpProtocol.Igmp
-  sealSegment(packet, size, protocol, hasNoPseudoHeader ? 0 : pseudoHeaderSum4(packet, 0, protocol, segment.length))
+  const above = NO_PSEUDO_HEADER.includes(protocol) ? 0 : pseudoHeaderSum4(packet, 0, protocol, segment.length)
+  sealSegment(packet, size, protocol, above)
   return packet
 }
+
+/** Protocols whose checksums leave out the addresses of IPv4. */
+const NO_PSEUDO_HEADER: readonly number[] = [IpProtocol.Icmp, IpProtocol.Igmp, IpProtocol.Pim]
 
 function ipv6Packet(options: Segment, source: bigint, destination: bigint): Uint8Array {
   const { dscp = 0, ecn = 0, ttl = 64, protocol, segment, extensions = [] } = options
@@ -134,6 +137,7 @@ function sealSegment(packet: Uint8Array, at: number, protocol: number, pseudoHea
     case IpProtocol.Icmp:
     case IpProtocol.Icmpv6:
     case IpProtocol.Igmp:
+    case IpProtocol.Pim:
       return view.setUint16(at + 2, internetChecksum(packet, at, length, pseudoHeaderSum))
     case IpProtocol.Tcp:
       return view.setUint16(at + 16, internetChecksum(packet, at, length, pseudoHeaderSum))

@@ -26,10 +26,14 @@ import type { MldMessage } from './mld.ts'
 import { decodeMld, isMld } from './mld.ts'
 import type { LabelStackEntry } from './mpls.ts'
 import { decodeLabel, LABEL_SIZE, typeBelowLabels } from './mpls.ts'
+import type { MrdMessage } from './mrd.ts'
+import { decodeMrd, isMrd } from './mrd.ts'
 import type { NeighbourDiscovery } from './nd.ts'
 import { decodeNd, isNd } from './nd.ts'
 import type { ServiceTag } from './pbb.ts'
 import { decodeServiceTag, SERVICE_TAG_SIZE } from './pbb.ts'
+import type { PimMessage } from './pim.ts'
+import { decodePim } from './pim.ts'
 import type { SctpHeader } from './sctp.ts'
 import { decodeSctp, SCTP_HEADER_SIZE } from './sctp.ts'
 import type { TcpHeader } from './tcp.ts'
@@ -58,6 +62,9 @@ export type Layer = { at: number; end: number } & (
   /** These stand behind their own `icmpv6` layer and begin where that does. */
   | { name: 'nd'; header: NeighbourDiscovery }
   | { name: 'mld'; header: MldMessage }
+  /** In the place of `igmp`, or of `icmpv6`: those may be shorter than ICMP's header. */
+  | { name: 'mrd'; header: MrdMessage }
+  | { name: 'pim'; header: PimMessage }
   | { name: 'tcp'; header: TcpHeader }
   | { name: 'udp'; header: UdpHeader }
   | { name: 'sctp'; header: SctpHeader }
@@ -196,9 +203,12 @@ function readTransport(into: Dissection, protocol: number, at: number, end: numb
       into.layers.push({ name: 'icmp', at, end, header: decodeIcmp(into.view, at, end) })
       return readPayload(into, at + ICMP_HEADER_SIZE, end)
     case IpProtocol.Icmpv6:
-      return readIcmpv6(into, at, end)
+      return discoversRouters(into.view, at, end) ? readMrd(into, at, end) : readIcmpv6(into, at, end)
     case IpProtocol.Igmp:
+      if (discoversRouters(into.view, at, end)) return readMrd(into, at, end)
       return void into.layers.push({ name: 'igmp', at, end, header: decodeIgmp(into.view, at, end) })
+    case IpProtocol.Pim:
+      return void into.layers.push({ name: 'pim', at, end, header: decodePim(into.view, at, end) })
     case IpProtocol.Tcp: {
       const header = decodeTcp(into.view, at, end)
       into.layers.push({ name: 'tcp', at, end, header })
@@ -213,6 +223,12 @@ function readTransport(into: Dissection, protocol: number, at: number, end: numb
       return readPayload(into, at, end)
   }
 }
+
+function readMrd(into: Dissection, at: number, end: number): void {
+  into.layers.push({ name: 'mrd', at, end, header: decodeMrd(into.view, at, end) })
+}
+
+const discoversRouters = (view: DataView, at: number, end: number) => at < end && isMrd(view.getUint8(at))
 
 function readIcmpv6(into: Dissection, at: number, end: number): void {
   const header = decodeIcmpv6(into.view, at, end)

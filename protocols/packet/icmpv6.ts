@@ -1,4 +1,5 @@
-// RFC 4443 §2.1: the header is ICMP's (icmp.ts), the numbers are not. Neighbour discovery is in nd.ts, multicast listeners in mld.ts.
+// RFC 4443 §2.1: the header is ICMP's (icmp.ts), the numbers are not. Neighbour discovery is in nd.ts, multicast listeners in mld.ts,
+// multicast routers in mrd.ts.
 
 import type { IcmpHeader } from './icmp.ts'
 import { decodeIcmp } from './icmp.ts'
@@ -17,6 +18,9 @@ export const Icmpv6Type = {
   NeighbourSolicitation: 135,
   NeighbourAdvertisement: 136,
   ListenerReportV2: 143,
+  MulticastRouterAdvertisement: 151,
+  MulticastRouterSolicitation: 152,
+  MulticastRouterTermination: 153,
 } as const
 
 /** @throws Malformed fewer than eight bytes. */

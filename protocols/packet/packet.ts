@@ -21,6 +21,7 @@ import type { NeighbourDiscovery } from './nd.ts'
 import type { Layer } from './dissect.ts'
 import { dissect } from './dissect.ts'
 import type { ServiceTag } from './pbb.ts'
+import { PimType } from './pim.ts'
 import { TcpFlag } from './tcp.ts'
 
 export type { Layer } from './dissect.ts'
@@ -81,6 +82,10 @@ function describeInner(layer: Layer, next: Layer | undefined): string {
     case 'igmp':
     case 'mld':
       return `${layer.name} ${describeMembership(layer.header)}`
+    case 'mrd':
+      return `mrd ${layer.header.type}`
+    case 'pim':
+      return layer.header.type === PimType.Hello ? 'pim hello' : `pim type ${layer.header.type}`
     case 'tcp':
       return `tcp ${ports(layer.header)} [${tcpFlags(layer.header.flags)}] seq ${layer.header.sequence} length ${payloadLength(next)}`
     case 'udp':

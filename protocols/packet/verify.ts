@@ -6,6 +6,7 @@ import { IpProtocol } from '../match.ts'
 import type { Layer } from './dissect.ts'
 import { dissect } from './dissect.ts'
 import { ipv4ChecksumHolds } from './ipv4.ts'
+import { pimChecksummed } from './pim.ts'
 import { sctpChecksum } from './sctp.ts'
 
 /** The names of the layers whose checksum does not hold, outermost first. Fragments are asked for their IP header only. */
@@ -30,6 +31,12 @@ function checksumHolds(view: DataView, layer: Layer, ip: Layer | undefined): boo
     case 'icmp':
     case 'igmp':
       return internetChecksum(bytes, layer.at, length) === 0
+    case 'mrd':
+      return ip.name === 'ipv4'
+        ? internetChecksum(bytes, layer.at, length) === 0
+        : transportHolds(bytes, layer, ip, IpProtocol.Icmpv6)
+    case 'pim':
+      return pimHolds(bytes, ip, layer.at, pimChecksummed(layer.header, length))
     case 'icmpv6':
       return transportHolds(bytes, layer, ip, IpProtocol.Icmpv6)
     case 'tcp':
@@ -41,6 +48,12 @@ function checksumHolds(view: DataView, layer: Layer, ip: Layer | undefined): boo
     default:
       return true
   }
+}
+
+/** In IPv4 no addresses are summed (RFC 7761 §4.9). */
+function pimHolds(bytes: Uint8Array, ip: Layer, at: number, length: number): boolean {
+  const above = ip.name === 'ipv4' ? 0 : pseudoHeaderSum6(bytes, ip.at, IpProtocol.Pim, length)
+  return internetChecksum(bytes, at, length, above) === 0
 }
 
 /** A first fragment has a transport header, but not all that the header's checksum sums. */

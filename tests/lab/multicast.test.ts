@@ -15,6 +15,7 @@ import { MILLISECOND, SECOND } from '../../runtime/clock.ts'
 import { parseTopology } from '../../topologies/load.ts'
 import type { Scenario, TimelineEntry } from '../../topologies/scenario.ts'
 import { igmpFrameOf } from '../support/random-memberships.ts'
+import { hello4 } from '../support/router-announcements.ts'
 
 vi.hoisted(() => vi.resetModules())
 afterAll(() => vi.resetModules())
@@ -151,6 +152,14 @@ describe('of a frame for a group', () => {
     expect(send(9, 'a', data('a'), ['b', 'd'])).toEqual(['delivered', 'leaked'])
     send(9, 'a', data('a'), [])
     expect(lost()).toBe(1)
+  })
+
+  test.each(['leave', 'goodbye'])('of a %s that ends at its sender nobody has heard', (how) => {
+    const isLeave = how === 'leave'
+    send(0, 'b', isLeave ? join('b') : hello4(from('b')), [])
+    send(2, 'b', isLeave ? leave('b') : hello4(from('b'), 0), [])
+    judge.dropped(id, 'rate_limited', 'h2/br-int', 2 * SECOND)
+    expect(send(4, 'a', data('a'), ['b'])).toEqual(['delivered'])
   })
 
   test('one that is on its way when somebody begins to listen may meet either', () => {

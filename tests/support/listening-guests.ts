@@ -16,6 +16,9 @@ export const macOf = (name: Name) => 0x02_0000_0000_00n + BigInt(1 + NAMES.index
 const ipv4Of = (name: Name) => parseIpv4('10.0.0.1') + NAMES.indexOf(name)
 const linkLocalOf = (name: Name) => 0xfe80_0000_0000_0000_0000_00ff_fe00_0000n + macOf(name) - 0x02_0000_0000_00n
 
+export const sender4 = (name: Name) => ({ ethSrc: macOf(name), ipSrc: ipv4Of(name) })
+export const sender6 = (name: Name) => ({ ethSrc: macOf(name), ipSrc: linkLocalOf(name) })
+
 export const macText = (name: Name) => `02:00:00:00:00:0${1 + NAMES.indexOf(name)}`
 export const addressesOf = (name: Name) => [formatIpv4(ipv4Of(name)), formatIpv6(linkLocalOf(name))]
 

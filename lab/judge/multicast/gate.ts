@@ -88,6 +88,7 @@ function excuse(turns: readonly Turn[], { network }: Ruling, at: Nanoseconds, op
   for (const other of open) {
     if (!other.ruling.isForGroup || other.ruling.network !== network || other.at < at - ON_THE_WAY) continue
     const group = look(other.bytes)!.ip!.destination
-    for (const turn of turns) if (turn.group === group) other.drops.push({ ...NOT_FOR_HIM, excuses: turn.excused })
+    for (const turn of turns)
+      if ((turn.group ?? group) === group) other.drops.push({ ...NOT_FOR_HIM, excuses: turn.excused })
   }
 }

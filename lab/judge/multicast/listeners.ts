@@ -8,32 +8,17 @@ import { networksOf } from '../../../topologies/lookup.ts'
 import type { IgmpSnooping, Topology } from '../../../topologies/topology.ts'
 import type { Ruling } from '../law.ts'
 import { isGroup, type Sight } from '../sight.ts'
+import { hear, leave, type Listeners, present, type Present, SETTLED_IN } from './listening.ts'
 import { type Overheard, overhear } from './overheard.ts'
 
-/** In so much time what a guest has reported is known wherever frames for it are. */
-const SETTLED_IN = SECOND
 /** So long may a frame have been on its way, and meet what has been reported since. */
 export const ON_THE_WAY = 100 * MILLISECOND
 /** As RFC 2236 §8.5 has it: a router that has not asked for so long is none any more. */
 const ROUTER_TIME = 255 * SECOND
 /** RFC 3376 §8.8. */
 const LEAVE_TIME = 2 * SECOND
-
-/** How long somebody has listened, and how long he still does. */
-interface Listening {
-  /** From when on he surely does; Infinity where that is not known. */
-  surely: Nanoseconds
-  /** Up to when he surely does. */
-  until: Nanoseconds
-  /** From then on he surely does not. */
-  gone: Nanoseconds
-  /** When he said so last. */
-  saidAt: Nanoseconds
-  /** `gone`, had nobody heard that. */
-  unheard: Nanoseconds
-}
-
-type Listeners = Map<string, Listening>
+/** Where leaving is not believed at once: so long until other routers have said that they are there (RFC 7761 §4.11). */
+const GOODBYE_TIME = 105 * SECOND
 
 /** Excuses that a frame has of which it is not sure that it may be sent. */
 const UNSURE: readonly string[] = ['port_security', 'security_group']
@@ -42,16 +27,28 @@ interface Network {
   settings: IgmpSnooping
   /** By group's address. */
   groups: Map<string, Listeners>
+  /** Multicast routers that ask, and those that say that they are there, which may be the same. */
+  queriers: Listeners
   routers: Listeners
   /** Addresses that queries came from. */
-  queriers: Set<string>
+  askers: Set<string>
   /** There were more groups than the table takes: which of them are in it is not for the judge to say. */
   isFull: boolean
 }
 
+const newNetwork = () => ({
+  groups: new Map<string, Listeners>(),
+  queriers: new Map(),
+  routers: new Map(),
+  askers: new Set<string>(),
+})
+
+const allOf = ({ groups, queriers, routers }: Network): Listeners[] => [queriers, routers, ...groups.values()]
+
 /** What is on its way for a group need not reach these, or anybody, since there is another table. */
 export interface Turn {
-  group: string
+  /** Undefined: any. */
+  group: string | undefined
   excused: 'all' | readonly string[]
 }
 
@@ -94,7 +91,7 @@ export class MulticastListeners {
     for (const { name, igmpSnooping: settings } of networks) {
       if (JSON.stringify(before.get(name)?.settings) !== JSON.stringify(settings)) this.#changing.add(name)
       if (settings === undefined) continue
-      const known = { groups: new Map(), routers: new Map(), queriers: new Set<string>(), ...this.#known.get(name) }
+      const known = { ...newNetwork(), ...this.#known.get(name) }
       const network: Network = { isFull: false, ...known, settings }
       this.#networks.set(name, network)
       this.#known.set(name, network)
@@ -111,10 +108,10 @@ export class MulticastListeners {
     const attached = new Set(
       vms.flatMap(({ nics }) => nics.flatMap((nic) => networksOf(nic).map((network) => `${nic.id} ${network}`))),
     )
-    for (const [network, { groups, routers }] of this.#known)
-      for (const listeners of [routers, ...groups.values()])
+    for (const [name, network] of this.#known)
+      for (const listeners of allOf(network))
         for (const [nic, one] of listeners) {
-          if (attached.has(`${nic} ${network}`)) continue
+          if (attached.has(`${nic} ${name}`)) continue
           const gone = Math.min(one.gone, this.#latest + SETTLED_IN)
           listeners.set(nic, { ...one, until: Math.min(one.until, this.#latest), gone, unheard: gone })
         }
@@ -124,8 +121,8 @@ export class MulticastListeners {
   deafen(): void {
     this.#deaf++
     const since = this.#latest - ON_THE_WAY
-    for (const { groups, routers } of this.#networks.values())
-      for (const listeners of [routers, ...groups.values()])
+    for (const network of this.#networks.values())
+      for (const listeners of allOf(network))
         for (const one of listeners.values())
           if (one.saidAt >= since) {
             one.surely = Infinity
@@ -177,10 +174,11 @@ export class MulticastListeners {
       noteQuery(network, nic, at, seen, isSure)
       return []
     }
+    if (overheard.kind === 'router') return noteRouter(network, nic, at, overheard.lifetime, { isHeard, isSure })
     return overheard.changes.flatMap(({ group, listens }): Turn[] => {
       if (isFloodedAlways(group)) return []
       if (listens === 'no') {
-        leave(network, group, nic, at, isHeard)
+        leave(network.groups.get(group), nic, at, forgottenIn(network, LEAVE_TIME), isHeard)
         return [{ group, excused: [nic] }]
       }
       const isFirst = present(network.groups.get(group) ?? new Map(), at).maybe.length === 0
@@ -195,9 +193,11 @@ export class MulticastListeners {
     if (subject?.overheard === undefined) return
     const { network, overheard } = subject
     const groups = overheard.kind === 'report' ? overheard.changes.map(({ group }) => network.groups.get(group)) : []
-    for (const listeners of [network.routers, ...groups]) {
+    for (const listeners of [network.queriers, network.routers, ...groups]) {
       const one = listeners?.get(nic)
-      if (one !== undefined) one.surely = Infinity
+      if (one === undefined) continue
+      one.surely = Infinity
+      one.gone = Math.max(one.gone, one.unheard)
     }
   }
 
@@ -233,7 +233,7 @@ const ANYBODY: Audience = { surely: [], maybe: 'all' }
 function audienceOf({ network, group, overheard }: Subject, at: Nanoseconds, seen: Sight): Audience {
   if (overheard !== undefined) return audienceOfTalk(network, overheard, at, seen)
   if (isFloodedAlways(group)) return ALL
-  const routers = present(network.routers, at)
+  const routers = presentRouters(network, at)
   const listeners = present(network.groups.get(group) ?? new Map(), at)
   if (network.isFull) return ANYBODY
   const both = { surely: [...listeners.surely, ...routers.surely], maybe: [...listeners.maybe, ...routers.maybe] }
@@ -245,12 +245,13 @@ function audienceOf({ network, group, overheard }: Subject, at: Nanoseconds, see
 /** RFC 4541 §2.1.1: reports reach routers alone, all else everybody. */
 function audienceOfTalk(network: Network, overheard: Overheard, at: Nanoseconds, { ip }: Sight): Audience {
   const { source, destination, version } = ip!
-  const isQuerier = network.queriers.has(source)
+  const isQuerier = network.askers.has(source)
+  if (overheard.kind === 'router') return ALL
   if (overheard.kind === 'unknown')
     return destination.startsWith('224.0.0.') && !isForRouters(destination) ? ALL : ANYBODY
   // OpenFlow can not tell a query for one group from a report but by who sends it.
   if (overheard.kind === 'query') return overheard.isGeneral || version === 6 || isQuerier ? ALL : ANYBODY
-  const routers = present(network.routers, at)
+  const routers = presentRouters(network, at)
   if (version === 6 || isForRouters(destination)) return routers
   return isQuerier || destination.startsWith('224.0.0.') ? { surely: routers.surely, maybe: 'all' } : routers
 }
@@ -258,16 +259,12 @@ function audienceOfTalk(network: Network, overheard: Overheard, at: Nanoseconds,
 /** Where leaves and reports of version 3 go. */
 const isForRouters = (destination: string): boolean => destination === '224.0.0.2' || destination === '224.0.0.22'
 
-function present(listeners: Listeners, at: Nanoseconds): { surely: string[]; maybe: string[] } {
-  const surely: string[] = []
-  const maybe: string[] = []
-  for (const [nic, listening] of listeners) {
-    if (listening.gone <= at) continue
-    maybe.push(nic)
-    if (listening.surely <= at && at < listening.until) surely.push(nic)
-  }
-  return { surely, maybe }
+function presentRouters({ queriers, routers }: Network, at: Nanoseconds): Present {
+  const [asking, others] = [present(queriers, at), present(routers, at)]
+  return { surely: [...asking.surely, ...others.surely], maybe: [...asking.maybe, ...others.maybe] }
 }
+
+const forgottenIn = ({ settings }: Network, span: Nanoseconds): Nanoseconds => (settings.fastLeave ? 0 : span)
 
 function noteReport(network: Network, group: string, nic: string, at: Nanoseconds, isSure: boolean): void {
   const { groups, settings } = network
@@ -279,26 +276,24 @@ function noteReport(network: Network, group: string, nic: string, at: Nanosecond
   hear(listeners, nic, at, settings.agingTime, isSure)
 }
 
-function noteQuery({ routers, queriers }: Network, nic: string, at: Nanoseconds, { ip }: Sight, isSure: boolean): void {
+function noteQuery({ queriers, askers }: Network, nic: string, at: Nanoseconds, { ip }: Sight, isSure: boolean): void {
   if (/^[0.]*$/.test(ip!.source)) return
-  queriers.add(ip!.source)
-  hear(routers, nic, at, ROUTER_TIME, isSure)
+  askers.add(ip!.source)
+  hear(queriers, nic, at, ROUTER_TIME, isSure)
 }
 
-function hear(listeners: Listeners, nic: string, at: Nanoseconds, span: Nanoseconds, isSure: boolean): void {
-  const before = listeners.get(nic)
-  const stays = before !== undefined && before.gone > at
-  const gone = at + span + SETTLED_IN
-  // One of whom it is not sure that he was heard may have been heard all the same.
-  if (!isSure) return void listeners.set(nic, { surely: Infinity, until: 0, gone, unheard: gone, saidAt: at })
-  const surely = stays ? Math.min(before.until > at ? before.surely : Infinity, at + SETTLED_IN) : at + SETTLED_IN
-  listeners.set(nic, { surely, until: at + span, gone, unheard: gone, saidAt: at })
-}
-
-function leave({ groups, settings }: Network, group: string, nic: string, at: Nanoseconds, isHeard: boolean): void {
-  const listening = groups.get(group)?.get(nic)
-  if (listening === undefined || listening.gone <= at) return
-  const gone = Math.min(listening.gone, at + SETTLED_IN + (settings.fastLeave ? 0 : LEAVE_TIME))
-  const unheard = Math.max(listening.gone, listening.unheard)
-  groups.get(group)!.set(nic, { ...listening, until: at, gone: isHeard ? gone : unheard, unheard, saidAt: at })
+function noteRouter(
+  network: Network,
+  nic: string,
+  at: Nanoseconds,
+  lifetime: Nanoseconds | undefined,
+  { isHeard, isSure }: { isHeard: boolean; isSure: boolean },
+): Turn[] {
+  if (lifetime === undefined) return []
+  if (lifetime > 0) {
+    hear(network.routers, nic, at, lifetime, isSure)
+    return []
+  }
+  leave(network.routers, nic, at, forgottenIn(network, GOODBYE_TIME), isHeard)
+  return [{ group: undefined, excused: [nic] }]
 }

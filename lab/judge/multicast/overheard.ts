@@ -2,11 +2,15 @@
 // RFC 3810). Addresses are spelled as a `Sight` has them.
 
 import { internetChecksum, pseudoHeaderSum6 } from '../../../protocols/checksum.ts'
+import type { Nanoseconds } from '../../../runtime/clock.ts'
+import { SECOND } from '../../../runtime/clock.ts'
 import { ipv4At, ipv6At, type IpSight, type Sight } from '../sight.ts'
 
 export type Overheard =
   | { kind: 'query'; isGeneral: boolean }
   | { kind: 'report'; changes: Change[] }
+  /** What multicast routers tell each other, and all that snoop: the sender is one for so long, or no more. Undefined where it says neither. */
+  | { kind: 'router'; lifetime: Nanoseconds | undefined }
   /** IGMP of a type that none of the three versions has. */
   | { kind: 'unknown' }
 
@@ -17,6 +21,7 @@ export interface Change {
 }
 
 const IGMP = 2
+const ICMPV6 = 58
 const QUERY4 = 0x11
 const REPORTS4 = [0x12, 0x16]
 const LEAVE4 = 0x17
@@ -31,9 +36,10 @@ export function overhear({ ip, tags }: Sight, bytes: Uint8Array): Overheard | un
   if (ip === undefined) return undefined
   const isIgmp = ip.version === 4 && ip.protocol === IGMP
   const isMld = ip.version === 6 && [QUERY6, REPORT6, DONE6, REPORT_V2].includes(ip.icmpType ?? 0)
-  if (!isIgmp && !isMld) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const at = 14 + 4 * tags.length
+  if (!isMld && isForRouterDiscovery(ip)) return { kind: 'router', lifetime: lifetimeIn(bytes, view, at, ip) }
+  if (!isIgmp && !isMld) return undefined
   try {
     const heard = isIgmp ? overhearIgmp(view, at) : overhearMld(view, at)
     return heard.kind === 'report' && !isWhole(bytes, view, at, ip)
@@ -47,6 +53,46 @@ export function overhear({ ip, tags }: Sight, bytes: Uint8Array): Overheard | un
 
 const doubted = ({ changes }: { changes: Change[] }): Change[] =>
   changes.map(({ group }) => ({ group, listens: 'unsure' }))
+
+const PIM = 103
+const ALL_PIM_ROUTERS = ['224.0.0.13', `ff02${'0'.repeat(26)}0d`]
+const ALL_SNOOPERS = ['224.0.0.106', `ff02${'0'.repeat(26)}6a`]
+
+/** PIM (RFC 7761), and multicast router discovery (RFC 4286), which is of IGMP and ICMPv6. */
+const isForRouterDiscovery = ({ version, protocol, destination }: IpSight): boolean =>
+  protocol === PIM
+    ? ALL_PIM_ROUTERS.includes(destination)
+    : protocol === (version === 4 ? IGMP : ICMPV6) && ALL_SNOOPERS.includes(destination)
+
+/** 0 where it says that it goes. */
+function lifetimeIn(bytes: Uint8Array, view: DataView, ip: number, seen: IpSight): Nanoseconds | undefined {
+  try {
+    const isV4 = seen.version === 4
+    const at = isV4 ? ip + (view.getUint8(ip) & 0x0f) * 4 : transport(view, ip)
+    const end = isV4 ? ip + view.getUint16(ip + 2) : ip + 40 + view.getUint16(ip + 4)
+    if (!isWhole(bytes, view, ip, seen)) return undefined
+    return seen.protocol === PIM ? lifetimeInPim(view, at, end) : lifetimeInDiscovery(view, at, isV4 ? 0x30 : 151)
+  } catch {
+    return undefined
+  }
+}
+
+/** A hello of version 2 holds for as long as it says, or 105 seconds. */
+function lifetimeInPim(view: DataView, first: number, end: number): Nanoseconds | undefined {
+  if (view.getUint8(first) !== 0x20) return undefined
+  let seconds = 105
+  let at = first + 4
+  for (; at < end; at += 4 + view.getUint16(at + 2))
+    if (view.getUint16(at) === 1 && view.getUint16(at + 2) === 2) seconds = view.getUint16(at + 4)
+  return at === end ? seconds * SECOND : undefined
+}
+
+/** An advertisement, a solicitation and a termination follow each other. */
+function lifetimeInDiscovery(view: DataView, at: number, advertisement: number): Nanoseconds | undefined {
+  const type = view.getUint8(at) - advertisement
+  if (type === 2) return 0
+  return type === 0 ? 3 * view.getUint8(at + 1) * SECOND : undefined
+}
 
 function overhearIgmp(view: DataView, ip: number): Overheard {
   const at = ip + (view.getUint8(ip) & 0x0f) * 4
@@ -98,12 +144,12 @@ function listening(type: number, sources: number): Change['listens'] {
 }
 
 /** Its checksum holds. */
-function isWhole(bytes: Uint8Array, view: DataView, ip: number, { version }: IpSight): boolean {
+function isWhole(bytes: Uint8Array, view: DataView, ip: number, { version, protocol }: IpSight): boolean {
   if (version === 4) {
     const header = (view.getUint8(ip) & 0x0f) * 4
     return internetChecksum(bytes, ip + header, view.getUint16(ip + 2) - header) === 0
   }
   const at = transport(view, ip)
   const length = ip + 40 + view.getUint16(ip + 4) - at
-  return internetChecksum(bytes, at, length, pseudoHeaderSum6(bytes, ip, 58, length)) === 0
+  return internetChecksum(bytes, at, length, pseudoHeaderSum6(bytes, ip, protocol, length)) === 0
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { LearnedAddresses } from '../../../controller/network/learned.ts'
-import { Memberships, ROUTERS } from '../../../controller/network/memberships.ts'
+import { Memberships, QUERIERS, ROUTERS } from '../../../controller/network/memberships.ts'
 import type { Intent } from '../../../controller/network/view.ts'
 import { buildView } from '../../../controller/network/build-view.ts'
 import { compile, Compiler } from '../../../controller/reconcile/compile.ts'
@@ -46,7 +46,8 @@ function listeners({ topology, memberships }: Intent): Memberships {
   )
   const of = topology.networks.flatMap(({ name: network }) => [
     ...spots.flatMap((spot) => ['239.1.1.1', 'ff3e::1'].map((group) => ({ network, group, spot }))),
-    { network, group: ROUTERS, spot: spots[0] ?? ({ kind: 'outside' } as const), source: '10.0.0.1' },
+    { network, group: QUERIERS, spot: spots[0] ?? ({ kind: 'outside' } as const), source: '10.0.0.1' },
+    { network, group: ROUTERS, spot: spots.at(-1) ?? ({ kind: 'outside' } as const), source: '10.0.0.2' },
     { network, group: '239.1.1.2', spot: { kind: 'outside' } as const },
   ])
   return of.reduce((known, one) => known.with(one), memberships)

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { buildView } from '../../../controller/network/build-view.ts'
 import { LearnedAddresses } from '../../../controller/network/learned.ts'
 import type { Spot } from '../../../controller/network/memberships.ts'
-import { Memberships, ROUTERS } from '../../../controller/network/memberships.ts'
+import { hearsAll, Memberships, QUERIERS, ROUTERS } from '../../../controller/network/memberships.ts'
 import { patchView } from '../../../controller/network/patch-view.ts'
 import { withVm } from '../../../controller/network/vm-changes.ts'
 import type { Intent, Move, View } from '../../../controller/network/view.ts'
@@ -136,14 +136,14 @@ function learned(intent: Intent, random: Random): Intent {
 }
 
 function listened({ topology, memberships }: Intent, random: Random): Memberships {
-  const group = pick(random, [ROUTERS, '239.1.1.1', '239.1.1.2', 'ff3e::1'])
+  const group = pick(random, [QUERIERS, ROUTERS, '239.1.1.1', '239.1.1.2', 'ff3e::1'])
   const network = pick(random, topology.networks).name
   const nics = topology.vms.flatMap((vm) => vm.nics)
   const spot: Spot =
     nics.length === 0 || random.below(4) === 0
       ? { kind: 'outside' }
       : { kind: 'vnic', nic: pick(random, nics).id, attachment: random.below(3) }
-  const source = group === ROUTERS ? { source: `10.0.0.${random.below(3)}` } : {}
+  const source = hearsAll(group) ? { source: `10.0.0.${random.below(3)}` } : {}
   const one = { network, group, spot, ...source }
   return random.below(3) === 0 ? memberships.without(one) : memberships.with(one)
 }
@@ -211,7 +211,7 @@ test('where queries come from is nothing to the flows of groups', () => {
   const nic = topology.vms.flatMap((vm) => vm.nics).find((one) => one.network !== undefined)!
   const at = { network: nic.network!, spot: { kind: 'vnic', nic: nic.id, attachment: 0 } as const }
   const asked = (source: string) =>
-    new Memberships().with({ ...at, group: '239.1.1.1' }).with({ ...at, group: ROUTERS, source })
+    new Memberships().with({ ...at, group: '239.1.1.1' }).with({ ...at, group: QUERIERS, source })
   const view = (source: string, before?: View) => {
     const intent = { topology, moves: new Map(), learned: new LearnedAddresses(), memberships: asked(source) }
     return before === undefined ? buildView(intent) : patchView(before, intent)
