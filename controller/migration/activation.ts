@@ -43,10 +43,9 @@ export class Activation {
     return ACTIVATION_FRAMES.filter((frame) => this.#strategies.includes(frame))
   }
 
-  /** A switch has told of a port. */
+  /** A switch has told of a port. A guest may be seen before whoever lets it go on has said so. */
   heard({ name, state, activation: [by] = [] }: PortDescription): void {
-    if (this.#isWaiting && state === 'keep' && by !== undefined && this.#vm.nics.some(({ id }) => id === name))
-      this.#show(by)
+    if (state === 'keep' && by !== undefined && this.#vm.nics.some(({ id }) => id === name)) this.#show(by)
   }
 
   /** Somebody says so; false where nobody waits for it. */

@@ -63,19 +63,21 @@ export function numberPortsOf(
 }
 
 export function bindingOf({ nic, host, move }: Placed, hosts: Hosts, numbers: Assignments['portNumbers']): Binding {
-  const activation = move?.activation && { activation: move.activation }
   const placeAt = (at: string, state: PortState): Place => {
     const there = hosts.get(at)!
     const name = switchAt(nic, hosts.get(host)!, there)
     const vtep = there.vtep === undefined ? undefined : parseIpv4(there.vtep)
     const wished = move && (move.hold ?? there.hold)
     const hold = wished && { hold: { ...DEFAULT_HOLD, ...there.hold, ...move.hold } }
-    return { host: at, switch: name, port: numbers.get(name)?.get(nic.id) ?? 0, vtep, state, ...hold, ...activation }
+    return { host: at, switch: name, port: numbers.get(name)?.get(nic.id) ?? 0, vtep, state, ...hold }
   }
   return {
     nic,
     home: placeAt(host, move?.homeState ?? 'open'),
-    target: move && placeAt(move.to, move.targetState),
+    target: move && {
+      ...placeAt(move.to, move.targetState),
+      ...(move.activation && { activation: move.activation }),
+    },
     stage: move?.stage ?? 'settled',
   }
 }

@@ -2,10 +2,11 @@
 
 import { describe, expect, test } from 'vitest'
 import { parseIpv6 } from '../../../protocols/address.ts'
-import type { MoveRequest } from '../../../controller/model.ts'
+import { Controller, type ControllerOptions } from '../../../controller/controller.ts'
+import type { Hypervisor, MoveRequest } from '../../../controller/model.ts'
 import { Lab } from '../../../lab/lab.ts'
 import { arpReply, arpRequest, neighbourAdvertisement, rarpFrame, udpFrame } from '../../../protocols/packet/compose.ts'
-import { MILLISECOND } from '../../../runtime/clock.ts'
+import { MILLISECOND, sleep } from '../../../runtime/clock.ts'
 import { VirtualClock } from '../../../runtime/virtual-clock.ts'
 import { parseTopology } from '../../../topologies/load.ts'
 import { blueAddresses, blueGuest } from '../../support/blue-guests.ts'
@@ -37,9 +38,10 @@ async function moved(
   request: Partial<MoveRequest>,
   frames: readonly Uint8Array[],
   then = (_lab: Lab, _id: string) => {},
+  makeController = (options: ControllerOptions) => new Controller(options),
 ) {
   const clock = new VirtualClock()
-  const lab = await Lab.start(topology(), { clock, seed: 1 })
+  const lab = await Lab.start(topology(), { clock, seed: 1, makeController })
   const start = clock.now()
   for (let index = 0; index < COUNT; index++)
     clock.schedule(start + index * PACE, () => lab.inject('peer:eth0', toMover, 'test'))
@@ -111,6 +113,30 @@ describe('a guest is let in at its destination', () => {
     expect(status).toMatchObject({ state: 'done', activatedBy: 'timeout' })
     expect(frames).toMatchObject({ delivered: COUNT, lost: 0, reordered: 0, duplicated: 0 })
   })
+})
+
+test('a guest is seen before its hypervisor has said that it goes on', async () => {
+  const slow = (options: ControllerOptions) => {
+    const { hypervisor, clock } = options
+    const resume: Hypervisor['resume'] = async (...words) => {
+      await hypervisor?.resume(...words)
+      await sleep(clock, 60 * MILLISECOND)
+    }
+    return new Controller({ ...options, hypervisor: { pause: async () => {}, resume } })
+  }
+  const { status, frames } = await moved({ activation: ['rarp'] }, [rarp], undefined, slow)
+  expect(status).toMatchObject({ state: 'done', activatedBy: 'rarp' })
+  expect(frames).toMatchObject({ reordered: 0, duplicated: 0 })
+})
+
+test('what is still said at the old place lets nobody in', async () => {
+  const speakThere = ({ network }: Lab) => {
+    const old = network.switch('h1/br-int')!
+    old.receive([old.arena.allocateFrom(rarp)], 1, old.ports.byName('mover:eth0')!.number)
+  }
+  const { status } = await moved({ activation: ['rarp'] }, [], speakThere)
+  expect(status.state).toBe('switch-over')
+  expect(status.activatedBy).toBeUndefined()
 })
 
 test('nobody can say that a guest goes on that is not waited for', async () => {
