@@ -37,7 +37,6 @@ interface Flags extends TlsFlags, LogFlags {
 export function hostCommand(): Command {
   const command = new Command('host')
     .summary('one host of a topology, with real frames in and out; drain a host, or say that it is gone')
-    // Flags after the verb of a verb are its own.
     .enablePositionalOptions()
     .description(
       'Runs the switches of one host until Ctrl-C, as its controller says. While no controller is there, they go on as they were told.',

@@ -42,6 +42,8 @@ function program(): Command {
     .version(version)
     .showHelpAfterError('(signalbox --help lists the verbs)')
     .showSuggestionAfterError()
+    // Flags after the verb of a verb are its own: `host fail h1 --json`.
+    .enablePositionalOptions()
     .addHelpText('after', EXIT_LEGEND)
     .exitOverride()
   const verbs = [

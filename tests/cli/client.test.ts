@@ -189,3 +189,11 @@ test('says so where nobody listens', async () => {
     'signalbox: nobody listens at http://127.0.0.1:9; is `signalbox up` or `signalbox controller` running?\n',
   )
 })
+
+test('flags after the verb of a verb are its own, also where both have one of that name', async () => {
+  const { code, stdout } = await signalbox('host', 'drain', 'h1', '--plan', '--json')
+  expect({ code, plan: JSON.parse(stdout) as object }).toMatchObject({
+    code: 0,
+    plan: { moves: expect.any(Array) as object },
+  })
+})
