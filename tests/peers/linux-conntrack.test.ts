@@ -8,18 +8,14 @@
 // packages iproute2 and nftables.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ConnectionTracker } from '../../datapath/conntrack/connection-tracker.ts'
-import { FrameArena } from '../../datapath/frames.ts'
 import { isOpening, TcpCourse } from '../../lab/judge/groups/tcp-course.ts'
-import { CtState } from '../../protocols/fields.ts'
 import { IpProtocol } from '../../protocols/match.ts'
 import { tcpFrame } from '../../protocols/packet/compose.ts'
 import { TcpFlag } from '../../protocols/packet/tcp.ts'
 import { seeded } from '../../runtime/random.ts'
-import { VirtualClock } from '../../runtime/virtual-clock.ts'
 import { Traffic } from '../support/connection-traffic.ts'
-import type { LinuxState } from './support/linux-tracker.ts'
 import { LinuxTracker, linuxTrackerRefused } from './support/linux-tracker.ts'
+import { OwnTracker } from './support/own-tracker.ts'
 import type { WalkedSegment } from './support/tcp-walks.ts'
 import { farStrays, noStrays, tcpWalk, wildStrays } from './support/tcp-walks.ts'
 
@@ -49,7 +45,7 @@ describe.skipIf(refused !== undefined)(`beside Linux${refused === undefined ? ''
       const frames = framesOf(walk, random.below(2) === 0 ? 4 : 6)
       await linux.forget()
       const theirs = await linux.track(frames)
-      const ours = trackedHere(frames)
+      const ours = new OwnTracker().track(frames)
       const parted = walk.findIndex((_, index) => ours[index] !== theirs[index])
       const agreed = theirs.slice(0, parted < 0 ? walk.length : parted)
       count.segments += agreed.length
@@ -66,7 +62,7 @@ describe.skipIf(refused !== undefined)(`beside Linux${refused === undefined ? ''
     const frames = framesOf(walk, random.below(2) === 0 ? 4 : 6)
     await linux.forget()
     const theirs = await linux.track(frames)
-    const ours = trackedHere(frames)
+    const ours = new OwnTracker().track(frames)
     const judge = new Judge()
     const denied = walk.findIndex((said, index) => {
       const states = [ours[index], theirs[index]]
@@ -92,7 +88,7 @@ describe.skipIf(refused !== undefined)(`beside Linux${refused === undefined ? ''
       }
     await linux.forget()
     const theirs = await linux.track(frames)
-    const ours = trackedHere(frames)
+    const ours = new OwnTracker().track(frames)
     for (const [index, frame] of frames.entries()) {
       const isShort = quotesTooLittle(frame)
       count.datagrams++
@@ -135,27 +131,6 @@ function framesOf(walk: readonly WalkedSegment[], family: 4 | 6): Uint8Array[] {
             ],
     }),
   )
-}
-
-/** As a flow `ct(commit)` for all of them would have it. */
-function trackedHere(frames: readonly Uint8Array[]): LinuxState[] {
-  const arena = new FrameArena()
-  const tracker = new ConnectionTracker({ clock: new VirtualClock(), random: seeded(1) })
-  const request = { zone: 1, commit: true, force: false, alg: 0 }
-  const states = frames.map((frame) => {
-    const [tracked] = tracker.track(arena, arena.allocateFrom(frame), request)
-    arena.release(tracked!.frame)
-    return stateOf(tracked!.words[0]!)
-  })
-  tracker.close()
-  return states
-}
-
-function stateOf(bits: number): LinuxState {
-  if ((bits & CtState.Invalid) !== 0) return 'invalid'
-  if ((bits & CtState.New) !== 0) return 'new'
-  const state = (bits & CtState.Related) === 0 ? 'established' : 'related'
-  return (bits & CtState.Reply) === 0 ? state : `${state} reply`
 }
 
 /** Where it ends that takes sequence numbers; undefined where it takes none. */

@@ -5,13 +5,23 @@ import type { ChildProcess } from 'node:child_process'
 import { execFileSync } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { parseIpv4 } from '../../../protocols/address.ts'
+import { udpFrame } from '../../../protocols/packet/compose.ts'
 import { Namespace, namespacesRefused } from './namespaces.ts'
 
 const HELPER = fileURLToPath(new URL('through_interface.py', import.meta.url))
 const ROUTER_MAC = '02:00:00:00:00:01'
 const NEXT_MAC = '02:00:00:00:00:02'
-/** Seconds after which a frame does not come back. */
-const PATIENCE = 0.3
+/** Is tracked by nobody, and comes back. */
+const LAST = udpFrame({
+  ethSrc: 0x020000000002n,
+  ethDst: 0x020000000001n,
+  ipSrc: parseIpv4('192.0.2.2'),
+  ipDst: parseIpv4('198.18.0.1'),
+  srcPort: 9,
+  dstPort: 9,
+  payload: Buffer.from('the last'),
+})
 
 /** In the order of the DSCPs that they are told by, from 1 on. */
 const STATES = ['invalid', 'new', 'related', 'related reply', 'established', 'established reply', 'untracked'] as const
@@ -27,11 +37,20 @@ const MATCHES: Readonly<Record<LinuxState, string>> = {
   untracked: 'ct state untracked',
 }
 
-/** All packets are forwarded, so that all new connections are confirmed. */
+const NEVER_TRACKED = 'ip daddr 198.18.0.1 notrack'
+
+/** All packets are forwarded, so that all new connections are confirmed. Chains `source` and `destination` are for whoever has addresses translated. */
 const RULES = `
 table inet told {
   chain zone {
     type filter hook prerouting priority raw;
+    ${NEVER_TRACKED}
+  }
+  chain destination {
+    type nat hook prerouting priority dstnat;
+  }
+  chain source {
+    type nat hook postrouting priority srcnat;
   }
   chain forward {
     type filter hook forward priority 0; policy accept;
@@ -69,10 +88,8 @@ export class LinuxTracker {
     try {
       await setUp(namespace)
       const next = NEXT_MAC.replaceAll(':', '')
-      const tracker = new LinuxTracker(
-        namespace,
-        namespace.converse('python3', HELPER, String(PATIENCE), 'outside', next),
-      )
+      const last = Buffer.from(LAST).toString('hex')
+      const tracker = new LinuxTracker(namespace, namespace.converse('python3', HELPER, 'outside', next, last))
       await tracker.#line()
       return tracker
     } catch (error) {
@@ -87,18 +104,39 @@ export class LinuxTracker {
 
   /** What it makes of the packets, one after the other; undefined where one is not forwarded. Their DSCP is to be 0. */
   async track(frames: readonly Uint8Array[]): Promise<(LinuxState | undefined)[]> {
-    const lines = frames.map((frame) => Buffer.from(toRouter(frame)).toString('hex'))
-    this.#helper.stdin!.write([...lines, '', ''].join('\n'))
-    const states: (LinuxState | undefined)[] = []
-    while (states.length < frames.length) states.push(stateOf(await this.#line()))
-    await this.#line()
-    return states
+    return (await this.forward(frames)).map(([first]) => first?.state)
   }
 
-  /** Connections from now on are others than those before: they are in another zone. */
-  async forget(): Promise<void> {
-    const rule = `flush chain inet told zone; add rule inet told zone ct zone set ${++this.#zone}`
-    await this.#namespace.run('nft', rule)
+  /** What comes of each packet: it may be translated, wait for others of its datagram, or be dropped. Their DSCP is to be 0. */
+  async forward(frames: readonly Uint8Array[]): Promise<Forwarded[][]> {
+    const lines = frames.map((frame) => Buffer.from(toRouter(frame)).toString('hex'))
+    this.#helper.stdin!.write([...lines, '', ''].join('\n'))
+    const forwarded: Forwarded[][] = []
+    while (forwarded.length < frames.length) forwarded.push(forwardedOf(await this.#line()))
+    await this.#line()
+    return forwarded
+  }
+
+  /** Connections from now on are others than those before: they are in another zone. `nat` are rules for new ones, by chain. */
+  async forget(nat: { source?: readonly string[]; destination?: readonly string[] } = {}): Promise<void> {
+    const { source = [], destination = [] } = nat
+    const chains = { zone: [NEVER_TRACKED, `ct zone set ${++this.#zone}`], source, destination }
+    const rules = Object.entries(chains).flatMap(([chain, ones]) => [
+      `flush chain inet told ${chain}`,
+      ...ones.map((rule) => `add rule inet told ${chain} ${rule}`),
+    ])
+    await this.#namespace.run('nft', rules.join('; '))
+  }
+
+  /** Settings of the kernel's, in here alone: `net.netfilter.…=…` */
+  async set(...settings: readonly string[]): Promise<void> {
+    await this.#namespace.run('sysctl', '-q', '-w', ...settings)
+  }
+
+  /** The connections of the last zone, as the kernel writes them. */
+  async connections(): Promise<string[]> {
+    const rows = (await this.#namespace.run('cat', '/proc/net/nf_conntrack')).split('\n')
+    return rows.filter((row) => row.includes(` zone=${this.#zone} `))
   }
 
   async #line(): Promise<string> {
@@ -144,9 +182,22 @@ function toRouter(frame: Uint8Array): Uint8Array {
   return sent
 }
 
-function stateOf(line: string): LinuxState | undefined {
-  if (line === '-') return undefined
-  const bytes = Buffer.from(line, 'hex')
+/** As it came back: with the DSCP that tells its state, and one hop less to live. */
+export interface Forwarded {
+  state: LinuxState
+  bytes: Uint8Array
+}
+
+const forwardedOf = (line: string): Forwarded[] =>
+  line
+    .split(' ')
+    .filter((word) => word !== '')
+    .map((word) => {
+      const bytes = Buffer.from(word, 'hex')
+      return { bytes, state: stateOf(bytes) }
+    })
+
+function stateOf(bytes: Buffer): LinuxState {
   const isV4 = bytes.readUInt16BE(12) === TYPE_IPV4
   const dscp = isV4 ? bytes[15]! >> 2 : (bytes.readUInt16BE(14) >> 6) & 0x3f
   const state = STATES[dscp - 1]
