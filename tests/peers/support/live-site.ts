@@ -66,6 +66,7 @@ export class LiveSite {
   readonly #hosts = new Map<HostName, Namespace>()
   readonly #namespaces: Namespace[] = []
   readonly #running: Running[] = []
+  readonly #hostProcesses = new Map<HostName, Running>()
   readonly #options: SiteOptions
   #url = ''
 
@@ -112,11 +113,23 @@ export class LiveSite {
     const more = this.#options.hostWords?.(name, this.folder) ?? []
     const words = ['--controller', `unix:${this.folder}/hosts`, '--uplink', 'interface:uplink0', ...more]
     this.#keep(startCliIn(this.namespace(name).name, 'host', name, ...words))
+    this.#hostProcesses.set(name, this.#running.at(-1)!)
   }
 
   #keep(process: ChildProcess): ChildProcess {
     this.#running.push({ process, end: ended(process) })
     return process
+  }
+
+  /** Its process ends at once, as if its power were cut. Resolves when the controller has noticed. */
+  async cutPower(host: HostName): Promise<void> {
+    const { process, end } = this.#hostProcesses.get(host)!
+    process.kill('SIGKILL')
+    await end
+    await until(async () => {
+      const switches = await this.ask<{ host: string; connected: boolean }[]>('/switches')
+      return switches.every((one) => one.host !== host || !one.connected)
+    })
   }
 
   namespace(host: HostName): Namespace {

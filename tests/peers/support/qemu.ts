@@ -29,6 +29,8 @@ const QEMU = 'qemu-system-x86_64'
 const MACHINE = '-nodefaults -no-user-config -display none -no-reboot -machine pc,accel=tcg -m 128 -serial stdio'.split(
   ' ',
 )
+/** The timer is not tried out: on a busy machine it may tick too late for that, and the kernel would panic. A panic is told. */
+const KERNEL_WORDS = 'console=ttyS0 quiet loglevel=1 panic=-1 no_timer_check'
 const KERNEL_PACKAGE = 'linux-image-cloud-amd64'
 
 /** What a network card of virtio needs, in the order in which they go in. */
@@ -134,6 +136,8 @@ export interface GuestOptions {
   mac: string
   /** It waits for a guest that moves in: `tcp:127.0.0.1:PORT`. */
   incoming?: string
+  /** It boots nothing before its monitor is told to. */
+  waits?: boolean
   /** Where its sockets are. */
   namespace?: Namespace
 }
@@ -154,8 +158,8 @@ export class Guest {
     this.#lines = reader[Symbol.asyncIterator]()
   }
 
-  /** Boots a guest, and waits until its shell is there; one that waits for another to move in is given out at once. */
-  static async start({ netdev, mac, incoming, namespace }: GuestOptions): Promise<Guest> {
+  /** Boots a guest, and waits until its shell is there; one that waits, for another to move in or to be let run, is given out at once. */
+  static async start({ netdev, mac, incoming, waits = false, namespace }: GuestOptions): Promise<Guest> {
     const { kernel, initrd } = await bootFiles()
     const folder = mkdtempSync(join(tmpdir(), 'signalbox-guest-run-'))
     const [kind, ...rest] = netdev.split(',')
@@ -169,7 +173,7 @@ export class Guest {
       '-initrd',
       initrd,
       '-append',
-      'console=ttyS0 quiet loglevel=0 panic=-1',
+      KERNEL_WORDS,
       '-qmp',
       `unix:${folder}/qmp,server=on,wait=off`,
       '-netdev',
@@ -177,11 +181,17 @@ export class Guest {
       '-device',
       `virtio-net-pci,netdev=net,mac=${mac},romfile=`,
       ...(incoming === undefined ? [] : ['-incoming', incoming]),
+      ...(waits ? ['-S'] : []),
     ]
     const guest = new Guest(spawn(command!, words), folder)
-    if (incoming === undefined) await guest.#until((line) => line === READY)
+    if (incoming === undefined && !waits) await guest.booted()
     else await guest.#listening()
     return guest
+  }
+
+  /** Resolves when its shell is there. */
+  async booted(): Promise<void> {
+    await this.#until((line) => line === READY)
   }
 
   /** Runs a line of shell in the guest, and gives what it prints. Rejects where it fails. */
@@ -231,11 +241,23 @@ export class Guest {
   }
 
   /** Moves the guest into the QEMU that waits at `uri`, and gives back when it runs there. */
-  async migrate(uri: string): Promise<void> {
+  migrate(uri: string): Promise<void> {
+    return this.#migrateAsFarAs('completed', uri)
+  }
+
+  /** The guest stands still, and the last of it has yet to go (`migrate-continue`). */
+  async migrateUntilItStands(uri: string): Promise<void> {
+    await this.qmp('migrate-set-capabilities', {
+      capabilities: [{ capability: 'pause-before-switchover', state: true }],
+    })
+    await this.#migrateAsFarAs('pre-switchover', uri)
+  }
+
+  async #migrateAsFarAs(wanted: string, uri: string): Promise<void> {
     await this.qmp('migrate', { uri })
     for (;;) {
       const { status } = (await this.qmp('query-migrate')) as { status: string }
-      if (status === 'completed') return
+      if (status === wanted) return
       if (status === 'failed' || status === 'cancelled') throw new Error(`the migration has ${status}: ${this.#said}`)
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
