@@ -67,6 +67,8 @@ interface Wish {
   accept?: string
   /** The tag of what is to be there still. */
   ifMatch?: string
+  /** Only where there is none yet. */
+  ifNew?: true
 }
 
 export class ApiClient {
@@ -132,7 +134,11 @@ export class ApiClient {
     })
   }
 
-  #exchange(method: string, path: string, { body, query = {}, accept, ifMatch }: Wish): Promise<IncomingMessage> {
+  #exchange(
+    method: string,
+    path: string,
+    { body, query = {}, accept, ifMatch, ifNew }: Wish,
+  ): Promise<IncomingMessage> {
     const url = new URL(`${this.#base.pathname.replace(/\/$/, '')}${path}`, this.#base)
     for (const [key, value] of Object.entries(query)) url.searchParams.set(key, value)
     const content = typeof body === 'object' ? JSON.stringify(body) : body
@@ -141,6 +147,7 @@ export class ApiClient {
       accept: accept ?? 'application/json',
       ...(this.#token !== undefined && { authorization: `Bearer ${this.#token}` }),
       ...(ifMatch !== undefined && { 'if-match': `"${ifMatch}"` }),
+      ...(ifNew && { 'if-none-match': '*' }),
       ...(content !== undefined && { 'content-type': type, 'content-length': Buffer.byteLength(content) }),
     }
     const send = url.protocol === 'https:' ? requestHttps : requestHttp

@@ -97,8 +97,7 @@ async function serve(lab: Lab, terms: ServerOptions): Promise<Api> {
   return buildServer(lab.controller, {
     ...terms,
     version,
-    apply: (changed, by) => lab.apply(changed, by),
-    setPolicy: (nic, read, by) => lab.setPolicy(nic, read, by),
+    changes: lab.changes,
     routes: (api) => liveRoutes(api, lab),
   })
 }

@@ -3,6 +3,7 @@ import type { MigrationStatus, VmStatus } from '../controller/model.ts'
 import { ApiClient, clientCommand, print, type ClientFlags } from './client.ts'
 import { inColumns } from './columns.ts'
 import type { WireReport } from './status.ts'
+import { addCommand, deleteCommand, setCommand, showCommand } from './vm-form.ts'
 
 const EXIT_FAILED = 1
 
@@ -21,8 +22,12 @@ type MigrationReport = MigrationStatus & { blackout?: string }
 
 export function vmCommand(): Command {
   return new Command('vm')
-    .summary('list and move VMs of a running network, and join them to real wires')
+    .summary('list, add, change and move VMs of a running network, and join them to real wires')
     .addCommand(listCommand())
+    .addCommand(showCommand())
+    .addCommand(addCommand())
+    .addCommand(setCommand())
+    .addCommand(deleteCommand())
     .addCommand(migrateCommand())
     .addCommand(activateCommand())
     .addCommand(attachCommand())

@@ -43,7 +43,7 @@ import { EMPTY_IMAGE, type Image } from './state/image.ts'
 import { aborting, LOCAL, migrating } from './state/operations.ts'
 import type { Snapshot, State } from './state/state.ts'
 import { appOfCookie, isOwnCookie } from './tables.ts'
-import { type Asked, TopologyWrites } from './topology-writes.ts'
+import { type Asked, type ReadVm, TopologyWrites } from './topology-writes.ts'
 import { vmStatuses } from './vm-statuses.ts'
 import { Wanted } from './wanted.ts'
 import { Writes } from './writes.ts'
@@ -189,6 +189,15 @@ export class Controller {
    */
   setPolicy(nic: string, read: (running: Topology) => PortPolicy, by = LOCAL): Promise<void> {
     return this.topologies.setPolicy(nic, read, by)
+  }
+
+  /**
+   * Makes one VM what `read` finds for it in the topology that runs: nothing where undefined. Resolves as `apply` does, with the
+   * number of the change.
+   * @throws SwitchRefused; Conflict where the VM is moving, or may not be there; StateError, and what `read` throws
+   */
+  changeVm(name: string, read: ReadVm, by = LOCAL): Promise<number> {
+    return this.topologies.changeVm(name, read, by)
   }
 
   /**

@@ -232,7 +232,7 @@ export interface ConnectionsCut {
   unknown: string[]
 }
 
-/** Of the API's answer to a topology that was put: `ChangeStatus.number`. */
+/** Of the API's answer to a topology or VM that was put: `ChangeStatus.number`. */
 export const CHANGE_HEADER = 'signalbox-change'
 
 /** A topology on its way to the switches, or the last one that was. */
@@ -242,6 +242,8 @@ export interface ChangeStatus {
   /** The tag of the plan that it carries out, where it is to do that or nothing. */
   plan?: string
   name: string
+  /** The only VM that it is about. */
+  vm?: string
   state: (typeof CHANGE_STATES)[number]
   /** Where a segment changes hands, a change is made of several. From 1. */
   step: number

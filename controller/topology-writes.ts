@@ -4,13 +4,13 @@
 import type { Clock, Nanoseconds } from '../runtime/clock.ts'
 import { MILLISECOND } from '../runtime/clock.ts'
 import { isDeepStrictEqual } from 'node:util'
-import { findNic } from '../topologies/lookup.ts'
+import { findNic, vmNamed } from '../topologies/lookup.ts'
 import { relocated } from '../topologies/relocation.ts'
-import type { PortPolicy, Topology } from '../topologies/topology.ts'
+import type { PortPolicy, Topology, Vm } from '../topologies/topology.ts'
 import type { ChangeStatus, ConnectionsCut, ControllerEvent } from './model.ts'
 import { CHANGE_STAGES, Conflict } from './model.ts'
 import { connectionsCut } from './connections-cut.ts'
-import { adopt, sharing } from './network/adopt.ts'
+import { adopt, adoptVm, sharing } from './network/adopt.ts'
 import { patchView } from './network/patch-view.ts'
 import { handedOver, segmentSteps } from './network/segments.ts'
 import type { Intent, View } from './network/view.ts'
@@ -20,9 +20,9 @@ import { checkPlanTag, type PlanBasis, planTag } from './plan-tag.ts'
 import type { Onlooker } from './reconcile/rollout.ts'
 import type { Fleet } from './reconcile/fleet.ts'
 import { NO_TOPOLOGY } from './state/image.ts'
-import { applying, settingPolicy } from './state/operations.ts'
+import { applying, settingPolicy, settingVm } from './state/operations.ts'
 import { isSameTopology } from './network/sharing.ts'
-import { withPolicy } from './network/vm-changes.ts'
+import { withPolicy, withVm } from './network/vm-changes.ts'
 import type { Writes } from './writes.ts'
 import { textOf } from '../runtime/error-text.ts'
 
@@ -42,6 +42,16 @@ export interface TopologyWorld {
   readonly greeted: () => Promise<void>
   /** @throws Conflict where a VM is moving that the topology would change */
   readonly checkStillPossible: (topology: Topology) => void
+}
+
+/** What is to become of a VM in the topology that runs. */
+export type ReadVm = (running: Topology) => Vm | undefined
+
+/** Who makes the networks what is asked for: the controller, or whoever has more to change than its switches. */
+export interface TopologyChanges {
+  readonly apply: (asked: Asked, by: string) => Promise<void>
+  readonly changeVm: (name: string, read: ReadVm, by: string) => Promise<number>
+  readonly setPolicy: (nic: string, read: (running: Topology) => PortPolicy, by: string) => Promise<void>
 }
 
 /** A topology, or what is to become of the one that runs, once all that was asked before is done. */
@@ -93,23 +103,55 @@ export class TopologyWrites {
         prepared = await this.#prepare(topology, plan)
       }
       const topology = typeof wanted === 'function' ? await wanted(intent().topology, { number, prepare }) : wanted
-      this.change = {
-        number,
-        ...prepared,
-        name: topology.name,
-        state: 'running',
-        step: 1,
-        steps: 1,
-        ...NOBODY_TOLD,
-      }
-      try {
-        await this.#apply(topology, by)
-        this.#note({ state: 'done' })
-      } catch (error) {
-        this.#note({ state: 'failed', problem: textOf(error) })
-        throw error
-      }
+      await this.#noted({ number, ...prepared, name: topology.name }, () => this.#apply(topology, by))
     })
+  }
+
+  /**
+   * One VM becomes what `read` makes of the topology that runs: undefined where it is to go. What it is beside the others has been
+   * checked. Resolves as `apply` does, with `ChangeStatus.number`.
+   * @throws SwitchRefused, Conflict, StateError, and what `read` throws
+   */
+  changeVm(name: string, read: ReadVm, by: string): Promise<number> {
+    const { writes, intent } = this.#world
+    return writes.exclusively(async () => {
+      writes.check()
+      const number = ++this.#turns
+      const vm = read(intent().topology)
+      await this.#noted({ number, name: intent().topology.name, vm: name }, () => this.#setVm(name, vm, by))
+      return number
+    })
+  }
+
+  async #noted(
+    change: Pick<ChangeStatus, 'number' | 'name' | 'vm' | 'plan' | 'connections'>,
+    work: () => Promise<void>,
+  ): Promise<void> {
+    this.change = { ...change, state: 'running', step: 1, steps: 1, ...NOBODY_TOLD }
+    try {
+      await work()
+      this.#note({ state: 'done' })
+    } catch (error) {
+      this.#note({ state: 'failed', problem: textOf(error) })
+      throw error
+    }
+  }
+
+  async #setVm(name: string, vm: Vm | undefined, by: string): Promise<void> {
+    const { writes, greeted, intent, checkStillPossible } = this.#world
+    const before = vmNamed(this.asked?.vms ?? [], name)
+    if (isDeepStrictEqual(vm, before)) return this.#catchUp()
+    await writes.journalled(
+      () => settingVm(by, name, vm),
+      async () => {
+        await greeted()
+        const { topology } = intent()
+        const current = vmNamed(topology.vms, name)
+        const running = withVm(topology, current, vm && adoptVm(vm, before, current, topology))
+        checkStillPossible(running)
+        await this.#become(withVm(this.asked ?? NO_TOPOLOGY, before, vm), running)
+      },
+    )
   }
 
   async #apply(topology: Topology, by: string): Promise<void> {

@@ -1,17 +1,9 @@
 // START HERE: a controller and an emulated network, joined, with a judge looking on.
 
 import { Controller, type ControllerOptions } from '../controller/controller.ts'
-import { withPolicy } from '../controller/network/vm-changes.ts'
 import type { State } from '../controller/state/state.ts'
 import type { Asked } from '../controller/topology-writes.ts'
-import {
-  Conflict,
-  type ControllerEvent,
-  type MigrationStatus,
-  type MoveLimits,
-  type MoveRequest,
-  type SwitchStatus,
-} from '../controller/model.ts'
+import { type ControllerEvent, type MigrationStatus, type MoveLimits, type MoveRequest } from '../controller/model.ts'
 import type { DropReason } from '../datapath/drops.ts'
 import { Agenda } from '../datapath/emulator/agenda.ts'
 import type { Copied } from '../datapath/host/host.ts'
@@ -27,7 +19,8 @@ import type { Stopwatch } from '../runtime/stopwatch.ts'
 import { memoryChannelPair, type Channel } from '../runtime/transport.ts'
 import { VirtualClock } from '../runtime/virtual-clock.ts'
 import type { FailureTarget } from '../topologies/scenario.ts'
-import type { PortPolicy, Topology } from '../topologies/topology.ts'
+import type { Topology } from '../topologies/topology.ts'
+import { Changes } from './changes.ts'
 import type { FeedParty } from './capture-feed.ts'
 import { CaptureParty } from './capture-party.ts'
 import { dropName } from './drop-names.ts'
@@ -74,18 +67,14 @@ export interface LabObserver {
   captured?(at: Nanoseconds, file: string, copied: Copied & { host: string }, bytes: Uint8Array): void
 }
 
-/** The judge's number for it, and the VMs that are to go on elsewhere. */
-interface Change {
-  edition: number
-  moved: { vm: string; host: string }[]
-}
-
 export class Lab {
   readonly clock: DrivingClock
   readonly network: EmulatedNetwork
   readonly judge: Judge
   readonly digest = new Digest()
   readonly pinger: Pinger
+  /** How it becomes another. */
+  readonly changes = new Changes(this)
   /** The way of each leaked frame, in the order of the judge's witnesses. */
   readonly leakPaths: Hop[][] = []
   readonly #arena = new FrameArena()
@@ -102,8 +91,6 @@ export class Lab {
   readonly #broken = new Set<string>()
   #nextFrame = 1
   #controllerDown = false
-  /** The latest change of the law that has been carried out where switches were there; 0 where all have confirmed it. */
-  #unconfirmed = 0
   readonly #party: Party
 
   private constructor(topology: Topology, options: LabOptions) {
@@ -236,67 +223,9 @@ export class Lab {
     return this.#arena.live - this.network.heldFrames().length
   }
 
-  /** Makes the network what is asked for: hosts and links as well as what the controller answers for. */
-  async apply(asked: Asked, by?: string): Promise<void> {
-    let change: Change = { edition: 0, moved: [] }
-    try {
-      await this.controller.apply(async (running, turn) => {
-        const topology = typeof asked === 'function' ? await asked(running, turn) : asked
-        change = this.#become(topology)
-        return topology
-      }, by)
-    } catch (error) {
-      // Where the controller has it all the same, or still.
-      for (const { name, host } of this.controller.topology.vms)
-        if (change.moved.some(({ vm }) => vm === name)) this.network.resume(name, host)
-      throw error
-    }
-    this.#confirm(change.edition)
-    for (const { vm, host } of change.moved) this.network.resume(vm, host)
-  }
-
-  /** Nothing is changed where the controller refuses it. @throws Conflict */
-  #become(topology: Topology): Change {
-    const moving = this.controller.vms().find(({ state }) => state === 'migrating')
-    if (moving !== undefined) throw new Conflict(`${moving.name} is being moved; wait for its end, or abort it`)
-    this.controller.topologies.check(topology)
-    const { added, removed, moved } = this.network.update(topology)
-    for (const name of removed) this.hangUp(name)
-    for (const name of added) this.dial(name)
-    const edition = this.judge.amend(topology)
-    return { edition, moved }
-  }
-
-  /** As the controller does it; the judge knows of it. */
-  async setPolicy(nic: string, read: (running: Topology) => PortPolicy, by?: string): Promise<void> {
-    let edition = 0
-    await this.controller.setPolicy(
-      nic,
-      (running) => {
-        const policy = read(running)
-        const changed = withPolicy(running, nic, policy)
-        this.controller.topologies.checkRunning(changed)
-        edition = this.judge.amend(changed)
-        return policy
-      },
-      by,
-    )
-    this.#confirm(edition)
-  }
-
-  /** The change with this number of the judge's has been carried out: as soon as all switches say so, where some have been away. */
-  #confirm(edition: number): void {
-    this.#unconfirmed = Math.max(edition, this.#unconfirmed)
-    this.#askWhoKnows()
-  }
-
-  /** What is without power goes by nothing, and knows nothing of what was when it comes back. */
-  #askWhoKnows(): void {
-    if (this.#unconfirmed === 0) return
-    const knows = ({ host, inSync }: SwitchStatus) => inSync || this.network.isDown(host)
-    if (!this.controller.switches().every(knows)) return
-    this.judge.amended(this.#unconfirmed)
-    this.#unconfirmed = 0
+  /** As `changes.apply`. */
+  apply(asked: Asked): Promise<void> {
+    return this.changes.apply(asked)
   }
 
   async migrate(vm: string, to: string, pause: number, more: Partial<MoveRequest> = {}): Promise<MigrationStatus> {
@@ -310,7 +239,7 @@ export class Lab {
     if (known && !this.#broken.has(nameOf(target))) {
       this.#broken.add(nameOf(target))
       this.judge.break(target)
-      this.#askWhoKnows()
+      this.changes.askWhoKnows()
     }
     return known
   }
@@ -395,7 +324,7 @@ export class Lab {
       ...(state && { state }),
     })
     controller.subscribe(({ type }) => {
-      if (type === 'switch' && controller === this.#controller) this.#askWhoKnows()
+      if (type === 'switch' && controller === this.#controller) this.changes.askWhoKnows()
     })
     return controller
   }

@@ -17,6 +17,7 @@ import type {
   WrittenPolicy,
   WrittenSubport,
   WrittenTopology,
+  WrittenVm,
 } from './schema/topology.ts'
 import { completeSnooping } from './snooping.ts'
 import { formatAddress, formatPrefix, parseAddress, parsePrefix } from './subnets.ts'
@@ -45,18 +46,8 @@ import type { WrittenHold } from './schema/hold.ts'
 export function completeTopology(written: WrittenTopology, fallbackName: string): Topology {
   const hosts = written.hosts.map((host) => completeHost(host, written.moves?.hold))
   const networks = (written.networks ?? []).map(completeNetwork)
-  const hostsByName = new Map(hosts.map((host) => [host.name, host]))
-  const networksByName = new Map(networks.map((network) => [network.name, network]))
-  const vms = (written.vms ?? []).map(({ name, host, tenant, antiAffinity, nics }) => {
-    const bridge = hostsByName.get(host)!.bridges[0]!.name
-    return {
-      name,
-      ...ownerOf(tenant),
-      host,
-      ...(antiAffinity !== undefined && { antiAffinity }),
-      nics: nics.map((nic) => completeNic(nic, name, bridge, networksByName)),
-    }
-  })
+  const known = { hosts: byName(hosts), networks: byName(networks) }
+  const vms = (written.vms ?? []).map((vm) => completeVm(vm, known))
   const fabric = written.fabric ? completeFabric(written.fabric) : defaults.idealFabric(hosts.map(({ name }) => name))
   return {
     name: written.name ?? fallbackName,
@@ -68,6 +59,27 @@ export function completeTopology(written: WrittenTopology, fallbackName: string)
     securityGroups: (written.securityGroups ?? []).map(completeSecurityGroup),
     vms,
     ...(written.mirrors?.length && { mirrors: written.mirrors.map((mirror) => completeMirror(mirror, vms)) }),
+  }
+}
+
+/** What VMs name, by those names. */
+interface Known {
+  hosts: ReadonlyMap<string, Host>
+  networks: ReadonlyMap<string, Network>
+}
+
+export const byName = <T extends { name: string }>(all: readonly T[]): ReadonlyMap<string, T> =>
+  new Map(all.map((one) => [one.name, one]))
+
+/** `known` has all that it names, in full. */
+export function completeVm({ name, host, tenant, antiAffinity, nics }: WrittenVm, { hosts, networks }: Known): Vm {
+  const bridge = hosts.get(host)!.bridges[0]!.name
+  return {
+    name,
+    ...ownerOf(tenant),
+    host,
+    ...(antiAffinity !== undefined && { antiAffinity }),
+    nics: nics.map((nic) => completeNic(nic, name, bridge, networks)),
   }
 }
 

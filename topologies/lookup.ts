@@ -31,10 +31,10 @@ function find<T extends { name: string }>(kind: string, among: readonly T[], nam
 /** @throws InvalidField no such host */
 export const findHost = (topology: Topology, name: string): Host => find('host', topology.hosts, name)
 
-const places = new WeakMap<readonly Vm[], ReadonlyMap<string, number>>()
+/** Where VMs stand, by name. Lists that were made from each other share it: it may say where one stands in another of them. */
+const places = new WeakMap<readonly Vm[], Map<string, number>>()
 
-/** Where VMs stand, by name. */
-function placesIn(vms: readonly Vm[]): ReadonlyMap<string, number> {
+function placesIn(vms: readonly Vm[]): Map<string, number> {
   const before = places.get(vms)
   if (before !== undefined) return before
   const made = new Map(vms.map(({ name }, index) => [name, index]))
@@ -42,19 +42,38 @@ function placesIn(vms: readonly Vm[]): ReadonlyMap<string, number> {
   return made
 }
 
+function placeOf(vms: readonly Vm[], name: string): number {
+  const place = placesIn(vms).get(name) ?? -1
+  return place < 0 || vms[place]?.name === name ? place : vms.findIndex((vm) => vm.name === name)
+}
+
 /** The VM of this name, if there is one: among many, without looking at all. */
 export function vmNamed(vms: readonly Vm[], name: string): Vm | undefined {
-  return vms[placesIn(vms).get(name) ?? -1]
+  return vms[placeOf(vms, name)]
 }
 
 /** The VMs with one in the place of another, which is among them. */
 export function replaceVm(vms: readonly Vm[], was: Vm, is: Vm): Vm[] {
-  const known = placesIn(vms)
-  const place = known.get(was.name)
-  if (place === undefined || vms[place] !== was) throw new Error(`VM '${was.name}' is none of these`)
-  const now = vms.with(place, is)
-  if (is.name === was.name) places.set(now, known)
+  const now = vms.with(placeAmong(vms, was), is)
+  if (is.name === was.name) places.set(now, placesIn(vms))
   return now
+}
+
+/** The VMs and another, of a name that none of them has. */
+export function appendVm(vms: readonly Vm[], vm: Vm): Vm[] {
+  if (vmNamed(vms, vm.name) !== undefined) throw new Error(`VM '${vm.name}' is one of these`)
+  const now = [...vms, vm]
+  places.set(now, placesIn(vms).set(vm.name, vms.length))
+  return now
+}
+
+/** The VMs without one, which is among them. */
+export const removeVm = (vms: readonly Vm[], vm: Vm): Vm[] => vms.toSpliced(placeAmong(vms, vm), 1)
+
+function placeAmong(vms: readonly Vm[], vm: Vm): number {
+  const place = placeOf(vms, vm.name)
+  if (vms[place] !== vm) throw new Error(`VM '${vm.name}' is none of these`)
+  return place
 }
 
 /** `web1:eth0`, or `web1` where that VM has exactly one vNIC. @throws InvalidField */

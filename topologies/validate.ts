@@ -7,11 +7,12 @@ import { nearest, oneOf } from './did-you-mean.ts'
 import type { Findings } from './findings.ts'
 import { pointer, pointerSegments } from './problems.ts'
 import { scenarioSchema } from './schema/scenario.ts'
-import { topologySchema } from './schema/topology.ts'
+import { topologySchema, Vm } from './schema/topology.ts'
 
 interface Validators {
   topology: ValidateFunction
   scenario: ValidateFunction
+  vm: ValidateFunction
 }
 
 let compiled: Validators | undefined
@@ -20,7 +21,11 @@ let compiled: Validators | undefined
 function validators(): Validators {
   if (compiled === undefined) {
     const ajv = new Ajv2020({ allErrors: true, verbose: true, strictTypes: false })
-    compiled = { topology: ajv.compile(topologySchema), scenario: ajv.compile(scenarioSchema) }
+    compiled = {
+      topology: ajv.compile(topologySchema),
+      scenario: ajv.compile(scenarioSchema),
+      vm: ajv.compile(Vm),
+    }
   }
   return compiled
 }

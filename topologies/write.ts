@@ -53,7 +53,7 @@ const writeHost = ({ bridges, uplink, hold, ...host }: Host): WrittenHost => ({
   ...(hold && { hold: writeHold(hold) }),
 })
 
-const writeVm = ({ host, tenant, antiAffinity, nics, ...vm }: Vm): WrittenVm => ({
+export const writeVm = ({ host, tenant, antiAffinity, nics, ...vm }: Vm): WrittenVm => ({
   name: ownName({ ...vm, tenant }),
   ...(tenant !== undefined && { tenant }),
   host,

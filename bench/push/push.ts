@@ -18,7 +18,7 @@ import type { Nic, Topology, Vm } from '../../topologies/topology.ts'
 import type { Bench } from '../bench.ts'
 import { switchOf } from '../live-switch.ts'
 import { requestBenches } from './requests.ts'
-import { ApiSite, policyPath } from './site.ts'
+import { ApiSite, policyPath, vmPath } from './site.ts'
 import { heapInUse, processorSecondsOf, rowOf, secondsOf, type Row } from '../measure.ts'
 
 const HOSTS = 1000
@@ -35,11 +35,14 @@ const FULL = `push: full compile, ${WHERE}`
 const COMPUTED = 'push: one port, computed'
 const BARRIER = 'push: one port, from the call to the last barrier'
 const LOOPBACK = 'push: one port, from PUT /ports/ID/policy to its answer, over loopback'
+const VM_MORE = 'push: one VM more, from PUT /topology/vms/NAME to its answer, over loopback'
+const VM_LESS = 'push: one VM less, from DELETE /topology/vms/NAME to its answer, over loopback'
 
 export const pushBenches: readonly Bench[] = [
   { name: FULL, rows: computedRows },
   { name: BARRIER, rows: async () => [await inProcess()] },
   { name: LOOPBACK, rows: async () => [await overLoopback()] },
+  { name: `${VM_MORE}; and one less`, rows: vmsOverLoopback },
   ...requestBenches,
 ]
 
@@ -117,7 +120,10 @@ async function computedRows(): Promise<Row[]> {
 
 type Step = (intent: Intent, round: number) => Intent
 
-const amended = (intent: Intent, was: Vm, is: Vm): Intent => ({ ...intent, topology: withVm(intent.topology, was, is) })
+const amended = (intent: Intent, was: Vm | undefined, is: Vm | undefined): Intent => ({
+  ...intent,
+  topology: withVm(intent.topology, was, is),
+})
 
 const vmAt = ({ topology }: Intent, round: number): Vm => topology.vms[(round * 7919) % topology.vms.length]!
 const hostAfter = ({ topology }: Intent, name: string): string =>
@@ -152,7 +158,8 @@ const CHANGES: [string, Step][] = [
       return amended(intent, vm, inGroup(vm))
     },
   ],
-  ['detach', (intent, round) => ({ ...intent, topology: without(intent.topology, vmAt(intent, round)) })],
+  ['attach', (intent, round) => amended(intent, undefined, vmMore(intent, round))],
+  ['detach', (intent, round) => amended(intent, vmAt(intent, round), undefined)],
 ]
 
 const STAGES = ['prepared', 'collecting', 'moved', 'released'] as const
@@ -164,10 +171,14 @@ function stageOfMove(intent: Intent, round: number): Intent {
   return { ...intent, moves: new Map([[vm.name, move]]) }
 }
 
-const without = (topology: Topology, vm: Vm): Topology => ({
-  ...topology,
-  vms: topology.vms.filter((one) => one !== vm),
-})
+/** Another on a host, on the network of one that is there. */
+function vmMore(intent: Intent, round: number): Vm {
+  const { host, nics } = vmAt(intent, round)
+  const name = `more${round}`
+  const address = `10.99.${round >> 8}.${round & 255}`
+  const mac = `02:99:00:00:${[round >> 8, round & 255].map((octet) => octet.toString(16).padStart(2, '0')).join(':')}`
+  return { name, host, nics: [{ ...nics[0]!, id: `${name}:eth0`, vm: name, mac, addresses: [address] }] }
+}
 
 /** Changes one port after another. */
 function changeRows(plant: Plant, name: string, change: Step): Row[] {
@@ -189,14 +200,11 @@ function oneNetworkOf(topology: Topology): { hosts: string[]; nics: string[] } {
   return { hosts: [...new Set(vms.map((vm) => vm.host))], nics: vms.map(({ nics }) => nics[0]!.id) }
 }
 
-/** From a request to change one vNIC's policy to its answer, which comes after the barrier. */
-type Ask = (nic: string, rate: number) => Promise<unknown>
-
-async function roundTrips(name: string, nics: readonly string[], ask: Ask): Promise<Row> {
+/** Asks for one change after another; each answer comes after the barrier. */
+async function roundTrips(name: string, ask: (round: number) => Promise<unknown>): Promise<Row> {
   const figures: number[] = []
   for (let round = 0; round < WARM_UP + ROUNDS; round++) {
-    const nic = nics[round % nics.length]!
-    const seconds = await secondsOf(async () => void (await ask(nic, 1e6 + round)))
+    const seconds = await secondsOf(async () => void (await ask(round)))
     if (round >= WARM_UP) figures.push(1000 * seconds)
   }
   return rowOf(name, 'ms', figures)
@@ -211,7 +219,9 @@ async function inProcess(): Promise<Row> {
   for (const host of hosts) switchOf(host, clock)(controller)
   await controller.inSync()
   const policy = (rate: number) => ({ portSecurity: true, egressRate: rate })
-  const row = await roundTrips(BARRIER, nics, (nic, rate) => controller.setPolicy(nic, () => policy(rate)))
+  const row = await roundTrips(BARRIER, (round) =>
+    controller.setPolicy(nics[round % nics.length]!, () => policy(1e6 + round)),
+  )
   controller.close()
   clock.stop()
   return row
@@ -223,8 +233,26 @@ async function overLoopback(): Promise<Row> {
   const { hosts, nics } = oneNetworkOf(topology)
   const site = await ApiSite.start(topology, hosts)
   try {
-    const ask: Ask = (nic, rate) => site.put(policyPath(nic), JSON.stringify({ egressRate: `${rate}bps` }))
-    return await roundTrips(LOOPBACK, nics, ask)
+    return await roundTrips(LOOPBACK, (round) =>
+      site.put(policyPath(nics[round % nics.length]!), JSON.stringify({ egressRate: `${1e6 + round}bps` })),
+    )
+  } finally {
+    await site.close()
+  }
+}
+
+/** On hosts that have their network; the fewer ones are those that were added. */
+async function vmsOverLoopback(): Promise<Row[]> {
+  const topology = manyHosts(HOSTS, NETWORKS)
+  const { hosts } = oneNetworkOf(topology)
+  const site = await ApiSite.start(topology, hosts)
+  const network = topology.networks[0]!.name
+  const put = (round: number) => {
+    const vm = { name: `more${round}`, host: hosts[round % hosts.length]!, nics: [{ name: 'eth0', network }] }
+    return site.put(vmPath(vm.name), JSON.stringify(vm))
+  }
+  try {
+    return [await roundTrips(VM_MORE, put), await roundTrips(VM_LESS, (round) => site.delete(vmPath(`more${round}`)))]
   } finally {
     await site.close()
   }

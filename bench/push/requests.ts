@@ -7,12 +7,11 @@
 
 import { shapeTopology } from '../../topologies/shapes.ts'
 import type { Nic, Topology } from '../../topologies/topology.ts'
-import type { WrittenTopology } from '../../topologies/schema/topology.ts'
-import { topologyToJson } from '../../topologies/write.ts'
+import type { WrittenVm } from '../../topologies/schema/topology.ts'
 import type { Bench, Conditions } from '../bench.ts'
 import { rowOf, secondsOf, type Row } from '../measure.ts'
 import { Ovn } from './ovn.ts'
-import { ApiSite, policyPath } from './site.ts'
+import { ApiSite, policyPath, vmPath } from './site.ts'
 
 const HOSTS = 100
 const PORTS_A_HOST = 10
@@ -116,14 +115,12 @@ const bind = (ovn: Ovn, name: string): Promise<string> =>
   ovn.vsctl('add-port', 'br-int', name, '--', 'set', 'Interface', name, `external_ids:iface-id=${name}`)
 
 function seriesOf(site: ApiSite, topology: Topology): Series[] {
-  const written = topologyToJson(topology) as Extract<WrittenTopology, { hosts: unknown }>
   const nics = topology.vms.map((vm) => vm.nics[0]!.id)
   const setPolicy = (nic: string, policy: object) => site.put(policyPath(nic), JSON.stringify(policy))
-  const topologies = withMore(written)
   return [
     {
       name: 'a port more',
-      ours: (round) => site.put('/topology', topologies[round]!),
+      ours: (round) => site.put(vmPath(`more${round}`), JSON.stringify(vmMore(round))),
       prepare: async (ovn, round) => {
         await bind(ovn, `g${round}`)
         await ovn.nbctl('--wait=hv', 'sync')
@@ -146,12 +143,7 @@ function seriesOf(site: ApiSite, topology: Topology): Series[] {
   ]
 }
 
-/** Each with a VM more than the one before. */
-function withMore(written: Extract<WrittenTopology, { hosts: unknown }>): string[] {
-  const vms = [...(written.vms ?? [])]
-  return Array.from({ length: WARM_UP + ROUNDS }, (_, round) => {
-    const nic = { name: 'eth0', network: 'net1', mac: macOf(30, round), addresses: [addressOf(30, round + 1)] }
-    vms.push({ name: `more${round}`, host: `h${1 + ((round * 7) % HOSTS)}`, nics: [nic] })
-    return JSON.stringify({ ...written, vms })
-  })
+function vmMore(round: number): WrittenVm {
+  const nic = { name: 'eth0', network: 'net1', mac: macOf(30, round), addresses: [addressOf(30, round + 1)] }
+  return { name: `more${round}`, host: `h${1 + ((round * 7) % HOSTS)}`, nics: [nic] }
 }

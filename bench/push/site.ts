@@ -40,10 +40,17 @@ export class ApiSite {
     })
   }
 
+  put(path: string, body: string): Promise<void> {
+    return this.#ask(path, { method: 'PUT', headers: { 'content-type': 'application/json' }, body })
+  }
+
+  delete(path: string): Promise<void> {
+    return this.#ask(path, { method: 'DELETE' })
+  }
+
   /** Resolves with the answer: that comes after the barrier of every switch concerned. */
-  async put(path: string, body: string): Promise<void> {
-    const headers = { 'content-type': 'application/json' }
-    const answer = await fetch(`${this.#url}${path}`, { method: 'PUT', headers, body })
+  async #ask(path: string, request: RequestInit): Promise<void> {
+    const answer = await fetch(`${this.#url}${path}`, request)
     const text = await answer.text()
     if (!answer.ok) throw new Error(text)
   }
@@ -54,3 +61,5 @@ export class ApiSite {
 }
 
 export const policyPath = (nic: string): string => `/ports/${encodeURIComponent(nic)}/policy`
+
+export const vmPath = (vm: string): string => `/topology/vms/${encodeURIComponent(vm)}`

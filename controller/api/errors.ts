@@ -75,6 +75,9 @@ export class NotAllowed extends Error {
   }
 }
 
+/** It was asked for only in case something is not, or is no more, as it is. */
+export class PreconditionFailed extends Error {}
+
 /** Asked too often. */
 export class TooMany extends Error {}
 
@@ -91,6 +94,7 @@ const TITLES = {
   'not-found': 'Nothing by that name',
   conflict: 'Contradicts what is',
   outdated: 'Not what was planned',
+  precondition: 'Not as was expected',
   'too-large': 'The body is too large',
   'switch-refused': 'A switch refused',
   unsupported: 'Not supported',
@@ -135,6 +139,7 @@ export function handleErrors(api: Api, log: Log): void {
 function problemOf(error: FastifyError): Problem {
   if (error instanceof NotFound) return problem(404, 'not-found', error.message)
   if (error instanceof PlanOutdated) return problem(412, 'outdated', error.message)
+  if (error instanceof PreconditionFailed) return problem(412, 'precondition', error.message)
   if (error instanceof Conflict) return problem(409, 'conflict', error.message)
   if (error instanceof Forbidden) return problem(403, 'forbidden', error.message)
   if (error instanceof Unauthorized) return problem(401, 'unauthorized', error.message)

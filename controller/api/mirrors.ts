@@ -4,17 +4,17 @@ import { Mirror as WrittenForm, type WrittenMirror } from '../../topologies/sche
 import type { Mirror } from '../../topologies/topology.ts'
 import type { Controller } from '../controller.ts'
 import { NotFound } from '../model.ts'
+import type { TopologyChanges } from '../topology-writes.ts'
 import type { Api } from './api.ts'
 import { NameParams } from './schemas.ts'
 import { PER_TENANT, tenantAsked, TenantQuery } from './tenants.ts'
-import type { Apply } from './topology.ts'
 
 const Written = Type.Unsafe<WrittenMirror>(WrittenForm)
 
-export function mirrorRoutes(api: Api, controller: Controller, apply: Apply): void {
+export function mirrorRoutes(api: Api, controller: Controller, changes: TopologyChanges): void {
   listMirrors(api, controller)
-  addMirror(api, controller, apply)
-  removeMirror(api, controller, apply)
+  addMirror(api, controller, changes)
+  removeMirror(api, controller, changes)
 }
 
 function listMirrors(api: Api, controller: Controller): void {
@@ -39,7 +39,7 @@ function listMirrors(api: Api, controller: Controller): void {
   )
 }
 
-function addMirror(api: Api, controller: Controller, apply: Apply): void {
+function addMirror(api: Api, controller: Controller, changes: TopologyChanges): void {
   api.post(
     '/mirrors',
     {
@@ -55,7 +55,7 @@ function addMirror(api: Api, controller: Controller, apply: Apply): void {
     },
     async ({ body, actor }, reply) => {
       let added: Mirror | undefined
-      await apply((running) => {
+      await changes.apply((running) => {
         const topology = withMirror(running, body)
         added = topology.mirrors!.at(-1)
         return topology
@@ -66,7 +66,7 @@ function addMirror(api: Api, controller: Controller, apply: Apply): void {
   )
 }
 
-function removeMirror(api: Api, controller: Controller, apply: Apply): void {
+function removeMirror(api: Api, controller: Controller, changes: TopologyChanges): void {
   api.delete(
     '/mirrors/:name',
     {
@@ -79,7 +79,7 @@ function removeMirror(api: Api, controller: Controller, apply: Apply): void {
     },
     async ({ params: { name }, actor }) => {
       let removed: Mirror | undefined
-      await apply((running) => {
+      await changes.apply((running) => {
         const { mirrors = [] } = running
         removed = mirrors.find((mirror) => mirror.name === name)
         if (removed !== undefined) return withoutMirror(running, name)

@@ -4,18 +4,15 @@ import { Type } from 'typebox'
 import { vmNamed } from '../../topologies/lookup.ts'
 import { parsePolicy, policyToJson } from '../../topologies/policy.ts'
 import { Policy, type WrittenPolicy } from '../../topologies/schema/topology.ts'
-import type { PortPolicy, Topology } from '../../topologies/topology.ts'
 import type { Controller } from '../controller.ts'
 import { NotFound } from '../model.ts'
+import type { TopologyChanges } from '../topology-writes.ts'
 import type { Api } from './api.ts'
 import { IdParams } from './schemas.ts'
 
-/** Makes the policy of a vNIC what `read` finds for it in the topology that runs, for whoever asked. */
-export type SetPolicy = (nic: string, read: (running: Topology) => PortPolicy, by: string) => Promise<void>
-
 const Written = Type.Unsafe<WrittenPolicy>(Policy)
 
-export function policyRoutes(api: Api, controller: Controller, setPolicy: SetPolicy): void {
+export function policyRoutes(api: Api, controller: Controller, changes: TopologyChanges): void {
   api.get(
     '/ports/:id/policy',
     {
@@ -48,7 +45,7 @@ export function policyRoutes(api: Api, controller: Controller, setPolicy: SetPol
     },
     async ({ params: { id }, body, actor }) => {
       checkKnown(controller, id)
-      await setPolicy(id, (running) => parsePolicy(body, running, id), actor)
+      await changes.setPolicy(id, (running) => parsePolicy(body, running, id), actor)
       return policyToJson(controller.topology, id)
     },
   )

@@ -6,6 +6,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import Fastify from 'fastify'
 import type { Controller } from '../controller.ts'
+import type { TopologyChanges } from '../topology-writes.ts'
 import type { Log } from '../../runtime/log.ts'
 import { SILENT } from '../../runtime/log.ts'
 import type { TlsSource } from '../../runtime/sockets.ts'
@@ -27,13 +28,14 @@ import { type MetricSource, metricsRoute } from './metrics.ts'
 import { mirrorRoutes } from './mirrors.ts'
 import { migrationRoutes } from './migrations.ts'
 import { networkRoutes } from './networks.ts'
-import { type SetPolicy, policyRoutes } from './policies.ts'
+import { policyRoutes } from './policies.ts'
 import { portRoutes } from './ports.ts'
 import { relocationRoutes } from './relocations.ts'
 import { refuseForeignPages } from './same-origin.ts'
 import { switchRoutes } from './switches.ts'
 import { tenantRoutes } from './tenants.ts'
-import { type Apply, topologyRoutes } from './topology.ts'
+import { topologyRoutes } from './topology.ts'
+import { topologyVmRoutes } from './topology-vms.ts'
 import { vmRoutes } from './vms.ts'
 
 const LARGEST_BODY = 16 << 20
@@ -42,10 +44,8 @@ const DOCUMENTATION = '/docs'
 
 export interface ServerOptions extends GuardOptions {
   version?: string
-  /** Makes the network what a topology says; the controller alone where absent. */
-  apply?: Apply
-  /** Changes the policy of a vNIC; the controller alone where absent. */
-  setPolicy?: SetPolicy
+  /** Makes the networks what is asked for; the controller alone where absent. */
+  changes?: TopologyChanges
   /** Routes beside the controller's own. */
   routes?: (api: Api) => void
   /** Names beside `localhost` under which clients may reach the server. */
@@ -70,15 +70,16 @@ export async function buildServer(controller: Controller, options: ServerOptions
   await guard(api, options)
   refuseForeignPages(api, options)
   await describe(api, options)
-  const { apply = (asked, by) => controller.apply(asked, by) } = options
-  topologyRoutes(api, controller, apply)
+  const { changes = controller } = options
+  topologyRoutes(api, controller, changes)
+  topologyVmRoutes(api, controller, changes)
   hostRoutes(api, controller)
   tenantRoutes(api, controller)
   networkRoutes(api, controller)
   vmRoutes(api, controller)
   portRoutes(api, controller)
-  mirrorRoutes(api, controller, apply)
-  policyRoutes(api, controller, options.setPolicy ?? ((nic, read, by) => controller.setPolicy(nic, read, by)))
+  mirrorRoutes(api, controller, changes)
+  policyRoutes(api, controller, changes)
   switchRoutes(api, controller)
   flowRoutes(api, controller)
   migrationRoutes(api, controller)

@@ -5,10 +5,11 @@ import { topologySchema, type WrittenTopology } from '../../topologies/schema/to
 import { topologyToJson } from '../../topologies/write.ts'
 import type { Controller } from '../controller.ts'
 import { CHANGE_HEADER, CHANGE_STAGES, CHANGE_STATES } from '../model.ts'
-import type { Asked } from '../topology-writes.ts'
+import type { Asked, TopologyChanges } from '../topology-writes.ts'
 import type { Api } from './api.ts'
 import { TooMany } from './errors.ts'
 import { choice, closed, count, flag, optional, text, texts } from './schemas.ts'
+import { takeText } from './text-body.ts'
 
 const { $schema: _, $id: __, ...written } = topologySchema
 const Written = Type.Unsafe<WrittenTopology>(written)
@@ -56,10 +57,7 @@ const PlanReport = closed({
   connections: Cut,
 })
 
-/** Makes the network what is asked for, for whoever asked. */
-export type Apply = (asked: Asked, by: string) => Promise<void>
-
-export function topologyRoutes(api: Api, controller: Controller, apply: Apply): void {
+export function topologyRoutes(api: Api, controller: Controller, changes: TopologyChanges): void {
   api.get(
     '/topology',
     {
@@ -74,15 +72,18 @@ export function topologyRoutes(api: Api, controller: Controller, apply: Apply): 
   changeRoute(api, controller)
   void api.register(async (scope: Api) => {
     takeText(scope)
-    putTopology(scope, controller, apply)
+    putTopology(scope, controller, changes)
     planTopology(scope, controller)
   })
 }
 
 const Change = closed({
-  number: count('As the answer to the `PUT /topology` that made it says in its header `signalbox-change`.'),
+  number: count(
+    'As the answer to the request that made it, as `PUT /topology`, says in its header `signalbox-change`.',
+  ),
   plan: optional(text('The tag of the plan that it carries out.')),
   name: text('That of the topology.'),
+  vm: optional(text('The only VM that it is about.')),
   state: choice(
     [...CHANGE_STATES],
     'Whether it is under way. One that is done has been confirmed by all switches that are there.',
@@ -108,12 +109,6 @@ function changeRoute(api: Api, { topologies }: Controller): void {
     },
     async () => (topologies.change === undefined ? [] : [topologies.change]),
   )
-}
-
-/** Reads the body as text, so that mistakes are told with their line, all of them at once. */
-function takeText(api: Api): void {
-  api.removeContentTypeParser('application/json')
-  api.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => done(null, body))
 }
 
 function planTopology(api: Api, controller: Controller): void {
@@ -145,7 +140,7 @@ function planTopology(api: Api, controller: Controller): void {
   )
 }
 
-function putTopology(api: Api, controller: Controller, apply: Apply): void {
+function putTopology(api: Api, controller: Controller, changes: TopologyChanges): void {
   api.put(
     '/topology',
     {
@@ -168,7 +163,7 @@ function putTopology(api: Api, controller: Controller, apply: Apply): void {
         await prepare(topology, plan)
         return topology
       }
-      await apply(asked, actor)
+      await changes.apply(asked, actor)
       return topologyToJson(controller.topology)
     },
   )

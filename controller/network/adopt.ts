@@ -22,7 +22,7 @@ export function adopt(topology: Topology, asked: Topology, running: Topology): T
 const adopted = new WeakMap<Topology, { asked: Topology; running: Topology; now: Topology }>()
 
 function met(topology: Topology, asked: Topology, running: Topology): Topology {
-  const askedHosts = new Map(asked.vms.map((vm) => [vm.name, vm.host]))
+  const askedBefore = new Map(asked.vms.map((vm) => [vm.name, vm]))
   const before = new Map(running.vms.map((vm) => [vm.name, vm]))
   const hosts = reuse(running.hosts, topology.hosts)
   return {
@@ -31,13 +31,15 @@ function met(topology: Topology, asked: Topology, running: Topology): Topology {
     networks: reuse(running.networks, topology.networks),
     addressGroups: reuse(running.addressGroups, topology.addressGroups),
     securityGroups: reuse(running.securityGroups, topology.securityGroups),
-    vms: topology.vms.map((vm) => {
-      const current = before.get(vm.name)
-      const stays = current !== undefined && askedHosts.get(vm.name) === vm.host
-      const placed = (stays ? relocated(vm, topology, current.host) : undefined) ?? vm
-      return keepUnchanged(current, { ...placed, nics: reuseNics(current, placed) }, DEPTH)
-    }),
+    vms: topology.vms.map((vm) => adoptVm(vm, askedBefore.get(vm.name), before.get(vm.name), topology)),
   }
+}
+
+/** One VM of `topology`: `current` is what runs of it, changed to what `vm` says, and `asked` what was asked of it before. */
+export function adoptVm(vm: Vm, asked: Vm | undefined, current: Vm | undefined, topology: Topology): Vm {
+  const stays = current !== undefined && asked?.host === vm.host
+  const placed = (stays ? relocated(vm, topology, current.host) : undefined) ?? vm
+  return keepUnchanged(current, { ...placed, nics: reuseNics(current, placed) }, DEPTH)
 }
 
 /** The topology, in which what says the same as before is the same object. */

@@ -1,6 +1,6 @@
 // Which VMs differ between two intents, found by looking at which objects are others.
 
-import { findNic, replaceVm, vmNamed } from '../../topologies/lookup.ts'
+import { appendVm, findNic, removeVm, replaceVm, vmNamed } from '../../topologies/lookup.ts'
 import type { PortPolicy, Topology, Vm } from '../../topologies/topology.ts'
 import type { Intent } from './view.ts'
 
@@ -17,12 +17,20 @@ export type VmChange = MemberChange<Vm>
 
 const noted = new WeakMap<readonly Vm[], { before: readonly Vm[]; change: VmChange }>()
 
-/** The topology with one VM in the place of another. What has changed is noted, so that nobody need look for it among all. */
-export function withVm(topology: Topology, was: Vm, is: Vm): Topology {
+/**
+ * The topology with one VM in the place of another of its name, one more, or one less. What has changed is noted, so that nobody need
+ * look for it among all.
+ */
+export function withVm(topology: Topology, was: Vm | undefined, is: Vm | undefined): Topology {
   const { vms: before } = topology
-  const vms = replaceVm(before, was, is)
+  const vms = changedList(before, was, is)
   noted.set(vms, { before, change: { was, is } })
   return { ...topology, vms }
+}
+
+function changedList(vms: readonly Vm[], was: Vm | undefined, is: Vm | undefined): Vm[] {
+  if (was === undefined) return is === undefined ? [...vms] : appendVm(vms, is)
+  return is === undefined ? removeVm(vms, was) : replaceVm(vms, was, is)
 }
 
 /** The topology with another policy for one vNIC, by its full name. @throws InvalidField no such vNIC */

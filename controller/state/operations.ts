@@ -4,7 +4,8 @@ import { writeHold } from '../../topologies/hold.ts'
 import type { FlowFilter, FlowSpec } from '../../protocols/control/messages.ts'
 import { ALL_TABLES } from '../../protocols/control/messages.ts'
 import { printFlow, printMatch } from '../../protocols/flow-text/print.ts'
-import type { PortPolicy, Topology } from '../../topologies/topology.ts'
+import type { PortPolicy, Topology, Vm } from '../../topologies/topology.ts'
+import { vmToJson } from '../../topologies/vm.ts'
 import { formatDuration } from '../../topologies/units.ts'
 import type { BalanceOptions, DrainOptions, MoveRequest, UserFlow } from '../model.ts'
 import { keepUnchanged } from '../network/sharing.ts'
@@ -29,6 +30,12 @@ export const settingPolicy = (by: string, vnic: string, policy: PortPolicy): Ope
   operation: 'set policy',
   arguments: { vnic, policy },
 })
+
+/** Of a VM that goes, only its name. */
+export const settingVm = (by: string, name: string, vm: Vm | undefined): Operation =>
+  vm === undefined
+    ? { by, operation: 'remove VM', arguments: { vm: name } }
+    : { by, operation: 'set VM', arguments: { vm: vmToJson(vm) } }
 
 /** Names, by kind and by what has become of them. */
 export const changesOf = (before: Topology | undefined, asked: Topology): Record<string, Record<string, string[]>> => ({

@@ -92,7 +92,7 @@ test('a policy that is refused while its VM moves is no law', async () => {
   const done = lab.migrate('a', 'h3', 20 * MILLISECOND)
   const policy = { ...lab.controller.topology.vms[0]!.nics[0]!.policy, dscp: 10 }
   const before = lab.judge.amend(lab.controller.topology)
-  await expect(lab.settle(lab.setPolicy('a:eth0', () => policy))).rejects.toThrow(Conflict)
+  await expect(lab.settle(lab.changes.setPolicy('a:eth0', () => policy))).rejects.toThrow(Conflict)
   await lab.settle(done)
   // The next law has the next number.
   expect(lab.judge.amend(topologyOf([a]))).toBe(before + 1)

@@ -39,8 +39,7 @@ export async function startLiveLab(options: ServerOptions = {}): Promise<LiveLab
   const lab = await Lab.start(parseTopology(JSON.stringify(smallTopology()), 'small'), { clock, seed: 1 })
   const api = await buildServer(lab.controller, {
     ...options,
-    apply: (asked) => lab.apply(asked),
-    setPolicy: (vnic, read, by) => lab.setPolicy(vnic, read, by),
+    changes: lab.changes,
     routes: (routes) => liveRoutes(routes, lab),
   })
   const stop = async () => {

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import {
+  appendVm,
   findHost,
   findNic,
   integrationBridge,
   networksOf,
+  removeVm,
   replaceVm,
   resolveSwitch,
   vmNamed,
@@ -40,19 +42,23 @@ test('the first bridge of a host is its integration bridge', () => {
   expect(integrationBridge(findHost(topology, 'h1')).name).toBe('br-int')
 })
 
-test.each([1, 2, 3])('where a VM stands is known through changes, renaming and additions (seed %i)', (seed) => {
+test.each([1, 2, 3])('where a VM stands is known in all lists that come of each other (seed %i)', (seed) => {
   const random = seeded(seed)
   const name = () => `vm${random.below(30)}`
-  let vms: Vm[] = []
-  for (let round = 0; round < 500; round++) {
+  const lists: Vm[][] = [[]]
+  for (let round = 0; round < 1000; round++) {
+    const vms = lists[random.below(lists.length)]!
     const was = vms[random.below(vms.length + 1)]
     const is: Vm = { name: random.below(2) === 0 && was ? was.name : name(), host: `h${round}`, nics: [] }
     const isFree = vms.every((one) => one === was || one.name !== is.name)
-    if (was === undefined && isFree) vms = [...vms, is]
-    else if (was !== undefined && isFree) vms = replaceVm(vms, was, is)
-    else if (random.below(4) === 0) vms = vms.filter((one) => one !== was)
-    const asked = name()
-    expect(vmNamed(vms, asked)).toBe(vms.find((one) => one.name === asked))
+    if (was === undefined && isFree) lists.push(appendVm(vms, is))
+    else if (was !== undefined && random.below(4) === 0) lists.push(removeVm(vms, was))
+    else if (was !== undefined && isFree) lists.push(replaceVm(vms, was, is))
+    if (lists.length > 8) lists.splice(random.below(lists.length), 1)
+    for (const list of lists) {
+      const asked = name()
+      expect(vmNamed(list, asked)).toBe(list.find((one) => one.name === asked))
+    }
   }
 })
 
@@ -60,4 +66,6 @@ test("a VM that is not there takes nobody else's place", () => {
   const [vm, other] = ['vm1', 'vm2'].map((name): Vm => ({ name, host: 'h1', nics: [] }))
   expect(() => replaceVm([vm!], other!, other!)).toThrow("VM 'vm2' is none of these")
   expect(() => replaceVm([vm!], { ...vm! }, other!)).toThrow("VM 'vm1' is none of these")
+  expect(() => removeVm([vm!], other!)).toThrow("VM 'vm2' is none of these")
+  expect(() => appendVm([vm!], { ...vm! })).toThrow("VM 'vm1' is one of these")
 })

@@ -38,12 +38,18 @@ function soundSubnets({ networks = [] }: TopologyDraft): Map<string | undefined,
 }
 
 function checkMac(attachment: Attachment, owners: Owners, report: Report): void {
-  const { placed, part, at } = attachment
+  const { part, at } = attachment
   if (part.mac !== undefined) checkIndividual(part.mac, `${at}/mac`, report)
-  const mac = part.mac ?? placed.nic.mac ?? (placed.id === undefined ? undefined : derivedMac(placed.id))
+  const mac = macOf(attachment)
   if (mac === undefined) return
   const place = part.mac === undefined ? at : `${at}/mac`
-  checkFree('MAC address', formatMac(parseMac(mac)), attachment, place, owners, report)
+  checkFree('MAC address', mac, attachment, place, owners, report)
+}
+
+/** That which it is to have, canonical text; undefined where a name is missing. */
+export function macOf({ placed, part }: Attachment): string | undefined {
+  const mac = part.mac ?? placed.nic.mac ?? (placed.id === undefined ? undefined : derivedMac(placed.id))
+  return mac === undefined ? undefined : formatMac(parseMac(mac))
 }
 
 const GROUP_BIT = 1n << 40n

@@ -182,7 +182,7 @@ const Nic = closed({
   policy: optional(Policy),
 })
 
-const Vm = closed({
+export const Vm = closed({
   name: name('Name of the VM.'),
   tenant: tenant('VM'),
   host: name('Host on which it runs.'),

@@ -30,7 +30,7 @@ describe.skipIf(whyNoSqlite !== undefined)(`a controller with a state (${whyNoSq
     const lab = isNew
       ? await Lab.start(parseTopology(JSON.stringify(smallTopology()), 'small'), { ...options, state })
       : await Lab.resume(state, options)
-    const api = await buildServer(lab.controller, { apply: (topology, by) => lab.apply(topology, by) })
+    const api = await buildServer(lab.controller, { changes: lab.changes })
     const stop = async () => {
       await api.close()
       await state.close()

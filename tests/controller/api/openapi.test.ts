@@ -18,6 +18,9 @@ const ROUTES = [
   'GET /topology',
   'GET /topology/change',
   'PUT /topology',
+  'GET /topology/vms/{name}',
+  'PUT /topology/vms/{name}',
+  'DELETE /topology/vms/{name}',
   'GET /hosts',
   'GET /hosts/{name}',
   'GET /tenants',
@@ -123,7 +126,7 @@ test('what every GET answers is what the document says', async () => {
   const named = { name: { hosts: 'h1', networks: 'blue', vms: 'web1' }, id: ids }
   const gets = operations.filter(([name]) => name.startsWith('GET ') && !/\/(events|metrics|history)$/.test(name))
   for (const [name, { responses }] of gets) {
-    const kind = name.split('/')[1]!
+    const kind = name.split('/').find((part) => part in named.name || part in named.id)!
     const url = name
       .slice('GET '.length)
       .replace('{name}', named.name[kind as keyof typeof named.name])
