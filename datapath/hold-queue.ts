@@ -6,6 +6,7 @@
 
 import { DEFAULT_HOLD } from '../protocols/control/messages.ts'
 import type { Clock, Nanoseconds, Timer } from '../runtime/clock.ts'
+import { Arrivals } from './arrivals.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
 
 /** What a frame takes of the limit at least: that of Ethernet, with its check sequence. */
@@ -20,6 +21,12 @@ export interface Kept {
   readonly since: Nanoseconds
 }
 
+/** One that this switch keeps first. */
+interface Own extends Kept {
+  sequence: number
+  readonly arrival: number
+}
+
 /** What the ports of a host may keep, all together: bytes of memory, of which a short frame takes more than it is long. */
 export interface HoldRoom {
   readonly bytes: number
@@ -31,6 +38,8 @@ export interface HoldOptions {
   clock: Clock
   /** Its frames are numbered from here on; the clock's instant where absent. */
   first?: number
+  /** Of the switch's frames; the order in which they are kept where absent. */
+  arrivals?: Arrivals
   /** Shared with other ports; there is no end of it where absent. */
   room?: HoldRoom | undefined
   /** One was kept for too long. The receiver owns it. */
@@ -44,17 +53,21 @@ export class HoldQueue {
   overflowed = 0
   readonly #options: HoldOptions
   #ahead: Kept[] = []
-  #own: Kept[] = []
+  #own: Own[] = []
+  readonly #arrivals: Arrivals
   #aheadBytes = 0
   #ownBytes = 0
   /** Begins with an instant: after a restart of the switch its numbers are greater than any before, so that none is taken for another. */
   #last: number
+  /** Up to there others know them by their numbers. */
+  #told = 0
   /** The last frame of each other switch that was taken over. */
   readonly #latest = new Map<string, number>()
   #timer: Timer | undefined
 
   constructor(options: HoldOptions) {
     this.#options = options
+    this.#arrivals = options.arrivals ?? new Arrivals()
     this.#last = options.first ?? options.clock.now()
   }
 
@@ -63,7 +76,13 @@ export class HoldQueue {
   }
 
   /** In the order in which they are to leave. They stay the queue's. */
+  frames(): FrameHandle[] {
+    return [...this.#ahead, ...this.#own].map(({ frame }) => frame)
+  }
+
+  /** The same for somebody who brings them elsewhere: from now on none goes ahead of them. */
   kept(): readonly Kept[] {
+    this.#told = this.#last
     return [...this.#ahead, ...this.#own]
   }
 
@@ -80,7 +99,7 @@ export class HoldQueue {
       this.overflowed++
       return false
     }
-    this.#own.push({ frame, origin: '', sequence: ++this.#last, since: this.#options.clock.now() })
+    this.#insert(frame, this.#arrivals.next())
     this.#ownBytes += size
     this.#enter(frame)
     this.#arm()
@@ -126,7 +145,22 @@ export class HoldQueue {
 
   /** Gives up all, in order. They are the caller's. */
   takeAll(): FrameHandle[] {
-    return [...this.takeAhead(), ...this.forget(this.#last)]
+    return [...this.takeAhead(), ...this.#takeOwn(() => true).map(({ frame }) => frame)]
+  }
+
+  /** Behind all that came before it, and all that has been told. */
+  #insert(frame: FrameHandle, arrival: number): void {
+    const own = this.#own
+    let place = own.length
+    while (place > 0 && own[place - 1]!.arrival > arrival && own[place - 1]!.sequence > this.#told) place--
+    this.#last++
+    const { since, sequence } = place < own.length ? own[place]! : this.#newest()
+    for (let later = place; later < own.length; later++) own[later]!.sequence++
+    own.splice(place, 0, { frame, origin: '', sequence, since, arrival })
+  }
+
+  #newest(): Pick<Own, 'since' | 'sequence'> {
+    return { since: this.#options.clock.now(), sequence: this.#last }
   }
 
   #pushAhead(one: Kept, size: number): void {
@@ -136,9 +170,9 @@ export class HoldQueue {
     this.#arm()
   }
 
-  #takeOwn(which: (one: Kept) => boolean): Kept[] {
-    const taken: Kept[] = []
-    const left: Kept[] = []
+  #takeOwn(which: (one: Own) => boolean): Own[] {
+    const taken: Own[] = []
+    const left: Own[] = []
     for (const one of this.#own) (which(one) ? taken : left).push(one)
     this.#own = left
     for (const { frame } of taken) this.#leaveOwn(frame)

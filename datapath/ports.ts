@@ -10,6 +10,7 @@ import type {
 import { DEFAULT_HOLD, keepsFrames, letsIn, PORT_FLAGS, ReservedPort } from '../protocols/control/messages.ts'
 import { Refused } from '../protocols/control/refused.ts'
 import { shownBy } from './activation.ts'
+import { Arrivals } from './arrivals.ts'
 import type { DropReason } from './drops.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
 import { HoldQueue, type HoldRoom } from './hold-queue.ts'
@@ -83,6 +84,8 @@ export interface PortTableOptions {
   hasLink?: (config: PortConfig) => boolean
   /** What its ports may keep, with others; there is no end of it where absent. */
   holdRoom?: HoldRoom | undefined
+  /** Of the switch's frames. */
+  arrivals?: Arrivals
 }
 
 /** The ports of one switch, and the frames that those in state `hold` keep. */
@@ -99,18 +102,21 @@ export class PortTable {
   readonly #datapathId: bigint
   readonly #hasLink: (config: PortConfig) => boolean
   readonly #holdRoom: HoldRoom | undefined
+  readonly #arrivals: Arrivals
   readonly #byNumber = new Map<number, MutablePort>()
   readonly #byName = new Map<string, MutablePort>()
   #ordered: MutablePort[] = []
   #lastNumber = 0
 
-  constructor({ arena, clock, events, datapathId = 0n, hasLink = () => true, holdRoom }: PortTableOptions) {
+  constructor(options: PortTableOptions) {
+    const { arena, clock, events, datapathId = 0n, hasLink = () => true, holdRoom, arrivals } = options
     this.#arena = arena
     this.#clock = clock
     this.#events = events
     this.#datapathId = datapathId
     this.#hasLink = hasLink
     this.#holdRoom = holdRoom
+    this.#arrivals = arrivals ?? new Arrivals()
     this.shaping = new Shaping({ arena, clock, send: (port, frame) => this.#send(port, frame) })
   }
 
@@ -272,7 +278,7 @@ export class PortTable {
 
   /** The frames that all ports keep. They stay the table's. */
   heldFrames(): FrameHandle[] {
-    return [...this.#ordered.flatMap((port) => port.held.kept().map(({ frame }) => frame)), ...this.shaping.waiting()]
+    return [...this.#ordered.flatMap((port) => port.held.frames()), ...this.shaping.waiting()]
   }
 
   /** Lets what was handed to the port leave: at once where it is open. A closed port drops it. @throws Refused where there is none. */
@@ -303,6 +309,7 @@ export class PortTable {
         arena: this.#arena,
         clock: this.#clock,
         room: this.#holdRoom,
+        arrivals: this.#arrivals,
         expired,
         ...(first !== undefined && { first }),
       }),

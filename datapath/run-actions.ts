@@ -2,7 +2,7 @@
 
 import { Word } from '../protocols/fields.ts'
 import type { Clock } from '../runtime/clock.ts'
-import type { Tracked, Tracker } from './conntrack/tracker.ts'
+import type { GoOn, Tracked, Tracker } from './conntrack/tracker.ts'
 import type { DatapathAction } from './datapath-actions.ts'
 import type { DropReason } from './drops.ts'
 import type { Flow } from './flow.ts'
@@ -101,9 +101,9 @@ function run(
         const frames = surroundings.tracker.track(arena, frame, action.request, findings.tracked)
         // A piece of a datagram is kept until the others have come; then all go on, each on its own.
         if (frames.length !== 1) {
-          for (const { frame: one, ...tracked } of frames)
-            copies = run(surroundings, hits, one, actions, index + 1, { ...findings, tracked }, copies)
-          return copies
+          const onwards = goingOn(surroundings, hits, actions, index + 1, findings, copies)
+          if (frames.length === 0) surroundings.tracker.goOnWhenWhole?.(action.request, onwards)
+          return onwards(frames)
         }
         const [{ frame: same, ...tracked }] = frames
         frame = same
@@ -128,6 +128,23 @@ function run(
   }
   arena.release(frame)
   return copies
+}
+
+/** What becomes of fragments whose datagram is whole: gives how many copies have left or gone on, of which `before` before. */
+function goingOn(
+  surroundings: Surroundings,
+  hits: readonly Flow[],
+  actions: readonly DatapathAction[],
+  start: number,
+  findings: Findings,
+  before: number,
+): GoOn {
+  return (frames) => {
+    let copies = before
+    for (const { frame, ...tracked } of frames)
+      copies = run(surroundings, hits, frame, actions, start, { ...findings, tracked }, copies)
+    return copies
+  }
 }
 
 /** What neither ends the frame nor makes another of it. */

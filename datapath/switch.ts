@@ -20,6 +20,7 @@ import type { Flow } from './flow.ts'
 import { statisticsOf } from './flow.ts'
 import type { FlowKey } from './flow-key.ts'
 import { ETHERNET_HEADER_SIZE, extractKey } from './flow-key.ts'
+import { Arrivals } from './arrivals.ts'
 import { ConnectionTracker } from './conntrack/connection-tracker.ts'
 import type { Tracked } from './conntrack/tracker.ts'
 import { FastPath, instantOf, OWN_INSTANT } from './fast-path.ts'
@@ -99,6 +100,7 @@ export class Switch {
   /** Frames that sample actions took, by observation point. */
   readonly samples = new Map<number, number>()
 
+  readonly #arrivals = new Arrivals()
   readonly #events: SwitchEvents
   readonly #key: FlowKey = new Uint32Array(KEY_WORDS)
   /** By how deeply frames are nested: who comes back while it is under way must leave what it has found alone. */
@@ -137,6 +139,7 @@ export class Switch {
       clock,
       datapathId,
       ...ports,
+      arrivals: this.#arrivals,
       events: {
         changed: (...change) => this.#portChanged(...change),
         transmit: (port, frame) => this.#transmit(frame, port),
@@ -144,7 +147,7 @@ export class Switch {
         lost: (frame) => this.#drop(frame, 'unknown_port'),
       },
     })
-    this.connections = new ConnectionTracker({ clock, random, released: (frame, reason) => this.#drop(frame, reason) })
+    this.connections = this.#makeTracker(random)
     this.cache = new FlowCache(this, cache)
     this.#fastPath = this.#makeFastPath(events)
     const { changes } = this.cache
@@ -287,9 +290,27 @@ export class Switch {
     }
   }
 
+  /** Fragments that wait at another switch for the rest of their datagram, which may have come here. They are the switch's. */
+  takeInFragments(frames: readonly FrameHandle[], zone: number): void {
+    this.#begin()
+    try {
+      for (const frame of frames) {
+        nextFrame()
+        this.connections.adopt(this.arena, frame, zone)
+      }
+    } finally {
+      this.#end()
+    }
+  }
+
   /** Stops what it does of its own accord: no flow expires any more. */
   close(): void {
     this.tables.close()
+  }
+
+  #makeTracker(random: Random): ConnectionTracker {
+    const released = (frame: FrameHandle, reason: DropReason) => this.#drop(frame, reason)
+    return new ConnectionTracker({ clock: this.clock, random, released, arrivals: this.#arrivals })
   }
 
   #makeFastPath(events: SwitchEvents): FastPath {

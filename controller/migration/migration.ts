@@ -193,7 +193,7 @@ export class Migration {
     const pausedAt = world.clock.now()
     progress.enter('switch-over', { pausedAt })
     await this.#steps.change({ homeState: 'hold' })
-    await this.#states.takeOver('home')
+    await this.#states.takeOver('home', 'fragments stay')
     await this.#steps.drain()
     await this.#steps.change({ stage: 'collecting' })
     await this.#steps.change({ stage: 'moved' })
@@ -231,8 +231,9 @@ export class Migration {
     const { state } = progress.status
     await this.#held.takeFrom(from)
     progress.enter(state, { held: this.#held.count })
+    // A datagram that this makes whole stands among what the new port holds.
+    await this.#states.takeOver('home', 'with fragments')
     await this.#held.takeFrom(to)
-    await this.#states.takeOver('home')
     progress.enter(state, { held: this.#held.count, connections: this.#states.connections })
     this.#steps.checkWanted()
     await this.#held.deliverTo(to)

@@ -11,6 +11,11 @@ import type { Fleet } from '../reconcile/fleet.ts'
 
 const METERS = [ingressMeter]
 
+interface Take {
+  readonly from: 'home' | 'target'
+  readonly fragments: 'fragments stay' | 'with fragments'
+}
+
 export class StateTransfer {
   /** Connections that the last take-over brought. */
   connections = 0
@@ -26,21 +31,23 @@ export class StateTransfer {
 
   /**
    * What the vNICs have at `home` is joined to what they have at the target, or the other way round. Done again, it brings what has
-   * come since.
+   * come since. `fragments` that wait there for the rest of their datagram are only brought where no more come there: they would wait in
+   * vain for what does.
    * @throws SwitchRefused where there is no room for the connections; SwitchAway
    */
-  async takeOver(from: 'home' | 'target'): Promise<void> {
-    const brought = await Promise.all(this.#bindings().map((binding) => this.#takeOverOne(binding, from)))
+  async takeOver(from: Take['from'], fragments: Take['fragments']): Promise<void> {
+    const take = { from, fragments }
+    const brought = await Promise.all(this.#bindings().map((binding) => this.#takeOverOne(binding, take)))
     this.connections = brought.reduce((sum, count) => sum + count, 0)
   }
 
-  /** The same, where connections are tracked; it is not counted. */
-  async tell(from: 'home' | 'target'): Promise<void> {
+  /** The same with fragments, where connections are tracked; it is not counted. */
+  async tell(from: Take['from']): Promise<void> {
     const tracked = this.#bindings().filter(({ nic, home }) => this.#zoneOf(nic.id, home) !== undefined)
-    await Promise.all(tracked.map((binding) => this.#takeOverOne(binding, from)))
+    await Promise.all(tracked.map((binding) => this.#takeOverOne(binding, { from, fragments: 'with fragments' })))
   }
 
-  async #takeOverOne({ nic, home, target }: Binding, from: 'home' | 'target'): Promise<number> {
+  async #takeOverOne({ nic, home, target }: Binding, { from, fragments }: Take): Promise<number> {
     if (target === undefined) return 0
     const [source, destination] = from === 'home' ? [home, target] : [target, home]
     const meters = METERS.filter((meter) => this.#hasMeter(source, meter) && this.#hasMeter(destination, meter))
@@ -50,7 +57,8 @@ export class StateTransfer {
       this.#zoneOf(nic.id, source),
     )
     const levels = state.meters.flatMap((level) => renumbered(level, source, destination))
-    await this.#remote(destination).installVnicState({ ...state, meters: levels }, this.#zoneOf(nic.id, destination))
+    const taken = { ...state, meters: levels, fragments: fragments === 'with fragments' ? state.fragments : [] }
+    await this.#remote(destination).installVnicState(taken, this.#zoneOf(nic.id, destination))
     return state.connections.length
   }
 

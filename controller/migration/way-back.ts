@@ -138,8 +138,10 @@ export class WayBack {
     const { to, places, world } = this.#steps
     const { held, states } = this.#parts
     await places.whileThere(to, goneBy - world.clock.now(), async () => {
+      // What began at the source goes on where its end has come, and the other way round.
+      await states.tell('home')
       await held.takeFrom(to)
-      await states.takeOver('target')
+      await states.takeOver('target', 'with fragments')
     })
   }
 

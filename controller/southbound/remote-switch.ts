@@ -160,22 +160,23 @@ export class RemoteSwitch {
     const request = { type: 'vnicStateRequest', port, meters, ...(zone !== undefined && { zone }) } as const
     const [first, ...others] = await this.#ask(this.#connection.requestAll(request))
     const { type: _type, more: _more, ...state } = first!
-    return { ...state, connections: [first!, ...others].flatMap(({ connections }) => connections) }
+    const all = [first!, ...others]
+    return {
+      ...state,
+      connections: all.flatMap(({ connections }) => connections),
+      fragments: all.flatMap(({ fragments }) => fragments),
+    }
   }
 
   /** Joins what the vNIC has gathered elsewhere to what it has here; connections become those of `zone`. */
-  async installVnicState(state: VnicState, zone?: number): Promise<void> {
-    const connections = state.connections
-    const into = zone === undefined ? {} : { zone }
-    const rest = { port: state.port, meters: [], addresses: [] }
-    await this.#order({ type: 'installVnicState', ...into, ...state, connections: connections.slice(0, AT_ONCE) })
+  async installVnicState({ connections, fragments, ...state }: VnicState, zone?: number): Promise<void> {
+    const into = { type: 'installVnicState', ...(zone !== undefined && { zone }) } as const
+    const none = { port: state.port, meters: [], addresses: [], connections: [], fragments: [] }
+    await this.#order({ ...into, ...none, ...state, connections: connections.slice(0, AT_ONCE) })
     for (let at = AT_ONCE; at < connections.length; at += AT_ONCE)
-      await this.#order({
-        type: 'installVnicState',
-        ...into,
-        ...rest,
-        connections: connections.slice(at, at + AT_ONCE),
-      })
+      await this.#order({ ...into, ...none, connections: connections.slice(at, at + AT_ONCE) })
+    if (fragments.length === 0) return
+    for (const { items } of portions(fragments)) await this.#order({ ...into, ...none, fragments: items })
   }
 
   /** Ends the connections of these zones. */
@@ -246,8 +247,8 @@ export class RemoteSwitch {
 }
 
 /** One at least. */
-function* portions(frames: readonly HeldFrame[]): Generator<{ items: HeldFrame[]; more: boolean }> {
-  let items: HeldFrame[] = []
+function* portions<F extends { bytes: Uint8Array }>(frames: readonly F[]): Generator<{ items: F[]; more: boolean }> {
+  let items: F[] = []
   let size = 0
   for (const frame of frames) {
     if (size > PORTION) {

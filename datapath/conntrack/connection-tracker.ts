@@ -7,6 +7,7 @@ import { IpProtocol } from '../../protocols/match.ts'
 import type { Clock, Nanoseconds } from '../../runtime/clock.ts'
 import type { Random } from '../../runtime/random.ts'
 import { seeded } from '../../runtime/random.ts'
+import { Arrivals } from '../arrivals.ts'
 import type { FrameArena, FrameHandle } from '../frames.ts'
 import { locate } from '../rewrite/layout.ts'
 import type { Connection, ConnectionState, Tuple } from './connection.ts'
@@ -21,7 +22,7 @@ import { assemble, disperse, Reassembly } from './reassembly.ts'
 import type { Outcome } from './tcp.ts'
 import { mayOpen, openTcp, TcpWatch } from './tcp.ts'
 import type { TimeoutName } from './timeouts.ts'
-import type { Tracked, TrackedFrame, TrackedWords, Tracker, TrackRequest } from './tracker.ts'
+import type { GoOn, Tracked, TrackedFrame, TrackedWords, Tracker, TrackRequest } from './tracker.ts'
 import { exported, imported } from './transfer.ts'
 import { translate, translatedEnd } from './translate.ts'
 
@@ -52,6 +53,8 @@ export interface ConnectionTrackerOptions {
   maxConnections?: number
   /** Is given, to drop and release, the fragments whose datagram was not whole in time. The tracker releases them where absent. */
   released?: (frame: FrameHandle, reason: 'fragment_timeout') => void
+  /** Of the switch's frames. */
+  arrivals?: Arrivals
   /** See `shadow`. */
   original?: ConnectionTracker
 }
@@ -78,6 +81,7 @@ class Sighting {
 export class ConnectionTracker implements Tracker {
   readonly fragments: Reassembly
   readonly #clock: Clock
+  readonly #arrivals: Arrivals
   readonly #table: ConnectionTable
   readonly #nat: NatChooser
   readonly #tcp = new TcpWatch()
@@ -86,11 +90,13 @@ export class ConnectionTracker implements Tracker {
   #zone = 0
   #reply = false
 
-  constructor({ clock, random, maxConnections = MAX_CONNECTIONS, released, original }: ConnectionTrackerOptions) {
+  constructor(options: ConnectionTrackerOptions) {
+    const { clock, random, maxConnections = MAX_CONNECTIONS, released, arrivals = new Arrivals(), original } = options
     this.#clock = clock
+    this.#arrivals = arrivals
     this.#table = new ConnectionTable(clock, maxConnections, original && original.#table)
     this.#nat = new NatChooser(random, (reply) => this.#table.find(keyOf(reply, this.#zone)) !== undefined)
-    this.fragments = new Reassembly(clock, released && ((frame) => released(frame, 'fragment_timeout')))
+    this.fragments = new Reassembly(clock, released && ((frame) => released(frame, 'fragment_timeout')), arrivals)
   }
 
   /** What is made of TCP and UDP from or to port 0: invalid, or, where nobody has said any ports, as of any other. */
@@ -124,6 +130,21 @@ export class ConnectionTracker implements Tracker {
     if (offered === 'kept') return []
     if (offered === 'invalid') return [{ frame, words: invalid(request.zone) }]
     return this.#trackDatagram(arena, offered, request)
+  }
+
+  goOnWhenWhole(request: TrackRequest, goOn: GoOn): void {
+    this.fragments.goOnWhenWhole({ request, goOn })
+  }
+
+  /**
+   * Takes in a fragment that waits at another switch for the rest of its datagram. What that makes whole goes on as though it had been whole
+   * when the last of its fragments came that came here. Takes ownership of the frame.
+   */
+  adopt(arena: FrameArena, frame: FrameHandle, zone: number): void {
+    const completed = this.fragments.adopt(arena, frame, zone)
+    if (completed === undefined) return
+    const { datagram, arrival, later } = completed
+    this.#arrivals.asOf(arrival, () => void later.goOn(this.#trackDatagram(arena, datagram, later.request)))
   }
 
   /**

@@ -5,10 +5,11 @@ import { internetChecksum, updateChecksum } from '../../protocols/checksum.ts'
 import { EtherType } from '../../protocols/match.ts'
 import type { Clock, Nanoseconds, Timer } from '../../runtime/clock.ts'
 import { SECOND } from '../../runtime/clock.ts'
+import { Arrivals } from '../arrivals.ts'
 import type { FrameArena, FrameHandle } from '../frames.ts'
 import type { Layout } from '../rewrite/layout.ts'
 import { FRAGMENT, extensionSize, isExtension, locate } from '../rewrite/layout.ts'
-import type { Tracked } from './tracker.ts'
+import type { GoOn, Tracked, TrackRequest } from './tracker.ts'
 
 const TIMEOUT = 15 * SECOND
 const MAX_DATAGRAM = 65535
@@ -17,6 +18,12 @@ const IPV6_SIZE = 40
 const MORE_FRAGMENTS = 0x2000
 const OFFSET = 0x1fff
 const IPV6_OFFSET = 0xfff8
+
+/** How a datagram goes on that becomes whole by what came from elsewhere: as the fragment would whose turn it was last. */
+interface Later {
+  readonly request: TrackRequest
+  readonly goOn: GoOn
+}
 
 /** A fragment that waits. Offsets count from the frame's first byte. */
 interface Piece {
@@ -27,6 +34,17 @@ interface Piece {
   /** Place in the datagram of its first byte and of its last. */
   first: number
   last: number
+  /** Its place among the frames that came to the switch; undefined where it came to another. */
+  arrival: number | undefined
+  later: Later | undefined
+}
+
+/** A datagram that is whole by what came from elsewhere. */
+export interface Completed {
+  readonly datagram: Datagram
+  /** When the last of its fragments came that came here, and what is to be done. */
+  readonly arrival: number
+  readonly later: Later
 }
 
 /** A datagram that is not whole yet, and all its fragments in their order once it is. */
@@ -41,7 +59,7 @@ export interface Datagram {
   expires: Nanoseconds
 }
 
-interface Fragment extends Omit<Piece, 'frame' | 'before'> {
+interface Fragment extends Omit<Piece, 'frame' | 'before' | 'arrival' | 'later'> {
   key: string
   family: 4 | 6
   isLast: boolean
@@ -56,15 +74,19 @@ export class Reassembly {
   most = 1000
 
   readonly #clock: Clock
+  readonly #arrivals: Arrivals
   readonly #released: ((frame: FrameHandle) => void) | undefined
   readonly #datagrams = new Map<string, Datagram>()
   #waiting = 0
   #timer: Timer | undefined
   #arena: FrameArena | undefined
+  /** The fragment that was kept last. */
+  #newest: Piece | undefined
 
   /** `released` is given the fragments whose datagram was not whole in time. */
-  constructor(clock: Clock, released: ((frame: FrameHandle) => void) | undefined) {
+  constructor(clock: Clock, released: ((frame: FrameHandle) => void) | undefined, arrivals = new Arrivals()) {
     this.#clock = clock
+    this.#arrivals = arrivals
     this.#released = released
   }
 
@@ -88,16 +110,57 @@ export class Reassembly {
     const datagram = this.#datagrams.get(fragment.key) ?? this.#begin(fragment)
     if (datagram.hopeless || datagram.pieces.length >= this.#mostPieces(fragment) || overlaps(datagram, fragment))
       return 'invalid'
-    const { network, payload, first, last, isLast } = fragment
-    datagram.pieces.push({ frame, before, network, payload, first, last })
+    return this.#join(datagram, fragment, { frame, before, arrival: this.#arrivals.next() }) ? datagram : 'kept'
+  }
+
+  /** Of the fragment that was kept last; see Tracker. */
+  goOnWhenWhole(later: Later): void {
+    this.#newest!.later = later
+  }
+
+  /** The fragments in a zone that came here and wait, in their order. They stay. */
+  waitingIn(zone: number): FrameHandle[] {
+    return [...this.#datagrams.values()]
+      .filter(({ key }) => key.startsWith(zoneKey(zone)))
+      .flatMap(({ pieces }) => pieces)
+      .filter(({ arrival }) => arrival !== undefined)
+      .sort((a, b) => a.arrival! - b.arrival!)
+      .map(({ frame }) => frame)
+  }
+
+  /** Takes in a fragment that waits at another switch, unless it is here; ends it otherwise, and in silence. Gives what it makes whole. */
+  adopt(arena: FrameArena, frame: FrameHandle, zone: number): Completed | undefined {
+    this.#arena = arena
+    this.#release(this.#clock.now())
+    const fragment = this.#waiting < this.most ? readFragment(arena, frame, zone) : undefined
+    const datagram = fragment && (this.#datagrams.get(fragment.key) ?? this.#begin(fragment))
+    if (!datagram || datagram.hopeless || overlaps(datagram, fragment)) {
+      arena.release(frame)
+      return undefined
+    }
+    if (!this.#join(datagram, fragment, { frame, before: undefined, arrival: undefined })) return undefined
+    const newest = datagram.pieces.reduce((a, b) => ((b.arrival ?? -1) > (a.arrival ?? -1) ? b : a))
+    if (newest.later !== undefined) return { datagram, arrival: newest.arrival!, later: newest.later }
+    for (const piece of datagram.pieces) arena.release(piece.frame)
+    return undefined
+  }
+
+  /** Whether that makes it whole; it does not wait any more then. */
+  #join(
+    datagram: Datagram,
+    { network, payload, first, last, isLast }: Fragment,
+    { frame, before, arrival }: Pick<Piece, 'frame' | 'before' | 'arrival'>,
+  ): boolean {
+    this.#newest = { frame, before, network, payload, first, last, arrival, later: undefined }
+    datagram.pieces.push(this.#newest)
     this.#waiting++
     if (first === 0) datagram.firstSeen = true
     else if (isLast) datagram.lastSeen = true
-    if (!datagram.firstSeen || !datagram.lastSeen || !isWhole(datagram)) return 'kept'
+    if (!datagram.firstSeen || !datagram.lastSeen || !isWhole(datagram)) return false
     datagram.hopeless = frameLength(datagram) > MAX_DATAGRAM
-    if (datagram.hopeless) return 'kept'
+    if (datagram.hopeless) return false
     this.#forget(datagram)
-    return datagram
+    return true
   }
 
   /** Gives all fragments back to the arena. */
@@ -147,13 +210,16 @@ export class Reassembly {
     for (const datagram of this.#datagrams.values()) {
       if (datagram.expires > now) return this.#arm(datagram.expires)
       this.#forget(datagram)
-      for (const { frame } of datagram.pieces) {
-        if (this.#released) this.#released(frame)
+      for (const { frame, arrival } of datagram.pieces) {
+        // Whoever has told of it has it, too.
+        if (this.#released && arrival !== undefined) this.#released(frame)
         else this.#arena?.release(frame)
       }
     }
   }
 }
+
+const zoneKey = (zone: number): string => `${zone} `
 
 function readFragment(arena: FrameArena, frame: FrameHandle, zone: number): Fragment | undefined {
   const layout = locate(arena, frame)
@@ -161,7 +227,7 @@ function readFragment(arena: FrameArena, frame: FrameHandle, zone: number): Frag
   if (!fragment || fragment.last >= MAX_DATAGRAM) return undefined
   const start = arena.offset[frame]
   const network = layout.network - start
-  return { ...fragment, key: `${zone} ${fragment.key}`, network, payload: fragment.payload - start }
+  return { ...fragment, key: `${zoneKey(zone)}${fragment.key}`, network, payload: fragment.payload - start }
 }
 
 const textOf = ({ bytes }: Layout, from: number, to: number) => String.fromCharCode(...bytes.subarray(from, to))

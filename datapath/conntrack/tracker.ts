@@ -37,6 +37,9 @@ export interface TrackedFrame extends Tracked {
   frame: FrameHandle
 }
 
+/** Takes ownership of the frames of a whole datagram, and gives how many copies of their frame have left or gone on by then. */
+export type GoOn = (frames: readonly TrackedFrame[]) => number
+
 export interface Tracker {
   /**
    * Looks at a frame, changes it where NAT asks for it, and says what it is. Fragments are kept until the last of their
@@ -46,4 +49,10 @@ export interface Tracker {
    * `before` is what was last said of this frame, or of the one it is a copy of, unless `ct_clear` came in between.
    */
   track(arena: FrameArena, frame: FrameHandle, request: TrackRequest, before?: Tracked): TrackedFrame[]
+
+  /**
+   * Says of a fragment that has just been kept how its datagram is to go on, should it become whole by fragments that another switch
+   * has had of it.
+   */
+  goOnWhenWhole?(request: TrackRequest, goOn: GoOn): void
 }

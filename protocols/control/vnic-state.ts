@@ -90,7 +90,14 @@ export interface TrackedTcpPeer {
   scale: number | 'none' | 'unknown'
 }
 
-/** A part of it: connections may be many, all else is in the first. */
+/** A fragment that waits, where connections are tracked, for the rest of its datagram. */
+export interface WaitingFragment {
+  /** Identity that follows the frame through the network; opaque to the controller. */
+  id: bigint
+  bytes: Uint8Array
+}
+
+/** A part of it: connections and fragments may be many, all else is in the first. */
 export interface VnicState {
   port: string
   counters?: PortCounters
@@ -98,4 +105,6 @@ export interface VnicState {
   shaping?: ShapingLevels
   addresses: LearnedMac[]
   connections: TrackedConnection[]
+  /** In the order in which they came. */
+  fragments: WaitingFragment[]
 }

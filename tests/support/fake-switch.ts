@@ -137,7 +137,8 @@ export class FakeSwitch {
       }
       case 'vnicStateRequest': {
         const { port } = message
-        return void reply({ type: 'vnicStateReply', port, meters: [], addresses: [], connections: [], more: false })
+        const nothing = { meters: [], addresses: [], connections: [], fragments: [] }
+        return void reply({ type: 'vnicStateReply', port, ...nothing, more: false })
       }
       case 'deliverFrames':
         return this.#deliver(message)

@@ -86,6 +86,7 @@ const vnicState = (random: Random): VnicState => ({
   }),
   addresses: few(random, () => ({ vlan: random.below(4096), mac: randomBits(random, 48) })),
   connections: few(random, () => randomConnection(random)),
+  fragments: few(random, () => ({ id: randomBits(random, 64), bytes: randomBytes(random) })),
 })
 
 const zone = (random: Random) => (chance(random, 0.5) ? { zone: random.below(65536) } : {})

@@ -23,6 +23,7 @@ import { countersFromWire, countersToWire } from './counters.ts'
 import { natDirections } from './nat.ts'
 import {
   bounded,
+  copyOf,
   each,
   fromUint64,
   fromWide,
@@ -222,6 +223,7 @@ const toWire = (state: VnicState, at: string): WireState => ({
   ...(state.shaping && { shaping: shapingToWire(state.shaping, `${at}shaping`) }),
   addresses: each(state.addresses, `${at}addresses`, macToWire),
   connections: each(state.connections, `${at}connections`, connectionToWire),
+  fragments: state.fragments.map(({ id, bytes }) => ({ id: toUint64(id, `${at}fragments`), bytes })),
 })
 
 const fromWire = (wire: WireState, at: string): VnicState => ({
@@ -231,6 +233,7 @@ const fromWire = (wire: WireState, at: string): VnicState => ({
   ...(wire.shaping && { shaping: shapingFromWire(wire.shaping, `${at}shaping`) }),
   addresses: each(wire.addresses, `${at}addresses`, macFromWire),
   connections: each(wire.connections, `${at}connections`, connectionFromWire),
+  fragments: (wire.fragments ?? []).map(({ id, bytes }) => ({ id: fromUint64(id), bytes: copyOf(bytes) })),
 })
 
 export const VNIC_STATE_MESSAGES = {

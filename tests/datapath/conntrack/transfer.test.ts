@@ -15,7 +15,15 @@ const { Syn, Ack, Psh, Fin } = TcpFlag
 /** Through the control protocol, zone 1 of one into zone 7 of the other. */
 function move(from: ConnectionTracker, to: ConnectionTracker): void {
   const connections = from.export(1)
-  const message: Message = { type: 'installVnicState', port: 'a', zone: 7, meters: [], addresses: [], connections }
+  const message: Message = {
+    type: 'installVnicState',
+    port: 'a',
+    zone: 7,
+    meters: [],
+    addresses: [],
+    connections,
+    fragments: [],
+  }
   const bytes = encodeEnvelope({ xid: 1, message })
   const { message: read } = decodeEnvelope(bytes)
   expect(to.import(7, (read as { connections: TrackedConnection[] }).connections)).toBe(true)
