@@ -1,16 +1,19 @@
-// What the failures that a schedule injects excuse, and nothing beyond: frames that nobody could have saved.
+// What failures excuse, and nothing beyond: frames that nobody could have saved.
 
 import type { MigrationStatus } from '../../controller/model.ts'
 import { MILLISECOND, type Nanoseconds } from '../../runtime/clock.ts'
 
-/** While something was broken. */
-interface Failure {
+/** While something was broken: what was on its way since `from` may be lost with it. */
+interface Span {
   from: Nanoseconds
   /** Infinity while it lasts. */
   to: Nanoseconds
-  /** The host that was gone; undefined where it was a link, whose own losses the judge knows. */
-  host: string | undefined
-  /** VMs that were there. */
+}
+
+/** A host whose switches were gone, and what they knew. */
+interface HostGone extends Span {
+  host: string
+  /** VMs that were there before, or when it was as it should be again. */
   vms: ReadonlySet<string>
 }
 
@@ -19,50 +22,98 @@ export interface LostFrame {
   at: Nanoseconds
   /** Its sender, and who has not heard it. */
   nics: readonly string[]
-  /** What its last copy ended for. */
+  /** What its last copy ended for, and where. */
   reason?: string | undefined
+  place?: string | undefined
 }
 
 export class Excuses {
-  readonly #failures: Failure[] = []
+  readonly #links: Span[] = []
+  readonly #gone: HostGone[] = []
+  /** Hosts that a step of the scenario has broken, and when. */
+  readonly #broken: { host: string; at: Nanoseconds }[] = []
 
-  /** Something breaks, and what is on its way since `from` may be lost with it; what is returned says until when. */
-  open(from: Nanoseconds, host?: string, vms: ReadonlySet<string> = new Set()): (to: Nanoseconds) => void {
-    const failure: Failure = { from, to: Infinity, host, vms }
-    this.#failures.push(failure)
+  /** A link breaks; what is returned says until when. */
+  link(from: Nanoseconds): (to: Nanoseconds) => void {
+    const span = { from, to: Infinity }
+    this.#links.push(span)
     return (to) => {
-      failure.to = to
+      span.to = to
     }
   }
 
-  covers({ at, nics, reason }: LostFrame, moves: readonly MigrationStatus[]): boolean {
-    const vms = nics.map((nic) => nic.slice(0, nic.indexOf(':')))
-    return this.#failures.some((failure) => {
-      // A link takes nothing else with it that the judge does not know of itself: who waits for an announcement sends to an empty place.
-      if (failure.host === undefined && reason !== 'no_recipient') return false
-      return vms.some((vm) => covers(failure, vm, at, moves))
-    })
+  /** The host's switches are gone; what is returned says until when, and which VMs are there then. */
+  host(from: Nanoseconds, host: string, vms: ReadonlySet<string>): (to: Nanoseconds, vms: ReadonlySet<string>) => void {
+    const gone: HostGone = { from, to: Infinity, host, vms }
+    this.#gone.push(gone)
+    return (to, there) => {
+      gone.to = to
+      gone.vms = new Set([...vms, ...there])
+    }
+  }
+
+  /** A step of the scenario breaks the host. All but what it kept the judge knows of itself. */
+  brokenByStep(host: string, at: Nanoseconds): void {
+    this.#broken.push({ host, at })
+  }
+
+  covers(frame: LostFrame, moves: readonly MigrationStatus[]): boolean {
+    const vms = frame.nics.map((nic) => nic.slice(0, nic.indexOf(':')))
+    const own = moves.filter(({ vm }) => vms.includes(vm))
+    return (
+      this.#gone.some((gone) => isGoneWith(frame, vms, gone, own) || isOfForgotten(frame, gone, own)) ||
+      this.#links.some((span) => isBeforeAnnouncement(frame, span, own)) ||
+      this.#broken.some(({ host, at }) => wasKeptAt(frame, host, at, own))
+    )
   }
 }
 
-/**
- * What is held for a guest that moves by the host that is gone is gone too. Where a link is down the guest's announcement may be gone,
- * and then what is sent until it is said again.
- */
-function covers(
-  { from, to, host, vms }: Failure,
-  vm: string,
-  at: Nanoseconds,
+/** What the guests of a host that is gone say and hear is lost, and what it held for one that moves. */
+function isGoneWith(
+  { at }: LostFrame,
+  vms: readonly string[],
+  gone: HostGone,
   moves: readonly MigrationStatus[],
 ): boolean {
-  if (at > to + (host === undefined ? ANNOUNCED_AGAIN : 0)) return false
-  if (at >= from && vms.has(vm)) return true
-  return moves.some((move) => {
-    const { startedAt, endedAt = Infinity } = move
-    const concerns = move.vm === vm && (host === undefined || move.from === host || move.to === host)
-    return concerns && startedAt <= to && endedAt + SLACK >= from && at >= Math.min(from, startedAt - SLACK)
-  })
+  if (at > gone.to) return false
+  if (at >= gone.from && vms.some((vm) => gone.vms.has(vm))) return true
+  return moves.some((move) => isUnderWay(move, gone) && concerns(move, gone.host) && isSince(at, gone, move))
 }
+
+/**
+ * A guest that had stopped to go on at the host that is gone has brought its connections there: groups know them no more, and deny from
+ * then on what belongs to them.
+ */
+function isOfForgotten({ at, reason, place }: LostFrame, gone: HostGone, moves: readonly MigrationStatus[]): boolean {
+  if (reason !== 'security_group' || !isAt(place, gone.host) || at < gone.from) return false
+  return moves.some((move) => move.to === gone.host && (move.pausedAt ?? Infinity) <= gone.to && isUnderWay(move, gone))
+}
+
+/**
+ * The announcement of a guest that moves may be lost with a link, and then what is sent to where nobody is any more, until it is said
+ * again. What a link takes with it otherwise the judge knows of itself.
+ */
+function isBeforeAnnouncement({ at, reason }: LostFrame, span: Span, moves: readonly MigrationStatus[]): boolean {
+  if (reason !== 'no_recipient' || at > span.to + ANNOUNCED_AGAIN) return false
+  return moves.some((move) => isUnderWay(move, span) && isSince(at, span, move))
+}
+
+/** What the host's ports kept for a guest that moved is gone with them. */
+function wasKeptAt(frame: LostFrame, host: string, brokenAt: Nanoseconds, moves: readonly MigrationStatus[]): boolean {
+  if (frame.reason !== 'link_down' || !isAt(frame.place, host) || frame.at > brokenAt) return false
+  const span = { from: brokenAt, to: brokenAt }
+  return moves.some((move) => isUnderWay(move, span) && concerns(move, host) && isSince(frame.at, span, move))
+}
+
+const isUnderWay = ({ startedAt, endedAt = Infinity }: MigrationStatus, { from, to }: Span): boolean =>
+  startedAt <= to && endedAt + SLACK >= from
+
+const concerns = ({ from, to }: MigrationStatus, host: string): boolean => from === host || to === host
+
+const isSince = (at: Nanoseconds, { from }: Span, { startedAt }: MigrationStatus): boolean =>
+  at >= Math.min(from, startedAt - SLACK)
+
+const isAt = (place: string | undefined, host: string): boolean => place?.startsWith(`${host}/`) === true
 
 /** The second of them may be lost with the first where a link is down for as long as it is here; the third comes so much later. */
 const ANNOUNCED_AGAIN = 150 * MILLISECOND

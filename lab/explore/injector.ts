@@ -126,7 +126,7 @@ export class Injector {
         return this.#power(one)
       case 'link': {
         const target = { kind: 'link' as const, endpoints: one.endpoints }
-        const close = this.#on.excuses.open(this.#now - this.#crossing)
+        const close = this.#on.excuses.link(this.#now - this.#crossing)
         lab.fail(target)
         return this.#after(one.away, () => {
           lab.heal(target)
@@ -241,8 +241,8 @@ export class Injector {
   /** What its guests say and hear is lost, also what was on its way; until what is returned is called. */
   #excuseHost(host: string): () => void {
     const { excuses } = this.#on
-    const close = excuses.open(this.#now - this.#crossing, host, this.#vmsAt(host))
-    return () => close(this.#now + this.#crossing)
+    const close = excuses.host(this.#now - this.#crossing, host, this.#vmsAt(host))
+    return () => close(this.#now + this.#crossing, this.#vmsAt(host))
   }
 
   /** Resolves when a host's switches, which can be told nothing now, are as they should be again. */

@@ -7,7 +7,7 @@ import type { Store, StoredEntry } from '../../runtime/store.ts'
 import type { Channel } from '../../runtime/transport.ts'
 import { MILLISECOND, SECOND, sleep, type Nanoseconds } from '../../runtime/clock.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
-import type { TimelineEntry } from '../../topologies/scenario.ts'
+import type { FailureTarget, TimelineEntry } from '../../topologies/scenario.ts'
 import { Lab } from '../lab.ts'
 import type { RunLog } from '../run-log.ts'
 import { Traffic } from '../traffic.ts'
@@ -213,16 +213,22 @@ class Run {
       case 'rebalance':
         return this.#user.relocate(step)
       case 'failover':
-        this.#lab.fail({ kind: 'host', host: step.host })
+        this.#fail({ kind: 'host', host: step.host })
         return this.#user.relocate(step)
       case 'flow':
         return this.#user.flow(step)
       case 'apply':
         return this.#user.apply(step.topology)
       case 'fail':
+        return this.#fail(step.target)
       case 'heal':
-        this.#lab[step.type](step.target)
+        this.#lab.heal(step.target)
     }
+  }
+
+  #fail(target: FailureTarget): void {
+    if (target.kind === 'host') this.#world.excuses.brokenByStep(target.host, this.#clock.now())
+    this.#lab.fail(target)
   }
 
   /** Limits begin anew where their switch does, or where others are asked for. */

@@ -133,7 +133,7 @@ export class Findings {
   #noteLoss(record: Record, missed: string[]): void {
     // A copy that came where nobody is to hear it is not what was missed.
     const last = record.drops.findLast(({ reason }) => reason !== 'no_recipient') ?? record.drops.at(-1)
-    this.mishaps.note('lost', record.id, record.at, [record.nic, ...missed], last?.reason)
+    this.mishaps.note('lost', record.id, record.at, [record.nic, ...missed], last)
     if (this.losses.length >= WITNESSES) return
     this.losses.push({
       ...witness(record),

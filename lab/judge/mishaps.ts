@@ -2,6 +2,7 @@
 // identity, its instant, and the number of what it was. Who runs without end and asks for no report keeps none.
 
 import type { Nanoseconds } from '../../runtime/clock.ts'
+import type { Drop } from './open-records.ts'
 
 const KINDS = ['lost', 'duplicated', 'reordered', 'leaked'] as const
 type Kind = (typeof KINDS)[number]
@@ -10,8 +11,9 @@ type Kind = (typeof KINDS)[number]
 interface What {
   kind: Kind
   nics: readonly string[]
-  /** Of one that is lost: what its last copy ended for, as a drop's name; undefined where nobody knows. */
+  /** Of one that is lost: what its last copy ended for, as a drop's name, and where; undefined where nobody knows. */
   reason?: string | undefined
+  place?: string | undefined
 }
 
 export interface Mishap extends What {
@@ -24,19 +26,19 @@ export class Mishaps implements Iterable<Mishap> {
   /** So many of the first are kept. */
   most = Infinity
   readonly #whats: What[] = []
-  /** By kind, reason and vNICs. */
+  /** By kind, reason, place and vNICs. */
   readonly #numbers = new Map<string, number>()
   // One for each mishap, in the order in which they were noted.
   readonly #ids: number[] = []
   readonly #instants: Nanoseconds[] = []
   readonly #numberOf: number[] = []
 
-  note(kind: Kind, id: number, at: Nanoseconds, nics: readonly string[], reason?: string): void {
+  note(kind: Kind, id: number, at: Nanoseconds, nics: readonly string[], { reason, place }: Partial<Drop> = {}): void {
     if (this.#ids.length >= this.most) return
-    const key = `${kind} ${reason ?? ''} ${nics.join(' ')}`
+    const key = `${kind} ${reason} ${place} ${nics.join(' ')}`
     let number = this.#numbers.get(key)
     if (number === undefined) {
-      number = this.#whats.push({ kind, nics, reason }) - 1
+      number = this.#whats.push({ kind, nics, reason, place }) - 1
       this.#numbers.set(key, number)
     }
     this.#ids.push(id)

@@ -460,7 +460,7 @@ describe('a lost frame', () => {
     expect([...judge.mishaps]).toEqual(
       [2, 3, 4].map((id) => {
         const nics = ['a:eth0', 'b:eth0']
-        return { kind: 'lost', id, at: expect.any(Number) as number, nics, reason: 'link_loss' }
+        return { kind: 'lost', id, at: expect.any(Number) as number, nics, reason: 'link_loss', place: 'h1 - tor1' }
       }),
     )
     expect(judge.mishaps.countOf('b', 55 * MILLISECOND, SECOND)).toMatchObject({ lost: 2, leaked: 0 })
