@@ -157,7 +157,7 @@ export class PortTable {
 
   /**
    * Gives the port of this name another configuration; number 0 leaves the number. Frames that it held leave in order when it
-   * opens, and are dropped when it closes.
+   * opens, and are dropped when it closes. One that is told again to wait for a guest that has shown itself there stays as it is.
    * @throws Refused
    */
   modify(config: PortConfig): Port {
@@ -170,7 +170,7 @@ export class PortTable {
       )
     this.#checkTunnel(port.number, config)
     const before = port.config
-    port.config = { ...config, number: port.number }
+    port.config = hasShown(before, config) ? before : { ...config, number: port.number }
     port.vlan = vlanPolicy(port.config)
     this.#shape(port)
     port.held.limits = config.hold ?? DEFAULT_HOLD
@@ -410,6 +410,9 @@ export class PortTable {
     this.#ordered = [...this.#byNumber.values()].sort((a, b) => a.number - b.number)
   }
 }
+
+const hasShown = (before: PortConfig, { state, activation = [] }: PortConfig): boolean =>
+  state === 'hold' && before.state === 'keep' && before.activation?.some((shown) => activation.includes(shown)) === true
 
 const passesAll = (port: MutablePort): boolean =>
   isLive(port) && port.flags.noForward !== true && port.config.mtu === undefined && port.queues === undefined

@@ -14,6 +14,8 @@ import type { ActivationStrategy, MoveRequest } from '../model.ts'
 const TIMEOUT = 10 * SECOND
 
 export class Activation {
+  /** What a restart needs to know of it. */
+  readonly awaited: Required<Pick<MoveRequest, 'activation' | 'activationTimeout'>>
   readonly #vm: Vm
   readonly #strategies: readonly ActivationStrategy[]
   readonly #timeout: Nanoseconds
@@ -25,6 +27,7 @@ export class Activation {
     vm: Vm,
     { activation = [], activationTimeout = TIMEOUT }: Pick<MoveRequest, 'activation' | 'activationTimeout'>,
   ) {
+    this.awaited = { activation, activationTimeout }
     this.#vm = vm
     this.#strategies = activation
     this.#timeout = activationTimeout

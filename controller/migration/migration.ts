@@ -132,6 +132,7 @@ export class Migration {
 
   async #goOnAfterRestart(): Promise<void> {
     const { from, to, progress, places } = this.#steps
+    await this.#awaitGuestAgain()
     this.#enterCommit()
     const { untold = [], handed } = progress.record
     this.#stragglers.expect('released', untold)
@@ -215,15 +216,31 @@ export class Migration {
 
   /** The guest is told to go on, and has done so once it is seen. */
   async #awaitGuest(): Promise<void> {
-    const { to, progress, world } = this.#steps
+    const { progress } = this.#steps
     await this.#steps.change({ activation: this.activation.frames })
     this.#steps.ending()
-    progress.remember({ goesOn: true })
+    progress.remember({ goesOn: true, awaited: this.activation.awaited })
     await this.#steps.keep()
-    await this.#steps.resume(to)
+    await this.#steps.resume(this.#steps.to)
+    await this.#letInOnceSeen([this.#steps.from, this.#steps.to])
+  }
+
+  async #letInOnceSeen(required: readonly string[]): Promise<void> {
+    const { progress, world } = this.#steps
     const activatedBy = await this.activation.shown(world.clock)
     progress.enter('switch-over', { activatedBy })
-    await this.#steps.set({ targetState: 'keep' })
+    await this.#steps.set({ targetState: 'keep' }, required)
+  }
+
+  /** The same after a restart; a span of time for which it is waited begins anew. */
+  async #awaitGuestAgain(): Promise<void> {
+    const { to, progress, places } = this.#steps
+    const { goesOn, handed, status } = progress.record
+    if (goesOn !== true || handed !== undefined || status.activatedBy !== undefined) return
+    this.#steps.ending()
+    await places.waitFor(to, this.#patience.destination)
+    await this.#try(() => this.#steps.resume(to))
+    if (this.activation.isAwaited) await this.#try(() => this.#letInOnceSeen([to]))
   }
 
   async #handOver(): Promise<void> {

@@ -285,7 +285,8 @@ export class Migrations {
     if (record.status.state === 'queued') return this.#takeUp(open)
     const { vm: name } = record.status
     const vm = named('VM', this.#world.intent().topology.vms, name)
-    open.migration = new Migration(this.#world, record, { vm, pause: 0 }, (changed) => this.#note(changed))
+    const request = { vm, pause: 0, ...record.awaited }
+    open.migration = new Migration(this.#world, record, request, (changed) => this.#note(changed))
     await open.migration.recover()
   }
 

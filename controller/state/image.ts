@@ -62,6 +62,8 @@ export interface MigrationRecord {
   readonly handed?: Mark
   /** The guest has been told to go on at the destination: there is no way back. */
   readonly goesOn?: boolean
+  /** By what it is to be seen there before it is let in. */
+  readonly awaited?: Pick<MoveRequest, 'activation' | 'activationTimeout'>
   /** Switches that may go on sending to the place that it has left. */
   readonly untold?: readonly string[]
   /** What was asked, while it waits for its turn. */

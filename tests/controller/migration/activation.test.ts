@@ -4,12 +4,14 @@ import { describe, expect, test } from 'vitest'
 import { parseIpv6 } from '../../../protocols/address.ts'
 import { Controller, type ControllerOptions } from '../../../controller/controller.ts'
 import type { Hypervisor, MoveRequest } from '../../../controller/model.ts'
+import { State } from '../../../controller/state/state.ts'
 import { Lab } from '../../../lab/lab.ts'
 import { arpReply, arpRequest, neighbourAdvertisement, rarpFrame, udpFrame } from '../../../protocols/packet/compose.ts'
 import { MILLISECOND, sleep } from '../../../runtime/clock.ts'
 import { VirtualClock } from '../../../runtime/virtual-clock.ts'
 import { parseTopology } from '../../../topologies/load.ts'
 import { blueAddresses, blueGuest } from '../../support/blue-guests.ts'
+import { MemoryStore } from '../../support/memory-store.ts'
 import { IP6_1, IP6_2, IP_1, IP_2, MAC_1, MAC_2 } from '../../support/frames.ts'
 
 const vm = (name: string, host: string, serial: number) =>
@@ -152,4 +154,49 @@ test('a guest that has been told to go on does not go back', async () => {
   const { status, frames } = await moved({ activation: ['rarp'] }, [], abort)
   expect(status).toMatchObject({ state: 'done', activatedBy: 'rarp' })
   expect(frames).toMatchObject({ lost: 0, reordered: 0, duplicated: 0 })
+})
+
+describe('a guest that is awaited as the controller dies', () => {
+  /** It dies as the guest is awaited, and is back 20 ms later; the guest shows itself at `shownAt`, and says something at once. */
+  async function seen(shownAt: number, strategies: MoveRequest['activation'] = ['rarp']) {
+    const clock = new VirtualClock()
+    const store = new MemoryStore()
+    const open = (from: MemoryStore) =>
+      State.open(from, { clock, log: () => {}, wallTime: () => 1.7e12 + clock.now() / 1e6 })
+    const lab = await Lab.start(topology(), { clock, seed: 1, state: await open(store) })
+    const start = clock.now()
+    for (let index = 0; index < COUNT; index++)
+      clock.schedule(start + index * PACE, () => lab.inject('peer:eth0', toMover, 'test'))
+    await clock.run(start + 5 * MILLISECOND)
+    lab.controller.migrate({ vm: 'mover', to: 'h3', activation: strategies })
+    await clock.run(start + 20 * MILLISECOND)
+    store.kill()
+    lab.fail({ kind: 'controller' })
+    clock.schedule(start + shownAt * MILLISECOND, () => lab.inject('mover:eth0', rarp, 'test'))
+    // One of them as the controller returns, and tells the port again what it is to be.
+    for (let index = 1; index < 40; index++)
+      clock.schedule(start + shownAt * MILLISECOND + index * PACE, () => lab.inject('mover:eth0', toPeer, 'test'))
+    await clock.run(start + 40 * MILLISECOND)
+    lab.restartController(await open(new MemoryStore(store)))
+    lab.heal({ kind: 'controller' })
+    await clock.run(start + 60 * MILLISECOND)
+    const waiting = lab.controller.migrations()[0]!
+    await clock.run(start + 400 * MILLISECOND)
+    lab.judge.finish(new Set(lab.network.heldFrames()))
+    return { waiting, status: lab.controller.migrations()[0]!, frames: lab.judge.frames }
+  }
+
+  test('is awaited by its next life, too, and let in by its frame', async () => {
+    const { waiting, status, frames } = await seen(80)
+    expect(waiting).toMatchObject({ state: 'switch-over' })
+    expect(waiting.activatedBy).toBeUndefined()
+    expect(status).toMatchObject({ state: 'done', activatedBy: 'rarp', policy: 'identical' })
+    expect(frames).toMatchObject({ lost: 0, duplicated: 0, reordered: 0, leaked: 0 })
+  })
+
+  test('is heard of where it has shown itself meanwhile, and nothing that it says is lost', async () => {
+    const { status, frames } = await seen(30)
+    expect(status).toMatchObject({ state: 'done', activatedBy: 'rarp', policy: 'identical' })
+    expect(frames).toMatchObject({ lost: 0, duplicated: 0, reordered: 0, leaked: 0 })
+  })
 })
