@@ -9,8 +9,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { NatRequest } from '../../datapath/conntrack/tracker.ts'
 import { formatIpv4, formatIpv6, parseIpv4, parseIpv6 } from '../../protocols/address.ts'
-import { internetChecksum } from '../../protocols/checksum.ts'
-import { EtherType, IpProtocol } from '../../protocols/match.ts'
+import { IpProtocol } from '../../protocols/match.ts'
 import { udpFrame } from '../../protocols/packet/compose.ts'
 import { seeded } from '../../runtime/random.ts'
 import type { Random } from '../../runtime/random.ts'
@@ -18,6 +17,7 @@ import { HOSTS, Traffic } from '../support/connection-traffic.ts'
 import { oneOf } from '../support/frames.ts'
 import { LinuxTracker, linuxTrackerRefused } from './support/linux-tracker.ts'
 import { OwnTracker } from './support/own-tracker.ts'
+import { isV4, textOf } from './support/packet-text.ts'
 
 const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
 const COUNT = Number(process.env['CASES'] ?? 60)
@@ -170,7 +170,6 @@ const datagram = (family: 4 | 6, ipSrc: number | bigint, ipDst: number | bigint,
 
 const ETHERNET = { ethSrc: 0x020000000002n, ethDst: 0x020000000001n }
 
-const isV4 = (frame: Uint8Array) => frame[12] === EtherType.Ipv4 >> 8
 const viewOf = (frame: Uint8Array) => new DataView(frame.buffer, frame.byteOffset, frame.length)
 
 /** Source and destination. */
@@ -195,20 +194,4 @@ function answerTo(family: 4 | 6, frame: Uint8Array): Uint8Array {
   const [source, destination] = endsOf(frame)
   const [from, to] = portsOf(frame)
   return datagram(family, destination, source, to, from)
-}
-
-/** The packet, but for what a router changes, and for the DSCP, which tells the state. Throws where the header is wrong. */
-function textOf(frame: Uint8Array): string {
-  const packet = Buffer.from(frame.subarray(14))
-  if (isV4(frame)) {
-    if (internetChecksum(packet, 0, 20) !== 0) throw new Error('a wrong header checksum')
-    packet[1] = 0
-    packet[8] = 0
-    packet.writeUInt16BE(0, 10)
-  } else {
-    packet[0]! &= 0xf0
-    packet[1]! &= 0x0f
-    packet[7] = 0
-  }
-  return packet.toString('hex')
 }

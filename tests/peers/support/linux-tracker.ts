@@ -172,6 +172,8 @@ const SETTINGS = [
   'net.ipv4.conf.router.send_redirects=0',
   'net.ipv4.conf.all.send_redirects=0',
   'net.ipv6.conf.outside.disable_ipv6=1',
+  // It would tell of datagrams that do not get whole, in the midst of other frames.
+  'net.netfilter.nf_conntrack_frag6_timeout=86400',
 ]
 
 const TYPE_IPV4 = 0x0800
