@@ -10,14 +10,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isOpening, TcpCourse } from '../../lab/judge/groups/tcp-course.ts'
 import { IpProtocol } from '../../protocols/match.ts'
-import { tcpFrame } from '../../protocols/packet/compose.ts'
 import { TcpFlag } from '../../protocols/packet/tcp.ts'
 import { seeded } from '../../runtime/random.ts'
 import { Traffic } from '../support/connection-traffic.ts'
 import { LinuxTracker, linuxTrackerRefused } from './support/linux-tracker.ts'
 import { OwnTracker } from './support/own-tracker.ts'
 import type { WalkedSegment } from './support/tcp-walks.ts'
-import { farStrays, noStrays, tcpWalk, wildStrays } from './support/tcp-walks.ts'
+import { farStrays, framesOf, noStrays, tcpWalk, wildStrays } from './support/tcp-walks.ts'
 
 const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
 const COUNT = Number(process.env['CASES'] ?? 120)
@@ -103,35 +102,6 @@ describe.skipIf(refused !== undefined)(`beside Linux${refused === undefined ? ''
     expect(Math.min(count.sure, count.outside, count.datagrams)).toBeGreaterThan(COUNT / 2)
   })
 })
-
-const A = { ethSrc: 0x020000000002n, ethDst: 0x020000000001n, srcPort: 40_000, dstPort: 80 }
-const ENDS = {
-  4: [0x0a000001, 0x0a000101],
-  6: [0xfd00_0000_0000_0000_0000_0000_0000_0001n, 0xfd01_0000_0000_0000_0000_0000_0000_0001n],
-} as const
-
-function framesOf(walk: readonly WalkedSegment[], family: 4 | 6): Uint8Array[] {
-  const [near, far] = ENDS[family]
-  const outward = { ...A, ipSrc: near, ipDst: far }
-  const back = { ...A, ipSrc: far, ipDst: near, srcPort: A.dstPort, dstPort: A.srcPort }
-  return walk.map(({ from, flags, sequence, acknowledgement, window, length, scale }) =>
-    tcpFrame({
-      ...(from === 0 ? outward : back),
-      flags,
-      sequence,
-      acknowledgement,
-      window,
-      payload: new Uint8Array(length),
-      options:
-        scale === undefined
-          ? []
-          : [
-              { kind: 1, data: new Uint8Array(0) },
-              { kind: 3, data: Uint8Array.of(scale) },
-            ],
-    }),
-  )
-}
 
 /** Where it ends that takes sequence numbers; undefined where it takes none. */
 function endOf(said: WalkedSegment): number | undefined {

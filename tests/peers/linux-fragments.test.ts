@@ -52,11 +52,11 @@ describe.skipIf(refused !== undefined)(`fragments beside Linux${refused === unde
     await linux.forget()
     const theirs = await linux.forward(frames)
     for (const [index, frame] of frames.entries()) {
-      const packet = `${index}: ${textOf(frame)}`
+      const sent = `${index}: ${textOf(frame)}`
       // A second copy of a fragment is invalid here, and gone there.
       const isCopy = isInvalid(ours[index]!) && frames.slice(0, index).some((other) => textOf(other) === textOf(frame))
       const here = isCopy ? outcomeOf([]) : outcomeOf(ours[index]!)
-      expect({ packet, ...here }).toEqual({ packet, ...outcomeOf(theirs[index]!) })
+      expect({ sent, ...here }).toEqual({ sent, ...outcomeOf(theirs[index]!) })
       if (isCopy) count.repeated++
       else if (theirs[index]!.length === 0) count.waiting++
       else if (theirs[index]!.length > 1) count.whole++

@@ -37,7 +37,7 @@ const MATCHES: Readonly<Record<LinuxState, string>> = {
   untracked: 'ct state untracked',
 }
 
-const NEVER_TRACKED = 'ip daddr 198.18.0.1 notrack'
+const NEVER_TRACKED = 'ip daddr 198.18.0.1 notrack accept'
 
 /** All packets are forwarded, so that all new connections are confirmed. Chains `source` and `destination` are for whoever has addresses translated. */
 const RULES = `

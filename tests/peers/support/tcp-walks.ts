@@ -1,6 +1,7 @@
 // What two TCP ends say to each other, as one in the middle sees it: random walks through connections, in which the ends keep to RFC 9293
 // while the network loses, delays and repeats; and what comes in between that no honest end sends.
 
+import { tcpFrame } from '../../../protocols/packet/compose.ts'
 import { TcpFlag } from '../../../protocols/packet/tcp.ts'
 import type { Random } from '../../../runtime/random.ts'
 import { oneOf } from '../../support/frames.ts'
@@ -234,4 +235,34 @@ export const wildStrays: Strays = (random, seen) => {
   if (random.below(4) === 0) wild.window = oneOf(random, [0, 1, 65_535])
   if ((wild.flags & Syn) === 0) wild.scale = undefined
   return [wild]
+}
+
+const A = { ethSrc: 0x020000000002n, ethDst: 0x020000000001n, srcPort: 40_000, dstPort: 80 }
+const ENDS = {
+  4: [0x0a000001, 0x0a000101],
+  6: [0xfd00_0000_0000_0000_0000_0000_0000_0001n, 0xfd01_0000_0000_0000_0000_0000_0000_0001n],
+} as const
+
+/** Of one pair of addresses and ports. */
+export function framesOf(walk: readonly WalkedSegment[], family: 4 | 6): Uint8Array[] {
+  const [near, far] = ENDS[family]
+  const outward = { ...A, ipSrc: near, ipDst: far }
+  const back = { ...A, ipSrc: far, ipDst: near, srcPort: A.dstPort, dstPort: A.srcPort }
+  return walk.map(({ from, flags, sequence, acknowledgement, window, length, scale }) =>
+    tcpFrame({
+      ...(from === 0 ? outward : back),
+      flags,
+      sequence,
+      acknowledgement,
+      window,
+      payload: new Uint8Array(length),
+      options:
+        scale === undefined
+          ? []
+          : [
+              { kind: 1, data: new Uint8Array(0) },
+              { kind: 3, data: Uint8Array.of(scale) },
+            ],
+    }),
+  )
 }
