@@ -36,13 +36,14 @@ test('a seed always gives the same run', async () => {
     return runSchedule(subject, drawSchedule(seed, profile), { keep: true })
   }
   const digests = new Set<string>()
-  for (const seed of SEEDS) {
+  const seeds = SEEDS.slice(0, 3)
+  for (const seed of seeds) {
     const outcome = await run(seed)
     expect(await run(seed)).toEqual(outcome)
     expect(outcome.happenings.length).toBeGreaterThan(50)
     digests.add(outcome.digest)
   }
-  expect(digests.size).toBeGreaterThan(SEEDS.length / 2)
+  expect(digests.size).toBe(seeds.length)
 })
 
 test.each(OBVIOUS_FAULTS)('$what: it is found, by $breaks', async (fault) => {

@@ -42,12 +42,14 @@ group('dissect never throws', () => {
   test('on 20,000 frames with flipped bits', () => {
     const random = seeded(7)
     const samples = Object.values(SAMPLE_FRAMES)
+    const read = new Set<string>()
     for (let round = 0; round < 20_000; round++) {
       const frame = oneOf(random, samples).slice()
       for (let flips = 1 + random.below(8); flips > 0; flips--)
         frame[random.below(frame.length)]! ^= 1 << random.below(8)
-      expect(() => [dissect(frame), describe(frame), wrongChecksums(frame)]).not.toThrow()
+      read.add(typeof describe(frame)).add(typeof wrongChecksums(frame).length)
     }
+    expect(read).toEqual(new Set(['string', 'number']))
   })
 
   test('on noise, and on a view into the middle of a buffer', () => {
