@@ -1,6 +1,4 @@
-import { mkdir } from 'node:fs/promises'
-import { Command, InvalidArgumentError, Option } from 'commander'
-import type { CopyFiles } from '../datapath/host/copy-files.ts'
+import { Command, Option } from 'commander'
 import type { LiveHostOptions } from '../datapath/host/live-host.ts'
 import type { Endpoint } from '../runtime/endpoint.ts'
 import { DIAL_SYNTAX, formatEndpoint } from '../runtime/endpoint.ts'
@@ -12,25 +10,24 @@ import { WallClock } from '../runtime/wall-clock.ts'
 import { parseWire } from '../runtime/wires/parse.ts'
 import type { WireSpec } from '../runtime/wires/wire.ts'
 import { drainCommand, failCommand, undrainCommand } from './drain.ts'
+import type { CaptureFlags } from './capture-options.ts'
+import { copyFiles, withCaptureOptions } from './capture-options.ts'
 import { certificatesOf } from './certificates.ts'
 import { endpoint, repeatable, wordsOf } from './endpoint-option.ts'
 import type { LogFlags } from './log.ts'
 import { openLog, withLogOptions } from './log.ts'
-import { wholeBetween } from './numbers.ts'
+import { whole } from './numbers.ts'
 import { onSignals } from './signals.ts'
 import type { TlsFlags } from './tls-options.ts'
 import { withTlsOptions } from './tls-options.ts'
 
-interface Flags extends TlsFlags, LogFlags {
+interface Flags extends TlsFlags, LogFlags, CaptureFlags {
   controller?: Endpoint[]
   vxlanAddress?: string
   vxlanPort: number
   uplink?: WireSpec
   mtu: number
   holdMemory: number
-  captures?: string
-  captureSize: number
-  captureFiles: number
   json?: true
 }
 
@@ -75,27 +72,6 @@ export function hostCommand(): Command {
     .action(run)
 }
 
-/** Where what mirrors copy into files is written, and how much of it. */
-const withCaptureOptions = (command: Command): Command =>
-  command
-    .option('--captures <folder>', 'write what mirrors copy into files there; without it, such copies are dropped')
-    .addOption(
-      new Option('--capture-size <MiB>', 'of a file, beyond which the next begins')
-        .default(64)
-        .argParser((text) => whole(text, 1, 65_536)),
-    )
-    .addOption(
-      new Option('--capture-files <number>', 'files of each mirror; older ones are named FILE.1, FILE.2 and so on')
-        .default(4)
-        .argParser((text) => whole(text, 1, 1000)),
-    )
-
-function whole(text: string, from: number, to: number): number {
-  const number = wholeBetween(text, from, to)
-  if (number === undefined) throw new InvalidArgumentError(`expected ${from} to ${to}`)
-  return number
-}
-
 async function run(name: string, flags: Flags): Promise<void> {
   const log = await openLog(flags)
   const tls = certificatesOf(flags, log)
@@ -104,7 +80,7 @@ async function run(name: string, flags: Flags): Promise<void> {
   try {
     // Other verbs do not need it, and start faster without.
     const { LiveHost } = await import('../datapath/host/live-host.ts')
-    const copies = await copiesOf(name, flags, clock, log)
+    const copies = await copyFiles(flags, clock, (line) => log.warn({ host: name }, line))
     const host = await LiveHost.start({ ...optionsOf(name, { ...flags, tls }, clock, log), ...(copies && { copies }) })
     await stopAsked
     await host.stop()
@@ -113,18 +89,6 @@ async function run(name: string, flags: Flags): Promise<void> {
     clock.stop()
   }
 }
-
-/** Undefined where none are to be written. @throws the system's error where the folder can not be had */
-async function copiesOf(name: string, flags: Flags, clock: WallClock, log: Log): Promise<CopyFiles | undefined> {
-  const { captures: folder, captureSize, captureFiles: files } = flags
-  if (folder === undefined) return undefined
-  await mkdir(folder, { recursive: true })
-  const { CopyFiles } = await import('../datapath/host/copy-files.ts')
-  const warn = (line: string) => log.warn({ host: name }, line)
-  return new CopyFiles({ clock, folder, size: captureSize * MEBIBYTE, files, warn })
-}
-
-const MEBIBYTE = 2 ** 20
 
 function optionsOf(
   name: string,

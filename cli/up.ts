@@ -2,11 +2,14 @@ import { Command, InvalidArgumentError } from 'commander'
 import type { Api } from '../controller/api/api.ts'
 import type { ServerOptions } from '../controller/api/server.ts'
 import type { State } from '../controller/state/state.ts'
-import type { Lab } from '../lab/lab.ts'
+import type { CopyFiles } from '../datapath/host/copy-files.ts'
+import type { Lab, LabObserver } from '../lab/lab.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Address, ApiFlags } from './api-server.ts'
 import { addressOption, listenApi, withApiOptions } from './api-server.ts'
 import { begin } from './beginning.ts'
+import type { CaptureFlags } from './capture-options.ts'
+import { copyFiles, withCaptureOptions } from './capture-options.ts'
 import type { MoveLimits } from '../controller/model.ts'
 import { type MoveLimitFlags, moveLimitsOf, withMoveLimits } from './move-limits.ts'
 import type { LogFlags } from './log.ts'
@@ -19,7 +22,7 @@ import { wallStopwatch } from '../runtime/stopwatch.ts'
 import type { WallClock } from '../runtime/wall-clock.ts'
 import type { Topology } from '../topologies/topology.ts'
 
-interface Flags extends ApiFlags, LogFlags, StateFlags, MoveLimitFlags {
+interface Flags extends ApiFlags, LogFlags, StateFlags, MoveLimitFlags, CaptureFlags {
   listen: Address
   seed: number
   json?: true
@@ -33,6 +36,7 @@ export function upCommand(): Command {
     .addOption(addressOption('--listen <address:port>'))
     .option('--seed <number>', 'seed for jitter and loss', seed, 1)
   withMoveLimits(withStateOptions(command, 'topology, flows and migrations'))
+  withCaptureOptions(command)
   return withLogOptions(withApiOptions(withTlsOptions(command, 'HTTPS')))
     .option('--json', 'say as JSON when all is ready, and where')
     .option('--quiet', 'print nothing')
@@ -41,13 +45,16 @@ export function upCommand(): Command {
 
 async function run(file: string | undefined, flags: Flags): Promise<void> {
   const { topology, log, terms, clock, state, stopAsked } = await begin(file, flags, flags.listen.host)
+  let copies: CopyFiles | undefined
   try {
+    copies = await copyFiles(flags, clock, (line) => log.warn({}, line))
     const lab = await startLab(topology, state, {
       clock,
       seed: flags.seed,
       log,
       file: flags.state,
       moves: moveLimitsOf(flags),
+      copies,
     })
     const api = await serve(lab, terms)
     const url = await listenApi(api, flags.listen)
@@ -57,19 +64,26 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
   } finally {
     await state?.close()
     clock.stop()
+    // Nothing is copied any more.
+    await copies?.close()
   }
+}
+
+interface LabSettings {
+  clock: WallClock
+  seed: number
+  log: Log
+  /** Where the state is kept. */
+  file: string | undefined
+  moves: MoveLimits
+  /** What mirrors copy into files. */
+  copies: CopyFiles | undefined
 }
 
 async function startLab(
   topology: Topology | undefined,
   state: State | undefined,
-  {
-    clock,
-    seed: from,
-    log,
-    file,
-    moves,
-  }: { clock: WallClock; seed: number; log: Log; file: string | undefined; moves: MoveLimits },
+  { clock, seed: from, log, file, moves, copies }: LabSettings,
 ): Promise<Lab> {
   const { Lab: Emulated } = await import('../lab/lab.ts')
   const options = {
@@ -79,6 +93,7 @@ async function startLab(
     endless: true,
     stopwatch: wallStopwatch,
     log: (line: string) => log.warn({}, line),
+    ...(copies && { observer: writing(copies) }),
   }
   if (state?.restored.asked !== undefined) {
     const lab = await Emulated.resume(state, options)
@@ -87,6 +102,10 @@ async function startLab(
   }
   return Emulated.start(named(topology, file), { ...options, ...(state && { state }) })
 }
+
+const writing = (copies: CopyFiles): LabObserver => ({
+  captured: (_at, file, source, bytes) => void copies.write(file, source, bytes),
+})
 
 async function serve(lab: Lab, terms: ServerOptions): Promise<Api> {
   // Other verbs need neither, and start faster without.

@@ -1,8 +1,11 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { describe as describeFrame } from '../../protocols/packet/packet.ts'
+import { readAll } from '../support/capture-reading.ts'
 import { smallTopology } from '../support/live-lab.ts'
 import { ended, firstLine, runHere, startCli } from '../support/run-cli.ts'
 
@@ -29,6 +32,35 @@ test.each(['SIGINT', 'SIGTERM'] as const)('says where it listens, serves, and en
   expect(await end).toMatchObject({ code: 0, stderr: expect.stringContaining('nobody is asked for a token') })
   await hungUp
 })
+
+test(
+  'writes what mirrors copy into files, which Ctrl-C leaves whole and the next run sets aside',
+  { timeout: 120_000 },
+  async () => {
+    const mirrored = join(folder, 'mirrored.json')
+    const mirror = { name: 'web1', source: { port: 'web1' }, target: { file: 'web1.pcapng' } }
+    await writeFile(mirrored, JSON.stringify({ ...smallTopology(), mirrors: [mirror] }))
+    const captures = join(folder, 'captures')
+    const run = async (count: number) => {
+      const child = startCli('up', mirrored, '--listen', '127.0.0.1:0', '--json', '--captures', captures)
+      const end = ended(child)
+      const { url } = JSON.parse(await firstLine(child)) as { url: string }
+      const answer = await post(`${url}/ping`, { from: 'web1', to: 'db1', count, interval: '1ms' })
+      expect(await answer.json()).toMatchObject({ received: count })
+      child.kill('SIGINT')
+      expect(await end).toMatchObject({ code: 0 })
+    }
+    const echoes = async (name: string) => {
+      const { frames, damage } = await readAll([readFileSync(join(captures, name))])
+      expect(damage).toBeUndefined()
+      return frames.filter(({ bytes }) => describeFrame(bytes).includes('echo')).length
+    }
+    await run(2)
+    expect(await echoes('web1.pcapng')).toBe(4)
+    await run(3)
+    expect([await echoes('web1.pcapng'), await echoes('web1.pcapng.1')]).toEqual([6, 4])
+  },
+)
 
 test('ends with a sentence and 2 where the port is in use', async () => {
   const other = createServer().listen(0, '127.0.0.1')
