@@ -138,8 +138,8 @@ export class WayBack {
     const { to, places, world } = this.#steps
     const { held, states } = this.#parts
     await places.whileThere(to, goneBy - world.clock.now(), async () => {
-      // What began at the source goes on where its end has come, and the other way round.
-      await states.tell('home')
+      // Datagrams that began at the source go on where their end has come, and the other way round. They do not wait for the source.
+      await states.tell('home').catch((error: unknown) => world.log(textOf(error)))
       await held.takeFrom(to)
       await states.takeOver('target', 'with fragments')
     })
