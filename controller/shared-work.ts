@@ -1,10 +1,12 @@
 // What several controllers in one process make of the same, one after the other, as in an exploration: each of them that is given this works
 // out only what none before it has. Without it a controller remembers nothing but what it goes on from.
 
+import { isDeepStrictEqual } from 'node:util'
 import { buildView } from './network/build-view.ts'
 import { patchView } from './network/patch-view.ts'
-import { type Assignments, type Intent, isSameIntent, type View } from './network/view.ts'
-import { CompiledAnew } from './reconcile/compile.ts'
+import type { Assignments, Intent, View } from './network/view.ts'
+import type { Topology } from '../topologies/topology.ts'
+import { Compilations } from './reconcile/compile.ts'
 
 /** Makes views: anew, and from one to the next. */
 export interface Views {
@@ -19,24 +21,65 @@ export const VIEWS: Views = {
   patch: patchView,
 }
 
+/** So many views are remembered; when there are more, memory starts anew. */
+const REMEMBERED = 500
+
 export class SharedWork implements Views {
-  readonly compiled = new CompiledAnew()
-  /** By assignments, the last view that was begun with; by view, the last that came of it. */
-  readonly #views = new WeakMap<Assignments | View, View>()
+  readonly compiled = new Compilations()
+  /** By assignments, views that were begun with them; by view, those that came of it. */
+  #views = new WeakMap<Assignments | View, View[]>()
+  #count = 0
 
   build(intent: Intent, assignments: Assignments): View {
-    return this.#known(assignments, intent, () => VIEWS.build(intent, assignments))
+    return this.#known(assignments, undefined, intent, () => VIEWS.build(intent, assignments))
   }
 
   patch(view: View, intent: Intent): View {
-    return this.#known(view, intent, () => VIEWS.patch(view, intent))
+    return this.#known(view, view.intent, intent, () => VIEWS.patch(view, intent))
   }
 
-  #known(from: Assignments | View, intent: Intent, make: () => View): View {
-    const before = this.#views.get(from)
-    if (before !== undefined && isSameIntent(before.intent, intent)) return before
+  #known(from: Assignments | View, was: Intent | undefined, intent: Intent, make: () => View): View {
+    const before = this.#views.get(from)?.find((one) => saysTheSame(one.intent, intent, was))
+    if (before !== undefined) return before
     const now = make()
-    this.#views.set(from, now)
+    if (++this.#count > REMEMBERED) {
+      this.#views = new WeakMap()
+      this.#count = 1
+    }
+    this.#views.set(from, [...(this.#views.get(from) ?? []), now])
     return now
   }
 }
+
+/** Whether two intents say the same, and both go as far from the one before: what is another object in one is so in the other. */
+function saysTheSame(a: Intent, b: Intent, was: Intent | undefined): boolean {
+  return (
+    a.learned === b.learned &&
+    a.memberships === b.memberships &&
+    isSameChange(a.moves, b.moves, was?.moves, areSameMoves) &&
+    isSameChange(a.topology, b.topology, was?.topology, areSameTopologies)
+  )
+}
+
+/** Whether both are one object, or neither is that of before and `isAlike` holds. */
+function isSameChange<T>(a: T, b: T, was: T | undefined, isAlike: (a: T, b: T, was: T) => boolean): boolean {
+  return a === b || (was !== undefined && a !== was && b !== was && isAlike(a, b, was))
+}
+
+const areSameMoves = (a: Intent['moves'], b: Intent['moves'], was: Intent['moves']): boolean =>
+  [...a.keys()].join() === [...b.keys()].join() &&
+  [...a].every(([vm, move]) => isSamePart(move, b.get(vm), was.get(vm)))
+
+/** But for VMs, which move, topologies are compared by their parts' identity. */
+function areSameTopologies(a: Topology, b: Topology, was: Topology): boolean {
+  const { vms: _a, ...others } = a
+  return (
+    a.vms.length === b.vms.length &&
+    Object.keys(a).length === Object.keys(b).length &&
+    Object.entries(others).every(([key, part]) => part === b[key as keyof Topology]) &&
+    a.vms.every((vm, index) => isSamePart(vm, b.vms[index], was.vms[index]))
+  )
+}
+
+const isSamePart = (a: unknown, b: unknown, was: unknown): boolean =>
+  a === b || (a !== was && b !== was && isDeepStrictEqual(a, b))

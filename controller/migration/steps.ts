@@ -95,7 +95,8 @@ export class Steps {
   async carryOut(move: Move, required: readonly string[] = [this.from, this.to]): Promise<void> {
     const before = this.move
     this.#amend(move)
-    await this.keep(() => this.#takeBack(move, before))
+    const taken = this.move
+    await this.keep(() => this.#takeBack(taken, before))
     await this.#push(required)
   }
 
@@ -109,8 +110,8 @@ export class Steps {
   }
 
   /** A step that could not be kept is not taken: the next that somebody else keeps would have it told all the same. */
-  #takeBack(move: Move, before: Move | undefined): void {
-    if (this.#isEnding || this.move !== move) return
+  #takeBack(taken: Move | undefined, before: Move | undefined): void {
+    if (this.#isEnding || this.move !== taken) return
     if (before === undefined) this.world.amend({ moves: this.#otherMoves })
     else this.#amend(before)
   }

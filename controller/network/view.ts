@@ -22,10 +22,6 @@ export interface Intent {
   readonly memberships: Memberships
 }
 
-/** Whether both are made of the very same. */
-export const isSameIntent = (a: Intent, b: Intent): boolean =>
-  a.topology === b.topology && a.moves === b.moves && a.learned === b.learned && a.memberships === b.memberships
-
 export interface Move {
   readonly to: string
   readonly stage: Stage

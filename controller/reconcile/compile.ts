@@ -48,9 +48,11 @@ const GROUPS_SLOT = 'security groups'
 
 export const NOTHING = { ...EMPTY_STATE, flows: new SwitchFlows(new Map()) }
 
+type State = SwitchState & { readonly flows: SwitchFlows }
+
 interface Compiled {
   readonly at: SwitchView
-  readonly state: SwitchState & { readonly flows: SwitchFlows }
+  readonly state: State
 }
 
 /** What was made of the entries of a map last. */
@@ -60,10 +62,21 @@ interface Made {
   readonly flows: PersistentMap<string, FlowSpec>
 }
 
-/** What compilers have made with nothing before it, for others that are to make the same. */
-export class CompiledAnew {
-  readonly states = new WeakMap<SwitchView, Compiled['state']>()
+/** What compilers have made, for others that are to make the same of the same. */
+export class Compilations {
+  /** By what was compiled, and what it went on from. */
+  readonly #states = new WeakMap<SwitchView, WeakMap<State, { from: SwitchView | undefined; to: State }>>()
   readonly #made = new WeakMap<Many['entries'], Map<string, Made>>()
+
+  state(before: Compiled | undefined, at: SwitchView): State | undefined {
+    const known = this.#states.get(at)?.get(before?.state ?? NOTHING)
+    return known?.from === before?.at ? known?.to : undefined
+  }
+
+  keepState(before: Compiled | undefined, at: SwitchView, to: State): void {
+    const known = this.#states.get(at) ?? new WeakMap()
+    this.#states.set(at, known.set(before?.state ?? NOTHING, { from: before?.at, to }))
+  }
 
   made(name: string, entries: Many['entries']): Made | undefined {
     return this.#made.get(entries)?.get(name)
@@ -81,9 +94,9 @@ export class Compiler {
   /** By network and name. */
   readonly #made = new Map<string, Map<string, Made>>()
   readonly #parts = new GroupParts((part, farEnd) => this.#ofMany(GROUPS_SLOT, part.of(farEnd)))
-  readonly #others: CompiledAnew | undefined
+  readonly #others: Compilations | undefined
 
-  constructor(others?: CompiledAnew) {
+  constructor(others?: Compilations) {
     this.#others = others
   }
 
@@ -93,11 +106,12 @@ export class Compiler {
   }
 
   /** What the switch is to have, but for users' flows: the same object for as long as that is the same. */
-  compile(at: SwitchView): Compiled['state'] {
+  compile(at: SwitchView): State {
     const before = this.#compiled.get(at.name)
-    const state = before?.at === at ? before.state : this.#anew(before, at)
+    const state = before?.at === at ? before.state : (this.#known(before, at) ?? this.#anew(before, at))
     const flows = state.flows.withParts(this.#parts.flows)
     const now = flows === state.flows ? state : { ...state, flows }
+    if (before?.at !== at) this.#others?.keepState(before, at, now)
     if (before?.at !== at || now !== before.state) this.#compiled.set(at.name, { at, state: now })
     return now
   }
@@ -108,31 +122,25 @@ export class Compiler {
     this.#compiled.delete(name)
   }
 
-  #anew(before: Compiled | undefined, at: SwitchView): Compiled['state'] {
-    return before && sameFrame(before.at, at) ? this.#amended(before, at) : this.#whole(at, before?.state)
+  #anew(before: Compiled | undefined, at: SwitchView): State {
+    return before && sameFrame(before.at, at) ? this.#amended(before, at) : this.#from(before?.state ?? NOTHING, at)
   }
 
   forgetNetwork(name: string): void {
     this.#made.delete(name)
   }
 
-  #whole(at: SwitchView, before: Compiled['state'] | undefined): Compiled['state'] {
-    if (before !== undefined) return this.#from(before, at)
-    const known = this.#others?.states.get(at)
-    if (known !== undefined) return this.#takenOver(known, at)
-    const state = this.#from(NOTHING, at)
-    this.#others?.states.set(at, state)
+  /** What another compiler has made of the same; this one goes on from there. */
+  #known(before: Compiled | undefined, at: SwitchView): State | undefined {
+    const state = this.#others?.state(before, at)
+    if (state === undefined) return undefined
+    if (at.groups !== before?.at.groups) this.#parts.use(at.name, partsOf(at).shared)
+    for (const [name, network] of at.networks)
+      if (before?.at.networks.get(name) !== network) for (const many of manyOf(at, network)) this.#ofMany(name, many)
     return state
   }
 
-  /** What another compiler has made; this one goes on from there. */
-  #takenOver(state: Compiled['state'], at: SwitchView): Compiled['state'] {
-    this.#parts.use(at.name, partsOf(at).shared)
-    for (const [name, network] of at.networks) for (const many of manyOf(at, network)) this.#ofMany(name, many)
-    return state
-  }
-
-  #from(before: Compiled['state'], at: SwitchView): Compiled['state'] {
+  #from(before: State, at: SwitchView): State {
     const slots = new Map<string, Slot | undefined>([...before.flows.slots.keys()].map((name) => [name, undefined]))
     slots.set(COMMON_SLOT, COMMON)
     for (const binding of at.bindings) slots.set(vnicSlot(binding), ofVnic(at, binding))
@@ -142,7 +150,7 @@ export class Compiler {
     return withChanges(before, slots, { at, uses })
   }
 
-  #amended({ at: before, state }: Compiled, at: SwitchView): Compiled['state'] {
+  #amended({ at: before, state }: Compiled, at: SwitchView): State {
     const slots = new Map<string, Slot | undefined>()
     const sameBindings = before.bindings === at.bindings
     const [gone, come] = sameBindings ? [[], []] : differing(before.bindings, at.bindings)
@@ -182,15 +190,16 @@ export class Compiler {
     this.#made.set(network, ofNetwork)
     const isOf = (made: Made | undefined): made is Made =>
       made !== undefined && made.inputs.every((input, index) => input === inputs[index])
-    const before = ofNetwork.get(name) ?? this.#others?.made(name, entries)
-    const usable = isOf(before)
-    if (usable && before.entries === entries) {
-      ofNetwork.set(name, before)
-      return before.flows
+    const own = ofNetwork.get(name)
+    const known = [own, this.#others?.made(name, entries)].find((made) => isOf(made) && made.entries === entries)
+    if (known !== undefined) {
+      ofNetwork.set(name, known)
+      return known.flows
     }
-    let flows = usable ? before.flows : PersistentMap.empty<string, FlowSpec>()
+    const before = isOf(own) ? own : undefined
+    let flows = before?.flows ?? PersistentMap.empty<string, FlowSpec>()
     const gone = new Set<string>()
-    const changes = entries.changesSince(usable ? before.entries : PersistentMap.empty())
+    const changes = entries.changesSince(before?.entries ?? PersistentMap.empty())
     for (const [, was] of changes) if (was !== undefined) for (const flow of flowsOf(was)) gone.add(newKey(flow))
     for (const [, , is] of changes) {
       if (is === undefined) continue
@@ -204,7 +213,7 @@ export class Compiler {
     for (const key of gone) flows = flows.delete(key)
     const made = { inputs, entries, flows }
     ofNetwork.set(name, made)
-    if (before === undefined && entries.size > 0) this.#others?.keep(name, made)
+    if (entries.size > 0) this.#others?.keep(name, made)
     return flows
   }
 }
@@ -306,10 +315,10 @@ function networksTouched(before: readonly Binding[], after: readonly Binding[]):
  * same object.
  */
 function withChanges(
-  before: Compiled['state'],
+  before: State,
   changes: ReadonlyMap<string, Slot | undefined>,
   { at, uses }: { at: SwitchView | undefined; uses: readonly string[] },
-): Compiled['state'] {
+): State {
   let slots: Map<string, Slot> | undefined
   for (const [name, slot] of changes) {
     const was = before.flows.slots.get(name)

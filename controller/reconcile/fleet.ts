@@ -12,7 +12,7 @@ import type { SwitchCounts } from '../southbound/switch-counts.ts'
 import { noCounts } from '../southbound/switch-counts.ts'
 import type { FlowsBySwitch } from '../user-flows.ts'
 import { changedKeys, PersistentMap } from '../persistent-map.ts'
-import { COMMON_SLOT, type CompiledAnew, Compiler, NOTHING } from './compile.ts'
+import { COMMON_SLOT, type Compilations, Compiler, NOTHING } from './compile.ts'
 import { Reconciler } from './reconciler.ts'
 import { type Onlooker, Rollout } from './rollout.ts'
 import type { FlowsByKey } from './switch-flows.ts'
@@ -46,7 +46,7 @@ export class Fleet {
   #view: View | undefined
   #userFlows: FlowsBySwitch = new Map()
 
-  constructor(compiled?: CompiledAnew) {
+  constructor(compiled?: Compilations) {
     this.#compiler = new Compiler(compiled)
   }
 
