@@ -2,6 +2,7 @@
 // more VMs than its capacity, or two of one anti-affinity group.
 
 import type { Vm } from '../../topologies/topology.ts'
+import { Exchange } from './exchange.ts'
 import type { Occupancy } from './occupancy.ts'
 
 export interface PlannedMove {
@@ -20,23 +21,28 @@ export interface MovePlan {
 const REASONS = 3
 
 /**
- * Each of the VMs to the least busy host that can take it in. Those that the fewest hosts can take in choose first. It does not look
- * for a better order where somebody is left over. `occupancy` becomes what it is to be.
+ * Each of the VMs to the least busy host that can take it in. Those that the fewest hosts can take in choose first; for whom nothing is left
+ * then, others make room (exchange.ts). `occupancy` becomes what it is to be.
  */
 export function planDrain(occupancy: Occupancy, host: string, vms: readonly Vm[]): MovePlan {
   const choices = new Map(vms.map((vm) => [vm, choicesOf(occupancy, vm, host)]))
-  const moves: PlannedMove[] = []
-  const stuck: MovePlan['stuck'][number][] = []
+  const places = new Map<Vm, string>()
+  const leftOver: Vm[] = []
   for (const vm of vms.toSorted((a, b) => choices.get(a)! - choices.get(b)!)) {
     const to = occupancy.leastBusyFor(vm, host)
-    if (to === undefined) stuck.push({ vm: vm.name, from: host, problem: whyNowhere(occupancy, vm, host) })
+    if (to === undefined) leftOver.push(vm)
     else {
-      moves.push({ vm: vm.name, from: host, to })
+      places.set(vm, to)
       occupancy.arrive(vm, to)
       occupancy.leave(vm, host)
     }
   }
-  return { moves, stuck }
+  const exchange = new Exchange(occupancy, host, places)
+  const stuck = leftOver.filter((vm) => !exchange.place(vm))
+  return {
+    moves: [...places].map(([vm, to]) => ({ vm: vm.name, from: host, to })),
+    stuck: stuck.map((vm) => ({ vm: vm.name, from: host, problem: whyNowhere(occupancy, vm, host) })),
+  }
 }
 
 /**
