@@ -45,8 +45,9 @@ const MODULES = [
   'drivers/net/virtio_net',
 ]
 
-/** Says READY, then runs what comes in line by line and says how each ended. */
+/** Says READY, then runs what comes in line by line and says how each ended. A serial port may lose a character: each line tells its length. */
 const READY = '@ready'
+const GARBLED = '@garbled'
 const INIT = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
 mount -t proc none /proc
@@ -57,7 +58,9 @@ ip link set lo up
 stty -F /dev/ttyS0 raw -echo
 exec < /dev/ttyS0 > /dev/ttyS0 2>&1
 echo ${READY}
-while read -r line; do eval "$line"; echo "@$?"; done
+while read -r length line; do
+  if [ "$length" = \${#line} ]; then eval "$line"; echo "@$?"; else echo ${GARBLED}; fi
+done
 `
 
 /** What a guest's ping says of three where one was answered at least; on a busy machine the others may be late. */
@@ -196,11 +199,16 @@ export class Guest {
 
   /** Runs a line of shell in the guest, and gives what it prints. Rejects where it fails. */
   async run(command: string): Promise<string> {
-    this.#process.stdin.write(`${command}\n`)
-    const { lines, last } = await this.#until((line) => /^@\d+$/.test(line))
+    let { lines, last } = await this.#ask(command)
+    while (last === GARBLED) ({ lines, last } = await this.#ask(command))
     const text = lines.join('\n')
     if (last !== '@0') throw new Error(`${command}: ended with ${last.slice(1)}: ${text}`)
     return text
+  }
+
+  #ask(command: string): Promise<{ lines: string[]; last: string }> {
+    this.#process.stdin.write(`${command.length} ${command}\n`)
+    return this.#until((line) => /^@(\d+|garbled)$/.test(line))
   }
 
   /** Where QEMU itself can be asked. */
