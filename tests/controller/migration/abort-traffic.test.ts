@@ -1,6 +1,8 @@
 // Frames to a guest that never speaks, while its move is aborted or broken off.
 
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
+import { StateTransfer } from '../../../controller/migration/state-transfer.ts'
+import { SwitchAway } from '../../../controller/southbound/remote-switch.ts'
 import { Lab } from '../../../lab/lab.ts'
 import { udpFrame } from '../../../protocols/packet/compose.ts'
 import { MILLISECOND } from '../../../runtime/clock.ts'
@@ -45,6 +47,8 @@ async function disturbedMove(disturb: (lab: Lab, id: string, start: number) => v
   return { status: await lab.controller.migrationDone(id), frames: lab.judge.frames }
 }
 
+afterEach(() => vi.restoreAllMocks())
+
 const ALL = { injected: COUNT, delivered: COUNT, lost: 0, duplicated: 0, reordered: 0, leaked: 0, held: 0 }
 
 test.each([0.1, 1, 2, 3, 4, 5, 8, 15, 25])('all arrive in order when aborted %f ms in', async (span) => {
@@ -52,6 +56,14 @@ test.each([0.1, 1, 2, 3, 4, 5, 8, 15, 25])('all arrive in order when aborted %f 
     lab.clock.schedule(begun + span * MILLISECOND, () => void lab.controller.abortMigration(id))
   })
   expect(status).toMatchObject({ state: 'aborted', problem: 'aborted on request' })
+  expect(frames).toMatchObject(ALL)
+})
+
+test('what the destination keeps is brought back also where the source can not say what it knows of connections', async () => {
+  vi.spyOn(StateTransfer.prototype, 'tell').mockRejectedValue(new SwitchAway('h1/br-int'))
+  const { frames } = await disturbedMove((lab, id, begun) => {
+    lab.clock.schedule(begun + 15 * MILLISECOND, () => void lab.controller.abortMigration(id))
+  })
   expect(frames).toMatchObject(ALL)
 })
 
