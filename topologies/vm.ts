@@ -14,7 +14,7 @@ import type { WrittenVm } from './schema/topology.ts'
 import { scopeNames } from './scope-names.ts'
 import { formatAddress, parseAddress } from './subnets.ts'
 import { surroundings } from './surroundings.ts'
-import type { Topology, Vm } from './topology.ts'
+import type { Nic, Topology, Vm } from './topology.ts'
 import { validate } from './validate.ts'
 
 export { writeVm as vmToJson } from './write.ts'
@@ -65,26 +65,30 @@ function relativesOf(vm: Draft<WrittenVm>, topology: Topology): (other: Vm) => b
   const quota = tenants.find((tenant) => tenant.name === vm.tenant)?.quota
   const counts = quota?.vms !== undefined || quota?.vnics !== undefined
   const own = addressesOf(vm)
-  const has = ({ mac, addresses }: { mac: string; addresses: readonly string[] }) =>
-    own.has(mac) || addresses.some((address) => own.has(address))
+  const sharesAddress = ({ network, mac, addresses }: Pick<Nic, 'network' | 'mac' | 'addresses'>) => {
+    const there = own.get(network)
+    return there !== undefined && (there.has(mac) || addresses.some((address) => there.has(address)))
+  }
   const isCopied = copiedIn(topology)
   return (other) =>
     other.name !== vm.name &&
     (other.host === vm.host ||
       (counts && other.tenant === vm.tenant) ||
-      other.nics.some((nic) => has(nic) || nic.trunks.some(has)) ||
+      other.nics.some((nic) => sharesAddress(nic) || nic.trunks.some(sharesAddress)) ||
       isCopied(other))
 }
 
-/** MAC and IP addresses, those that can be read. */
-function addressesOf(vm: Draft<WrittenVm>): Set<string> {
-  const found = new Set<string>()
+/** By network, MAC and IP addresses: those that can be read. */
+function addressesOf(vm: Draft<WrittenVm>): Map<string | undefined, Set<string>> {
+  const found = new Map<string | undefined, Set<string>>()
   for (const attachment of attachmentsOf({ vms: [vm] })) {
+    const there = found.get(attachment.network) ?? new Set()
+    found.set(attachment.network, there)
     const mac = macOf(attachment)
-    if (mac !== undefined) found.add(mac)
+    if (mac !== undefined) there.add(mac)
     for (const text of attachment.part.addresses ?? []) {
       const address = text === undefined ? undefined : attempt(ignore, '', () => parseAddress(text))
-      if (address !== undefined) found.add(formatAddress(address))
+      if (address !== undefined) there.add(formatAddress(address))
     }
   }
   return found

@@ -1,3 +1,4 @@
+import { vmNamed } from '../../topologies/lookup.ts'
 import type { Topology, Vm } from '../../topologies/topology.ts'
 import { groupBy } from '../network/grouping.ts'
 import { changedMembers, changedVmsIn } from '../network/vm-changes.ts'
@@ -17,16 +18,19 @@ interface Breach {
  */
 export function worseIn(after: Topology, before: Topology, coming: readonly Reservation[]): string | undefined {
   const destinations = groupBy(coming, ({ vm }) => vm)
-  const hostsOf = (vm: Vm) => [vm.host, ...(destinations.get(vm.name) ?? []).map(({ to }) => to)]
   const concerned = new Set<string>()
   for (const { was, is } of changedVmsIn(before.vms, after.vms)) {
     if (was !== undefined && is !== undefined && takesTheSame(was, is)) continue
-    for (const vm of [was, is]) for (const host of vm === undefined ? [] : hostsOf(vm)) concerned.add(host)
+    for (const vm of [was, is]) {
+      if (vm === undefined) continue
+      concerned.add(vm.host)
+      for (const { to } of destinations.get(vm.name) ?? []) concerned.add(to)
+    }
   }
   for (const { is } of changedMembers(before.hosts, after.hosts)) if (is !== undefined) concerned.add(is.name)
   if (concerned.size === 0) return undefined
-  const known = new Map(breachesOf(before, concerned, hostsOf).map(({ of, by }) => [of, by]))
-  return breachesOf(after, concerned, hostsOf).find(({ of, by }) => by > (known.get(of) ?? 0))?.problem
+  const known = new Map(breachesOf(before, concerned, coming).map(({ of, by }) => [of, by]))
+  return breachesOf(after, concerned, coming).find(({ of, by }) => by > (known.get(of) ?? 0))?.problem
 }
 
 const takesTheSame = (a: Vm, b: Vm): boolean =>
@@ -36,12 +40,17 @@ const takesTheSame = (a: Vm, b: Vm): boolean =>
 function breachesOf(
   { hosts, vms }: Topology,
   concerned: ReadonlySet<string>,
-  hostsOf: (vm: Vm) => readonly string[],
+  coming: readonly Reservation[],
 ): Breach[] {
   const at = new Map(Array.from(concerned, (name): [string, Set<Vm>] => [name, new Set()]))
-  for (const vm of vms) for (const host of hostsOf(vm)) at.get(host)?.add(vm)
-  return hosts.flatMap(({ name, capacity = Infinity }) => {
-    const there = [...(at.get(name) ?? [])]
+  for (const vm of vms) at.get(vm.host)?.add(vm)
+  for (const { vm: name, to } of coming) {
+    const vm = vmNamed(vms, name)
+    if (vm !== undefined) at.get(to)?.add(vm)
+  }
+  const looked = hosts.filter(({ name }) => concerned.has(name))
+  return looked.flatMap(({ name, capacity = Infinity }) => {
+    const there = [...at.get(name)!]
     const by = there.length - capacity
     const problem = `${name} has room for ${capacity} VMs, and would have ${there.length}`
     return [
