@@ -138,6 +138,8 @@ export class Migration {
     this.#stragglers.expect('released', untold)
     if (handed !== undefined) this.#held.passOver(from, handed)
     await places.waitFor(to, this.#patience.source)
+    // Not all may have been said by the controller before.
+    await this.#try(() => this.#announcement.make(to))
     await this.#goOn('arrive')
   }
 

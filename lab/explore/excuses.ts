@@ -91,10 +91,11 @@ function isOfForgotten({ at, reason, place }: LostFrame, gone: HostGone, moves: 
 
 /**
  * The announcement of a guest that moves may be lost with a link, and then what is sent to where nobody is any more, until it is said
- * again. What a link takes with it otherwise the judge knows of itself.
+ * again; and while the link is down there may be no way from the guest's one place to the other. What a link takes with it otherwise the judge knows of itself.
  */
 function isBeforeAnnouncement({ at, reason }: LostFrame, span: Span, moves: readonly MigrationStatus[]): boolean {
-  if (reason !== 'no_recipient' || at > span.to + ANNOUNCED_AGAIN) return false
+  const end = reason === 'no_recipient' ? span.to + ANNOUNCED_AGAIN : reason === 'no_route' ? span.to : -Infinity
+  if (at > end) return false
   return moves.some((move) => isUnderWay(move, span) && isSince(at, span, move))
 }
 

@@ -30,6 +30,8 @@ describe('a link that was down from 120 to 130 ms', () => {
 
   test.each([
     [true, 'what comes to where nobody is any more', lost(125, 'no_recipient', 'h1/br-int')],
+    [true, 'what finds no way from the one place to the other', lost(125, 'no_route', 'h1')],
+    [false, 'the same later', lost(135, 'no_route', 'h1')],
     [true, 'the same until the announcement is said again', lost(279, 'no_recipient', 'h1/br-int')],
     [false, 'the same later', lost(281, 'no_recipient', 'h1/br-int')],
     [false, 'what ends for another reason', lost(125, 'no_match', 'h1/br-int')],

@@ -1,0 +1,54 @@
+// VMs that had come to their place shortly before the controller started. The one before may have ended with announcements of them
+// still to be said; nobody wrote down which, so all are said again: whoever has heard one knows nothing new.
+
+import { SECOND } from '../../runtime/clock.ts'
+import { textOf } from '../../runtime/error-text.ts'
+import { vmNamed } from '../../topologies/lookup.ts'
+import { switchesAt } from '../../topologies/topology.ts'
+import type { World } from '../learner.ts'
+import type { Image } from '../state/image.ts'
+import { announce } from './announcement.ts'
+
+/** How long ago it may have been: the controller may have been away for some of it. */
+const SHORTLY = 60 * SECOND
+/** How long a place that is not there is waited for. */
+const PATIENCE = 30 * SECOND
+
+/** Announces each of them where it is, once that host is there. */
+export function announceArrivals(world: World, kept: Pick<Image, 'migrations' | 'relocations'>): void {
+  const since = world.clock.now() - SHORTLY
+  for (const [vm, { host, at }] of latestArrivals(kept))
+    if (at >= since) void announceAt(world, vm, host).catch((error: unknown) => world.log(textOf(error)))
+}
+
+interface Arrival {
+  host: string
+  at: number
+}
+
+/** By VM. */
+function latestArrivals({ migrations, relocations }: Pick<Image, 'migrations' | 'relocations'>): Map<string, Arrival> {
+  const latest = new Map<string, Arrival>()
+  const note = (vm: string, arrival: Arrival) => {
+    if (arrival.at >= (latest.get(vm)?.at ?? -Infinity)) latest.set(vm, arrival)
+  }
+  for (const { status } of migrations.values()) {
+    const { vm, state, from, to, endedAt, steps } = status
+    // Before the switch-over nobody was told anything.
+    if (endedAt !== undefined && steps.some((step) => step.state === 'switch-over'))
+      note(vm, { host: state === 'done' ? to : from, at: endedAt })
+  }
+  for (const { status } of relocations.values())
+    for (const { vm, to, restartedAt } of status.moves)
+      if (to !== undefined && restartedAt !== undefined) note(vm, { host: to, at: restartedAt })
+  return latest
+}
+
+async function announceAt(world: World, name: string, host: string): Promise<void> {
+  const at = world.intent().topology.hosts.find((one) => one.name === host)
+  if (at === undefined) return
+  await world.fleet.whenConnected(switchesAt(at), { span: PATIENCE, clock: world.clock })
+  const { topology, moves } = world.intent()
+  const vm = vmNamed(topology.vms, name)
+  if (vm?.host === host && !moves.has(name)) await announce(world, vm, host)
+}
