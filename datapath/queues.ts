@@ -64,7 +64,7 @@ export class PortQueues {
     return this.#scheduler.frames()
   }
 
-  /** No frame that waits now is still there after so much time, if no other comes. */
+  /** See FrameScheduler. */
   get timeToEmpty(): Nanoseconds {
     return this.#scheduler.timeToEmpty(this.#clock.now())
   }

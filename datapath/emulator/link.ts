@@ -81,7 +81,7 @@ export class LinkDirection {
     const now = this.#clock.now()
     const waits = Math.max(0, this.#busyUntil - now)
     const queues = this.#queues
-    const queued = queues === undefined ? 0 : queues.timeToEmpty(now) + this.#timeOf(queues.waitingBits)
+    const queued = queues?.timeToEmpty(now, this.#link.bandwidth) ?? 0
     return waits + queued + this.#link.delay + this.#link.jitter
   }
 

@@ -12,6 +12,7 @@ import { SECOND } from '../../runtime/clock.ts'
 import type { QueueConfig, ShapingLevels } from '../../protocols/control/messages.ts'
 import type { FrameHandle } from '../frames.ts'
 import { TokenBucket } from '../token-bucket.ts'
+import { assured, weightOf } from './competition.ts'
 import { FairShare, newSharer } from './fair-share.ts'
 import { FrameRing } from './frame-ring.ts'
 
@@ -215,12 +216,29 @@ export class FrameScheduler {
     return Math.max(first, this.#max?.readyAt(now) ?? now)
   }
 
-  /** No frame that waits now is still there after so much time, if no other comes. Frames wait for one bucket at a time. */
-  timeToEmpty(now: Nanoseconds): Nanoseconds {
+  /**
+   * No frame that waits now is still there after so much time, whatever comes; of a queue that others may leave nothing, if nothing comes.
+   * `rate`: what serves the queues, in bits a second, where that is not their own maximum. Frames wait for one bucket at a time.
+   */
+  timeToEmpty(now: Nanoseconds, rate = this.#max?.rate): Nanoseconds {
     let longest = 0
     for (const { frames, group, claim } of this.#backlogged)
       longest = Math.max(longest, timeFor(frames.bits, claim.max, now) + timeFor(group.bits, group.claim.max, now))
-    return longest + timeFor(this.waitingBits, this.#max, now)
+    if (rate === undefined || this.waiting === 0) return longest
+    const debt = this.#max === undefined ? 0 : this.#max.readyAt(now) - now
+    let together = timeAt(rate, this.waitingBits)
+    for (const queue of this.#backlogged) together = Math.max(together, this.#waitBeside(queue, rate, now))
+    return longest + debt + together
+  }
+
+  /** How long the queue's frames wait while all others have frames without end; 0 where that has no end either. */
+  #waitBeside(queue: Queue, rate: number, now: Nanoseconds): Nanoseconds {
+    const { group, claim, frames } = queue
+    const groups = this.#groups.filter((other) => other !== group).map((other) => other.claim)
+    const parts = this.#queues.filter((other) => other !== queue && other.group === group).map((other) => other.claim)
+    const ofGroup = assured(group.claim, groups, rate, now)
+    const own = assured(claim, parts, ofGroup.rate, now)
+    return own.rate === 0 ? 0 : ofGroup.delay + own.delay + timeAt(own.rate, frames.bits)
   }
 
   /** All that waits in the queue. It is the caller's from here on. */
@@ -402,16 +420,13 @@ function goesBefore(a: Queue, rightOfA: number, b: Queue, rightOfB: number): boo
 const hasComeLess = (far: number, rank: number, otherFar: number, otherRank: number): boolean =>
   far === otherFar ? rank < otherRank : far < otherFar
 
-function byWeight(claims: readonly Claim[]) {
-  const isSaid = claims.some(({ config }) => config.weight !== undefined)
-  return claims.map(({ excess, config: { weight, minRate } }) => ({
-    sharer: excess,
-    weight: weight ?? (isSaid ? 1 : (minRate ?? 1)),
-  }))
-}
+const byWeight = (claims: readonly Claim[]) =>
+  claims.map((claim) => ({ sharer: claim.excess, weight: weightOf(claim, claims) }))
 
 const byMinimum = (claims: readonly Claim[]) =>
   claims.map(({ guaranteed, config: { minRate = 1 } }) => ({ sharer: guaranteed, weight: minRate }))
 
 const timeFor = (bits: number, bucket: TokenBucket | undefined, now: Nanoseconds): Nanoseconds =>
-  bits === 0 || bucket === undefined ? 0 : bucket.readyAt(now) - now + Math.ceil((bits * SECOND) / bucket.rate)
+  bits === 0 || bucket === undefined ? 0 : bucket.readyAt(now) - now + timeAt(bucket.rate, bits)
+
+const timeAt = (rate: number, bits: number): Nanoseconds => Math.ceil((bits * SECOND) / rate)

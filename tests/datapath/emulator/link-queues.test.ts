@@ -50,7 +50,8 @@ function laid(queues: Queue[], delay = 0) {
     arena.id[frame] = ++id
     direction.send(frame)
   }
-  return { clock, arrived, dropped, direction, send, sent: () => id, stirred: () => stirred }
+  const idsOf = (frames: number[]) => frames.map((frame) => arena.id[frame]!)
+  return { clock, arrived, dropped, direction, send, idsOf, sent: () => id, stirred: () => stirred }
 }
 
 test.each([1, 2, 3])(
@@ -90,6 +91,30 @@ test.each([1, 2, 3])(
     const { crossingTime } = direction
     await clock.run(SECOND + crossingTime)
     expect(arrived.length + dropped.length).toBe(sent())
+  },
+)
+
+test.each([1, 2, 3, 4, 5, 6])(
+  'what waits is through after the crossing time, whatever comes after it (seed %i)',
+  async (seed) => {
+    const random = seeded(seed)
+    const { clock, idsOf, send, direction } = laid([
+      queue([46], { strict: true, rate: 1_000_000 * (1 + random.below(8)), burst: random.below(50_000) }),
+      queue([34], { weight: 1 + random.below(5), ...(random.below(2) === 0 && { minimum: 500_000 }) }),
+      queue([], { weight: 1 + random.below(3) }),
+    ])
+    // Each offers what the link carries, from its beginning on or later, and to the end; what nobody has claimed twice that.
+    const offer = (dscp: number, from: number) => {
+      for (let at = from; at < 4 * SECOND; at += MILLISECOND) clock.schedule(at, () => send(dscp, 1250))
+    }
+    for (const dscp of [0, 0]) offer(dscp, 0)
+    for (const dscp of [46, 34]) offer(dscp, random.below(2) * SECOND)
+    await clock.run(0.9 * SECOND)
+    const before = idsOf(direction.waiting())
+    const crossed = clock.now() + direction.crossingTime
+    await clock.run(crossed)
+    expect(crossed).toBeLessThan(4 * SECOND)
+    expect(idsOf(direction.waiting()).filter((id) => before.includes(id))).toEqual([])
   },
 )
 
