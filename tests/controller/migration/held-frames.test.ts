@@ -20,6 +20,13 @@ class Place {
       this.kept.push({ id: BigInt(id), bytes: new Uint8Array(60), origin: this.name, sequence: this.kept.length + 1 })
   }
 
+  /** An announcement, the same each time, without an identity. */
+  keepAnnouncement(): void {
+    const bytes = new Uint8Array(60)
+    bytes.set([0x80, 0x35], 12)
+    this.kept.push({ id: 0n, bytes, origin: this.name, sequence: this.kept.length + 1 })
+  }
+
   async heldFrames(_nic: string, after = 0): Promise<{ frames: HeldFrame[]; overflowed: number }> {
     return { frames: this.kept.filter(({ sequence }) => sequence > after), overflowed: 0 }
   }
@@ -63,6 +70,20 @@ describe('frames kept at two places', () => {
     await held.takeFrom('b')
     await held.deliverTo('b')
     expect(b.ids).toEqual([1, 20, 2, 21])
+  })
+
+  test('an announcement that is said again does not draw what came before it ahead of what was sent earlier', async () => {
+    const { a, b, held } = places()
+    a.keep(1)
+    a.keepAnnouncement()
+    a.keep(2, 3)
+    b.keep(4)
+    b.keepAnnouncement()
+    b.keep(5)
+    await held.takeFrom('a')
+    await held.takeFrom('b')
+    await held.deliverTo('b')
+    expect(b.ids).toEqual([1, 0, 2, 3, 4, 5])
   })
 
   test.each([1, 2, 3, 4, 5])('each is there once, and none overtakes another of its place (seed %i)', async (seed) => {
