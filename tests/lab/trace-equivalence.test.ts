@@ -1,11 +1,13 @@
-// A guest can not tell from what it hears that it, or another, has been moved: the frames are the same, only later.
+// A guest can not tell from what it hears that it, or another, has been moved, alone, in the place of another, or since its host was emptied: the
+// frames are the same, only later. To try others, set FIRST_SEED and CASES.
 
 import { expect, test } from 'vitest'
 import { seeded } from '../../runtime/random.ts'
 import { play, randomTalk, type Heard } from '../support/talking-guests.ts'
 
-const CASES = Number(process.env.CASES ?? 12)
-const SEEDS = Array.from({ length: CASES }, (_, index) => index + 1)
+const CASES = Number(process.env['CASES'] ?? 12)
+const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
+const SEEDS = Array.from({ length: CASES }, (_, index) => FIRST + index)
 
 const told = { frames: 0, moves: 0, filtered: 0, rejected: 0 }
 

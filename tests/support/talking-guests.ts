@@ -1,7 +1,6 @@
 // Guests that answer what they hear: conversations in TCP, UDP, ICMP and ARP on networks by chance, and what each guest hears of them.
 
 import { Lab, type LabObserver } from '../../lab/lab.ts'
-import { Conflict } from '../../controller/model.ts'
 import { parseIpv4, parseMac } from '../../protocols/address.ts'
 import { arpRequest, icmpEchoFrame, tcpFrame, udpFrame } from '../../protocols/packet/compose.ts'
 import { TcpFlag } from '../../protocols/packet/tcp.ts'
@@ -11,6 +10,7 @@ import { VirtualClock } from '../../runtime/virtual-clock.ts'
 import { parseTopology } from '../../topologies/load.ts'
 import type { Topology } from '../../topologies/topology.ts'
 import { oneOf } from './frames.ts'
+import { carryOut, randomMoves, type Moves } from './random-moves.ts'
 
 const { Syn, Fin, Psh, Ack } = TcpFlag
 
@@ -38,18 +38,11 @@ export interface Conversation {
   interval?: number
 }
 
-export interface Move {
-  vm: string
-  to: string
-  at: number
-  pause: number
-}
-
 export interface TalkScenario {
   seed: number
   topology: Topology
   conversations: Conversation[]
-  moves: Move[]
+  moves: Moves[]
 }
 
 const THINKING = 40 * MICROSECOND
@@ -61,12 +54,7 @@ export function randomTalk(random: Random): TalkScenario {
   const topology = randomNetwork(random)
   const ends = endsOf(topology)
   const conversations = Array.from({ length: 8 + random.below(12) }, (_, index) => converse(random, ends, index))
-  const moves = Array.from({ length: 1 + random.below(3) }, () => ({
-    vm: oneOf(random, topology.vms).name,
-    to: oneOf(random, topology.hosts).name,
-    at: SPAN / 8 + random.below((7 * SPAN) / 8),
-    pause: random.below(3 * MILLISECOND),
-  }))
+  const moves = randomMoves(random, topology, { from: SPAN / 8, to: SPAN, longestPause: 3 * MILLISECOND })
   return { seed: random.uint32(), topology, conversations, moves }
 }
 
@@ -263,25 +251,17 @@ export interface TalkOutcome {
 }
 
 /** Plays the scenario to its end, with its moves or without. */
-export async function play(scenario: TalkScenario, moves: readonly Move[]): Promise<TalkOutcome> {
+export async function play(scenario: TalkScenario, moves: readonly Moves[]): Promise<TalkOutcome> {
   const clock = new VirtualClock()
   const talk = new Talk(clock)
   const lab = await Lab.start(scenario.topology, { clock, seed: scenario.seed, observer: talk.observer })
   talk.lab = lab
-  let moved = 0
-  const move = async ({ vm, to, at, pause }: Move) => {
-    await sleep(clock, at)
-    try {
-      if ((await lab.migrate(vm, to, pause)).state === 'done') moved++
-    } catch (problem) {
-      if (!(problem instanceof Conflict)) throw problem
-    }
-  }
-  const all = [...scenario.conversations.map((one) => talk.begin(one)), ...moves.map(move)]
-  await clock.runUntil(Promise.all(all))
+  const said = Promise.all(scenario.conversations.map((one) => talk.begin(one)))
+  const moved = await clock.runUntil(Promise.all(moves.map((one) => carryOut(lab, one))))
+  await clock.runUntil(said)
   await clock.run(clock.now() + 4 * SPAN)
   lab.judge.finish(new Set(lab.network.heldFrames()))
-  return { heard: talk.heard, lab, moved }
+  return { heard: talk.heard, lab, moved: moved.reduce((sum, one) => sum + one, 0) }
 }
 
 class Talk {

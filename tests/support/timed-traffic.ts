@@ -1,0 +1,94 @@
+// Datagrams that guests send at given instants, while guests move: when each entered, and when it was heard.
+
+import type { MigrationStatus } from '../../controller/model.ts'
+import { Lab } from '../../lab/lab.ts'
+import { parseIpv4, parseMac } from '../../protocols/address.ts'
+import { IpProtocol } from '../../protocols/match.ts'
+import { udpFrame } from '../../protocols/packet/compose.ts'
+import { MILLISECOND, type Nanoseconds } from '../../runtime/clock.ts'
+import { VirtualClock } from '../../runtime/virtual-clock.ts'
+import type { Topology } from '../../topologies/topology.ts'
+import { carryOut, type Moves } from './random-moves.ts'
+
+/** Guests are those of `blueGuest`, by their serial numbers. */
+export interface Datagram {
+  at: Nanoseconds
+  from: number
+  to: number
+  /** Octets: two at least. */
+  payload: number
+}
+
+export interface Passage {
+  datagram: Datagram
+  /** When it entered: its guest may have stood still before. */
+  at: Nanoseconds
+  bits: number
+  /** -1 where it has not been heard. */
+  heardAt: Nanoseconds
+}
+
+export interface Outcome {
+  /** By the datagram's number, those that have entered in the order in which they did. */
+  passages: ReadonlyMap<number, Passage>
+  /** The instant from which theirs are counted. */
+  begun: Nanoseconds
+  moved: number
+  migrations: readonly MigrationStatus[]
+  lab: Lab
+}
+
+/** The datagrams are in the order of their instants. In the end all has come to rest, and the judge has settled what it saw. */
+export async function playDatagrams(
+  topology: Topology,
+  datagrams: readonly Datagram[],
+  moves: readonly Moves[],
+): Promise<Outcome> {
+  const clock = new VirtualClock()
+  const passages = new Map<number, Passage>()
+  const observer = {
+    sent: (at: Nanoseconds, _nic: string, _id: number, bytes: Uint8Array) => {
+      const number = numberIn(bytes)
+      const datagram = datagrams[number]
+      if (datagram !== undefined) passages.set(number, { datagram, at, bits: 8 * bytes.length, heardAt: -1 })
+    },
+    heard: (at: Nanoseconds, _nic: string, _id: number, bytes: Uint8Array) => {
+      const passage = passages.get(numberIn(bytes))
+      if (passage !== undefined) passage.heardAt = at
+    },
+  }
+  const lab = await Lab.start(topology, { clock, seed: 1, observer })
+  const begun = clock.now()
+  for (const [number, one] of datagrams.entries())
+    clock.schedule(begun + one.at, () => lab.inject(`vm${one.from}:eth0`, frameOf(one, number), 'test'))
+  const moved = await clock.runUntil(Promise.all(moves.map((one) => carryOut(lab, one))))
+  await clock.run(Math.max(clock.now(), begun + datagrams.at(-1)!.at) + 600 * MILLISECOND)
+  lab.judge.finish(new Set(lab.network.heldFrames()))
+  return {
+    passages,
+    begun,
+    moved: moved.reduce((sum, one) => sum + one, 0),
+    migrations: lab.controller.migrations(),
+    lab,
+  }
+}
+
+const UDP_PAYLOAD = 14 + 20 + 8
+
+function frameOf({ from, to, payload }: Datagram, number: number): Uint8Array {
+  const octets = new Uint8Array(payload)
+  octets.set([number >> 8, number & 0xff])
+  return udpFrame({
+    ethSrc: parseMac(`02:00:00:00:00:0${from}`),
+    ethDst: parseMac(`02:00:00:00:00:0${to}`),
+    ipSrc: parseIpv4(`10.0.0.${from}`),
+    ipDst: parseIpv4(`10.0.0.${to}`),
+    srcPort: 1,
+    dstPort: 2,
+    payload: octets,
+  })
+}
+
+/** -1 where it is none of these: an announcement, say. */
+const numberIn = (bytes: Uint8Array): number =>
+  bytes[23] === IpProtocol.Udp ? (bytes[UDP_PAYLOAD]! << 8) | bytes[UDP_PAYLOAD + 1]! : -1
