@@ -9,18 +9,8 @@ import type { Found, Ran, Runner } from './explore.ts'
 
 const MODULE = fileURLToPath(new URL(`./worker${extname(import.meta.url)}`, import.meta.url))
 
-/**
- * Schedules are long chains of short calls, few of which are hot: code is compiled at once, watched from its first call, and made fast
- * soon. Young objects have room for several schedules, and one thread clears them away: the others' processors have schedules of their own.
- */
-const FLAGS = [
-  '--always-sparkplug',
-  '--no-lazy-feedback-allocation',
-  '--interrupt-budget=60000',
-  '--min-semi-space-size=32',
-  '--max-semi-space-size=32',
-  '--single-threaded-gc',
-]
+/** Schedules are long chains of short calls, few of which are hot: code is compiled at once, and young objects have room. */
+const FLAGS = ['--always-sparkplug', '--max-semi-space-size=32']
 
 /** What a worker is told first: all that it needs to know. */
 export interface Beginning {
