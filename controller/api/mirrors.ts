@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { mirrorToJson, withMirror, withoutMirror } from '../../topologies/mirror-change.ts'
 import { Mirror as WrittenForm, type WrittenMirror } from '../../topologies/schema/mirrors.ts'
-import type { Mirror } from '../../topologies/topology.ts'
+import type { Mirror, Topology } from '../../topologies/topology.ts'
 import type { Controller } from '../controller.ts'
 import { NotFound } from '../model.ts'
 import type { TopologyChanges } from '../topology-writes.ts'
@@ -56,9 +56,9 @@ function addMirror(api: Api, controller: Controller, changes: TopologyChanges): 
     async ({ body, actor }, reply) => {
       let added: Mirror | undefined
       await changes.apply((running) => {
-        const topology = withMirror(running, body)
-        added = topology.mirrors!.at(-1)
-        return topology
+        const changed = withMirror(running, body)
+        added = changed.mirrors!.at(-1)
+        return withMirrorsOf(changed, controller)
       }, actor)
       void reply.code(201)
       return mirrorToJson(added!, controller.topology)
@@ -82,11 +82,17 @@ function removeMirror(api: Api, controller: Controller, changes: TopologyChanges
       await changes.apply((running) => {
         const { mirrors = [] } = running
         removed = mirrors.find((mirror) => mirror.name === name)
-        if (removed !== undefined) return withoutMirror(running, name)
+        if (removed !== undefined) return withMirrorsOf(withoutMirror(running, name), controller)
         const known = mirrors.map((mirror) => mirror.name)
         throw new NotFound('mirror', name, known)
       }, actor)
       return mirrorToJson(removed!, controller.topology)
     },
   )
+}
+
+/** What was asked for with other mirrors: where moves have brought VMs since is not what somebody has asked for. */
+function withMirrorsOf({ mirrors }: Topology, { topologies }: Controller): Topology {
+  const { mirrors: _, ...asked } = topologies.asked!
+  return { ...asked, ...(mirrors && { mirrors }) }
 }

@@ -37,6 +37,16 @@ test('one is added and taken away while all else stays, also where a VM was move
   expect(await flowsOfMirrors()).toBe(before)
 })
 
+test('a file that is put again after a mirror was added leaves VMs where moves have brought them', async () => {
+  const web1 = () => live.lab.controller.vms().find(({ name }) => name === 'web1')
+  expect(web1()).toMatchObject({ host: 'h2' })
+  await ask(live.api, 'POST', '/mirrors', ADDED)
+  await ask(live.api, 'DELETE', '/mirrors/more')
+  const put = await ask(live.api, 'PUT', '/topology', readFileSync(EXAMPLE, 'utf8'), 'application/json')
+  expect(put.status).toBe(200)
+  expect(web1()).toMatchObject({ host: 'h2' })
+})
+
 test('all can be taken away, and the vNIC that heard them hears nothing', async () => {
   const all = (await ask(live.api, 'GET', '/mirrors')).body as WrittenMirror[]
   for (const { name } of all) expect((await ask(live.api, 'DELETE', `/mirrors/${name}`)).status).toBe(200)
