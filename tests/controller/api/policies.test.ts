@@ -32,6 +32,15 @@ test("one vNIC's policy is what the same in the file would have made it, and the
   expect(await flowsOf('h1')).toEqual(flows)
 })
 
+test('a policy is set as well on a network that only wider links than usual have room for', async () => {
+  const link = (host: string) => ({ endpoints: [host, 'tor1'], mtu: 9600 })
+  const wide = { ...grouped(), fabric: { switches: [{ name: 'tor1' }], links: [link('h1'), link('h2')] } }
+  const networks = wide.networks.map((network) => ({ ...network, mtu: 9500 }))
+  expect(await ask(live.api, 'PUT', '/topology', { ...wide, networks })).toMatchObject({ status: 200 })
+  const answer = await ask(live.api, 'PUT', '/ports/web1%3Aeth0/policy', { dscp: 46 })
+  expect(answer).toMatchObject({ status: 200, body: { dscp: 46 } })
+})
+
 test('whoever has a group that lets nobody in is not reached, and none of that is lost', async () => {
   await ask(live.api, 'PUT', '/ports/db1%3Aeth0/policy', { securityGroups: [] })
   const ping = { from: 'web1', to: 'db1', count: 1 }
