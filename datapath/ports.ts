@@ -157,7 +157,7 @@ export class PortTable {
 
   /**
    * Gives the port of this name another configuration; number 0 leaves the number. Frames that it held leave in order when it
-   * opens, and are dropped when it closes. One that is told again to wait for a guest that has shown itself there stays as it is.
+   * opens, and are dropped when it closes. One that is told again to wait for a guest that has shown itself there goes on letting it in.
    * @throws Refused
    */
   modify(config: PortConfig): Port {
@@ -170,12 +170,13 @@ export class PortTable {
       )
     this.#checkTunnel(port.number, config)
     const before = port.config
-    port.config = hasShown(before, config) ? before : { ...config, number: port.number }
+    port.config = { ...config, ...shownIn(before, config), number: port.number }
     port.vlan = vlanPolicy(port.config)
     this.#shape(port)
     port.held.limits = config.hold ?? DEFAULT_HOLD
-    if (config.state === 'hold' && !keepsFrames(before.state)) port.held.begin()
-    if (config.state !== 'open' && before.state === 'open') this.#keepWaiting(port)
+    const { state } = port.config
+    if (state === 'hold' && !keepsFrames(before.state)) port.held.begin()
+    if (state !== 'open' && before.state === 'open') this.#keepWaiting(port)
     this.#changed('modify', port, before)
     this.#settle(port)
     return port
@@ -411,8 +412,11 @@ export class PortTable {
   }
 }
 
-const hasShown = (before: PortConfig, { state, activation = [] }: PortConfig): boolean =>
-  state === 'hold' && before.state === 'keep' && before.activation?.some((shown) => activation.includes(shown)) === true
+/** What stays of a port that waits for a guest it has seen: by what, and that it lets it in. */
+function shownIn({ state, activation }: PortConfig, next: PortConfig): Partial<PortConfig> {
+  const hasShown = activation?.some((shown) => next.activation?.includes(shown)) === true
+  return hasShown && state === 'keep' && next.state === 'hold' ? { state, activation } : {}
+}
 
 const passesAll = (port: MutablePort): boolean =>
   isLive(port) && port.flags.noForward !== true && port.config.mtu === undefined && port.queues === undefined

@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { deliverFrames, forgetFrames, heldFrames } from '../../datapath/control/handlers/held-frames.ts'
 import { PortTable } from '../../datapath/ports.ts'
+import { vlanPolicy } from '../../datapath/vlan-modes.ts'
 import { Refused } from '../../protocols/control/refused.ts'
 import { FrameArena } from '../../datapath/frames.ts'
 import type { HeldFrame, PortConfig } from '../../protocols/control/messages.ts'
 import { ReservedPort } from '../../protocols/control/messages.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
+import { SAMPLE_FRAMES } from '../support/frames.ts'
 import { flowMod, portConfig, testSwitch } from '../support/test-switch.ts'
 
 const numbered = (number: number) => Buffer.alloc(60, number)
@@ -61,6 +63,23 @@ describe('a port', () => {
     expect(receive(numbered(1), 1)).toEqual(['drop inactive_binding at 2'])
     expect(receive(numbered(1), 2)).toEqual(['drop inactive_binding at 2'])
     expect(sw.ports.statistics()[1]).toMatchObject({ receivedDropped: 1n, sentDropped: 1n, sentPackets: 0n })
+  })
+
+  test('that has seen its guest and is told to wait for it again lets it in, under the policy that it is told', () => {
+    const { sw, receive } = guestSwitch({ state: 'hold', activation: ['rarp', 'garp'], mtu: 1500 })
+    receive(SAMPLE_FRAMES['rarp']!, 2)
+    sw.ports.modify({
+      ...portConfig({ name: 'p2', type: 'vnic' }),
+      state: 'hold',
+      activation: ['rarp'],
+      tag: 6,
+      mtu: 900,
+    })
+    const { config, vlan } = sw.ports.byName('p2')!
+    expect(config).toMatchObject({ number: 2, state: 'keep', activation: ['rarp'], tag: 6, mtu: 900 })
+    expect(vlan).toEqual(vlanPolicy(config))
+    sw.ports.modify({ ...config, state: 'hold', activation: ['na'] })
+    expect(sw.ports.byName('p2')!.config).toMatchObject({ state: 'hold', activation: ['na'] })
   })
 
   test('that holds keeps what goes out, in order, until it opens; what comes in is dropped', () => {
