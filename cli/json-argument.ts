@@ -8,11 +8,14 @@ export const JSON_FORMS = 'as JSON; - for standard input, @FILE for a file'
 export async function readJson(words: string, noun: string, example: string): Promise<object> {
   const text =
     words === '-' ? await textOf(process.stdin) : words.startsWith('@') ? await readFile(words.slice(1), 'utf8') : words
+  const refuse = (why: string, cause?: unknown) =>
+    new Error(`the ${noun} is ${why}; expected ${example} or alike`, { cause })
+  let value: unknown
   try {
-    return JSON.parse(text) as object
+    value = JSON.parse(text)
   } catch (error) {
-    throw new Error(`the ${noun} is not JSON (${(error as Error).message}); expected ${example} or alike`, {
-      cause: error,
-    })
+    throw refuse(`not JSON (${(error as Error).message})`, error)
   }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refuse('no JSON object')
+  return value
 }

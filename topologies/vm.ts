@@ -19,16 +19,23 @@ import { validate } from './validate.ts'
 
 export { writeVm as vmToJson } from './write.ts'
 
+/** Hosts of a VM: where it has been asked to be, and where moves have brought it. It stays there while the same is asked. */
+export interface Home {
+  readonly asked: string
+  readonly now: string
+}
+
 /**
- * The VM of this full name that `text` asks for. It is refused where the whole topology would be, with this VM as its last.
+ * The VM of this full name that `text` asks for. It is refused where the whole topology would be, with this VM as its last, at the host
+ * where it will be.
  * @throws InvalidInput with all that is wrong with it
  */
-export function parseVm(text: string, name: string, topology: Topology): Vm {
+export function parseVm(text: string, name: string, topology: Topology, home?: Home): Vm {
   const source = new JsonSource(text, 'VM')
   const findings = new Findings(source)
   const draft: Draft<WrittenVm> | undefined =
     source.value === undefined ? undefined : validate('vm', source.value, findings)
-  if (draft !== undefined) checkVm(draft, name, topology, findings)
+  if (draft !== undefined) checkVm(placed(draft, topology, home), name, topology, findings)
   findings.finish()
   return completeVm(scoped(draft!, topology) as WrittenVm, {
     hosts: byName(topology.hosts),
@@ -46,6 +53,14 @@ function checkVm(draft: Draft<WrittenVm>, name: string, topology: Topology, find
   const report: Report = (where, ...finding) =>
     findings.report(where.startsWith(at) ? where.slice(at.length) : '', ...finding)
   checkTopology({ ...around, fabric: {}, vms: [...around.vms!, vm] }, report)
+}
+
+/** At the host where it will be, which has to have the bridges that it names. */
+function placed(vm: Draft<WrittenVm>, { hosts }: Topology, home: Home | undefined): Draft<WrittenVm> {
+  if (home === undefined || vm.host !== home.asked) return vm
+  const bridges = hosts.find(({ name }) => name === home.now)?.bridges ?? []
+  const isThere = (bridge: string | undefined) => bridge === undefined || bridges.some(({ name }) => name === bridge)
+  return vm.nics?.every(({ bridge }) => isThere(bridge)) === true ? { ...vm, host: home.now } : vm
 }
 
 /** With all names in full. */

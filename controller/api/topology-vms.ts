@@ -2,10 +2,11 @@
 
 import { createHash } from 'node:crypto'
 import { Type } from 'typebox'
+import { InvalidField } from '../../protocols/errors.ts'
 import { vmNamed } from '../../topologies/lookup.ts'
 import { Vm as WrittenForm, type WrittenVm } from '../../topologies/schema/topology.ts'
 import type { Topology, Vm } from '../../topologies/topology.ts'
-import { parseVm, vmToJson } from '../../topologies/vm.ts'
+import { type Home, parseVm, vmToJson } from '../../topologies/vm.ts'
 import type { Controller } from '../controller.ts'
 import { CHANGE_HEADER, Conflict, NotFound } from '../model.ts'
 import type { TopologyChanges } from '../topology-writes.ts'
@@ -70,7 +71,7 @@ function putVm(api: Api, controller: Controller, changes: TopologyChanges): void
       const read = (running: Topology): Vm => {
         before = vmNamed(running.vms, name)
         checkConditions(headers, name, before)
-        return parseVm(body as unknown as string, name, running)
+        return parseVm(body as unknown as string, name, running, homeOf(name, before, controller))
       }
       const number = await changes.changeVm(name, read, actor)
       const vm = vmIn(controller.topology, name)
@@ -109,6 +110,11 @@ function deleteVm(api: Api, changes: TopologyChanges): void {
   )
 }
 
+function homeOf(name: string, running: Vm | undefined, { topologies }: Controller): Home | undefined {
+  const asked = vmNamed(topologies.asked?.vms ?? [], name)
+  return asked && running && { asked: asked.host, now: running.host }
+}
+
 /** @throws NotFound */
 function vmIn({ vms }: Topology, name: string): Vm {
   const vm = vmNamed(vms, name)
@@ -126,8 +132,9 @@ function checkNotCopied({ nics }: Vm, { mirrors = [] }: Topology): void {
         throw new Conflict(`mirror '${name}' names ${end.port}; take the mirror away first`)
 }
 
-/** @throws PreconditionFailed */
+/** @throws PreconditionFailed; InvalidField for a tag where there is to be none */
 function checkConditions({ 'if-match': match, 'if-none-match': none }: Conditions, name: string, vm: Vm | undefined) {
+  if (none !== undefined && none !== '*') throw new InvalidField('if-none-match', `found ${none as string}`, '*')
   if (none !== undefined && vm !== undefined) throw new PreconditionFailed(`there is a VM '${name}' already`)
   if (match === undefined) return
   if (vm === undefined) throw new PreconditionFailed(`there is no VM '${name}' any more`)

@@ -1,5 +1,6 @@
 // A place for a VM that a plan has left over: one that is planned for a host makes room there and goes to another, where a third may make
-// room in turn (augmenting paths, as for matchings in bipartite graphs). Without anti-affinity it finds a place whenever there is one.
+// room in turn (augmenting paths, as for matchings in bipartite graphs). Without anti-affinity it finds a place whenever there is one, as long as
+// it has questions left.
 
 import type { Vm } from '../../topologies/topology.ts'
 import type { Occupancy } from './occupancy.ts'

@@ -91,6 +91,7 @@ test('with an ETag it is changed as it was seen, or not at all', async () => {
   const { headers } = await conditional('PUT', { 'if-none-match': '*' })
   expect((await ask(live.api, 'GET', path('more'))).headers['etag']).toBe(headers['etag'])
   expect((await conditional('PUT', { 'if-none-match': '*' })).statusCode).toBe(412)
+  expect((await conditional('PUT', { 'if-none-match': '"0"' })).statusCode).toBe(400)
   const seen = { 'if-match': String(headers['etag']) }
   const moved = await conditional('PUT', seen, { ...MORE, host: 'h2' })
   expect(moved.statusCode).toBe(200)
@@ -164,4 +165,15 @@ test.each([1, 2, 3])('it comes to the same as the whole topology with it (seed %
   expect(counts.taken).toBeGreaterThan(5)
   expect(counts.refused).toBeGreaterThan(0)
   expect(live.lab.judge.leaks).toEqual([])
+})
+
+test('a VM that a move has brought elsewhere is held against what is there, and stays', async () => {
+  const { api, lab } = live
+  const hosts = grouped().hosts.map((host) => ({ ...host, capacity: host.name === 'h1' ? 1 : 3 }))
+  expect(await ask(api, 'PUT', '/topology', { ...grouped(), hosts })).toMatchObject({ status: 200 })
+  await lab.migrate('web1', 'h2', 1_000_000)
+  await lab.migrate('db1', 'h1', 1_000_000)
+  const web1 = { ...grouped().vms[0]!, nics: [{ ...grouped().vms[0]!.nics[0]!, policy: { dscp: 46 } }] }
+  expect(await ask(api, 'PUT', path('web1'), web1)).toMatchObject({ status: 200, body: { host: 'h2' } })
+  expect(await ask(api, 'PUT', path('more'), MORE)).toMatchObject({ status: 400 })
 })
