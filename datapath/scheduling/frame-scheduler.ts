@@ -237,7 +237,7 @@ export class FrameScheduler {
     const groups = this.#groups.filter((other) => other !== group).map((other) => other.claim)
     const parts = this.#queues.filter((other) => other !== queue && other.group === group).map((other) => other.claim)
     const ofGroup = assured(group.claim, groups, rate, now)
-    const own = assured(claim, parts, ofGroup.rate, now)
+    const own = assured(claim, parts, Math.min(ofGroup.rate, group.claim.max?.rate ?? Infinity), now)
     return own.rate === 0 ? 0 : ofGroup.delay + own.delay + timeAt(own.rate, frames.bits)
   }
 

@@ -337,6 +337,41 @@ describe.each([1, 2, 3])('under saturation for a second (seed %i)', (seed) => {
   })
 })
 
+test.each(Array.from({ length: 20 }, (_, seed) => seed + 1))(
+  'parts of one that has a limit are empty when it is said, however full the others are kept (seed %i)',
+  (seed) => {
+    const random = seeded(seed)
+    const hasMinima = random.below(2) === 0
+    const part = (queue: number) => ({
+      queue,
+      parent: 1,
+      limit: 3,
+      weight: 1 + random.below(4),
+      ...(hasMinima && { minRate: 500_000 * (1 + random.below(4)) }),
+    })
+    const parent = { queue: 1, weight: 20, maxRate: 1_000_000 * (5 + random.below(20)), burst: random.below(50_000) }
+    const queues = [parent, part(2), part(3), { queue: 4, limit: 3 }]
+    const scheduler = new FrameScheduler({ queues, maxRate: 100_000_000 }, 0)
+    const FRAMES = 100
+    const enqueue = (frame: number, queue: number) => scheduler.enqueue(frame, 10_000, 1, queue, -1)
+    const fillOthers = () => {
+      for (const queue of [3, 4]) while (scheduler.admits(queue, -1)) enqueue(FRAMES, queue)
+    }
+    for (let frame = 0; frame < FRAMES; frame++) enqueue(frame, 2)
+    fillOthers()
+    const promised = scheduler.timeToEmpty(0)
+    let last = 0
+    for (let now = 0, left = FRAMES; left > 0; now = scheduler.nextTurn(now)) {
+      for (let frame = scheduler.dequeue(now); frame !== -1; frame = scheduler.dequeue(now)) {
+        if (frame < FRAMES) left--
+        fillOthers()
+      }
+      last = now
+    }
+    expect(last).toBeLessThanOrEqual(promised)
+  },
+)
+
 test('a queue that goes leaves its frames to queue 0, in order; one that stays keeps its level', () => {
   const scheduler = new FrameScheduler({ queues: [{ queue: 1, maxRate: 1000 }, { queue: 2 }], maxRate: 1000 }, 0)
   for (const [frame, queue] of [
