@@ -20,7 +20,7 @@ export interface Membership {
 }
 
 // In the place of a group's address: multicast routers, which hear what is for any group.
-/** Those that ask who listens. */
+/** Those that ask who listens, by the name that files of state have had for them from the start. */
 export const QUERIERS = 'routers'
 /** Those that say by PIM or multicast router discovery that they are there, whether they ask or not. */
 export const ROUTERS = 'announced routers'
@@ -60,7 +60,8 @@ export class Memberships {
   with(membership: Membership): Memberships {
     const { network, group, spot, source } = membership
     const before = this.at(membership)
-    if (before !== undefined && before.source === source) return this
+    // Which of several routers at one spot has announced itself last is nothing that anybody need be told.
+    if (before !== undefined && (before.source === source || group === ROUTERS)) return this
     const groups = this.of(network)
     const members = groups.get(group) ?? PersistentMap.empty<string, Membership>()
     return new Memberships(this.byNetwork.set(network, groups.set(group, members.set(spotKey(spot), membership))))

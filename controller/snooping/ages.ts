@@ -24,6 +24,14 @@ export class Ages {
     this.#set({ membership, heardAt: now, since: now }, span)
   }
 
+  /** The same of one of several that are known as one: it ends no sooner than it would. */
+  hearOneOf(membership: Membership, now: Nanoseconds, span: Nanoseconds): void {
+    const key = keyOf(membership)
+    const before = this.#spans.get(key)
+    const since = before === undefined ? undefined : this.#bySpan.get(before)!.get(key)!.since
+    if (before === undefined || since === undefined || since + before <= now + span) this.hear(membership, now, span)
+  }
+
   /** Lives for `span` from now on, and no longer than it would. */
   shorten(membership: Membership, now: Nanoseconds, span: Nanoseconds): void {
     const key = keyOf(membership)

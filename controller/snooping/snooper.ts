@@ -166,8 +166,12 @@ export class Snooper {
     }
   }
 
+  /** Behind an uplink there may be several routers, of which each says how long it stays. */
   #hear(membership: Membership, span: Nanoseconds): void {
-    this.#ages.hear(membership, this.#world.clock.now(), span)
+    const now = this.#world.clock.now()
+    const isOneOfMany = membership.group === ROUTERS && membership.spot.kind === 'outside'
+    if (isOneOfMany) this.#ages.hearOneOf(membership, now, span)
+    else this.#ages.hear(membership, now, span)
     this.#become(this.#known.with(membership))
   }
 
