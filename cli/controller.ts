@@ -100,7 +100,7 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
       listeners.push(await listen(place, tls, (channel) => controller.accept(channel), door))
     api = await serve(controller, terms)
     const url = await listenApi(api, flags.api)
-    // What was under way when the process ended comes to its end first; for that hosts must come in.
+    // What was under way when the process ended comes to its end first, or awaits a guest; for that hosts must come in.
     await controller.resumed()
     if (flags.failoverAfter !== undefined)
       watchman = new Watchman(controller, { clock, after: flags.failoverAfter, log: warn })

@@ -157,8 +157,8 @@ export class Controller {
   }
 
   /**
-   * Resolves when what was under way at the end of the process before has come to its end: at once where there was nothing. It
-   * waits for switches to connect, within reason.
+   * Resolves when what was under way at the end of the process before has come to its end, or waits for a guest: at once where there
+   * was nothing. It waits for switches to connect, within reason.
    */
   async resumed(): Promise<void> {
     await this.#resumed

@@ -157,7 +157,7 @@ export class Lab {
     return lab
   }
 
-  /** Starts with the topology that the state has, guests where they were. What was under way comes to its end first. */
+  /** Starts with the topology that the state has, guests where they were. What was under way comes to its end first, or awaits a guest. */
   static async resume(state: State, options: LabOptions): Promise<Lab> {
     const { asked, topology } = state.restored
     const lab = new Lab(asked ?? topology, { ...options, state })

@@ -16,6 +16,9 @@ const TIMEOUT = 10 * SECOND
 export class Activation {
   /** What a restart needs to know of it. */
   readonly awaited: Required<Pick<MoveRequest, 'activation' | 'activationTimeout'>>
+  /** Resolves when nothing is left but to wait for the guest: nobody knows for how long. */
+  readonly begun: Promise<void>
+  #begin!: () => void
   readonly #vm: Vm
   readonly #strategies: readonly ActivationStrategy[]
   readonly #timeout: Nanoseconds
@@ -33,6 +36,9 @@ export class Activation {
     this.#timeout = activationTimeout
     this.#shown = new Promise((resolve) => {
       this.#show = resolve
+    })
+    this.begun = new Promise((resolve) => {
+      this.#begin = resolve
     })
   }
 
@@ -63,6 +69,7 @@ export class Activation {
     if (this.#strategies.includes('timeout'))
       timer = clock.scheduleAsync(clock.now() + this.#timeout, () => this.#show('timeout'))
     this.#isWaiting = true
+    this.#begin()
     const by = await this.#shown
     this.#isWaiting = false
     timer?.cancel()

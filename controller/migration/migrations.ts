@@ -52,8 +52,14 @@ interface Open {
 export class Migrations {
   /** Of all, by id: as it is now, and what a restart needs to bring it to its end. */
   records: ReadonlyMap<string, MigrationRecord>
-  /** Resolves when those that were under way at the end of the process before have ended. */
+  /**
+   * Resolves when those that were under way at the end of the process before have ended, or wait for a guest: whoever lets it in may
+   * have to be let in first.
+   */
   readonly recovered: Promise<unknown>
+  /** Resolves when any of them waits for its guest. */
+  readonly #guestAwaited: Promise<void>
+  #tellGuestAwaited!: () => void
   readonly #world: MovesWorld
   readonly #limits: Required<MoveLimits>
   /** In the order in which they were asked for. */
@@ -72,7 +78,10 @@ export class Migrations {
     this.#last = Math.max(0, ...[...records.keys()].map((id) => Number(id.slice(1))))
     const interrupted = [...records.values()].filter(({ status }) => status.endedAt === undefined)
     const open = interrupted.map((record) => [record, this.#add(record.status.id, requestOf(record))] as const)
-    this.recovered = Promise.all(open.map(([record, one]) => this.#carry(one, this.#recover(record, one))))
+    this.#guestAwaited = new Promise((resolve) => {
+      this.#tellGuestAwaited = resolve
+    })
+    this.recovered = Promise.all(open.map(([record, one]) => this.#recovered(record, one)))
   }
 
   /**
@@ -254,6 +263,7 @@ export class Migrations {
     this.#note({ ...record, status: { ...record.status, from: vm.host, state: 'prepare', startedAt } })
     const note = (changed: MigrationRecord) => this.#note(changed)
     open.migration = new Migration(this.#world, this.#find(id), { ...request, vm, pause }, note)
+    void open.migration.activation.begun.then(this.#tellGuestAwaited)
     void this.#carry(open, open.migration.run())
     open.kept = open.migration.started
   }
@@ -281,12 +291,19 @@ export class Migrations {
     this.#note({ ...record, status: { ...record.status, state, steps, problem, endedAt: at } })
   }
 
+  /** One that waits for its turn may have to wait for another whose guest is awaited. */
+  #recovered(record: MigrationRecord, open: Open): Promise<void> {
+    const ended = this.#carry(open, this.#recover(record, open))
+    return Promise.race([ended, open.migration?.activation.begun ?? this.#guestAwaited])
+  }
+
   async #recover(record: MigrationRecord, open: Open): Promise<void> {
     if (record.status.state === 'queued') return this.#takeUp(open)
     const { vm: name } = record.status
     const vm = named('VM', this.#world.intent().topology.vms, name)
     const request = { vm, pause: 0, ...record.awaited }
     open.migration = new Migration(this.#world, record, request, (changed) => this.#note(changed))
+    void open.migration.activation.begun.then(this.#tellGuestAwaited)
     await open.migration.recover()
   }
 

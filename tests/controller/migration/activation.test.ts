@@ -200,3 +200,27 @@ describe('a guest that is awaited as the controller dies', () => {
     expect(frames).toMatchObject({ lost: 0, duplicated: 0, reordered: 0, leaked: 0 })
   })
 })
+
+test('a network that starts again amid an explicit activation is there at once, and waits for the word', async () => {
+  const store = new MemoryStore()
+  const begin = async (from: MemoryStore) => {
+    const clock = new VirtualClock()
+    return { clock, seed: 1, state: await State.open(from, { clock, log: () => {}, wallTime: () => 1.7e12 }) }
+  }
+  const before = await Lab.start(topology(), await begin(store))
+  const { id } = before.controller.migrate({ vm: 'mover', to: 'h3', activation: ['explicit'] })
+  // It has its turn once the other has ended.
+  before.controller.migrate({ vm: 'mover', to: 'h2' })
+  await (before.clock as VirtualClock).run(before.clock.now() + 20 * MILLISECOND)
+  store.kill()
+
+  const { state, ...options } = await begin(new MemoryStore(store))
+  const lab = await Lab.resume(state, options)
+  const states = () => lab.controller.migrations().map((status) => status.state)
+  expect(states()).toEqual(['switch-over', 'queued'])
+  lab.controller.activateMigration(id)
+  await options.clock.run(options.clock.now() + 300 * MILLISECOND)
+  expect(states()).toEqual(['done', 'done'])
+  expect(lab.controller.migrations()[0]).toMatchObject({ activatedBy: 'explicit', policy: 'identical' })
+  expect(lab.controller.topology.vms[0]!.host).toBe('h2')
+})
