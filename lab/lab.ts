@@ -238,7 +238,7 @@ export class Lab {
     const known = this.#breakOrMend(target, false)
     if (known && !this.#broken.has(nameOf(target))) {
       this.#broken.add(nameOf(target))
-      this.judge.break(target)
+      this.judge.break(target, this.clock.now())
       this.changes.askWhoKnows()
     }
     return known
@@ -247,7 +247,7 @@ export class Lab {
   /** @returns false where there is nothing by that name. */
   heal(target: FailureTarget): boolean {
     const known = this.#breakOrMend(target, true)
-    if (this.#broken.delete(nameOf(target))) this.judge.mend(target)
+    if (this.#broken.delete(nameOf(target))) this.judge.mend(target, this.clock.now())
     return known
   }
 

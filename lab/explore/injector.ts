@@ -89,9 +89,9 @@ export class Injector {
 
   /** Reports may be lost meanwhile; nobody sends them again. */
   #deafenWhile(work: Promise<void>): void {
-    const { judge } = this.#on.lab
-    judge.deafenController()
-    void work.then(() => judge.controllerHearsAgain())
+    const { lab } = this.#on
+    lab.judge.deafenController(lab.clock.now())
+    void work.then(() => lab.judge.controllerHearsAgain(lab.clock.now()))
   }
 
   /** What is returned resolves when it is over. */

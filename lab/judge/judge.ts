@@ -106,12 +106,12 @@ export class Judge {
     record.isStirred = true
   }
 
-  /** The scenario breaks a link or a host: those whom no path leads to any more need not hear what is on its way. */
-  break(target: FailureTarget): void {
+  /** At `at` the scenario breaks a link or a host: those whom no path leads to any more need not hear what is on its way. */
+  break(target: FailureTarget, at: Nanoseconds): void {
     this.#writeDownAll()
     this.#surroundings.break(target)
     if (target.kind === 'host') this.forgotten(target.host)
-    if (target.kind !== 'link') this.deafenController()
+    if (target.kind !== 'link') this.deafenController(at)
     for (const record of this.#open) this.#surroundings.noteCutOff(record)
   }
 
@@ -120,21 +120,21 @@ export class Judge {
     this.#checkpoints.doubtAll((nic) => this.#surroundings.hostOf(nic) === host)
   }
 
-  mend(target: FailureTarget): void {
+  mend(target: FailureTarget, at: Nanoseconds): void {
     this.#surroundings.mend(target)
-    if (target.kind !== 'link') this.controllerHearsAgain(DIALS_WITHIN)
+    if (target.kind !== 'link') this.controllerHearsAgain(at + DIALS_WITHIN)
   }
 
-  /** What switches tell the controller may be lost, and what they have told just now: of multicast listeners, and of frames that groups deny. */
-  deafenController(): void {
+  /** What switches tell the controller from `at` on may be lost, and what they have told just before: of multicast listeners, and of frames that groups deny. */
+  deafenController(at: Nanoseconds): void {
     this.multicast.deafen()
-    this.#checkpoints.rejections.leave(this.#latest)
+    this.#checkpoints.rejections.leave(at)
   }
 
-  /** `within`: how long it may take until all of them are told what to tell. */
-  controllerHearsAgain(within: Nanoseconds = 0): void {
+  /** At `at` all of them have surely been told what to tell. */
+  controllerHearsAgain(at: Nanoseconds): void {
     this.multicast.hearAgain()
-    this.#checkpoints.rejections.back(this.#latest + within)
+    this.#checkpoints.rejections.back(at)
   }
 
   unmapped(): void {

@@ -149,17 +149,17 @@ describe('what the scenario breaks', () => {
   const cable: FailureTarget = { kind: 'link', endpoints: ['h1', 'fabric'] }
 
   test('excuses what was on the broken link, while it is broken', () => {
-    judge.break(cable)
+    judge.break(cable, 0)
     send(1)
     judge.dropped(1, 'link_down', 'h1 - fabric')
-    judge.mend(cable)
+    judge.mend(cable, 0)
     send(2)
     judge.dropped(2, 'link_down', 'h1 - fabric')
     expect(finish()).toMatchObject({ lost: 1, dropped: { link_down: 1 } })
   })
 
   test('excuses whoever is cut off by it, and nobody else', () => {
-    judge.break({ kind: 'host', host: 'h2' })
+    judge.break({ kind: 'host', host: 'h2' }, 0)
     const toAll = frame(1, 0)
     send(1, toAll)
     hear(1, 'b', toAll)
@@ -170,17 +170,17 @@ describe('what the scenario breaks', () => {
   })
 
   test('does not end a frame that a port has kept, and a controller has read, before its switch went', () => {
-    judge.break({ kind: 'host', host: 'h2' })
+    judge.break({ kind: 'host', host: 'h2' }, 0)
     send(1, frame(1, 6))
     judge.dropped(1, 'link_down', 'h2/br-int')
     judge.gone(1)
-    judge.mend({ kind: 'host', host: 'h2' })
+    judge.mend({ kind: 'host', host: 'h2' }, 0)
     expect(hear(1, 'e', frame(1, 6))).toBe('delivered')
     expect(finish()).toMatchObject({ delivered: 1, duplicated: 0 })
   })
 
   test('is no excuse for a drop elsewhere', () => {
-    judge.break({ kind: 'host', host: 'h2' })
+    judge.break({ kind: 'host', host: 'h2' }, 0)
     send(1)
     judge.dropped(1, 'link_down', 'h1')
     expect(finish().lost).toBe(1)
@@ -327,7 +327,7 @@ describe('frames of steady kinds', () => {
       open.push({ id, kind })
       for (let events = random.below(3); events > 0 && open.length > 0; events--) happen()
       const change = random.below(2) === 0 ? 'break' : 'mend'
-      if (random.below(400) === 0) for (const one of both) one[change]({ kind: 'host', host: 'h2' })
+      if (random.below(400) === 0) for (const one of both) one[change]({ kind: 'host', host: 'h2' }, at)
     }
     for (const one of both) one.finish(new Set(open.slice(0, 50).map(({ id }) => id)))
     expect(findingsOf(together)).toEqual(findingsOf(alone))
@@ -469,7 +469,7 @@ describe('a lost frame', () => {
 
   test('is none where the link that it met has broken', () => {
     lose(1, 0)
-    judge.break({ kind: 'host', host: 'h1' })
+    judge.break({ kind: 'host', host: 'h1' }, 0)
     lose(2, SECOND)
     expect(finish()).toMatchObject({ lost: 0, dropped: { no_route: 2 } })
   })

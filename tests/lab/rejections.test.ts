@@ -7,12 +7,14 @@ import { RemoteSwitch } from '../../controller/southbound/remote-switch.ts'
 import { owedQuote, quoteIn } from '../../lab/judge/groups/quotes.ts'
 import { Judge } from '../../lab/judge/judge.ts'
 import { Surroundings } from '../../lab/judge/surroundings.ts'
+import { Lab } from '../../lab/lab.ts'
 import { parseIpv4, parseIpv6, parseMac } from '../../protocols/address.ts'
 import { internetChecksum } from '../../protocols/checksum.ts'
 import { ipFrame, tcpFrame, udpFrame } from '../../protocols/packet/compose.ts'
 import { TcpFlag } from '../../protocols/packet/tcp.ts'
 import { MILLISECOND, SECOND } from '../../runtime/clock.ts'
 import { seeded } from '../../runtime/random.ts'
+import { VirtualClock } from '../../runtime/virtual-clock.ts'
 import { parseTopology } from '../../topologies/load.ts'
 import { blueGuest } from '../support/blue-guests.ts'
 import { oneOf } from '../support/frames.ts'
@@ -220,10 +222,10 @@ describe('nobody need be told', () => {
   })
 
   test('of more than the meter lets through, while nobody is there to answer, or where the answer is on its way', () => {
-    judge.break({ kind: 'controller' })
+    judge.break({ kind: 'controller' }, 0)
     send(datagram())
     deny()
-    judge.mend({ kind: 'controller' })
+    judge.mend({ kind: 'controller' }, 0)
     expect(finish().missing).toBe(0)
     for (let count = 0; count < 1000; count++) {
       send(udpFrame({ ...between(1, 2), ...ports, srcPort: 2000 + count, payload: new Uint8Array(1000) }), 9 * SECOND)
@@ -235,6 +237,55 @@ describe('nobody need be told', () => {
     judge.dropped(0, 'link_loss', 'h1 - tor1')
     expect(finish().missing).toBe(missing - 1)
   })
+
+  test('until switches have dialled again, however long nothing was heard before', () => {
+    judge.break({ kind: 'controller' }, 0)
+    judge.mend({ kind: 'controller' }, 5 * SECOND)
+    send(datagram(), 5.5 * SECOND)
+    deny(5.5 * SECOND)
+    expect(finish().missing).toBe(0)
+    send(datagram(), 6.5 * SECOND)
+    deny(6.5 * SECOND)
+    expect(finish().missing).toBe(1)
+  })
+
+  test('where one reason is over, before another is', () => {
+    judge.break({ kind: 'controller' }, 0)
+    judge.deafenController(SECOND)
+    judge.mend({ kind: 'controller' }, 2 * SECOND)
+    judge.controllerHearsAgain(2 * SECOND)
+    send(datagram(), 2.5 * SECOND)
+    deny(2.5 * SECOND)
+    expect(finish().missing).toBe(0)
+  })
+})
+
+test('what was due long before nobody was there to answer is missing', () => {
+  send(datagram())
+  deny()
+  judge.break({ kind: 'controller' }, 5 * SECOND)
+  judge.mend({ kind: 'controller' }, 6 * SECOND)
+  expect(finish().missing).toBe(1)
+})
+
+test('a lab that has been silent tells its judge when a failure began, and when it was over', async () => {
+  const clock = new VirtualClock()
+  const lab = await Lab.start(topology, { clock, seed: 1 })
+  const pass = (span: number) => clock.run(clock.now() + span)
+  const missingAfter = async (failure: () => Promise<void>, later: number) => {
+    await failure()
+    lab.inject('vm1:eth0', datagram(), 'test')
+    await pass(later)
+    lab.judge.finish(new Set())
+    return lab.judge.rejections
+  }
+  const away = async () => {
+    lab.fail({ kind: 'controller' })
+    await pass(5 * SECOND)
+    lab.heal({ kind: 'controller' })
+  }
+  expect(await missingAfter(away, 3 * SECOND)).toEqual({ heard: 0, missing: 0 })
+  expect(await missingAfter(async () => {}, SECOND)).toEqual({ heard: 1, missing: 0 })
 })
 
 describe('where guests talk', () => {

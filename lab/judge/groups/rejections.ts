@@ -107,10 +107,10 @@ export class Rejections {
     }
   }
 
-  /** What is denied after `at` is to be answered again. */
+  /** What is denied after `at` is to be answered again, unless somebody else comes back later. */
   back(at: Nanoseconds): void {
     this.#away--
-    this.#surelyFrom = at
+    this.#surelyFrom = Math.max(this.#surelyFrom, at)
   }
 
   excuse(): void {
