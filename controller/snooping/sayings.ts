@@ -18,7 +18,7 @@ export type Saying =
   | { readonly type: 'listens' | 'leaves'; readonly group: string }
   /** A querier, at this address. */
   | { readonly type: 'asks'; readonly source: string }
-  /** A multicast router, at this address, for so long; 0 for one no more. */
+  /** A multicast router, at this address, for so long, perhaps for ever (Infinity); 0 for one no more. */
   | { readonly type: 'routes'; readonly source: string; readonly lifetime: Nanoseconds }
 
 /** Nothing of a frame that has no such message, or a wrong checksum. */
@@ -62,14 +62,20 @@ const ADVERTISEMENTS = 3
 
 function lifetimeOfMrd(message: MrdMessage): Nanoseconds | undefined {
   if (message.type === 'solicitation') return undefined
-  return message.type === 'termination' ? 0 : ADVERTISEMENTS * message.interval * SECOND
+  if (message.type === 'termination') return 0
+  // RFC 4286 allows of no interval under 4 seconds: who says 0 says nothing.
+  return message.interval === 0 ? undefined : ADVERTISEMENTS * message.interval * SECOND
 }
 
 /** Default_Hello_Holdtime (RFC 7761 §4.11), in seconds. */
 const HOLD_TIME = 105
+/** RFC 7761 §4.9.2. */
+const FOR_EVER = 0xffff
 
-const lifetimeOfPim = ({ type, holdTime = HOLD_TIME }: PimMessage): Nanoseconds | undefined =>
-  type === PimType.Hello ? holdTime * SECOND : undefined
+function lifetimeOfPim({ type, holdTime = HOLD_TIME }: PimMessage): Nanoseconds | undefined {
+  if (type !== PimType.Hello) return undefined
+  return holdTime === FOR_EVER ? Infinity : holdTime * SECOND
+}
 
 interface Change {
   type: 'listens' | 'leaves'

@@ -92,6 +92,32 @@ test('who only joins at other routers, or whose hello is damaged, is none', asyn
   expect(await data('a')).toEqual([])
 })
 
+test('a hello that holds for ever makes a router until it goes', async () => {
+  const { lab, send, data, pass, judged } = await running('vlan')
+  await send('c', hello4(sender4('c'), 0xffff))
+  await send('d', hello6(sender6('d'), 0xffff))
+  await pass(66_000 * SECOND)
+  expect(await data('a')).toEqual(['c', 'd'])
+  expect(lab.controller.snooper.statusOf('blue').map(({ age }) => age)).toEqual([66_000, 66_000])
+  await send('c', hello4(sender4('c'), 0))
+  expect(await data('a')).toEqual(['d'])
+  await send('d', hello6(sender6('d'), 30))
+  await pass(31 * SECOND)
+  expect(await data('a')).toEqual([])
+  expect(judged()).toEqual([[], []])
+})
+
+test('an advertisement that comes every 0 seconds neither makes a router nor ends one', async () => {
+  const { send, data, judged } = await running('vlan')
+  await send('c', advertisement4(sender4('c'), 20))
+  for (const name of ['c', 'd'] as const) {
+    await send(name, advertisement4(sender4(name), 0))
+    await send(name, advertisement6(sender6(name), 0))
+  }
+  expect(await data('a')).toEqual(['c'])
+  expect(judged()).toEqual([[], []])
+})
+
 test('who asks is a router still when it has said goodbye', async () => {
   const { lab, send, data, judged, pass } = await running('vxlan')
   await send('c', igmpFrom('c', QUERY))

@@ -77,21 +77,23 @@ function lifetimeIn(bytes: Uint8Array, view: DataView, ip: number, seen: IpSight
   }
 }
 
-/** A hello of version 2 holds for as long as it says, or 105 seconds. */
+/** A hello of version 2 holds for as long as it says, 65,535 seconds being for ever, or 105 seconds. */
 function lifetimeInPim(view: DataView, first: number, end: number): Nanoseconds | undefined {
   if (view.getUint8(first) !== 0x20) return undefined
   let seconds = 105
   let at = first + 4
   for (; at < end; at += 4 + view.getUint16(at + 2))
     if (view.getUint16(at) === 1 && view.getUint16(at + 2) === 2) seconds = view.getUint16(at + 4)
-  return at === end ? seconds * SECOND : undefined
+  if (at !== end) return undefined
+  return seconds === 65_535 ? Infinity : seconds * SECOND
 }
 
-/** An advertisement, a solicitation and a termination follow each other. */
+/** An advertisement, a solicitation and a termination follow each other. One that comes every 0 seconds says nothing. */
 function lifetimeInDiscovery(view: DataView, at: number, advertisement: number): Nanoseconds | undefined {
   const type = view.getUint8(at) - advertisement
   if (type === 2) return 0
-  return type === 0 ? 3 * view.getUint8(at + 1) * SECOND : undefined
+  const seconds = 3 * view.getUint8(at + 1)
+  return type === 0 && seconds > 0 ? seconds * SECOND : undefined
 }
 
 function overhearIgmp(view: DataView, ip: number): Overheard {
