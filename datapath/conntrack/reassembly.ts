@@ -77,6 +77,8 @@ export class Reassembly {
   readonly #arrivals: Arrivals
   readonly #released: ((frame: FrameHandle) => void) | undefined
   readonly #datagrams = new Map<string, Datagram>()
+  /** Keys of datagrams that became whole with what came from elsewhere, and until when that may be told again. In the order of their end. */
+  readonly #completed = new Map<string, Nanoseconds>()
   #waiting = 0
   #timer: Timer | undefined
   #arena: FrameArena | undefined
@@ -108,8 +110,7 @@ export class Reassembly {
     if (!fragment || !this.enabled[fragment.family] || this.#waiting >= this.most || this.#tooSmall(fragment))
       return 'invalid'
     const datagram = this.#datagrams.get(fragment.key) ?? this.#begin(fragment)
-    if (datagram.hopeless || datagram.pieces.length >= this.#mostPieces(fragment) || overlaps(datagram, fragment))
-      return 'invalid'
+    if (!this.#mayJoin(datagram, fragment)) return 'invalid'
     return this.#join(datagram, fragment, { frame, before, arrival: this.#arrivals.next() }) ? datagram : 'kept'
   }
 
@@ -128,13 +129,14 @@ export class Reassembly {
       .map(({ frame }) => frame)
   }
 
-  /** Takes in a fragment that waits at another switch, unless it is here; ends it otherwise, and in silence. Gives what it makes whole. */
+  /** Takes in a fragment that waits at another switch, unless it is or was here; ends it otherwise, and in silence. Gives what it makes whole. */
   adopt(arena: FrameArena, frame: FrameHandle, zone: number): Completed | undefined {
     this.#arena = arena
     this.#release(this.#clock.now())
     const fragment = this.#waiting < this.most ? readFragment(arena, frame, zone) : undefined
-    const datagram = fragment && (this.#datagrams.get(fragment.key) ?? this.#begin(fragment))
-    if (!datagram || datagram.hopeless || overlaps(datagram, fragment)) {
+    const isWanted = fragment && this.enabled[fragment.family] && !this.#completed.has(fragment.key)
+    const datagram = isWanted && (this.#datagrams.get(fragment.key) ?? this.#begin(fragment))
+    if (!datagram || !this.#mayJoin(datagram, fragment)) {
       arena.release(frame)
       return undefined
     }
@@ -160,16 +162,29 @@ export class Reassembly {
     datagram.hopeless = frameLength(datagram) > MAX_DATAGRAM
     if (datagram.hopeless) return false
     this.#forget(datagram)
+    if (datagram.pieces.some((piece) => piece.arrival === undefined)) this.#remember(datagram)
     return true
+  }
+
+  /** What waits elsewhere is told until its time is over there: the same again would begin a datagram that a later one of its number meets. */
+  #remember({ key }: Datagram): void {
+    this.#completed.delete(key)
+    this.#completed.set(key, this.#clock.now() + TIMEOUT)
   }
 
   /** Gives all fragments back to the arena. */
   close(): void {
     for (const { pieces } of this.#datagrams.values()) for (const { frame } of pieces) this.#arena?.release(frame)
     this.#datagrams.clear()
+    this.#completed.clear()
     this.#waiting = 0
     this.#timer?.cancel()
     this.#timer = undefined
+  }
+
+  #mayJoin(datagram: Datagram, fragment: Fragment): boolean {
+    const hasRoom = !datagram.hopeless && datagram.pieces.length < this.#mostPieces(fragment)
+    return hasRoom && !overlaps(datagram, fragment)
   }
 
   #tooSmall({ family, isLast, network, payload, first, last }: Fragment): boolean {
@@ -207,6 +222,10 @@ export class Reassembly {
 
   /** Datagrams stand in the order in which they began, which is that of their end. */
   #release(now: Nanoseconds): void {
+    for (const [key, until] of this.#completed) {
+      if (until > now) break
+      this.#completed.delete(key)
+    }
     for (const datagram of this.#datagrams.values()) {
       if (datagram.expires > now) return this.#arm(datagram.expires)
       this.#forget(datagram)

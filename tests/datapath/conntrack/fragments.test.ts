@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { FrameHandle } from '../../../datapath/frames.ts'
 import { parseIpv6 } from '../../../protocols/address.ts'
 import { internetChecksum } from '../../../protocols/checksum.ts'
@@ -155,4 +155,68 @@ test('a fragment that ends beyond what a datagram holds is invalid', () => {
   view.setUint16(24, internetChecksum(late, 14, 20))
   expect(states(bench.all(late))).toEqual(['+inv+trk'])
   expect(bench.tracker.fragments.waiting).toBe(0)
+})
+
+describe('a fragment that waits elsewhere', () => {
+  /** The first two come here, the last one to another switch. */
+  function completed() {
+    const bench = new Bench()
+    const [first, second, third] = pieces() as [Uint8Array, Uint8Array, Uint8Array]
+    const tell = () => bench.tracker.adopt(bench.arena, bench.arena.allocateFrom(third), 0)
+    const sizes: number[] = []
+    for (const bytes of [first, second]) {
+      bench.all(bytes)
+      bench.tracker.goOnWhenWhole({ zone: 0, commit: false, force: false, alg: 0 }, (frames) => {
+        for (const { frame } of frames) bench.arena.release(frame)
+        return sizes.push(frames.length)
+      })
+    }
+    return { bench, tell, sizes }
+  }
+
+  test('makes a datagram whole once, and is not waited with when it is told again', () => {
+    const { bench, tell, sizes } = completed()
+    for (let time = 0; time < 3; time++) tell()
+    expect([sizes, bench.tracker.fragments.waiting, bench.arena.live]).toEqual([[3], 0, 0])
+    const anew = fragments4(udpFrame({ ...THERE, payload: payload.map((byte) => ~byte), identification: 7 }), 1400)
+    const answers = anew.map((bytes) => {
+      tell()
+      return bench.all(bytes)
+    })
+    expect(answers.map(({ length }) => length)).toEqual([0, 0, 3])
+    expect(answers.flat().map(({ bytes }) => bytes)).toEqual(anew)
+    expect(bench.arena.live).toBe(0)
+  })
+
+  test('nor is one that was here when the last came', async () => {
+    const bench = new Bench()
+    const [first, second, third] = pieces() as [Uint8Array, Uint8Array, Uint8Array]
+    const tell = () => bench.tracker.adopt(bench.arena, bench.arena.allocateFrom(first), 0)
+    tell()
+    expect([second, third].map((bytes) => bench.all(bytes).length)).toEqual([0, 3])
+    tell()
+    expect([bench.tracker.fragments.waiting, bench.arena.live]).toEqual([0, 0])
+    await bench.clock.run(15 * SECOND)
+    tell()
+    expect(bench.tracker.fragments.waiting).toBe(1)
+    bench.tracker.close()
+  })
+
+  test('is not taken in where fragments are invalid', () => {
+    const { bench, tell, sizes } = completed()
+    bench.tracker.fragments.enabled = { 4: false, 6: true }
+    tell()
+    expect([sizes, bench.tracker.fragments.waiting]).toEqual([[], 2])
+    bench.tracker.close()
+    expect(bench.arena.live).toBe(0)
+  })
+
+  test('is not taken in beyond the most that one datagram may have', () => {
+    const bench = new Bench()
+    bench.tracker.fragments.smallest = { 4: 60_000, 6: 0 }
+    for (const bytes of fragments4(whole(), 600)) bench.tracker.adopt(bench.arena, bench.arena.allocateFrom(bytes), 0)
+    expect(bench.tracker.fragments.waiting).toBe(2)
+    bench.tracker.close()
+    expect(bench.arena.live).toBe(0)
+  })
 })
