@@ -300,7 +300,11 @@ function readRelocation(value: StoredValue, epoch: number): RelocationRecord {
   const { epoch: before, status, ...record } = fromJson<RelocationRecord & { epoch: number }>(value)
   const shift = Math.round((before - epoch) * 1e6)
   const ended = status.endedAt === undefined ? {} : { endedAt: status.endedAt + shift }
-  return { ...record, status: { ...status, startedAt: status.startedAt + shift, ...ended } }
+  const moves = status.moves.map(({ restartedAt, ...move }) => ({
+    ...move,
+    ...(restartedAt !== undefined && { restartedAt: restartedAt + shift }),
+  }))
+  return { ...record, status: { ...status, moves, startedAt: status.startedAt + shift, ...ended } }
 }
 
 /** What files of before did not say. */

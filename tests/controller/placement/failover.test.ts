@@ -243,3 +243,21 @@ describe('a failover that nobody says', () => {
     expect(at()).toMatchObject({ a: 'h1', c: 'h1' })
   })
 })
+
+test('a restart of the controller leaves a failover as long before the next move as it was', async () => {
+  const fleet = await RestartingFleet.start(threeHosts())
+  fleet.switches.get(H1)!.hangUp()
+  await fleet.clock.run(fleet.clock.now() + MILLISECOND)
+  const { id } = await fleet.settle(fleet.controller.relocations.failover('h1'))
+  const { moves } = await fleet.settle(fleet.controller.relocations.done(id))
+  const { vm, to } = moves[0]!
+  const move = fleet.controller.migrate({ vm, to: to === 'h2' ? 'h3' : 'h2' })
+  await fleet.settle(fleet.controller.migrationDone(move.id))
+  const between = () =>
+    fleet.controller.migrations()[0]!.endedAt! - fleet.controller.relocations.find(id).moves[0]!.restartedAt!
+  const before = between()
+  // While it is away, the wall's clock goes on by another span than its own.
+  await fleet.restart(false)
+  expect(between()).toBe(before)
+  expect(fleet.controller.relocations.find(id).moves[0]!.restartedAt).not.toBe(moves[0]!.restartedAt)
+})
