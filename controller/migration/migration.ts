@@ -236,8 +236,10 @@ export class Migration {
 
   /** The same after a restart; a span of time for which it is waited begins anew. */
   async #awaitGuestAgain(): Promise<void> {
-    const { to, progress, places } = this.#steps
+    const { to, move, progress, places } = this.#steps
     const { goesOn, handed, status } = progress.record
+    // Where it went on without having been seen, its port may be open by now, and shows nobody.
+    if (move === undefined || status.state === 'commit') return
     if (goesOn !== true || handed !== undefined || status.activatedBy !== undefined) return
     this.#steps.ending()
     await places.waitFor(to, this.#patience.destination)
