@@ -1,8 +1,9 @@
 // Datagrams in fragments, from and to a guest with security groups that moves. Some come apart: what was sent first is at the place that
 // the guest leaves, what was sent last at the one where it goes on. Moved to its end or undone, none is lost, doubled or overtaken.
 
-import { expect, test } from 'vitest'
+import { afterAll, expect, test, vi } from 'vitest'
 import { Conflict } from '../../../controller/model.ts'
+import { Reassembly } from '../../../datapath/conntrack/reassembly.ts'
 import { Lab } from '../../../lab/lab.ts'
 import { udpFrame } from '../../../protocols/packet/compose.ts'
 import { MICROSECOND, MILLISECOND, SECOND, sleep } from '../../../runtime/clock.ts'
@@ -98,8 +99,18 @@ async function play(random: Random) {
 const CASES = Number(process.env['CASES'] ?? 12)
 const SEEDS = Array.from({ length: CASES }, (_, index) => index + 1)
 
+/** Gives what a fragment makes whole that came to the other place. */
+const adopt = vi.spyOn(Reassembly.prototype, 'adopt')
+afterAll(() => adopt.mockRestore())
+
 test.each(SEEDS)('datagrams in fragments come whole, wherever their guest goes meanwhile (seed %i)', async (seed) => {
   const lab = await play(seeded(seed))
   const { injected, ...frames } = lab.judge.frames
   expect(frames).toMatchObject({ delivered: injected, duplicated: 0, reordered: 0, leaked: 0 })
+})
+
+// Of other seeds few may have come apart.
+test.skipIf(process.env['CASES'] !== undefined)('was enough', () => {
+  const completed = adopt.mock.results.filter(({ value }) => value !== undefined)
+  expect(completed.length).toBeGreaterThan(5)
 })
