@@ -20,24 +20,18 @@ export const showCommand = () =>
     })
 
 export const addCommand = () =>
-  clientCommand('add')
+  formCommand('add', true)
     .summary('add a VM to the topology')
     .description(
       `Adds a VM to the topology, and answers once all switches that it concerns have it: vm add web9 '${EXAMPLE}'. No other object is touched.`,
     )
-    .argument('<vm>', NAME)
-    .argument('<form>', `what a topology's file says of it, ${JSON_FORMS}`)
-    .action((vm: string, form: string, flags: ClientFlags) => put(vm, form, flags, true))
 
 export const setCommand = () =>
-  clientCommand('set')
+  formCommand('set', false)
     .summary('make a VM of the topology another')
     .description(
       'Makes a VM what this says, whole: what is left out is as in a file that leaves it out. It stays where a move has brought it unless its host is another than was asked for before. A VM that is not there yet is added.',
     )
-    .argument('<vm>', NAME)
-    .argument('<form>', `what a topology's file says of it, ${JSON_FORMS}`)
-    .action((vm: string, form: string, flags: ClientFlags) => put(vm, form, flags, false))
 
 export const deleteCommand = () =>
   clientCommand('del')
@@ -47,6 +41,12 @@ export const deleteCommand = () =>
       const removed = await new ApiClient(flags).json<WrittenVm>('DELETE', pathOf(vm))
       print(flags, removed, `${vm} is on no switch any more`)
     })
+
+const formCommand = (verb: string, isNew: boolean) =>
+  clientCommand(verb)
+    .argument('<vm>', NAME)
+    .argument('<form>', `what a topology's file says of it, ${JSON_FORMS}`)
+    .action((vm: string, form: string, flags: ClientFlags) => put(vm, form, flags, isNew))
 
 async function put(vm: string, form: string, flags: ClientFlags, isNew: boolean): Promise<void> {
   const tenant = tenantOf(vm)
