@@ -96,6 +96,21 @@ test('port policy sets the policy of one vNIC whole, shows it, and says what is 
   expect(JSON.parse((await signalbox('port', 'policy', 'web1:eth0')).stdout)).toEqual({ portSecurity: true })
 })
 
+test('vm add, set, show and del change one VM, and say what is wrong with it', async () => {
+  const form = (host: string) => JSON.stringify({ host, nics: [{ name: 'eth0', network: 'blue' }] })
+  expect(await signalbox('vm', 'add', 'web9', form('h1'))).toMatchObject({ code: 0, stderr: '' })
+  const twice = await signalbox('vm', 'add', 'web9', form('h1'))
+  expect(twice).toMatchObject({ code: 2, stderr: "signalbox: there is a VM 'web9' already\n" })
+  expect(await signalbox('vm', 'set', 'web9', form('h2'))).toMatchObject({ code: 0, stderr: '' })
+  expect(JSON.parse((await signalbox('vm', 'show', 'web9')).stdout)).toMatchObject({ name: 'web9', host: 'h2' })
+  const wrong = await signalbox('vm', 'set', 'web9', form('h9'))
+  expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining("/host: no host 'h9'") })
+  const list = await signalbox('vm', 'set', 'web9', '[]')
+  expect(list).toMatchObject({ code: 2, stderr: expect.stringContaining('the VM is no JSON object; expected {') })
+  expect(await signalbox('vm', 'del', 'web9')).toMatchObject({ code: 0, stderr: '' })
+  expect(live.lab.controller.vms().map(({ name }) => name)).not.toContain('web9')
+})
+
 test('apply shows what a file would change, does it, and then has nothing to do', async () => {
   const file = join(folder, 'wanted.json')
   const running = (await ask(live.api, 'GET', '/topology')).body
