@@ -12,7 +12,6 @@ import { WallClock } from '../runtime/wall-clock.ts'
 import { endpoint, repeatable } from './endpoint-option.ts'
 import { questionCommands } from './questions.ts'
 import { onSignals } from './signals.ts'
-import { applyFile } from './switch-files.ts'
 import { parseTable, TABLE_SYNTAX } from './table-option.ts'
 import { certificatesOf } from './certificates.ts'
 import type { TlsFlags } from './tls-options.ts'
@@ -125,7 +124,10 @@ async function run(flags: Flags): Promise<void> {
 
 async function start(flags: Flags, clock: WallClock): Promise<Vswitchd> {
   // Other verbs do not need it, and start faster without.
-  const { Vswitchd: Daemon } = await import('../datapath/vswitchd/vswitchd.ts')
+  const [{ Vswitchd: Daemon }, { applyFile }] = await Promise.all([
+    import('../datapath/vswitchd/vswitchd.ts'),
+    import('./switch-files.ts'),
+  ])
   const log = (line: string) => {
     if (!flags.quiet) process.stderr.write(`signalbox: ${line}\n`)
   }

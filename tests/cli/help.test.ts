@@ -1,5 +1,7 @@
-import { expect, test } from 'vitest'
-import { runHere } from '../support/run-cli.ts'
+import { afterEach, expect, test, vi } from 'vitest'
+import { runCli, runHere } from '../support/run-cli.ts'
+
+afterEach(() => vi.unstubAllEnvs())
 
 /** The verbs that a help text lists. */
 function verbsIn(help: string): string[] {
@@ -22,4 +24,25 @@ async function helpOf(verb: readonly string[]): Promise<string[]> {
 test('every verb, and every verb of a verb, has a help text', async () => {
   const told = await helpOf([])
   expect(told).toEqual(expect.arrayContaining(['replay', 'trace', 'switch run', 'switch trace', 'flow add']))
+})
+
+const ROOT = new URL('../../', import.meta.url).href
+
+/** Modules that a process loads: ours by their path, and those of libraries. */
+async function loadedBy(...args: string[]): Promise<string[]> {
+  const script = (text: string) => `data:text/javascript,${encodeURIComponent(text)}`
+  const hooks = `import { writeSync } from 'node:fs'
+    export const load = (url, context, next) => (writeSync(2, url + '\\n'), next(url, context))`
+  const start = `import { register } from 'node:module'; register(${JSON.stringify(script(hooks))})`
+  vi.stubEnv('NODE_OPTIONS', `--import=${script(start)}`)
+  const { code, stderr } = await runCli(...args)
+  expect(code).toBe(0)
+  return stderr.split('\n').map((url) => url.replace(ROOT, '').replace(/^dist\//, ''))
+}
+
+test('a verb that asks the API loads neither controller nor switch nor network', async () => {
+  const loaded = await loadedBy('vm', 'list', '--help')
+  expect(loaded).toContainEqual(expect.stringMatching(/^cli\/vm\.[jt]s$/))
+  expect(loaded).not.toContainEqual(expect.stringMatching(/^(controller|datapath|lab|protocols)\//))
+  expect(loaded).not.toContainEqual(expect.stringMatching(/\/node_modules\/(ajv|fastify|protobufjs|typebox)\//))
 })
