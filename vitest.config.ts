@@ -12,7 +12,9 @@ export default defineConfig({
           exclude: ['tests/peers/**', 'tests/explore/**'],
           // Each worker loads, and compiles, what is under test once and not once a file.
           isolate: false,
-          testTimeout: 30_000,
+          // What must come may be waited for: a busy machine takes its time.
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {

@@ -33,34 +33,30 @@ test.each(['SIGINT', 'SIGTERM'] as const)('says where it listens, serves, and en
   await hungUp
 })
 
-test(
-  'writes what mirrors copy into files, which Ctrl-C leaves whole and the next run sets aside',
-  { timeout: 120_000 },
-  async () => {
-    const mirrored = join(folder, 'mirrored.json')
-    const mirror = { name: 'web1', source: { port: 'web1' }, target: { file: 'web1.pcapng' } }
-    await writeFile(mirrored, JSON.stringify({ ...smallTopology(), mirrors: [mirror] }))
-    const captures = join(folder, 'captures')
-    const run = async (count: number) => {
-      const child = startCli('up', mirrored, '--listen', '127.0.0.1:0', '--json', '--captures', captures)
-      const end = ended(child)
-      const { url } = JSON.parse(await firstLine(child)) as { url: string }
-      const answer = await post(`${url}/ping`, { from: 'web1', to: 'db1', count, interval: '1ms' })
-      expect(await answer.json()).toMatchObject({ received: count })
-      child.kill('SIGINT')
-      expect(await end).toMatchObject({ code: 0 })
-    }
-    const echoes = async (name: string) => {
-      const { frames, damage } = await readAll([readFileSync(join(captures, name))])
-      expect(damage).toBeUndefined()
-      return frames.filter(({ bytes }) => describeFrame(bytes).includes('echo')).length
-    }
-    await run(2)
-    expect(await echoes('web1.pcapng')).toBe(4)
-    await run(3)
-    expect([await echoes('web1.pcapng'), await echoes('web1.pcapng.1')]).toEqual([6, 4])
-  },
-)
+test('writes what mirrors copy into files, which Ctrl-C leaves whole and the next run sets aside', async () => {
+  const mirrored = join(folder, 'mirrored.json')
+  const mirror = { name: 'web1', source: { port: 'web1' }, target: { file: 'web1.pcapng' } }
+  await writeFile(mirrored, JSON.stringify({ ...smallTopology(), mirrors: [mirror] }))
+  const captures = join(folder, 'captures')
+  const run = async (count: number) => {
+    const child = startCli('up', mirrored, '--listen', '127.0.0.1:0', '--json', '--captures', captures)
+    const end = ended(child)
+    const { url } = JSON.parse(await firstLine(child)) as { url: string }
+    const answer = await post(`${url}/ping`, { from: 'web1', to: 'db1', count, interval: '1ms' })
+    expect(await answer.json()).toMatchObject({ received: count })
+    child.kill('SIGINT')
+    expect(await end).toMatchObject({ code: 0 })
+  }
+  const echoes = async (name: string) => {
+    const { frames, damage } = await readAll([readFileSync(join(captures, name))])
+    expect(damage).toBeUndefined()
+    return frames.filter(({ bytes }) => describeFrame(bytes).includes('echo')).length
+  }
+  await run(2)
+  expect(await echoes('web1.pcapng')).toBe(4)
+  await run(3)
+  expect([await echoes('web1.pcapng'), await echoes('web1.pcapng.1')]).toEqual([6, 4])
+})
 
 test('ends with a sentence and 2 where the port is in use', async () => {
   const other = createServer().listen(0, '127.0.0.1')

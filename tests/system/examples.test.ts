@@ -36,7 +36,7 @@ const ended = (frames: FrameCounts) =>
   frames.delivered + frames.answered + frames.held + frames.lost + frames.unmapped + sum(Object.values(frames.dropped))
 const sum = (numbers: number[]) => numbers.reduce((total, number) => total + number, 0)
 
-describe.each(sound)('%s', { timeout: 120_000 }, (name) => {
+describe.each(sound)('%s', (name) => {
   test('passes: nothing leaked, lost, doubled, out of order or without a vNIC', async () => {
     const verdict = await verdictOf(name)
     expect(verdict.problems).toEqual([])

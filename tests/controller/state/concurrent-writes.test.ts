@@ -168,7 +168,6 @@ describe('writes that come at once', () => {
 
   test.each([1, 2, 3, 4, 5, 6])(
     'do so when the process is killed, or a switch goes, in the middle (seed %i)',
-    { timeout: 60_000 },
     async (seed) => {
       const random = seeded(seed)
       const fleet = await started()

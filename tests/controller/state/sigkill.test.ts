@@ -32,7 +32,6 @@ async function killedWriter(file: string, after: number): Promise<Said[]> {
 
 test.skipIf(whyNoSqlite !== undefined)(
   `a process killed at any instant loses no write that it has answered (seed ${SEED})`,
-  { timeout: 120_000 },
   async () => {
     const folder = await mkdtemp(join(tmpdir(), 'signalbox-kill-'))
     const random = seeded(SEED)
