@@ -61,6 +61,8 @@ export interface LabOptions {
 /** Sees every frame at the edges; for captures and progress. Bytes can be read during the call and not after it. */
 export interface LabObserver {
   sent?(at: Nanoseconds, nic: string, id: number, bytes: Uint8Array): void
+  /** A port lets the frame out to its guest, which may stand still, and hear it later. */
+  letOut?(at: Nanoseconds, nic: string, id: number, bytes: Uint8Array): void
   heard?(at: Nanoseconds, nic: string, id: number, bytes: Uint8Array, hearing: Hearing, hops: () => Hop[]): void
   uplink?(at: Nanoseconds, host: string, direction: 'out' | 'in', bytes: Uint8Array): void
   /** A copy for the file of a mirror. */
@@ -118,6 +120,7 @@ export class Lab {
       )
     this.network = new EmulatedNetwork(topology, world, {
       sent: (nic, frame) => this.#sent(nic, frame),
+      ...(this.#observer.letOut && { letOut: (nic, frame) => this.#letOut(nic, frame) }),
       heard: (nic, frame) => this.#heard(nic, frame),
       heardInCompany: (nic, frame) => this.#heardInCompany(nic, frame),
       uplink: (host, direction, frame) => {
@@ -367,6 +370,10 @@ export class Lab {
     this.digest.delivery(this.#instantOf(frame), nic, arena.view, start, start + arena.length[frame]!)
     // Nobody follows it any more.
     arena.id[frame] = 0
+  }
+
+  #letOut(nic: string, frame: FrameHandle): void {
+    this.#observer.letOut?.(this.clock.now(), nic, this.#arena.id[frame]!, this.#arena.read(frame))
   }
 
   #heard(nic: string, frame: FrameHandle): void {

@@ -20,6 +20,8 @@ import { Host, type Bridge, type Copied, type Dock, type HostSpec } from '../hos
 export interface NetworkEvents {
   /** A frame enters at a vNIC's port, or would, were the port there. */
   sent(nic: string, frame: FrameHandle): void
+  /** A frame comes out of a vNIC's port: its guest hears it, or finds it where it stands still, once it goes on. */
+  letOut?(nic: string, frame: FrameHandle): void
   /** A guest hears a frame. */
   heard(nic: string, frame: FrameHandle): void
   /** The same of one that went in company (company.ts). */
@@ -300,8 +302,9 @@ export class EmulatedNetwork {
   #makeHost(spec: HostTopology): Host {
     return new Host(this.#specOf(spec), this.#world, {
       vnic: (at, nic, frame) => {
-        if (this.#together) this.#company.hear(nic, frame)
-        else this.#guests.receive(at, nic, frame)
+        if (this.#together) return this.#company.hear(nic, frame)
+        this.#events.letOut?.(nic, frame)
+        this.#guests.receive(at, nic, frame)
       },
       captured: (at, file, copied, frame) => {
         this.#events.captured?.(at, file, copied, frame)

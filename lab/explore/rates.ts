@@ -1,5 +1,6 @@
-// Whether vNICs keep to their rates, seen from outside: of what a limited vNIC has said, or heard, no more than rate x time and
-// one burst came through in any interval, wherever the VM was meanwhile.
+// Whether vNICs keep to their rates, seen from outside: of what a limited vNIC has said, or was let hear, no more than rate x time and
+// one burst came through in any interval, wherever the VM was meanwhile. A guest that has stood still hears at once what its ports let
+// out meanwhile, so that counts as of when they did.
 
 import { MILLISECOND, SECOND, type Nanoseconds } from '../../runtime/clock.ts'
 import type { Nic, Topology } from '../../topologies/topology.ts'
@@ -12,12 +13,12 @@ interface Limit {
   rate: number
   /** Bits. */
   burst: number
-  /** What came through: when it was said or heard, and how many bits it has. */
+  /** What came through: when it was said or let out, and how many bits it has. */
   passed: { at: Nanoseconds; bits: number }[]
 }
 
 /** What a guest says is counted as of when it says so; on the way to whoever limits it, some take longer than others. */
-const SLACK = 3 * MILLISECOND
+const SLACK = { ingress: 3 * MILLISECOND, egress: 0 }
 /** The burst of a limit that names none: that of the compiler, and no less. */
 const DEFAULT_BURST_SPAN = 10 * MILLISECOND
 const LEAST_BURST = 12_144
@@ -41,29 +42,29 @@ export class Rates implements LabObserver {
     if (this.#limits.length > 0) this.#sent.set(id, { at, limit: this.#ingress.get(nic) })
   }
 
-  heard(at: Nanoseconds, nic: string, id: number, bytes: Uint8Array): void {
+  letOut(at: Nanoseconds, nic: string, id: number, bytes: Uint8Array): void {
+    if (this.#sent.has(id)) this.#egress.get(nic)?.passed.push({ at, bits: bytes.length * 8 })
+  }
+
+  heard(_at: Nanoseconds, _nic: string, id: number, bytes: Uint8Array): void {
     const sent = this.#sent.get(id)
-    if (sent === undefined) return
-    const bits = bytes.length * 8
-    // It may have waited for its turn.
-    this.#egress.get(nic)?.passed.push({ at, bits })
     // Several may hear one frame.
-    sent.limit?.passed.push({ at: sent.at, bits })
-    sent.limit = undefined
+    sent?.limit?.passed.push({ at: sent.at, bits: bytes.length * 8 })
+    if (sent !== undefined) sent.limit = undefined
   }
 
   /** What has gone beyond its limit; undefined where nothing has. */
   excess(): string | undefined {
     for (const { nic, direction, rate, burst, passed } of this.#limits) {
       const most = Math.max(0, ...passed.map(({ bits }) => bits))
-      const full = burst + most + (rate * SLACK) / SECOND
+      const full = burst + most + (rate * SLACK[direction]) / SECOND
       let level = full
       let last = 0
       for (const { at, bits } of passed.sort((a, b) => a.at - b.at)) {
         level = Math.min(full, level + (rate * (at - last)) / SECOND) - bits
         last = at
         if (level >= 0) continue
-        const what = direction === 'ingress' ? 'said' : 'heard'
+        const what = direction === 'ingress' ? 'said' : 'been let hear'
         return `${nic} has ${what} ${Math.ceil(-level)} bits more than ${rate} bits a second and a burst of ${burst} allow`
       }
     }

@@ -1,4 +1,4 @@
-// Datagrams that guests send at given instants, while guests move: when each entered, and when it was heard.
+// Datagrams that guests send at given instants, while guests move: when each entered, was let out, and was heard.
 
 import type { MigrationStatus } from '../../controller/model.ts'
 import { Lab } from '../../lab/lab.ts'
@@ -24,6 +24,8 @@ export interface Passage {
   /** When it entered: its guest may have stood still before. */
   at: Nanoseconds
   bits: number
+  /** When the port of its hearer let it out: that may stand still, and hear it later. -1 where none has. */
+  letOutAt: Nanoseconds
   /** -1 where it has not been heard. */
   heardAt: Nanoseconds
 }
@@ -50,7 +52,12 @@ export async function playDatagrams(
     sent: (at: Nanoseconds, _nic: string, _id: number, bytes: Uint8Array) => {
       const number = numberIn(bytes)
       const datagram = datagrams[number]
-      if (datagram !== undefined) passages.set(number, { datagram, at, bits: 8 * bytes.length, heardAt: -1 })
+      if (datagram !== undefined)
+        passages.set(number, { datagram, at, bits: 8 * bytes.length, letOutAt: -1, heardAt: -1 })
+    },
+    letOut: (at: Nanoseconds, _nic: string, _id: number, bytes: Uint8Array) => {
+      const passage = passages.get(numberIn(bytes))
+      if (passage !== undefined) passage.letOutAt = at
     },
     heard: (at: Nanoseconds, _nic: string, _id: number, bytes: Uint8Array) => {
       const passage = passages.get(numberIn(bytes))
