@@ -10,6 +10,7 @@ import type { PortPolicy, Topology, Vm } from '../topologies/topology.ts'
 import type { ChangeStatus, ConnectionsCut, ControllerEvent } from './model.ts'
 import { CHANGE_STAGES, Conflict } from './model.ts'
 import { connectionsCut } from './connections-cut.ts'
+import { announceRelocated } from './migration/arrivals.ts'
 import { adopt, adoptVm, sharing } from './network/adopt.ts'
 import { patchView } from './network/patch-view.ts'
 import { handedOver, segmentSteps } from './network/segments.ts'
@@ -36,6 +37,7 @@ export interface TopologyWorld {
   /** What could not be kept is not wanted any more. */
   readonly takeBack: (topology: Topology) => void
   readonly emit: (event: ControllerEvent) => void
+  readonly log: (line: string) => void
   /** How long frames may still be on their way once nobody sends them any more; 2 ms where absent. */
   readonly drain: (() => Nanoseconds) | undefined
   /** Resolves when switches that have dialled in have said who they are. */
@@ -259,7 +261,7 @@ export class TopologyWrites {
   /** Durable, or all is as it was. No switch is told before all begin to take the steps together. */
   async #become(asked: Topology, running: Topology, freesSegments = false): Promise<void> {
     const { amend, intent, writes, takeBack, emit } = this.#world
-    const before = { asked: this.asked, topology: intent().topology }
+    const before = { asked: this.asked, intent: intent() }
     amend({ topology: running })
     this.asked = asked
     let rolled: Promise<void> | undefined
@@ -272,10 +274,11 @@ export class TopologyWrites {
       },
       lost: () => {
         this.asked = before.asked
-        takeBack(withMovesSince(before.topology, running, intent().topology))
+        takeBack(withMovesSince(before.intent.topology, running, intent().topology))
       },
     })
-    await rolled
+    const after = { ...before.intent, topology: running }
+    await rolled!.finally(() => announceRelocated(this.#world, before.intent, after))
   }
 
   async #catchUp(): Promise<void> {

@@ -1,11 +1,14 @@
-// VMs that had come to their place shortly before the controller started. The one before may have ended with announcements of them
-// still to be said; nobody wrote down which, so all are said again: whoever has heard one knows nothing new.
+// VMs that have come to another host other than by a move: the physical network is told where they are. So it is of those that had come
+// to theirs shortly before the controller started. The one before may have ended with announcements of them still to be said; nobody
+// wrote down which, so all are said again: whoever has heard one knows nothing new.
 
 import { SECOND } from '../../runtime/clock.ts'
 import { textOf } from '../../runtime/error-text.ts'
 import { vmNamed } from '../../topologies/lookup.ts'
 import { switchesAt } from '../../topologies/topology.ts'
 import type { World } from '../learner.ts'
+import type { Intent } from '../network/view.ts'
+import { changedVms } from '../network/vm-changes.ts'
 import type { Image } from '../state/image.ts'
 import { announce } from './announcement.ts'
 
@@ -14,11 +17,18 @@ const SHORTLY = 60 * SECOND
 /** How long a place that is not there is waited for. */
 const PATIENCE = 30 * SECOND
 
+type ArrivalWorld = Pick<World, 'clock' | 'fleet' | 'intent' | 'log' | 'view' | 'writes'>
+
+/** Of VMs that a topology gives another host than the one before. One that is new announces itself as it starts. */
+export function announceRelocated(world: ArrivalWorld, before: Intent, after: Intent): void {
+  for (const { was, is } of changedVms(before, after))
+    if (was !== undefined && is !== undefined && was.host !== is.host) announceArrival(world, is.name, is.host)
+}
+
 /** Announces each of them where it is, once that host is there. */
-export function announceArrivals(world: World, kept: Pick<Image, 'migrations' | 'relocations'>): void {
+export function announceArrivals(world: ArrivalWorld, kept: Pick<Image, 'migrations' | 'relocations'>): void {
   const since = world.clock.now() - SHORTLY
-  for (const [vm, { host, at }] of latestArrivals(kept))
-    if (at >= since) void announceAt(world, vm, host).catch((error: unknown) => world.log(textOf(error)))
+  for (const [vm, { host, at }] of latestArrivals(kept)) if (at >= since) announceArrival(world, vm, host)
 }
 
 interface Arrival {
@@ -44,7 +54,11 @@ function latestArrivals({ migrations, relocations }: Pick<Image, 'migrations' | 
   return latest
 }
 
-async function announceAt(world: World, name: string, host: string): Promise<void> {
+function announceArrival(world: ArrivalWorld, vm: string, host: string): void {
+  void announceAt(world, vm, host).catch((error: unknown) => world.log(textOf(error)))
+}
+
+async function announceAt(world: ArrivalWorld, name: string, host: string): Promise<void> {
   const at = world.intent().topology.hosts.find((one) => one.name === host)
   if (at === undefined) return
   await world.fleet.whenConnected(switchesAt(at), { span: PATIENCE, clock: world.clock })

@@ -30,6 +30,16 @@ export class AddressBook {
     return true
   }
 
+  /** The same with `numbers` for hosts, by the number that each had; without those of whom it is -1. */
+  renumbered(numbers: readonly number[]): AddressBook {
+    const book = new AddressBook()
+    for (const [at, key] of this.#high.entries()) {
+      const host = key === -1 ? -1 : numbers[this.#hosts[at]!]!
+      if (host !== -1) book.learn(key >>> 16, key & 0xffff, this.#low[at]!, host)
+    }
+    return book
+  }
+
   /** Where the key stands, or would. */
   #place(key: number, low: number): number {
     const mask = this.#high.length - 1

@@ -105,6 +105,16 @@ export class Fabric {
     for (const link of topology.fabric.links) this.#lay(link)
   }
 
+  /** Switches that were in the fabric before know the addresses that they knew there, of hosts that are still here. */
+  learnFrom(before: Fabric): void {
+    const numbers = before.#hosts.map((name) => this.#hosts.indexOf(name))
+    for (const [name, { learned }] of before.#nodes) {
+      const node = this.#nodes.get(name)
+      if (node !== undefined) node.learned = learned.renumbered(numbers)
+    }
+    this.changes++
+  }
+
   /** How long a frame that is on its way now may still be: as many links as paths have, each as slow as the slowest. */
   get crossingTime(): Nanoseconds {
     const links = [...this.#nodes.values()].flatMap(({ directions }) => [...directions.values()])

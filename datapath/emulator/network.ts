@@ -1,5 +1,6 @@
 // START HERE: a topology, running. Hosts with their switches, the fabric between them, and guests at the vNICs, all on one clock.
 
+import { isDeepStrictEqual } from 'node:util'
 import { parseIpv4 } from '../../protocols/address.ts'
 import type { Nanoseconds } from '../../runtime/clock.ts'
 import type { Channel } from '../../runtime/transport.ts'
@@ -204,17 +205,17 @@ export class EmulatedNetwork {
   }
 
   /**
-   * Takes over a changed topology: new hosts start, gone ones stop, the fabric is laid anew; what stays keeps its state. A guest
-   * that is to run elsewhere is paused, for a `resume` at its new host once its port is there.
+   * Takes over a changed topology: new hosts start, gone ones stop, and where there are other hosts or links the fabric is laid anew;
+   * what stays keeps its state. A guest that is to run elsewhere is paused, for a `resume` at its new host once its port is there.
    */
   update(topology: Topology): NetworkChange {
     const before = new Set(this.switches().keys())
     const moved = this.#transferGuests(topology)
+    const isLaidAnew = !isSameFabric(this.#topology, topology)
     this.#topology = topology
     for (const name of this.#hosts.keys())
       if (!topology.hosts.some((host) => host.name === name)) this.#removeHost(name)
-    this.#fabric = this.#makeFabric()
-    for (const [a, b] of this.#failedLinks.values()) this.#fabric.fail(a, b)
+    if (isLaidAnew) this.#layFabric()
     this.#populate()
     const after = [...this.switches().keys()]
     return {
@@ -275,6 +276,14 @@ export class EmulatedNetwork {
   /** Joins the switch to a controller over `channel`. */
   connect(name: string, channel: Channel): void {
     this.switches().get(name)!.agent.connect(channel, this.#world.decode)
+  }
+
+  #layFabric(): void {
+    const before = this.#fabric
+    this.#changes += before.changes
+    this.#fabric = this.#makeFabric()
+    this.#fabric.learnFrom(before)
+    for (const [a, b] of this.#failedLinks.values()) this.#fabric.fail(a, b)
   }
 
   #makeFabric(): Fabric {
@@ -441,4 +450,10 @@ export class EmulatedNetwork {
     this.#events.dropped(frame, reason, place)
     this.#world.arena.release(frame)
   }
+}
+
+/** Whether the same hosts are joined by the same switches and links. */
+function isSameFabric(a: Topology, b: Topology): boolean {
+  const ends = ({ hosts }: Topology) => hosts.map(({ name, vtep }) => [name, vtep])
+  return isDeepStrictEqual(a.fabric, b.fabric) && isDeepStrictEqual(ends(a), ends(b))
 }

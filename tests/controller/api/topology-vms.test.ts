@@ -43,10 +43,10 @@ async function stateOf({ api, lab }: LiveLab): Promise<unknown> {
 const actionsOf = (flow: string) => flow.slice(flow.indexOf('actions='))
 
 /** Where the machine has much else to do, an answer may come too late for one ping. */
-const reaches = (to: string) =>
+const reaches = (to: string, from = 'db1') =>
   vi.waitFor(
     async () => {
-      const { body } = await ask(live.api, 'POST', '/ping', { from: 'db1', to, count: 1 })
+      const { body } = await ask(live.api, 'POST', '/ping', { from, to, count: 1 })
       expect(body).toMatchObject({ received: 1 })
     },
     { timeout: 20_000 },
@@ -82,6 +82,14 @@ test('a VM that was moved stays where it is, until another host is asked for', a
   expect(await ask(live.api, 'PUT', path('web1'), { ...changed, host: 'h2' })).toMatchObject({ body: { host: 'h2' } })
   expect(await ask(live.api, 'PUT', path('web1'), changed)).toMatchObject({ body: { host: 'h1' } })
   await reaches('web1')
+})
+
+test('a VM that a topology gives another host is found there, though it says nothing', async () => {
+  await reaches('web1')
+  const { vms, ...rest } = grouped()
+  const elsewhere = vms.map((vm) => (vm.name === 'web1' ? { ...vm, host: 'h2' } : vm))
+  expect(await ask(live.api, 'PUT', '/topology', { ...rest, vms: [...elsewhere, MORE] })).toMatchObject({ status: 200 })
+  await reaches('web1', 'more')
 })
 
 test('with an ETag it is changed as it was seen, or not at all', async () => {

@@ -7,12 +7,17 @@ import { udpFrame } from '../../../protocols/packet/compose.ts'
 import { seeded } from '../../../runtime/random.ts'
 import { VirtualClock } from '../../../runtime/virtual-clock.ts'
 import { shapeTopology } from '../../../topologies/shapes.ts'
+import type { Topology } from '../../../topologies/topology.ts'
 
 const BROADCAST = 0xffffffffffffn
 const macOf = (host: number) => 0x020000000000n + BigInt(host)
 
-function running(shape: string, options: Parameters<typeof shapeTopology>[1] = {}) {
-  const topology = shapeTopology(shape, options)
+function running(
+  shape: string,
+  options: Parameters<typeof shapeTopology>[1] = {},
+  change: (topology: Topology) => Topology = (topology) => topology,
+) {
+  const topology = change(shapeTopology(shape, options))
   const clock = new VirtualClock()
   const arena = new FrameArena()
   const trail = new Trail(arena)
@@ -69,6 +74,21 @@ test('an address that moved is found behind its new host after it has spoken the
   await send(2, BROADCAST)
   await send(3, BROADCAST)
   expect(await send(1, macOf(2))).toEqual(['h2'])
+})
+
+test('where it is laid anew, its switches know who is behind the hosts that have stayed', async () => {
+  const before = running('leaf-spine,2,4')
+  await before.send(2, BROADCAST)
+  await before.send(3, BROADCAST)
+  // The second host has gone, and another number is the third's.
+  const after = running('leaf-spine,2,4', {}, ({ hosts, fabric, ...rest }) => ({
+    ...rest,
+    hosts: hosts.filter(({ name }) => name !== 'h2'),
+    fabric: { ...fabric, links: fabric.links.filter(({ endpoints }) => !endpoints.includes('h2')) },
+  }))
+  after.fabric.learnFrom(before.fabric)
+  expect(await after.send(1, macOf(3))).toEqual(['h3'])
+  expect(await after.send(1, macOf(2))).toEqual(['h3', 'h4'])
 })
 
 test('flows are shared out over equal paths, and each keeps to one', async () => {
