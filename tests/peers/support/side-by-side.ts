@@ -168,6 +168,8 @@ const VOLATILE: readonly [RegExp, string][] = [
   [/duration:?[\d.]+/g, 'duration…'],
   // Open vSwitch also tells a primary that makes way, by an extension.
   [/^ONFT_ROLE_STATUS .*\n/gm, ''],
+  // Whoever hears nothing for a while asks whether the other is there: on a busy machine that while may go by.
+  [/^OFPT_ECHO_REQUEST .*\n/gm, ''],
   [/time=[\d.]+ ms/g, 'time=…'],
   [/in [\d.]+ ms \(\d+ packets\/s\) \(\d+ bytes\/s\)/g, 'in …'],
   [/xid=0x[0-9a-f]+/g, 'xid=…'],
