@@ -22,7 +22,6 @@ import { VirtualClock } from '../../runtime/virtual-clock.ts'
 import type { Saying } from '../support/connection-traffic.ts'
 import { Traffic } from '../support/connection-traffic.ts'
 import { oneOf } from '../support/frames.ts'
-import { daemonCommand } from './support/daemon-command.ts'
 import { GrowingCapture } from './support/growing-capture.ts'
 import type { Ovs } from './support/ovs.ts'
 import { ovsInstalled, startOvs } from './support/ovs.ts'
@@ -49,21 +48,17 @@ describe.runIf(ovsInstalled())('beside Open vSwitch', () => {
     await ovs?.stop()
   })
 
-  const command = (name: string, ...words: string[]) =>
-    daemonCommand(join(ovs.directory, 'ovs-vswitchd.ctl'), name, ...words)
-
   async function setUp(flows: string[], sequenceChecks: boolean): Promise<void> {
     const file = join(ovs.directory, 'flows.txt')
     writeFileSync(file, ['delete', ...flows].join('\n'))
     await ovs.ofctl('-O', 'OpenFlow15', 'add-flows', ovs.bridge(BRIDGE), file)
-    await command('revalidator/purge')
-    await command('dpctl/flush-conntrack')
-    await command(sequenceChecks ? 'dpctl/ct-enable-tcp-seq-chk' : 'dpctl/ct-disable-tcp-seq-chk')
+    await ovs.appctl('revalidator/purge')
+    await ovs.appctl('dpctl/flush-conntrack')
+    await ovs.appctl(sequenceChecks ? 'dpctl/ct-enable-tcp-seq-chk' : 'dpctl/ct-disable-tcp-seq-chk')
   }
 
   async function theirs({ side, bytes }: Saying): Promise<string[]> {
-    await command('netdev-dummy/receive', `ct${side + 1}`, hex(bytes))
-    await command('version')
+    await ovs.receive(`ct${side + 1}`, bytes)
     return sent.read().map(hex)
   }
 
@@ -92,7 +87,7 @@ describe.runIf(ovsInstalled())('beside Open vSwitch', () => {
         expect(answer.map(hex).sort(), story.join('\n')).toEqual(expected.toSorted())
         for (const bytes of answer) traffic.heard(saying, bytes)
       }
-    const dumped = (await command('dpctl/dump-conntrack')).split('\n').filter((line) => line !== '')
+    const dumped = (await ovs.appctl('dpctl/dump-conntrack')).split('\n').filter((line) => line !== '')
     expect(ours.tracker.dump().map(formatConnection).sort(), story.join('\n')).toEqual(dumped.sort())
     expect(ours.close()).toBe(0)
   })

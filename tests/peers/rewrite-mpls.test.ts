@@ -4,7 +4,6 @@
 //
 // Needs the Debian package openvswitch-switch; nobody need be root.
 
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ETHERNET_HEADER_SIZE } from '../../datapath/flow-key.ts'
 import { FrameArena } from '../../datapath/frames.ts'
@@ -17,7 +16,6 @@ import { seeded } from '../../runtime/random.ts'
 import { pick } from '../support/random-flows.ts'
 import { damagedFrame, randomFrame } from '../support/random-frames.ts'
 import { keyOf } from '../support/random-keys.ts'
-import { daemonCommand } from './support/daemon-command.ts'
 import { GrowingCapture } from './support/growing-capture.ts'
 import type { Ovs } from './support/ovs.ts'
 import { ovsInstalled, startOvs } from './support/ovs.ts'
@@ -96,8 +94,6 @@ describe.runIf(ovsInstalled())('beside Open vSwitch', () => {
     await ovs.stop()
   })
 
-  const command = (...words: [string, ...string[]]) => daemonCommand(join(ovs.directory, 'ovs-vswitchd.ctl'), ...words)
-
   test.each(Array.from({ length: CASES }, (_, index) => index + 1))('labels are the same (seed %i)', async (seed) => {
     const random = seeded(seed)
     const drawn = pick(random, [randomFrame, randomFrame, damagedFrame])(random)
@@ -106,9 +102,8 @@ describe.runIf(ovsInstalled())('beside Open vSwitch', () => {
     // Each step shows: a label that is put on and taken off again unseen leaves no trace there, not even in the ethertype.
     const flow = `${match},actions=${steps.map(({ text }) => `${text},output:2`).join()}`
     await ovs.ofctl('-O', 'OpenFlow13', 'add-flow', ovs.bridge(BRIDGE), flow)
-    await command('revalidator/purge')
-    await command('netdev-dummy/receive', 'in', hex(bytes))
-    await command('version')
+    await ovs.appctl('revalidator/purge')
+    await ovs.receive('in', bytes)
     const theirs = sent.read().map(hex)
     await ovs.ofctl('del-flows', ovs.bridge(BRIDGE))
     const arena = new FrameArena()

@@ -161,9 +161,8 @@ export class OpenFlowSides {
 
   /** Lets time pass on both; from half a second up, flows whose time is up go. */
   async pass(milliseconds: number): Promise<void> {
-    const swept = milliseconds < SWEEP ? undefined : this.#twin.command('revalidator/wait')
     await this.elapse(milliseconds)
-    await swept
+    if (milliseconds >= SWEEP) await this.#twin.command('revalidator/wait')
   }
 
   /** Flows that either has told to be gone since this was last asked. Open vSwitch tells in a while, and in any order. */
@@ -172,10 +171,8 @@ export class OpenFlowSides {
   }
 
   async #removalsOf(wire: BridgeWire, ours: Uint8Array[]): Promise<Sides<Uint8Array[]>> {
-    for (let waited = 0; wire.removals.length < ours.length && waited < PATIENCE; waited += POLL) {
-      await new Promise((resolve) => setTimeout(resolve, POLL))
-      // It may have looked in the very moment before time passed.
-      if (waited % LOOK_AGAIN === 0) await this.#twin.command('revalidator/wait')
+    for (let looks = 0; wire.removals.length < ours.length && looks < PATIENCE; looks++) {
+      if (looks > 0) await new Promise((resolve) => setTimeout(resolve, POLL))
       await wire.rest()
     }
     return { ours, theirs: wire.removals.splice(0) }
@@ -188,8 +185,8 @@ export class OpenFlowSides {
 
   /** Lets a frame of its own come in on each. */
   async receiveEach(bytes: Sides<Uint8Array>, port: number): Promise<Sides<Answer>> {
-    const copies = await this.#twin.receive(bytes.theirs, port)
-    const theirs = { messages: await this.#wire.ask([]), copies }
+    await this.#twin.hand(bytes.theirs, port)
+    const theirs = { messages: await this.#wire.ask([]), copies: this.#twin.copies() }
     return { ours: this.#ours.receive(bytes.ours, port), theirs }
   }
 
@@ -205,12 +202,11 @@ export class OpenFlowSides {
   }
 }
 
-/** Milliseconds after which Open vSwitch looks for flows whose time is up. */
+/** Milliseconds: where less passes at a time, no case has a flow whose time could be up. */
 const SWEEP = 500
-/** Milliseconds that it has to tell of a flow that is gone. */
-const PATIENCE = 2000
+/** How often, and after how many milliseconds, it is asked whether it has something to tell of a flow that is gone. */
+const PATIENCE = 400
 const POLL = 5
-const LOOK_AGAIN = 100
 
 async function stoppedTwin(ports: number): Promise<OvsTwin> {
   const twin = await OvsTwin.start({ ports, caches: false })

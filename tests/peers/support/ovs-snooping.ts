@@ -1,7 +1,5 @@
 // A bridge of a real Open vSwitch that snoops, with a port for each guest.
 
-import { join } from 'node:path'
-import { daemonCommand } from './daemon-command.ts'
 import { GrowingCapture } from './growing-capture.ts'
 import type { Ovs } from './ovs.ts'
 import { startOvs } from './ovs.ts'
@@ -49,8 +47,7 @@ export class OvsSnooping {
 
   /** Lets a guest's frame come in. Gives who hears it. */
   async receive(guest: string, frame: Uint8Array): Promise<string[]> {
-    await this.#command('netdev-dummy/receive', guest, Buffer.from(frame).toString('hex'))
-    await this.#command('version')
+    await this.#ovs.receive(guest, frame)
     return [...this.#sent].flatMap(([name, capture]) => capture.read().map(() => name)).sort()
   }
 
@@ -65,6 +62,6 @@ export class OvsSnooping {
   }
 
   #command(command: string, ...words: string[]): Promise<string> {
-    return daemonCommand(join(this.#ovs.directory, 'ovs-vswitchd.ctl'), command, ...words)
+    return this.#ovs.appctl(command, ...words)
   }
 }

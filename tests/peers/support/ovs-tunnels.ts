@@ -1,8 +1,6 @@
 // VXLAN as a real Open vSwitch sends it: one bridge whose only flow sends every frame into each tunnel, over another bridge
 // that stands for the host's own network. All of it is dummy devices, as in Open vSwitch's own tunnel tests.
 
-import { join } from 'node:path'
-import { daemonCommand } from './daemon-command.ts'
 import { GrowingCapture } from './growing-capture.ts'
 import type { Ovs } from './ovs.ts'
 import { startOvs } from './ovs.ts'
@@ -67,13 +65,12 @@ export class OvsTunnels {
 
   /** The frame as each tunnel sends it, in order. */
   async send(bytes: Uint8Array): Promise<Uint8Array[]> {
-    await this.#command('netdev-dummy/receive', ENTRY, Buffer.from(bytes).toString('hex'))
-    await this.#command('version')
+    await this.#ovs.receive(ENTRY, bytes)
     return this.#sent!.read()
   }
 
   #command(command: string, ...words: string[]): Promise<string> {
-    return daemonCommand(join(this.#ovs.directory, 'ovs-vswitchd.ctl'), command, ...words)
+    return this.#ovs.appctl(command, ...words)
   }
 }
 

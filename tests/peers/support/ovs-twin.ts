@@ -6,12 +6,14 @@ import type { FlowSpec, GroupMod, PortConfig } from '../../../protocols/control/
 import { ReservedPort } from '../../../protocols/control/messages.ts'
 import { printFlow } from '../../../protocols/flow-text/print.ts'
 import { printGroup } from '../../../protocols/flow-text/print-groups.ts'
-import { daemonCommand } from './daemon-command.ts'
 import { GrowingCapture } from './growing-capture.ts'
 import type { Ovs } from './ovs.ts'
 import { startOvs } from './ovs.ts'
 
 const BRIDGE = 'twin'
+
+/** Nothing is cached. What is over is looked for every 20 ms of real time, and not twice a second: somebody waits for that. */
+const NO_CACHES = ['flow-limit=0', 'max-idle=20', 'max-revalidator=20']
 
 export type OpenFlowVersion = 'OpenFlow10' | 'OpenFlow15'
 
@@ -44,7 +46,7 @@ export class OvsTwin {
   }
 
   async #setUp(ports: number, caches: boolean): Promise<void> {
-    const settings = ['other_config:vlan-limit=0', ...(caches ? [] : ['other_config:flow-limit=0'])]
+    const settings = ['vlan-limit=0', ...(caches ? [] : NO_CACHES)].map((setting) => `other_config:${setting}`)
     await this.#ovs.vsctl('set', 'Open_vSwitch', '.', ...settings)
     await this.#ovs.addBridge(BRIDGE)
     for (let number = 1; number <= ports; number++)
@@ -94,9 +96,13 @@ export class OvsTwin {
 
   /** Lets a frame come in and gives what leaves: `2: 0102…` for a copy through port 2, by port and then in order. */
   async receive(bytes: Uint8Array, port: number): Promise<string[]> {
-    await this.command('netdev-dummy/receive', portName(port), hex(bytes))
-    await this.command('version')
+    await this.#ovs.receive(portName(port), bytes)
     return this.copies()
+  }
+
+  /** Lets a frame come in: it has gone its way when the bridge answers whatever is asked next. */
+  hand(bytes: Uint8Array, port: number): Promise<void> {
+    return this.#ovs.hand(portName(port), bytes)
   }
 
   async setLink(port: number, up: boolean): Promise<void> {
@@ -130,7 +136,7 @@ export class OvsTwin {
 
   /** Asks the daemon by its control socket. */
   command(command: string, ...words: string[]): Promise<string> {
-    return daemonCommand(join(this.#ovs.directory, 'ovs-vswitchd.ctl'), command, ...words)
+    return this.#ovs.appctl(command, ...words)
   }
 }
 

@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { daemonCommand } from './daemon-command.ts'
 
 const run = promisify(execFile)
 
@@ -44,8 +45,9 @@ export class Ovs {
     return this.#run('ovs-vsctl', [`--db=${this.#database}`, '--timeout=20', ...args])
   }
 
-  appctl(...args: string[]): Promise<string> {
-    return this.#run('ovs-appctl', ['-t', this.#path('ovs-vswitchd.ctl'), ...args])
+  /** What `ovs-appctl` does, without a process for it. */
+  appctl(command: string, ...words: string[]): Promise<string> {
+    return daemonCommand(this.#path('ovs-vswitchd.ctl'), command, ...words)
   }
 
   /** Where `ofctl` finds the bridge. */
@@ -68,8 +70,14 @@ export class Ovs {
     return sent
   }
 
-  /** Lets `frame` come in by the port. */
+  /** Lets `frame` come in by the port, and waits until it has gone its way. */
   async receive(port: string, frame: Uint8Array): Promise<void> {
+    await this.hand(port, frame)
+    await this.appctl('version')
+  }
+
+  /** Lets `frame` come in by the port: it has gone its way when the daemon answers whatever is asked next. */
+  async hand(port: string, frame: Uint8Array): Promise<void> {
     await this.appctl('netdev-dummy/receive', port, Buffer.from(frame).toString('hex'))
   }
 
