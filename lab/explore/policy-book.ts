@@ -1,23 +1,22 @@
 // The policies of a switch's ports, worked out again only where something has changed that they are made of. What is found is what
 // `policyAt` finds (measure.ts), which looks at all there is.
 
-import { isPolicy, portNamed, speaksOf } from '../../controller/migration/policy.ts'
-import { flowKey } from '../../controller/reconcile/switch-state.ts'
+import { isPolicy, portNamed } from '../../controller/migration/policy.ts'
+import { ingressMeter } from '../../controller/apps/qos.ts'
+import { flowKey, limitText } from '../../controller/reconcile/switch-state.ts'
 import { Register } from '../../controller/tables.ts'
 import type { Flow } from '../../datapath/flow.ts'
 import type { FlowChange } from '../../datapath/flow-tables.ts'
 import type { Port } from '../../datapath/ports.ts'
 import type { Switch } from '../../datapath/switch.ts'
-import type { FlowSpec } from '../../protocols/control/messages.ts'
+import type { FlowSpec, MeterSpec } from '../../protocols/control/messages.ts'
 import type { Match } from '../../protocols/match.ts'
 import { onceIfFrozen } from '../../runtime/frozen.ts'
 import { policyAt } from './measure.ts'
 
 interface Entry {
-  readonly port: Port
   readonly config: Port['config']
-  /** Of all meters. */
-  readonly bands: string
+  readonly meter: MeterSpec | undefined
   readonly policy: string
 }
 
@@ -26,7 +25,8 @@ type Place = Map<string, Flow>
 
 export class PolicyBook {
   readonly device: Switch
-  readonly #entries = new Map<string, Entry>()
+  /** By the number of the port. */
+  readonly #entries = new Map<number, Entry>()
   /** Flows that policies are made of: those that speak of a port, by its number, and rules, which may be part of any port's policy. */
   readonly #byPort = new Map<number, Place>()
   readonly #rules: Place = new Map()
@@ -38,15 +38,13 @@ export class PolicyBook {
   }
 
   /** The policy that the switch has for this port now. */
-  of(port: Port): string {
-    const bands = JSON.stringify(this.device.meters.specs(), (_key, part: unknown) =>
-      typeof part === 'bigint' ? `${part}` : part,
-    )
-    const known = this.#entries.get(port.name)
-    if (known?.port === port && known.config === port.config && known.bands === bands) return known.policy
-    const flows = [...(this.#byPort.get(port.number)?.values() ?? []), ...this.#rules.values()].map(({ spec }) => spec)
-    const policy = policyAt(this.device, port.name, port.number, flows)
-    this.#entries.set(port.name, { port, config: port.config, bands, policy })
+  of({ name, number, config }: Port): string {
+    const meter = this.device.meters.get(ingressMeter(number))?.spec
+    const known = this.#entries.get(number)
+    if (known?.config === config && known.meter === meter) return known.policy
+    const flows = [...(this.#byPort.get(number)?.values() ?? []), ...this.#rules.values()].map(({ spec }) => spec)
+    const policy = shared(madeOf(config, meter, flows), () => policyAt(this.device, name, number, flows))
+    this.#entries.set(number, { config, meter, policy })
     return policy
   }
 
@@ -62,7 +60,7 @@ export class PolicyBook {
   /** Policies that it is part of are not known any more. @returns where it stands */
   #touch(flow: Flow): Place[] {
     if (isRule(flow.spec)) this.#entries.clear()
-    else for (const [name, { port }] of this.#entries) if (speaksOf(flow.spec, port.number)) this.#entries.delete(name)
+    else for (const port of portsOf(flow.spec.match)) this.#entries.delete(port)
     return this.#placesOf(flow)
   }
 
@@ -81,3 +79,29 @@ export class PolicyBook {
 const portsOf = onceIfFrozen((match: Match) => [...new Set(match.flatMap((part) => portNamed(part) ?? []))])
 
 const isRule = ({ match }: FlowSpec): boolean => match.some(({ field }) => field === Register.Combination)
+
+/** By what they are made of, policies of all runs. */
+const policies = new Map<string, string>()
+const POLICIES = 20_000
+
+let flowsNumbered = 0
+const numberOf = onceIfFrozen((_flow: FlowSpec) => ++flowsNumbered)
+
+/** Says what a port's policy is made of; undefined where that may change, and so does not come again. */
+function madeOf(config: Port['config'], meter: MeterSpec | undefined, flows: readonly FlowSpec[]): string | undefined {
+  if (!flows.every(Object.isFrozen)) return undefined
+  const beside = JSON.stringify([config.number, config.vlanMode, limitText(config), meter?.bands], asNumber)
+  return `${beside} ${flows.map(numberOf).join()}`
+}
+
+const asNumber = (_key: string, part: unknown) => (typeof part === 'bigint' ? `${part}` : part)
+
+function shared(key: string | undefined, make: () => string): string {
+  const known = key === undefined ? undefined : policies.get(key)
+  if (known !== undefined) return known
+  const policy = make()
+  if (key === undefined) return policy
+  if (policies.size >= POLICIES) policies.clear()
+  policies.set(key, policy)
+  return policy
+}

@@ -4,7 +4,7 @@
 import protobuf from 'protobufjs/minimal.js'
 import { InvalidField, Malformed } from '../errors.ts'
 import { signalbox } from './generated/control.js'
-import type { Envelope, FlowMod, FlowSpec, Message, MessageType } from './messages.ts'
+import type { Envelope, FlowSpec, Message, MessageType } from './messages.ts'
 import { BUNDLE_MESSAGES, bundleAddFromWire, encodeBundleAdd } from './wire/bundles.ts'
 import type { Codecs, WireEnvelope } from './wire/codecs.ts'
 import { CONNECTION_MESSAGES } from './wire/connections.ts'
@@ -21,7 +21,8 @@ import { TABLE_MESSAGES } from './wire/tables.ts'
 import { bounded, UINT32 } from './wire/values.ts'
 import { VNIC_STATE_MESSAGES } from './wire/vnic-state.ts'
 
-const { Envelope: Wire } = signalbox.control
+const { control } = signalbox
+const { Envelope: Wire } = control
 
 const CODECS: Codecs<Exclude<MessageType, 'bundleAdd'>> = {
   ...SESSION_MESSAGES,
@@ -49,19 +50,24 @@ const byType = new Map<string, AnyCodec>(Object.entries<AnyCodec>(CODECS))
 /** @throws InvalidField a value that its place on the wire can not hold. */
 export function encodeEnvelope({ xid, message }: Envelope): Uint8Array {
   bounded(xid, UINT32, 'xid')
-  if (message.type === 'flowMod') return encodeFlowMod(xid, message)
   if (message.type === 'bundleAdd')
     return encodeBundleAdd(message, startWith(xid, BUNDLE_ADD_TAG).fork()).ldelim().finish()
   if (message.type === 'flowStatisticsReply')
     return startWith(xid, FLOW_STATISTICS_TAG).bytes(encodeStatistics(message)).finish()
   const codec = byType.get(message.type)
   if (codec === undefined) throw new InvalidField('type', `'${message.type}' is unknown`, 'a message of messages.ts')
-  return Wire.encode({ xid, [message.type]: codec.toWire(message as never, '') }).finish()
+  const wire = codec.toWire(message as never, '')
+  const often = SAID_OFTEN[message.type]
+  if (often === undefined) return Wire.encode({ xid, [message.type]: wire }).finish()
+  const { tag, type } = often
+  return type
+    .encode(wire as never, startWith(xid, tag).fork())
+    .ldelim()
+    .finish()
 }
 
 /** The tag of a member of the envelope: what stands before an empty one's length. */
 const tagOf = (member: WireEnvelope) => new protobuf.Reader(Wire.encode(member).finish()).uint32()
-const FLOW_MOD_TAG = tagOf({ flowMod: {} })
 const BUNDLE_ADD_TAG = tagOf({ bundleAdd: {} })
 const FLOW_STATISTICS_TAG = tagOf({ flowStatisticsReply: {} })
 
@@ -74,11 +80,20 @@ const isChange = (tag: number): boolean => tag >>> 3 > 2 && (tag & 7) === 2
 
 const startWith = (xid: number, tag: number) => protobuf.Writer.create().uint32(XID_TAG).uint32(xid).uint32(tag)
 
-/** The most frequent of all: an envelope's encoder would ask for each of its members whether it is there. */
-const encodeFlowMod = (xid: number, message: FlowMod): Uint8Array =>
-  signalbox.control.FlowMod.encode(CODECS.flowMod.toWire(message, ''), startWith(xid, FLOW_MOD_TAG).fork())
-    .ldelim()
-    .finish()
+interface Member {
+  readonly tag: number
+  readonly type: { encode(wire: never, writer: protobuf.Writer): protobuf.Writer }
+}
+
+/** An envelope's encoder would ask for each of its members whether it is there. */
+const SAID_OFTEN: Partial<Record<MessageType, Member>> = {
+  flowMod: { tag: tagOf({ flowMod: {} }), type: control.FlowMod },
+  bundleControl: { tag: tagOf({ bundleControl: {} }), type: control.BundleControl },
+  bundleControlReply: { tag: tagOf({ bundleControlReply: {} }), type: control.BundleControl },
+  portStatus: { tag: tagOf({ portStatus: {} }), type: control.PortStatus },
+  packetIn: { tag: tagOf({ packetIn: {} }), type: control.PacketIn },
+  packetOut: { tag: tagOf({ packetOut: {} }), type: control.PacketOut },
+}
 
 /**
  * The message that `bytes` hold; it keeps no reference to them. Only its shape is checked: whether a match makes sense is for

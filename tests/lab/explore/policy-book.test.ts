@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { ingressMeter } from '../../../controller/apps/qos.ts'
 import { compile } from '../../../controller/reconcile/compile.ts'
 import { LearnedAddresses } from '../../../controller/network/learned.ts'
 import { Memberships } from '../../../controller/network/memberships.ts'
@@ -8,7 +9,9 @@ import type { Switch } from '../../../datapath/switch.ts'
 import { departure, flowsOf, hasFlows, policyAt, stateOf } from '../../../lab/explore/measure.ts'
 import { PolicyBook } from '../../../lab/explore/policy-book.ts'
 import { Lab } from '../../../lab/lab.ts'
-import type { FlowSpec } from '../../../protocols/control/messages.ts'
+import type { FlowSpec, MeterSpec } from '../../../protocols/control/messages.ts'
+import { sharedMessages } from '../../../protocols/control/shared-messages.ts'
+import { frozen } from '../../../runtime/frozen.ts'
 import { seeded, type Random } from '../../../runtime/random.ts'
 import { VirtualClock } from '../../../runtime/virtual-clock.ts'
 import { loadScenarioOrTopology } from '../../../topologies/load.ts'
@@ -18,24 +21,35 @@ const ROUNDS = 40
 const { topology } = await loadScenarioOrTopology('topologies/examples/stateful-web-tier.json')
 const view = buildView({ topology, moves: new Map(), learned: new LearnedAddresses(), memberships: new Memberships() })
 
+/** As in an exploration, what says the same is one object, in all runs. */
+const decode = sharedMessages()
+
 async function started(seed: number): Promise<{ device: Switch; wanted: SwitchState }> {
-  const lab = await Lab.start(topology, { clock: new VirtualClock(), seed })
+  const lab = await Lab.start(topology, { clock: new VirtualClock(), seed, decode })
   const [name, at] = [...view.switches][seed % view.switches.size]!
   return { device: lab.network.switch(name)!, wanted: compile(at, view.groups) }
 }
+
+const meterOf = (port: number, rate: bigint): MeterSpec => ({
+  meter: ingressMeter(port),
+  unit: 'bits',
+  bands: [{ type: 'drop', rate, burst: 0n }],
+})
 
 /** One change of what a switch has: sometimes back to what it was. */
 function change(random: Random, device: Switch, wanted: SwitchState): void {
   const flows = [...wanted.flows.values()]
   const flow = flows[random.below(flows.length)]!
   const { instructions } = flows[random.below(flows.length)]!
-  const mod = { type: 'flowMod' as const, cookieMask: 0n, ...flow }
+  const mod = frozen({ type: 'flowMod' as const, cookieMask: 0n, ...flow })
   const port = [...device.ports].filter(({ config }) => config.type === 'vnic')[0]
   const changes = [
     () => device.tables.applyBundle([{ ...mod, command: 'delete-strict' }]),
-    () => device.tables.applyBundle([{ ...mod, command: 'add' }]),
-    () => device.tables.applyBundle([{ ...mod, command: 'add', priority: flow.priority ^ 1 }]),
+    () => device.tables.applyBundle([frozen({ ...mod, command: 'add' })]),
+    () => device.tables.applyBundle([frozen({ ...mod, command: 'add', priority: flow.priority ^ 1 })]),
     () => device.tables.applyBundle([{ ...mod, command: 'modify-strict', instructions: { ...instructions } }]),
+    () => device.tables.applyBundle([frozen({ ...mod, command: 'add', instructions })]),
+    () => port && device.meters.set(meterOf(port.number, 1_000_000n * BigInt(1 + random.below(2))), 0),
     () => port && device.ports.modify({ ...port.config, maxRate: 1_000_000 * (1 + random.below(2)) }),
   ]
   try {
@@ -77,7 +91,8 @@ test.each(SEEDS)(
       const found = stateOf(device, wanted)
       const isSame = hasFlows(device, wanted)
       expect(isSame).toBe(
-        departure({ ...found, flows: flowsOf(device) }, { ...wanted, ports: found.ports }) === undefined,
+        departure({ ...found, flows: flowsOf(device) }, { ...wanted, ports: found.ports, meters: found.meters }) ===
+          undefined,
       )
       answers.add(isSame)
       if (random.below(3) === 0) device.tables.applyBundle(anew())
