@@ -60,7 +60,10 @@ export function controllerCommand(): Command {
 }
 
 const drainOption = () =>
-  new Option('--drain <time>', 'how long frames may be on their way between hosts; a move waits so long three times')
+  new Option(
+    '--drain <time>',
+    'how long frames may be on their way between hosts; a move waits so long three times, or four',
+  )
     .argParser(time)
     .default(2 * MILLISECOND, '2ms')
 

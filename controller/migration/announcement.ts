@@ -6,6 +6,7 @@ import { rarpFrame } from '../../protocols/packet/compose.ts'
 import { MILLISECOND, type Nanoseconds, sleep } from '../../runtime/clock.ts'
 import { switchName, type Vm } from '../../topologies/topology.ts'
 import { output, pushTag } from '../apps/flow.ts'
+import { uplinkPort } from '../apps/uplink.ts'
 import type { World } from '../learner.ts'
 import { attachmentsOf } from '../network/attachments.ts'
 import { placeAnnounced } from '../network/bindings.ts'
@@ -32,6 +33,18 @@ export class Announcement {
   constructor(world: World, places: TwoPlaces) {
     this.#world = world
     this.#places = places
+  }
+
+  /** Whether it may leave the host ahead of frames that wait in other queues of its uplink than it goes through, or of its link. */
+  mayOvertake(name: string): boolean {
+    const { topology, networks, switches } = this.#world.view()
+    const host = topology.hosts.find((one) => one.name === name)
+    const attachments = this.#places.vm.nics.flatMap(attachmentsOf)
+    if (host === undefined || !attachments.some(({ network }) => networks.get(network)?.onUplink)) return false
+    const at = switches.get(switchName(host, host.bridges[0]!))
+    const hasClasses = at !== undefined && uplinkPort(at).some(({ queues = [] }) => queues.length > 0)
+    const links = topology.fabric?.links.filter(({ endpoints }) => endpoints.includes(name)) ?? []
+    return hasClasses || links.some(({ queues = [] }) => queues.length > 0)
   }
 
   async make(to: string): Promise<void> {

@@ -17,9 +17,11 @@
 // have been opened, and back from wherever it was otherwise. Going back or ending, it does not wait for a disk that fails: a restart
 // would go the same way.
 //
-// Why three drains: (1) a broadcast that the old port let out before it began to hold must have passed the new one before
+// Why three drains, and sometimes four: (1) a broadcast that the old port let out before it began to hold must have passed the new one before
 // that begins to collect; (2) what peers sent to the old place must have come there before the old place lets go; (3) what the
-// old port holds of a flood must have come to the new one, so that the two copies can be told to be one.
+// old port holds of a flood must have come to the new one, so that the two copies can be told to be one. Where the uplink of the new
+// place has several queues, (4) what waits there for the old place must have left before the announcement, which may go ahead of it:
+// the physical network would take it to be where it comes from.
 
 import type { HoldLimits } from '../../protocols/control/messages.ts'
 import type { Nanoseconds } from '../../runtime/clock.ts'
@@ -199,11 +201,13 @@ export class Migration {
     await this.#states.takeOver('home', 'fragments stay')
     await this.#steps.drain()
     await this.#steps.change({ stage: 'collecting' })
+    if (this.#announcement.mayOvertake(to)) await this.#steps.drain()
     await this.#steps.change({ stage: 'moved' })
     await this.#announcement.make(to)
     await this.#steps.drain()
     await this.#steps.change({ stage: 'released' })
     await this.#steps.drain(pausedAt + this.#pause - world.clock.now())
+    await this.#steps.othersHaveCome()
     this.#checkWires()
     if (this.activation.isAwaited) await this.#awaitGuest()
     await this.#stragglers.quietly(async () => {

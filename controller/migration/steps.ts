@@ -8,6 +8,7 @@ import { relocated } from '../../topologies/relocation.ts'
 import type { Vm } from '../../topologies/topology.ts'
 import type { World } from '../learner.ts'
 import type { GuestMove, Hypervisor, MigrationStatus } from '../model.ts'
+import { isTurning } from '../network/bindings.ts'
 import type { Move } from '../network/view.ts'
 import type { MigrationRecord } from '../state/image.ts'
 import { Progress } from './progress.ts'
@@ -158,6 +159,21 @@ export class Steps {
 
   get #guestMove(): GuestMove {
     return { from: this.from, to: this.to, aborted: this.#aborted }
+  }
+
+  /**
+   * No other VM is just coming to the host that this one leaves. The guests there send to it before all others do, and those others'
+   * frames go ahead: what a guest said there would be overtaken by what it says next from elsewhere. @throws AbortAsked
+   */
+  async othersHaveCome(): Promise<void> {
+    const areComing = () =>
+      [...this.world.intent().moves].some(
+        ([name, { to, stage }]) => name !== this.vm.name && to === this.from && isTurning(stage),
+      )
+    while (areComing()) {
+      await waitFor(this.#aborted, MILLISECOND, this.world.clock)
+      this.checkWanted()
+    }
   }
 
   /** What has been sent has arrived. An abort cuts it short. @throws AbortAsked */

@@ -87,6 +87,7 @@ export class WayBack {
     const goneBy = world.clock.now() + this.#patience.destination
     if (hasLeft) {
       await this.#turn(stage)
+      if (announcement.isMade && announcement.mayOvertake(from)) await this.#steps.drained()
       await this.#try(() => this.#withSource(() => announcement.takeBack(from)))
       await places.waitFor(to, goneBy - world.clock.now())
       await this.#steps.drained()

@@ -51,6 +51,9 @@ export interface Whereabouts<S extends Seat = Seat> {
 
 const isHome = (stage: Stage): boolean => stage === 'settled' || stage === 'prepared' || stage === 'returned'
 
+/** Some send to the one place, some to the other. */
+export const isTurning = (stage: Stage): boolean => stage === 'collecting' || stage === 'moved'
+
 /** The place to which nobody is to send any more, and some may still; undefined where there is none. */
 export function placeLeft<S extends Seat>({ home, target, stage }: Whereabouts<S>): S | undefined {
   if (stage === 'released') return home

@@ -10,7 +10,7 @@ import type { Topology } from '../../topologies/topology.ts'
 import { blueGuest } from '../support/blue-guests.ts'
 import { oneOf } from '../support/frames.ts'
 import { randomMoves, type Moves } from '../support/random-moves.ts'
-import { playDatagrams, type Datagram, type Outcome, type Passage } from '../support/timed-traffic.ts'
+import { heardOfEach, inOrder, playDatagrams, type Datagram, type Outcome } from '../support/timed-traffic.ts'
 
 const HOSTS = ['h1', 'h2', 'h3']
 /** Fewer than a queue holds, so that all are heard. */
@@ -63,16 +63,6 @@ function randomDatagrams(random: Random): Datagram[] {
     at += (20 + random.below(300)) * MICROSECOND
     return { at, from: 1 + random.below(2), to: LISTENER, payload: 20 + random.below(LARGEST - 20) }
   })
-}
-
-const inOrder = ({ passages }: Outcome): [number, Passage][] =>
-  [...passages].filter(([, { heardAt }]) => heardAt >= 0).sort(([, one], [, other]) => one.heardAt - other.heardAt)
-
-/** The numbers of what has been heard, in that order, by sender. */
-function heardOfEach(outcome: Outcome): Record<string, number[]> {
-  const heard: Record<string, number[]> = {}
-  for (const [number, { datagram }] of inOrder(outcome)) (heard[`vm${datagram.from}`] ??= []).push(number)
-  return heard
 }
 
 /** How many bits more the listener's ports have let out, wherever they were, than a bucket lets through, full at first. */

@@ -17,6 +17,7 @@ export interface Datagram {
   to: number
   /** Octets: two at least. */
   payload: number
+  dscp?: number
 }
 
 export interface Passage {
@@ -26,8 +27,9 @@ export interface Passage {
   bits: number
   /** When the port of its hearer let it out: that may stand still, and hear it later. -1 where none has. */
   letOutAt: Nanoseconds
-  /** -1 where it has not been heard. */
+  /** -1 where it has not been heard; how many had been before. */
   heardAt: Nanoseconds
+  heardAs: number
 }
 
 export interface Outcome {
@@ -48,12 +50,13 @@ export async function playDatagrams(
 ): Promise<Outcome> {
   const clock = new VirtualClock()
   const passages = new Map<number, Passage>()
+  let heard = 0
   const observer = {
     sent: (at: Nanoseconds, _nic: string, _id: number, bytes: Uint8Array) => {
       const number = numberIn(bytes)
       const datagram = datagrams[number]
       if (datagram !== undefined)
-        passages.set(number, { datagram, at, bits: 8 * bytes.length, letOutAt: -1, heardAt: -1 })
+        passages.set(number, { datagram, at, bits: 8 * bytes.length, letOutAt: -1, heardAt: -1, heardAs: -1 })
     },
     letOut: (at: Nanoseconds, _nic: string, _id: number, bytes: Uint8Array) => {
       const passage = passages.get(numberIn(bytes))
@@ -61,7 +64,7 @@ export async function playDatagrams(
     },
     heard: (at: Nanoseconds, _nic: string, _id: number, bytes: Uint8Array) => {
       const passage = passages.get(numberIn(bytes))
-      if (passage !== undefined) passage.heardAt = at
+      if (passage !== undefined) Object.assign(passage, { heardAt: at, heardAs: heard++ })
     },
   }
   const lab = await Lab.start(topology, { clock, seed: 1, observer })
@@ -80,9 +83,21 @@ export async function playDatagrams(
   }
 }
 
+/** Those that have been heard, in that order, by number. */
+export const inOrder = ({ passages }: Outcome): [number, Passage][] =>
+  [...passages].filter(([, { heardAs }]) => heardAs >= 0).sort(([, one], [, other]) => one.heardAs - other.heardAs)
+
+/** The numbers of what has been heard, in that order, by who said it to whom and its DSCP: frames of two DSCPs may overtake each other. */
+export function heardOfEach(outcome: Outcome): Record<string, number[]> {
+  const heard: Record<string, number[]> = {}
+  for (const [number, { datagram: one }] of inOrder(outcome))
+    (heard[`vm${one.from} to vm${one.to}, dscp ${one.dscp ?? 0}`] ??= []).push(number)
+  return heard
+}
+
 const UDP_PAYLOAD = 14 + 20 + 8
 
-function frameOf({ from, to, payload }: Datagram, number: number): Uint8Array {
+export function frameOf({ from, to, payload, dscp = 0 }: Datagram, number: number): Uint8Array {
   const octets = new Uint8Array(payload)
   octets.set([number >> 8, number & 0xff])
   return udpFrame({
@@ -90,8 +105,10 @@ function frameOf({ from, to, payload }: Datagram, number: number): Uint8Array {
     ethDst: parseMac(`02:00:00:00:00:0${to}`),
     ipSrc: parseIpv4(`10.0.0.${from}`),
     ipDst: parseIpv4(`10.0.0.${to}`),
-    srcPort: 1,
+    // Of one flow, frames of two DSCPs would be out of order for the judge.
+    srcPort: 1 + dscp,
     dstPort: 2,
+    dscp,
     payload: octets,
   })
 }
