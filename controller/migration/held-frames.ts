@@ -5,12 +5,11 @@
 
 import { getMac, viewOf } from '../../protocols/bytes.ts'
 import type { HeldFrame } from '../../protocols/control/messages.ts'
-import { EtherType } from '../../protocols/match.ts'
-import { decodeEthernet, ETHERNET_HEADER_SIZE } from '../../protocols/packet/ethernet.ts'
 import type { Nic } from '../../topologies/topology.ts'
 import { attachmentsOf } from '../network/attachments.ts'
 import type { RemoteSwitch } from '../southbound/remote-switch.ts'
 import type { Mark } from './mark.ts'
+import { isSaidAgain } from './said-again.ts'
 import type { TwoPlaces } from './two-places.ts'
 
 const SOURCE = 6
@@ -43,7 +42,8 @@ class Collected {
       if (this.#isKnown(frame) || this.#own.has(sourceOf(frame))) continue
       const copy = this.#copyOf(frame)
       if (copy === undefined) fresh.push(frame)
-      else if (!isSaidAgain(frame)) anchors.set(frame, copy)
+      // Nothing has to stand before or behind what may be another of the same words.
+      else if (frame.id !== 0n || !isSaidAgain(frame.bytes)) anchors.set(frame, copy)
       if (copy !== undefined && this.#own.has(destinationOf(frame))) this.#isFlooded = true
     }
     const { frames, tail } = merged(this.frames, kept, new Set(fresh), anchors, this.#tails.get(at))
@@ -225,16 +225,6 @@ const contentOf = ({ id, bytes }: HeldFrame): string =>
 
 /** Addresses and tags. */
 const HEADERS = 22
-
-/**
- * ARP and RARP are said again in the same words: of two that look alike nobody knows whether they are one, and nothing has to stand before
- * or behind them.
- */
-function isSaidAgain({ id, bytes }: HeldFrame): boolean {
-  if (id !== 0n || bytes.length < ETHERNET_HEADER_SIZE) return false
-  const { etherType } = decodeEthernet(viewOf(bytes))
-  return etherType === EtherType.Arp || etherType === EtherType.Rarp
-}
 
 const destinationOf = ({ bytes }: HeldFrame): bigint => getMac(viewOf(bytes), 0)
 

@@ -2,8 +2,12 @@ import { describe, expect, test } from 'vitest'
 import { HeldFrames } from '../../../controller/migration/held-frames.ts'
 import type { RemoteSwitch } from '../../../controller/southbound/remote-switch.ts'
 import type { HeldFrame } from '../../../protocols/control/messages.ts'
+import { mldFrame, neighbourAdvertisement, rarpFrame } from '../../../protocols/packet/compose.ts'
 import { seeded } from '../../../runtime/random.ts'
 import type { Nic, Vm } from '../../../topologies/topology.ts'
+
+const OTHER = 0x020000000002n
+const LINK = { ethSrc: OTHER, ethDst: 0x333300000001n, ipSrc: 0xfe80n << 112n, ipDst: (0xff02n << 112n) | 1n }
 
 /** Of one port, by name of its switch: what it keeps of its own, and what it was handed, in order. */
 class Place {
@@ -20,10 +24,8 @@ class Place {
       this.kept.push({ id: BigInt(id), bytes: new Uint8Array(60), origin: this.name, sequence: this.kept.length + 1 })
   }
 
-  /** An announcement, the same each time, without an identity. */
-  keepAnnouncement(): void {
-    const bytes = new Uint8Array(60)
-    bytes.set([0x80, 0x35], 12)
+  /** The same each time, without an identity. */
+  keepAnnouncement(bytes: Uint8Array): void {
     this.kept.push({ id: 0n, bytes, origin: this.name, sequence: this.kept.length + 1 })
   }
 
@@ -72,13 +74,18 @@ describe('frames kept at two places', () => {
     expect(b.ids).toEqual([1, 20, 2, 21])
   })
 
-  test('an announcement that is said again does not draw what came before it ahead of what was sent earlier', async () => {
+  test.each([
+    ['RARP', rarpFrame({ ethSrc: OTHER })],
+    ['RARP in a trunk', rarpFrame({ ethSrc: OTHER, vlan: [{ id: 10 }] })],
+    ['an advertisement of a neighbour', neighbourAdvertisement({ ...LINK, target: LINK.ipSrc, solicited: false })],
+    ['a report of a listener', mldFrame(LINK, { type: 'report', version: 1, group: LINK.ipDst })],
+  ])('%s, said again, does not draw what came before it ahead of what was sent earlier', async (_what, said) => {
     const { a, b, held } = places()
     a.keep(1)
-    a.keepAnnouncement()
+    a.keepAnnouncement(said)
     a.keep(2, 3)
     b.keep(4)
-    b.keepAnnouncement()
+    b.keepAnnouncement(said)
     b.keep(5)
     await held.takeFrom('a')
     await held.takeFrom('b')
