@@ -263,6 +263,8 @@ export class TopologyWrites {
     const { amend, intent, writes, takeBack, emit } = this.#world
     const before = { asked: this.asked, intent: intent() }
     amend({ topology: running })
+    // Where work is shared, what is wanted now may be other objects that say the same.
+    const taken = intent().topology
     this.asked = asked
     let rolled: Promise<void> | undefined
     await writes.save({
@@ -274,10 +276,10 @@ export class TopologyWrites {
       },
       lost: () => {
         this.asked = before.asked
-        takeBack(withMovesSince(before.intent.topology, running, intent().topology))
+        takeBack(withMovesSince(before.intent.topology, taken, intent().topology))
       },
     })
-    const after = { ...before.intent, topology: running }
+    const after = { ...before.intent, topology: taken }
     await rolled!.finally(() => announceRelocated(this.#world, before.intent, after))
   }
 

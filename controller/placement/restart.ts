@@ -89,18 +89,20 @@ async function settle(
   const moved = relocated(vm, topology, to)
   if (moved === undefined) throw new Conflict(`${to} has no place for ${vm.name}`)
   amend({ topology: withVm(topology, vm, moved) })
+  // Where work is shared, what is wanted now may be another object that says the same.
+  const taken = vmNamed(intent().topology.vms, vm.name)!
   given(to)
   try {
     await writes.save()
   } catch (error) {
     const now = intent().topology
-    if (now.vms.includes(moved)) {
-      amend({ topology: withVm(now, moved, vm) })
+    if (now.vms.includes(taken)) {
+      amend({ topology: withVm(now, taken, vm) })
       given(vm.host)
     }
     throw error
   }
-  return moved
+  return taken
 }
 
 /** Whether any of the host's switches is connected. */
