@@ -59,6 +59,7 @@ async function compared(sides: OpenFlowSides, steps: readonly Step[], question: 
   for (const [index, step] of steps.entries()) {
     const { what, answer } = await take(sides, step, index)
     note(what, answer)
+    if (question === FLOWS) await sides.look()
     const gone = removalLines(await sides.removals(), 'pass' in step ? step.pass : 0)
     ours.push(...gone.ours)
     theirs.push(...gone.theirs)

@@ -162,7 +162,13 @@ export class OpenFlowSides {
   /** Lets time pass on both; from half a second up, flows whose time is up go. */
   async pass(milliseconds: number): Promise<void> {
     await this.elapse(milliseconds)
-    if (milliseconds >= SWEEP) await this.#twin.command('revalidator/wait')
+    if (milliseconds >= SWEEP) await this.look()
+  }
+
+  /** Both look for flows whose time is up, as Open vSwitch also does of itself: a frame or a change may have made one so at this instant. */
+  async look(): Promise<void> {
+    await this.#ours.elapse(0)
+    await this.#twin.command('revalidator/wait')
   }
 
   /** Flows that either has told to be gone since this was last asked. Open vSwitch tells in a while, and in any order. */
