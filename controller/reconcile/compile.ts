@@ -64,6 +64,7 @@ interface Made {
 
 /** What compilers have made, for others that are to make the same of the same. */
 export class Compilations {
+  readonly common = common()
   /** By what was compiled, and what it went on from. */
   readonly #states = new WeakMap<SwitchView, WeakMap<State, { from: SwitchView | undefined; to: State }>>()
   readonly #made = new WeakMap<Many['entries'], Map<string, Made>>()
@@ -95,9 +96,11 @@ export class Compiler {
   readonly #made = new Map<string, Map<string, Made>>()
   readonly #parts = new GroupParts((part, farEnd) => this.#ofMany(GROUPS_SLOT, part.of(farEnd)))
   readonly #others: Compilations | undefined
+  readonly #common: Slot
 
   constructor(others?: Compilations) {
     this.#others = others
+    this.#common = others?.common ?? common()
   }
 
   /** From now on these stand behind the names in rules. @returns names of the switches that have other flows for that */
@@ -142,7 +145,7 @@ export class Compiler {
 
   #from(before: State, at: SwitchView): State {
     const slots = new Map<string, Slot | undefined>([...before.flows.slots.keys()].map((name) => [name, undefined]))
-    slots.set(COMMON_SLOT, COMMON)
+    slots.set(COMMON_SLOT, this.#common)
     for (const binding of at.bindings) slots.set(vnicSlot(binding), ofVnic(at, binding))
     for (const [name, network] of at.networks) slots.set(networkSlot(name), this.#ofNetwork(at, network))
     const uses = this.#ofGroups(at, slots)
@@ -236,10 +239,10 @@ export function compile(at: SwitchView, groups: Groups): SwitchState {
 export const byKey = (flows: readonly FlowSpec[]): Map<string, FlowSpec> =>
   new Map(flows.map((flow) => [newKey(flow), flow]))
 
-const COMMON: Slot = {
+const common = (): Slot => ({
   own: new Map(),
   shared: [PersistentMap.from(byKey(APPS.flatMap(({ always = [] }) => always)))],
-}
+})
 
 const ofVnic = (at: SwitchView, binding: Binding): Slot => ({
   own: byKey(APPS.flatMap((app) => app.ofVnic?.(at, binding) ?? [])),

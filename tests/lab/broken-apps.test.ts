@@ -1,44 +1,21 @@
 // The judge does not look at flows. So the controller's apps are broken here, one at a time and each in its own way, and every
 // time the verdict has to turn.
 
-import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import type { App } from '../../controller/apps/app.ts'
+import { classifier } from '../../controller/apps/classifier.ts'
+import { egress } from '../../controller/apps/egress.ts'
+import { flooding } from '../../controller/apps/flooding.ts'
+import { forwarding } from '../../controller/apps/forwarding.ts'
+import { neighbours } from '../../controller/apps/neighbours.ts'
+import { portSecurity } from '../../controller/apps/port-security.ts'
+import { qos } from '../../controller/apps/qos.ts'
 import { Table } from '../../controller/tables.ts'
 import { replay } from '../../lab/replay.ts'
 import type { Action, FlowSpec } from '../../protocols/control/messages.ts'
 import { parseTopology } from '../../topologies/load.ts'
 import type { Scenario, Step } from '../../topologies/scenario.ts'
-
-type AppFile = 'classifier' | 'egress' | 'flooding' | 'forwarding' | 'neighbours' | 'port-security' | 'qos'
-
-// Test files share their modules: those already there were loaded with whole apps, and those of here are not for others.
-vi.hoisted(() => vi.resetModules())
-afterAll(() => vi.resetModules())
-
-const broken = vi.hoisted(() => ({ file: '', how: (flows: unknown[]): unknown[] => flows }))
-
-const breakable = vi.hoisted(() => async (file: string, original: () => Promise<Record<string, unknown>>) => {
-  const module = await original()
-  const name = file.replace(/-(.)/, (_, letter: string) => letter.toUpperCase())
-  const app = module[name] as App
-  const changed = (flows: unknown[]) => (broken.file === file ? broken.how(flows) : flows) as FlowSpec[]
-  const wrapped: App = {
-    ...app,
-    ofVnic: (...args) => changed(app.ofVnic?.(...args) ?? []),
-    ofNetwork: (...args) => changed(app.ofNetwork?.(...args) ?? []),
-    ofMany: (...args) =>
-      (app.ofMany?.(...args) ?? []).map((many) => ({ ...many, flows: (value) => changed(many.flows(value)) })),
-  }
-  return { ...module, [name]: wrapped }
-})
-
-vi.mock('../../controller/apps/classifier.ts', (original) => breakable('classifier', original))
-vi.mock('../../controller/apps/egress.ts', (original) => breakable('egress', original))
-vi.mock('../../controller/apps/flooding.ts', (original) => breakable('flooding', original))
-vi.mock('../../controller/apps/forwarding.ts', (original) => breakable('forwarding', original))
-vi.mock('../../controller/apps/neighbours.ts', (original) => breakable('neighbours', original))
-vi.mock('../../controller/apps/port-security.ts', (original) => breakable('port-security', original))
-vi.mock('../../controller/apps/qos.ts', (original) => breakable('qos', original))
+import { breakApp } from '../support/broken-app.ts'
 
 const nic = (network: string, number: number, rest: object = {}) => ({
   name: 'eth0',
@@ -133,25 +110,25 @@ const passThrough =
     ]
   }
 
-const BREAKAGES: [string, AppFile, (flows: FlowSpec[]) => FlowSpec[]][] = [
-  ['port security lets everything through', 'port-security', passThrough(Table.PortSecurity, Table.Qos)],
-  ['floods go nowhere', 'flooding', () => []],
+const BREAKAGES: [string, App, (flows: FlowSpec[]) => FlowSpec[]][] = [
+  ['port security lets everything through', portSecurity, passThrough(Table.PortSecurity, Table.Qos)],
+  ['floods go nowhere', flooding, () => []],
   [
     'floods go out twice',
-    'flooding',
+    flooding,
     (flows) => flows.map((flow) => withActions(flow, (actions) => [...actions, ...actions])),
   ],
-  ['known destinations are flooded', 'forwarding', (flows) => flows.filter(({ match }) => match.length < 2)],
+  ['known destinations are flooded', forwarding, (flows) => flows.filter(({ match }) => match.length < 2)],
   [
     'one destination is forgotten, and flooded',
-    'forwarding',
+    forwarding,
     (flows) =>
       flows.filter(({ match }) => !match.some(({ field, value }) => field === 'eth_dst' && value === 0x020000000003n)),
   ],
-  ['two destinations are mixed up', 'forwarding', swapDestinations],
+  ['two destinations are mixed up', forwarding, swapDestinations],
   [
     'the tag of a VLAN network is taken for another',
-    'classifier',
+    classifier,
     (flows) =>
       flows.map((flow) => ({
         ...flow,
@@ -162,7 +139,7 @@ const BREAKAGES: [string, AppFile, (flows: FlowSpec[]) => FlowSpec[]][] = [
   ],
   [
     'sub-ports hear their frames untagged',
-    'egress',
+    egress,
     (flows) =>
       flows.map((flow) =>
         withActions(flow, (actions) =>
@@ -174,7 +151,7 @@ const BREAKAGES: [string, AppFile, (flows: FlowSpec[]) => FlowSpec[]][] = [
   ],
   [
     'requests are answered with a wrong address',
-    'neighbours',
+    neighbours,
     (flows) =>
       flows.map((flow) =>
         withActions(flow, (actions) =>
@@ -188,7 +165,7 @@ const BREAKAGES: [string, AppFile, (flows: FlowSpec[]) => FlowSpec[]][] = [
   ],
   [
     'DSCP is not marked',
-    'qos',
+    qos,
     (flows) =>
       flows.map((flow) =>
         withActions(flow, (actions) =>
@@ -211,22 +188,14 @@ function swapDestinations(flows: FlowSpec[]): FlowSpec[] {
   }))
 }
 
-beforeEach(() => {
-  broken.file = ''
-})
-afterEach(() => {
-  broken.file = ''
-})
-
 test('with whole apps the verdict is pass, and the forged frames are dropped by name', async () => {
   const verdict = await verdictOf()
   expect(verdict).toMatchObject({ verdict: 'pass', frames: { injected: 20, lost: 0, leaked: 0 } })
   expect(verdict.frames.dropped).toEqual({ port_security: 1, vlan_mismatch: 1 })
 })
 
-test.each(BREAKAGES)('the verdict is fail when %s', async (_, file, how) => {
-  broken.file = file
-  broken.how = how as (flows: unknown[]) => unknown[]
+test.each(BREAKAGES)('the verdict is fail when %s', async (_, app, how) => {
+  breakApp(app, how)
   const { verdict, frames } = await verdictOf()
   expect(frames.leaked + frames.lost + frames.duplicated + frames.unmarked).toBeGreaterThan(0)
   expect(verdict).toBe('fail')

@@ -1,35 +1,14 @@
 // The judge looks at no flow and no connection of any switch. So the app of the security groups is broken here, each time in its own way, and
 // every time the judge has to find it.
 
-import { afterAll, afterEach, expect, test, vi } from 'vitest'
-import type { App } from '../../controller/apps/app.ts'
+import { expect, test } from 'vitest'
+import { securityGroups } from '../../controller/apps/security-groups.ts'
 import { Register, Table } from '../../controller/tables.ts'
 import type { Action, FlowSpec } from '../../protocols/control/messages.ts'
 import { CtState } from '../../protocols/fields.ts'
 import { seeded } from '../../runtime/random.ts'
-
-// Test files share their modules: those already there were loaded with whole apps, and those of here are not for others.
-vi.hoisted(() => vi.resetModules())
-afterAll(() => vi.resetModules())
-
-const broken = vi.hoisted(() => ({ how: (flows: unknown[]): unknown[] => flows }))
-
-vi.mock('../../controller/apps/security-groups.ts', async (original) => {
-  const module = await original<Record<string, unknown>>()
-  const app = module.securityGroups as App
-  const changed = (flows: readonly FlowSpec[]) => broken.how([...flows]) as FlowSpec[]
-  const wrapped: App = {
-    get always() {
-      return changed(app.always ?? [])
-    },
-    ofVnic: (...args) => changed(app.ofVnic?.(...args) ?? []),
-    ofGroups: (groups) => {
-      const { own, shared } = app.ofGroups!(groups)
-      return { own: changed(own), shared }
-    },
-  }
-  return { ...module, securityGroups: wrapped }
-})
+import { breakApp } from '../support/broken-app.ts'
+import { play, randomTalk } from '../support/talking-guests.ts'
 
 const withActions = (flow: FlowSpec, change: (actions: Action[]) => Action[]): FlowSpec => ({
   ...flow,
@@ -83,15 +62,8 @@ const BREAKAGES: [string, (flows: FlowSpec[]) => FlowSpec[]][] = [
 
 const SEEDS = [15, 35, 3, 11, 4]
 
-/** The controller is loaded anew: what it puts on every switch is made once. */
-function loaded() {
-  vi.resetModules()
-  return import('../support/talking-guests.ts')
-}
-
 /** What the judge has to say of frames in all scenarios, up to the first with which it is not content. */
 async function findings(): Promise<number> {
-  const { play, randomTalk } = await loaded()
   for (const seed of SEEDS) {
     const { lab } = await play(randomTalk(seeded(seed)), [])
     const { leaked, lost } = lab.judge.frames
@@ -100,22 +72,17 @@ async function findings(): Promise<number> {
   return 0
 }
 
-afterEach(() => {
-  broken.how = (flows) => flows
-})
-
 test('the judge is content with a whole app', async () => {
   expect(await findings()).toBe(0)
 })
 
 test.each(BREAKAGES)('the judge finds it where %s', async (_, how) => {
-  broken.how = how as (flows: unknown[]) => unknown[]
+  breakApp(securityGroups, how)
   expect(await findings()).toBeGreaterThan(0)
 })
 
 test('and says which groups a frame got past, and which rule they lack', async () => {
-  broken.how = alsoOpen(Table.RulesToVm, Table.Egress) as (flows: unknown[]) => unknown[]
-  const { play, randomTalk } = await loaded()
+  breakApp(securityGroups, alsoOpen(Table.RulesToVm, Table.Egress))
   const { lab } = await play(randomTalk(seeded(35)), [])
   expect(lab.judge.leaks[0]?.why).toMatch(
     /^vm\d:eth0 is in .*: no ingress rule for .* from 10\.0\.\d+\.\d+.* to 10\.0\./,

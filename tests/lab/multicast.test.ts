@@ -1,7 +1,7 @@
 // The judge and multicast groups: it knows from reports who is to hear what is for a group, and no flow is needed for that.
 
-import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { App } from '../../controller/apps/app.ts'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { multicast } from '../../controller/apps/multicast.ts'
 import { Table } from '../../controller/tables.ts'
 import { Judge } from '../../lab/judge/judge.ts'
 import { Surroundings } from '../../lab/judge/surroundings.ts'
@@ -14,34 +14,9 @@ import { ipv4MulticastMac } from '../../protocols/packet/igmp.ts'
 import { MILLISECOND, SECOND } from '../../runtime/clock.ts'
 import { parseTopology } from '../../topologies/load.ts'
 import type { Scenario, TimelineEntry } from '../../topologies/scenario.ts'
+import { breakApp } from '../support/broken-app.ts'
 import { igmpFrameOf } from '../support/random-memberships.ts'
 import { hello4 } from '../support/router-announcements.ts'
-
-vi.hoisted(() => vi.resetModules())
-afterAll(() => vi.resetModules())
-
-const broken = vi.hoisted(() => ({ how: (flows: unknown[]): unknown[] => flows }))
-
-vi.mock('../../controller/apps/multicast.ts', async (original) => {
-  const module = await original<{ multicast: App }>()
-  const { multicast } = module
-  const changed = (flows: FlowSpec[]) => broken.how(flows) as FlowSpec[]
-  const wrapped: App = {
-    ...multicast,
-    ofNetwork: (...args) => changed(multicast.ofNetwork!(...args)),
-    ofMany: (...args) =>
-      multicast.ofMany!(...args).map((many) => ({ ...many, flows: (value) => changed(many.flows(value)) })),
-  }
-  return { ...module, multicast: wrapped }
-})
-
-const whole = (flows: unknown[]) => flows
-beforeEach(() => {
-  broken.how = whole
-})
-afterEach(() => {
-  broken.how = whole
-})
 
 const NAMES = ['a', 'b', 'c', 'd'] as const
 type Name = (typeof NAMES)[number]
@@ -231,7 +206,7 @@ test('with a whole controller the verdict is pass, also while a listener moves',
 })
 
 test.each(BREAKAGES)('the verdict is fail when %s', async (_, how) => {
-  broken.how = how as (flows: unknown[]) => unknown[]
+  breakApp(multicast, how)
   const { verdict } = await replay(scenario)
   expect(verdict.frames.leaked + verdict.frames.lost).toBeGreaterThan(0)
   expect(verdict.verdict).toBe('fail')
