@@ -3,6 +3,7 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import Fastify from 'fastify'
 import type { Controller } from '../controller.ts'
@@ -110,10 +111,28 @@ function compileSchemas(api: Api): void {
   const common = { allErrors: true, verbose: true, strict: false } as const
   const [strict, coercing] = [new Ajv2020(common), new Ajv2020({ ...common, coerceTypes: true })]
   api.setValidatorCompiler(({ schema, httpPart }) =>
-    (httpPart === 'body' ? strict : coercing).compile(schema as object),
+    whenAsked(() => (httpPart === 'body' ? strict : coercing).compile(schema as object)),
   )
   // The types of the handlers hold replies to their schemas.
   api.setSerializerCompiler(() => (reply) => JSON.stringify(reply))
+}
+
+/** Compiles a schema with the first request that is held against it: a start need not wait for all of them. */
+function whenAsked(compile: () => ValidateFunction): Validate {
+  let compiled: ValidateFunction | undefined
+  const validate: Validate = (value) => {
+    compiled ??= compile()
+    const valid = compiled(value)
+    validate.errors = compiled.errors ?? null
+    return valid
+  }
+  return validate
+}
+
+/** Fastify asks for the errors right after the answer. */
+interface Validate {
+  (value: unknown): boolean
+  errors?: ErrorObject[] | null
 }
 
 async function describe(api: Api, { version = '0', access }: ServerOptions): Promise<void> {
