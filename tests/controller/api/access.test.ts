@@ -177,7 +177,7 @@ describe('the log', () => {
         await ask(name, READ)
         expect(warnings()).toEqual([expect.stringContaining(`127.0.0.1: anonymous: GET /topology: 401: ${why}`)])
       },
-      { timeout: 20_000 },
+      { timeout: 100_000 },
     )
   })
 

@@ -24,7 +24,7 @@ async function start(limits: Partial<HttpLimits> = {}, more: ServerOptions = {})
   await live.api.listen({ host: '127.0.0.1', port: 0 })
   const { port } = live.api.server.address() as AddressInfo
   const said = (pattern: RegExp) =>
-    vi.waitFor(() => expect(log.lines).toContainEqual(expect.stringMatching(pattern)), { timeout: 20_000 })
+    vi.waitFor(() => expect(log.lines).toContainEqual(expect.stringMatching(pattern)), { timeout: 100_000 })
   return { live, port, log, said }
 }
 
@@ -81,7 +81,7 @@ test('a thousand connections that ask for nothing give way to those that do', as
     if (opened % 400 === 200) served.push(await health(port))
     await new Promise((resolve) => setImmediate(resolve))
   }
-  await vi.waitFor(() => expect(silent.size).toBeLessThanOrEqual(32), { timeout: 20_000 })
+  await vi.waitFor(() => expect(silent.size).toBeLessThanOrEqual(32), { timeout: 100_000 })
   served.push(await health(port))
   expect(served).toEqual([200, 200, 200, 200])
   await said(/gives way to newer ones/)
@@ -102,7 +102,7 @@ test('a body that is announced too large is refused before it is read', async ()
   const { port, log } = await start()
   const head = 'POST /switches/h1/br-int/flows HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n'
   const { answer, socket } = connection(port, `${head}content-length: ${1 << 30}\r\n\r\n{`)
-  await vi.waitFor(() => expect(log.lines.join('')).toContain('"status":413'), { timeout: 20_000 })
+  await vi.waitFor(() => expect(log.lines.join('')).toContain('"status":413'), { timeout: 100_000 })
   expect(await health(port)).toBe(200)
   socket.end()
   expect(await answer).toContain('the body is larger than this server reads')
@@ -134,7 +134,7 @@ describe('readers of events', () => {
       happened += await happen(live)
       told = await Promise.race([hungUp, new Promise<false>((resolve) => setImmediate(() => resolve(false)))])
     }
-    await vi.waitFor(() => expect(heard).toBeGreaterThanOrEqual(happened), { timeout: 20_000 })
+    await vi.waitFor(() => expect(heard).toBeGreaterThanOrEqual(happened), { timeout: 100_000 })
   })
 
   /** A good deal happens: returns how many flows were added and deleted. */
@@ -157,7 +157,7 @@ describe('readers of events', () => {
     expect(await text(third)).toContain('2 read the events already')
     expect(await health(port)).toBe(200)
     readers[0]!.destroy()
-    await vi.waitFor(async () => expect((await listen(port)).statusCode).toBe(200), { timeout: 20_000 })
+    await vi.waitFor(async () => expect((await listen(port)).statusCode).toBe(200), { timeout: 100_000 })
   })
 })
 

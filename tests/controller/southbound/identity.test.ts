@@ -75,7 +75,7 @@ const inSync = (controller: Controller, name: string): Promise<void> =>
   })
 
 async function hungUp(one: FakeSwitch | undefined): Promise<void> {
-  await vi.waitFor(() => expect(one?.connected ?? false).toBe(false), { timeout: 20_000 })
+  await vi.waitFor(() => expect(one?.connected ?? false).toBe(false), { timeout: 100_000 })
 }
 
 test('a switch speaks for the host that its certificate names, and for no other', async () => {
