@@ -22,6 +22,7 @@ import { seeded } from '../../runtime/random.ts'
 import { randomBits } from '../support/random-flows.ts'
 import { damagedFrame, extendedFrame, randomBytes } from '../support/random-frames.ts'
 import { keyOf } from '../support/random-keys.ts'
+import { expectEqual } from '../support/expect-equal.ts'
 
 const link = { ethSrc: 0x020000000001n, ethDst: 0x020000000002n }
 const ipv4 = { ...link, ipSrc: parseIpv4('10.0.0.1'), ipDst: parseIpv4('10.0.0.2'), ttl: 63, dscp: 46, ecn: 1 }
@@ -274,7 +275,7 @@ test('any bytes have a key, and it does not depend on what lies behind the frame
     const bytes = damagedFrame(random)
     const frame = arena.allocateFrom(bytes)
     extractKey(arena, frame, 1, key)
-    expect(key).toEqual(keyOf(bytes))
+    expectEqual(key, keyOf(bytes))
     arena.release(frame)
   }
 })

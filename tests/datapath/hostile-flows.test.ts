@@ -13,6 +13,7 @@ import { chance, pick } from '../support/random-flows.ts'
 import { damagedFrame, randomFrame } from '../support/random-frames.ts'
 import type { TestSwitch } from '../support/test-switch.ts'
 import { flowMod, testSwitch } from '../support/test-switch.ts'
+import { seeds } from '../support/seeds.ts'
 
 const PORTS: Partial<PortConfig>[] = [
   { vlanMode: 'access', tag: 10 },
@@ -34,7 +35,7 @@ function change(random: Random, { sw }: TestSwitch): void {
   }
 }
 
-test.each([1, 2, 3, 4, 5, 6])(
+test.each(seeds(3))(
   'every frame is accounted for under flows, groups and meters of every kind (seed %i)',
   async (seed) => {
     const random = seeded(seed)

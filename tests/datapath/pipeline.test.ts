@@ -28,6 +28,7 @@ import { randomGroup } from '../support/random-groups.ts'
 import { agreeingKey, keyOf, matchMetBy, randomKeys } from '../support/random-keys.ts'
 import { PipelineBench } from '../support/pipeline-bench.ts'
 import { flowMod, testSwitch } from '../support/test-switch.ts'
+import { seeds } from '../support/seeds.ts'
 
 const TABLES = 5
 const PORTS: Partial<PortConfig>[] = [
@@ -113,22 +114,19 @@ const answer = ({ actions, hits, effects }: Translation) => ({
   effects,
 })
 
-test.each(Array.from({ length: 30 }, (_, at) => at + 1))(
-  'a key that agrees on the consulted bits meets the same fate (seed %i)',
-  (seed) => {
-    const random = seeded(seed)
-    const keys = keysOfAllKinds(random)
-    const { context } = populate(random, keys)
-    for (const key of keys) {
-      const said = translate(context, key, 0)
-      for (let other = 0; other < 15; other++) {
-        const agreeing = agreeingKey(random, key, said.consulted, keys)
-        expect(answer(translate(context, agreeing, 0))).toEqual(answer(said))
-      }
-      bringAbout(said.effects, context, 0)
+test.each(seeds(12))('a key that agrees on the consulted bits meets the same fate (seed %i)', (seed) => {
+  const random = seeded(seed)
+  const keys = keysOfAllKinds(random)
+  const { context } = populate(random, keys)
+  for (const key of keys) {
+    const said = translate(context, key, 0)
+    for (let other = 0; other < 15; other++) {
+      const agreeing = agreeingKey(random, key, said.consulted, keys)
+      expect(answer(translate(context, agreeing, 0))).toEqual(answer(said))
     }
-  },
-)
+    bringAbout(said.effects, context, 0)
+  }
+})
 
 const addresses = { ethSrc: 0x020000000001n, ethDst: 0x020000000002n }
 const ip = { ...addresses, ipSrc: parseIpv4('10.0.0.1'), ipDst: parseIpv4('10.0.0.2') }

@@ -8,7 +8,7 @@ import type { Scenario } from '../../topologies/scenario.ts'
 
 const RATE = 1_000_000
 const PAUSE = 5 * MILLISECOND
-const FRAMES = 12_000
+const FRAMES = 8000
 
 const nic = (number: number, securityGroups: string[]) => ({
   name: 'eth0',

@@ -7,6 +7,7 @@ import { seeded, type Random } from '../../runtime/random.ts'
 import { parseTopology } from '../../topologies/load.ts'
 import type { Mirror, Topology } from '../../topologies/topology.ts'
 import type { Step, TimelineEntry } from '../../topologies/scenario.ts'
+import { seeds } from '../support/seeds.ts'
 
 const HOSTS = ['h1', 'h2', 'h3'] as const
 const GUESTS = ['a', 'b', 'c', 'd'] as const
@@ -126,7 +127,7 @@ async function run(topology: Topology, steps: TimelineEntry[], expectMirrored = 
 const isAnnouncement = (bytes: string) => bytes.slice(24, 28) === '8035'
 const ofGuests = (frames: readonly string[] = []) => frames.filter((bytes) => !isAnnouncement(bytes)).sort()
 
-const SEEDS = Array.from({ length: Number(process.env['CASES'] ?? 2) }, (_, index) => index + 1)
+const SEEDS = seeds(2)
 const DIRECTIONS = ['from-lport', 'to-lport', 'both'] as const
 
 describe.each(['vlan', 'vxlan'] as const)('on a %s network', (type) => {

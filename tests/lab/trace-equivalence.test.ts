@@ -4,10 +4,9 @@
 import { expect, test } from 'vitest'
 import { seeded } from '../../runtime/random.ts'
 import { play, randomTalk, type Heard } from '../support/talking-guests.ts'
+import { seeds } from '../support/seeds.ts'
 
-const CASES = Number(process.env['CASES'] ?? 12)
-const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
-const SEEDS = Array.from({ length: CASES }, (_, index) => FIRST + index)
+const SEEDS = seeds(6)
 
 const told = { frames: 0, moves: 0, filtered: 0, rejected: 0 }
 
@@ -30,8 +29,8 @@ test.each(SEEDS)('guests hear the same with moves as without (seed %i)', async (
 })
 
 test('there was something to hear, to move and to filter', () => {
-  expect(told.frames).toBeGreaterThan(CASES * 100)
-  expect(told.moves).toBeGreaterThan(CASES / 2)
-  expect(told.filtered).toBeGreaterThan(CASES)
-  expect(told.rejected).toBeGreaterThan(CASES / 2)
+  expect(told.frames).toBeGreaterThan(SEEDS.length * 100)
+  expect(told.moves).toBeGreaterThan(SEEDS.length / 2)
+  expect(told.filtered).toBeGreaterThan(SEEDS.length)
+  expect(told.rejected).toBeGreaterThan(SEEDS.length / 2)
 })

@@ -11,6 +11,7 @@ import { blueGuest } from '../support/blue-guests.ts'
 import { oneOf } from '../support/frames.ts'
 import { randomMoves, type Moves } from '../support/random-moves.ts'
 import { heardOfEach, inOrder, playDatagrams, type Datagram, type Outcome } from '../support/timed-traffic.ts'
+import { seeds } from '../support/seeds.ts'
 
 const HOSTS = ['h1', 'h2', 'h3']
 /** Fewer than a queue holds, so that all are heard. */
@@ -96,9 +97,7 @@ const stoodStill = ({ migrations }: Outcome): Nanoseconds =>
 const ONE_MORE = 8 * (LARGEST + 42)
 
 const told = { moves: 0, late: 0, waited: 0 }
-const CASES = Number(process.env['CASES'] ?? 6)
-const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
-const SEEDS = Array.from({ length: CASES }, (_, index) => FIRST + index)
+const SEEDS = seeds(3)
 
 test.each(SEEDS)('what waits is heard as without moves (seed %i)', async (seed) => {
   const plan = randomPlan(seeded(seed))
@@ -118,7 +117,7 @@ test.each(SEEDS)('what waits is heard as without moves (seed %i)', async (seed) 
 })
 
 test('there were moves, and frames that waited', () => {
-  expect(told.moves).toBeGreaterThan(CASES / 2)
-  expect(told.late).toBeGreaterThan(CASES / 4)
-  expect(told.waited).toBeGreaterThan(CASES * 20)
+  expect(told.moves).toBeGreaterThan(SEEDS.length / 2)
+  expect(told.late).toBeGreaterThan(SEEDS.length / 4)
+  expect(told.waited).toBeGreaterThan(SEEDS.length * 20)
 })

@@ -14,7 +14,7 @@ import { encodeOpenFlow } from '../../protocols/openflow/codec.ts'
 describe.each<Dialect>(['openflow', 'control'])('a switch whose controllers say anything at all in %s', (dialect) => {
   test.each([1, 2])('answers each barrier or hangs up, and forwards (seed %i)', async (seed) => {
     const siege = new Siege(seeded(seed), dialect)
-    for (let batch = 0; batch < 60; batch++) await siege.batch()
+    for (let batch = 0; batch < 30; batch++) await siege.batch()
     await siege.end()
     const { sent, answers, errors, frames, ends } = siege.outcome
     expect(Math.min(answers, errors)).toBeGreaterThan(sent / 10)

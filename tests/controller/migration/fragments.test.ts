@@ -13,6 +13,7 @@ import { parseTopology } from '../../../topologies/load.ts'
 import { blueGuest } from '../../support/blue-guests.ts'
 import { fragments4 } from '../../support/connection-traffic.ts'
 import { IP_1, IP_2, MAC_1, MAC_2, oneOf } from '../../support/frames.ts'
+import { seeds } from '../../support/seeds.ts'
 
 const HOSTS = ['h1', 'h2', 'h3', 'h4']
 const DATAGRAMS = 60
@@ -96,8 +97,7 @@ async function play(random: Random) {
   return lab
 }
 
-const CASES = Number(process.env['CASES'] ?? 12)
-const SEEDS = Array.from({ length: CASES }, (_, index) => index + 1)
+const SEEDS = seeds(12)
 
 /** Gives what a fragment makes whole that came to the other place. */
 const adopt = vi.spyOn(Reassembly.prototype, 'adopt')

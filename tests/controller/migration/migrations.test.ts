@@ -14,6 +14,7 @@ import { controlledFleet, threeHosts } from '../../support/controlled-fleet.ts'
 import { FakeSwitch } from '../../support/fake-switch.ts'
 import { IP_1, IP_2, MAC_1, MAC_2 } from '../../support/frames.ts'
 import { RestartingFleet } from '../../support/restarting-fleet.ts'
+import { seeds } from '../../support/seeds.ts'
 
 const PAUSE = 10 * MILLISECOND
 
@@ -154,7 +155,7 @@ async function crowdedFleet(topology: Topology, parallel: number, parallelPerHos
 }
 
 describe('moves at the same time', () => {
-  test.each([1, 2, 3, 4])(
+  test.each(seeds(2))(
     'are no more than the limits, and each VM comes to where it was last sent (seed %i)',
     async (seed) => {
       const random = seeded(seed)

@@ -19,8 +19,9 @@ import type { Nic, Topology, Vm } from '../../../topologies/topology.ts'
 import { withGroups, withSecurityGroups } from '../../support/random-security-groups.ts'
 import { withMirrors } from '../../support/random-mirrors.ts'
 import { randomTopology } from '../../support/random-topologies.ts'
+import { seeds } from '../../support/seeds.ts'
+import { expectEqual } from '../../support/expect-equal.ts'
 
-const seeds = Array.from({ length: Number(process.env['CASES'] ?? 10) }, (_, index) => index + 1)
 const STAGES = ['prepared', 'collecting', 'moved', 'released'] as const
 const STATES = ['open', 'hold', 'closed'] as const
 const CHANGES = 20
@@ -161,15 +162,15 @@ function plain(value: unknown): unknown {
 const partsOf = ({ intent: _intent, topology: _topology, ...view }: View) => plain(view)
 
 function expectSame(a: SwitchState, b: SwitchState): void {
-  expect(new Map(a.ports)).toEqual(new Map(b.ports))
-  expect(new Map(a.meters)).toEqual(new Map(b.meters))
-  expect([...a.flows.keys()].sort()).toEqual([...b.flows.keys()].sort())
-  for (const [key, flow] of a.flows) expect(sameFlow(b.flows.get(key)!, flow)).toBe(true)
+  expectEqual(new Map(a.ports), new Map(b.ports))
+  expectEqual(new Map(a.meters), new Map(b.meters))
+  expectEqual([...a.flows.keys()].sort(), [...b.flows.keys()].sort())
+  expect([...a.flows].filter(([key, flow]) => !sameFlow(b.flows.get(key)!, flow))).toEqual([])
   expect(a.flows.size).toBe(b.flows.size)
 }
 
 describe('a change worked out alone', () => {
-  test.each(seeds)('gives what working everything out gives (seed %i)', (seed) => {
+  test.each(seeds(6))('gives what working everything out gives (seed %i)', (seed) => {
     const random = seeded(seed)
     const topology = withSecurityGroups(random, randomTopology(random))
     let intent: Intent = { topology, moves: new Map(), learned: new LearnedAddresses(), memberships: new Memberships() }
@@ -182,7 +183,7 @@ describe('a change worked out alone', () => {
       const whole = buildView(intent, view)
       const last = view
       view = patchView(view, intent)
-      expect(partsOf(view)).toEqual(partsOf(whole))
+      expectEqual(partsOf(view), partsOf(whole))
       const others = compiler.follow(view.groups)
       for (const [name, at] of view.switches) {
         const before = states.get(name)!
@@ -194,7 +195,7 @@ describe('a change worked out alone', () => {
         const touched = messagesOf(
           diff({ ...before, flows: new Map(before.flows) }, { ...state, flows: new Map(state.flows) }),
         )
-        expect(messagesOf(diff(before, state)).map(textOf).sort()).toEqual(touched.map(textOf).sort())
+        expectEqual(messagesOf(diff(before, state)).map(textOf).sort(), touched.map(textOf).sort())
         states.set(name, state)
       }
     }

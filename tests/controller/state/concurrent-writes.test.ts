@@ -7,6 +7,7 @@ import type { JournalEntry } from '../../../runtime/store.ts'
 import { threeHosts } from '../../support/controlled-fleet.ts'
 import { pick } from '../../support/random-matches.ts'
 import { RestartingFleet } from '../../support/restarting-fleet.ts'
+import { seeds } from '../../support/seeds.ts'
 
 /** A switch refuses what has it. */
 const BAD = 0xbadn
@@ -152,7 +153,7 @@ async function askAll(
 }
 
 describe('writes that come at once', () => {
-  test.each([1, 2, 3, 4, 5, 6])('come to what they would one after the other (seed %i)', async (seed) => {
+  test.each(seeds(3))('come to what they would one after the other (seed %i)', async (seed) => {
     const random = seeded(seed)
     const fleet = await started()
     const asked = new Map<string, Asked>()
@@ -166,38 +167,35 @@ describe('writes that come at once', () => {
     expect(fleet.store.written).toBeLessThan(asked.size)
   })
 
-  test.each([1, 2, 3, 4, 5, 6])(
-    'do so when the process is killed, or a switch goes, in the middle (seed %i)',
-    async (seed) => {
-      const random = seeded(seed)
-      const fleet = await started()
-      const asked = new Map<string, Asked>()
-      let unanswered = 0
-      for (let round = 0; round < 12; round++) {
-        const how = random.below(3)
-        const device = fleet.switches.get(pick(random, NAMES))!
-        const killed = new Promise<void>((resolve) => {
-          fleet.onKilled = resolve
-        })
-        let messages = random.below(60)
-        if (how === 0)
-          fleet.store.killAt = { batch: fleet.store.written + 1 + random.below(4), after: random.below(2) === 0 }
-        else if (how === 1) device.hangUpAt = device.received + 1 + messages
-        else device.onReceived = () => void (messages-- === 0 && fleet.kill())
-        await fleet.settle(Promise.race([askAll(fleet, asked, { random, count: 24 }), killed]))
-        device.onReceived = () => {}
-        device.hangUpAt = Infinity
-        unanswered += [...asked.values()].filter(({ answer }) => answer === undefined).length
-        if (how === 1 && !fleet.store.killed) device.dial(fleet.controller)
-        else await fleet.restart()
-        await fleet.settled()
-        // Results may be written later.
-        await fleet.clock.run(fleet.clock.now() + 2_000_000_000)
-        await checkSerial(fleet, asked, { seed, round, how })
-      }
-      expect(unanswered).toBeGreaterThan(10)
-    },
-  )
+  test.each(seeds(3))('do so when the process is killed, or a switch goes, in the middle (seed %i)', async (seed) => {
+    const random = seeded(seed)
+    const fleet = await started()
+    const asked = new Map<string, Asked>()
+    let unanswered = 0
+    for (let round = 0; round < 12; round++) {
+      const how = random.below(3)
+      const device = fleet.switches.get(pick(random, NAMES))!
+      const killed = new Promise<void>((resolve) => {
+        fleet.onKilled = resolve
+      })
+      let messages = random.below(60)
+      if (how === 0)
+        fleet.store.killAt = { batch: fleet.store.written + 1 + random.below(4), after: random.below(2) === 0 }
+      else if (how === 1) device.hangUpAt = device.received + 1 + messages
+      else device.onReceived = () => void (messages-- === 0 && fleet.kill())
+      await fleet.settle(Promise.race([askAll(fleet, asked, { random, count: 24 }), killed]))
+      device.onReceived = () => {}
+      device.hangUpAt = Infinity
+      unanswered += [...asked.values()].filter(({ answer }) => answer === undefined).length
+      if (how === 1 && !fleet.store.killed) device.dial(fleet.controller)
+      else await fleet.restart()
+      await fleet.settled()
+      // Results may be written later.
+      await fleet.clock.run(fleet.clock.now() + 2_000_000_000)
+      await checkSerial(fleet, asked, { seed, round, how })
+    }
+    expect(unanswered).toBeGreaterThan(10)
+  })
 
   test('are kept in one transaction and sent in one bundle, one of them refused or not', async () => {
     const fleet = await started()

@@ -12,7 +12,7 @@ import { flowMod, testSwitch } from '../../support/test-switch.ts'
 const ALICE = 0x020000000001n
 const BOB = 0x020000000002n
 const ESTABLISHED = 50
-const ATTACK = 4000
+const ATTACK = 2500
 
 /** Some are let through and all others dropped: as many kinds of answers as there are ways not to be one of them. */
 const ALLOW_SOME = [
@@ -122,7 +122,7 @@ test('made-up addresses drive out one another, not those that were learned of ot
   const { sw, attack, introduce, receive, heard } = underAttack(['actions=normal'], { megaflows: 1000 })
   receive({ ethSrc: BOB, ethDst: ALICE }, 2)
   introduce()
-  const others = 20_000
+  const others = 10_000
   let mac = 0x040000000000n
   const { miss } = await attack(others, () => receive({ ethSrc: mac++ }))
   expect(miss).toBe(0)

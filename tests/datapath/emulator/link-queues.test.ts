@@ -8,6 +8,7 @@ import { seeded } from '../../../runtime/random.ts'
 import { VirtualClock } from '../../../runtime/virtual-clock.ts'
 import type { Queue } from '../../../topologies/qos.ts'
 import { IP_1, IP_2, MAC_1, MAC_2 } from '../../support/frames.ts'
+import { seeds } from '../../support/seeds.ts'
 
 const BANDWIDTH = 10_000_000
 const queue = (dscps: number[], more: Partial<Queue> = {}): Queue => ({
@@ -54,7 +55,7 @@ function laid(queues: Queue[], delay = 0) {
   return { clock, arrived, dropped, direction, send, idsOf, sent: () => id, stirred: () => stirred }
 }
 
-test.each([1, 2, 3])(
+test.each(seeds(3))(
   'strict queues go first, the others share by weight, and each keeps its order (seed %i)',
   async (seed) => {
     const random = seeded(seed)
@@ -94,7 +95,7 @@ test.each([1, 2, 3])(
   },
 )
 
-test.each([1, 2, 3, 4, 5, 6])(
+test.each(seeds(3))(
   'what waits is through after the crossing time, whatever comes after it (seed %i)',
   async (seed) => {
     const random = seeded(seed)

@@ -9,6 +9,7 @@ import { randomFlow, randomMatch } from '../../support/random-flows.ts'
 import { randomFrame } from '../../support/random-frames.ts'
 import type { TestSwitch } from '../../support/test-switch.ts'
 import { flowMod, testSwitch } from '../../support/test-switch.ts'
+import { seeds } from '../../support/seeds.ts'
 
 const PORTS = [{ number: 1 }, { number: 2 }, { number: 3 }]
 
@@ -45,10 +46,8 @@ function randomSwitch(seed: number): TestSwitch {
   return ours
 }
 
-const seeds = Array.from({ length: 40 }, (_, index) => index + 1)
-
 describe('a trace', () => {
-  test.each(seeds)('changes nothing and tells what really leaves (seed %i)', (seed) => {
+  test.each(seeds(15))('changes nothing and tells what really leaves (seed %i)', (seed) => {
     const ours = randomSwitch(seed)
     const random = seeded(seed)
     for (let round = 0; round < 8; round++) {

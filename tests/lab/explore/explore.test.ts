@@ -17,7 +17,9 @@ import { isShown, OBVIOUS_FAULTS } from '../../support/planted-faults.ts'
 import { rejectedSpeakers } from '../../support/rejected-speakers.ts'
 import { runHere } from '../../support/run-cli.ts'
 
-const SEEDS = [1, 2, 3, 4, 5, 6]
+const SEEDS = [1, 2, 3, 4]
+/** Of the events of a move, one in so many is tried; STRIDE=1 tries all. */
+const STRIDE = Number(process.env['STRIDE'] ?? 5)
 
 test.each(['vlan', 'vxlan'] as const)('a guest moves under any schedule, and nothing breaks (%s)', async (type) => {
   const found = await explore(await Subject.read(movingListener({ type })), { first: 1, seeds: SEEDS.length })
@@ -36,7 +38,7 @@ test('a seed always gives the same run', async () => {
     return runSchedule(subject, drawSchedule(seed, profile), { keep: true })
   }
   const digests = new Set<string>()
-  const seeds = SEEDS.slice(0, 3)
+  const seeds = SEEDS.slice(0, 2)
   for (const seed of seeds) {
     const outcome = await run(seed)
     expect(await run(seed)).toEqual(outcome)
@@ -55,7 +57,7 @@ test('the destination may be cut off at any moment of a move: what it was told i
   const { profile } = await profileOf(subject)
   const { start, all } = profile.events
   const noticed = { switch: 5000, controller: 140_000 }
-  for (let event = start; event < all; event += 2) {
+  for (let event = start; event < all; event += STRIDE) {
     const at = { event }
     const cut: Perturbation = { kind: 'cut', at, switch: 'h3/br-int', down: 1, up: 0, noticed, away: 18_000_000 }
     const { broken, begun } = await runSchedule(subject, { seed: 3, perturbations: [cut] })
@@ -90,8 +92,12 @@ test('another controller may take over at any moment of a move, and the one befo
   const subject = await Subject.read(movingListener())
   const { profile } = await profileOf(subject)
   const { start, all } = profile.events
-  for (let event = start; event < all; event += 4) {
-    const takeover: Perturbation = { kind: 'takeover', at: { event }, frozen: event % 8 === 0 ? 0 : 300_000 }
+  for (let event = start; event < all; event += 2 * STRIDE) {
+    const takeover: Perturbation = {
+      kind: 'takeover',
+      at: { event },
+      frozen: (event - start) % (4 * STRIDE) === 0 ? 0 : 300_000,
+    }
     const { broken, begun } = await runSchedule(subject, { seed: 3, perturbations: [takeover] })
     expect({ event, broken, begun }).toEqual({ event, broken: undefined, begun: [takeover] })
   }

@@ -9,6 +9,7 @@ import { seeded } from '../../../runtime/random.ts'
 import { damaged } from '../../support/damaged-bytes.ts'
 import { BASIC_ACTIONS, EVERYTHING, randomFlow, randomMatch } from '../../support/random-flows.ts'
 import { MESSAGE_TYPES, randomMessage, randomMessageOf } from '../../support/random-messages.ts'
+import { seeds } from '../../support/seeds.ts'
 
 const { Envelope: Wire } = signalbox.control
 
@@ -101,18 +102,15 @@ test('a decoded frame does not change with the bytes it came from', () => {
 })
 
 describe('bytes that are no envelope', () => {
-  test.each([1, 2, 3, 4])(
-    'cut short or with bits flipped, 20,000 give a message or a named error (seed %i)',
-    (seed) => {
-      const random = seeded(seed)
-      let refused = 0
-      for (let i = 0; i < 500; i++) {
-        const bytes = encodeEnvelope({ xid: 1, message: randomMessage(random) })
-        for (let j = 0; j < 40; j++) if (!isDecodable(damaged(random, bytes))) refused++
-      }
-      expect(refused).toBeGreaterThan(1000)
-    },
-  )
+  test.each(seeds(2))('cut short or with bits flipped, 20,000 give a message or a named error (seed %i)', (seed) => {
+    const random = seeded(seed)
+    let refused = 0
+    for (let i = 0; i < 500; i++) {
+      const bytes = encodeEnvelope({ xid: 1, message: randomMessage(random) })
+      for (let j = 0; j < 40; j++) if (!isDecodable(damaged(random, bytes))) refused++
+    }
+    expect(refused).toBeGreaterThan(1000)
+  })
 
   test('say where they end', () => {
     const bytes = encodeEnvelope(flowMod({}))

@@ -6,6 +6,7 @@ import { seeded } from '../../../runtime/random.ts'
 import { codeOf, damaged, hex, readAll, spokenAsTheyAre, written } from '../../support/openflow-bytes.ts'
 import { EVERYTHING } from '../../support/random-flows.ts'
 import { randomGroup } from '../../support/random-groups.ts'
+import { seeds } from '../../support/seeds.ts'
 
 const bytesFor = ({ buckets, groupType }: GroupSpec, layout: BucketLayout) =>
   written((writer) => encodeBuckets(writer, buckets, groupType, layout))
@@ -30,7 +31,7 @@ function randomSpoken(random: ReturnType<typeof seeded>): GroupSpec {
   return { ...group, buckets }
 }
 
-test.each([1, 2, 3])('buckets that were written are read again (seed %i)', (seed) => {
+test.each(seeds(2))('buckets that were written are read again (seed %i)', (seed) => {
   const random = seeded(seed)
   for (let i = 0; i < 300; i++) {
     const group = randomSpoken(random)
@@ -68,7 +69,7 @@ describe('buckets are refused as Open vSwitch refuses them', () => {
   })
 })
 
-test.each([1, 2, 3])('damaged buckets are read or refused by OpenFlow names (seed %i)', (seed) => {
+test.each(seeds(2))('damaged buckets are read or refused by OpenFlow names (seed %i)', (seed) => {
   const random = seeded(seed)
   for (let i = 0; i < 1000; i++) {
     const group = randomGroup(random, EVERYTHING)

@@ -10,6 +10,7 @@ import { seeded } from '../../../runtime/random.ts'
 import type { Offload } from '../../../runtime/wires/offload.ts'
 import { finishOffload, readOffload } from '../../../runtime/wires/offload.ts'
 import { oneOf, randomBits, randomBytes, randomMac } from '../../support/frames.ts'
+import { seeds } from '../../support/seeds.ts'
 
 const SEGMENTATION = { tcp4: 1, tcp6: 4, udp: 5 }
 const PROTOCOL = { tcp: 6, udp: 17 }
@@ -118,7 +119,7 @@ describe('what Linux leaves to a network card', () => {
     expect(finished({ ...offload, checksumStart: at.transport + 50 }, frame)).toEqual([])
   })
 
-  test.each([1, 2, 3, 4])('nothing throws, whatever the header and the frame (seed %i)', (seed) => {
+  test.each(seeds(2))('nothing throws, whatever the header and the frame (seed %i)', (seed) => {
     const random = seeded(seed)
     for (let count = 0; count < 2000; count++) {
       const { headers } = randomHeaders(random)
