@@ -92,12 +92,6 @@ export class TwoPlaces {
     })
   }
 
-  /** Ends the connections of ports that the host has given up. @throws SwitchAway */
-  async clear(host: string, ports: readonly FormerPlace[]): Promise<void> {
-    for (const { switch: name, zone } of this.#free(host, ports))
-      if (zone !== undefined) await this.#remote(name).flushConnections(zone)
-  }
-
   /** A digest of the policy of its ports there, as their switches have it. */
   policyAt(host: string): string {
     const { bindings } = this.#world.view()

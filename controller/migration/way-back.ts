@@ -8,6 +8,7 @@ import { textOf } from '../../runtime/error-text.ts'
 import type { Stage } from '../network/bindings.ts'
 import type { Announcement } from './announcement.ts'
 import type { HeldFrames } from './held-frames.ts'
+import type { FormerPlace } from './left-behind.ts'
 import { attempt, problemOf } from './problems.ts'
 import { keepPatiently } from './progress.ts'
 import type { StateTransfer } from './state-transfer.ts'
@@ -67,14 +68,24 @@ export class WayBack {
     await this.#try(() => world.fleet.push(places.switchesAt(from)))
     await this.#try(() => world.fleet.push())
     if (this.#isPaused) await this.#try(() => this.#steps.resume(from))
-    if (places.isThere(to)) await this.#try(() => places.clear(to, given))
+    const left = places.isThere(to) ? await this.#leftAt(to, given) : []
     if (announcement.isMade)
       void announcement.takeBackOnReturn(from).catch((error: unknown) => world.log(textOf(error)))
     await this.#steps.end(this.#problems.length === 0 ? 'aborted' : 'failed', {
       held: held.count,
       overflowed: held.overflowed,
+      leftBehind: left,
       ...problemOf([reason, ...this.#problems]),
     })
+  }
+
+  /** Ends the connections that the destination had been told of, and looks at what else is there still. */
+  async #leftAt(to: string, given: readonly FormerPlace[]): Promise<string[]> {
+    let left: string[] = []
+    await this.#try(async () => {
+      left = (await this.#steps.places.leftBehind(to, given)).leftBehind
+    })
+    return left
   }
 
   /** All that is for the guest is at its source. */

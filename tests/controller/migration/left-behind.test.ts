@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { cookieOf, Register } from '../../../controller/tables.ts'
 import type { Action, FlowSpec } from '../../../protocols/control/messages.ts'
 import { parseFlow } from '../../../protocols/flow-text/parse.ts'
+import { SECOND, sleep } from '../../../runtime/clock.ts'
 import { controlledFleet, threeHosts } from '../../support/controlled-fleet.ts'
 
 const H1 = 'h1/br-int'
@@ -70,4 +71,22 @@ test('answers for a network that nobody there is in are told', async () => {
   })
   expect(found).toHaveLength(1)
   expect(found[0]).toContain('1 flows of networks, with answers to neighbours,')
+})
+
+test('the destination of a move that goes back is asked, too', async () => {
+  const fleet = await controlledFleet(threeHosts())
+  const destination = fleet.switches.get('h3/br-int')!
+  let port = 0
+  destination.onReceived = ({ type }) => {
+    port ||= destination.ports.get('a:eth0')?.number ?? 0
+    if (type === 'portStatisticsRequest') destination.flows.set('x', sending('mirrors', [{ type: 'output', port }]))
+  }
+  const { id } = fleet.controller.migrate({ vm: 'a', to: 'h3', pause: SECOND })
+  await fleet.settle(sleep(fleet.clock, SECOND / 2))
+  await fleet.settle(fleet.controller.abortMigration(id))
+  const { state, leftBehind } = await fleet.settle(fleet.controller.migrationDone(id))
+  expect({ state, leftBehind }).toEqual({
+    state: 'aborted',
+    leftBehind: ['h3/br-int has still 1 sessions of mirrors for a:eth0'],
+  })
 })
