@@ -40,9 +40,18 @@ async function loadedBy(...args: string[]): Promise<string[]> {
   return stderr.split('\n').map((url) => url.replace(ROOT, '').replace(/^dist\//, ''))
 }
 
+const ROOMS = /^(controller|datapath|lab|protocols)\//
+const LIBRARIES = /(^|\/)node_modules\/(ajv|fastify|protobufjs|typebox)\//
+
 test('a verb that asks the API loads neither controller nor switch nor network', async () => {
   const loaded = await loadedBy('vm', 'list', '--help')
   expect(loaded).toContainEqual(expect.stringMatching(/^cli\/vm\.[jt]s$/))
-  expect(loaded).not.toContainEqual(expect.stringMatching(/^(controller|datapath|lab|protocols)\//))
-  expect(loaded).not.toContainEqual(expect.stringMatching(/\/node_modules\/(ajv|fastify|protobufjs|typebox)\//))
+  expect(loaded).not.toContainEqual(expect.stringMatching(ROOMS))
+  expect(loaded).not.toContainEqual(expect.stringMatching(LIBRARIES))
+})
+
+test('one that needs them does', async () => {
+  const loaded = await loadedBy('up', '--help')
+  expect(loaded).toContainEqual(expect.stringMatching(ROOMS))
+  expect(loaded).toContainEqual(expect.stringMatching(LIBRARIES))
 })
