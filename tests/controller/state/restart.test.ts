@@ -260,7 +260,7 @@ const KILLS: Record<string, Arm> = {
     let messages = 0
     for (const device of fleet.switches.values())
       device.onReceived = ({ type }) => {
-        if (type !== 'bundleAdd' && ++messages === 2 * moment) fleet.kill()
+        if (type !== 'bundleAdd' && ++messages === moment) fleet.kill()
       }
   },
 }
