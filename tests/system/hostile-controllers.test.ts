@@ -5,6 +5,7 @@ import { OpenFlowConnection } from '../../protocols/openflow/connection.ts'
 import { seeded } from '../../runtime/random.ts'
 import { memoryChannelPair } from '../../runtime/transport.ts'
 import { controlledSwitch } from '../support/controlled-switch.ts'
+import { seeds } from '../support/seeds.ts'
 import { Siege } from '../support/siege.ts'
 import { flowMod, portConfig } from '../support/test-switch.ts'
 import { heapInUse } from '../support/heap.ts'
@@ -12,7 +13,7 @@ import { HELLO } from '../support/openflow-ends.ts'
 import { encodeOpenFlow } from '../../protocols/openflow/codec.ts'
 
 describe.each<Dialect>(['openflow', 'control'])('a switch whose controllers say anything at all in %s', (dialect) => {
-  test.each([1, 2])('answers each barrier or hangs up, and forwards (seed %i)', async (seed) => {
+  test.each(seeds(2))('answers each barrier or hangs up, and forwards (seed %i)', async (seed) => {
     const siege = new Siege(seeded(seed), dialect)
     for (let batch = 0; batch < 30; batch++) await siege.batch()
     await siege.end()
