@@ -222,6 +222,8 @@ test.each(seeds(20))('the exact twin sends the same (seed %i)', (seed) => {
   let arrives = 0
   const lengths: number[] = []
   let waitingBits = 0
+  const same = (at: number, found: number, wanted: number) =>
+    expectEqual({ at, found, queues, maxRate, burst }, { at, found: wanted, queues, maxRate, burst })
   for (let now = 0, frame = 0; frame < 400 || scheduler.waiting > 0;) {
     while (frame < 400 && arrives <= now) {
       const number = numbers[random.below(numbers.length)]!
@@ -234,18 +236,15 @@ test.each(seeds(20))('the exact twin sends the same (seed %i)', (seed) => {
     }
     for (;;) {
       const sent = scheduler.dequeue(now)
-      expectEqual(
-        { now, sent, queues, maxRate, burst },
-        { now, sent: twin.dequeue(BigInt(now)), queues, maxRate, burst },
-      )
+      same(now, sent, twin.dequeue(BigInt(now)))
       if (sent === -1) break
       waitingBits -= lengths[sent]!
     }
-    expectEqual(scheduler.waitingBits, waitingBits)
+    same(now, scheduler.waitingBits, waitingBits)
     const turn = scheduler.nextTurn(now)
     const isNext = turn !== Infinity && (frame === 400 || turn <= arrives)
     // Not a nanosecond too late.
-    expectEqual(isNext ? twin.dequeue(BigInt(turn - 1)) : -1, -1)
+    same(turn - 1, isNext ? twin.dequeue(BigInt(turn - 1)) : -1, -1)
     now = Math.min(turn, frame < 400 ? arrives : Infinity)
   }
 })
