@@ -12,8 +12,8 @@ export default defineConfig({
           exclude: ['tests/peers/**', 'tests/explore/**'],
           // Each worker loads, and compiles, what is under test once and not once a file.
           isolate: false,
-          // What must come may be waited for: a busy machine takes its time.
-          testTimeout: 120_000,
+          // What must come may be waited for, up to 100 s each: a busy machine takes its time.
+          testTimeout: 300_000,
           hookTimeout: 120_000,
         },
       },
