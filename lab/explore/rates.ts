@@ -3,8 +3,15 @@
 // out meanwhile, so that counts as of when they did.
 
 import { MILLISECOND, SECOND, type Nanoseconds } from '../../runtime/clock.ts'
+import { defaultBurst } from '../../topologies/defaults.ts'
 import type { Nic, Topology } from '../../topologies/topology.ts'
 import type { LabObserver } from '../lab.ts'
+
+/** What came through: when it was said or let out, and how many bits it has. */
+export interface Passage {
+  at: Nanoseconds
+  bits: number
+}
 
 interface Limit {
   nic: string
@@ -13,15 +20,13 @@ interface Limit {
   rate: number
   /** Bits. */
   burst: number
-  /** What came through: when it was said or let out, and how many bits it has. */
-  passed: { at: Nanoseconds; bits: number }[]
+  passed: Passage[]
 }
 
 /** What a guest says is counted as of when it says so; on the way to whoever limits it, some take longer than others. */
 const SLACK = { ingress: 3 * MILLISECOND, egress: 0 }
-/** The burst of a limit that names none: that of the compiler, and no less. */
-const DEFAULT_BURST_SPAN = 10 * MILLISECOND
-const LEAST_BURST = 12_144
+
+const BILLIONTHS = BigInt(SECOND)
 
 export class Rates implements LabObserver {
   readonly #limits: Limit[]
@@ -57,19 +62,32 @@ export class Rates implements LabObserver {
   excess(): string | undefined {
     for (const { nic, direction, rate, burst, passed } of this.#limits) {
       const most = Math.max(0, ...passed.map(({ bits }) => bits))
-      const full = burst + most + (rate * SLACK[direction]) / SECOND
-      let level = full
-      let last = 0
-      for (const { at, bits } of passed.sort((a, b) => a.at - b.at)) {
-        level = Math.min(full, level + (rate * (at - last)) / SECOND) - bits
-        last = at
-        if (level >= 0) continue
-        const what = direction === 'ingress' ? 'said' : 'been let hear'
-        return `${nic} has ${what} ${Math.ceil(-level)} bits more than ${rate} bits a second and a burst of ${burst} allow`
-      }
+      const slack = Math.ceil((rate * SLACK[direction]) / SECOND)
+      const excess = bitsBeyond(passed, rate, burst + most + slack)
+      if (excess === 0) continue
+      const what = direction === 'ingress' ? 'said' : 'been let hear'
+      return `${nic} has ${what} ${excess} bits more than ${rate} bits a second and a burst of ${burst} allow`
     }
     return undefined
   }
+}
+
+/**
+ * How many bits more, at most, than a bucket lets through that is full at first; rounded up. Counted in whole billionths of a bit: who
+ * shapes rounds nothing and leaves nothing over, so that what is rounded here reads as a bit too many. Not counted by the switches' own
+ * bucket, which is what is looked at.
+ */
+export function bitsBeyond(passed: readonly Passage[], rate: number, burst: number): number {
+  const [perNanosecond, full] = [BigInt(rate), BigInt(burst) * BILLIONTHS]
+  let [level, least, last] = [full, 0n, 0]
+  for (const { at, bits } of passed.toSorted((a, b) => a.at - b.at)) {
+    level += perNanosecond * BigInt(at - last)
+    if (level > full) level = full
+    level -= BigInt(bits) * BILLIONTHS
+    last = at
+    if (level < least) least = level
+  }
+  return Number((BILLIONTHS - 1n - least) / BILLIONTHS)
 }
 
 function limitsOf({ id, policy }: Nic): Limit[] {
@@ -84,6 +102,5 @@ function limit(
   burst: number | undefined,
 ): Limit[] {
   if (rate === undefined) return []
-  const atLeast = Math.max(LEAST_BURST, (rate * DEFAULT_BURST_SPAN) / SECOND)
-  return [{ nic, direction, rate, burst: burst ?? atLeast, passed: [] }]
+  return [{ nic, direction, rate, burst: burst ?? defaultBurst(rate), passed: [] }]
 }

@@ -3,6 +3,7 @@
 // others, set FIRST_SEED and CASES.
 
 import { expect, test } from 'vitest'
+import { bitsBeyond } from '../../lab/explore/rates.ts'
 import { MICROSECOND, MILLISECOND, SECOND, type Nanoseconds } from '../../runtime/clock.ts'
 import { seeded, type Random } from '../../runtime/random.ts'
 import { parseTopology } from '../../topologies/load.ts'
@@ -67,15 +68,12 @@ function randomDatagrams(random: Random): Datagram[] {
 }
 
 /** How many bits more the listener's ports have let out, wherever they were, than a bucket lets through, full at first. */
-function excess({ passages }: Outcome, { rate, burst }: Plan): number {
-  let [level, last, most] = [burst, 0, 0]
-  for (const { letOutAt, bits } of [...passages.values()].sort((one, other) => one.letOutAt - other.letOutAt)) {
-    level = Math.min(burst, level + ((letOutAt - last) * rate) / SECOND) - bits
-    last = letOutAt
-    most = Math.max(most, -level)
-  }
-  return most
-}
+const excess = ({ passages }: Outcome, { rate, burst }: Plan): number =>
+  bitsBeyond(
+    [...passages.values()].map(({ letOutAt, bits }) => ({ at: letOutAt, bits })),
+    rate,
+    burst,
+  )
 
 /** Up to each instant at which something was heard: how many bits there were. */
 function bitsOverTime(outcome: Outcome): { at: Nanoseconds; bits: number }[] {
