@@ -25,9 +25,9 @@ import { damagedFrame, randomBytes, randomFrame } from './random-frames.ts'
 import { MESSAGE_TYPES, randomMessageOf } from './random-messages.ts'
 import { flowMod, portConfig } from './test-switch.ts'
 
-const MAX_FLOWS = 400
-/** So few are full soon: what is kept of answers is not to be taken for what leaks. */
-const MAX_MEGAFLOWS = 2000
+/** So few of both that there is no room soon: flows are refused, and answers give way to others. */
+const MAX_FLOWS = 40
+const MAX_MEGAFLOWS = 20
 const PORTS = 6
 /** Messages between two barriers. */
 const BATCH = 20
@@ -89,6 +89,8 @@ export interface Outcome {
   /** Messages that came back, and of these errors. */
   answers: number
   errors: number
+  /** Flows that a full table has refused. */
+  refused: number
   /** Conversations that the switch ended. */
   closed: number
   /** Frames that came in, and copies that left or ended. */
@@ -98,7 +100,7 @@ export interface Outcome {
 
 export class Siege {
   readonly device: ControlledSwitch
-  readonly outcome: Outcome = { sent: 0, answers: 0, errors: 0, closed: 0, frames: 0, ends: 0 }
+  readonly outcome: Outcome = { sent: 0, answers: 0, errors: 0, refused: 0, closed: 0, frames: 0, ends: 0 }
   readonly #random: Random
   readonly #wire: Wire
   #channel: Channel | undefined
@@ -155,7 +157,7 @@ export class Siege {
     near.onData = (bytes) => {
       for (const { message, xid } of read(bytes)) {
         this.outcome.answers++
-        if (message.type === 'error') this.outcome.errors++
+        if (message.type === 'error') this.#refused(message.code)
         if (message.type === 'barrierReply' && xid === BARRIER_XID) this.#barriers++
       }
     }
@@ -165,6 +167,11 @@ export class Siege {
     }
     for (const bytes of this.#wire.hello()) near.send(bytes)
     return near
+  }
+
+  #refused(code: string): void {
+    this.outcome.errors++
+    if (code === 'OFPFMFC_TABLE_FULL') this.outcome.refused++
   }
 
   /** Half of what is said is damaged; half of the rest is of use to frames. */
