@@ -1,5 +1,6 @@
 // A small network, live, behind its API: two VMs of `blue` and one of `green`, on two hosts.
 
+import { expect, vi } from 'vitest'
 import type { ServerOptions } from '../../controller/api/server.ts'
 import { buildServer } from '../../controller/api/server.ts'
 import type { Api } from '../../controller/api/api.ts'
@@ -48,6 +49,20 @@ export async function startLiveLab(options: ServerOptions = {}): Promise<LiveLab
   }
   return { lab, api, stop }
 }
+
+/** Pings until all answers come: where the machine has much else to do, one may come too late. Gives what was told last. */
+export const untilReached = <T>(ping: () => Promise<T>, received = 1): Promise<T> =>
+  vi.waitFor(
+    async () => {
+      const told = await ping()
+      expect(told).toMatchObject({ received })
+      return told
+    },
+    { timeout: 100_000 },
+  )
+
+export const reaches = ({ api }: LiveLab, from: string, to: string): Promise<unknown> =>
+  untilReached(async () => (await ask(api, 'POST', '/ping', { from, to, count: 1 })).body)
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 

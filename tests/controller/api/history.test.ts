@@ -8,7 +8,7 @@ import { Lab } from '../../../lab/lab.ts'
 import { WallClock } from '../../../runtime/wall-clock.ts'
 import { parseTopology } from '../../../topologies/load.ts'
 import { runHere } from '../../support/run-cli.ts'
-import { ask, smallTopology, startLiveLab } from '../../support/live-lab.ts'
+import { ask, smallTopology, startLiveLab, untilReached } from '../../support/live-lab.ts'
 import { whyNoSqlite } from '../../support/sqlite.ts'
 
 const FLOWS = '/switches/h1/br-int/flows'
@@ -95,12 +95,8 @@ describe.skipIf(whyNoSqlite !== undefined)(`a controller with a state (${whyNoSq
     const flows = (await ask(restored.api, 'GET', `${FLOWS}?match=udp`)).body as { owner: string }[]
     expect(flows.filter(({ owner }) => owner === 'user')).toHaveLength(3)
     const { lab } = restored
-    expect(
-      await lab.pinger.ping(lab.controller.topology.vms[0]!.nics[0]!, lab.controller.topology.vms[1]!.nics[0]!, {
-        count: 1,
-        interval: 1,
-      }),
-    ).toMatchObject({ received: 1 })
+    const [web1, db1] = lab.controller.topology.vms.map(({ nics }) => nics[0]!)
+    await untilReached(() => lab.pinger.ping(web1!, db1!, { count: 1, interval: 1 }))
     await restored.stop()
   })
 
