@@ -43,7 +43,7 @@ export class PolicyBook {
     const known = this.#entries.get(number)
     if (known?.config === config && known.meter === meter) return known.policy
     const flows = [...(this.#byPort.get(number)?.values() ?? []), ...this.#rules.values()].map(({ spec }) => spec)
-    const policy = shared(madeOf(config, meter, flows), () => policyAt(this.device, name, number, flows))
+    const policy = remembered(madeOf(config, meter, flows), () => policyAt(this.device, name, number, flows))
     this.#entries.set(number, { config, meter, policy })
     return policy
   }
@@ -80,14 +80,18 @@ const portsOf = onceIfFrozen((match: Match) => [...new Set(match.flatMap((part) 
 
 const isRule = ({ match }: FlowSpec): boolean => match.some(({ field }) => field === Register.Combination)
 
-/** By what they are made of, policies of all runs. */
-const policies = new Map<string, string>()
+/** Policies of all runs. */
+const textsByParts = new Map<string, string>()
 const POLICIES = 20_000
 
 let flowsNumbered = 0
 const numberOf = onceIfFrozen((_flow: FlowSpec) => ++flowsNumbered)
 
-/** Says what a port's policy is made of; undefined where that may change, and so does not come again. */
+/**
+ * Says what a port's policy is made of; undefined where that may change, and so does not come again. It must hold all that `policyOf` reads
+ * of a port and its meter: number, VLAN mode, limits, bands; flows, which are frozen, count by identity. The port's name is left out, as
+ * `policyOf` writes none.
+ */
 function madeOf(config: Port['config'], meter: MeterSpec | undefined, flows: readonly FlowSpec[]): string | undefined {
   if (!flows.every(Object.isFrozen)) return undefined
   const beside = JSON.stringify([config.number, config.vlanMode, limitText(config), meter?.bands], asNumber)
@@ -96,12 +100,12 @@ function madeOf(config: Port['config'], meter: MeterSpec | undefined, flows: rea
 
 const asNumber = (_key: string, part: unknown) => (typeof part === 'bigint' ? `${part}` : part)
 
-function shared(key: string | undefined, make: () => string): string {
-  const known = key === undefined ? undefined : policies.get(key)
+function remembered(key: string | undefined, make: () => string): string {
+  const known = key === undefined ? undefined : textsByParts.get(key)
   if (known !== undefined) return known
   const policy = make()
   if (key === undefined) return policy
-  if (policies.size >= POLICIES) policies.clear()
-  policies.set(key, policy)
+  if (textsByParts.size >= POLICIES) textsByParts.clear()
+  textsByParts.set(key, policy)
   return policy
 }

@@ -1,15 +1,20 @@
 import { expect, test } from 'vitest'
 import { ingressMeter } from '../../../controller/apps/qos.ts'
+import { isPolicy } from '../../../controller/migration/policy.ts'
 import { compile } from '../../../controller/reconcile/compile.ts'
 import { LearnedAddresses } from '../../../controller/network/learned.ts'
 import { Memberships } from '../../../controller/network/memberships.ts'
 import { buildView } from '../../../controller/network/build-view.ts'
 import type { SwitchState } from '../../../controller/reconcile/switch-state.ts'
+import { Register } from '../../../controller/tables.ts'
+import type { Port } from '../../../datapath/ports.ts'
 import type { Switch } from '../../../datapath/switch.ts'
 import { departure, flowsOf, hasFlows, policyAt, stateOf } from '../../../lab/explore/measure.ts'
 import { PolicyBook } from '../../../lab/explore/policy-book.ts'
 import { Lab } from '../../../lab/lab.ts'
 import type { FlowSpec, MeterSpec } from '../../../protocols/control/messages.ts'
+import type { PortConfig } from '../../../protocols/control/ports.ts'
+import type { Match } from '../../../protocols/match.ts'
 import { sharedMessages } from '../../../protocols/control/shared-messages.ts'
 import { frozen } from '../../../runtime/frozen.ts'
 import { seeded, type Random } from '../../../runtime/random.ts'
@@ -77,6 +82,48 @@ test.each(SEEDS)(
     expect(seen.size).toBeGreaterThan(3)
   },
 )
+
+/** Each changes one thing of which a policy is made. */
+const CHANGES: readonly (readonly [string, (device: Switch, port: Port) => void])[] = [
+  ['VLAN mode', modified({ vlanMode: 'dot1q-tunnel' })],
+  ['rate', modified({ maxRate: 3_000_000 })],
+  ['burst', modified({ burst: 9000 })],
+  ['minimum', modified({ minRate: 1_000_000 })],
+  ['share', modified({ share: { name: 'ours', maxRate: 5_000_000, burst: 9000 } })],
+  ['list of queues', modified({ queues: [{ queue: 7, minRate: 100_000, dscps: [10] }] })],
+  ['meter', (device, { number }) => device.meters.set(meterOf(number, 3_000_000n), 0)],
+]
+
+function modified(part: Partial<PortConfig>) {
+  return (device: Switch, { config }: Port) => device.ports.modify({ ...config, ...part })
+}
+
+test.each(CHANGES)('a port with another %s has another policy', async (_what, apply) => {
+  const { device } = await started(1)
+  const book = new PolicyBook(device)
+  const port = [...device.ports].find(({ config }) => config.type === 'vnic')!
+  const before = book.of(port)
+  apply(device, port)
+  expect(book.of(port)).not.toBe(before)
+  expect(book.of(port)).toBe(policyAt(device, port.name, port.number))
+})
+
+test('a flow that speaks of two ports is written for each as that one sees it', async () => {
+  const { device, wanted } = await started(1)
+  const [from, to] = [1001, 1002].map((number) =>
+    device.ports.add({ number, name: `port${number}`, type: 'vnic', state: 'open' }),
+  )
+  const match: Match = [
+    { field: 'in_port', value: BigInt(from!.number) },
+    { field: Register.To, value: BigInt(to!.number) },
+  ]
+  const flow = [...wanted.flows.values()].find(isPolicy)!
+  const instructions = { apply: [], clear: true, write: [] }
+  device.tables.applyBundle([frozen({ type: 'flowMod', command: 'add', cookieMask: 0n, ...flow, match, instructions })])
+  const book = new PolicyBook(device)
+  for (const port of [from!, to!]) expect(book.of(port)).toBe(policyAt(device, port.name, port.number))
+  expect(book.of(from!)).not.toBe(book.of(to!))
+})
 
 test.each(SEEDS)(
   'a switch has the flows that are wanted exactly where comparing all shows it (seed %i)',
