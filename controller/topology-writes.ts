@@ -10,7 +10,7 @@ import type { PortPolicy, Topology, Vm } from '../topologies/topology.ts'
 import type { ChangeStatus, ConnectionsCut, ControllerEvent } from './model.ts'
 import { CHANGE_STAGES, Conflict } from './model.ts'
 import { connectionsCut } from './connections-cut.ts'
-import { announceRelocated } from './migration/arrivals.ts'
+import { announceArrived } from './migration/arrivals.ts'
 import { adopt, adoptVm, sharing } from './network/adopt.ts'
 import { patchView } from './network/patch-view.ts'
 import { handedOver, segmentSteps } from './network/segments.ts'
@@ -280,7 +280,10 @@ export class TopologyWrites {
       },
     })
     const after = { ...before.intent, topology: taken }
-    await rolled!.finally(() => announceRelocated(this.#world, before.intent, after))
+    await rolled!.finally(() => {
+      // Of the first topology nothing is known by anybody that would be wrong.
+      if (before.asked !== undefined) announceArrived(this.#world, before.intent, after)
+    })
   }
 
   async #catchUp(): Promise<void> {

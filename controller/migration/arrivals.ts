@@ -1,8 +1,8 @@
-// VMs that have come to another host other than by a move: the physical network is told where they are. So it is of those that had come
+// VMs that have come to a host other than by a move: the physical network is told where they are. So it is of those that had come
 // to theirs shortly before the controller started. The one before may have ended with announcements of them still to be said; nobody
 // wrote down which, so all are said again: whoever has heard one knows nothing new.
 
-import { SECOND } from '../../runtime/clock.ts'
+import { type Nanoseconds, SECOND } from '../../runtime/clock.ts'
 import { textOf } from '../../runtime/error-text.ts'
 import { vmNamed } from '../../topologies/lookup.ts'
 import { switchesAt } from '../../topologies/topology.ts'
@@ -14,21 +14,21 @@ import { announce } from './announcement.ts'
 
 /** How long ago it may have been: the controller may have been away for some of it. */
 const SHORTLY = 60 * SECOND
-/** How long a place that is not there is waited for. */
+/** How long a place that is not there is waited for after a start. */
 const PATIENCE = 30 * SECOND
 
 type ArrivalWorld = Pick<World, 'clock' | 'fleet' | 'intent' | 'log' | 'view' | 'writes'>
 
-/** Of VMs that a topology gives another host than the one before. One that is new announces itself as it starts. */
-export function announceRelocated(world: ArrivalWorld, before: Intent, after: Intent): void {
+/** Of VMs that a topology puts where they were not, however long their hosts are away. */
+export function announceArrived(world: ArrivalWorld, before: Intent, after: Intent): void {
   for (const { was, is } of changedVms(before, after))
-    if (was !== undefined && is !== undefined && was.host !== is.host) announceArrival(world, is.name, is.host)
+    if (is !== undefined && was?.host !== is.host) announceArrival(world, is.name, is.host)
 }
 
 /** Announces each of them where it is, once that host is there. */
 export function announceArrivals(world: ArrivalWorld, kept: Pick<Image, 'migrations' | 'relocations'>): void {
   const since = world.clock.now() - SHORTLY
-  for (const [vm, { host, at }] of latestArrivals(kept)) if (at >= since) announceArrival(world, vm, host)
+  for (const [vm, { host, at }] of latestArrivals(kept)) if (at >= since) announceArrival(world, vm, host, PATIENCE)
 }
 
 interface Arrival {
@@ -54,15 +54,20 @@ function latestArrivals({ migrations, relocations }: Pick<Image, 'migrations' | 
   return latest
 }
 
-function announceArrival(world: ArrivalWorld, vm: string, host: string): void {
-  void announceAt(world, vm, host).catch((error: unknown) => world.log(textOf(error)))
+function announceArrival(world: ArrivalWorld, vm: string, host: string, patience = Infinity): void {
+  void announceAt(world, vm, host, patience).catch((error: unknown) => world.log(textOf(error)))
 }
 
-async function announceAt(world: ArrivalWorld, name: string, host: string): Promise<void> {
-  const at = world.intent().topology.hosts.find((one) => one.name === host)
+/** @throws SwitchAway, SwitchRefused */
+async function announceAt(world: ArrivalWorld, name: string, host: string, patience: Nanoseconds): Promise<void> {
+  const { clock, fleet, intent } = world
+  const at = intent().topology.hosts.find((one) => one.name === host)
   if (at === undefined) return
-  await world.fleet.whenConnected(switchesAt(at), { span: PATIENCE, clock: world.clock })
-  const { topology, moves } = world.intent()
+  const switches = switchesAt(at)
+  await fleet.whenConnected(switches, patience === Infinity ? undefined : { span: patience, clock })
+  const { topology, moves } = intent()
   const vm = vmNamed(topology.vms, name)
-  if (vm?.host === host && !moves.has(name)) await announce(world, vm, host)
+  if (vm?.host !== host || moves.has(name)) return
+  await fleet.push(switches)
+  await announce(world, vm, host)
 }

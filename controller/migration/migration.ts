@@ -19,9 +19,10 @@
 //
 // Why three drains, and sometimes four: (1) a broadcast that the old port let out before it began to hold must have passed the new one before
 // that begins to collect; (2) what peers sent to the old place must have come there before the old place lets go; (3) what the
-// old port holds of a flood must have come to the new one, so that the two copies can be told to be one. Where the uplink of the new
-// place has several queues, (4) what waits there for the old place must have left before the announcement, which may go ahead of it:
-// the physical network would take it to be where it comes from.
+// old port holds of a flood must have come to the new one, so that the two copies can be told to be one. Where the uplink of the host
+// that announces, or its link, has several queues, (4) what waits there for the other place must have left before the announcement, which
+// may go ahead of it: the physical network would take it to be where it comes from. And a guest does not go on elsewhere while others, to
+// whom it spoke, are just coming to the host that it leaves (`haveCome`).
 
 import type { HoldLimits } from '../../protocols/control/messages.ts'
 import type { Nanoseconds } from '../../runtime/clock.ts'
@@ -196,6 +197,7 @@ export class Migration {
     this.#isPaused = true
     await this.#steps.pause()
     const pausedAt = world.clock.now()
+    const coming = this.#steps.comingHere()
     progress.enter('switch-over', { pausedAt })
     await this.#steps.change({ homeState: 'hold' })
     await this.#states.takeOver('home', 'fragments stay')
@@ -207,7 +209,7 @@ export class Migration {
     await this.#steps.drain()
     await this.#steps.change({ stage: 'released' })
     await this.#steps.drain(pausedAt + this.#pause - world.clock.now())
-    await this.#steps.othersHaveCome()
+    await this.#steps.haveCome(coming)
     this.#checkWires()
     if (this.activation.isAwaited) await this.#awaitGuest()
     await this.#stragglers.quietly(async () => {

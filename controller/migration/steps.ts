@@ -26,6 +26,8 @@ export interface MigrationWorld extends World {
 
 /** How long frames are on their way, where nobody says. */
 const DRAIN = 2 * MILLISECOND
+/** How long a guest stands still for the sake of others' moves, beside two drains. */
+const OTHERS_PATIENCE = 100 * MILLISECOND
 
 export class AbortAsked extends Error {}
 
@@ -161,16 +163,25 @@ export class Steps {
     return { from: this.from, to: this.to, aborted: this.#aborted }
   }
 
+  /** Other VMs that are just coming to the host that this one leaves: some send to their new places, some to the old ones. */
+  comingHere(): string[] {
+    const { moves } = this.world.intent()
+    return [...moves.keys()].filter((name) => name !== this.vm.name && this.#isComing(name))
+  }
+
+  #isComing(name: string): boolean {
+    const move = this.world.intent().moves.get(name)
+    return move !== undefined && move.to === this.from && isTurning(move.stage)
+  }
+
   /**
-   * No other VM is just coming to the host that this one leaves. The guests there send to it before all others do, and those others'
-   * frames go ahead: what a guest said there would be overtaken by what it says next from elsewhere. @throws AbortAsked
+   * These have come. The guests of the host that this one leaves sent to them before all others did, and those others' frames go ahead:
+   * what it said there would be overtaken by what it says next from elsewhere. One that fails may need seconds, and is not waited for so
+   * long. @throws AbortAsked
    */
-  async othersHaveCome(): Promise<void> {
-    const areComing = () =>
-      [...this.world.intent().moves].some(
-        ([name, { to, stage }]) => name !== this.vm.name && to === this.from && isTurning(stage),
-      )
-    while (areComing()) {
+  async haveCome(others: readonly string[]): Promise<void> {
+    const end = this.world.clock.now() + 2 * this.drainTime + OTHERS_PATIENCE
+    while (this.world.clock.now() < end && others.some((name) => this.#isComing(name))) {
       await waitFor(this.#aborted, MILLISECOND, this.world.clock)
       this.checkWanted()
     }

@@ -105,12 +105,16 @@ export class Fabric {
     for (const link of topology.fabric.links) this.#lay(link)
   }
 
-  /** Switches that were in the fabric before know the addresses that they knew there, of hosts that are still here. */
+  /**
+   * Switches that were in the fabric before know the addresses that they knew there, of hosts that are still here. What is still on its
+   * way there teaches them, too, where all hosts have kept their numbers.
+   */
   learnFrom(before: Fabric): void {
     const numbers = before.#hosts.map((name) => this.#hosts.indexOf(name))
+    const areKept = numbers.every((number, index) => number === index)
     for (const [name, { learned }] of before.#nodes) {
       const node = this.#nodes.get(name)
-      if (node !== undefined) node.learned = learned.renumbered(numbers)
+      if (node !== undefined) node.learned = areKept ? learned : learned.renumbered(numbers)
     }
     this.changes++
   }

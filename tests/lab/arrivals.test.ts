@@ -1,0 +1,86 @@
+// VMs that a topology puts where they were not: the physical network has learned another place of them, and they say nothing.
+
+import { expect, test } from 'vitest'
+import type { MigrationStatus } from '../../controller/model.ts'
+import { Lab } from '../../lab/lab.ts'
+import { MICROSECOND, MILLISECOND, SECOND, sleep } from '../../runtime/clock.ts'
+import { VirtualClock } from '../../runtime/virtual-clock.ts'
+import { parseTopology } from '../../topologies/load.ts'
+import type { Topology } from '../../topologies/topology.ts'
+import { blueGuest } from '../support/blue-guests.ts'
+import { frameOf } from '../support/timed-traffic.ts'
+
+type Places = Record<'vm1' | 'vm2', string | undefined>
+
+/** Of two guests of a VLAN, those that have a place are there. */
+function placed(places: Places): Topology {
+  const hosts = Object.values(places)
+  return parseTopology(
+    JSON.stringify({
+      version: 1,
+      hosts: ['h1', 'h2', 'h3'].map((name) => ({ name })),
+      networks: [{ name: 'blue', type: 'vlan', segment: 10 }],
+      vms: Object.keys(places).flatMap((name, index) =>
+        hosts[index] === undefined ? [] : [blueGuest(name, hosts[index], index + 1, [`10.0.0.${index + 1}`], {})],
+      ),
+    }),
+    'placed.json',
+  )
+}
+
+/** vm1 at h1 and vm2 at h2, who has spoken. */
+async function running() {
+  const clock = new VirtualClock()
+  const heard: string[] = []
+  const observer = { heard: (_at: number, nic: string) => void heard.push(nic) }
+  const lab = await Lab.start(placed({ vm1: 'h1', vm2: 'h2' }), { clock, seed: 1, observer })
+  let number = 0
+  const passes = (span: number) => clock.run(clock.now() + span)
+  const say = async (from: number, to: number) => {
+    heard.length = 0
+    lab.inject(`vm${from}:eth0`, frameOf({ at: 0, from, to, payload: 64 }, number++), 'test')
+    await passes(10 * MILLISECOND)
+    return [...heard]
+  }
+  /** Who has come is announced right after. */
+  const apply = async (places: Places) => {
+    await clock.runUntil(lab.changes.apply(placed(places)))
+    await passes(10 * MILLISECOND)
+  }
+  await say(2, 1)
+  return { clock, lab, say, apply, passes }
+}
+
+test('one that has gone, and comes back at another host, is found there', async () => {
+  const { say, apply } = await running()
+  await apply({ vm1: 'h1', vm2: undefined })
+  await apply({ vm1: 'h1', vm2: 'h3' })
+  expect(await say(1, 2)).toEqual(['vm2:eth0'])
+})
+
+test('one whose host is away is found there once it has come back, however late', async () => {
+  const { lab, say, apply, passes } = await running()
+  lab.fail({ kind: 'host', host: 'h3' })
+  await apply({ vm1: 'h1', vm2: 'h3' })
+  await passes(40 * SECOND)
+  lab.heal({ kind: 'host', host: 'h3' })
+  await passes(SECOND)
+  expect(await say(1, 2)).toEqual(['vm2:eth0'])
+})
+
+test.each([500, 750, 1000, 1250])(
+  'a guest that leaves does not stand still for one that comes, and whose host fails %i us later',
+  async (later) => {
+    const { clock, lab, apply } = await running()
+    await apply({ vm1: 'h1', vm2: 'h3' })
+    const [leaves, comes] = [
+      lab.controller.migrate({ vm: 'vm1', to: 'h2', pause: 0 }),
+      lab.controller.migrate({ vm: 'vm2', to: 'h1', pause: 0 }),
+    ]
+    const ends = Promise.all([leaves, comes].map(({ id }) => lab.controller.migrationDone(id)))
+    await clock.runUntil(sleep(clock, later * MICROSECOND))
+    lab.fail({ kind: 'host', host: 'h3' })
+    const [{ pausedAt, resumedAt }] = (await clock.runUntil(ends)) as [MigrationStatus, MigrationStatus]
+    expect(resumedAt! - pausedAt!).toBeLessThan(200 * MILLISECOND)
+  },
+)
