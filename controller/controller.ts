@@ -11,7 +11,7 @@ import { Learner } from './learner.ts'
 import type { SharedWork } from './shared-work.ts'
 import { Snooper } from './snooping/snooper.ts'
 import { reject } from './rejections.ts'
-import { announceArrivals } from './migration/arrivals.ts'
+import { repeatAnnouncements } from './migration/arrivals.ts'
 import { Migrations } from './migration/migrations.ts'
 import type {
   ControllerEvent,
@@ -149,7 +149,7 @@ export class Controller {
     this.#migrations = new Migrations({ ...world, drain, hypervisor, joined, checkPlace, limits }, kept.migrations)
     this.relocations = new Relocations(this.#placementWorld({ ...world, hypervisor, joined }), kept)
     this.relocations.resume(this.#migrations.recovered)
-    announceArrivals(world, kept)
+    repeatAnnouncements(world, kept)
     // A migration ends its own entry, and so do those that make several.
     const endsItself = (entry: number) => this.#migrations.owns(entry) || this.relocations.owns(entry)
     const interrupted = (options.state?.interrupted ?? []).filter((entry) => !endsItself(entry))

@@ -2,13 +2,14 @@
 // to theirs shortly before the controller started. The one before may have ended with announcements of them still to be said; nobody
 // wrote down which, so all are said again: whoever has heard one knows nothing new.
 
-import { type Nanoseconds, SECOND } from '../../runtime/clock.ts'
+import { SECOND } from '../../runtime/clock.ts'
 import { textOf } from '../../runtime/error-text.ts'
 import { vmNamed } from '../../topologies/lookup.ts'
 import { switchesAt } from '../../topologies/topology.ts'
 import type { World } from '../learner.ts'
 import type { Intent } from '../network/view.ts'
 import { changedVms } from '../network/vm-changes.ts'
+import type { Fleet } from '../reconcile/fleet.ts'
 import type { Image } from '../state/image.ts'
 import { announce } from './announcement.ts'
 
@@ -16,6 +17,9 @@ import { announce } from './announcement.ts'
 const SHORTLY = 60 * SECOND
 /** How long a place that is not there is waited for after a start. */
 const PATIENCE = 30 * SECOND
+
+/** How long a host is waited for; for ever where absent. */
+type Within = Parameters<Fleet['whenConnected']>[1]
 
 type ArrivalWorld = Pick<World, 'clock' | 'fleet' | 'intent' | 'log' | 'view' | 'writes'>
 
@@ -25,10 +29,11 @@ export function announceArrived(world: ArrivalWorld, before: Intent, after: Inte
     if (is !== undefined && was?.host !== is.host) announceArrival(world, is.name, is.host)
 }
 
-/** Announces each of them where it is, once that host is there. */
-export function announceArrivals(world: ArrivalWorld, kept: Pick<Image, 'migrations' | 'relocations'>): void {
+/** After a start: of VMs that had come to their places shortly before, once their hosts are there. */
+export function repeatAnnouncements(world: ArrivalWorld, kept: Pick<Image, 'migrations' | 'relocations'>): void {
   const since = world.clock.now() - SHORTLY
-  for (const [vm, { host, at }] of latestArrivals(kept)) if (at >= since) announceArrival(world, vm, host, PATIENCE)
+  for (const [vm, { host, at }] of latestArrivals(kept))
+    if (at >= since) announceArrival(world, vm, host, { span: PATIENCE, clock: world.clock })
 }
 
 interface Arrival {
@@ -54,17 +59,17 @@ function latestArrivals({ migrations, relocations }: Pick<Image, 'migrations' | 
   return latest
 }
 
-function announceArrival(world: ArrivalWorld, vm: string, host: string, patience = Infinity): void {
-  void announceAt(world, vm, host, patience).catch((error: unknown) => world.log(textOf(error)))
+function announceArrival(world: ArrivalWorld, vm: string, host: string, within?: Within): void {
+  void announceAt(world, vm, host, within).catch((error: unknown) => world.log(textOf(error)))
 }
 
 /** @throws SwitchAway, SwitchRefused */
-async function announceAt(world: ArrivalWorld, name: string, host: string, patience: Nanoseconds): Promise<void> {
-  const { clock, fleet, intent } = world
+async function announceAt(world: ArrivalWorld, name: string, host: string, within?: Within): Promise<void> {
+  const { fleet, intent } = world
   const at = intent().topology.hosts.find((one) => one.name === host)
   if (at === undefined) return
   const switches = switchesAt(at)
-  await fleet.whenConnected(switches, patience === Infinity ? undefined : { span: patience, clock })
+  await fleet.whenConnected(switches, within)
   const { topology, moves } = intent()
   const vm = vmNamed(topology.vms, name)
   if (vm?.host !== host || moves.has(name)) return

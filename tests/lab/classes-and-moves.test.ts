@@ -8,7 +8,7 @@ import { seeded, type Random } from '../../runtime/random.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
 import { parseTopology } from '../../topologies/load.ts'
 import type { Topology } from '../../topologies/topology.ts'
-import { blueGuest } from '../support/blue-guests.ts'
+import { blueGuest, hostsOnOneSwitch } from '../support/blue-guests.ts'
 import { oneOf } from '../support/frames.ts'
 import { randomMoves, type Moves } from '../support/random-moves.ts'
 import { isChosen, seeds } from '../support/seeds.ts'
@@ -40,11 +40,7 @@ function randomNetwork(random: Random): Topology {
   return parseTopology(
     JSON.stringify({
       version: 1,
-      hosts: HOSTS.map((name, index) => ({ name, vtep: `192.0.2.${index + 1}`, uplink: randomUplink(random) })),
-      fabric: {
-        switches: [{ name: 'tor' }],
-        links: HOSTS.map((host) => ({ endpoints: [host, 'tor'], delay: '20us' })),
-      },
+      ...hostsOnOneSwitch(HOSTS, () => ({ uplink: randomUplink(random) })),
       networks: [{ name: 'blue', type: oneOf(random, ['vlan', 'vxlan']), segment: 10 }],
       vms: guests.map((serial) => blueGuest(`vm${serial}`, oneOf(random, HOSTS), serial, [`10.0.0.${serial}`], {})),
     }),

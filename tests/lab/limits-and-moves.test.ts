@@ -11,6 +11,7 @@ import { MICROSECOND, MILLISECOND, sleep } from '../../runtime/clock.ts'
 import { seeded, type Random } from '../../runtime/random.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
 import { parseTopology } from '../../topologies/load.ts'
+import { hostsOnOneSwitch } from '../support/blue-guests.ts'
 import { oneOf } from '../support/frames.ts'
 import { seeds } from '../support/seeds.ts'
 
@@ -67,11 +68,7 @@ async function play({ type, homes, rate, burst, frames, moves }: Plan): Promise<
   const topology = parseTopology(
     JSON.stringify({
       version: 1,
-      hosts: HOSTS.map((name, index) => ({ name, vtep: `192.0.2.${index + 1}` })),
-      fabric: {
-        switches: [{ name: 'tor' }],
-        links: HOSTS.map((host) => ({ endpoints: [host, 'tor'], delay: '20us' })),
-      },
+      ...hostsOnOneSwitch(HOSTS),
       networks: [{ name: 'blue', type, segment: 10 }],
       vms: [
         guest('a', 1, homes[0]!, { ingressRate: `${rate / 1e6}Mbps`, ingressBurst: `${burst / 1e3}kb` }),

@@ -8,7 +8,7 @@ import { MICROSECOND, MILLISECOND, SECOND, type Nanoseconds } from '../../runtim
 import { seeded, type Random } from '../../runtime/random.ts'
 import { parseTopology } from '../../topologies/load.ts'
 import type { Topology } from '../../topologies/topology.ts'
-import { blueGuest } from '../support/blue-guests.ts'
+import { blueGuest, hostsOnOneSwitch } from '../support/blue-guests.ts'
 import { oneOf } from '../support/frames.ts'
 import { randomMoves, type Moves } from '../support/random-moves.ts'
 import { heardOfEach, inOrder, playDatagrams, type Datagram, type Outcome } from '../support/timed-traffic.ts'
@@ -43,11 +43,7 @@ function randomNetwork(random: Random, ofListener: object): Topology {
   return parseTopology(
     JSON.stringify({
       version: 1,
-      hosts: HOSTS.map((name, index) => ({ name, vtep: `192.0.2.${index + 1}` })),
-      fabric: {
-        switches: [{ name: 'tor' }],
-        links: HOSTS.map((host) => ({ endpoints: [host, 'tor'], delay: '20us' })),
-      },
+      ...hostsOnOneSwitch(HOSTS),
       networks: [{ name: 'blue', type: oneOf(random, ['vlan', 'vxlan']), segment: 10 }],
       vms: [
         blueGuest('vm1', home(), 1, ['10.0.0.1'], {}),
