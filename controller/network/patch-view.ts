@@ -204,12 +204,12 @@ class Patching {
   /** A vNIC that has changed concerns the hosts where it is; another mirror, and a target that is elsewhere, all. */
   #mirror(): void {
     const { topology } = this.#intent
-    const { mirrors = [] } = topology
     const { topology: was, bindings, networkNumbers } = this.#before
+    if (!was.mirrors?.length && !topology.mirrors?.length) return
+    const { mirrors = [] } = topology
     const hasMoved = ({ target }: Mirror) =>
       target.kind === 'port' && bindings.get(target.port) !== this.#bindings.get(target.port)
-    const sameMirrors = keepUnchanged(was.mirrors ?? [], mirrors, MIRROR_DEPTH) === (was.mirrors ?? [])
-    if (sameMirrors && mirrors.length === 0) return
+    const sameMirrors = keepUnchanged(was.mirrors, mirrors, MIRROR_DEPTH) === was.mirrors
     const among = sameMirrors && !mirrors.some(hasMoved) ? this.#hosts : new Set(hostsByName(topology).keys())
     const world = {
       bindings: this.#bindings,

@@ -1,6 +1,6 @@
 // What is worked out of a change alone against its slow twin, which works everything out.
 
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { buildView } from '../../../controller/network/build-view.ts'
 import { LearnedAddresses } from '../../../controller/network/learned.ts'
 import type { Spot } from '../../../controller/network/memberships.ts'
@@ -8,6 +8,7 @@ import { hearsAll, Memberships, QUERIERS, ROUTERS } from '../../../controller/ne
 import { patchView } from '../../../controller/network/patch-view.ts'
 import { withVm } from '../../../controller/network/vm-changes.ts'
 import type { Intent, Move, View } from '../../../controller/network/view.ts'
+import { PersistentMap } from '../../../controller/persistent-map.ts'
 import { compile, Compiler } from '../../../controller/reconcile/compile.ts'
 import { diff, messagesOf } from '../../../controller/reconcile/diff.ts'
 import type { SwitchState } from '../../../controller/reconcile/switch-state.ts'
@@ -15,6 +16,7 @@ import { sameFlow } from '../../../controller/reconcile/switch-state.ts'
 import type { Random } from '../../../runtime/random.ts'
 import { seeded } from '../../../runtime/random.ts'
 import { relocated } from '../../../topologies/relocation.ts'
+import { shapeTopology } from '../../../topologies/shapes.ts'
 import type { Nic, Topology, Vm } from '../../../topologies/topology.ts'
 import { withGroups, withSecurityGroups } from '../../support/random-security-groups.ts'
 import { withMirrors } from '../../support/random-mirrors.ts'
@@ -226,4 +228,23 @@ test('where queries come from is nothing to the flows of groups', () => {
   const [first, second] = [shared(before), shared(view('10.0.0.2', before))]
   expect(first.some((flows) => [...flows.keys()].some((key) => key.includes('nw_dst=4009820417')))).toBe(true)
   expect(second.every((flows, index) => flows === first[index])).toBe(true)
+})
+
+/** How often something is looked up by its name while one vNIC gets another policy. */
+function lookUpsForPolicy(hosts: number): number {
+  const topology = shapeTopology(`single,${hosts}`, { vmsPerHost: 2, networks: 1, type: 'vxlan' })
+  const intent = { topology, moves: new Map(), learned: new LearnedAddresses(), memberships: new Memberships() }
+  const view = buildView(intent)
+  const vm = topology.vms[3]!
+  const limited = vm.nics.map((nic): Nic => ({ ...nic, policy: { ...nic.policy, egressRate: 1e6 } }))
+  const after = { ...intent, topology: withVm(topology, vm, { ...vm, nics: limited }) }
+  const asked = vi.spyOn(PersistentMap.prototype, 'get')
+  patchView(view, after)
+  const { length } = asked.mock.calls
+  asked.mockRestore()
+  return length
+}
+
+test('one policy takes no more among many hosts than among few', () => {
+  expect(lookUpsForPolicy(200)).toBe(lookUpsForPolicy(20))
 })
