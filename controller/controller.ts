@@ -374,6 +374,7 @@ export class Controller {
     this.#fleet.desire(this.#wanted.told, this.#flows.told)
     this.#catchUp(name)
     await this.#fleet.push([name])
+    await this.#migrations.afterTold(name)
   }
 
   #packetIn(remote: RemoteSwitch, message: MessageOf<'packetIn'>): void {

@@ -110,6 +110,14 @@ export class Migration {
     if (this.#steps.move !== undefined) await this.#stragglers.beforeTold(name)
   }
 
+  /** The switch has been told, and may have started anew: what its vNICs had been brought is gone then, and the source has it still. */
+  async afterTold(name: string): Promise<void> {
+    const { from, to, move, places } = this.#steps
+    const concerned = [from, to].flatMap((host) => places.switchesAt(host))
+    if (move?.homeState !== 'hold' || !concerned.includes(name)) return
+    if ([from, to].every((host) => places.isThere(host))) await this.#states.takeOver('home', 'fragments stay')
+  }
+
   /** Resolves when the move has ended one way or another. */
   async run(): Promise<void> {
     const { from, to, world } = this.#steps
@@ -285,7 +293,11 @@ export class Migration {
     this.#enterCommit()
     if (move !== undefined) {
       const { goesOn, handed } = progress.record
-      if (goesOn === true && handed === undefined) await this.#try(() => this.#handOver())
+      if (goesOn === true && handed === undefined) {
+        // A destination that is just back has no ports before it is told.
+        await this.#try(() => this.#steps.set({ targetState: 'keep' }, [to]))
+        await this.#try(() => this.#handOver())
+      }
       await this.#try(() => this.#steps.set({ targetState: 'open' }, [to]))
     }
     await this.#try(() => this.#steps.resume(to))
@@ -299,6 +311,7 @@ export class Migration {
     const policy = this.#comparePolicies()
     if (move !== undefined) {
       progress.remember({ former: places.portsAt('home') })
+      await this.#try(() => this.#bringAgain())
       await this.#try(() => this.#redirect())
       await this.#stragglers.bring()
     }
@@ -313,6 +326,15 @@ export class Migration {
     const held = Math.max(this.#held.count, progress.status.held)
     const { overflowed } = this.#held
     await this.#steps.end('done', { policy, held, overflowed, ...found, ...problemOf(this.#problems) })
+  }
+
+  /** A destination that is away may have started anew, and the source has still what it was brought. @throws SwitchAway */
+  async #bringAgain(): Promise<void> {
+    const { to, places, world } = this.#steps
+    if (places.isThere(to)) return
+    await places.waitFor(to, this.#patience.destination)
+    await world.fleet.push(places.switchesAt(to))
+    await this.#states.takeOver('home', 'fragments stay')
   }
 
   /** What came to the old place after the guest had gone on is brought after it; then the old place has nothing more to keep. */

@@ -155,6 +155,11 @@ export class Migrations {
     return waitFor(ready, READY_WITHIN, this.#world.clock)
   }
 
+  /** A switch is back, and has been told what is wanted of it. @throws SwitchAway */
+  async afterTold(name: string): Promise<void> {
+    await Promise.all(this.#running().map(({ migration }) => migration!.afterTold(name)))
+  }
+
   all(): MigrationStatus[] {
     return [...this.records.values()].map(({ status }) => ({ ...status }))
   }

@@ -61,9 +61,22 @@ export class Excuses {
     const vms = frame.nics.map((nic) => nic.slice(0, nic.indexOf(':')))
     const own = moves.filter(({ vm }) => vms.includes(vm))
     return (
-      this.#gone.some((gone) => isGoneWith(frame, vms, gone, own) || isOfForgotten(frame, gone, own)) ||
+      this.#gone.some((gone) => isGoneWith(frame, vms, gone, own) || this.#isOfForgotten(frame, gone, own)) ||
       this.#links.some((span) => isBeforeAnnouncement(frame, span, own)) ||
       this.#broken.some(({ host, at }) => wasKeptAt(frame, host, at, own))
+    )
+  }
+
+  /**
+   * The connections of a guest that had stopped to go on at the host that is gone, where the host that it left was gone, too: groups know
+   * them no more, and deny from then on what belongs to them.
+   */
+  #isOfForgotten({ at, reason, place }: LostFrame, gone: HostGone, moves: readonly MigrationStatus[]): boolean {
+    if (reason !== 'security_group' || !isAt(place, gone.host) || at < gone.from) return false
+    const isForgotten = (move: MigrationStatus) =>
+      move.to === gone.host && (move.pausedAt ?? Infinity) <= gone.to && isUnderWay(move, gone)
+    return moves.some(
+      (move) => isForgotten(move) && this.#gone.some((other) => other.host === move.from && isUnderWay(move, other)),
     )
   }
 }
@@ -78,15 +91,6 @@ function isGoneWith(
   if (at > gone.to) return false
   if (at >= gone.from && vms.some((vm) => gone.vms.has(vm))) return true
   return moves.some((move) => isUnderWay(move, gone) && concerns(move, gone.host) && isSince(at, gone, move))
-}
-
-/**
- * A guest that had stopped to go on at the host that is gone has brought its connections there: groups know them no more, and deny from
- * then on what belongs to them.
- */
-function isOfForgotten({ at, reason, place }: LostFrame, gone: HostGone, moves: readonly MigrationStatus[]): boolean {
-  if (reason !== 'security_group' || !isAt(place, gone.host) || at < gone.from) return false
-  return moves.some((move) => move.to === gone.host && (move.pausedAt ?? Infinity) <= gone.to && isUnderWay(move, gone))
 }
 
 /**

@@ -3,6 +3,7 @@
 import { parseTopology } from '../../topologies/load.ts'
 import { MILLISECOND } from '../../runtime/clock.ts'
 import type { Scenario, Step } from '../../topologies/scenario.ts'
+import { blueGuest } from './blue-guests.ts'
 
 interface Options {
   type?: 'vlan' | 'vxlan'
@@ -58,3 +59,48 @@ const toListener = (from: string, count: number): Step => ({
   count,
   rate: (count * 1000) / 60,
 })
+
+type Migrate = Extract<Step, { type: 'migrate' }>
+
+/**
+ * A guest that may speak to others, and nobody to it unless it is answered: `near`, beside it on h1, and `far`, on h2, answer it without a
+ * pause while it moves to h3, and it says nothing more. So they are heard for as long as its connections are known.
+ */
+export function answeredAsker(type: 'vlan' | 'vxlan', move: Partial<Migrate> = {}): Scenario {
+  const topology = parseTopology(
+    JSON.stringify({
+      version: 1,
+      name: 'answered-asker',
+      hosts: [1, 2, 3].map((number) => ({ name: `h${number}`, vtep: `192.0.2.${number}` })),
+      networks: [{ name: 'blue', type, segment: 10 }],
+      securityGroups: [{ name: 'asks', rules: [{ direction: 'egress' }] }],
+      vms: [
+        blueGuest('asker', 'h1', 1, ['10.0.0.1'], { securityGroups: ['asks'] }),
+        blueGuest('near', 'h1', 2, ['10.0.0.2'], {}),
+        blueGuest('far', 'h2', 3, ['10.0.0.3'], {}),
+      ],
+    }),
+    'answered-asker',
+  )
+  const talk = (from: string, [source, destination]: readonly [number, number], count: number): Step => ({
+    type: 'send',
+    from,
+    frame: `udp,dl_dst=02:00:00:00:00:0${destination},nw_src=10.0.0.${source},nw_dst=10.0.0.${destination},tp_src=9,tp_dst=9`,
+    count,
+    rate: 1000,
+  })
+  return {
+    name: 'answered-asker',
+    topology,
+    folder: '',
+    seed: 1,
+    expect: [],
+    timeline: [
+      { at: 0, step: talk('asker', [1, 2], 2) },
+      { at: 0, step: talk('asker', [1, 3], 2) },
+      { at: 4 * MILLISECOND, step: talk('near', [2, 1], 40) },
+      { at: 4 * MILLISECOND, step: talk('far', [3, 1], 40) },
+      { at: 10 * MILLISECOND, step: { type: 'migrate', vm: 'asker', to: 'h3', pause: 2 * MILLISECOND, ...move } },
+    ],
+  }
+}

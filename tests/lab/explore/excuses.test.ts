@@ -24,6 +24,8 @@ const lost = (at: number, reason: string, place: string, ...others: string[]): L
   place,
 })
 
+const denied = lost(900, 'security_group', 'h2/br-int')
+
 describe('a link that was down from 120 to 130 ms', () => {
   const excuses = new Excuses()
   excuses.link(ms(120))(ms(130))
@@ -52,16 +54,26 @@ describe('a host whose switches were gone from 120 to 130 ms', () => {
     [false, 'what they miss later', lost(131, 'no_match', 'h2/br-int', 'resident:eth0')],
     [false, 'what others miss', lost(125, 'no_match', 'h2/br-int', 'other:eth0')],
     [true, 'what it held for one that moves there', lost(105, 'link_down', 'h2/br-int')],
-    [true, 'what groups deny there of its connections', lost(900, 'security_group', 'h2/br-int')],
-    [false, 'what they deny elsewhere', lost(900, 'security_group', 'h3/br-int')],
-    [false, 'what ends there later for another reason', lost(900, 'no_match', 'h2/br-int')],
+    [false, 'what groups deny there of connections that its other place has still', denied],
   ])('excuses (%s) %s', (covers, _what, frame) => {
     expect(excuses.covers(frame, [move])).toBe(covers)
   })
+})
 
-  test('excuses nothing that groups deny where the guest had not stopped by then: its connections were not there yet', () => {
-    const frame = lost(900, 'security_group', 'h2/br-int')
-    expect(excuses.covers(frame, [{ ...move, pausedAt: ms(140) }])).toBe(false)
+describe('both hosts of a move, gone from 120 to 130 ms', () => {
+  const excuses = new Excuses()
+  for (const host of ['h1', 'h2']) excuses.host(ms(120), host, new Set())(ms(130), new Set())
+
+  test.each([
+    [true, 'what groups deny there of its connections', denied],
+    [false, 'what they deny elsewhere', lost(900, 'security_group', 'h3/br-int')],
+    [false, 'what ends there later for another reason', lost(900, 'no_match', 'h2/br-int')],
+  ])('excuse (%s) %s', (covers, _what, frame) => {
+    expect(excuses.covers(frame, [move])).toBe(covers)
+  })
+
+  test('excuse nothing that groups deny where the guest had not stopped by then: its connections were not there yet', () => {
+    expect(excuses.covers(denied, [{ ...move, pausedAt: ms(140) }])).toBe(false)
   })
 })
 
