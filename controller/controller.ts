@@ -11,7 +11,6 @@ import { Learner } from './learner.ts'
 import type { SharedWork } from './shared-work.ts'
 import { Snooper } from './snooping/snooper.ts'
 import { reject } from './rejections.ts'
-import { repeatAnnouncements } from './migration/arrivals.ts'
 import { Migrations } from './migration/migrations.ts'
 import type {
   ControllerEvent,
@@ -133,7 +132,7 @@ export class Controller {
       this.#migrations.checkStillPossible(wanted)
       this.relocations.checkTopology(wanted)
     }
-    this.topologies = new TopologyWrites({ ...world, drain, greeted, checkStillPossible }, asked)
+    this.topologies = new TopologyWrites({ ...world, drain, greeted, checkStillPossible }, asked, kept.arrivals)
     if (asked !== undefined) {
       changed()
       this.#hosts.desire(this.#wanted.told, this.#wiring.wires)
@@ -149,7 +148,7 @@ export class Controller {
     this.#migrations = new Migrations({ ...world, drain, hypervisor, joined, checkPlace, limits }, kept.migrations)
     this.relocations = new Relocations(this.#placementWorld({ ...world, hypervisor, joined }), kept)
     this.relocations.resume(this.#migrations.recovered)
-    repeatAnnouncements(world, kept)
+    this.topologies.arrivals.repeat(kept)
     // A migration ends its own entry, and so do those that make several.
     const endsItself = (entry: number) => this.#migrations.owns(entry) || this.relocations.owns(entry)
     const interrupted = (options.state?.interrupted ?? []).filter((entry) => !endsItself(entry))
@@ -446,6 +445,7 @@ export class Controller {
       guestPlaces: this.guestPlaces.places,
       migrations: this.#migrations.records,
       relocations: this.relocations.records,
+      arrivals: this.topologies.arrivals.noted,
       hostModes: this.relocations.modes,
       unfinished: this.#writes.unfinished,
     }

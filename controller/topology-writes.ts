@@ -10,7 +10,7 @@ import type { PortPolicy, Topology, Vm } from '../topologies/topology.ts'
 import type { ChangeStatus, ConnectionsCut, ControllerEvent } from './model.ts'
 import { CHANGE_STAGES, Conflict } from './model.ts'
 import { connectionsCut } from './connections-cut.ts'
-import { announceArrived } from './migration/arrivals.ts'
+import { Arrivals } from './migration/arrivals.ts'
 import { adopt, adoptVm, sharing } from './network/adopt.ts'
 import { patchView } from './network/patch-view.ts'
 import { handedOver, segmentSteps } from './network/segments.ts'
@@ -86,12 +86,15 @@ export class TopologyWrites {
   asked: Topology | undefined
   /** What is being applied, or was last. */
   change: ChangeStatus | undefined
+  /** Announces whoever is put where it was not. */
+  readonly arrivals: Arrivals
   readonly #world: TopologyWorld
   #turns = 0
 
-  constructor(world: TopologyWorld, asked: Topology | undefined) {
+  constructor(world: TopologyWorld, asked: Topology | undefined, arrivals: Arrivals['noted']) {
     this.#world = world
     this.asked = asked
+    this.arrivals = new Arrivals(world, arrivals)
   }
 
   /** @throws SwitchRefused, Conflict, StateError, and what `wanted` throws */
@@ -266,6 +269,9 @@ export class TopologyWrites {
     // Where work is shared, what is wanted now may be other objects that say the same.
     const taken = intent().topology
     this.asked = asked
+    // Of the first topology nothing is known by anybody that would be wrong.
+    const arrived =
+      before.asked === undefined ? [] : this.arrivals.note(before.intent, { ...before.intent, topology: taken })
     let rolled: Promise<void> | undefined
     await writes.save({
       kept: () => {
@@ -276,14 +282,11 @@ export class TopologyWrites {
       },
       lost: () => {
         this.asked = before.asked
+        this.arrivals.forget(arrived)
         takeBack(withMovesSince(before.intent.topology, taken, intent().topology))
       },
     })
-    const after = { ...before.intent, topology: taken }
-    await rolled!.finally(() => {
-      // Of the first topology nothing is known by anybody that would be wrong.
-      if (before.asked !== undefined) announceArrived(this.#world, before.intent, after)
-    })
+    await rolled!.finally(() => this.arrivals.announce(arrived))
   }
 
   async #catchUp(): Promise<void> {

@@ -78,6 +78,11 @@ export async function announce(world: AnnouncingWorld, vm: Vm, host: string): Pr
   if (await announceOnce(world, vm, host)) void announceAgain(world, vm, host)
 }
 
+/** The same; resolves when it has been said for the last time. @throws SwitchAway */
+export async function announceToTheEnd(world: AnnouncingWorld, vm: Vm, host: string): Promise<void> {
+  if (await announceOnce(world, vm, host)) await announceAgain(world, vm, host)
+}
+
 async function announceAgain(world: AnnouncingWorld, { name }: Vm, host: string): Promise<void> {
   for (const span of SPANS) {
     await sleep(world.clock, span)

@@ -5,6 +5,7 @@
 //   move        vm        how far the move of a VM has come
 //   migration   id        what people are told of a migration, ended ones too, and what its end needs
 //   relocation  id        several VMs that go elsewhere together, ended ones too
+//   arrival     vm        where a topology has put it, while not all has been announced of it
 //   host        name      whether it takes VMs in, if not as ever
 //   flow        switch, flow key     a user's flow, as a flow mod of the control protocol
 //   unfinished  number in the journal    flows to put back should a switch refuse what was begun
@@ -46,6 +47,7 @@ export interface Image extends Intent {
   readonly guestPlaces: GuestPlacesByName
   readonly migrations: ReadonlyMap<string, MigrationRecord>
   readonly relocations: ReadonlyMap<string, RelocationRecord>
+  readonly arrivals: ReadonlyMap<string, string>
   readonly hostModes: ReadonlyMap<string, HostMode>
   readonly unfinished: ReadonlyMap<number, readonly FlowUndo[]>
 }
@@ -104,6 +106,7 @@ export const EMPTY_IMAGE: Image = {
   guestPlaces: new Map(),
   migrations: new Map(),
   relocations: new Map(),
+  arrivals: new Map(),
   hostModes: new Map(),
   unfinished: new Map(),
 }
@@ -119,6 +122,7 @@ export function changesBetween(before: Image, after: Image, epoch: number): Chan
     ...changed('move', before.moves, after.moves, asJson),
     ...changed('migration', before.migrations, after.migrations, (record) => asJson({ epoch, ...record })),
     ...changed('relocation', before.relocations, after.relocations, (record) => asJson({ epoch, ...record })),
+    ...changed('arrival', before.arrivals, after.arrivals, String),
     ...changed('host', before.hostModes, after.hostModes, asJson),
     ...changedFlows(before.userFlows, after.userFlows),
     ...changed('unfinished', before.unfinished, after.unfinished, writeUndo),
@@ -237,6 +241,7 @@ export function imageOf(entries: Iterable<StoredEntry>, epoch: number): Image {
     guestPlaces: read<GuestPlace>('guest', fromJson),
     migrations: read('migration', (value) => readRecord(value, epoch)),
     relocations: read('relocation', (value) => readRelocation(value, epoch)),
+    arrivals: read('arrival', textOf),
     hostModes: read<HostMode>('host', fromJson),
     unfinished: new Map([...read('unfinished', readUndo)].map(([number, undo]) => [Number(number), undo])),
   }

@@ -7,7 +7,7 @@ import type { StoredEntry } from '../../runtime/store.ts'
 import { statesOf } from './measure.ts'
 
 /** Kinds of entries that say nothing of what switches are to have. */
-const BESIDE = new Set(['generation', 'journal', 'migration', 'relocation', 'unfinished', 'wire', 'guest'])
+const BESIDE = new Set(['generation', 'journal', 'migration', 'relocation', 'arrival', 'unfinished', 'wire', 'guest'])
 /** So many are kept. */
 const KEPT = 200
 
@@ -22,11 +22,11 @@ export class Images {
 
   /** As `imageOf`. */
   of(entries: readonly StoredEntry[], epoch: number): Image {
-    const { migrations, relocations, unfinished, wires, guestPlaces } = imageOf(
+    const { migrations, relocations, arrivals, unfinished, wires, guestPlaces } = imageOf(
       entries.filter(({ kind }) => BESIDE.has(kind)),
       epoch,
     )
-    return { ...this.#knownOf(entries).image, migrations, relocations, unfinished, wires, guestPlaces }
+    return { ...this.#knownOf(entries).image, migrations, relocations, arrivals, unfinished, wires, guestPlaces }
   }
 
   /** What every switch is to have with these entries on the disk. */

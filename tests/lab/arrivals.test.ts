@@ -2,12 +2,15 @@
 
 import { expect, test } from 'vitest'
 import type { MigrationStatus } from '../../controller/model.ts'
+import { State } from '../../controller/state/state.ts'
 import { Lab } from '../../lab/lab.ts'
 import { MICROSECOND, MILLISECOND, SECOND, sleep } from '../../runtime/clock.ts'
+import { StateError, type StoredEntry } from '../../runtime/store.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
 import { parseTopology } from '../../topologies/load.ts'
 import type { Topology } from '../../topologies/topology.ts'
 import { blueGuest } from '../support/blue-guests.ts'
+import { MemoryStore } from '../support/memory-store.ts'
 import { frameOf } from '../support/timed-traffic.ts'
 
 type Places = Record<'vm1' | 'vm2', string | undefined>
@@ -29,11 +32,14 @@ function placed(places: Places): Topology {
 }
 
 /** vm1 at h1 and vm2 at h2, who has spoken. */
-async function running() {
+async function running(store = new MemoryStore()) {
   const clock = new VirtualClock()
+  const open = (kept: MemoryStore) =>
+    State.open(kept, { clock, log: () => {}, wallTime: () => 1.7e12 + clock.now() / MILLISECOND })
   const heard: string[] = []
   const observer = { heard: (_at: number, nic: string) => void heard.push(nic) }
-  const lab = await Lab.start(placed({ vm1: 'h1', vm2: 'h2' }), { clock, seed: 1, observer })
+  const state = await open(store)
+  const lab = await Lab.start(placed({ vm1: 'h1', vm2: 'h2' }), { clock, seed: 1, observer, state })
   let number = 0
   const passes = (span: number) => clock.run(clock.now() + span)
   const say = async (from: number, to: number) => {
@@ -47,9 +53,23 @@ async function running() {
     await clock.runUntil(lab.changes.apply(placed(places)))
     await passes(10 * MILLISECOND)
   }
+  /** The controller is killed, and starts again with what it has kept: a copy of which it goes on with. */
+  const restart = async () => {
+    store.kill()
+    lab.fail({ kind: 'controller' })
+    await passes(5 * MILLISECOND)
+    const kept = new MemoryStore(store)
+    lab.restartController(await open(kept))
+    lab.heal({ kind: 'controller' })
+    await passes(2 * SECOND)
+    return kept
+  }
   await say(2, 1)
-  return { clock, lab, say, apply, passes }
+  return { clock, lab, say, apply, passes, restart, open }
 }
+
+const keysNoted = (entries: readonly StoredEntry[]) =>
+  entries.filter(({ kind }) => kind === 'arrival').map(({ key }) => key)
 
 test('one that has gone, and comes back at another host, is found there', async () => {
   const { say, apply } = await running()
@@ -66,6 +86,32 @@ test('one whose host is away is found there once it has come back, however late'
   lab.heal({ kind: 'host', host: 'h3' })
   await passes(SECOND)
   expect(await say(1, 2)).toEqual(['vm2:eth0'])
+})
+
+test('one that is not announced yet as the controller is killed is announced by the next, and by none after it', async () => {
+  const { lab, say, apply, passes, restart, open } = await running()
+  lab.fail({ kind: 'host', host: 'h3' })
+  await apply({ vm1: 'h1', vm2: 'h3' })
+  await passes(70 * SECOND)
+  const kept = await restart()
+  await passes(40 * SECOND)
+  expect((await open(new MemoryStore(kept))).restored.arrivals).toEqual(new Map([['vm2', 'h3']]))
+  lab.heal({ kind: 'host', host: 'h3' })
+  await passes(3 * SECOND)
+  expect(await say(1, 2)).toEqual(['vm2:eth0'])
+  expect((await open(new MemoryStore(kept))).restored.arrivals).toEqual(new Map())
+})
+
+test('one that the disk did not take is not announced', async () => {
+  const store = new MemoryStore()
+  const { clock, lab, passes } = await running(store)
+  store.full = true
+  await expect(clock.runUntil(lab.controller.apply(placed({ vm1: 'h1', vm2: 'h3' })))).rejects.toThrow(StateError)
+  store.full = false
+  await clock.runUntil(lab.controller.apply(placed({ vm1: 'h3', vm2: 'h2' })))
+  expect(keysNoted(await store.load())).toEqual(['vm1'])
+  await passes(3 * SECOND)
+  expect(keysNoted(await store.load())).toEqual([])
 })
 
 test.each([500, 750, 1000, 1250])(
