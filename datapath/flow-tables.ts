@@ -109,7 +109,7 @@ export class FlowTables {
   /** Table by table. */
   *[Symbol.iterator](): Iterator<Flow> {
     this.#catchUp()
-    for (const table of this.#tables) yield* table
+    for (const table of this.#tables) if (table.size > 0) yield* table
   }
 
   /** Hears of every change from now on; call what comes back to hear no more. */
@@ -305,8 +305,8 @@ export class FlowTables {
   }
 
   #select(table: number, selection: FlowSelection): Flow[] {
-    const tables = table === ALL_TABLES ? this.#tables : this.#tables.slice(table, table + 1)
-    return tables.flatMap((one) => (one.size === 0 ? [] : one.select(selection)))
+    if (table !== ALL_TABLES) return this.#tables[table].select(selection)
+    return this.#tables.filter(({ size }) => size > 0).flatMap((one) => one.select(selection))
   }
 
   #apply(mod: PlannedFlowMod, transaction: Transaction): void {
@@ -403,7 +403,7 @@ export class FlowTables {
       event === 'added' ||
       flow.spec.cookie !== before?.spec.cookie ||
       !isDeepStrictEqual(flow.spec.instructions, before.spec.instructions)
-    if (isNews) changes.push({ event, flow, ...(before && { before }), by })
+    if (isNews) changes.push(before === undefined ? { event, flow, by } : { event, flow, before, by })
   }
 
   #deleteAll(reason: RemovalReason, isSuch: (flow: Flow) => boolean): void {

@@ -17,10 +17,12 @@ export const noCounters = (): PortCounters => ({
 const wide = (make: (name: keyof PortCounters) => bigint): WideCounters =>
   Object.fromEntries(PORT_COUNTERS.map((name) => [name, make(name)])) as Record<keyof PortCounters, bigint>
 
+const NOTHING = wide(() => 0n)
+
 /** What the ports of one vNIC have counted elsewhere. */
 export class CarriedCounters {
-  #elsewhere = wide(() => 0n)
-  #told = wide(() => 0n)
+  #elsewhere = NOTHING
+  #told = NOTHING
 
   /** Together with what was counted `here`. */
   total(here: PortCounters): WideCounters {

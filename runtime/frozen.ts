@@ -11,9 +11,10 @@ export function frozen<T>(value: T): T {
 export function onceIfFrozen<From extends object, Made>(make: (from: From) => Made): (from: From) => Made {
   const kept = new WeakMap<From, Made>()
   return (from) => {
-    if (!Object.isFrozen(from)) return make(from)
-    let made = kept.get(from)
-    if (made === undefined) kept.set(from, (made = make(from)))
+    const before = kept.get(from)
+    if (before !== undefined) return before
+    const made = make(from)
+    if (Object.isFrozen(from)) kept.set(from, made)
     return made
   }
 }

@@ -2,7 +2,6 @@
 
 import type { Action, FlowSpec } from '../../protocols/control/messages.ts'
 import type { FieldMatch } from '../../protocols/match.ts'
-import { onceIfFrozen } from '../../runtime/frozen.ts'
 import { reportMeter } from '../apps/multicast.ts'
 import { ingressMeter } from '../apps/qos.ts'
 import { vnicQueue } from '../apps/uplink.ts'
@@ -52,14 +51,14 @@ const setsCombination = (action: Action) => action.type === 'set_field' && actio
 const isSame = ({ field, value }: FieldMatch, action: Action): boolean =>
   action.type === 'set_field' && action.field === field && action.value === value
 
-/** By port, where a flow that does not change is written down. */
-const linesOf = onceIfFrozen((_flow: FlowSpec) => new Map<number, string>())
+/** By flow, what it was written as last, and for which port: hardly one is asked about for two. */
+const lines = new WeakMap<FlowSpec, { port: number; line: string }>()
 
 function lineOf(flow: FlowSpec, port: number): string {
-  if (!Object.isFrozen(flow)) return written(placeless(flow, port))
-  const lines = linesOf(flow)
-  const line = lines.get(port) ?? written(placeless(flow, port))
-  lines.set(port, line)
+  const known = lines.get(flow)
+  if (known?.port === port) return known.line
+  const line = written(placeless(flow, port))
+  lines.set(flow, { port, line })
   return line
 }
 

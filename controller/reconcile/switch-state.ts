@@ -49,16 +49,14 @@ const partText = ({ field, value, mask }: FieldMatch): string =>
   mask === undefined || mask === fieldOf(field).ones ? `${field}=${value}` : `${field}=${value}/${mask}`
 
 /** True where two flows of one key do the same. */
-export const sameFlow = (a: FlowSpec, b: FlowSpec): boolean =>
-  a === b || (Object.isFrozen(a) ? isKnownAlike(a, b) : isAlike(a, b))
+export const sameFlow = (a: FlowSpec, b: FlowSpec): boolean => a === b || alike.get(a) === b || isFoundAlike(a, b)
 
 /** By flows that are frozen, and so may come again: one found to do the same. */
 const alike = new WeakMap<FlowSpec, FlowSpec>()
 
-function isKnownAlike(a: FlowSpec, b: FlowSpec): boolean {
-  if (alike.get(a) === b) return true
+function isFoundAlike(a: FlowSpec, b: FlowSpec): boolean {
   const same = isAlike(a, b)
-  if (same) alike.set(a, b)
+  if (same && Object.isFrozen(a)) alike.set(a, b)
   return same
 }
 

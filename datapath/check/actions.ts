@@ -84,9 +84,8 @@ export function checkList(actions: readonly Action[], place: Place): KnownFrame 
 /** Whether all groups are there that the actions name. @throws Refused */
 export function checkGroups(actions: readonly Action[], context: CheckContext, path: string): void {
   actions.forEach((action, index) => {
-    const at = `${path}[${index}]`
-    if (action.type === 'group') outputs.checkGroup(action, at, context)
-    if (action.type === 'clone') checkGroups(action.actions, context, `${at}.actions`)
+    if (action.type === 'group') outputs.checkGroup(action, `${path}[${index}]`, context)
+    if (action.type === 'clone') checkGroups(action.actions, context, `${path}[${index}].actions`)
   })
 }
 

@@ -6,8 +6,10 @@ import type { Classifier } from './classifier.ts'
 import { conjunctionsHeld } from './conjunctions.ts'
 import { TernaryTrie } from './ternary-trie.ts'
 
+const priorityOf = ({ spec }: Flow): number => spec.priority
+
 export class TrieClassifier implements Classifier {
-  readonly #trie = new TernaryTrie<Flow>((flow) => flow.spec.priority)
+  readonly #trie = new TernaryTrie(priorityOf)
   /** Flows with clauses of conjunctive matches. Where there are none, nobody pays for them. */
   #conjunctive = 0
 

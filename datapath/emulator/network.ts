@@ -56,6 +56,8 @@ export class EmulatedNetwork {
   #fabric: Fabric
   /** By host and bridge. */
   readonly #datapathIds = new Map<string, bigint>()
+  /** By name; another map whenever hosts come, go or start again. */
+  #bridges: ReadonlyMap<string, Bridge> = new Map()
   #switches: Switch[] = []
   #changes = 0
   readonly #company: Company
@@ -95,12 +97,12 @@ export class EmulatedNetwork {
   }
 
   /** Every switch by name, in the order of the topology. */
-  switches(): Map<string, Bridge> {
-    return new Map([...this.#hosts.values()].flatMap((host) => [...host.bridges]))
+  switches(): ReadonlyMap<string, Bridge> {
+    return this.#bridges
   }
 
   switch(name: string): Switch | undefined {
-    return this.switches().get(name)?.switch
+    return this.#bridges.get(name)?.switch
   }
 
   hostOf(vm: string): string | undefined {
@@ -209,7 +211,7 @@ export class EmulatedNetwork {
    * what stays keeps its state. A guest that is to run elsewhere is paused, for a `resume` at its new host once its port is there.
    */
   update(topology: Topology): NetworkChange {
-    const before = new Set(this.switches().keys())
+    const before = this.#bridges
     const moved = this.#transferGuests(topology)
     const isLaidAnew = !isSameFabric(this.#topology, topology)
     this.#topology = topology
@@ -217,10 +219,10 @@ export class EmulatedNetwork {
       if (!topology.hosts.some((host) => host.name === name)) this.#removeHost(name)
     if (isLaidAnew) this.#layFabric()
     this.#populate()
-    const after = [...this.switches().keys()]
+    const after = this.#bridges
     return {
-      added: after.filter((name) => !before.has(name)),
-      removed: [...before].filter((name) => !after.includes(name)),
+      added: [...after.keys()].filter((name) => !before.has(name)),
+      removed: [...before.keys()].filter((name) => !after.has(name)),
       moved,
     }
   }
@@ -268,14 +270,14 @@ export class EmulatedNetwork {
 
   /** Identities of the frames that are kept somewhere: in hold queues and for paused guests. */
   heldFrames(): number[] {
-    const queued = [...this.switches().values()].flatMap(({ switch: { ports } }) => ports.heldFrames())
+    const queued = this.#switches.flatMap(({ ports }) => ports.heldFrames())
     queued.push(...this.#fabric.waiting())
     return [...queued.map((frame) => this.#world.arena.id[frame]!), ...this.#guests.waiting()]
   }
 
   /** Joins the switch to a controller over `channel`. */
   connect(name: string, channel: Channel): void {
-    this.switches().get(name)!.agent.connect(channel, this.#world.decode)
+    this.#bridges.get(name)!.agent.connect(channel, this.#world.decode)
   }
 
   #layFabric(): void {
@@ -328,7 +330,8 @@ export class EmulatedNetwork {
 
   #noteHosts(): void {
     this.#changes++
-    this.#switches = [...this.switches().values()].map((bridge) => bridge.switch)
+    this.#bridges = new Map([...this.#hosts.values()].flatMap((host) => [...host.bridges]))
+    this.#switches = [...this.#bridges.values()].map((bridge) => bridge.switch)
   }
 
   /** A guest stays where a migration took it, unless `topology` names another host than before, or its own cannot carry it. */

@@ -85,7 +85,8 @@ const textsByParts = new Map<string, string>()
 const POLICIES = 20_000
 
 let flowsNumbered = 0
-const numberOf = onceIfFrozen((_flow: FlowSpec) => ++flowsNumbered)
+/** Undefined where the flow may change. */
+const numberOf = onceIfFrozen((flow: FlowSpec) => (Object.isFrozen(flow) ? ++flowsNumbered : undefined))
 
 /**
  * Says what a port's policy is made of; undefined where that may change, and so does not come again. It must hold all that `policyOf` reads
@@ -93,9 +94,10 @@ const numberOf = onceIfFrozen((_flow: FlowSpec) => ++flowsNumbered)
  * `policyOf` writes none.
  */
 function madeOf(config: Port['config'], meter: MeterSpec | undefined, flows: readonly FlowSpec[]): string | undefined {
-  if (!flows.every(Object.isFrozen)) return undefined
+  const numbers = flows.map(numberOf)
+  if (numbers.includes(undefined)) return undefined
   const beside = JSON.stringify([config.number, config.vlanMode, limitText(config), meter?.bands], asNumber)
-  return `${beside} ${flows.map(numberOf).join()}`
+  return `${beside} ${numbers.join()}`
 }
 
 const asNumber = (_key: string, part: unknown) => (typeof part === 'bigint' ? `${part}` : part)

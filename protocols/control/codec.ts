@@ -56,20 +56,11 @@ export function encodeEnvelope({ xid, message }: Envelope): Uint8Array {
     return startWith(xid, FLOW_STATISTICS_TAG).bytes(encodeStatistics(message)).finish()
   const codec = byType.get(message.type)
   if (codec === undefined) throw new InvalidField('type', `'${message.type}' is unknown`, 'a message of messages.ts')
-  const wire = codec.toWire(message as never, '')
-  const often = SAID_OFTEN[message.type]
-  if (often === undefined) return Wire.encode({ xid, [message.type]: wire }).finish()
-  const { tag, type } = often
-  return type
-    .encode(wire as never, startWith(xid, tag).fork())
+  const { tag, encode } = memberOf(message.type)
+  return encode(codec.toWire(message as never, '') as never, startWith(xid, tag).fork())
     .ldelim()
     .finish()
 }
-
-/** The tag of a member of the envelope: what stands before an empty one's length. */
-const tagOf = (member: WireEnvelope) => new protobuf.Reader(Wire.encode(member).finish()).uint32()
-const BUNDLE_ADD_TAG = tagOf({ bundleAdd: {} })
-const FLOW_STATISTICS_TAG = tagOf({ flowStatisticsReply: {} })
 
 /** Field 1, a varint: what every encoder writes first. */
 const XID_TAG = (1 << 3) | 0
@@ -80,20 +71,27 @@ const isChange = (tag: number): boolean => tag >>> 3 > 2 && (tag & 7) === 2
 
 const startWith = (xid: number, tag: number) => protobuf.Writer.create().uint32(XID_TAG).uint32(xid).uint32(tag)
 
+/** What a member of the envelope is: its tag, and what writes it behind that. */
 interface Member {
   readonly tag: number
-  readonly type: { encode(wire: never, writer: protobuf.Writer): protobuf.Writer }
+  readonly encode: (wire: never, writer: protobuf.Writer) => protobuf.Writer
 }
 
-/** An envelope's encoder would ask for each of its members whether it is there. */
-const SAID_OFTEN: Partial<Record<MessageType, Member>> = {
-  flowMod: { tag: tagOf({ flowMod: {} }), type: control.FlowMod },
-  bundleControl: { tag: tagOf({ bundleControl: {} }), type: control.BundleControl },
-  bundleControlReply: { tag: tagOf({ bundleControlReply: {} }), type: control.BundleControl },
-  portStatus: { tag: tagOf({ portStatus: {} }), type: control.PortStatus },
-  packetIn: { tag: tagOf({ packetIn: {} }), type: control.PacketIn },
-  packetOut: { tag: tagOf({ packetOut: {} }), type: control.PacketOut },
+const members = new Map<MessageType, Member>()
+
+/** An envelope's own encoder would ask for each of its members whether it is there. */
+function memberOf(type: MessageType): Member {
+  const known = members.get(type)
+  if (known !== undefined) return known
+  const empty = Wire.encode({ [type]: {} }).finish()
+  const { encode } = (Wire.decode(empty)[type] as object).constructor as unknown as Member
+  const member = { tag: new protobuf.Reader(empty).uint32(), encode }
+  members.set(type, member)
+  return member
 }
+
+const BUNDLE_ADD_TAG = memberOf('bundleAdd').tag
+const FLOW_STATISTICS_TAG = memberOf('flowStatisticsReply').tag
 
 /**
  * The message that `bytes` hold; it keeps no reference to them. Only its shape is checked: whether a match makes sense is for

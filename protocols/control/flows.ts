@@ -70,12 +70,12 @@ const frozenFlows = new WeakMap<Match, FlowSpec>()
 /** The flow that the statistics are of. Where all that it is made of is frozen, it is so too, and the same object for the same parts. */
 export function flowOf(statistics: FlowStatistics): FlowSpec {
   const { match, flags, instructions } = statistics
-  const isFrozen = Object.isFrozen(match) && Object.isFrozen(flags) && Object.isFrozen(instructions)
-  const known = isFrozen ? frozenFlows.get(match) : undefined
+  const known = frozenFlows.get(match)
   if (known !== undefined && saysTheSame(known, statistics)) return known
   const { table, priority, cookie, idleTimeout, hardTimeout, importance } = statistics
   const flow: FlowSpec = { table, priority, match, cookie, idleTimeout, hardTimeout, flags, instructions }
   if (importance !== undefined) flow.importance = importance
+  const isFrozen = Object.isFrozen(match) && Object.isFrozen(flags) && Object.isFrozen(instructions)
   if (isFrozen) frozenFlows.set(match, Object.freeze(flow))
   return flow
 }

@@ -86,11 +86,12 @@ const shareFromWire = ({ name, maxRate, burst }: WireShare, path: string): PortS
   burst: fromWide(burst ?? 0, `${path}.burst`),
 })
 
-const descriptionToWire = (port: PortDescription, path: string): WirePort => ({
-  ...portToWire(port, path),
-  linkUp: port.linkUp,
-  flags: port.flags,
-})
+function descriptionToWire(port: PortDescription, path: string): WirePort {
+  const wire = portToWire(port, path)
+  wire.linkUp = port.linkUp
+  wire.flags = port.flags
+  return wire
+}
 
 function portFromWire(given: WirePort | null | undefined, path: string): PortConfig {
   const wire = required(given, path, 'a port')
