@@ -112,7 +112,7 @@ export class Compiler {
   compile(at: SwitchView): State {
     const before = this.#compiled.get(at.name)
     const state = before?.at === at ? before.state : (this.#known(before, at) ?? this.#anew(before, at))
-    const flows = state.flows.withParts(this.#parts.flows)
+    const flows = state.flows.withParts(this.#parts.of(at.name))
     const now = flows === state.flows ? state : { ...state, flows }
     if (before?.at !== at) this.#others?.keepState(before, at, now)
     if (before?.at !== at || now !== before.state) this.#compiled.set(at.name, { at, state: now })
@@ -121,7 +121,7 @@ export class Compiler {
 
   /** The switch is no more. */
   forgetSwitch(name: string): void {
-    this.#parts.use(name, [])
+    this.#parts.forget(name)
     this.#compiled.delete(name)
   }
 
@@ -148,9 +148,9 @@ export class Compiler {
     slots.set(COMMON_SLOT, this.#common)
     for (const binding of at.bindings) slots.set(vnicSlot(binding), ofVnic(at, binding))
     for (const [name, network] of at.networks) slots.set(networkSlot(name), this.#ofNetwork(at, network))
-    const uses = this.#ofGroups(at, slots)
+    slots.set(GROUPS_SLOT, this.#ofGroups(at))
     slots.set(MIRRORS_SLOT, ofMirrors(at))
-    return withChanges(before, slots, { at, uses })
+    return withChanges(before, slots, at)
   }
 
   #amended({ at: before, state }: Compiled, at: SwitchView): State {
@@ -160,7 +160,7 @@ export class Compiler {
     for (const binding of gone) slots.set(vnicSlot(binding), undefined)
     for (const binding of numbersChanged(before, at) ? at.bindings : come)
       slots.set(vnicSlot(binding), ofVnic(at, binding))
-    const uses = at.groups === before.groups ? state.flows.uses : this.#ofGroups(at, slots)
+    if (at.groups !== before.groups) slots.set(GROUPS_SLOT, this.#ofGroups(at))
     if (at.mirrors !== before.mirrors) slots.set(MIRRORS_SLOT, ofMirrors(at))
     const touched = networksTouched(before.hosted, at.hosted)
     for (const name of before.networks.keys()) if (!at.networks.has(name)) slots.set(networkSlot(name), undefined)
@@ -171,14 +171,14 @@ export class Compiler {
       const ownStays = old !== undefined && !touched.has(name) && sameOwn(at, old, network)
       slots.set(slot, this.#ofNetwork(at, network, ownStays ? state.flows.slots.get(slot)?.own : undefined))
     }
-    return withChanges(state, slots, { at: samePorts(before, at) ? undefined : at, uses })
+    return withChanges(state, slots, samePorts(before, at) ? undefined : at)
   }
 
-  /** @returns names of the parts that the switch shares with others */
-  #ofGroups(at: SwitchView, slots: Map<string, Slot | undefined>): readonly string[] {
+  /** Of its groups, what is the switch's own. */
+  #ofGroups(at: SwitchView): Slot {
     const { own, shared } = partsOf(at)
-    slots.set(GROUPS_SLOT, { own: byKey(own), shared: [] })
-    return this.#parts.use(at.name, shared)
+    this.#parts.use(at.name, shared)
+    return { own: byKey(own), shared: [] }
   }
 
   #ofNetwork(at: SwitchView, network: NetworkView, own?: FlowsByKey): Slot {
@@ -313,15 +313,8 @@ function networksTouched(before: readonly Binding[], after: readonly Binding[]):
   return new Set(changed.flatMap(({ nic }) => attachmentsOf(nic).map(({ network }) => network)))
 }
 
-/**
- * With these slots and parts, and with ports and meters as `at` is to have them, where it is given. What says the same as before is the
- * same object.
- */
-function withChanges(
-  before: State,
-  changes: ReadonlyMap<string, Slot | undefined>,
-  { at, uses }: { at: SwitchView | undefined; uses: readonly string[] },
-): State {
+/** With these slots, and with ports and meters as `at` is to have them, where it is given. What says the same as before is the same object. */
+function withChanges(before: State, changes: ReadonlyMap<string, Slot | undefined>, at: SwitchView | undefined): State {
   let slots: Map<string, Slot> | undefined
   for (const [name, slot] of changes) {
     const was = before.flows.slots.get(name)
@@ -334,10 +327,7 @@ function withChanges(
   const now = {
     ports: at === undefined ? before.ports : kept(before.ports, ports(at), samePort),
     meters: at === undefined ? before.meters : kept(before.meters, meters(at), sameBands),
-    flows:
-      slots === undefined && uses === before.flows.uses
-        ? before.flows
-        : new SwitchFlows(slots ?? before.flows.slots, uses, before.flows.parts),
+    flows: slots === undefined ? before.flows : new SwitchFlows(slots, before.flows.parts),
   }
   return now.flows === before.flows && now.ports === before.ports && now.meters === before.meters ? before : now
 }

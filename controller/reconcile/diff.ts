@@ -28,22 +28,15 @@ export function diff(from: SwitchState, to: SwitchState): Difference {
     !flows.isLike(from.flows)
   )
     return between(from, to)
-  const before = from.flows.parts
-  const known = alike.get(flows.parts)?.get(flows.uses)
-  if (known?.before === before) return known.change
+  const known = alike.get(flows.parts)
+  if (known?.before === from.flows.parts) return known.change
   const change = between(from, to)
-  const ofParts = alike.get(flows.parts) ?? new Map<readonly string[], Alike>()
-  alike.set(flows.parts, ofParts.set(flows.uses, { before, change }))
+  alike.set(flows.parts, { before: from.flows.parts, change })
   return change
 }
 
-interface Alike {
-  readonly before: Parts
-  readonly change: Difference
-}
-
-/** What switches have to change of which nothing but shared parts is another: the same for all that have the same parts. */
-const alike = new WeakMap<Parts, Map<readonly string[], Alike>>()
+/** What switches have to change of which nothing but their parts is another: the same for all that have the same parts. */
+const alike = new WeakMap<Parts, { before: Parts; change: Difference }>()
 
 function between(from: SwitchState, to: SwitchState): Difference {
   return {

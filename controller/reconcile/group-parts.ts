@@ -5,25 +5,23 @@ import type { FlowSpec } from '../../protocols/control/messages.ts'
 import type { GroupPart } from '../apps/app.ts'
 import type { FarEnd, Groups } from '../network/security-groups.ts'
 import { changedFarEnds } from '../network/security-groups.ts'
-import { PersistentMap } from '../persistent-map.ts'
-import type { Parts } from './switch-flows.ts'
+import type { PersistentMap } from '../persistent-map.ts'
+import { NO_PARTS, type Parts } from './switch-flows.ts'
 
-interface Known {
-  readonly part: GroupPart
-  /** Names of the switches that have it. */
-  readonly users: Set<string>
+/** Parts that some switches have together. */
+interface Together {
+  readonly key: string
+  readonly parts: readonly GroupPart[]
+  readonly switches: Set<string>
+  made: Parts
 }
 
 export class GroupParts {
-  /** Of all parts that somebody has had. */
-  flows: Parts = PersistentMap.empty()
+  /** The same map for as long as the part and its far end are the same. */
   readonly #make: (part: GroupPart, farEnd: FarEnd) => PersistentMap<string, FlowSpec>
-  readonly #known = new Map<string, Known>()
+  readonly #together = new Map<string, Together>()
+  readonly #bySwitch = new Map<string, Together>()
   readonly #farEnds = new Map<number, FarEnd>()
-  /** By switch. */
-  readonly #uses = new Map<string, readonly string[]>()
-  /** One for all switches that have the same. */
-  readonly #lists = new Map<string, readonly string[]>()
   #followed: Groups['farEnds'] | undefined
 
   constructor(make: (part: GroupPart, farEnd: FarEnd) => PersistentMap<string, FlowSpec>) {
@@ -37,39 +35,50 @@ export class GroupParts {
     for (const farEnd of changed) this.#farEnds.set(farEnd.number, farEnd)
     const numbers = new Set(changed.map(({ number }) => number))
     const touched = new Set<string>()
-    for (const { part, users } of this.#known.values())
-      if (numbers.has(part.far) && users.size > 0 && this.#renew(part)) for (const name of users) touched.add(name)
+    for (const together of this.#together.values()) {
+      const { parts, made, switches } = together
+      if (!parts.some(({ far }) => numbers.has(far))) continue
+      const flows = this.#flowsOf(parts)
+      if (flows.every((one, index) => one === made.flows[index])) continue
+      together.made = { names: made.names, flows }
+      for (const name of switches) touched.add(name)
+    }
     return touched
   }
 
-  /** The switch has these and no others. @returns their names: the same list for as long as it says the same */
-  use(name: string, parts: readonly GroupPart[]): readonly string[] {
-    const before = this.#uses.get(name) ?? []
-    const same = before.length === parts.length && parts.every((part, index) => part.name === before[index])
-    if (same) return before
-    for (const one of before) this.#known.get(one)!.users.delete(name)
-    for (const part of parts) this.#obtain(part).users.add(name)
+  /** The switch has these and no others. */
+  use(name: string, parts: readonly GroupPart[]): void {
     const names = parts.map((part) => part.name)
-    const text = names.join('\n')
-    const uses = this.#lists.get(text) ?? names
-    this.#lists.set(text, uses)
-    this.#uses.set(name, uses)
-    return uses
+    const key = names.join('\n')
+    if (this.#bySwitch.get(name)?.key === key) return
+    this.forget(name)
+    if (parts.length === 0) return
+    const together = this.#together.get(key) ?? {
+      key,
+      parts,
+      switches: new Set(),
+      made: { names, flows: this.#flowsOf(parts) },
+    }
+    this.#together.set(key, together)
+    this.#bySwitch.set(name, together)
+    together.switches.add(name)
   }
 
-  #obtain(part: GroupPart): Known {
-    const before = this.#known.get(part.name)
+  /** What the switch has. */
+  of(name: string): Parts {
+    return this.#bySwitch.get(name)?.made ?? NO_PARTS
+  }
+
+  forget(name: string): void {
+    const before = this.#bySwitch.get(name)
+    if (before === undefined) return
+    this.#bySwitch.delete(name)
+    before.switches.delete(name)
     // What nobody has is not kept up.
-    if (before === undefined || before.users.size === 0) this.#renew(part)
-    const known = before ?? { part, users: new Set<string>() }
-    this.#known.set(part.name, known)
-    return known
+    if (before.switches.size === 0) this.#together.delete(before.key)
   }
 
-  /** False where it is what it was. */
-  #renew(part: GroupPart): boolean {
-    const before = this.flows
-    this.flows = before.set(part.name, this.#make(part, this.#farEnds.get(part.far)!))
-    return this.flows !== before
+  #flowsOf(parts: readonly GroupPart[]): PersistentMap<string, FlowSpec>[] {
+    return parts.map((part) => this.#make(part, this.#farEnds.get(part.far)!))
   }
 }

@@ -40,7 +40,7 @@ function merged(base: SwitchState, other: SwitchState, merge: Merge): SwitchFlow
     const [{ own, shared }, more] = merge(baseSlot ?? EMPTY_SLOT, otherSlot ?? EMPTY_SLOT)
     if (more.size > 0) (slots ??= new Map(base.flows.slots)).set(name, { own: new Map([...own, ...more]), shared })
   }
-  return slots && new SwitchFlows(slots, base.flows.uses, base.flows.parts)
+  return slots && new SwitchFlows(slots, base.flows.parts)
 }
 
 /** By key, the flows under keys that the other slot has not. */

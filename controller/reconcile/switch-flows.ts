@@ -27,44 +27,44 @@ export const isShared = (name: string): boolean => name === MIRRORS_SLOT || name
 
 export const EMPTY_SLOT: Slot = { own: new Map(), shared: [] }
 
-/** Flows that many switches have, by the name of the part: one object for all of them, whichever parts they have. */
-export type Parts = PersistentMap<string, PersistentMap<string, FlowSpec>>
+/** Flows that many switches have, part by part: one object for all switches that have these. */
+export interface Parts {
+  readonly names: readonly string[]
+  /** Of each. */
+  readonly flows: readonly PersistentMap<string, FlowSpec>[]
+}
 
-const NO_PARTS: Parts = PersistentMap.empty()
+export const NO_PARTS: Parts = { names: [], flows: [] }
 const NO_FLOWS = PersistentMap.empty<string, FlowSpec>()
 
 export class SwitchFlows implements FlowsByKey {
   readonly slots: ReadonlyMap<string, Slot>
-  /** Names of the parts that this switch has. No key is in two of them, or in one and in a slot. */
-  readonly uses: readonly string[]
+  /** No key is in two of them, or in one and in a slot. */
   readonly parts: Parts
 
-  constructor(slots: ReadonlyMap<string, Slot>, uses: readonly string[] = [], parts = NO_PARTS) {
+  constructor(slots: ReadonlyMap<string, Slot>, parts = NO_PARTS) {
     this.slots = slots
-    this.uses = uses
     this.parts = parts
   }
 
   get size(): number {
     let size = 0
     for (const slot of this.slots.values()) size += sizeOf(slot)
-    for (const name of this.uses) size += this.part(name).size
+    for (const flows of this.parts.flows) size += flows.size
     return size
   }
 
   /** Whether nothing but parts of the same names is another. */
   isLike(other: FlowsByKey): other is SwitchFlows {
-    return other instanceof SwitchFlows && other.slots === this.slots && other.uses === this.uses
+    return (
+      other instanceof SwitchFlows && other.slots === this.slots && sameMembers(other.parts.names, this.parts.names)
+    )
   }
 
-  part(name: string): PersistentMap<string, FlowSpec> {
-    return this.parts.get(name) ?? NO_FLOWS
-  }
-
-  /** With these parts, where one is another that this switch has. */
   withParts(parts: Parts): SwitchFlows {
-    const same = this.parts === parts || this.uses.every((name) => this.parts.get(name) === parts.get(name))
-    return same ? this : new SwitchFlows(this.slots, this.uses, parts)
+    if (parts === this.parts) return this
+    const same = sameMembers(parts.names, this.parts.names) && sameMembers(parts.flows, this.parts.flows)
+    return same ? this : new SwitchFlows(this.slots, parts)
   }
 
   get(key: string): FlowSpec | undefined {
@@ -72,8 +72,8 @@ export class SwitchFlows implements FlowsByKey {
       const found = flowIn(slot, key)
       if (found !== undefined) return found
     }
-    for (const name of this.uses) {
-      const found = this.part(name).get(key)
+    for (const flows of this.parts.flows) {
+      const found = flows.get(key)
       if (found !== undefined) return found
     }
     return undefined
@@ -85,7 +85,7 @@ export class SwitchFlows implements FlowsByKey {
 
   *entries(): Generator<[string, FlowSpec], undefined> {
     for (const slot of this.slots.values()) yield* flowsOf(slot)
-    for (const name of this.uses) yield* this.part(name)
+    for (const flows of this.parts.flows) yield* flows
   }
 
   *keys(): Generator<string, undefined> {
@@ -107,17 +107,17 @@ export class SwitchFlows implements FlowsByKey {
   /** With these flows in a slot, in place of those that were there of the switch's own. */
   withOwn(name: string, own: FlowsByKey): SwitchFlows {
     const shared = this.slots.get(name)?.shared ?? []
-    return new SwitchFlows(new Map(this.slots).set(name, { own, shared }), this.uses, this.parts)
+    return new SwitchFlows(new Map(this.slots).set(name, { own, shared }), this.parts)
   }
 
   without(keys: Iterable<string>): SwitchFlows {
     const slots = new Map(this.slots)
-    for (const key of keys)
+    let { flows } = this.parts
+    for (const key of keys) {
       for (const [name, slot] of slots) if (flowIn(slot, key) !== undefined) slots.set(name, slotWithout(slot, key))
-    let { parts } = this
-    for (const key of keys)
-      for (const name of this.uses) if (this.part(name).has(key)) parts = parts.set(name, parts.get(name)!.delete(key))
-    return new SwitchFlows(slots, this.uses, parts)
+      flows = flows.map((part) => part.delete(key))
+    }
+    return new SwitchFlows(slots, { names: this.parts.names, flows })
   }
 
   /** What must be set and deleted for `before` to become this. */
@@ -135,17 +135,20 @@ export class SwitchFlows implements FlowsByKey {
 
   /** Most switches have the same changes of a part. */
   #partsSince(before: SwitchFlows): (readonly KeyChange<string, FlowSpec>[])[] {
-    if (before.parts === this.parts && before.uses === this.uses) return []
-    const gone = before.uses === this.uses ? [] : before.uses.filter((name) => !this.uses.includes(name))
+    if (before.parts === this.parts) return []
+    const { names, flows } = this.parts
+    const gone = before.parts.names.filter((name) => !names.includes(name))
     return [
-      ...this.uses.map((name) => {
-        const has = before.uses === this.uses || before.uses.includes(name)
-        return sharedChanges(has ? before.part(name) : NO_FLOWS, this.part(name))
-      }),
-      ...gone.map((name) => sharedChanges(before.part(name), NO_FLOWS)),
+      ...names.map((name, index) => sharedChanges(partOf(before.parts, name), flows[index])),
+      ...gone.map((name) => sharedChanges(partOf(before.parts, name), undefined)),
     ].filter(({ length }) => length > 0)
   }
 }
+
+const partOf = ({ names, flows }: Parts, name: string): Shared | undefined => flows[names.indexOf(name)]
+
+const sameMembers = <T>(a: readonly T[], b: readonly T[]): boolean =>
+  a === b || (a.length === b.length && a.every((one, index) => one === b[index]))
 
 export function flowIn({ own, shared }: Slot, key: string): FlowSpec | undefined {
   const found = own.get(key)
