@@ -210,6 +210,11 @@ function compare<K extends Key, V>(
 ): void {
   if (before === after) return
   if (before instanceof Branch && after instanceof Branch) {
+    if (before.bits === after.bits) {
+      for (let place = 0; place < after.children.length; place++)
+        compare(before.children[place], after.children[place], shift + STEP, changes)
+      return
+    }
     for (let all = before.bits | after.bits; all !== 0; all &= all - 1) {
       const bit = all & -all
       compare(childAt(before, bit), childAt(after, bit), shift + STEP, changes)

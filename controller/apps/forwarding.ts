@@ -14,6 +14,7 @@ import { Origin, Register, Table } from '../tables.ts'
 import type { App, Many } from './app.ts'
 import { many } from './app.ts'
 import { inNetwork, is, output, pushTag, set, writerFor } from './flow.ts'
+import { onceFor } from './memory.ts'
 
 const flow = writerFor('forwarding')
 const UNKNOWN = flow({ table: Table.Forward, priority: 0, match: [], goto: Table.Flood })
@@ -41,7 +42,7 @@ function residentsHere({ hosted }: SwitchView, { network, learnedBehind }: Netwo
 const FAR_AWAY = ''
 
 /** The same for every integration bridge, but for those who are on its host. */
-function waysFromHost(network: NetworkView): Many[] {
+const waysFromHost = onceFor((network: NetworkView): Many[] => {
   const { number, onUplink, residents, learnedBehind, learnedOutside } = network
   const inputs = [network.network, number, onUplink]
   const wayTo = (resident: Resident) => toHost(network, resident, placeSeenFrom(resident, FAR_AWAY))
@@ -53,7 +54,7 @@ function waysFromHost(network: NetworkView): Many[] {
       actions === undefined ? [] : [way(network, mac, actions)],
     ),
   ]
-}
+})
 
 /** From another bridge everything that is not on this host is behind the integration bridge. */
 function waysToIntegration(at: SwitchView, network: NetworkView): Many[] {

@@ -3,13 +3,15 @@
 
 import type { FieldMatch } from '../../protocols/match.ts'
 import type { Binding, Resident } from '../network/bindings.ts'
-import { attachedTo, placeOn, placeSeenFrom } from '../network/bindings.ts'
+import { placeOn, placeSeenFrom } from '../network/bindings.ts'
+import { networksOf } from '../network/places.ts'
 import type { NetworkView, SwitchView } from '../network/view.ts'
 import { UPLINK_PORT } from '../network/view.ts'
 import { Origin, Register, Table } from '../tables.ts'
 import type { App, Many } from './app.ts'
 import { many } from './app.ts'
 import { fromPort, inNetwork, is, writerFor } from './flow.ts'
+import { onceFor } from './memory.ts'
 
 const flow = writerFor('learning')
 
@@ -64,8 +66,10 @@ const speaksUnknown = ({ nic: { policy } }: Binding): boolean =>
 const listensOutside = (at: SwitchView, { onUplink }: NetworkView): boolean => at.integration && onUplink
 
 /** Whether there is a port here through which the network could hear of addresses. */
-const opensOn = (at: SwitchView, { network }: NetworkView): boolean =>
-  at.bindings.some((binding) => speaksUnknown(binding) && attachedTo(binding, network.name).length > 0)
+const opensOn = ({ bindings }: SwitchView, { network }: NetworkView): boolean =>
+  openNetworks(bindings).has(network.name)
+
+const openNetworks = onceFor((bindings: SwitchView['bindings']) => networksOf(bindings.filter(speaksUnknown)))
 
 /** Where it lives an address is remembered for as long as it speaks. */
 function learnedHere(at: SwitchView, { learnedBehind }: NetworkView): { port: number; mac: bigint }[] {
@@ -77,8 +81,9 @@ function learnedHere(at: SwitchView, { learnedBehind }: NetworkView): { port: nu
 }
 
 /** The same on every switch. */
-const knownSenders = ({ number, residents }: NetworkView): Many =>
-  many('known senders', residents, [number], ({ mac }) => [goOn(100, [inNetwork(number), is('eth_src', mac)])])
+const knownSenders = onceFor(({ number, residents }: NetworkView): Many =>
+  many('known senders', residents, [number], ({ mac }) => [goOn(100, [inNetwork(number), is('eth_src', mac)])]),
+)
 
 /** What comes in from outside is no news where it is known to live elsewhere, and is remembered where it is known to. */
 function knownOutside(at: SwitchView, network: NetworkView): Many[] {

@@ -8,10 +8,12 @@ import type { Attachment } from '../network/attachments.ts'
 import { attachmentsOf } from '../network/attachments.ts'
 import type { Resident } from '../network/bindings.ts'
 import { placeOn } from '../network/bindings.ts'
+import type { NetworkView } from '../network/view.ts'
 import { Register, Table } from '../tables.ts'
 import type { App } from './app.ts'
 import { many, numberAt } from './app.ts'
 import { ADVERTISEMENT, ARP, fromPort, inNetwork, is, move, resubmit, set, SOLICITATION, writerFor } from './flow.ts'
+import { onceFor } from './memory.ts'
 
 const flow = writerFor('neighbours')
 
@@ -74,10 +76,12 @@ export const neighbours: App = {
     const { port } = placeOn(binding, at.name)!
     return attachmentsOf(binding.nic).flatMap((one) => ownQuestions(numberAt(at, one.network), port, one))
   },
-  ofMany: (_at, { number, residents }) => [
-    many('answers', residents, [number], (resident) => answersFor(number, resident)),
-  ],
+  ofMany: (_at, network) => answers(network),
 }
+
+const answers = onceFor(({ number, residents }: NetworkView) => [
+  many('answers', residents, [number], (resident) => answersFor(number, resident)),
+])
 
 function answersFor(network: number, { mac, ipv4, ipv6 }: Resident): FlowSpec[] {
   const answer = (match: FieldMatch[]) =>

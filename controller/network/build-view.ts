@@ -31,7 +31,7 @@ import {
   untaggedNetwork,
 } from './places.ts'
 import { assignZones, groupsAt, viewGroups as viewSecurityGroups } from './security-groups.ts'
-import { keepUnchanged } from './sharing.ts'
+import { keepUnchanged, renewed } from './sharing.ts'
 import type { Assignments, Intent, NetworkView, SwitchView, View } from './view.ts'
 import { assignmentsOf, NO_ASSIGNMENTS } from './view.ts'
 
@@ -70,22 +70,6 @@ export function buildView(
   const groups = viewSecurityGroups(topology, networkNumbers, kept.groupNumbers, previous?.groups)
   const parts = { networks, bindings, hosted, portNumbers, networkNumbers, localTags, zones, groups }
   return { intent, topology, ...parts, switches: viewSwitches(topology, parts, previous) }
-}
-
-/** The map of these entries; what is the same in `depth` levels as in the map before is the same object. */
-function renewed<K extends string | number, V>(
-  before: PersistentMap<K, V> | undefined,
-  entries: Iterable<readonly [K, V]>,
-  depth: number,
-): PersistentMap<K, V> {
-  let map = before ?? PersistentMap.empty<K, V>()
-  const keys = new Set<K>()
-  for (const [key, value] of entries) {
-    keys.add(key)
-    map = map.set(key, keepUnchanged(before?.get(key), value, depth))
-  }
-  if (map.size > keys.size) for (const key of map.keys()) if (!keys.has(key)) map = map.delete(key)
-  return map
 }
 
 function numberPorts(
@@ -232,7 +216,7 @@ function viewSwitchesOf(
   previous: View | undefined,
 ): SwitchView[] {
   const here = hosted.get(host.name)!
-  const own = new Map([...networksOf(here)].map((name) => [name, networks.get(name)!]))
+  const own = [...networksOf(here)].map((name): [string, NetworkView] => [name, networks.get(name)!])
   return host.bridges.map((bridge) => {
     const name = switchName(host, bridge)
     const before = previous?.switches.get(name)
@@ -243,7 +227,7 @@ function viewSwitchesOf(
       patches: keepUnchanged(before?.patches, frame.patches, 2),
       towards: keepUnchanged(before?.towards, frame.towards, 2),
       localTags: localTags.get(host.name)!,
-      networks: keepUnchanged(before?.networks, own),
+      networks: renewed(before?.networks, own, 0),
       bindings,
       hosted: here,
       groups: keepUnchanged(before?.groups, groupsAt(bindings, groups), 2),

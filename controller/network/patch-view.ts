@@ -30,7 +30,7 @@ import {
   switchesFor,
 } from './places.ts'
 import { assignZones, groupsAt, patchGroups, viewGroups } from './security-groups.ts'
-import { keepUnchanged } from './sharing.ts'
+import { keepUnchanged, renewed } from './sharing.ts'
 import type { VmChange } from './vm-changes.ts'
 import { changedVms } from './vm-changes.ts'
 import type { Intent, NetworkView, SwitchView, View } from './view.ts'
@@ -340,27 +340,36 @@ class Patching {
 
   #amendSwitchesOf(name: string): void {
     const host = hostsByName(this.#intent.topology).get(name)!
-    const first = this.#before.switches.get(switchName(host, host.bridges[0]!))!
     const hosted = this.#hosted.get(name)!
-    const networks = this.#networksAt(first, hosted)
+    let networks: SwitchView['networks'] | undefined
     for (const bridge of host.bridges) {
       const at = switchName(host, bridge)
       const before = this.#before.switches.get(at)!
-      const bindings = hosted === before.hosted ? before.bindings : keepUnchanged(before.bindings, portsOn(hosted, at))
-      const localTags = this.#localTags.get(name)!
-      const groups = keepUnchanged(before.groups, groupsAt(bindings, this.#groups), 2)
-      const zones = this.#zones.get(name)!
-      const view: SwitchView = { ...before, localTags, networks, bindings, hosted, groups, zones }
-      this.#switches = this.#switches.set(at, keepUnchanged(before, view))
+      networks ??= this.#networksAt(before, hosted)
+      const same = hosted === before.hosted
+      const now = same ? { ...before, networks } : this.#amended({ ...before, networks, hosted })
+      this.#switches = this.#switches.set(at, keepUnchanged(before, now))
     }
   }
 
   #networksAt({ hosted: before, networks }: SwitchView, hosted: readonly Binding[]): SwitchView['networks'] {
-    if (hosted !== before)
-      return keepUnchanged(networks, new Map([...networksOf(hosted)].map((name) => [name, this.#networks.get(name)!])))
-    const amended = new Map(networks)
-    for (const name of this.#concerned.keys()) if (amended.has(name)) amended.set(name, this.#networks.get(name)!)
+    if (hosted !== before) {
+      const now = [...networksOf(hosted)].map((name): [string, NetworkView] => [name, this.#networks.get(name)!])
+      return renewed(networks, now, 0)
+    }
+    let amended = networks
+    for (const name of this.#concerned.keys())
+      if (networks.has(name)) amended = amended.set(name, this.#networks.get(name)!)
     return amended
+  }
+
+  /** Other vNICs are on the host now. */
+  #amended(before: SwitchView): SwitchView {
+    const { hosted, host, name } = before
+    const bindings = keepUnchanged(before.bindings, portsOn(hosted, name))
+    const groups = keepUnchanged(before.groups, groupsAt(bindings, this.#groups), 2)
+    const localTags = this.#localTags.get(host.name)!
+    return { ...before, localTags, bindings, groups, zones: this.#zones.get(host.name)! }
   }
 }
 

@@ -8,6 +8,22 @@ import { PersistentMap } from '../persistent-map.ts'
 export const keepUnchanged = <T>(before: T | undefined, now: T, depth = 1): T =>
   before !== undefined && same(before, now, depth) ? before : now
 
+/** The map of these entries; what is the same in `depth` levels as in the map before is the same object. */
+export function renewed<K extends string | number, V>(
+  before: PersistentMap<K, V> | undefined,
+  entries: Iterable<readonly [K, V]>,
+  depth: number,
+): PersistentMap<K, V> {
+  let map = before ?? PersistentMap.empty<K, V>()
+  const keys = new Set<K>()
+  for (const [key, value] of entries) {
+    keys.add(key)
+    map = map.set(key, keepUnchanged(before?.get(key), value, depth))
+  }
+  if (map.size > keys.size) for (const key of map.keys()) if (!keys.has(key)) map = map.delete(key)
+  return map
+}
+
 /** Levels of a topology; deeper than any has. */
 const TOPOLOGY_DEPTH = 16
 

@@ -72,7 +72,7 @@ export interface SwitchView {
   /** The tag that each network of the host wears between its bridges, and where a user's flow says NORMAL. */
   readonly localTags: ReadonlyMap<string, number>
   /** Networks that the host has, by name. */
-  readonly networks: ReadonlyMap<string, NetworkView>
+  readonly networks: PersistentMap<string, NetworkView>
   /** vNICs with a port here, in the order of its numbers. */
   readonly bindings: readonly Binding[]
   /** vNICs with a port on any switch of the host. */

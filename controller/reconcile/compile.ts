@@ -21,7 +21,7 @@ import type { Groups } from '../network/security-groups.ts'
 import type { NetworkView, SwitchView } from '../network/view.ts'
 import { GroupParts } from './group-parts.ts'
 import type { FlowsByKey, Slot } from './switch-flows.ts'
-import { PersistentMap } from '../persistent-map.ts'
+import { type KeyChange, PersistentMap } from '../persistent-map.ts'
 import { MIRRORS_SLOT, networkSlot, SwitchFlows } from './switch-flows.ts'
 import type { SwitchState } from './switch-state.ts'
 import { EMPTY_STATE, newKey, sameBands, sameFlow, samePort } from './switch-state.ts'
@@ -46,7 +46,7 @@ export const COMMON_SLOT = ''
 const vnicSlot = ({ nic }: Binding) => `vnic ${nic.id}`
 const GROUPS_SLOT = 'security groups'
 
-export const NOTHING = { ...EMPTY_STATE, flows: new SwitchFlows(new Map()) }
+export const NOTHING = { ...EMPTY_STATE, flows: new SwitchFlows(PersistentMap.empty()) }
 
 type State = SwitchState & { readonly flows: SwitchFlows }
 
@@ -138,8 +138,8 @@ export class Compiler {
     const state = this.#others?.state(before, at)
     if (state === undefined) return undefined
     if (at.groups !== before?.at.groups) this.#parts.use(at.name, partsOf(at).shared)
-    for (const [name, network] of at.networks)
-      if (before?.at.networks.get(name) !== network) for (const many of manyOf(at, network)) this.#ofMany(name, many)
+    for (const [name, , network] of at.networks.changesSince(before?.at.networks ?? PersistentMap.empty()))
+      for (const many of network === undefined ? [] : manyOf(at, network)) this.#ofMany(name, many)
     return state
   }
 
@@ -155,23 +155,23 @@ export class Compiler {
 
   #amended({ at: before, state }: Compiled, at: SwitchView): State {
     const slots = new Map<string, Slot | undefined>()
+    const networks = at.networks.changesSince(before.networks)
     const sameBindings = before.bindings === at.bindings
     const [gone, come] = sameBindings ? [[], []] : differing(before.bindings, at.bindings)
     for (const binding of gone) slots.set(vnicSlot(binding), undefined)
-    for (const binding of numbersChanged(before, at) ? at.bindings : come)
+    for (const binding of networks.some(hasOtherNumber) ? at.bindings : come)
       slots.set(vnicSlot(binding), ofVnic(at, binding))
     if (at.groups !== before.groups) slots.set(GROUPS_SLOT, this.#ofGroups(at))
     if (at.mirrors !== before.mirrors) slots.set(MIRRORS_SLOT, ofMirrors(at))
     const touched = networksTouched(before.hosted, at.hosted)
-    for (const name of before.networks.keys()) if (!at.networks.has(name)) slots.set(networkSlot(name), undefined)
-    for (const [name, network] of at.networks) {
-      const old = before.networks.get(name)
-      if (old === network && !touched.has(name)) continue
+    for (const name of new Set([...networks.map(([changed]) => changed), ...touched])) {
+      const [was, is] = [before.networks.get(name), at.networks.get(name)]
       const slot = networkSlot(name)
-      const ownStays = old !== undefined && !touched.has(name) && sameOwn(at, old, network)
-      slots.set(slot, this.#ofNetwork(at, network, ownStays ? state.flows.slots.get(slot)?.own : undefined))
+      const ownStays = was !== undefined && is !== undefined && !touched.has(name) && sameOwn(at, was, is)
+      slots.set(slot, is && this.#ofNetwork(at, is, ownStays ? state.flows.slots.get(slot)?.own : undefined))
     }
-    return withChanges(state, slots, samePorts(before, at) ? undefined : at)
+    const samePorts = samePortsAt(before, at) && networks.every(haveSameMeters)
+    return withChanges(state, slots, samePorts ? undefined : at)
   }
 
   /** Of its groups, what is the switch's own. */
@@ -189,6 +189,7 @@ export class Compiler {
   }
 
   #ofMany(network: string, { name, entries, inputs, flows: flowsOf }: Many): PersistentMap<string, FlowSpec> {
+    if (entries.size === 0) return PersistentMap.empty()
     const ofNetwork = this.#made.get(network) ?? new Map<string, Made>()
     this.#made.set(network, ofNetwork)
     const isOf = (made: Made | undefined): made is Made =>
@@ -216,12 +217,13 @@ export class Compiler {
     for (const key of gone) flows = flows.delete(key)
     const made = { inputs, entries, flows }
     ofNetwork.set(name, made)
-    if (entries.size > 0) this.#others?.keep(name, made)
+    this.#others?.keep(name, made)
     return flows
   }
 }
 
-const manyOf = (at: SwitchView, network: NetworkView): Many[] => APPS.flatMap((app) => app.ofMany?.(at, network) ?? [])
+const SHARING = APPS.filter((app) => app.ofMany !== undefined)
+const manyOf = (at: SwitchView, network: NetworkView): Many[] => SHARING.flatMap((app) => app.ofMany!(at, network))
 
 /** Of the switch's security groups: flows of its own, and parts that it shares with others. */
 function partsOf({ groups }: SwitchView) {
@@ -267,21 +269,26 @@ const sameFrame = (a: SwitchView, b: SwitchView): boolean =>
   a.towards === b.towards &&
   a.localTags === b.localTags
 
-/** Whether what ports and meters are made of is the same. */
-const samePorts = (a: SwitchView, b: SwitchView): boolean =>
+/** Whether what ports and meters are made of is the same, but for networks. */
+const samePortsAt = (a: SwitchView, b: SwitchView): boolean =>
   a.bindings === b.bindings &&
   a.uplinkRate === b.uplinkRate &&
   a.showsDscp === b.showsDscp &&
-  a.mirrors.files === b.mirrors.files &&
-  (a.networks === b.networks ||
-    (a.networks.size === b.networks.size &&
-      [...b.networks].every(([name, network]) => sameMeters(a.networks.get(name), network))))
+  a.mirrors.files === b.mirrors.files
+
+type NetworkChange = KeyChange<string, NetworkView>
 
 /** Of networks that snoop, each has a meter at the uplink. */
-const sameMeters = (a: NetworkView | undefined, b: NetworkView): boolean =>
-  a?.network.qos === b.network.qos &&
-  a?.network.igmpSnooping === b.network.igmpSnooping &&
-  (b.network.igmpSnooping === undefined || (a?.onUplink === b.onUplink && a.number === b.number))
+const haveSameMeters = ([, a, b]: NetworkChange): boolean =>
+  a !== undefined &&
+  b !== undefined &&
+  a.network.qos === b.network.qos &&
+  a.network.igmpSnooping === b.network.igmpSnooping &&
+  (b.network.igmpSnooping === undefined || (a.onUplink === b.onUplink && a.number === b.number))
+
+/** It is still there. */
+const hasOtherNumber = ([, was, is]: NetworkChange): boolean =>
+  was !== undefined && is !== undefined && was.number !== is.number
 
 /** Whether what a network's flows on the switch alone are made of is the same, but for vNICs of the host. */
 function sameOwn({ hosted }: SwitchView, a: NetworkView, b: NetworkView): boolean {
@@ -293,13 +300,6 @@ function sameOwn({ hosted }: SwitchView, a: NetworkView, b: NetworkView): boolea
     a.routers === b.routers
   if (!same || a.learnedBehind === b.learnedBehind) return same
   return hosted.every(({ nic }) => a.learnedBehind.get(nic.id) === b.learnedBehind.get(nic.id))
-}
-
-/** Whether a network that is still there has another number now, or is another. */
-function numbersChanged(before: SwitchView, at: SwitchView): boolean {
-  for (const [name, { number }] of before.networks)
-    if ((at.networks.get(name)?.number ?? number) !== number) return true
-  return false
 }
 
 function differing(before: readonly Binding[], after: readonly Binding[]): [gone: Binding[], come: Binding[]] {
@@ -315,19 +315,16 @@ function networksTouched(before: readonly Binding[], after: readonly Binding[]):
 
 /** With these slots, and with ports and meters as `at` is to have them, where it is given. What says the same as before is the same object. */
 function withChanges(before: State, changes: ReadonlyMap<string, Slot | undefined>, at: SwitchView | undefined): State {
-  let slots: Map<string, Slot> | undefined
+  let { slots } = before.flows
   for (const [name, slot] of changes) {
-    const was = before.flows.slots.get(name)
-    const now = was === undefined || slot === undefined ? slot : retainedSlot(was, slot)
-    if (now === was) continue
-    slots ??= new Map(before.flows.slots)
-    if (now === undefined) slots.delete(name)
-    else slots.set(name, now)
+    const was = slots.get(name)
+    if (slot === undefined) slots = slots.delete(name)
+    else slots = slots.set(name, was === undefined ? slot : retainedSlot(was, slot))
   }
   const now = {
     ports: at === undefined ? before.ports : kept(before.ports, ports(at), samePort),
     meters: at === undefined ? before.meters : kept(before.meters, meters(at), sameBands),
-    flows: slots === undefined ? before.flows : new SwitchFlows(slots, before.flows.parts),
+    flows: slots === before.flows.slots ? before.flows : new SwitchFlows(slots, before.flows.parts),
   }
   return now.flows === before.flows && now.ports === before.ports && now.meters === before.meters ? before : now
 }

@@ -46,8 +46,11 @@ function between(from: SwitchState, to: SwitchState): Difference {
   }
 }
 
+const SAME_PORTS = { removedPorts: [], addedPorts: [], changedPorts: [] }
+const SAME_METERS = { setMeters: new Map<number, readonly MeterBand[]>(), removedMeters: [] }
+
 function diffPorts(from: SwitchState['ports'], to: SwitchState['ports']) {
-  if (from === to) return { removedPorts: [], addedPorts: [], changedPorts: [] }
+  if (from === to) return SAME_PORTS
   const remade = (before: PortConfig, now: PortConfig) => before.type !== now.type || before.number !== now.number
   const staying = (name: string) => {
     const before = from.get(name)
@@ -62,7 +65,7 @@ function diffPorts(from: SwitchState['ports'], to: SwitchState['ports']) {
 }
 
 function diffMeters(from: SwitchState['meters'], to: SwitchState['meters']) {
-  if (from === to) return { setMeters: new Map<number, readonly MeterBand[]>(), removedMeters: [] }
+  if (from === to) return SAME_METERS
   const changed = [...to].filter(([meter, bands]) => !sameBands(from.get(meter) ?? [], bands) || !from.has(meter))
   return { setMeters: new Map(changed), removedMeters: [...from.keys()].filter((meter) => !to.has(meter)) }
 }

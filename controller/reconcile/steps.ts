@@ -11,7 +11,6 @@
 import type { FlowSpec } from '../../protocols/control/messages.ts'
 import type { FieldMatch } from '../../protocols/match.ts'
 import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
-import { changedKeys } from '../persistent-map.ts'
 import { Origin, Register, Table } from '../tables.ts'
 import { isShared, type Slot } from './switch-flows.ts'
 import { EMPTY_SLOT, flowIn, keysThatDiffer, SwitchFlows } from './switch-flows.ts'
@@ -34,13 +33,13 @@ type Merge = (one: Slot, other: Slot) => [base: Slot, more: Map<string, FlowSpec
 
 function merged(base: SwitchState, other: SwitchState, merge: Merge): SwitchFlows | undefined {
   if (!(base.flows instanceof SwitchFlows && other.flows instanceof SwitchFlows)) return undefined
-  let slots: Map<string, Slot> | undefined
-  for (const [name, otherSlot, baseSlot] of changedKeys(other.flows.slots, base.flows.slots)) {
+  let { slots } = base.flows
+  for (const [name, otherSlot, baseSlot] of slots.changesSince(other.flows.slots)) {
     if (!isShared(name)) continue
     const [{ own, shared }, more] = merge(baseSlot ?? EMPTY_SLOT, otherSlot ?? EMPTY_SLOT)
-    if (more.size > 0) (slots ??= new Map(base.flows.slots)).set(name, { own: new Map([...own, ...more]), shared })
+    if (more.size > 0) slots = slots.set(name, { own: new Map([...own, ...more]), shared })
   }
-  return slots && new SwitchFlows(slots, base.flows.parts)
+  return slots === base.flows.slots ? undefined : new SwitchFlows(slots, base.flows.parts)
 }
 
 /** By key, the flows under keys that the other slot has not. */

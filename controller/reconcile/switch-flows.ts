@@ -38,11 +38,11 @@ export const NO_PARTS: Parts = { names: [], flows: [] }
 const NO_FLOWS = PersistentMap.empty<string, FlowSpec>()
 
 export class SwitchFlows implements FlowsByKey {
-  readonly slots: ReadonlyMap<string, Slot>
+  readonly slots: PersistentMap<string, Slot>
   /** No key is in two of them, or in one and in a slot. */
   readonly parts: Parts
 
-  constructor(slots: ReadonlyMap<string, Slot>, parts = NO_PARTS) {
+  constructor(slots: PersistentMap<string, Slot>, parts = NO_PARTS) {
     this.slots = slots
     this.parts = parts
   }
@@ -107,14 +107,15 @@ export class SwitchFlows implements FlowsByKey {
   /** With these flows in a slot, in place of those that were there of the switch's own. */
   withOwn(name: string, own: FlowsByKey): SwitchFlows {
     const shared = this.slots.get(name)?.shared ?? []
-    return new SwitchFlows(new Map(this.slots).set(name, { own, shared }), this.parts)
+    return new SwitchFlows(this.slots.set(name, { own, shared }), this.parts)
   }
 
   without(keys: Iterable<string>): SwitchFlows {
-    const slots = new Map(this.slots)
+    let { slots } = this
     let { flows } = this.parts
     for (const key of keys) {
-      for (const [name, slot] of slots) if (flowIn(slot, key) !== undefined) slots.set(name, slotWithout(slot, key))
+      for (const [name, slot] of slots)
+        if (flowIn(slot, key) !== undefined) slots = slots.set(name, slotWithout(slot, key))
       flows = flows.map((part) => part.delete(key))
     }
     return new SwitchFlows(slots, { names: this.parts.names, flows })
@@ -123,7 +124,7 @@ export class SwitchFlows implements FlowsByKey {
   /** What must be set and deleted for `before` to become this. */
   changesSince(before: SwitchFlows): readonly KeyChange<string, FlowSpec>[] {
     const changes = new Map<string, KeyChange<string, FlowSpec>>()
-    for (const [, was = EMPTY_SLOT, is = EMPTY_SLOT] of changedKeys(before.slots, this.slots))
+    for (const [, was = EMPTY_SLOT, is = EMPTY_SLOT] of this.slots.changesSince(before.slots))
       for (const key of keysThatDiffer(was, is)) {
         // A key may leave one slot for another.
         const [, gone, come] = changes.get(key) ?? []
