@@ -1,6 +1,8 @@
-// How a topology is written down: each of its objects by itself, so that a change of one is as long as that object.
+// How a topology is written down: each of its objects by itself, and by itself which comes after it, so that a change of one is as long
+// as that object, however many others there are.
 //
-//   order      hosts, networks, vms …   names of the objects of that kind, in their order
+//   order      hosts, networks, vms …   name of the first object of that kind, null where there is none
+//   order      kind, name               name of the one after that
 //   asked      kind, name               one object
 //   topology   name, fabric …           what else there is of it
 
@@ -11,6 +13,7 @@ import { changedMembers } from '../network/vm-changes.ts'
 
 /** In no name. */
 const SEPARATOR = '\t'
+const keyOf = (part: string, name: string): string => `${part}${SEPARATOR}${name}`
 
 type Parts = Readonly<Record<string, unknown>>
 
@@ -36,23 +39,40 @@ const objectsIn = (value: unknown): readonly Named[] | undefined => (isOfNamed(v
 const isOfNamed = (value: unknown): value is readonly Named[] =>
   Array.isArray(value) && value.every((one: unknown) => typeof one === 'object' && one !== null && 'name' in one)
 
-function changedObjects(part: string, was: readonly Named[] | undefined, is: readonly Named[] | undefined): Change[] {
+function changedObjects(part: string, was: List, is: List): Change[] {
   const objects = changedMembers(was ?? [], is ?? []).flatMap(({ was: old, is: now }) =>
-    changedValue('asked', `${part}${SEPARATOR}${(now ?? old)!.name}`, old, now),
+    changedValue('asked', keyOf(part, (now ?? old)!.name), old, now),
   )
-  const sameOrder =
-    was !== undefined && was.length === is?.length && is.every(({ name }, index) => was[index]!.name === name)
-  return sameOrder
-    ? objects
-    : [
-        ...objects,
-        ...changedValue(
-          'order',
-          part,
-          was?.map(({ name }) => name),
-          is?.map(({ name }) => name),
-        ),
-      ]
+  const [before, after] = linksThatDiffer(was, is)
+  const links = [...new Set([...before.keys(), ...after.keys()])].flatMap((key) =>
+    changedValue('order', key === '' ? part : keyOf(part, key), before.get(key), after.get(key)),
+  )
+  return [...objects, ...links]
+}
+
+type List = readonly Named[] | undefined
+
+/** By name, who comes next; under no name, who is the first. */
+type Links = ReadonlyMap<string, string | null>
+
+/** Of both lists, the links between objects that are not in the same order at either end: no others are different. */
+function linksThatDiffer(was: List, is: List): [Links, Links] {
+  const same = (a: Named | undefined, b: Named | undefined) => a !== undefined && a.name === b?.name
+  const shorter = Math.min(was?.length ?? 0, is?.length ?? 0)
+  let start = 0
+  while (start < shorter && same(was![start], is![start])) start++
+  let alike = 0
+  while (alike < shorter - start && same(was!.at(-1 - alike), is!.at(-1 - alike))) alike++
+  return [linksIn(was, start, alike), linksIn(is, start, alike)]
+}
+
+/** Those to the object at `start` and to all behind it, but for the last so many. */
+function linksIn(list: List, start: number, butFor: number): Links {
+  const links = new Map<string, string | null>()
+  if (list === undefined) return links
+  for (let place = start; place <= list.length - butFor; place++)
+    links.set(list[place - 1]?.name ?? '', list[place]?.name ?? null)
+  return links
 }
 
 function changedValue(kind: string, key: string, was: unknown, is: unknown): Change[] {
@@ -67,11 +87,19 @@ type Entries = ReadonlyMap<string, StoredValue> | undefined
 export function keptTopology(values: Entries, order: Entries, objects: Entries): Topology | undefined {
   if (values?.has('name') !== true) return undefined
   const parts = [...values].map(([part, value]): [string, unknown] => [part, parsed(value)])
-  const lists = [...(order ?? [])].map(([part, names]): [string, unknown] => [
+  const kinds = [...(order?.keys() ?? [])].filter((key) => !key.includes(SEPARATOR))
+  const lists = kinds.map((part): [string, unknown] => [
     part,
-    (parsed(names) as string[]).map((name) => parsed(objects!.get(`${part}${SEPARATOR}${name}`)!)),
+    namesInOrder(part, order!).map((name) => parsed(objects!.get(keyOf(part, name))!)),
   ])
   return Object.fromEntries([...parts, ...lists]) as unknown as Topology
+}
+
+function namesInOrder(part: string, order: ReadonlyMap<string, StoredValue>): string[] {
+  const names: string[] = []
+  const after = (key: string) => parsed(order.get(key)!) as string | null
+  for (let name = after(part); name !== null; name = after(keyOf(part, name))) names.push(name)
+  return names
 }
 
 const parsed = (value: StoredValue): unknown => JSON.parse(value.toString())

@@ -45,6 +45,14 @@ const STEPS: readonly string[] = [
    insert into entries select 'asked', part.key || char(9) || json_extract(one.value, '$.name'), one.value
      from part, json_each(part.value) one where part.type = 'array';
    drop table part;`,
+  // Who comes after whom is kept name by name.
+  `create temp table list as select key as part, value from entries where kind = 'order';
+   delete from entries where kind = 'order';
+   insert into entries select 'order', part, json_quote(json_extract(value, '$[0]')) from list;
+   insert into entries select 'order', part || char(9) || name.value,
+       json_quote(lead(name.value) over (partition by part order by name.key))
+     from list, json_each(list.value) name;
+   drop table list;`,
 ]
 
 /** The version that this program writes. */

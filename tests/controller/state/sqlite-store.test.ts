@@ -192,16 +192,19 @@ describe.skipIf(whyNoSqlite !== undefined)(`a store in a file of SQLite (${whyNo
       pragma user_version = 1;`)
       old.close()
       const store = await openSqliteStore(file)
-      expect(await contents(store)).toEqual({
-        'web1:eth0': 'tap:tap0',
-        name: '"old \\"one\\""',
-        fabric: '{"switches":[{"name":"s1"}],"links":[]}',
-        hosts: '["h2","h1"]',
-        networks: '[]',
-        addressGroups: '[]',
-        securityGroups: '[]',
-        'hosts\th2': '{"name":"h2","vtep":"192.0.2.2"}',
-        'hosts\th1': '{"name":"h1"}',
+      const kept = (await store.load()).map(({ kind, key, value }) => [`${kind} ${key}`, value.toString()])
+      expect(Object.fromEntries(kept)).toEqual({
+        'wire web1:eth0': 'tap:tap0',
+        'topology name': '"old \\"one\\""',
+        'topology fabric': '{"switches":[{"name":"s1"}],"links":[]}',
+        'order hosts': '"h2"',
+        'order hosts\th2': '"h1"',
+        'order hosts\th1': 'null',
+        'order networks': 'null',
+        'order addressGroups': 'null',
+        'order securityGroups': 'null',
+        'asked hosts\th2': '{"name":"h2","vtep":"192.0.2.2"}',
+        'asked hosts\th1': '{"name":"h1"}',
       })
       const entry = {
         number: 1,
