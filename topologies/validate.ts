@@ -9,34 +9,33 @@ import { pointer, pointerSegments } from './problems.ts'
 import { scenarioSchema } from './schema/scenario.ts'
 import { topologySchema, Vm } from './schema/topology.ts'
 
-interface Validators {
-  topology: ValidateFunction
-  scenario: ValidateFunction
-  vm: ValidateFunction
-}
+const SCHEMAS = { topology: topologySchema, scenario: scenarioSchema, vm: Vm }
 
-let compiled: Validators | undefined
+/** Whoever reads one file waits for the compiler more than for what it makes: it needs neither be the shortest nor repeat a topology inside a scenario. */
+const ajv = new Ajv2020({
+  allErrors: true,
+  verbose: true,
+  strictTypes: false,
+  inlineRefs: false,
+  code: { optimize: false },
+}).addSchema(topologySchema)
 
-/** Compiling takes tens of milliseconds, so it waits until somebody asks. */
-function validators(): Validators {
-  if (compiled === undefined) {
-    const ajv = new Ajv2020({ allErrors: true, verbose: true, strictTypes: false })
-    compiled = {
-      topology: ajv.compile(topologySchema),
-      scenario: ajv.compile(scenarioSchema),
-      vm: ajv.compile(Vm),
-    }
-  }
-  return compiled
+const compiled = new Map<keyof typeof SCHEMAS, ValidateFunction>()
+
+/** Compiling takes tenths of a second, so each waits until somebody asks. */
+function validatorOf(kind: keyof typeof SCHEMAS): ValidateFunction {
+  const validator = compiled.get(kind) ?? ajv.compile(SCHEMAS[kind])
+  compiled.set(kind, validator)
+  return validator
 }
 
 /** Reports all that the schema does not admit in `value` and takes it out. Undefined where it is no object at all. */
-export function validate(kind: keyof Validators, value: unknown, findings: Findings): object | undefined {
+export function validate(kind: keyof typeof SCHEMAS, value: unknown, findings: Findings): object | undefined {
   if (!isObject(value)) {
     findings.report('', `found ${shown(value)}`, 'an object')
     return undefined
   }
-  const validator = validators()[kind]
+  const validator = validatorOf(kind)
   validator(value)
   const errors = validator.errors ?? []
   for (const error of errors) report(error, findings)
