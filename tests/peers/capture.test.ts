@@ -43,19 +43,22 @@ function fieldsByTshark(path: string, ...fields: string[]): string[][] {
     .map((line) => line.split('\t'))
 }
 
-/** The bytes of every frame as a hex string. */
-function bytesByTshark(path: string): string[] {
-  const packets = JSON.parse(run('tshark', '-n', '-r', path, '-T', 'jsonraw', '-j', 'frame')) as Record<
+/** As tshark reads a file: of each frame its time, its lengths and its bytes as hex. */
+function rowsByTshark(path: string): string[][] {
+  const packets = JSON.parse(run('tshark', '-n', '-r', path, '-T', 'json', '-x', '-j', 'frame')) as Record<
     string,
     Packet
   >[]
-  return packets.map((packet) => packet[LAYERS]!.layers.frame_raw[0])
+  return packets.map((packet) => {
+    const { frame, frame_raw: raw } = packet[LAYERS]!.layers
+    return [...TIME_AND_LENGTHS.map((field) => frame[field]!), raw[0]]
+  })
 }
 
 const LAYERS = '_source'
 
 interface Packet {
-  layers: { frame_raw: [bytes: string] }
+  layers: { frame: Record<string, string>; frame_raw: [bytes: string] }
 }
 
 const TIME_AND_LENGTHS = ['frame.time_epoch', 'frame.cap_len', 'frame.len']
@@ -79,9 +82,7 @@ const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 async function bothReadings(path: string) {
   const { frames, damage } = await readAll(createReadStream(path))
   const ours = frames.map((frame) => [...timeAndLengths(frame), hex(frame.bytes)])
-  const bytes = bytesByTshark(path)
-  const tsharks = fieldsByTshark(path, ...TIME_AND_LENGTHS).map((fields, at) => [...fields, bytes[at]])
-  return { frames, problem: damage?.problem, ours, tsharks }
+  return { frames, problem: damage?.problem, ours, tsharks: rowsByTshark(path) }
 }
 
 /** Long enough to be Ethernet: tshark has no bytes for an empty frame. */
