@@ -17,6 +17,7 @@ import { seeded } from '../../runtime/random.ts'
 import type { Saying } from '../support/connection-traffic.ts'
 import { Traffic } from '../support/connection-traffic.ts'
 import { oneOf } from '../support/frames.ts'
+import { seeds } from '../support/seeds.ts'
 import { Choices } from './support/chosen.ts'
 import type { ConnectionCase } from './support/connection-cases.ts'
 import { connectionCase } from './support/connection-cases.ts'
@@ -24,9 +25,6 @@ import type { Answer, Sides } from './support/openflow-sides.ts'
 import { OpenFlowSides, isDeath } from './support/openflow-sides.ts'
 import { ovsInstalled } from './support/ovs.ts'
 
-const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
-const COUNT = Number(process.env['CASES'] ?? 300)
-const seeds = Array.from({ length: COUNT }, (_, index) => FIRST + index)
 // Open vSwitch chooses addresses and ports by chance: of two connections that happen to be given the same, one may end the other there, and
 // not here. A difference that is there for another reason is there each time.
 const AGAIN = { retry: 3 }
@@ -48,7 +46,7 @@ describe.runIf(ovsInstalled())('tracked connections in pipelines beside Open vSw
     console.log(JSON.stringify(count))
   })
 
-  test.each(seeds)('frames go where they go there (seed %i)', AGAIN, async (seed) => {
+  test.each(seeds(300))('frames go where they go there (seed %i)', AGAIN, async (seed) => {
     const random = seeded(seed)
     const drawn = connectionCase(random)
     const run = new Conversation(sides, drawn, random, ({ ours, theirs }, story) =>

@@ -9,13 +9,11 @@ import { encodeOpenFlow } from '../../protocols/openflow/codec.ts'
 import type { Random } from '../../runtime/random.ts'
 import { seeded } from '../../runtime/random.ts'
 import { chance, pick } from '../support/random-flows.ts'
+import { seeds } from '../support/seeds.ts'
 import { OpenFlowSides, told } from './support/openflow-sides.ts'
 import { ovsInstalled } from './support/ovs.ts'
 import { PORTS } from './support/switch-cases.ts'
 import { wireCase } from './support/wire-cases.ts'
-
-const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
-const seeds = (count: number) => Array.from({ length: count }, (_, index) => FIRST + index)
 
 const HEADER = 8
 const ERROR = 1
@@ -27,7 +25,7 @@ describe.runIf(ovsInstalled())('damaged messages beside Open vSwitch', () => {
   })
   afterAll(() => sides.stop())
 
-  test.each(seeds(Number(process.env['CASES'] ?? 400)))('are refused by the same error (seed %i)', async (seed) => {
+  test.each(seeds(400))('are refused by the same error (seed %i)', async (seed) => {
     const random = seeded(seed)
     await sides.reset()
     const whole = wireCase(random).messages.flatMap((message, index) => encodeOpenFlow({ xid: 100 + index, message }))

@@ -18,15 +18,14 @@ import { printFlow } from '../../protocols/flow-text/print.ts'
 import { decodeOpenFlow, encodeOpenFlow } from '../../protocols/openflow/codec.ts'
 import { seeded } from '../../runtime/random.ts'
 import type { Random } from '../../runtime/random.ts'
+import { seeds } from '../support/seeds.ts'
 import type { Step, Who } from './support/event-cases.ts'
 import { PORTS, WITH_LINKS, evictionCase, hearingCase, monitorCase, portCase } from './support/event-cases.ts'
 import type { Controller, Sides } from './support/openflow-sides.ts'
 import { OpenFlowSides, byPort, text, told } from './support/openflow-sides.ts'
 import { ovsInstalled } from './support/ovs.ts'
 
-const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
-const COUNT = Number(process.env['CASES'] ?? 12)
-const seeds = Array.from({ length: COUNT }, (_, index) => FIRST + index)
+const SEEDS = seeds(12)
 
 const CASES: readonly (readonly [string, (random: Random) => Step[]])[] = [
   ['of ports', portCase],
@@ -46,12 +45,12 @@ describe.runIf(ovsInstalled())('what two controllers hear beside Open vSwitch', 
   })
 
   for (const [what, draw] of CASES)
-    test.each(seeds)(`${what} (seed %i)`, async (seed) => {
+    test.each(SEEDS)(`${what} (seed %i)`, async (seed) => {
       const { ours, theirs } = await run.compared(draw(seeded(seed)))
       expect(ours, theirs.join('\n')).toEqual(theirs)
     })
 
-  test.runIf(COUNT >= ENOUGH)('everything was heard of that there is to hear', () => {
+  test.runIf(SEEDS.length >= ENOUGH)('everything was heard of that there is to hear', () => {
     expect(KINDS.filter((kind) => !run.heard.has(kind))).toEqual([])
   })
 })

@@ -7,43 +7,34 @@
 // To try others, set FIRST_SEED and CASES. Needs root for a namespace, a kernel with nf_conntrack and nf_tables, python3, and the Debian
 // packages iproute2 and nftables.
 
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { isOpening, TcpCourse } from '../../lab/judge/groups/tcp-course.ts'
 import { IpProtocol } from '../../protocols/match.ts'
 import { TcpFlag } from '../../protocols/packet/tcp.ts'
 import { seeded } from '../../runtime/random.ts'
 import { Traffic } from '../support/connection-traffic.ts'
-import { LinuxTracker, linuxTrackerRefused } from './support/linux-tracker.ts'
+import { isChosen, seeds } from '../support/seeds.ts'
+import { besideLinux } from './support/beside-linux.ts'
 import { OwnTracker } from './support/own-tracker.ts'
 import type { WalkedSegment } from './support/tcp-walks.ts'
 import { farStrays, framesOf, noStrays, tcpWalk, wildStrays } from './support/tcp-walks.ts'
 
-const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
-const COUNT = Number(process.env['CASES'] ?? 120)
+const COUNT = 120
 const SEGMENTS = 50
-const seeds = Array.from({ length: COUNT }, (_, index) => FIRST + index)
 const { Syn, Ack, Rst, Fin } = TcpFlag
 
-const refused = linuxTrackerRefused()
-describe.skipIf(refused !== undefined)(`beside Linux${refused === undefined ? '' : ` (${refused})`}`, () => {
-  let linux: LinuxTracker
+besideLinux('connections', (rig) => {
   const count = { segments: 0, parted: 0, sure: 0, outside: 0, datagrams: 0, short: 0 }
-  beforeAll(async () => {
-    linux = await LinuxTracker.start()
-  })
-  afterAll(async () => {
-    await linux?.stop()
-    console.log(JSON.stringify(count))
-  })
+  afterAll(() => console.log(JSON.stringify(count)))
 
-  test.each(seeds)(
+  test.each(seeds(COUNT))(
     'honest ends of TCP over a bad network, and what is far outside their windows (seed %i)',
     async (seed) => {
       const random = seeded(seed)
       const walk = tcpWalk(random, { strays: seed % 2 === 0 ? noStrays : farStrays, length: SEGMENTS })
       const frames = framesOf(walk, random.below(2) === 0 ? 4 : 6)
-      await linux.forget()
-      const theirs = await linux.track(frames)
+      await rig.linux.forget()
+      const theirs = await rig.linux.track(frames)
       const ours = new OwnTracker().track(frames)
       const parted = walk.findIndex((_, index) => ours[index] !== theirs[index])
       const agreed = theirs.slice(0, parted < 0 ? walk.length : parted)
@@ -55,12 +46,12 @@ describe.skipIf(refused !== undefined)(`beside Linux${refused === undefined ? ''
     },
   )
 
-  test.each(seeds)('what the judge is sure of, amid what no honest end sends (seed %i)', async (seed) => {
+  test.each(seeds(COUNT))('what the judge is sure of, amid what no honest end sends (seed %i)', async (seed) => {
     const random = seeded(seed)
     const walk = tcpWalk(random, { strays: wildStrays, length: SEGMENTS })
     const frames = framesOf(walk, random.below(2) === 0 ? 4 : 6)
-    await linux.forget()
-    const theirs = await linux.track(frames)
+    await rig.linux.forget()
+    const theirs = await rig.linux.track(frames)
     const ours = new OwnTracker().track(frames)
     const judge = new Judge()
     const denied = walk.findIndex((said, index) => {
@@ -74,7 +65,7 @@ describe.skipIf(refused !== undefined)(`beside Linux${refused === undefined ? ''
     expect(denied, told(walk, ours, theirs, denied)).toBe(-1)
   })
 
-  test.each(seeds.slice(0, COUNT / 2))('datagrams, echoes and errors about them (seed %i)', async (seed) => {
+  test.each(seeds(COUNT / 2))('datagrams, echoes and errors about them (seed %i)', async (seed) => {
     const random = seeded(seed)
     const family = random.below(2) === 0 ? 4 : 6
     const traffic = new Traffic(random, family, { fragments: false, steady: true })
@@ -85,8 +76,8 @@ describe.skipIf(refused !== undefined)(`beside Linux${refused === undefined ? ''
         frames.push(saying.bytes)
         traffic.heard(saying, saying.bytes)
       }
-    await linux.forget()
-    const theirs = await linux.track(frames)
+    await rig.linux.forget()
+    const theirs = await rig.linux.track(frames)
     const ours = new OwnTracker().track(frames)
     for (const [index, frame] of frames.entries()) {
       const isShort = quotesTooLittle(frame)
@@ -97,7 +88,7 @@ describe.skipIf(refused !== undefined)(`beside Linux${refused === undefined ? ''
     }
   })
 
-  test.skipIf(process.env['CASES'] !== undefined)('was enough', () => {
+  test.skipIf(isChosen)('was enough', () => {
     expect(count.parted).toBeLessThan(COUNT / 20)
     expect(Math.min(count.sure, count.outside, count.datagrams)).toBeGreaterThan(COUNT / 2)
   })

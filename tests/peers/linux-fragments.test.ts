@@ -5,35 +5,26 @@
 //
 // To try others, set FIRST_SEED and CASES. Needs what linux-conntrack.test.ts needs.
 
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { parseIpv4 } from '../../protocols/address.ts'
 import { IpProtocol } from '../../protocols/match.ts'
 import { ipFrame, udpFrame } from '../../protocols/packet/compose.ts'
 import { seeded } from '../../runtime/random.ts'
 import { fragments4, Traffic } from '../support/connection-traffic.ts'
+import { isChosen, seeds } from '../support/seeds.ts'
+import { besideLinux } from './support/beside-linux.ts'
 import type { Forwarded } from './support/linux-tracker.ts'
-import { LinuxTracker, linuxTrackerRefused } from './support/linux-tracker.ts'
 import { OwnTracker } from './support/own-tracker.ts'
 import { isV4, textOf, wholeText } from './support/packet-text.ts'
 
-const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
-const COUNT = Number(process.env['CASES'] ?? 60)
+const COUNT = 60
 const PACKETS = 60
-const seeds = Array.from({ length: COUNT }, (_, index) => FIRST + index)
 
-const refused = linuxTrackerRefused()
-describe.skipIf(refused !== undefined)(`fragments beside Linux${refused === undefined ? '' : ` (${refused})`}`, () => {
-  let linux: LinuxTracker
+besideLinux('fragments', (rig) => {
   const count = { whole: 0, waiting: 0, repeated: 0 }
-  beforeAll(async () => {
-    linux = await LinuxTracker.start()
-  })
-  afterAll(async () => {
-    await linux?.stop()
-    console.log(JSON.stringify(count))
-  })
+  afterAll(() => console.log(JSON.stringify(count)))
 
-  test.each(seeds)('in any order, some lost and some twice (seed %i)', async (seed) => {
+  test.each(seeds(COUNT))('in any order, some lost and some twice (seed %i)', async (seed) => {
     const random = seeded(seed)
     const own = ownTracker()
     const traffic = new Traffic(random, random.below(2) === 0 ? 4 : 6, { quotes: 'none', steady: true })
@@ -49,8 +40,8 @@ describe.skipIf(refused !== undefined)(`fragments beside Linux${refused === unde
         for (const { bytes } of said) traffic.heard(saying, bytes)
       }
     }
-    await linux.forget()
-    const theirs = await linux.forward(frames)
+    await rig.linux.forget()
+    const theirs = await rig.linux.forward(frames)
     for (const [index, frame] of frames.entries()) {
       const sent = `${index}: ${textOf(frame)}`
       // A second copy of a fragment is invalid here, and gone there.
@@ -65,8 +56,8 @@ describe.skipIf(refused !== undefined)(`fragments beside Linux${refused === unde
 
   /** What each makes of what is sent, one after the other. */
   async function bothMakeOf(frames: readonly Uint8Array[], own = ownTracker()) {
-    await linux.forget()
-    const theirs = await linux.forward(frames)
+    await rig.linux.forget()
+    const theirs = await rig.linux.forward(frames)
     const states = (said: Forwarded[]) => said.map(({ state }) => state)
     return { here: frames.map((frame) => states(own.forward(frame))), there: theirs.map(states) }
   }
@@ -97,7 +88,7 @@ describe.skipIf(refused !== undefined)(`fragments beside Linux${refused === unde
     ])
   })
 
-  test.skipIf(process.env['CASES'] !== undefined)('was enough', () => {
+  test.skipIf(isChosen)('was enough', () => {
     expect(Math.min(count.whole, count.waiting, count.repeated * 10)).toBeGreaterThan(COUNT)
   })
 })

@@ -6,7 +6,7 @@
 //
 // To try others, set FIRST_SEED and CASES. Needs what linux-conntrack.test.ts needs.
 
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import type { NatRequest } from '../../datapath/conntrack/tracker.ts'
 import { formatIpv4, formatIpv6, parseIpv4, parseIpv6 } from '../../protocols/address.ts'
 import { IpProtocol } from '../../protocols/match.ts'
@@ -15,14 +15,13 @@ import { seeded } from '../../runtime/random.ts'
 import type { Random } from '../../runtime/random.ts'
 import { HOSTS, Traffic } from '../support/connection-traffic.ts'
 import { oneOf } from '../support/frames.ts'
-import { LinuxTracker, linuxTrackerRefused } from './support/linux-tracker.ts'
+import { isChosen, seeds } from '../support/seeds.ts'
+import { besideLinux } from './support/beside-linux.ts'
 import { OwnTracker } from './support/own-tracker.ts'
 import { isV4, textOf } from './support/packet-text.ts'
 
-const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
-const COUNT = Number(process.env['CASES'] ?? 60)
+const COUNT = 60
 const PACKETS = 60
-const seeds = Array.from({ length: COUNT }, (_, index) => FIRST + index)
 
 /** What stands for one of the hosts: its neighbours keep their own addresses, so every tuple is free. */
 const OUTSIDE = { 4: '10.0.9.9', 6: 'fd08::9' } as const
@@ -36,19 +35,11 @@ interface Translation {
   address: number | bigint
 }
 
-const refused = linuxTrackerRefused()
-describe.skipIf(refused !== undefined)(`NAT beside Linux${refused === undefined ? '' : ` (${refused})`}`, () => {
-  let linux: LinuxTracker
+besideLinux('NAT', (rig) => {
   const count = { translated: 0, related: 0 }
-  beforeAll(async () => {
-    linux = await LinuxTracker.start()
-  })
-  afterAll(async () => {
-    await linux?.stop()
-    console.log(JSON.stringify(count))
-  })
+  afterAll(() => console.log(JSON.stringify(count)))
 
-  test.each(seeds)('one address for another (seed %i)', async (seed) => {
+  test.each(seeds(COUNT))('one address for another (seed %i)', async (seed) => {
     const random = seeded(seed)
     const translation = randomTranslation(random)
     const own = new OwnTracker()
@@ -66,8 +57,8 @@ describe.skipIf(refused !== undefined)(`NAT beside Linux${refused === undefined 
         if (said!.state.startsWith('related')) count.related++
         traffic.heard(saying, said!.bytes)
       }
-    await linux.forget(rulesOf(translation))
-    const theirs = (await linux.forward(frames)).map(
+    await rig.linux.forget(rulesOf(translation))
+    const theirs = (await rig.linux.forward(frames)).map(
       ([said]) => said && { state: said.state, frame: textOf(said.bytes) },
     )
     for (const [index, frame] of frames.entries()) {
@@ -81,15 +72,15 @@ describe.skipIf(refused !== undefined)(`NAT beside Linux${refused === undefined 
     async (family) => {
       const own = new OwnTracker()
       const nat = rangeOf(family, { first: 0, last: 0 })
-      await linux.forget(masquerade(family, ''))
+      await rig.linux.forget(masquerade(family, ''))
       const clients = Array.from({ length: 40 }, (_, index) => clientOf(family, index))
       const asked = clients.map((client) => datagram(family, client, FAR[family], 40_000, 80))
       const here = asked.map((frame) => own.forward(frame, nat)[0]!.bytes)
-      const there = (await linux.forward(asked)).map(([said]) => said!.bytes)
+      const there = (await rig.linux.forward(asked)).map(([said]) => said!.bytes)
       for (const translated of [here, there]) expect(new Set(translated.map(sourceOf)).size).toBe(clients.length)
       const back = (frames: Uint8Array[]) => frames.map((frame) => answerTo(family, frame))
       const heardHere = back(here).map((frame) => own.forward(frame, 'restore')[0]!)
-      const heardThere = (await linux.forward(back(there))).map(([said]) => said!)
+      const heardThere = (await rig.linux.forward(back(there))).map(([said]) => said!)
       for (const heard of [heardHere, heardThere]) {
         expect(heard.map(({ state }) => state)).toEqual(clients.map(() => 'established reply'))
         expect(heard.map(({ bytes }) => destinationOf(bytes))).toEqual(asked.map(sourceOf))
@@ -100,10 +91,10 @@ describe.skipIf(refused !== undefined)(`NAT beside Linux${refused === undefined 
   test('a pool that is used up', async () => {
     const own = new OwnTracker()
     const nat = rangeOf(4, { first: 20_000, last: 20_003 })
-    await linux.forget(masquerade(4, ':20000-20003'))
+    await rig.linux.forget(masquerade(4, ':20000-20003'))
     const asked = Array.from({ length: 8 }, (_, index) => datagram(4, clientOf(4, index), FAR[4], 40_000, 80))
     const here = asked.map((frame) => own.forward(frame, nat)[0]!.bytes)
-    const there = await linux.forward(asked)
+    const there = await rig.linux.forward(asked)
     const ports = [20_000, 20_001, 20_002, 20_003].map((port) => `10.0.9.9 ${port}`)
     expect(there.flatMap((said) => said.map(({ bytes }) => sourceOf(bytes))).sort()).toEqual(ports)
     expect(here.slice(0, 4).map(sourceOf).sort()).toEqual(ports)
@@ -112,7 +103,7 @@ describe.skipIf(refused !== undefined)(`NAT beside Linux${refused === undefined 
     expect(own.tracker.dump()).toHaveLength(4)
   })
 
-  test.skipIf(process.env['CASES'] !== undefined)('was enough', () => {
+  test.skipIf(isChosen)('was enough', () => {
     expect(Math.min(count.translated / 10, count.related)).toBeGreaterThan(COUNT)
   })
 })

@@ -5,30 +5,22 @@
 //
 // To try others, set FIRST_SEED and CASES. Needs what linux-conntrack.test.ts needs.
 
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { seeded } from '../../runtime/random.ts'
-import { LinuxTracker, linuxTrackerRefused } from './support/linux-tracker.ts'
+import { seeds } from '../support/seeds.ts'
+import { besideLinux } from './support/beside-linux.ts'
 import { OwnTracker } from './support/own-tracker.ts'
 import { Chunk, type SaidChunk, sctpChunkFrame, sctpWalk } from './support/sctp-walks.ts'
 
-const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
-const COUNT = Number(process.env['CASES'] ?? 60)
-const seeds = Array.from({ length: COUNT }, (_, index) => FIRST + index)
+const COUNT = 60
 
-const refused = linuxTrackerRefused()
-describe.skipIf(refused !== undefined)(`SCTP beside Linux${refused === undefined ? '' : ` (${refused})`}`, () => {
-  let linux: LinuxTracker
-  beforeAll(async () => {
-    linux = await LinuxTracker.start()
-  })
-  afterAll(() => linux?.stop())
-
+besideLinux('SCTP', (rig) => {
   async function bothMakeOf(frames: readonly Uint8Array[]) {
-    await linux.forget()
-    return { here: new OwnTracker().track(frames), there: await linux.track(frames) }
+    await rig.linux.forget()
+    return { here: new OwnTracker().track(frames), there: await rig.linux.track(frames) }
   }
 
-  test.each(seeds)('one association, some of it said twice (seed %i)', async (seed) => {
+  test.each(seeds(COUNT))('one association, some of it said twice (seed %i)', async (seed) => {
     const walk = sctpWalk(seeded(seed), 40)
     const { here, there } = await bothMakeOf(walk.map((said) => sctpChunkFrame(said)))
     const story = walk

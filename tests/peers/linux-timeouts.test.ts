@@ -5,21 +5,20 @@
 //
 // To try others, set FIRST_SEED and CASES. Needs what linux-conntrack.test.ts needs.
 
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { TIMEOUTS } from '../../datapath/conntrack/timeouts.ts'
 import { parseIpv4 } from '../../protocols/address.ts'
 import { icmpEchoFrame, ipFrame, udpFrame } from '../../protocols/packet/compose.ts'
 import { TcpFlag } from '../../protocols/packet/tcp.ts'
 import { SECOND } from '../../runtime/clock.ts'
 import { seeded } from '../../runtime/random.ts'
-import { LinuxTracker, linuxTrackerRefused } from './support/linux-tracker.ts'
+import { isChosen, seeds } from '../support/seeds.ts'
+import { besideLinux } from './support/beside-linux.ts'
 import { OwnTracker } from './support/own-tracker.ts'
 import type { WalkedSegment } from './support/tcp-walks.ts'
 import { framesOf, noStrays, tcpWalk } from './support/tcp-walks.ts'
 
-const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
-const COUNT = Number(process.env['CASES'] ?? 60)
-const seeds = Array.from({ length: COUNT }, (_, index) => FIRST + index)
+const COUNT = 60
 /** Seconds that a busy machine may need between a packet and the question. All spans are further apart. */
 const SLACK = 8
 const { Fin, Rst, Syn } = TcpFlag
@@ -41,36 +40,30 @@ const SPANS = {
   generic_timeout: TIMEOUTS.otherFirst,
 }
 
-const refused = linuxTrackerRefused()
-describe.skipIf(refused !== undefined)(`timeouts beside Linux${refused === undefined ? '' : ` (${refused})`}`, () => {
-  let linux: LinuxTracker
+besideLinux('timeouts', (rig) => {
   const met = new Map<number, number>()
   let parted = 0
-  beforeAll(async () => {
-    linux = await LinuxTracker.start()
-    await linux.set(
+  beforeAll(() =>
+    rig.linux.set(
       ...Object.entries(SPANS).map(([name, span]) => `net.netfilter.nf_conntrack_${name}=${span / SECOND}`),
-    )
-  })
-  afterAll(async () => {
-    await linux?.stop()
-    console.log(JSON.stringify({ parted, met: Object.fromEntries(met) }))
-  })
+    ),
+  )
+  afterAll(() => console.log(JSON.stringify({ parted, met: Object.fromEntries(met) })))
 
   /** Seconds that Linux keeps the one connection for; undefined where it has none. */
   async function theirs(): Promise<number | undefined> {
-    const rows = await linux.connections()
+    const rows = await rig.linux.connections()
     expect(rows.length).toBeLessThan(2)
     return rows[0] === undefined ? undefined : Number(rows[0].split(/ +/)[4])
   }
 
-  test.each(seeds)('honest ends of TCP, up to anywhere (seed %i)', async (seed) => {
+  test.each(seeds(COUNT))('honest ends of TCP, up to anywhere (seed %i)', async (seed) => {
     const random = seeded(seed)
     const walk = tcpWalk(random, { strays: noStrays, length: 1 + random.below(40) })
     const frames = framesOf(walk, random.below(2) === 0 ? 4 : 6)
     const own = new OwnTracker()
-    await linux.forget()
-    const states = await linux.track(frames)
+    await rig.linux.forget()
+    const states = await rig.linux.track(frames)
     // Where they see a segment in two ways they go two ways.
     if (own.track(frames).some((state, index) => state !== states[index])) return void parted++
     const [here, there] = [ours(own), await theirs()]
@@ -87,10 +80,10 @@ describe.skipIf(refused !== undefined)(`timeouts beside Linux${refused === undef
     { what: 'another protocol', frames: [other(0), other(0), other(1)], spans: [60, 60, [30, 60]] },
   ])('$what: here answers have a span of their own', async ({ frames, spans }) => {
     const own = new OwnTracker()
-    await linux.forget()
+    await rig.linux.forget()
     for (const [index, frame] of frames.entries()) {
       own.forward(frame)
-      await linux.forward([frame])
+      await rig.linux.forward([frame])
       const [here, there] = [spans[index]!].flat().concat(spans[index]!).slice(0, 2)
       expect(ours(own)).toBe(here)
       expect(Math.abs((await theirs())! - there!)).toBeLessThan(SLACK)
@@ -99,18 +92,18 @@ describe.skipIf(refused !== undefined)(`timeouts beside Linux${refused === undef
 
   test('UDP that has gone on for two seconds: as here', async () => {
     const own = new OwnTracker()
-    await linux.forget()
+    await rig.linux.forget()
     const [first, answer, later] = [udp(0), udp(1), udp(0)]
     for (const frame of [first, answer]) own.forward(frame)
-    await linux.forward([first, answer])
+    await rig.linux.forward([first, answer])
     await new Promise((resolve) => setTimeout(resolve, 2100))
     own.forward(later)
-    await linux.forward([later])
+    await rig.linux.forward([later])
     expect(ours(own)).toBe(30)
     expect(Math.abs((await theirs())! - 30)).toBeLessThan(SLACK)
   })
 
-  test.skipIf(process.env['CASES'] !== undefined)('was enough', () => {
+  test.skipIf(isChosen)('was enough', () => {
     expect([...met.keys()].sort((a, b) => a - b)).toEqual(expect.arrayContaining([30, 900, 86_400]))
     expect(parted).toBeLessThan(COUNT / 10)
   })

@@ -19,12 +19,11 @@ import { arpRequest, udpFrame } from '../../protocols/packet/compose.ts'
 import { seeded, type Random } from '../../runtime/random.ts'
 import { parseTopology } from '../../topologies/load.ts'
 import type { Mirror, Topology } from '../../topologies/topology.ts'
+import { seeds } from '../support/seeds.ts'
 import { GrowingCapture } from './support/growing-capture.ts'
 import type { Ovs } from './support/ovs.ts'
 import { ovsInstalled, startOvs } from './support/ovs.ts'
 
-const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
-const COUNT = Number(process.env['CASES'] ?? 3)
 const FRAMES = 60
 
 const GUESTS = ['a', 'b', 'c', 'd'] as const
@@ -142,7 +141,7 @@ describe.runIf(ovsInstalled())("mirrors beside Open vSwitch's own", () => {
   /** What has come out of the tap. */
   const copies = (bridge: string) => taps[bridge]!.read().map((frame) => Buffer.from(frame).toString('hex'))
 
-  const cases = Array.from({ length: COUNT }, (_, index) => FIRST + index).flatMap((seed) =>
+  const cases = seeds(3).flatMap((seed) =>
     (['from-lport', 'to-lport', 'both'] as const).map((direction) => [direction, seed] as const),
   )
   test.each(cases)('a vNIC is copied as there, %s (seed %i)', async (direction, seed) => {

@@ -17,11 +17,10 @@ import { parseTopology } from '../../topologies/load.ts'
 import { oneOf } from '../support/frames.ts'
 import type { Name } from '../support/listening-guests.ts'
 import { addressesOf, dataFrom, igmpFrom, macOf, macText, mldFrom, NAMES } from '../support/listening-guests.ts'
+import { seeds } from '../support/seeds.ts'
 import { OvsSnooping } from './support/ovs-snooping.ts'
 import { ovsInstalled } from './support/ovs.ts'
 
-const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
-const COUNT = Number(process.env['CASES'] ?? 20)
 const STEPS = 120
 const GROUPS4 = ['239.1.1.1', '232.9.9.9', '239.129.1.1']
 const GROUPS6 = ['ff3e::1', 'ff02::1:ff00:7']
@@ -126,40 +125,37 @@ describe.runIf(ovsInstalled())('snooping beside Open vSwitch', () => {
     console.log(JSON.stringify(count))
   })
 
-  test.each(Array.from({ length: COUNT }, (_, index) => FIRST + index))(
-    'the same guests hear the same (seed %i)',
-    async (seed) => {
-      const random = seeded(seed)
-      const floods = random.below(2) === 0
-      const ours = await Ours.start(floods)
-      await theirs.begin(floods)
-      const routers = new Set<Name>()
-      const known = new Set<string>()
-      for (let step = 0; step < STEPS; step++) {
-        const from = oneOf(random, NAMES)
-        const asks = step % 40 === 39 || (routers.has(from) && random.below(8) === 0)
-        if (asks) routers.add(from)
-        const general = random.below(2) === 0 ? mldFrom(from, QUERY6) : igmpFrom(from, QUERY4)
-        const frame = asks ? general : randomFrame(random, from, routers)
-        // Who listens, and then turns out to be a router, has two copies of each there.
-        const heard = [...new Set(await theirs.receive(from, frame))]
-        const isEmptied = isUnheard(frame, ours.groups()) && [...known].some((group) => isFor(frame, group))
-        const told = { seed, step, from, frame: Buffer.from(frame).toString('hex') }
-        const here = await ours.receive(from, frame)
-        // A group whose last listener has left is there for a while yet, and its frames reach routers alone.
-        const isKept = isEmptied && heard.length < here.length
-        const wanted = isKept ? { ...told, theirs: others(routers, from) } : { ...told, theirs: here }
-        expect({ ...told, theirs: heard }).toEqual(wanted)
-        for (const group of ours.groups()) known.add(group)
-        count.frames++
-        count.heard += heard.length
-      }
-      const listeners = listenersOf(await theirs.mdb())
-      const both = [ours.listeners(), listeners].map((all) => all.filter((one) => !routes(one, listeners)).sort())
-      expect(both[0]).toEqual(both[1])
-      count.listeners += listeners.length
-    },
-  )
+  test.each(seeds(20))('the same guests hear the same (seed %i)', async (seed) => {
+    const random = seeded(seed)
+    const floods = random.below(2) === 0
+    const ours = await Ours.start(floods)
+    await theirs.begin(floods)
+    const routers = new Set<Name>()
+    const known = new Set<string>()
+    for (let step = 0; step < STEPS; step++) {
+      const from = oneOf(random, NAMES)
+      const asks = step % 40 === 39 || (routers.has(from) && random.below(8) === 0)
+      if (asks) routers.add(from)
+      const general = random.below(2) === 0 ? mldFrom(from, QUERY6) : igmpFrom(from, QUERY4)
+      const frame = asks ? general : randomFrame(random, from, routers)
+      // Who listens, and then turns out to be a router, has two copies of each there.
+      const heard = [...new Set(await theirs.receive(from, frame))]
+      const isEmptied = isUnheard(frame, ours.groups()) && [...known].some((group) => isFor(frame, group))
+      const told = { seed, step, from, frame: Buffer.from(frame).toString('hex') }
+      const here = await ours.receive(from, frame)
+      // A group whose last listener has left is there for a while yet, and its frames reach routers alone.
+      const isKept = isEmptied && heard.length < here.length
+      const wanted = isKept ? { ...told, theirs: others(routers, from) } : { ...told, theirs: here }
+      expect({ ...told, theirs: heard }).toEqual(wanted)
+      for (const group of ours.groups()) known.add(group)
+      count.frames++
+      count.heard += heard.length
+    }
+    const listeners = listenersOf(await theirs.mdb())
+    const both = [ours.listeners(), listeners].map((all) => all.filter((one) => !routes(one, listeners)).sort())
+    expect(both[0]).toEqual(both[1])
+    count.listeners += listeners.length
+  })
 })
 
 const others = (routers: ReadonlySet<Name>, from: Name) => [...routers].filter((name) => name !== from).sort()

@@ -10,6 +10,7 @@ import type { Message } from '../../protocols/control/messages.ts'
 import { printFlow } from '../../protocols/flow-text/print.ts'
 import { encodeOpenFlow } from '../../protocols/openflow/codec.ts'
 import { seeded } from '../../runtime/random.ts'
+import { seeds } from '../support/seeds.ts'
 import { STATE_QUESTIONS, keptLines, metBy } from './support/kept-state.ts'
 import type { Answer, Sides } from './support/openflow-sides.ts'
 import { OpenFlowSides, isDeath, told, text } from './support/openflow-sides.ts'
@@ -18,9 +19,7 @@ import { PORTS } from './support/switch-cases.ts'
 import type { WireCase } from './support/wire-cases.ts'
 import { ALL_KINDS, KNOWN_THERE, wireCase } from './support/wire-cases.ts'
 
-const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
-const COUNT = Number(process.env['CASES'] ?? 600)
-const seeds = (count: number) => Array.from({ length: count }, (_, index) => FIRST + index)
+const SEEDS = seeds(600)
 
 const count = { cases: 0, died: 0, messages: 0, refused: 0, frames: 0, copies: 0, packetIns: 0 }
 const met = { fields: new Set<string>(), actions: new Set<string>() }
@@ -35,12 +34,12 @@ describe.runIf(ovsInstalled())('pipelines beside Open vSwitch', () => {
     console.log(JSON.stringify(count), `${met.fields.size} fields, ${met.actions.size} actions`)
   })
 
-  test.each(seeds(COUNT))('every action does what it does there (seed %i)', async (seed) => {
+  test.each(SEEDS)('every action does what it does there (seed %i)', async (seed) => {
     const { ours, theirs, asked } = await unlessItDies(() => answers(sides, wireCase(seeded(seed))))
     expect(ours, asked).toEqual(theirs)
   })
 
-  test.runIf(COUNT >= ENOUGH)('every field is matched, and every action done to a frame', () => {
+  test.runIf(SEEDS.length >= ENOUGH)('every field is matched, and every action done to a frame', () => {
     const missing = (all: readonly string[], some: ReadonlySet<string>) => all.filter((one) => !some.has(one))
     const fields = KNOWN_THERE.map(({ name }) => name).filter((name) => !IN_OTHER_REGISTERS.test(name))
     expect(missing(fields, met.fields)).toEqual([])
@@ -69,7 +68,7 @@ describe.runIf(ovsInstalled())('pipelines beside Open vSwitch', () => {
 const IN_OTHER_REGISTERS = /^x+reg/
 
 /** So many cases have to meet everything: 411 do from the first seed on, of others it may take more. */
-const ENOUGH = FIRST === 1 ? 600 : 2000
+const ENOUGH = SEEDS[0] === 1 ? 600 : 2000
 
 /** What OpenFlow 1.3 says by set_field; and a clause, which no frame meets alone. */
 const IN_OTHER_WORDS = ['set_vlan_vid', 'set_vlan_pcp', 'set_tunnel', 'conjunction']

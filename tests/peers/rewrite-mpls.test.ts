@@ -16,12 +16,12 @@ import { seeded } from '../../runtime/random.ts'
 import { pick } from '../support/random-flows.ts'
 import { damagedFrame, randomFrame } from '../support/random-frames.ts'
 import { keyOf } from '../support/random-keys.ts'
+import { seeds } from '../support/seeds.ts'
 import { GrowingCapture } from './support/growing-capture.ts'
 import type { Ovs } from './support/ovs.ts'
 import { ovsInstalled, startOvs } from './support/ovs.ts'
 
 const BRIDGE = 'labels'
-const CASES = 150
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 
 interface Step {
@@ -94,7 +94,7 @@ describe.runIf(ovsInstalled())('beside Open vSwitch', () => {
     await ovs.stop()
   })
 
-  test.each(Array.from({ length: CASES }, (_, index) => index + 1))('labels are the same (seed %i)', async (seed) => {
+  test.each(seeds(150))('labels are the same (seed %i)', async (seed) => {
     const random = seeded(seed)
     const drawn = pick(random, [randomFrame, randomFrame, damagedFrame])(random)
     const bytes = drawn.length < ETHERNET_HEADER_SIZE ? randomFrame(random) : drawn

@@ -30,12 +30,11 @@ import {
   withEvents,
 } from '../support/group-sayings.ts'
 import { withSecurityGroups } from '../support/random-security-groups.ts'
+import { seeds } from '../support/seeds.ts'
 import type { Answer, Sides } from './support/openflow-sides.ts'
 import { OpenFlowSides } from './support/openflow-sides.ts'
 import { ovsInstalled } from './support/ovs.ts'
 
-const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
-const COUNT = Number(process.env['CASES'] ?? 20)
 const SAYINGS = 120
 const AT = 'h1/br-int'
 /** Behind the uplink and the tunnel. */
@@ -59,33 +58,30 @@ describe.runIf(ovsInstalled())('security groups beside Open vSwitch', () => {
     console.log(JSON.stringify(count))
   })
 
-  test.each(Array.from({ length: COUNT }, (_, index) => FIRST + index))(
-    'frames go where they go there (seed %i)',
-    async (seed) => {
-      const random = seeded(seed)
-      await sides.reset()
-      await sides.command('dpctl/ct-disable-tcp-seq-chk')
-      const controller = new Compiling(sides)
-      let topology = withSecurityGroups(random, oneHost())
-      await controller.apply(topology)
-      const past: Saying[] = []
-      for (let turn = 0; turn < SAYINGS; turn++) {
-        if (turn % 30 === 29) {
-          topology = withEvents(random, topology)
-          await controller.apply(topology)
-        }
-        const old = past.length > 0 && random.below(3) > 0 ? pick(random, past.slice(-12)) : undefined
-        const said = old === undefined ? randomSaying(random) : random.below(2) === 0 ? answerTo(old) : old
-        const frame = frameOf(said)
-        if (random.below(4) === 0) frame.set(BROADCAST)
-        const { ours, theirs } = await sides.receive(frame, portOf(said.from))
-        expect({ turn, said, copies: ours.copies.sort() }).toEqual({ turn, said, copies: theirs.copies.sort() })
-        count.frames++
-        count.heard += theirs.copies.length
-        past.push(said)
+  test.each(seeds(20))('frames go where they go there (seed %i)', async (seed) => {
+    const random = seeded(seed)
+    await sides.reset()
+    await sides.command('dpctl/ct-disable-tcp-seq-chk')
+    const controller = new Compiling(sides)
+    let topology = withSecurityGroups(random, oneHost())
+    await controller.apply(topology)
+    const past: Saying[] = []
+    for (let turn = 0; turn < SAYINGS; turn++) {
+      if (turn % 30 === 29) {
+        topology = withEvents(random, topology)
+        await controller.apply(topology)
       }
-    },
-  )
+      const old = past.length > 0 && random.below(3) > 0 ? pick(random, past.slice(-12)) : undefined
+      const said = old === undefined ? randomSaying(random) : random.below(2) === 0 ? answerTo(old) : old
+      const frame = frameOf(said)
+      if (random.below(4) === 0) frame.set(BROADCAST)
+      const { ours, theirs } = await sides.receive(frame, portOf(said.from))
+      expect({ turn, said, copies: ours.copies.sort() }).toEqual({ turn, said, copies: theirs.copies.sort() })
+      count.frames++
+      count.heard += theirs.copies.length
+      past.push(said)
+    }
+  })
 })
 
 /** Gives both switches what a controller would. */

@@ -3,21 +3,19 @@
 //
 //   npx vitest run --project peers tests/peers/switch-differential.test.ts -t '(seed 17)'
 //
-// To try others, set FIRST_SEED. Needs the Debian package openvswitch-switch; nobody need be root.
+// To try others, set FIRST_SEED and CASES. Needs the Debian package openvswitch-switch; nobody need be root.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { printFlow } from '../../protocols/flow-text/print.ts'
 import { ReservedPort } from '../../protocols/control/messages.ts'
 import { seeded } from '../../runtime/random.ts'
+import { seeds } from '../support/seeds.ts'
 import { flowMod, testSwitch } from '../support/test-switch.ts'
 import { ovsInstalled } from './support/ovs.ts'
 import { OvsTwin } from './support/ovs-twin.ts'
 import { REWRITABLE, rewriteCase } from './support/rewrite-cases.ts'
 import type { SwitchCase } from './support/switch-cases.ts'
 import { PORTS, normalCase, pipelineCase } from './support/switch-cases.ts'
-
-const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
-const seeds = (count: number) => Array.from({ length: count }, (_, index) => FIRST + index)
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 
@@ -27,7 +25,7 @@ describe.runIf(ovsInstalled())('beside Open vSwitch', () => {
   afterAll(() => {
     const { cases, frames, copies } = count
     console.log(
-      `${cases} cases from seed ${FIRST} on: ${frames} frames in, ${copies} out; to repeat one, add -t '(seed N)'`,
+      `${cases} cases from seed ${seeds(1)[0]} on: ${frames} frames in, ${copies} out; to repeat one, add -t '(seed N)'`,
     )
   })
 

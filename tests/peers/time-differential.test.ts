@@ -11,16 +11,13 @@ import { printFlow } from '../../protocols/flow-text/print.ts'
 import { decodeOpenFlow, encodeOpenFlow } from '../../protocols/openflow/codec.ts'
 import { MILLISECOND } from '../../runtime/clock.ts'
 import { seeded } from '../../runtime/random.ts'
+import { seeds } from '../support/seeds.ts'
 import { flowMod } from '../support/test-tables.ts'
 import type { Answer, Sides } from './support/openflow-sides.ts'
 import { OpenFlowSides, byPort, text, told } from './support/openflow-sides.ts'
 import { ovsInstalled } from './support/ovs.ts'
 import type { Step } from './support/time-cases.ts'
 import { flowCase, meterCase } from './support/time-cases.ts'
-
-const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
-const COUNT = Number(process.env['CASES'] ?? 50)
-const seeds = (count: number) => Array.from({ length: count }, (_, index) => FIRST + index)
 
 describe.runIf(ovsInstalled())('time beside Open vSwitch', () => {
   let sides: OpenFlowSides
@@ -29,12 +26,12 @@ describe.runIf(ovsInstalled())('time beside Open vSwitch', () => {
   })
   afterAll(() => sides.stop())
 
-  test.each(seeds(COUNT))('flows come and go as there (seed %i)', async (seed) => {
+  test.each(seeds(50))('flows come and go as there (seed %i)', async (seed) => {
     const { ours, theirs } = await compared(sides, flowCase(seeded(seed)), FLOWS)
     expect(ours).toEqual(theirs)
   })
 
-  test.each(seeds(COUNT))('meters let the same frames pass (seed %i)', async (seed) => {
+  test.each(seeds(50))('meters let the same frames pass (seed %i)', async (seed) => {
     const { ours, theirs } = await compared(sides, meterCase(seeded(seed)), METERS)
     expect(ours).toEqual(theirs)
   })

@@ -32,6 +32,7 @@ import { ReservedPort } from '../../protocols/control/messages.ts'
 import { seeded } from '../../runtime/random.ts'
 import { parseTraceWords } from '../../datapath/trace/request.ts'
 import { formatTrace, traceFrame } from '../../datapath/trace/trace.ts'
+import { seeds } from '../support/seeds.ts'
 import { flowMod, testSwitch } from '../support/test-switch.ts'
 import type { Ovs } from './support/ovs.ts'
 import { ovsInstalled, startOvs } from './support/ovs.ts'
@@ -40,8 +41,6 @@ import type { SwitchCase } from './support/switch-cases.ts'
 
 /** By its name, the local port is number 100 of a dummy datapath; the others have the numbers of their names. */
 const BRIDGE = 'br0'
-const FIRST = Number(process.env['FIRST_SEED'] ?? 1)
-const seeds = (count: number) => Array.from({ length: count }, (_, index) => FIRST + index)
 
 describe.runIf(ovsInstalled())('a trace beside Open vSwitch', () => {
   let ovs: Ovs
