@@ -61,7 +61,8 @@ export class Rates implements LabObserver {
   /** What has gone beyond its limit; undefined where nothing has. */
   excess(): string | undefined {
     for (const { nic, direction, rate, burst, passed } of this.#limits) {
-      const most = Math.max(0, ...passed.map(({ bits }) => bits))
+      // One by one: a long stream's frames are more than a call takes arguments.
+      const most = passed.reduce((largest, { bits }) => Math.max(largest, bits), 0)
       const slack = Math.ceil((rate * SLACK[direction]) / SECOND)
       const excess = bitsBeyond(passed, rate, burst + most + slack)
       if (excess === 0) continue

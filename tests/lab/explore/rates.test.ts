@@ -49,6 +49,11 @@ test('a frame a microsecond before its time is a bit too many', () => {
   )
 })
 
+test('a stream may be longer than what one call takes', () => {
+  const stream = Array.from({ length: 200_000 }, (_, number) => number * ONE_FRAME)
+  expect(play(stream).excess()).toBeUndefined()
+})
+
 /** 0.9 ms apart on average, where each takes 1.14 of them at the rate. */
 const DATAGRAMS = 60
 const LONGEST_GAP = 1.8 * MILLISECOND
