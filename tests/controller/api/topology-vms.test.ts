@@ -7,6 +7,7 @@ import type { Random } from '../../../runtime/random.ts'
 import { seeded } from '../../../runtime/random.ts'
 import type { WrittenTopology, WrittenVm } from '../../../topologies/schema/topology.ts'
 import { ask, reaches, smallTopology, startLiveLab, type LiveLab } from '../../support/live-lab.ts'
+import { isChosen, seeds } from '../../support/seeds.ts'
 
 const inside = { direction: 'ingress', ethertype: 'IPv4', remoteGroup: 'web' }
 const grouped = () => ({ ...smallTopology(), securityGroups: [{ name: 'web', rules: [inside] }] })
@@ -136,7 +137,7 @@ function randomVm(random: Random, name: string): WrittenVm | undefined {
   return { name, host: pick(['h1', 'h2']), nics }
 }
 
-test.each([1, 2, 3])('it comes to the same as the whole topology with it (seed %i)', async (seed) => {
+test.each(seeds(3))('it comes to the same as the whole topology with it (seed %i)', async (seed) => {
   const random = seeded(seed)
   const twin = await start()
   const counts = { taken: 0, refused: 0 }
@@ -160,8 +161,8 @@ test.each([1, 2, 3])('it comes to the same as the whole topology with it (seed %
     if (all.status < 300) file = whole
     counts[all.status < 300 ? 'taken' : 'refused']++
   }
-  expect(counts.taken).toBeGreaterThan(5)
-  expect(counts.refused).toBeGreaterThan(0)
+  // Of other seeds there may be one by which all is taken.
+  expect(isChosen || Math.min(counts.taken / 5, counts.refused) >= 1, JSON.stringify(counts)).toBe(true)
   expect(live.lab.judge.leaks).toEqual([])
 })
 
