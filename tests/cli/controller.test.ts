@@ -1,7 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { Controller } from '../../controller/controller.ts'
+import { listen } from '../../runtime/sockets.ts'
+import { WallClock } from '../../runtime/wall-clock.ts'
 import { ended, firstLine, startCli } from '../support/run-cli.ts'
 
 test('a controller that a host has left for one of a later start ends, and says why by its exit code', async () => {
@@ -18,21 +21,34 @@ test('a controller that a host has left for one of a later start ends, and says 
     })
     return { child, end }
   }
-  const controller = (name: string) =>
-    start('controller', topology, '--listen', `punix:${folder}/${name}`, '--api', '127.0.0.1:0', '--json')
   const dialled = ['first', 'second'].flatMap((name) => ['--controller', `unix:${folder}/${name}`])
 
-  const first = controller('first')
+  const first = start('controller', topology, '--listen', `punix:${folder}/first`, '--api', '127.0.0.1:0', '--json')
   await firstLine(first.child)
   const host = start('host', 'h1', ...dialled)
   await firstLine(host.child)
-  const second = controller('second')
-  await firstLine(second.child)
+  const second = await controllerAt(join(folder, 'second'))
   expect(await first.end).toMatchObject({
     code: 4,
     stderr: expect.stringMatching(
       /h1\/br-int follows another controller, of a later start[^]*another controller, of a later start, is in charge/,
     ) as string,
   })
-  expect([second.child.exitCode, host.child.exitCode]).toEqual([null, null])
+  await vi.waitFor(() => expect(second.switches()).toMatchObject([{ name: 'h1/br-int', connected: true }]), 100_000)
+  expect(host.child.exitCode).toBe(null)
 })
+
+/** One that starts now, within the test, and listens there. */
+async function controllerAt(path: string): Promise<Controller> {
+  const clock = new WallClock()
+  const controller = new Controller({ clock, generationId: BigInt(Date.now()) })
+  const listener = await listen({ kind: 'unix', passive: true, path }, undefined, (channel) =>
+    controller.accept(channel),
+  )
+  onTestFinished(async () => {
+    controller.close()
+    await listener.close()
+    clock.stop()
+  })
+  return controller
+}

@@ -18,47 +18,41 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-test.each(['SIGINT', 'SIGTERM'] as const)('says where it listens, serves, and ends on %s with 0', async (signal) => {
-  const child = startCli('up', topology, '--listen', '127.0.0.1:0', '--json')
+/** Serves two VMs that ping each other so many times; how many echoes they were. */
+async function served(signal: 'SIGINT' | 'SIGTERM', count: number, ...words: string[]): Promise<number> {
+  const child = startCli('up', ...words, '--listen', '127.0.0.1:0', '--json')
   const end = ended(child)
   const { url } = JSON.parse(await firstLine(child)) as { url: string }
   const health = await fetch(`${url}/health`)
   expect(await health.json()).toMatchObject({ status: 'ok', switches: { total: 2 } })
+  let requests = 0
+  await untilReached(async () => {
+    requests += count
+    return (await post(`${url}/ping`, { from: 'web1', to: 'db1', count, interval: '1ms' })).json()
+  }, count)
   // A stream and a ping that are under way do not hold it up.
-  const streams = [fetch(`${url}/events`), post(`${url}/ping`, { from: 'web1', to: 'other', count: 100 })]
+  const streams = [fetch(`${url}/events`), post(`${url}/ping`, { from: 'other', to: 'db1', count: 100 })]
   const hungUp = Promise.allSettled(streams)
   await streams[0]
   child.kill(signal)
   expect(await end).toMatchObject({ code: 0, stderr: expect.stringContaining('nobody is asked for a token') })
   await hungUp
-})
+  return 2 * requests
+}
 
-test('writes what mirrors copy into files, which Ctrl-C leaves whole and the next run sets aside', async () => {
+test('says where it listens, serves, and ends on a signal with 0; what mirrors copied is whole, and set aside by the next run', async () => {
   const mirrored = join(folder, 'mirrored.json')
   const mirror = { name: 'web1', source: { port: 'web1' }, target: { file: 'web1.pcapng' } }
   await writeFile(mirrored, JSON.stringify({ ...smallTopology(), mirrors: [mirror] }))
   const captures = join(folder, 'captures')
-  const run = async (count: number) => {
-    const child = startCli('up', mirrored, '--listen', '127.0.0.1:0', '--json', '--captures', captures)
-    const end = ended(child)
-    const { url } = JSON.parse(await firstLine(child)) as { url: string }
-    let requests = 0
-    await untilReached(async () => {
-      requests += count
-      return (await post(`${url}/ping`, { from: 'web1', to: 'db1', count, interval: '1ms' })).json()
-    }, count)
-    child.kill('SIGINT')
-    expect(await end).toMatchObject({ code: 0 })
-    return 2 * requests
-  }
   const echoes = async (name: string) => {
     const { frames, damage } = await readAll([readFileSync(join(captures, name))])
     expect(damage).toBeUndefined()
     return frames.filter(({ bytes }) => describeFrame(bytes).includes('echo')).length
   }
-  const first = await run(2)
+  const first = await served('SIGINT', 2, mirrored, '--captures', captures)
   expect(await echoes('web1.pcapng')).toBe(first)
-  const second = await run(3)
+  const second = await served('SIGTERM', 3, mirrored, '--captures', captures)
   expect([await echoes('web1.pcapng'), await echoes('web1.pcapng.1')]).toEqual([second, first])
 })
 

@@ -10,7 +10,7 @@ import type { Channel } from '../../runtime/transport.ts'
 import { TestAuthority } from '../support/test-authority.ts'
 
 const never = new AbortController().signal
-const HALF_OPEN = { tcp: 2_000, ssl: 10_000 }
+const HALF_OPEN = { tcp: 2_000, ssl: 3_000 }
 
 let authority: TestAuthority
 let files: TlsFiles
