@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import type { Topology } from '../topologies/topology.ts'
 import { topologyToJson } from '../topologies/write.ts'
 import { PlanOutdated } from './model.ts'
+import { once } from '../runtime/once.ts'
 
 /** What there is when a plan is made. */
 export interface PlanBasis {
@@ -27,14 +28,6 @@ export function checkPlanTag(tag: string, basis: PlanBasis, wanted: Topology): v
 const digestOfBasis = ({ running, asked }: PlanBasis): string =>
   digest([...running, ...(asked === undefined ? [] : [asked])].map(digestOf).join(' '))
 
-const known = new WeakMap<Topology, string>()
-
-function digestOf(topology: Topology): string {
-  const before = known.get(topology)
-  if (before !== undefined) return before
-  const made = digest(JSON.stringify(topologyToJson(topology)))
-  known.set(topology, made)
-  return made
-}
+const digestOf = once((topology: Topology): string => digest(JSON.stringify(topologyToJson(topology))))
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16)

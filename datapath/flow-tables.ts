@@ -14,7 +14,7 @@ import type {
 import { ALL_TABLES } from '../protocols/control/messages.ts'
 import { Refused, asRefusal } from '../protocols/control/refused.ts'
 import { InvalidField } from '../protocols/errors.ts'
-import { onceIfFrozen } from '../runtime/frozen.ts'
+import { onceIfFrozen } from '../runtime/once.ts'
 import type { CheckContext } from './flow-check.ts'
 import { TABLES, checkFlowMod } from './flow-check.ts'
 import type { Learned } from './flow-references.ts'

@@ -3,7 +3,7 @@
 import { InvalidField } from '../protocols/errors.ts'
 import { fieldOf, KEY_WORDS, Word } from '../protocols/fields.ts'
 import type { Match } from '../protocols/match.ts'
-import { onceIfFrozen } from '../runtime/frozen.ts'
+import { onceIfFrozen } from '../runtime/once.ts'
 import { fieldWords, wordOfField } from './flow-key.ts'
 
 export interface PackedMatch {

@@ -6,15 +6,3 @@ export function frozen<T>(value: T): T {
   for (const part of Object.values(value)) frozen(part)
   return Object.freeze(value)
 }
-
-/** The same function, which is asked only once for an object that is frozen. */
-export function onceIfFrozen<From extends object, Made>(make: (from: From) => Made): (from: From) => Made {
-  const kept = new WeakMap<From, Made>()
-  return (from) => {
-    const before = kept.get(from)
-    if (before !== undefined) return before
-    const made = make(from)
-    if (Object.isFrozen(from)) kept.set(from, made)
-    return made
-  }
-}

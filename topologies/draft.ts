@@ -3,6 +3,7 @@
 
 import { pointer } from './problems.ts'
 import type { WrittenNic, WrittenSubport, WrittenTopology, WrittenVm } from './schema/topology.ts'
+import { once } from '../runtime/once.ts'
 
 export type Draft<T> = T extends string | number | boolean
   ? T
@@ -20,16 +21,8 @@ export interface PlacedNic {
   at: string
 }
 
-const placed = new WeakMap<TopologyDraft, readonly PlacedNic[]>()
-
 /** All vNICs. Each check asks for them, and none alters what it checks. */
-export function nicsOf(topology: TopologyDraft): readonly PlacedNic[] {
-  const before = placed.get(topology)
-  if (before !== undefined) return before
-  const all = [...placedNics(topology)]
-  placed.set(topology, all)
-  return all
-}
+export const nicsOf = once((topology: TopologyDraft): readonly PlacedNic[] => [...placedNics(topology)])
 
 function* placedNics(topology: TopologyDraft): Generator<PlacedNic> {
   for (const [vmIndex, vm] of (topology.vms ?? []).entries())

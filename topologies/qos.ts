@@ -6,6 +6,7 @@ import type { WrittenNetworkQos, WrittenQueue, WrittenUplink } from './schema/qo
 import type { WrittenPolicy } from './schema/topology.ts'
 import type { Fabric, Host } from './topology.ts'
 import { formatRate, formatSize, parseRate, parseSize } from './units.ts'
+import { once } from '../runtime/once.ts'
 
 /** What the vNICs of a network on one host share. */
 export interface NetworkQos {
@@ -162,15 +163,9 @@ interface FabricRates {
   hasQueues: boolean
 }
 
-const known = new WeakMap<Fabric, FabricRates>()
-
-function knownOf(fabric: Fabric): FabricRates {
-  const before = known.get(fabric)
-  if (before) return before
+const knownOf = once((fabric: Fabric): FabricRates => {
   const bandwidths = new Map<string, number | undefined>()
   for (const { endpoints, bandwidth } of fabric.links)
     for (const end of endpoints) bandwidths.set(end, bandwidths.has(end) ? undefined : bandwidth)
-  const found = { bandwidths, hasQueues: fabric.links.some(({ queues }) => queues !== undefined) }
-  known.set(fabric, found)
-  return found
-}
+  return { bandwidths, hasQueues: fabric.links.some(({ queues }) => queues !== undefined) }
+})

@@ -13,6 +13,7 @@ import { Origin, Register, Table } from '../tables.ts'
 import type { App } from './app.ts'
 import { clone, CLEAR_CONNECTION, inNetwork, is, output, POP_TAG, pushTag, resubmit, set, writerFor } from './flow.ts'
 import { Memory } from './memory.ts'
+import { once } from '../../runtime/once.ts'
 
 const flow = writerFor('flooding')
 const NOBODY = flow({ table: Table.Flood, priority: 0, match: [] })
@@ -58,12 +59,8 @@ interface Copies {
   readonly places: ReadonlyMap<Host, readonly [from: number, to: number]>
 }
 
-const lists = new WeakMap<NetworkView['hosts'], Copies>()
-
 /** Towards all hosts of a network: made once, each leaves itself out. */
-function towardsAll(hosts: NetworkView['hosts']): Copies {
-  const before = lists.get(hosts)
-  if (before !== undefined) return before
+const towardsAll = once((hosts: NetworkView['hosts']): Copies => {
   const actions: Action[] = []
   const places = new Map<Host, readonly [number, number]>()
   for (const host of hosts) {
@@ -71,10 +68,8 @@ function towardsAll(hosts: NetworkView['hosts']): Copies {
     actions.push(...towardsHost(host))
     places.set(host, [from, actions.length])
   }
-  const made = { actions, places }
-  lists.set(hosts, made)
-  return made
-}
+  return { actions, places }
+})
 
 /** The same actions from every other host. */
 const towardsHost = (host: Host): Action[] =>

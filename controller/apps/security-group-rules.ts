@@ -13,6 +13,7 @@ import type { GroupPart } from './app.ts'
 import { many } from './app.ts'
 import { inNetwork, IPV4, IPV6, is, set, writerFor } from './flow.ts'
 import { portPrefixes } from './port-prefixes.ts'
+import { once } from '../../runtime/once.ts'
 
 const flow = writerFor('security_groups')
 
@@ -83,18 +84,8 @@ const admission = ({ table, keep, far }: Use): FlowSpec =>
 
 // ---- A combination -----------------------------------------------------------------------------------------------
 
-const combinationsKnown = new WeakMap<Combination, readonly FlowSpec[]>()
-
 /** The same on every switch. */
-function combinationFlows(combination: Combination): readonly FlowSpec[] {
-  const before = combinationsKnown.get(combination)
-  if (before) return before
-  const flows = makeCombination(combination)
-  combinationsKnown.set(combination, flows)
-  return flows
-}
-
-function makeCombination({ number, tracks, rules }: Combination): FlowSpec[] {
+const combinationFlows = once(({ number, tracks, rules }: Combination): readonly FlowSpec[] => {
   const here = is(Register.Combination, number)
   const plain = rules
     .filter(({ far }) => far === undefined)
@@ -109,7 +100,7 @@ function makeCombination({ number, tracks, rules }: Combination): FlowSpec[] {
       ),
     )
   return [...plain, ...serviceClauses(here, rules), ...(tracks ? trackings(here) : [])]
-}
+})
 
 /** Of the vNIC at hand. */
 export const ZONE = { field: Register.Zone, offset: 0, bits: 16 } as const

@@ -4,6 +4,7 @@ import { mirrorBrokenAt } from '../../topologies/mirrors.ts'
 import { hasBridgeFor } from '../../topologies/relocation.ts'
 import type { Host, Link, Network, Nic, Topology, Vm } from '../../topologies/topology.ts'
 import { attachmentsOf } from '../network/attachments.ts'
+import { once } from '../../runtime/once.ts'
 
 /** What VXLAN over IPv4 puts before an Ethernet payload: the inner Ethernet header, VXLAN, UDP and IPv4 (RFC 7348 §5). */
 const TUNNEL_OVERHEAD = 14 + 8 + 8 + 20
@@ -39,15 +40,10 @@ function unreachable({ fabric }: Topology, nic: Nic, network: Network, to: Host)
     : `frames of '${network.name}' need an mtu of ${needed}, and ${to.name} has no such uplink`
 }
 
-const linksByFabric = new WeakMap<Topology['fabric'], Map<string, Link[]>>()
-
-/** By what they are joined to; worked out once. */
-function linksOf(fabric: Topology['fabric']): ReadonlyMap<string, readonly Link[]> {
-  const known = linksByFabric.get(fabric)
-  if (known !== undefined) return known
+/** By what they are joined to. */
+const linksOf = once((fabric: Topology['fabric']): ReadonlyMap<string, readonly Link[]> => {
   const links = new Map<string, Link[]>()
   for (const link of fabric.links)
     for (const end of new Set(link.endpoints)) links.set(end, [...(links.get(end) ?? []), link])
-  linksByFabric.set(fabric, links)
   return links
-}
+})

@@ -2,6 +2,7 @@
 
 import { parseIpv4, parseIpv6, parseMac } from '../../protocols/address.ts'
 import type { Nic } from '../../topologies/topology.ts'
+import { once } from '../../runtime/once.ts'
 
 export interface Attachment {
   readonly nic: Nic
@@ -17,17 +18,7 @@ export interface Attachment {
   readonly wears: number
 }
 
-const known = new WeakMap<Nic, readonly Attachment[]>()
-
-export function attachmentsOf(nic: Nic): readonly Attachment[] {
-  const before = known.get(nic)
-  if (before) return before
-  const attachments = makeAttachments(nic)
-  known.set(nic, attachments)
-  return attachments
-}
-
-function makeAttachments(nic: Nic): Attachment[] {
+export const attachmentsOf = once((nic: Nic): readonly Attachment[] => {
   const attachments: Attachment[] = []
   const attach = (
     network: string,
@@ -47,7 +38,7 @@ function makeAttachments(nic: Nic): Attachment[] {
   if (nic.vlanMode !== 'access' && nic.vlanMode !== 'dot1q-tunnel')
     for (const subport of nic.trunks) attach(subport.network, subport, { accepts: [subport.tag], wears: subport.tag })
   return attachments
-}
+})
 
 const isIpv4 = (address: string) => !address.includes(':')
 

@@ -7,6 +7,7 @@ import type { Attachment } from './attachments.ts'
 import { attachmentsOf } from './attachments.ts'
 import type { Binding, Place } from './bindings.ts'
 import { exitNumber, placeSeenFrom, placesOf } from './bindings.ts'
+import { once } from '../../runtime/once.ts'
 
 /** Numbers of targets, in order. */
 type Copies = readonly number[]
@@ -69,16 +70,12 @@ function numberedBy(ports: ReadonlyMap<string, number>): NumberOf {
   }
 }
 
-const named = new WeakMap<readonly Mirror[], readonly string[]>()
-
 /** Names of the files that mirrors write. */
-export function mirrorFiles({ mirrors = [] }: Topology): readonly string[] {
-  const known = named.get(mirrors)
-  if (known !== undefined) return known
-  const files = [...new Set(mirrors.flatMap(({ target }) => (target.kind === 'file' ? target.file : [])))].sort()
-  named.set(mirrors, files)
-  return files
-}
+export const mirrorFiles = ({ mirrors = [] }: Topology): readonly string[] => filesOf(mirrors)
+
+const filesOf = once((mirrors: readonly Mirror[]): readonly string[] =>
+  [...new Set(mirrors.flatMap(({ target }) => (target.kind === 'file' ? target.file : [])))].sort(),
+)
 
 interface World {
   readonly bindings: { get(nic: string): Binding | undefined }

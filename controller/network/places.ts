@@ -13,6 +13,7 @@ import type { LearnedInNetwork } from './learned.ts'
 import { assignNumbers, range, reassignNumbers } from './numbers.ts'
 import type { Assignments, Move, Patch, SwitchView } from './view.ts'
 import { DEAD_VLAN, FIRST_PATCH_PORT, FIRST_VNIC_PORT, LAST_PORT, LOCAL_TAGS, patchName } from './view.ts'
+import { once } from '../../runtime/once.ts'
 
 /** A vNIC with the host it is on, and where it is going. */
 export interface Placed {
@@ -23,23 +24,16 @@ export interface Placed {
 
 type Hosts = ReadonlyMap<string, Host>
 
-const byName = new WeakMap<Topology['hosts'], Hosts>()
-
 /** In the topology's order. */
-export function hostsByName({ hosts }: Topology): Hosts {
-  const before = byName.get(hosts)
-  if (before) return before
-  const made = new Map(hosts.map((host) => [host.name, host]))
-  byName.set(hosts, made)
-  return made
-}
+export const hostsByName = ({ hosts }: Topology): Hosts => byName(hosts)
 
-const ranks = new WeakMap<Topology['hosts'], ReadonlyMap<Host, number>>()
+const byName = once((hosts: Topology['hosts']): Hosts => new Map(hosts.map((host) => [host.name, host])))
+
+const ranksOf = once((hosts: Topology['hosts']) => new Map(hosts.map((host, index) => [host, index])))
 
 /** The hosts in the topology's order. */
 export function inOrder(topology: Topology, hosts: Iterable<Host>): Host[] {
-  const rank = ranks.get(topology.hosts) ?? new Map(topology.hosts.map((host, index) => [host, index]))
-  ranks.set(topology.hosts, rank)
+  const rank = ranksOf(topology.hosts)
   return [...hosts].sort((a, b) => rank.get(a)! - rank.get(b)!)
 }
 

@@ -9,6 +9,7 @@ import type { Binding } from './bindings.ts'
 import { assignNumbers, range } from './numbers.ts'
 import { keepUnchanged } from './sharing.ts'
 import type { VmChange } from './vm-changes.ts'
+import { once } from '../../runtime/once.ts'
 
 /** A rule as its group means it. */
 export interface GroupRule {
@@ -248,21 +249,15 @@ interface Texts {
   texts: readonly string[]
 }
 
-const textsByNic = new WeakMap<Nic, readonly Texts[]>()
-
 /** Its own addresses on the network where it has them, its allowed pairs on all that it is in. */
-function textsOf(nic: Nic): readonly Texts[] {
-  const before = textsByNic.get(nic)
-  if (before) return before
+const textsOf = once((nic: Nic): readonly Texts[] => {
   const pairs = (nic.policy.allowedAddressPairs ?? []).map(({ prefix }) => prefix)
   const own = nic.network === undefined ? [] : [{ network: nic.network, addresses: nic.addresses }]
   const places = [...own, ...nic.trunks].filter(({ network }) =>
     attachmentsOf(nic).some((one) => one.network === network),
   )
-  const made = places.map(({ network, addresses }) => ({ network, texts: [...addresses, ...pairs] }))
-  textsByNic.set(nic, made)
-  return made
-}
+  return places.map(({ network, addresses }) => ({ network, texts: [...addresses, ...pairs] }))
+})
 
 /**
  * What of security groups concerns a switch. Who stands behind the names in its rules is not among it: that is the same on all switches,

@@ -6,6 +6,7 @@ import { changedKeys } from '../persistent-map.ts'
 import { type Parts, SwitchFlows } from './switch-flows.ts'
 import type { SwitchState } from './switch-state.ts'
 import { flowKey, sameBands, sameFlow, samePort } from './switch-state.ts'
+import { once } from '../../runtime/once.ts'
 
 /** Never altered. */
 export interface Difference {
@@ -145,16 +146,13 @@ const meterMod = (command: Command, meter: number, bands: readonly MeterBand[] =
   bands: [...bands],
 })
 
-const additions = new WeakMap<FlowSpec, BundledMessage>()
-
 /** Most flows are the same on many switches: so is the message that adds them. */
-function addition(flow: FlowSpec): BundledMessage {
-  const before = additions.get(flow)
-  if (before) return before
-  const message: BundledMessage = { type: 'flowMod', command: 'add', cookieMask: 0n, ...flow }
-  additions.set(flow, message)
-  return message
-}
+const addition = once((flow: FlowSpec): BundledMessage => ({
+  type: 'flowMod',
+  command: 'add',
+  cookieMask: 0n,
+  ...flow,
+}))
 
 const removal = (flow: FlowSpec): BundledMessage => ({
   type: 'flowMod',

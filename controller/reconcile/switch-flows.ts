@@ -5,6 +5,7 @@
 import type { FlowSpec } from '../../protocols/control/messages.ts'
 import type { KeyChange } from '../persistent-map.ts'
 import { changedKeys, PersistentMap } from '../persistent-map.ts'
+import { once } from '../../runtime/once.ts'
 
 export type FlowsByKey = ReadonlyMap<string, FlowSpec>
 
@@ -169,17 +170,11 @@ function* flowsOf({ own, shared }: Slot): Generator<[string, FlowSpec], undefine
   }
 }
 
-const sizes = new WeakMap<Slot, number>()
-
-function sizeOf(slot: Slot): number {
-  let size = sizes.get(slot)
-  if (size === undefined) {
-    size = 0
-    for (const _ of flowsOf(slot)) size++
-    sizes.set(slot, size)
-  }
+const sizeOf = once((slot: Slot): number => {
+  let size = 0
+  for (const _ of flowsOf(slot)) size++
   return size
-}
+})
 
 const slotWithout = ({ own, shared }: Slot, key: string): Slot => ({
   own: new Map([...own].filter(([one]) => one !== key)),

@@ -11,6 +11,7 @@ import type {
 } from '../../protocols/control/messages.ts'
 import { fieldOf } from '../../protocols/fields.ts'
 import type { FieldMatch, Match } from '../../protocols/match.ts'
+import { once } from '../../runtime/once.ts'
 
 export interface SwitchState {
   /** By name. */
@@ -23,20 +24,13 @@ export interface SwitchState {
 
 export const EMPTY_STATE: SwitchState = { ports: new Map(), meters: new Map(), flows: new Map() }
 
-const keys = new WeakMap<object, string>()
+type Identity = Pick<FlowSpec, 'table' | 'priority' | 'match'>
 
 /** What identifies a flow on its switch: equal for equal table, priority and match, however the match is written. */
-export function flowKey(flow: Pick<FlowSpec, 'table' | 'priority' | 'match'>): string {
-  const before = keys.get(flow)
-  if (before !== undefined) return before
-  const key = newKey(flow)
-  keys.set(flow, key)
-  return key
-}
+export const flowKey = once((flow: Identity): string => newKey(flow))
 
 /** As `flowKey`, of a flow that nobody has asked about and hardly anybody will: its key is not remembered with it. */
-export const newKey = ({ table, priority, match }: Parameters<typeof flowKey>[0]): string =>
-  `${table}/${priority}/${matchText(match)}`
+export const newKey = ({ table, priority, match }: Identity): string => `${table}/${priority}/${matchText(match)}`
 
 function matchText(match: Match): string {
   if (match.length === 0) return ''
@@ -70,19 +64,12 @@ const sameActions = (a: readonly Action[], b: readonly Action[]): boolean =>
   a.length === b.length &&
   a.every((action, index) => action === b[index] || actionText(action) === actionText(b[index]!))
 
-const heads = new WeakMap<FlowSpec, string>()
-
 /** What it does, but for its actions. */
-function headOf(flow: FlowSpec): string {
-  const before = heads.get(flow)
-  if (before !== undefined) return before
-  const { cookie, idleTimeout, hardTimeout, flags, instructions } = flow
+const headOf = once(({ cookie, idleTimeout, hardTimeout, flags, instructions }: FlowSpec): string => {
   const { meter = '', clear, writeMetadata, gotoTable = '' } = instructions
   const metadata = writeMetadata ? `${writeMetadata.value}/${writeMetadata.mask}` : ''
-  const head = [cookie, idleTimeout, hardTimeout, flagText(flags), meter, clear, metadata, gotoTable].join(' ')
-  heads.set(flow, head)
-  return head
-}
+  return [cookie, idleTimeout, hardTimeout, flagText(flags), meter, clear, metadata, gotoTable].join(' ')
+})
 
 /** The other flags say how a flow is added, not what it is. */
 const flagText = ({ sendFlowRemoved = false }: FlowFlags): boolean => sendFlowRemoved
@@ -118,7 +105,7 @@ const bandText = (bands: readonly MeterBand[]): string =>
 
 export const samePort = (a: PortConfig, b: PortConfig): boolean => a === b || portText(a) === portText(b)
 
-function portText(port: PortConfig): string {
+const portText = once((port: PortConfig): string => {
   const { number, name, type, vlanMode, tag, trunks, mtu, tunnel, patchPeer, hold, activation, state } = port
   return JSON.stringify([
     [number, name, type, vlanMode, tag, trunks ?? [], mtu, state],
@@ -127,7 +114,7 @@ function portText(port: PortConfig): string {
     limitText(port),
     [hold?.bytes, hold?.time, activation],
   ])
-}
+})
 
 /** What the port's configuration says of rates and queues. */
 export const limitText = ({ maxRate, burst, minRate, share, queues = [] }: PortConfig): unknown => [

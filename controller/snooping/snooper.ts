@@ -21,6 +21,7 @@ import { Ages } from './ages.ts'
 import { Querier } from './querier.ts'
 import type { Saying } from './sayings.ts'
 import { sayingsOf } from './sayings.ts'
+import { once } from '../../runtime/once.ts'
 
 /** Other querier present interval (RFC 2236 §8.5): without a query for so long there is no router any more. */
 const ROUTER_TIME = 255 * SECOND
@@ -272,13 +273,11 @@ function spotAt(at: SwitchView, port: number, attachment: number): Spot | undefi
   return binding && { kind: 'vnic', nic: binding.nic.id, attachment }
 }
 
-const macs = new WeakMap<NetworkView['residents'], ReadonlySet<bigint>>()
+const macsOf = once((residents: NetworkView['residents']) => new Set([...residents.values()].map(({ mac }) => mac)))
 
 /** Whether who says this at an uplink is a guest of another host, who has been heard there. */
 function isInside({ residents, learnedBehind }: NetworkView, mac: bigint): boolean {
-  const known = macs.get(residents) ?? new Set([...residents.values()].map((resident) => resident.mac))
-  macs.set(residents, known)
-  if (known.has(mac)) return true
+  if (macsOf(residents).has(mac)) return true
   for (const learned of learnedBehind.values()) if (learned.some((one) => one.mac === mac)) return true
   return false
 }

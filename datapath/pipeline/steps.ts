@@ -4,7 +4,7 @@
 import type { Action, CtAction, LearnAction, LearnSpec, Subfield } from '../../protocols/control/messages.ts'
 import type { Field, FieldName } from '../../protocols/fields.ts'
 import { fieldOf } from '../../protocols/fields.ts'
-import { onceIfFrozen } from '../../runtime/frozen.ts'
+import { onceIfFrozen } from '../../runtime/once.ts'
 import { fieldWords, wordOfField } from '../flow-key.ts'
 
 /** The bits of `mask` of one word of the key become those of `value`. */

@@ -10,10 +10,11 @@ import { Memberships } from '../../controller/network/memberships.ts'
 import { buildView } from '../../controller/network/build-view.ts'
 import type { View } from '../../controller/network/view.ts'
 import type { Image } from '../../controller/state/image.ts'
-import { makeFlow, type Flow } from '../../datapath/flow.ts'
+import { makeFlow } from '../../datapath/flow.ts'
 import type { Switch } from '../../datapath/switch.ts'
 import type { FlowSpec, PortConfig } from '../../protocols/control/messages.ts'
 import type { Topology } from '../../topologies/topology.ts'
+import { once } from '../../runtime/once.ts'
 
 /** What a controller could have told the switch; of ports that are the host's own, those that it is to have told of. */
 export function stateOf(device: Switch, wanted: SwitchState): SwitchState {
@@ -93,16 +94,14 @@ export function statesOf(image: Image): Map<string, SwitchState> {
   )
 }
 
-/** By flow, one like it that tables can look for. */
-const likenesses = new WeakMap<FlowSpec, Flow>()
+/** One like it that tables can look for. */
+const likenessOf = once((flow: FlowSpec) => makeFlow(flow, 0))
 
 /** Whether the switch has these flows and no others: what comparing `flowsOf` shows, and sooner. */
 export function hasFlows(device: Switch, { flows }: Pick<SwitchState, 'flows'>): boolean {
   let count = 0
   for (const wanted of flows.values()) {
-    const like = likenesses.get(wanted) ?? makeFlow(wanted, 0)
-    likenesses.set(wanted, like)
-    const there = device.tables.table(wanted.table).find(like, wanted.priority)
+    const there = device.tables.table(wanted.table).find(likenessOf(wanted), wanted.priority)
     if (there === undefined || !sameFlow(there.spec, wanted)) return false
     count++
   }

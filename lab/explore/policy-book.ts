@@ -11,7 +11,7 @@ import type { Port } from '../../datapath/ports.ts'
 import type { Switch } from '../../datapath/switch.ts'
 import type { FlowSpec, MeterSpec } from '../../protocols/control/messages.ts'
 import type { Match } from '../../protocols/match.ts'
-import { onceIfFrozen } from '../../runtime/frozen.ts'
+import { onceIfFrozen } from '../../runtime/once.ts'
 import { policyAt } from './measure.ts'
 
 interface Entry {

@@ -1,6 +1,6 @@
 import type { BundledMessage, BundleFlags, MessageOf } from '../../../protocols/control/messages.ts'
 import { Refused } from '../../../protocols/control/refused.ts'
-import { onceIfFrozen } from '../../../runtime/frozen.ts'
+import { onceIfFrozen } from '../../../runtime/once.ts'
 import type { Switch } from '../../switch.ts'
 import type { Dialect } from '../subscription.ts'
 import { applyChanges, ChangeRefused } from './changes.ts'

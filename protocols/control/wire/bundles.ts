@@ -11,6 +11,7 @@ import { GROUP_MESSAGES } from './groups.ts'
 import { METER_MESSAGES } from './meters.ts'
 import { PORT_MESSAGES } from './ports.ts'
 import { bounded, isSet, UINT32, Vocabulary } from './values.ts'
+import { once } from '../../../runtime/once.ts'
 
 type WireControl = signalbox.control.BundleControl.$Properties
 type WireAdd = signalbox.control.BundleAdd.$Properties
@@ -35,22 +36,18 @@ interface AnyCodec {
 
 const codecOf = (type: BundledMessage['type']): AnyCodec => BUNDLED[type]
 
-const encoded = new WeakMap<BundledMessage, Uint8Array>()
-
 /** A message on the wire is its fields one after the other, so the bundle's number can be put in front afterwards. */
 export function encodeBundleAdd({ bundle, message, flags }: MessageOf<'bundleAdd'>, writer: Writer): Writer {
-  let content = encoded.get(message)
-  if (content === undefined) encoded.set(message, (content = encodeBundled(message)))
   const head: WireAdd = { bundle: bounded(bundle, UINT32, 'bundle') }
   if (flags !== undefined) head.flags = flags
-  return signalbox.control.BundleAdd.encode(head, writer).raw(content)
+  return signalbox.control.BundleAdd.encode(head, writer).raw(encodeBundled(message))
 }
 
 /** Most of what is bundled goes to many switches, so it is encoded once. */
-function encodeBundled(message: BundledMessage): Uint8Array {
+const encodeBundled = once((message: BundledMessage): Uint8Array => {
   const wire: WireAdd = { [message.type]: codecOf(message.type).toWire(message as never, 'message.') }
   return signalbox.control.BundleAdd.encode(wire).finish()
-}
+})
 
 export function bundleAddFromWire(wire: WireAdd): MessageOf<'bundleAdd'> {
   const type = BUNDLED_TYPES.find((candidate) => isSet(wire[candidate]))

@@ -2,7 +2,7 @@
 // stays differs in four numbers.
 
 import protobuf from 'protobufjs/minimal.js'
-import { onceIfFrozen } from '../../../runtime/frozen.ts'
+import { onceIfFrozen } from '../../../runtime/once.ts'
 import { flowOf } from '../flows.ts'
 import { signalbox } from '../generated/control.js'
 import type { FlowSpec, FlowStatistics, MessageOf } from '../messages.ts'
