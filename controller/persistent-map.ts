@@ -221,19 +221,23 @@ function compare<K extends Key, V>(
     }
     return
   }
-  for (const { key, value } of leaves(after)) {
-    const was = findFrom(before, shift, key)
-    if (was === undefined || !Object.is(was.value, value)) changes.push([key, was?.value, value])
+  for (const leaf of leaves(after)) {
+    const was = findFrom(before, shift, leaf)
+    if (was === undefined || !Object.is(was.value, leaf.value)) changes.push([leaf.key, was?.value, leaf.value])
   }
-  for (const { key, value } of leaves(before))
-    if (findFrom(after, shift, key) === undefined) changes.push([key, value, undefined])
+  for (const leaf of leaves(before))
+    if (findFrom(after, shift, leaf) === undefined) changes.push([leaf.key, leaf.value, undefined])
 }
 
 const childAt = <K, V>({ bits, children }: Branch<K, V>, bit: number): Node<K, V> | undefined =>
   (bits & bit) === 0 ? undefined : children[placeOf(bits, bit)]
 
-function findFrom<K extends Key, V>(root: Node<K, V> | undefined, shift: number, key: K): Leaf<K, V> | undefined {
-  const hash = hashOf(key)
+/** The one with the key of `wanted`. */
+function findFrom<K extends Key, V>(
+  root: Node<K, V> | undefined,
+  shift: number,
+  { hash, key }: Leaf<K, V>,
+): Leaf<K, V> | undefined {
   let node = root
   for (let at = shift; node instanceof Branch; at += STEP) node = childAt(node, bitAt(hash, at))
   while (node !== undefined && node.key !== key) node = node.next
