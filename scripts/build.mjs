@@ -1,22 +1,13 @@
-// The build behind `npm ci`: generated protocol module, then JavaScript in dist/, then the files that travel beside it.
+// The build behind `npm ci`: generated protocol module, then JavaScript in dist/, then the files that travel beside it. Where it fails
+// there is no dist/: half of one, or that of an earlier state, would be run unawares.
 import { spawnSync } from 'node:child_process'
 import { chmodSync, cpSync, mkdirSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const dist = join(root, 'dist')
-
-/** Runs a script of the build; where it fails it has said why, and the build ends. */
-function node(...args) {
-  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' })
-  if (status !== 0) process.exit(status ?? 1)
-}
-
-node(join(root, 'scripts/generate-protocol.mjs'))
-rmSync(dist, { recursive: true, force: true })
-node(createRequire(import.meta.url).resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json')
 
 const alongside = [
   'protocols/control/generated',
@@ -25,8 +16,25 @@ const alongside = [
   'topologies/examples',
   'package.json',
 ]
-for (const path of alongside) {
-  mkdirSync(dirname(join(dist, path)), { recursive: true })
-  cpSync(join(root, path), join(dist, path), { recursive: true })
+
+rmSync(dist, { recursive: true, force: true })
+try {
+  node(join(root, 'scripts/generate-protocol.mjs'))
+  node(createRequire(import.meta.url).resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json')
+  for (const path of alongside) {
+    mkdirSync(dirname(join(dist, path)), { recursive: true })
+    cpSync(join(root, path), join(dist, path), { recursive: true })
+  }
+  chmodSync(join(dist, 'cli/main.js'), 0o755)
+} catch (error) {
+  rmSync(dist, { recursive: true, force: true })
+  console.error(`build: ${error.message}`)
+  console.error('build: FAILED. There is no dist/, and no signalbox in it, until a build succeeds.')
+  process.exitCode = 1
 }
-chmodSync(join(dist, 'cli/main.js'), 0o755)
+
+/** Runs a script of the build, which says why where it fails. */
+function node(...args) {
+  const { status, signal } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' })
+  if (status !== 0) throw new Error(`${relative(root, args[0])} ended with ${signal ?? status}`)
+}
