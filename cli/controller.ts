@@ -107,10 +107,13 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
     await controller.resumed()
     if (flags.failoverAfter !== undefined)
       watchman = new Watchman(controller, { clock, after: flags.failoverAfter, log: warn })
-    if (keptTopology !== undefined)
-      await applyNamed(topology, keptTopology, { apply: (changed) => controller.apply(changed), log })
-    announce(controller.topology, url, listeners, flags)
-    await stopAsked
+    const ready = async () => {
+      const apply = (changed: Topology) => controller.apply(changed)
+      await applyNamed(topology, { controller, apply, kept: keptTopology, log })
+      announce(controller.topology, url, listeners, flags)
+      await stopAsked
+    }
+    await Promise.race([ready(), stopAsked])
   }
   const replaced = new Promise<never>((_resolve, reject) => {
     controller.onSuperseded = () => reject(new Superseded('another controller, of a later start, is in charge'))

@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs'
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { Controller } from '../controller/controller.ts'
+import { BeingMoved } from '../controller/model.ts'
 import { isSameTopology } from '../controller/network/sharing.ts'
 import { changesOf } from '../controller/state/operations.ts'
 import type { JournalLimits, State } from '../controller/state/state.ts'
@@ -64,16 +66,21 @@ export function named(topology: Topology | undefined, file: string | undefined):
   throw new Error(`${why}name a topology, or a stock shape such as linear,4`)
 }
 
+/** What a topology named at the start is to replace. */
+interface Running {
+  controller: Pick<Controller, 'migrationDone'>
+  apply: (topology: Topology) => Promise<void>
+  /** The topology that was kept; undefined where none was, and the one that is named runs. */
+  kept: Topology | undefined
+  log: Log
+}
+
 /**
- * The topology named beside a state that keeps one wins: `apply` is called with it where the two differ. That undoes what the API
- * has changed since, so the log says what.
+ * The topology named beside a state that keeps one wins: it is applied where the two differ. That undoes what the API has changed since,
+ * so the log says what. Where it changes a VM that is being moved, and whose guest may be awaited for long, it waits for the end of that.
  */
-export async function applyNamed(
-  topology: Topology | undefined,
-  kept: Topology,
-  { apply, log }: { apply: (topology: Topology) => Promise<void>; log: Log },
-): Promise<void> {
-  if (topology === undefined || isSameTopology(kept, topology)) return
+export async function applyNamed(topology: Topology | undefined, { kept, log, ...running }: Running): Promise<void> {
+  if (topology === undefined || kept === undefined || isSameTopology(kept, topology)) return
   const changes = Object.entries(changesOf(kept, topology)).map(
     ([kind, lists]) =>
       `${kind} ${Object.entries(lists)
@@ -82,5 +89,12 @@ export async function applyNamed(
   )
   const what = changes.length === 0 ? 'name or fabric' : changes.join('; ')
   log.warn({}, `the topology named at the start wins over the one kept by --state, and changes it (${what})`)
-  await apply(topology)
+  for (;;)
+    try {
+      return await running.apply(topology)
+    } catch (error) {
+      if (!(error instanceof BeingMoved)) throw error
+      log.warn({}, `the topology named at the start waits for the end of ${error.migration}: ${error.message}`)
+      await running.controller.migrationDone(error.migration)
+    }
 }

@@ -58,9 +58,17 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
     })
     const api = await serve(lab, terms)
     const url = await listenApi(api, flags.listen)
-    announce(url, lab.controller.topology, flags)
-    await stopAsked
-    await api.close()
+    const ready = async () => {
+      const apply = (changed: Topology) => lab.apply(changed)
+      await applyNamed(topology, { controller: lab.controller, apply, kept: state?.restored.asked, log })
+      announce(url, lab.controller.topology, flags)
+      await stopAsked
+    }
+    try {
+      await Promise.race([ready(), stopAsked])
+    } finally {
+      await api.close()
+    }
   } finally {
     await state?.close()
     clock.stop()
@@ -95,11 +103,7 @@ async function startLab(
     log: (line: string) => log.warn({}, line),
     ...(copies && { observer: writing(copies) }),
   }
-  if (state?.restored.asked !== undefined) {
-    const lab = await Emulated.resume(state, options)
-    await applyNamed(topology, state.restored.asked, { apply: (changed) => lab.apply(changed), log })
-    return lab
-  }
+  if (state?.restored.asked !== undefined) return Emulated.resume(state, options)
   return Emulated.start(named(topology, file), { ...options, ...(state && { state }) })
 }
 

@@ -277,6 +277,17 @@ export class Conflict extends Error {
   }
 }
 
+/** A VM that a move has in hand is not what is wanted: it may be, once that has ended. */
+export class BeingMoved extends Conflict {
+  /** Id of the move. */
+  readonly migration: string
+
+  constructor(problem: string, migration: string) {
+    super(problem)
+    this.migration = migration
+  }
+}
+
 /** What is asked for is not what was planned. */
 export class PlanOutdated extends Error {}
 

@@ -2,7 +2,7 @@
 // law of the judge with them.
 
 import type { Controller } from '../controller/controller.ts'
-import { Conflict, type SwitchStatus } from '../controller/model.ts'
+import { BeingMoved, type SwitchStatus } from '../controller/model.ts'
 import { withPolicy, withVm } from '../controller/network/vm-changes.ts'
 import type { Asked, ReadVm, TopologyChanges } from '../controller/topology-writes.ts'
 import type { EmulatedNetwork } from '../datapath/emulator/network.ts'
@@ -101,11 +101,14 @@ export class Changes implements TopologyChanges {
     return answer
   }
 
-  /** Nothing is changed where the controller refuses it. @throws Conflict */
+  /** Nothing is changed where the controller refuses it. @throws Conflict, BeingMoved */
   #become(topology: Topology): Change {
     const { controller, network, judge } = this.#lab
     const moving = controller.vms().find(({ state }) => state === 'migrating')
-    if (moving !== undefined) throw new Conflict(`${moving.name} is being moved; wait for its end, or abort it`)
+    if (moving !== undefined) {
+      const { id } = controller.migrations().find(({ vm, endedAt }) => vm === moving.name && endedAt === undefined)!
+      throw new BeingMoved(`${moving.name} is being moved; wait for its end, or abort it`, id)
+    }
     controller.topologies.check(topology)
     const { added, removed, moved } = network.update(topology)
     for (const name of removed) this.#lab.hangUp(name)

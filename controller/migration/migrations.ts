@@ -6,7 +6,7 @@
 import type { Host, Topology, Vm } from '../../topologies/topology.ts'
 import type { MigrationStatus, MoveLimits, MoveRequest } from '../model.ts'
 import { named } from '../named.ts'
-import { Conflict, NotFound } from '../model.ts'
+import { BeingMoved, Conflict, NotFound } from '../model.ts'
 import { switchesOf } from '../../topologies/relocation.ts'
 import { SECOND } from '../../runtime/clock.ts'
 import { waitFor } from '../../runtime/waiting.ts'
@@ -179,7 +179,7 @@ export class Migrations {
     return [...this.records.values()].some((record) => record.entry === entry && record.status.endedAt === undefined)
   }
 
-  /** @throws Conflict where `topology` changes a VM that is moving, or takes away it or one of its hosts. */
+  /** @throws BeingMoved where `topology` changes a VM that is moving, or takes away it or one of its hosts. */
   checkStillPossible(topology: Topology): void {
     const { moves, topology: running } = this.#world.intent()
     for (const { id } of this.#running()) {
@@ -189,7 +189,7 @@ export class Migrations {
       const mayChange = !moves.has(name) && state !== 'prepare'
       const isThere = topology.vms.some((one) => (mayChange ? one.name === name : one === vm))
       if (!isThere || ![from, to].every((host) => topology.hosts.some((one) => one.name === host)))
-        throw new Conflict(`${name} is being moved from ${from} to ${to}; wait for its end, or abort it`)
+        throw new BeingMoved(`${name} is being moved from ${from} to ${to}; wait for its end, or abort it`, id)
     }
   }
 
