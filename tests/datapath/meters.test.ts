@@ -58,13 +58,15 @@ test.each(seeds(15))('the exact twin says the same (seed %i)', (seed) => {
   const burst = 12_000n + randomRate(random)
   const meters = metered(drop(rate, burst))
   const twin = new ExactBucket(rate, burst)
+  const wrong: string[] = []
   let now = 0
   for (let frame = 0; frame < 2000 && now < 8e15; frame++) {
     now += randomSpan(random, rate)
     const bits = 8 * (14 + random.below(1500))
     const passes = meters.allow(1, bits, now) === MeterVerdict.Pass
-    expect(passes, `frame ${frame} at ${now}, rate ${rate}, burst ${burst}`).toBe(twin.take(BigInt(bits), BigInt(now)))
+    if (passes !== twin.take(BigInt(bits), BigInt(now))) wrong.push(`frame ${frame} at ${now}`)
   }
+  expect(wrong, `rate ${rate}, burst ${burst}`).toEqual([])
 })
 
 test.each([1, 2, 3])('no interval of T lets more than rate × T + burst pass (seed %i)', (seed) => {
@@ -117,11 +119,13 @@ test.each([1, 2, 3, 4])('a meter of packets asks how many, not how long (seed %i
   const meters = new MeterTable()
   meters.set({ meter: 1, unit: 'packets', bands: [drop(rate, burst)] }, 0)
   const twin = new ExactBucket(rate, burst)
+  const wrong: string[] = []
   for (let now = 0, frame = 0; frame < 1000; frame++) {
     now += random.below(Math.floor(2e9 / Number(rate)))
     const passes = meters.allow(1, 8 * (14 + random.below(1500)), now) === MeterVerdict.Pass
-    expect(passes, `frame ${frame} at ${now}`).toBe(twin.take(1n, BigInt(now)))
+    if (passes !== twin.take(1n, BigInt(now))) wrong.push(`frame ${frame} at ${now}`)
   }
+  expect(wrong).toEqual([])
 })
 
 // RFC 2597 §6: AF11 is 10, AF12 12, AF13 14; AF41 is 34, AF43 38. EF (46), class selectors and 0 have no drop precedence.

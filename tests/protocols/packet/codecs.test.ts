@@ -59,6 +59,15 @@ function holds<T>(name: string, codec: Codec<T>): void {
   })
 }
 
+function isMalformed(read: () => unknown): boolean {
+  try {
+    read()
+    return false
+  } catch (error) {
+    return error instanceof Malformed
+  }
+}
+
 function refusesTruncation<T>(name: string, codec: Codec<T>): void {
   test(`${name} cut short is malformed`, () => {
     const value = codec.random(seeded(4))
@@ -321,10 +330,10 @@ describe('the chain of IPv6', () => {
       expect(decodeIpv6Chain(view, 0, size, first)).toEqual({ extensions, protocol: 6, at: size })
       expect(walkIpv6Chain(view, 0, size, first, walk)).toBe(true)
       expect(walk).toMatchObject({ protocol: 6, at: size })
-      for (let end = 0; end < size; end++) {
-        expect(() => decodeIpv6Chain(view, 0, end, first)).toThrow(Malformed)
-        expect(walkIpv6Chain(view, 0, end, first, walk)).toBe(false)
-      }
+      const isRead = (end: number) => !isMalformed(() => decodeIpv6Chain(view, 0, end, first))
+      const isWalked = (end: number) => walkIpv6Chain(view, 0, end, first, walk)
+      const cutShort = Array.from({ length: size }, (_, end) => end)
+      expect(cutShort.filter((end) => isRead(end) || isWalked(end))).toEqual([])
     }
   })
 
