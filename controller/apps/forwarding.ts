@@ -14,7 +14,7 @@ import { Origin, Register, Table } from '../tables.ts'
 import type { App, Many } from './app.ts'
 import { many } from './app.ts'
 import { inNetwork, is, output, pushTag, set, writerFor } from './flow.ts'
-import { onceFor } from './memory.ts'
+import { once } from '../../runtime/once.ts'
 
 const flow = writerFor('forwarding')
 const UNKNOWN = flow({ table: Table.Forward, priority: 0, match: [], goto: Table.Flood })
@@ -42,7 +42,7 @@ function residentsHere({ hosted }: SwitchView, { network, learnedBehind }: Netwo
 const FAR_AWAY = ''
 
 /** The same for every integration bridge, but for those who are on its host. */
-const waysFromHost = onceFor((network: NetworkView): Many[] => {
+const waysFromHost = once((network: NetworkView): Many[] => {
   const { number, onUplink, residents, learnedBehind, learnedOutside } = network
   const inputs = [network.network, number, onUplink]
   const wayTo = (resident: Resident) => toHost(network, resident, placeSeenFrom(resident, FAR_AWAY))

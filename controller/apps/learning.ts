@@ -11,7 +11,7 @@ import { Origin, Register, Table } from '../tables.ts'
 import type { App, Many } from './app.ts'
 import { many } from './app.ts'
 import { fromPort, inNetwork, is, writerFor } from './flow.ts'
-import { onceFor } from './memory.ts'
+import { once } from '../../runtime/once.ts'
 
 const flow = writerFor('learning')
 
@@ -69,7 +69,7 @@ const listensOutside = (at: SwitchView, { onUplink }: NetworkView): boolean => a
 const opensOn = ({ bindings }: SwitchView, { network }: NetworkView): boolean =>
   openNetworks(bindings).has(network.name)
 
-const openNetworks = onceFor((bindings: SwitchView['bindings']) => networksOf(bindings.filter(speaksUnknown)))
+const openNetworks = once((bindings: SwitchView['bindings']) => networksOf(bindings.filter(speaksUnknown)))
 
 /** Where it lives an address is remembered for as long as it speaks. */
 function learnedHere(at: SwitchView, { learnedBehind }: NetworkView): { port: number; mac: bigint }[] {
@@ -81,7 +81,7 @@ function learnedHere(at: SwitchView, { learnedBehind }: NetworkView): { port: nu
 }
 
 /** The same on every switch. */
-const knownSenders = onceFor(({ number, residents }: NetworkView): Many =>
+const knownSenders = once(({ number, residents }: NetworkView): Many =>
   many('known senders', residents, [number], ({ mac }) => [goOn(100, [inNetwork(number), is('eth_src', mac)])]),
 )
 

@@ -21,15 +21,3 @@ export class Memory<T> {
     return value
   }
 }
-
-/** As `make`, which is asked once for each subject and depends on nothing else. */
-export function onceFor<S extends object, T>(make: (subject: S) => T): (subject: S) => T {
-  const known = new WeakMap<S, T>()
-  return (subject) => {
-    const before = known.get(subject)
-    if (before !== undefined) return before
-    const made = make(subject)
-    known.set(subject, made)
-    return made
-  }
-}

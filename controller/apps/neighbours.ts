@@ -13,7 +13,7 @@ import { Register, Table } from '../tables.ts'
 import type { App } from './app.ts'
 import { many, numberAt } from './app.ts'
 import { ADVERTISEMENT, ARP, fromPort, inNetwork, is, move, resubmit, set, SOLICITATION, writerFor } from './flow.ts'
-import { onceFor } from './memory.ts'
+import { once } from '../../runtime/once.ts'
 
 const flow = writerFor('neighbours')
 
@@ -79,7 +79,7 @@ export const neighbours: App = {
   ofMany: (_at, network) => answers(network),
 }
 
-const answers = onceFor(({ number, residents }: NetworkView) => [
+const answers = once(({ number, residents }: NetworkView) => [
   many('answers', residents, [number], (resident) => answersFor(number, resident)),
 ])
 
