@@ -12,14 +12,20 @@ const DEPTH = 8
  */
 export function adopt(topology: Topology, asked: Topology, running: Topology): Topology {
   const before = adopted.get(topology)
-  if (before?.asked === asked && before.running === running) return before.now
+  if (before?.asked.deref() === asked && before.running.deref() === running) return before.now
   const now = met(topology, asked, running)
-  adopted.set(topology, { asked, running, now })
+  adopted.set(topology, { asked: new WeakRef(asked), running: new WeakRef(running), now })
   return now
 }
 
-/** The last that came of each: what is planned, checked and done comes by more than once. */
-const adopted = new WeakMap<Topology, { asked: Topology; running: Topology; now: Topology }>()
+interface Adopted {
+  readonly asked: WeakRef<Topology>
+  readonly running: WeakRef<Topology>
+  readonly now: Topology
+}
+
+/** The last that came of each: what is planned, checked and done comes by more than once. It does not keep those before. */
+const adopted = new WeakMap<Topology, Adopted>()
 
 function met(topology: Topology, asked: Topology, running: Topology): Topology {
   const askedBefore = new Map(asked.vms.map((vm) => [vm.name, vm]))

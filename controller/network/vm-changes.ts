@@ -15,7 +15,8 @@ export interface MemberChange<T> {
 
 export type VmChange = MemberChange<Vm>
 
-const noted = new WeakMap<readonly Vm[], { before: readonly Vm[]; change: VmChange }>()
+/** By list. It does not keep the one before, which would keep all that were there. */
+const noted = new WeakMap<readonly Vm[], { before: WeakRef<readonly Vm[]>; change: VmChange }>()
 
 /**
  * The topology with one VM in the place of another of its name, one more, or one less. What has changed is noted, so that nobody need
@@ -24,7 +25,7 @@ const noted = new WeakMap<readonly Vm[], { before: readonly Vm[]; change: VmChan
 export function withVm(topology: Topology, was: Vm | undefined, is: Vm | undefined): Topology {
   const { vms: before } = topology
   const vms = changedList(before, was, is)
-  noted.set(vms, { before, change: { was, is } })
+  noted.set(vms, { before: new WeakRef(before), change: { was, is } })
   return { ...topology, vms }
 }
 
@@ -58,7 +59,7 @@ export function changedVms(before: Intent, after: Intent): VmChange[] {
 /** VMs that are another object, as `changedMembers` has them. */
 export function changedVmsIn(before: readonly Vm[], after: readonly Vm[]): VmChange[] {
   const note = noted.get(after)
-  return note?.before === before ? [note.change] : changedMembers(before, after)
+  return note?.before.deref() === before ? [note.change] : changedMembers(before, after)
 }
 
 /**

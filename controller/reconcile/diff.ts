@@ -30,14 +30,14 @@ export function diff(from: SwitchState, to: SwitchState): Difference {
   )
     return between(from, to)
   const known = alike.get(flows.parts)
-  if (known?.before === from.flows.parts) return known.change
+  if (known?.before.deref() === from.flows.parts) return known.change
   const change = between(from, to)
-  alike.set(flows.parts, { before: from.flows.parts, change })
+  alike.set(flows.parts, { before: new WeakRef(from.flows.parts), change })
   return change
 }
 
 /** What switches have to change of which nothing but their parts is another: the same for all that have the same parts. */
-const alike = new WeakMap<Parts, { before: Parts; change: Difference }>()
+const alike = new WeakMap<Parts, { before: WeakRef<Parts>; change: Difference }>()
 
 function between(from: SwitchState, to: SwitchState): Difference {
   return {

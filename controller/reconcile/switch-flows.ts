@@ -192,16 +192,16 @@ export function keysThatDiffer(was: Slot, is: Slot): Set<string> {
 
 type Shared = PersistentMap<string, FlowSpec>
 
-/** By what it became: in what it differs from what it was last compared with. */
-const compared = new WeakMap<Shared, { before: Shared; changes: readonly KeyChange<string, FlowSpec>[] }>()
+/** By what it became: in what it differs from what it was last compared with, and does not keep. */
+const compared = new WeakMap<Shared, { before: WeakRef<Shared>; changes: readonly KeyChange<string, FlowSpec>[] }>()
 
 /** Many switches ask the same after one change. */
 function sharedChanges(was: Shared = NO_FLOWS, is: Shared = NO_FLOWS): readonly KeyChange<string, FlowSpec>[] {
   if (was === is) return []
   const known = compared.get(is)
-  if (known?.before === was) return known.changes
+  if (known?.before.deref() === was) return known.changes
   const changes = is.changesSince(was)
   // What is empty is one object for all.
-  if (is !== NO_FLOWS) compared.set(is, { before: was, changes })
+  if (is !== NO_FLOWS) compared.set(is, { before: new WeakRef(was), changes })
   return changes
 }
