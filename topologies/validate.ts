@@ -11,12 +11,16 @@ import { topologySchema, Vm } from './schema/topology.ts'
 
 const SCHEMAS = { topology: topologySchema, scenario: scenarioSchema, vm: Vm }
 
-/** Whoever reads one file waits for the compiler more than for what it makes: it needs neither be the shortest nor repeat a topology inside a scenario. */
+/**
+ * Whoever reads one file waits for the compiler more than for what it makes: it needs neither be the shortest nor repeat a topology
+ * inside a scenario. That these are schemas is what a test asks, not every start.
+ */
 const ajv = new Ajv2020({
   allErrors: true,
   verbose: true,
   strictTypes: false,
   inlineRefs: false,
+  validateSchema: false,
   code: { optimize: false },
 }).addSchema(topologySchema)
 

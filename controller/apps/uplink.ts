@@ -36,7 +36,8 @@ export function uplinkQueue(
 export function uplinkPort(at: SwitchView): PortConfig[] {
   if (!at.integration) return []
   const { uplink } = at.host
-  const shared = [...at.networks.values()].flatMap((network) => queuesOf(at, network))
+  const networks = [...at.networks.values()].sort((a, b) => a.number - b.number)
+  const shared = networks.flatMap((network) => queuesOf(at, network))
   if (shared.length === 0 && uplink === undefined) return []
   const { uplinkRate: rate } = at
   const classes = queueConfigs(uplink?.queues ?? [], FIRST_DSCP_QUEUE)

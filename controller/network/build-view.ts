@@ -217,9 +217,12 @@ function viewSwitchesOf(
 ): SwitchView[] {
   const here = hosted.get(host.name)!
   const own = [...networksOf(here)].map((name): [string, NetworkView] => [name, networks.get(name)!])
+  const beforeOf = (bridge: Host['bridges'][number]) => previous?.switches.get(switchName(host, bridge))
+  const known = host.bridges.map(beforeOf).find((one) => one !== undefined)?.networks
+  const ownNetworks = renewed(known, own, 0)
   return host.bridges.map((bridge) => {
     const name = switchName(host, bridge)
-    const before = previous?.switches.get(name)
+    const before = beforeOf(bridge)
     const frame = frameOf(host, bridge, portNumbers.get(name)!)
     const bindings = keepUnchanged(before?.bindings, portsOn(here, name))
     return {
@@ -227,7 +230,7 @@ function viewSwitchesOf(
       patches: keepUnchanged(before?.patches, frame.patches, 2),
       towards: keepUnchanged(before?.towards, frame.towards, 2),
       localTags: localTags.get(host.name)!,
-      networks: renewed(before?.networks, own, 0),
+      networks: ownNetworks,
       bindings,
       hosted: here,
       groups: keepUnchanged(before?.groups, groupsAt(bindings, groups), 2),

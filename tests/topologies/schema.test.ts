@@ -1,11 +1,17 @@
 import { readFileSync } from 'node:fs'
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import { expect, test } from 'vitest'
 import { scenarioSchema } from '../../topologies/schema/scenario.ts'
-import { topologySchema } from '../../topologies/schema/topology.ts'
+import { topologySchema, Vm } from '../../topologies/schema/topology.ts'
 
 test.each([topologySchema, scenarioSchema])('the shipped $id is what the code defines', (schema) => {
   const path = new URL(`../../topologies/${schema.$id}`, import.meta.url)
   expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual(JSON.parse(JSON.stringify(schema)))
+})
+
+test.each([topologySchema, scenarioSchema, Vm])('schema %# is one, as JSON Schema 2020-12 has it', (schema) => {
+  const ajv = new Ajv2020()
+  expect(ajv.validateSchema(schema), ajv.errorsText()).toBe(true)
 })
 
 test.each([topologySchema, scenarioSchema])('every property in $id is described', (schema) => {
