@@ -271,7 +271,7 @@ export class TopologyWrites {
     this.asked = asked
     // Of the first topology nothing is known by anybody that would be wrong.
     const arrived =
-      before.asked === undefined ? [] : this.arrivals.note(before.intent, { ...before.intent, topology: taken })
+      before.asked === undefined ? undefined : this.arrivals.note(before.intent, { ...before.intent, topology: taken })
     let rolled: Promise<void> | undefined
     await writes.save({
       kept: () => {
@@ -282,11 +282,11 @@ export class TopologyWrites {
       },
       lost: () => {
         this.asked = before.asked
-        this.arrivals.forget(arrived)
+        if (arrived !== undefined) this.arrivals.takeBack(arrived)
         takeBack(withMovesSince(before.intent.topology, taken, intent().topology))
       },
     })
-    await rolled!.finally(() => this.arrivals.announce(arrived))
+    await rolled!.finally(() => arrived !== undefined && this.arrivals.announce(arrived.notes))
   }
 
   async #catchUp(): Promise<void> {

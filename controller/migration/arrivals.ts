@@ -24,47 +24,71 @@ type Within = Parameters<Fleet['whenConnected']>[1]
 
 type ArrivalWorld = Pick<World, 'clock' | 'fleet' | 'intent' | 'log' | 'view' | 'writes'>
 
+/** Not all has been said of a VM that has come to this host. */
+interface Note {
+  readonly vm: string
+  readonly host: string
+}
+
+/** What a topology has noted, and what stood there before of the same VMs. */
+interface Noted {
+  readonly notes: readonly Note[]
+  readonly before: ReadonlyMap<string, Note>
+}
+
 export class Arrivals {
   /** By VM, the host where a topology has put it, and not all has been said of it. */
-  noted: ReadonlyMap<string, string>
+  noted!: ReadonlyMap<string, string>
+  /** The same; of two for one place, each is what another topology has noted. */
+  #notes!: ReadonlyMap<string, Note>
   readonly #world: ArrivalWorld
 
   constructor(world: ArrivalWorld, noted: ReadonlyMap<string, string>) {
     this.#world = world
-    this.noted = noted
+    this.#become(new Map([...noted].map(([vm, host]) => [vm, { vm, host }])))
   }
 
-  /** Those whom a topology puts where they were not, and of whom the physical network has to know: for `announce`, or `forget`. */
-  note(before: Intent, after: Intent): string[] {
-    const vms = changedVms(before, after)
+  /** Those whom a topology puts where they were not, and of whom the physical network has to know: for `announce`, or `takeBack`. */
+  note(before: Intent, after: Intent): Noted {
+    const notes = changedVms(before, after)
       .filter(({ was, is }) => was?.host !== is?.host)
       .flatMap(({ is }) => (is !== undefined && isOnFabric(is, after.topology) ? [is] : []))
-    if (vms.length > 0) this.noted = new Map([...this.noted, ...vms.map(({ name, host }) => [name, host] as const)])
-    return vms.map(({ name }) => name)
+      .map(({ name, host }) => ({ vm: name, host }))
+    const noted = { notes, before: this.#notes }
+    if (notes.length > 0) this.#become(new Map([...this.#notes, ...notes.map((note) => [note.vm, note] as const)]))
+    return noted
   }
 
-  forget(vms: readonly string[]): void {
-    if (vms.length > 0) this.noted = new Map([...this.noted].filter(([vm]) => !vms.includes(vm)))
-  }
-
-  /** Of those that are noted, however long their hosts are away. */
-  announce(vms: Iterable<string>): void {
-    for (const vm of vms) {
-      const host = this.noted.get(vm)
-      if (host !== undefined) void this.#announce(vm, host).then(() => this.#done(vm, host), this.#failed)
+  /** Of a topology that could not be kept: who was to be announced before it still is. */
+  takeBack({ notes, before }: Noted): void {
+    const now = new Map(this.#notes)
+    const again: Note[] = []
+    for (const note of notes.filter((one) => now.get(one.vm) === one)) {
+      now.delete(note.vm)
+      const old = before.get(note.vm)
+      // Whoever waited to announce it may have found it elsewhere, and given up.
+      if (old !== undefined) again.push({ ...old })
     }
+    for (const note of again) now.set(note.vm, note)
+    this.#become(now)
+    this.announce(again)
+  }
+
+  /** However long their hosts are away. */
+  announce(notes: Iterable<Note>): void {
+    for (const note of notes) void this.#announce(note).then(() => this.#done(note), this.#failed)
   }
 
   /** After a start: of those that are noted, and of VMs that had come to their places shortly before, once their hosts are there. */
   repeat(kept: Pick<Image, 'migrations' | 'relocations'>): void {
-    this.announce(this.noted.keys())
+    this.announce(this.#notes.values())
     const { clock } = this.#world
     for (const [vm, { host, at }] of latestArrivals(kept))
-      if (at >= clock.now() - SHORTLY) this.#announce(vm, host, { span: PATIENCE, clock }).catch(this.#failed)
+      if (at >= clock.now() - SHORTLY) this.#announce({ vm, host }, { span: PATIENCE, clock }).catch(this.#failed)
   }
 
   /** @throws SwitchAway, SwitchRefused */
-  async #announce(name: string, host: string, within?: Within): Promise<void> {
+  async #announce({ vm: name, host }: Note, within?: Within): Promise<void> {
     const { fleet, intent } = this.#world
     const at = intent().topology.hosts.find((one) => one.name === host)
     if (at === undefined) return
@@ -77,10 +101,15 @@ export class Arrivals {
     await announceToTheEnd(this.#world, vm, host)
   }
 
-  #done(vm: string, host: string): void {
-    if (this.noted.get(vm) !== host) return
-    this.forget([vm])
+  #done(note: Note): void {
+    if (this.#notes.get(note.vm) !== note) return
+    this.#become(new Map([...this.#notes].filter(([vm]) => vm !== note.vm)))
     this.#world.writes.saveLater()
+  }
+
+  #become(notes: ReadonlyMap<string, Note>): void {
+    this.#notes = notes
+    this.noted = new Map([...notes].map(([vm, { host }]) => [vm, host]))
   }
 
   readonly #failed = (error: unknown): void => this.#world.log(textOf(error))

@@ -114,6 +114,25 @@ test('one that the disk did not take is not announced', async () => {
   expect(keysNoted(await store.load())).toEqual([])
 })
 
+test('one whose host is away is announced there though the disk did not take that it is elsewhere, later', async () => {
+  const store = new MemoryStore()
+  const { clock, lab, say, apply, passes } = await running(store)
+  lab.fail({ kind: 'host', host: 'h3' })
+  await apply({ vm1: 'h1', vm2: 'h3' })
+  await passes(3 * SECOND)
+  store.full = true
+  await expect(clock.runUntil(lab.controller.apply(placed({ vm1: 'h2', vm2: 'h2' })))).rejects.toThrow(StateError)
+  store.full = false
+  await passes(3 * SECOND)
+  expect((await store.load()).filter(({ kind }) => kind === 'arrival')).toEqual([
+    { kind: 'arrival', key: 'vm2', value: 'h3' },
+  ])
+  lab.heal({ kind: 'host', host: 'h3' })
+  await passes(3 * SECOND)
+  expect(await say(1, 2)).toEqual(['vm2:eth0'])
+  expect(keysNoted(await store.load())).toEqual([])
+})
+
 test.each([500, 750, 1000, 1250])(
   'a guest that leaves does not stand still for one that comes, and whose host fails %i us later',
   async (later) => {
