@@ -3,6 +3,7 @@ import type { Api } from '../controller/api/api.ts'
 import type { ServerOptions } from '../controller/api/server.ts'
 import { Controller } from '../controller/controller.ts'
 import { Watchman } from '../controller/placement/watchman.ts'
+import type { Asked } from '../controller/topology-writes.ts'
 import { MILLISECOND } from '../runtime/clock.ts'
 import type { Endpoint } from '../runtime/endpoint.ts'
 import { formatEndpoint, LISTEN_SYNTAX, OPENFLOW_PORT } from '../runtime/endpoint.ts'
@@ -108,7 +109,7 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
     if (flags.failoverAfter !== undefined)
       watchman = new Watchman(controller, { clock, after: flags.failoverAfter, log: warn })
     const ready = async () => {
-      const apply = (changed: Topology) => controller.apply(changed)
+      const apply = (asked: Asked) => controller.apply(asked)
       await applyNamed(topology, { controller, apply, kept: keptTopology, log })
       announce(controller.topology, url, listeners, flags)
       await stopAsked

@@ -5,6 +5,7 @@ import { BeingMoved } from '../controller/model.ts'
 import { isSameTopology } from '../controller/network/sharing.ts'
 import { changesOf } from '../controller/state/operations.ts'
 import type { JournalLimits, State } from '../controller/state/state.ts'
+import type { Asked, TopologyWrites } from '../controller/topology-writes.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Topology } from '../topologies/topology.ts'
@@ -68,16 +69,20 @@ export function named(topology: Topology | undefined, file: string | undefined):
 
 /** What a topology named at the start is to replace. */
 interface Running {
-  controller: Pick<Controller, 'migrationDone'>
-  apply: (topology: Topology) => Promise<void>
+  controller: Pick<Controller, 'migrationDone'> & { readonly topologies: Pick<TopologyWrites, 'asked'> }
+  apply: (asked: Asked) => Promise<void>
   /** The topology that was kept; undefined where none was, and the one that is named runs. */
   kept: Topology | undefined
   log: Log
 }
 
+/** Somebody has asked for something else since the start. */
+class Overtaken extends Error {}
+
 /**
- * The topology named beside a state that keeps one wins: it is applied where the two differ. That undoes what the API has changed since,
- * so the log says what. Where it changes a VM that is being moved, and whose guest may be awaited for long, it waits for the end of that.
+ * The topology named beside a state that keeps one wins: it is applied where the two differ. That undoes what the API had changed before
+ * the start, so the log says what. Where it changes a VM that is being moved, and whose guest may be awaited for long, it waits for the
+ * end of that; what the API is asked meanwhile, which is open by then, wins over it.
  */
 export async function applyNamed(topology: Topology | undefined, { kept, log, ...running }: Running): Promise<void> {
   if (topology === undefined || kept === undefined || isSameTopology(kept, topology)) return
@@ -89,12 +94,20 @@ export async function applyNamed(topology: Topology | undefined, { kept, log, ..
   )
   const what = changes.length === 0 ? 'name or fabric' : changes.join('; ')
   log.warn({}, `the topology named at the start wins over the one kept by --state, and changes it (${what})`)
+  const { controller, apply } = running
+  // Asked in its turn: what was asked before is done then.
+  const unlessOvertaken = () => {
+    if (controller.topologies.asked !== kept) throw new Overtaken()
+    return topology
+  }
   for (;;)
     try {
-      return await running.apply(topology)
+      return await apply(unlessOvertaken)
     } catch (error) {
+      if (error instanceof Overtaken)
+        return log.warn({}, 'the topology named at the start is given up: a change has been asked for since, and wins')
       if (!(error instanceof BeingMoved)) throw error
       log.warn({}, `the topology named at the start waits for the end of ${error.migration}: ${error.message}`)
-      await running.controller.migrationDone(error.migration)
+      await controller.migrationDone(error.migration)
     }
 }

@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError } from 'commander'
 import type { Api } from '../controller/api/api.ts'
 import type { ServerOptions } from '../controller/api/server.ts'
 import type { State } from '../controller/state/state.ts'
+import type { Asked } from '../controller/topology-writes.ts'
 import type { CopyFiles } from '../datapath/host/copy-files.ts'
 import type { Lab, LabObserver } from '../lab/lab.ts'
 import type { Log } from '../runtime/log.ts'
@@ -59,7 +60,7 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
     const api = await serve(lab, terms)
     const url = await listenApi(api, flags.listen)
     const ready = async () => {
-      const apply = (changed: Topology) => lab.apply(changed)
+      const apply = (asked: Asked) => lab.apply(asked)
       await applyNamed(topology, { controller: lab.controller, apply, kept: state?.restored.asked, log })
       announce(url, lab.controller.topology, flags)
       await stopAsked

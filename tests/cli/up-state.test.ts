@@ -65,8 +65,9 @@ async function isApplied(topology: string, file: string): Promise<boolean> {
   const state = await openState(file, named, { clock: new VirtualClock(), log, keep: {} })
   let applied = false
   const apply = async () => void (applied = true)
-  const controller = { migrationDone: () => Promise.reject(new Error('nobody moves')) }
-  await applyNamed(named, { controller, apply, kept: state.restored.asked, log })
+  const kept = state.restored.asked
+  const controller = { migrationDone: () => Promise.reject(new Error('nobody moves')), topologies: { asked: kept } }
+  await applyNamed(named, { controller, apply, kept, log })
   await state.close()
   expect(log.lines).toHaveLength(applied ? 1 : 0)
   return applied
