@@ -372,8 +372,9 @@ export class Controller {
     if (this.topologies.asked === undefined) return this.#standingChanged(name)
     this.#fleet.desire(this.#wanted.told, this.#flows.told)
     this.#catchUp(name)
+    this.#migrations.found(name)
     await this.#fleet.push([name])
-    await this.#migrations.afterTold(name)
+    await this.#migrations.afterTold()
   }
 
   #packetIn(remote: RemoteSwitch, message: MessageOf<'packetIn'>): void {

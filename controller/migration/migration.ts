@@ -110,12 +110,15 @@ export class Migration {
     if (this.#steps.move !== undefined) await this.#stragglers.beforeTold(name)
   }
 
-  /** The switch has been told, and may have started anew: what its vNICs had been brought is gone then, and the source has it still. */
-  async afterTold(name: string): Promise<void> {
-    const { from, to, move, places } = this.#steps
-    const concerned = [from, to].flatMap((host) => places.switchesAt(host))
-    if (move?.homeState !== 'hold' || !concerned.includes(name)) return
-    if ([from, to].every((host) => places.isThere(host))) await this.#states.takeOver('home', 'fragments stay')
+  /** A switch is back, and it is known what it has. */
+  found(name: string): void {
+    // Before the guest stands still, the source has all that there is.
+    if (this.#steps.move?.homeState === 'hold') this.#states.found(name)
+  }
+
+  /** The switch has been told. What the destination had been brought is gone where it started anew, and the source may have it still. */
+  async afterTold(): Promise<void> {
+    if (this.#steps.move?.homeState === 'hold') await this.#states.bringAgain()
   }
 
   /** Resolves when the move has ended one way or another. */
@@ -328,13 +331,13 @@ export class Migration {
     await this.#steps.end('done', { policy, held, overflowed, ...found, ...problemOf(this.#problems) })
   }
 
-  /** A destination that is away may have started anew, and the source has still what it was brought. @throws SwitchAway */
+  /** A destination that is away may have started anew, and the source has still what connections it was brought. @throws SwitchAway */
   async #bringAgain(): Promise<void> {
-    const { to, places, world } = this.#steps
-    if (places.isThere(to)) return
+    const { to, places, progress, world } = this.#steps
+    if (places.isThere(to) || progress.status.connections === 0) return
     await places.waitFor(to, this.#patience.destination)
     await world.fleet.push(places.switchesAt(to))
-    await this.#states.takeOver('home', 'fragments stay')
+    await this.#states.bringAgain()
   }
 
   /** What came to the old place after the guest had gone on is brought after it; then the old place has nothing more to keep. */

@@ -155,9 +155,14 @@ export class Migrations {
     return waitFor(ready, READY_WITHIN, this.#world.clock)
   }
 
+  /** A switch is back: it is known what it has, and it has been told nothing yet. */
+  found(name: string): void {
+    for (const { migration } of this.#running()) migration!.found(name)
+  }
+
   /** A switch is back, and has been told what is wanted of it. @throws SwitchAway */
-  async afterTold(name: string): Promise<void> {
-    await Promise.all(this.#running().map(({ migration }) => migration!.afterTold(name)))
+  async afterTold(): Promise<void> {
+    await Promise.all(this.#running().map(({ migration }) => migration!.afterTold()))
   }
 
   all(): MigrationStatus[] {

@@ -3,9 +3,10 @@
 // is given up, so that frames which come there late are judged as before, and a move can be undone.
 
 import type { MeterLevel, VnicState } from '../../protocols/control/messages.ts'
+import { letsIn } from '../../protocols/control/messages.ts'
 import type { Vm } from '../../topologies/topology.ts'
 import { ingressMeter } from '../apps/qos.ts'
-import type { Binding, Place } from '../network/bindings.ts'
+import { type Binding, type Place, placeOn } from '../network/bindings.ts'
 import type { View } from '../network/view.ts'
 import type { Fleet } from '../reconcile/fleet.ts'
 
@@ -22,6 +23,8 @@ export class StateTransfer {
   readonly #fleet: Fleet
   readonly #vm: Vm
   readonly #view: () => View
+  /** Ports, as `portKey` has them, that have lost what was gathered there or brought: their switches have started anew. */
+  readonly #lost = new Set<string>()
 
   constructor(fleet: Fleet, vm: Vm, view: () => View) {
     this.#fleet = fleet
@@ -32,7 +35,7 @@ export class StateTransfer {
   /**
    * What the vNICs have at `home` is joined to what they have at the target, or the other way round. Done again, it brings what has
    * come since. `fragments` that wait there for the rest of their datagram are only brought where no more come there: they would wait in
-   * vain for what does.
+   * vain for what does. Nothing is counted from, and no bucket is as full as, at a port that has lost what it had gathered.
    * @throws SwitchRefused where there is no room for the connections; SwitchAway
    */
   async takeOver(from: Take['from'], fragments: Take['fragments']): Promise<void> {
@@ -47,19 +50,55 @@ export class StateTransfer {
     await Promise.all(tracked.map((binding) => this.#takeOverOne(binding, { from, fragments: 'with fragments' })))
   }
 
+  /** A switch is back, and it is known what it has. With a vNIC's port all is gone that was gathered there. */
+  found(name: string): void {
+    const { ports } = this.#fleet.reconciler(name).confirmed
+    for (const binding of this.#bindings())
+      if (placeOn(binding, name) !== undefined && !ports.has(binding.nic.id))
+        this.#lost.add(portKey(binding.nic.id, name))
+  }
+
+  /** What the target has lost, and the home has still, is taken over once more, as soon as both are there. @throws as `takeOver` */
+  async bringAgain(): Promise<void> {
+    const owed = this.#bindings().filter(
+      ({ nic, home, target }) =>
+        target !== undefined &&
+        this.#hasLost(nic.id, target) &&
+        !this.#hasLost(nic.id, home) &&
+        [home, target].every((place) => this.#fleet.reconciler(place.switch).connected),
+    )
+    await Promise.all(owed.map((binding) => this.#takeOverOne(binding, { from: 'home', fragments: 'fragments stay' })))
+  }
+
   async #takeOverOne({ nic, home, target }: Binding, { from, fragments }: Take): Promise<number> {
     if (target === undefined) return 0
     const [source, destination] = from === 'home' ? [home, target] : [target, home]
-    const meters = METERS.filter((meter) => this.#hasMeter(source, meter) && this.#hasMeter(destination, meter))
-    const state = await this.#remote(source).vnicState(
+    const isWhole = !this.#hasLost(nic.id, source)
+    // Buckets of a place that lets its guest's frames in are in use, and the other's have filled since.
+    const hasLevels = isWhole && !letsIn(destination.state)
+    const meters = METERS.filter(
+      (meter) => hasLevels && this.#hasMeter(source, meter) && this.#hasMeter(destination, meter),
+    )
+    const { counters, shaping, ...state } = await this.#remote(source).vnicState(
       nic.id,
       meters.map((meter) => meter(source.port)),
       this.#zoneOf(nic.id, source),
     )
     const levels = state.meters.flatMap((level) => renumbered(level, source, destination))
-    const taken = { ...state, meters: levels, fragments: fragments === 'with fragments' ? state.fragments : [] }
+    const taken: VnicState = {
+      ...state,
+      meters: levels,
+      fragments: fragments === 'with fragments' ? state.fragments : [],
+      ...(isWhole && counters !== undefined && { counters }),
+      ...(hasLevels && shaping !== undefined && { shaping }),
+    }
     await this.#remote(destination).installVnicState(taken, this.#zoneOf(nic.id, destination))
+    if (isWhole) this.#lost.delete(portKey(nic.id, destination.switch))
     return state.connections.length
+  }
+
+  #hasLost(nic: string, place: Place): boolean {
+    return this.#lost.has(portKey(nic, place.switch))
   }
 
   /** Of its connections there; undefined where nothing is filtered. */
@@ -80,6 +119,8 @@ export class StateTransfer {
     return this.#fleet.reconciler(place.switch).remote
   }
 }
+
+const portKey = (nic: string, switchName: string): string => `${nic} at ${switchName}`
 
 /** Numbers of meters are made of their port's. */
 function renumbered(level: MeterLevel, source: Place, destination: Place): VnicState['meters'] {
