@@ -3,14 +3,16 @@
 // that had come to their places otherwise, shortly before: the one before may have ended with announcements of them still to be said, and
 // whoever has heard one knows nothing new.
 
-import { SECOND } from '../../runtime/clock.ts'
+import { SECOND, sleep } from '../../runtime/clock.ts'
 import { textOf } from '../../runtime/error-text.ts'
 import { networksOf, vmNamed } from '../../topologies/lookup.ts'
 import { type Topology, type Vm, switchesAt } from '../../topologies/topology.ts'
 import type { World } from '../learner.ts'
+import { SwitchRefused } from '../model.ts'
 import type { Intent } from '../network/view.ts'
 import { changedVms } from '../network/vm-changes.ts'
 import type { Fleet } from '../reconcile/fleet.ts'
+import { SwitchAway } from '../southbound/remote-switch.ts'
 import type { Image } from '../state/image.ts'
 import { announceToTheEnd } from './announcement.ts'
 
@@ -18,6 +20,8 @@ import { announceToTheEnd } from './announcement.ts'
 const SHORTLY = 60 * SECOND
 /** How long a place of which nothing is noted is waited for after a start. */
 const PATIENCE = 30 * SECOND
+/** From one attempt to the next. */
+const BETWEEN = SECOND
 
 /** How long a host is waited for; for ever where absent. */
 type Within = Parameters<Fleet['whenConnected']>[1]
@@ -76,7 +80,21 @@ export class Arrivals {
 
   /** However long their hosts are away. */
   announce(notes: Iterable<Note>): void {
-    for (const note of notes) void this.#announce(note).then(() => this.#done(note), this.#failed)
+    for (const note of notes) this.#announceAnyhow(note).catch(this.#failed)
+  }
+
+  /** As often as its host goes away again before all has been said. @throws SwitchRefused */
+  async #announceAnyhow(note: Note): Promise<void> {
+    const { clock, writes } = this.#world
+    while (!writes.isClosed && this.#notes.get(note.vm) === note)
+      try {
+        await this.#announce(note)
+        return this.#done(note)
+      } catch (error) {
+        if (!(error instanceof SwitchAway)) throw error
+        // One that has just dialled in anew is away until it is known what it has.
+        await sleep(clock, BETWEEN)
+      }
   }
 
   /** After a start: of those that are noted, and of VMs that had come to their places shortly before, once their hosts are there. */
@@ -97,7 +115,10 @@ export class Arrivals {
     const { topology, moves } = intent()
     const vm = vmNamed(topology.vms, name)
     if (vm?.host !== host || moves.has(name)) return
-    await fleet.push(switches)
+    // One that refuses something may have its ports all the same.
+    await fleet.push(switches).catch((error: unknown) => {
+      if (!(error instanceof SwitchRefused)) throw error
+    })
     await announceToTheEnd(this.#world, vm, host)
   }
 
