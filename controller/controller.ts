@@ -149,6 +149,7 @@ export class Controller {
     this.relocations = new Relocations(this.#placementWorld({ ...world, hypervisor, joined }), kept)
     this.relocations.resume(this.#migrations.recovered)
     this.topologies.arrivals.repeat(kept)
+    this.subscribe((event) => event.type === 'migration' && this.topologies.arrivals.moved(event.migration))
     // A migration ends its own entry, and so do those that make several.
     const endsItself = (entry: number) => this.#migrations.owns(entry) || this.relocations.owns(entry)
     const interrupted = (options.state?.interrupted ?? []).filter((entry) => !endsItself(entry))

@@ -8,7 +8,7 @@ import { textOf } from '../../runtime/error-text.ts'
 import { networksOf, vmNamed } from '../../topologies/lookup.ts'
 import { type Topology, type Vm, switchesAt } from '../../topologies/topology.ts'
 import type { World } from '../learner.ts'
-import { SwitchRefused } from '../model.ts'
+import { type MigrationStatus, SwitchRefused } from '../model.ts'
 import type { Intent } from '../network/view.ts'
 import { changedVms } from '../network/vm-changes.ts'
 import type { Fleet } from '../reconcile/fleet.ts'
@@ -45,6 +45,8 @@ export class Arrivals {
   noted!: ReadonlyMap<string, string>
   /** The same; of two for one place, each is what another topology has noted. */
   #notes!: ReadonlyMap<string, Note>
+  /** Of VMs that were moving as their hosts were there. */
+  readonly #whileMoving = new Set<Note>()
   readonly #world: ArrivalWorld
 
   constructor(world: ArrivalWorld, noted: ReadonlyMap<string, string>) {
@@ -88,8 +90,9 @@ export class Arrivals {
     const { clock, writes } = this.#world
     while (!writes.isClosed && this.#notes.get(note.vm) === note)
       try {
-        await this.#announce(note)
-        return this.#done(note)
+        if (await this.#announce(note)) this.#done(note)
+        else this.#whileMoving.add(note)
+        return
       } catch (error) {
         if (!(error instanceof SwitchAway)) throw error
         // One that has just dialled in anew is away until it is known what it has.
@@ -105,21 +108,31 @@ export class Arrivals {
       if (at >= clock.now() - SHORTLY) this.#announce({ vm, host }, { span: PATIENCE, clock }).catch(this.#failed)
   }
 
-  /** @throws SwitchAway, SwitchRefused */
-  async #announce({ vm: name, host }: Note, within?: Within): Promise<void> {
+  /** Once a VM has one place again, that may be the one that is noted: of it the move has told nobody. */
+  moved({ vm, endedAt }: Pick<MigrationStatus, 'vm' | 'endedAt'>): void {
+    if (endedAt === undefined) return
+    const notes = [...this.#whileMoving].filter((note) => note.vm === vm)
+    for (const note of notes) this.#whileMoving.delete(note)
+    this.announce(notes)
+  }
+
+  /** False where the VM is moving: then it is not known yet whether it is there. @throws SwitchAway, SwitchRefused */
+  async #announce({ vm: name, host }: Note, within?: Within): Promise<boolean> {
     const { fleet, intent } = this.#world
     const at = intent().topology.hosts.find((one) => one.name === host)
-    if (at === undefined) return
+    if (at === undefined) return true
     const switches = switchesAt(at)
     await fleet.whenConnected(switches, within)
     const { topology, moves } = intent()
     const vm = vmNamed(topology.vms, name)
-    if (vm?.host !== host || moves.has(name)) return
+    if (moves.has(name)) return false
+    if (vm?.host !== host) return true
     // One that refuses something may have its ports all the same.
     await fleet.push(switches).catch((error: unknown) => {
       if (!(error instanceof SwitchRefused)) throw error
     })
     await announceToTheEnd(this.#world, vm, host)
+    return true
   }
 
   #done(note: Note): void {

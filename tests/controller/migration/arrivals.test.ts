@@ -53,3 +53,32 @@ test('the host refuses something', async () => {
   expect(h3.packetsOut).toBe(5)
   expect(noted()).toEqual([])
 })
+
+test('the VM begins to move as the host returns, and stays', async () => {
+  const { controller, switches, h3, passes, noted } = await awaited()
+  let move: string | undefined
+  h3.onReceived = ({ type }) => {
+    if (type === 'flowStatisticsRequest') move ??= controller.migrate({ vm: 'b', to: 'h2' }).id
+  }
+  // Nobody has been told to send elsewhere: the move itself has nothing to announce.
+  switches.get('h2/br-int')!.onReceived = ({ type }) => {
+    if (type === 'bundleControl' && move !== undefined) void controller.abortMigration(move)
+  }
+  h3.dial(controller)
+  await passes(3 * SECOND)
+  expect(controller.migrations()).toMatchObject([{ state: 'aborted', to: 'h2' }])
+  expect([noted(), h3.packetsOut]).toEqual([[], 5])
+})
+
+test('the VM begins to move as the host returns, and has gone from there', async () => {
+  const { controller, h3, passes, noted, settle } = await awaited()
+  let move: string | undefined
+  h3.onReceived = ({ type }) => {
+    if (type === 'flowStatisticsRequest') move ??= controller.migrate({ vm: 'b', to: 'h2' }).id
+  }
+  h3.dial(controller)
+  await passes(MILLISECOND)
+  await settle(controller.migrationDone(move!))
+  await passes(3 * SECOND)
+  expect([noted(), h3.packetsOut]).toEqual([[], 0])
+})
