@@ -2,7 +2,7 @@
 // law of the judge with them.
 
 import type { Controller } from '../controller/controller.ts'
-import { BeingMoved, type SwitchStatus } from '../controller/model.ts'
+import { BeingMoved, Conflict, type SwitchStatus } from '../controller/model.ts'
 import { withPolicy, withVm } from '../controller/network/vm-changes.ts'
 import type { Asked, ReadVm, TopologyChanges } from '../controller/topology-writes.ts'
 import type { EmulatedNetwork } from '../datapath/emulator/network.ts'
@@ -106,8 +106,10 @@ export class Changes implements TopologyChanges {
     const { controller, network, judge } = this.#lab
     const moving = controller.vms().find(({ state }) => state === 'migrating')
     if (moving !== undefined) {
-      const { id } = controller.migrations().find(({ vm, endedAt }) => vm === moving.name && endedAt === undefined)!
-      throw new BeingMoved(`${moving.name} is being moved; wait for its end, or abort it`, id)
+      const move = controller.migrations().find(({ vm, endedAt }) => vm === moving.name && endedAt === undefined)
+      // A fault of ours has ended the move: there is no end to be waited for.
+      if (move === undefined) throw new Conflict(`${moving.name} is at two places: its move has failed midway`)
+      throw new BeingMoved(`${moving.name} is being moved; wait for its end, or abort it`, move.id)
     }
     controller.topologies.check(topology)
     const { added, removed, moved } = network.update(topology)

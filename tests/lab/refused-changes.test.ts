@@ -97,3 +97,13 @@ test('a policy that is refused while its VM moves is no law', async () => {
   // The next law has the next number.
   expect(lab.judge.amend(topologyOf([a]))).toBe(before + 1)
 })
+
+test('a topology is refused where a VM has been left at two places by a fault in its move', async () => {
+  const lab = await Lab.start(topologyOf([a, b]), { clock: new VirtualClock(), seed: 1 })
+  lab.controller.subscribe((event) => {
+    if (event.type === 'migration' && event.migration.state === 'commit') throw new Error('a fault of ours')
+  })
+  const { state, problem } = await lab.settle(lab.migrate('a', 'h3', 0))
+  expect([state, problem]).toEqual(['failed', 'a fault of ours'])
+  await expect(lab.settle(lab.apply(topologyOf([a, b, c])))).rejects.toThrow(Conflict)
+})
