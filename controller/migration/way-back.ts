@@ -65,7 +65,7 @@ export class WayBack {
     if (this.#isPaused) await this.#return()
     const given = places.portsAt('target')
     await this.#steps.settle(from)
-    await this.#try(() => world.fleet.push(places.switchesAt(from)))
+    await this.#try(() => this.#withSource(() => world.fleet.push(places.switchesAt(from))))
     await this.#try(() => world.fleet.push())
     if (this.#isPaused) await this.#try(() => this.#steps.resume(from))
     const left = places.isThere(to) ? await this.#leftAt(to, given) : []
@@ -171,7 +171,7 @@ export class WayBack {
   /** The guest goes on; not all that may send to the destination have been told. */
   async #goOnAtSource(): Promise<void> {
     const { from } = this.#steps
-    await this.#try(() => this.#steps.set({ homeState: 'open' }, [from]))
+    await this.#try(() => this.#withSource(() => this.#steps.set({ homeState: 'open' }, [from])))
     await this.#try(() => this.#steps.resume(from))
     this.#isPaused = false
     await this.#parts.stragglers.bring()
