@@ -107,6 +107,7 @@ export class Controller {
     this.#hosts.onStatus = (host) => this.#hostChanged(host)
     const { asked, topology, moves, learned, memberships, ...kept } = options.state?.restored ?? EMPTY_IMAGE
     this.#wanted = new Wanted({ topology, moves, learned, memberships }, kept.assignments, options.shared)
+    if (options.state !== undefined) options.state.onTaken = (why) => this.#stepDown(why)
     this.#writes = new Writes(options.state, () => this.#snapshot(), this.#log)
     this.#wiring = new Wiring({ writes: this.#writes, hosts: this.#hosts, topology: () => this.topology }, kept.wires)
     const world = {
@@ -367,7 +368,7 @@ export class Controller {
       else if (message.type === 'packetIn') this.#packetIn(remote, message)
       else if (message.reason !== 'delete') this.#flowRemoved(name, message.flow)
     }
-    remote.onDemoted = () => this.#stepDown(name)
+    remote.onDemoted = () => this.#stepDown(followsAnother(name))
     if (!(await this.#claim(remote))) return
     await this.#fleet.connect(remote)
     if (this.topologies.asked === undefined) return this.#standingChanged(name)
@@ -392,15 +393,15 @@ export class Controller {
       return true
     } catch (error) {
       if (!(error instanceof SwitchRefused) || error.code !== 'OFPRRFC_STALE') throw error
-      this.#stepDown(remote.name)
+      this.#stepDown(followsAnother(remote.name))
       return false
     }
   }
 
   /** Another controller is in charge: this one does no more, so that they do not undo each other's work. */
-  #stepDown(name: string): void {
+  #stepDown(why: string): void {
     if (this.superseded !== undefined) return
-    this.superseded = `${name} follows another controller, of a later start; this one changes nothing any more`
+    this.superseded = `${why}; this one changes nothing any more`
     this.#log(this.superseded)
     this.#writes.close(this.superseded)
     this.close()
@@ -478,3 +479,5 @@ export class Controller {
     for (const listener of this.#listeners) listener(event)
   }
 }
+
+const followsAnother = (switchName: string): string => `${switchName} follows another controller, of a later start`

@@ -70,7 +70,7 @@ export interface Store {
   /**
    * Makes the batch durable, all of it or nothing; resolves when a loss of power can not take it away any more. Batches become
    * durable in the order in which they were given; where one can not, those that wait with it fail as well.
-   * @throws StateError
+   * @throws StateError; StateTaken where another process writes there now
    */
   write(batch: Batch): Promise<void>
   /** The journal, newest first. */
@@ -93,3 +93,6 @@ export class StateError extends Error {
     this.name = 'StateError'
   }
 }
+
+/** Another process has what is to last by now: from here on that one writes it, and nobody else. */
+export class StateTaken extends StateError {}

@@ -121,7 +121,7 @@ export class Migration {
     if (this.#steps.move?.homeState === 'hold') await this.#states.bringAgain()
   }
 
-  /** Resolves when the move has ended one way or another. */
+  /** Resolves when the move has ended one way or another. @throws Conflict where another controller is in charge, and brings it to its end */
   async run(): Promise<void> {
     const { from, to, world } = this.#steps
     const started = world.writes.save()
@@ -181,12 +181,13 @@ export class Migration {
     }
   }
 
-  /** Whether it does; what fails is why the move goes back. */
+  /** Whether it does; what fails is why the move goes back. @throws Conflict where another controller is in charge */
   async #succeeds(step: () => Promise<void>): Promise<boolean> {
     try {
       await step()
       return true
     } catch (error) {
+      this.#steps.world.writes.check()
       this.#cause = error
       return false
     }
@@ -379,6 +380,6 @@ export class Migration {
 
   /** Goes on where it fails. */
   #try(step: () => Promise<unknown>): Promise<void> {
-    return attempt(this.#problems, step)
+    return attempt(this.#steps.world.writes, this.#problems, step)
   }
 }

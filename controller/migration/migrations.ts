@@ -125,10 +125,11 @@ export class Migrations {
     return this.#open.get(id)?.kept ?? Promise.resolve()
   }
 
-  /** @throws NotFound */
+  /** @throws NotFound; Conflict where another controller is in charge before it has ended */
   async done(id: string): Promise<MigrationStatus> {
     this.#find(id)
     await this.#open.get(id)?.done
+    if (this.#open.has(id)) this.#world.writes.check()
     return this.#find(id).status
   }
 
@@ -347,7 +348,9 @@ export class Migrations {
     await open.done
   }
 
+  /** Of a controller that another has taken over from nobody hears any more what becomes of its moves: that one brings them to their end. */
   #note(record: MigrationRecord): void {
+    if (this.#world.writes.isClosed) return
     const { status, entry } = record
     const hasEnded = status.endedAt !== undefined
     if (hasEnded) this.#open.delete(status.id)

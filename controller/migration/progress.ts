@@ -40,12 +40,13 @@ export class Progress {
 /** Between two attempts to write. */
 const RETRY = 10 * MILLISECOND
 
-/** All so far is durable, where that can be had within `span`: a disk that fails is waited for. */
+/** All so far is durable, where that can be had within `span`: a disk that fails is waited for. @throws Conflict where another controller is in charge */
 export async function keepPatiently({ clock, writes }: World, span: Nanoseconds): Promise<void> {
   for (const end = clock.now() + span; clock.now() < end; await sleep(clock, RETRY))
     try {
       return await writes.save()
     } catch {
+      writes.check()
       // Full: until it is not.
     }
 }

@@ -143,7 +143,7 @@ export class Steps {
     try {
       await this.world.writes.save({ lost })
     } catch (error) {
-      if (!this.#isEnding) throw error
+      if (!this.#isEnding || this.world.writes.isClosed) throw error
       this.world.log(textOf(error))
       this.world.tell(this.vm.name)
     }

@@ -53,7 +53,7 @@ export class WayBack {
     this.#isPaused = isPaused
   }
 
-  /** To its end; never rejects. */
+  /** To its end. @throws Conflict where another controller is in charge */
   async go(cause: unknown): Promise<void> {
     const { from, to, progress, places, world } = this.#steps
     const { announcement, stragglers, held } = this.#parts
@@ -185,6 +185,6 @@ export class WayBack {
 
   /** Goes on where it fails. */
   #try(step: () => Promise<unknown>): Promise<void> {
-    return attempt(this.#problems, step)
+    return attempt(this.#steps.world.writes, this.#problems, step)
   }
 }

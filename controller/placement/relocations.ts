@@ -201,10 +201,11 @@ export class Relocations {
     )
   }
 
-  /** Resolves when it has ended, well or not. @throws NotFound */
+  /** Resolves when it has ended, well or not. @throws NotFound; Conflict where another controller is in charge before it has */
   async done(id: string): Promise<RelocationStatus> {
     this.#find(id)
     await this.#open.get(id)?.done
+    if (this.#open.has(id)) this.#world.writes.check()
     return this.#find(id).status
   }
 
@@ -342,7 +343,8 @@ export class Relocations {
       occupancy: () => this.#occupancy((host) => this.#whyClosed(host), status.kind),
       start: (vm: string, to: string) => migrate({ ...request, vm, to }, by),
       done: (migration: string) => migrations.done(migration),
-      abort: (migration: string) => void migrations.abort(migration),
+      // Whoever follows the move hears how it ends.
+      abort: (migration: string) => void migrations.abort(migration).catch(() => {}),
       movesOf: (vm: string) => migrations.open().filter((one) => one.vm === vm),
       vmsAt: (host: string) => this.#vmsAt(host),
       restart: (vm: string, where: RestartRequest) => restart(this.#world, vm, where),
@@ -355,7 +357,9 @@ export class Relocations {
     this.#open.set(id, { relocation, done })
   }
 
+  /** As of moves, nobody hears of them any more from a controller that another has taken over from. */
   #note(record: RelocationRecord): void {
+    if (this.#world.writes.isClosed) return
     const { status, entry } = record
     const hasEnded = status.endedAt !== undefined
     if (hasEnded) this.#open.delete(status.id)

@@ -14,7 +14,7 @@ import type {
   Store,
   StoredEntry,
 } from '../../runtime/store.ts'
-import { StateError } from '../../runtime/store.ts'
+import { StateError, StateTaken } from '../../runtime/store.ts'
 import { bringForward } from './schema.ts'
 
 type Loader = () => Promise<{ default: typeof Sqlite }>
@@ -225,7 +225,6 @@ const damaged = (file: string, problem: string, cause?: unknown) =>
 
 /** By the beginning of the code that SQLite gives (sqlite.org/rescode.html). */
 const SENTENCES: readonly [string, (file: string, problem: string) => string][] = [
-  ['SQLITE_BUSY', (file) => `${file} is in use by another controller`],
   ['SQLITE_LOCKED', (file) => `${file} is in use by another controller`],
   ['SQLITE_NOTADB', (file) => `${file} is not the state of a controller: it is no database of SQLite`],
   ['SQLITE_READONLY', (file) => `${file} can not be written: it, or its folder, is read-only`],
@@ -238,6 +237,7 @@ const SENTENCES: readonly [string, (file: string, problem: string) => string][] 
 function explained(file: string, error: unknown): unknown {
   if (!isOfSqlite(error)) return error
   const { code, message } = error
+  if (code.startsWith('SQLITE_BUSY')) return new StateTaken(`${file} is in use by another controller`, error)
   if (code.startsWith('SQLITE_CORRUPT')) return damaged(file, message, error)
   const sentence = SENTENCES.find(([start]) => code.startsWith(start))?.[1]
   return new StateError(sentence?.(file, message) ?? `${file}: ${message}`, error)

@@ -6,7 +6,7 @@
 import type { Clock, Timer } from '../../runtime/clock.ts'
 import { MILLISECOND, SECOND } from '../../runtime/clock.ts'
 import type { Batch, Forgotten, JournalEntry, JournalQuery, Store, StoredEntry } from '../../runtime/store.ts'
-import { StateError } from '../../runtime/store.ts'
+import { StateError, StateTaken } from '../../runtime/store.ts'
 import { changesBetween, EMPTY_IMAGE, imageOf, type Image } from './image.ts'
 
 /** Something that is being done, for the journal. */
@@ -51,6 +51,8 @@ const A_MINUTE = 60 * SECOND
 const LAG = SECOND
 
 export class State {
+  /** Called as a write is refused since another process has what is kept; before anybody else hears of it. */
+  onTaken: (why: string) => void = () => {}
   /** Grows with every start: switches refuse a controller of an earlier one (OpenFlow 1.3 §6.3.4). */
   readonly generation: bigint
   /** As it was kept before this start. */
@@ -149,6 +151,7 @@ export class State {
     try {
       await written
     } catch (error) {
+      if (error instanceof StateTaken) this.onTaken(error.message)
       this.#underWay = this.#underWay.filter((one) => one !== image)
       this.#entries = [...batch.entries, ...this.#entries].slice(-RECENT)
       this.#results = new Map([...batch.results, ...this.#results])
@@ -229,6 +232,7 @@ export class State {
       await this.save(snapshot())
       this.#isBehind = false
     } catch (error) {
+      if (error instanceof StateTaken) return
       if (!this.#isBehind) this.#log(String(error))
       this.#isBehind = true
       this.saveLater(snapshot)

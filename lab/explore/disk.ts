@@ -4,7 +4,7 @@
 import type { Clock } from '../../runtime/clock.ts'
 import { MICROSECOND } from '../../runtime/clock.ts'
 import type { Batch, JournalEntry, JournalQuery, Store, StoredEntry } from '../../runtime/store.ts'
-import { StateError } from '../../runtime/store.ts'
+import { StateError, StateTaken } from '../../runtime/store.ts'
 import type { Happenings } from './happenings.ts'
 
 const WRITE_TIME = 30 * MICROSECOND
@@ -85,7 +85,7 @@ export class Disk {
   }
 }
 
-const stolen = () => new StateError('the file belongs to another process')
+const stolen = () => new StateTaken('the file belongs to another process')
 
 function batchAsText({ changes, entries, results }: Batch): string {
   const parts = [

@@ -18,7 +18,7 @@ import type { Channel } from '../../runtime/transport.ts'
 import { memoryChannelPair } from '../../runtime/transport.ts'
 import type { Clock } from '../../runtime/clock.ts'
 
-const LATENCY = 1000
+export const LATENCY = 1000
 
 const UPLINK: PortConfig = { number: 1, name: 'uplink', type: 'uplink', state: 'open' }
 

@@ -9,13 +9,15 @@ import type {
   Store,
   StoredEntry,
 } from '../../runtime/store.ts'
-import { StateError } from '../../runtime/store.ts'
+import { StateError, StateTaken } from '../../runtime/store.ts'
 
 export class MemoryStore implements Store {
   /** Batches written so far. */
   written = 0
   /** Cut off before the batch of this number, or as soon as it has been written. */
   killAt: { batch: number; after: boolean } | undefined
+  /** From the batch of this number on it is another process's. */
+  takenAt = Infinity
   /** Called when it has been cut off. */
   onKilled: () => void = () => {}
   /** Fails to write. */
@@ -49,6 +51,7 @@ export class MemoryStore implements Store {
     const number = ++this.written
     if (number === this.killAt?.batch && !this.killAt.after) this.kill()
     if (this.#killed) return new Promise<void>(() => {})
+    if (number >= this.takenAt) throw new StateTaken('the file belongs to another process')
     if (this.full) throw new StateError('no space is left')
     for (const { kind, key, value } of changes) {
       if (value === undefined) this.#entries.delete(`${kind} ${key}`)

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SCHEMA_VERSION } from '../../../controller/state/schema.ts'
 import { openSqliteStore } from '../../../controller/state/sqlite-store.ts'
 import { seeded } from '../../../runtime/random.ts'
-import type { Batch, Change, Store } from '../../../runtime/store.ts'
+import { type Batch, type Change, StateTaken, type Store } from '../../../runtime/store.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 import { sqlite, whyNoSqlite } from '../../support/sqlite.ts'
 
@@ -248,6 +248,7 @@ describe.skipIf(whyNoSqlite !== undefined)(`a store in a file of SQLite (${whyNo
   describe('it is said in a sentence that', () => {
     test('the file is in use by another controller', async () => {
       const store = await openSqliteStore(file)
+      await expect(openSqliteStore(file)).rejects.toBeInstanceOf(StateTaken)
       expect(await problemOf(openSqliteStore(file))).toBe(`${file} is in use by another controller`)
       await store.close()
       await (await openSqliteStore(file)).close()
