@@ -57,3 +57,6 @@ export const many = <K extends string | number, V>(
 
 /** The number of a network that the host has. */
 export const numberAt = (at: SwitchView, network: string): number => at.networks.get(network)!.number
+
+/** The tag that it wears between bridges of the host. */
+export const tagAt = ({ localTags }: SwitchView, { network }: NetworkView): number => localTags.get(network.name)!

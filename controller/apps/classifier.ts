@@ -11,7 +11,7 @@ import type { NetworkView, SwitchView } from '../network/view.ts'
 import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
 import { Origin, Register, Table } from '../tables.ts'
 import type { App } from './app.ts'
-import { numberAt } from './app.ts'
+import { numberAt, tagAt } from './app.ts'
 import { fromPort, is, POP_TAG, PRIORITY_TAGGED, set, tagged, UNTAGGED, writerFor } from './flow.ts'
 import { uplinkQueue } from './uplink.ts'
 
@@ -59,7 +59,7 @@ const fromPatch = (at: SwitchView, network: NetworkView, port: number): FlowSpec
   flow({
     table: Table.Classify,
     priority: 100,
-    match: [fromPort(port), tagged(at.localTags.get(network.network.name)!)],
+    match: [fromPort(port), tagged(tagAt(at, network))],
     actions: [POP_TAG, ...belongs(network.number, Origin.Patch), ...inQueue(uplinkQueue(at, network))],
     goto: Table.Forward,
   })

@@ -12,7 +12,7 @@ import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
 import { switchName } from '../../topologies/topology.ts'
 import { Origin, Register, Table } from '../tables.ts'
 import type { App, Many } from './app.ts'
-import { many } from './app.ts'
+import { many, tagAt } from './app.ts'
 import { inNetwork, is, output, pushTag, set, writerFor } from './flow.ts'
 import { once } from '../../runtime/once.ts'
 
@@ -59,7 +59,7 @@ const waysFromHost = once((network: NetworkView): Many[] => {
 /** From another bridge everything that is not on this host is behind the integration bridge. */
 function waysToIntegration(at: SwitchView, network: NetworkView): Many[] {
   const { number, residents, learnedBehind, learnedOutside } = network
-  const inputs = [network.network, number, at.towards, at.localTags]
+  const inputs = [network.network, number, at.towards, tagAt(at, network)]
   const actions = acrossPatch(at, network, switchName(at.host, at.host.bridges[0]!))
   const wayTo = ({ mac }: { mac: bigint }) => way(network, mac, actions)
   return [
@@ -94,8 +94,8 @@ const exit = (place: Seat, resident: Resident): Action[] => [set(Register.To, ex
 const nextSwitch = (at: SwitchView, place: Seat): string =>
   place.host === at.host.name ? place.switch : switchName(at.host, at.host.bridges[0]!)
 
-function acrossPatch(at: SwitchView, { network }: NetworkView, to: string): Action[] {
-  return [...pushTag(at.localTags.get(network.name)!), output(at.towards.get(to)!.number)]
+function acrossPatch(at: SwitchView, network: NetworkView, to: string): Action[] {
+  return [...pushTag(tagAt(at, network)), output(at.towards.get(to)!.number)]
 }
 
 function toHost(network: NetworkView, { mac }: Resident, place: Seat): FlowSpec[] {

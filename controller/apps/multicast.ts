@@ -17,7 +17,7 @@ import type { NetworkView, SwitchView } from '../network/view.ts'
 import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
 import { Origin, Register, Table } from '../tables.ts'
 import type { App } from './app.ts'
-import { many } from './app.ts'
+import { many, tagAt } from './app.ts'
 import {
   clone,
   CLEAR_CONNECTION,
@@ -101,7 +101,7 @@ export const multicast: App = {
   ofMany: (at, network) => {
     const { network: same, number, onUplink, routers, groups } = network
     // Where queries come from is nothing to a group.
-    const inputs = [same, number, onUplink, routers.residents, routers.outside, at.towards, at.localTags]
+    const inputs = [same, number, onUplink, routers.residents, routers.outside, at.towards, tagAt(at, network)]
     return [many(`groups at ${at.name}`, groups, inputs, (group) => toGroup(at, network, group))]
   },
 }
@@ -206,12 +206,12 @@ function toOthers(at: SwitchView, network: NetworkView, wanted: readonly Copy[],
 
 /** To bridges of the host that have one of them, and towards the one that has the way out where there is one beyond it. */
 function acrossPatches(at: SwitchView, network: NetworkView, wanted: readonly Copy[], isOutside: boolean): Action[] {
-  const { host, towards, localTags } = at
+  const { host, towards } = at
   const bridges = new Set(wanted.filter((copy) => copy.host === host.name).map((copy) => copy.switch))
   if (isOutside || wanted.some((copy) => copy.host !== host.name)) bridges.add(switchName(host, host.bridges[0]!))
   const ways = new Set([...towards].flatMap(([to, { number }]) => (bridges.has(to) ? [number] : [])))
   if (ways.size === 0) return []
-  return [...pushTag(localTags.get(network.network.name)!), ...[...ways].map(output), POP_TAG]
+  return [...pushTag(tagAt(at, network)), ...[...ways].map(output), POP_TAG]
 }
 
 /** As floods do, copies leave behind what the sender's groups have had found out (flooding.ts). */

@@ -163,14 +163,15 @@ export class Compiler {
       slots.set(vnicSlot(binding), ofVnic(at, binding))
     if (at.groups !== before.groups) slots.set(GROUPS_SLOT, this.#ofGroups(at))
     if (at.mirrors !== before.mirrors) slots.set(MIRRORS_SLOT, ofMirrors(at))
-    const touched = networksTouched(before.hosted, at.hosted)
+    const retagged = networksRetagged(before, at)
+    const touched = new Set([...networksTouched(before.hosted, at.hosted), ...retagged])
     for (const name of new Set([...networks.map(([changed]) => changed), ...touched])) {
       const [was, is] = [before.networks.get(name), at.networks.get(name)]
       const slot = networkSlot(name)
       const ownStays = was !== undefined && is !== undefined && !touched.has(name) && sameOwn(at, was, is)
       slots.set(slot, is && this.#ofNetwork(at, is, ownStays ? state.flows.slots.get(slot)?.own : undefined))
     }
-    const samePorts = samePortsAt(before, at) && networks.every(haveSameMeters)
+    const samePorts = samePortsAt(before, at) && retagged.length === 0 && networks.every(haveSameMeters)
     return withChanges(state, slots, samePorts ? undefined : at)
   }
 
@@ -263,11 +264,7 @@ const meters = (at: SwitchView): SwitchState['meters'] =>
 
 /** Otherwise nothing can be kept. */
 const sameFrame = (a: SwitchView, b: SwitchView): boolean =>
-  a.host === b.host &&
-  a.bridge === b.bridge &&
-  a.patches === b.patches &&
-  a.towards === b.towards &&
-  a.localTags === b.localTags
+  a.host === b.host && a.bridge === b.bridge && a.patches === b.patches && a.towards === b.towards
 
 /** Whether what ports and meters are made of is the same, but for networks. */
 const samePortsAt = (a: SwitchView, b: SwitchView): boolean =>
@@ -311,6 +308,12 @@ function networksTouched(before: readonly Binding[], after: readonly Binding[]):
   if (before === after) return new Set()
   const changed = differing(before, after).flat()
   return new Set(changed.flatMap(({ nic }) => attachmentsOf(nic).map(({ network }) => network)))
+}
+
+/** Of networks that are in both, those that wear another tag between bridges. */
+function networksRetagged({ localTags: was }: SwitchView, { localTags: is }: SwitchView): string[] {
+  if (was === is) return []
+  return [...is].flatMap(([name, tag]) => (was.has(name) && was.get(name) !== tag ? [name] : []))
 }
 
 /** With these slots, and with ports and meters as `at` is to have them, where it is given. What says the same as before is the same object. */
