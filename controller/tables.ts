@@ -32,6 +32,8 @@ export const Table = {
   Multicast: 22,
   /** Multicast reports and queries are told to the controller where they enter. */
   Reports: 23,
+  /** What everybody on an overlay may hear: a copy for each host that has the network. */
+  Replicate: 24,
   /** A vNIC's security groups, as it is to receive. */
   TrackToVm: 25,
   /** What security groups let others begin: connections that they open to a vNIC, and its answers in these. */
@@ -40,6 +42,8 @@ export const Table = {
   Admitted: 27,
   /** Where copies of what vNICs say and hear go. */
   Mirror: 28,
+  /** A copy for one host leaves by the tunnel, unless it is for this one. */
+  Tunnel: 29,
   /** Out of a vNIC port: rate of what it receives, and the guest's own tag. */
   Egress: 30,
 } as const

@@ -9,16 +9,22 @@ import type { Binding, Seat } from '../network/bindings.ts'
 import { attachedTo, exitNumber, floodedPlaces } from '../network/bindings.ts'
 import type { NetworkView, SwitchView } from '../network/view.ts'
 import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
+import { PersistentMap } from '../persistent-map.ts'
 import { Origin, Register, Table } from '../tables.ts'
-import type { App } from './app.ts'
+import type { App, Many } from './app.ts'
+import { many, tagAt } from './app.ts'
 import { clone, CLEAR_CONNECTION, inNetwork, is, output, POP_TAG, pushTag, resubmit, set, writerFor } from './flow.ts'
-import { Memory } from './memory.ts'
 import { once } from '../../runtime/once.ts'
 
 const flow = writerFor('flooding')
 const NOBODY = flow({ table: Table.Flood, priority: 0, match: [] })
+const INTO_TUNNEL = flow({ table: Table.Tunnel, priority: 0, match: [], actions: [output(TUNNEL_PORT)] })
 
-export const flooding: App = { always: [NOBODY], ofNetwork: floodsOf }
+export const flooding: App = {
+  always: [NOBODY, INTO_TUNNEL],
+  ofNetwork: (at, network) => [...floodsOf(at, network), ...notToItself(at, network)],
+  ofMany: (at, network) => (isTunnelled(at, network) ? replication(network) : []),
+}
 
 function floodsOf(at: SwitchView, network: NetworkView): FlowSpec[] {
   const inside = [...acrossPatches(at, network), ...toPortsHere(at, network)]
@@ -35,47 +41,44 @@ function floodsOf(at: SwitchView, network: NetworkView): FlowSpec[] {
   return [flood(100, [], [...wayOut, ...inside]), flood(200, [outside], inside)]
 }
 
-function toOthers(at: SwitchView, { network, onUplink, hosts }: NetworkView): Action[] {
-  const { type, segment = 0 } = network
-  if (type === 'vxlan') return replicate(at, segment, hosts)
-  if (!onUplink) return []
+function toOthers(at: SwitchView, view: NetworkView): Action[] {
+  const { type, segment = 0 } = view.network
+  if (type === 'vxlan') return isTunnelled(at, view) ? [resubmit(Table.Replicate)] : []
+  if (!view.onUplink) return []
   return type === 'vlan' ? [...pushTag(segment), output(UPLINK_PORT), POP_TAG] : [output(UPLINK_PORT)]
 }
 
-function replicate({ host }: SwitchView, identifier: number, hosts: NetworkView['hosts']): Action[] {
-  if (host.vtep === undefined) return []
-  const { actions, places } = towardsAll(hosts)
-  const [from, to] = places.get(host) ?? [0, 0]
-  if (to - from === actions.length) return []
-  return [set('tun_id', identifier), ...actions.slice(0, from), ...actions.slice(to)]
-}
+const isTunnelled = ({ integration, host }: SwitchView, { network }: NetworkView): boolean =>
+  integration && network.type === 'vxlan' && host.vtep !== undefined
 
-const copies = new Memory<Action[]>()
-const EVERYWHERE = '*'
+/** The same on all hosts, each of which leaves itself out: so that it is made once, and a host more is one change for all. */
+const replication = once(({ network, number, hosts }: NetworkView): Many[] => [
+  many('replication', asEntry(hosts), [network, number], (all) => [
+    flow({
+      table: Table.Replicate,
+      priority: 100,
+      match: [inNetwork(number)],
+      actions: [set('tun_id', network.segment ?? 0), ...all.flatMap(towards)],
+    }),
+  ]),
+])
 
-interface Copies {
-  readonly actions: readonly Action[]
-  /** From where up to where those towards a host stand. */
-  readonly places: ReadonlyMap<Host, readonly [from: number, to: number]>
-}
+const asEntry = once((hosts: NetworkView['hosts']) => PersistentMap.from([[0, hosts]]))
 
-/** Towards all hosts of a network: made once, each leaves itself out. */
-const towardsAll = once((hosts: NetworkView['hosts']): Copies => {
-  const actions: Action[] = []
-  const places = new Map<Host, readonly [number, number]>()
-  for (const host of hosts) {
-    const from = actions.length
-    actions.push(...towardsHost(host))
-    places.set(host, [from, actions.length])
-  }
-  return { actions, places }
-})
+const towards = once(({ vtep }: Host): Action[] =>
+  vtep === undefined ? [] : [set('tun_dst', parseIpv4(vtep)), resubmit(Table.Tunnel)],
+)
 
-/** The same actions from every other host. */
-const towardsHost = (host: Host): Action[] =>
-  copies.recall(host, EVERYWHERE, [], () =>
-    host.vtep === undefined ? [] : [set('tun_dst', parseIpv4(host.vtep)), output(TUNNEL_PORT)],
-  )
+const notToItself = (at: SwitchView, network: NetworkView): FlowSpec[] =>
+  isTunnelled(at, network)
+    ? [
+        flow({
+          table: Table.Tunnel,
+          priority: 100,
+          match: [inNetwork(network.number), is('tun_dst', parseIpv4(at.host.vtep!))],
+        }),
+      ]
+    : []
 
 /** To bridges behind which the network has a port, and towards the one that has the way out. */
 function acrossPatches(at: SwitchView, network: NetworkView): Action[] {
@@ -85,8 +88,7 @@ function acrossPatches(at: SwitchView, network: NetworkView): Action[] {
   const wanted = new Set(residents.flatMap(floodedPlaces).map((place) => place.switch))
   wanted.add(switchName(at.host, at.host.bridges[0]!))
   const patches = [...new Set([...at.towards].filter(([to]) => wanted.has(to)).map(([, patch]) => patch))]
-  const tag = at.localTags.get(name)!
-  return [...pushTag(tag), ...patches.map(({ number }) => output(number)), POP_TAG]
+  return [...pushTag(tagAt(at, network)), ...patches.map(({ number }) => output(number)), POP_TAG]
 }
 
 /**

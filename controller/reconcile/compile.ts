@@ -289,12 +289,7 @@ const hasOtherNumber = ([, was, is]: NetworkChange): boolean =>
 
 /** Whether what a network's flows on the switch alone are made of is the same, but for vNICs of the host. */
 function sameOwn({ hosted }: SwitchView, a: NetworkView, b: NetworkView): boolean {
-  const same =
-    a.network === b.network &&
-    a.number === b.number &&
-    a.onUplink === b.onUplink &&
-    a.hosts === b.hosts &&
-    a.routers === b.routers
+  const same = a.network === b.network && a.number === b.number && a.onUplink === b.onUplink && a.routers === b.routers
   if (!same || a.learnedBehind === b.learnedBehind) return same
   return hosted.every(({ nic }) => a.learnedBehind.get(nic.id) === b.learnedBehind.get(nic.id))
 }
