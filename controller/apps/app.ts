@@ -20,8 +20,8 @@ export interface App {
   ofGroups?(groups: SwitchGroups): { readonly own: FlowSpec[]; readonly shared: GroupPart[] }
   /** Of the mirrors of a switch: from those alone. */
   ofMirrors?(mirrors: SwitchMirrors): FlowSpec[]
-  /** Of a network, for each of many things alike, most of them the same on many switches. */
-  ofMany?(at: SwitchView, network: NetworkView): Many[]
+  /** Of a network, for each of many things alike, most of them the same on many switches: for these the very same list. */
+  ofMany?(at: SwitchView, network: NetworkView): readonly Many[]
 }
 
 /** Flows that follow from a far end, and not from the switch. No key is in two of them, or in anything else. */
@@ -42,6 +42,8 @@ export interface Many<K extends string | number = string | number, V = unknown> 
   readonly flows: (value: V) => FlowSpec[]
   readonly inputs: readonly unknown[]
 }
+
+export const NONE: readonly Many[] = []
 
 export const many = <K extends string | number, V>(
   name: string,

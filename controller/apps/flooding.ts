@@ -12,7 +12,7 @@ import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
 import { PersistentMap } from '../persistent-map.ts'
 import { Origin, Register, Table } from '../tables.ts'
 import type { App, Many } from './app.ts'
-import { many, tagAt } from './app.ts'
+import { many, NONE, tagAt } from './app.ts'
 import { clone, CLEAR_CONNECTION, inNetwork, is, output, POP_TAG, pushTag, resubmit, set, writerFor } from './flow.ts'
 import { once } from '../../runtime/once.ts'
 
@@ -23,7 +23,7 @@ const INTO_TUNNEL = flow({ table: Table.Tunnel, priority: 0, match: [], actions:
 export const flooding: App = {
   always: [NOBODY, INTO_TUNNEL],
   ofNetwork: (at, network) => [...floodsOf(at, network), ...notToItself(at, network)],
-  ofMany: (at, network) => (isTunnelled(at, network) ? replication(network) : []),
+  ofMany: (at, network) => (isTunnelled(at, network) ? replication(network) : NONE),
 }
 
 function floodsOf(at: SwitchView, network: NetworkView): FlowSpec[] {

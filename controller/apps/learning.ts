@@ -9,7 +9,7 @@ import type { NetworkView, SwitchView } from '../network/view.ts'
 import { UPLINK_PORT } from '../network/view.ts'
 import { Origin, Register, Table } from '../tables.ts'
 import type { App, Many } from './app.ts'
-import { many } from './app.ts'
+import { many, NONE } from './app.ts'
 import { fromPort, inNetwork, is, writerFor } from './flow.ts'
 import { once } from '../../runtime/once.ts'
 
@@ -54,8 +54,8 @@ export const learning: App = {
     ...learnedHere(at, network).map(({ port, mac }) => remember(network, port, mac)),
   ],
   ofMany: (at, network) => {
-    if (listensOutside(at, network)) return [knownSenders(network), ...knownOutside(at, network)]
-    return opensOn(at, network) ? [knownSenders(network)] : []
+    if (listensOutside(at, network)) return heardOutside(at, network)
+    return opensOn(at, network) ? knownSenders(network) : NONE
   },
 }
 
@@ -81,16 +81,26 @@ function learnedHere(at: SwitchView, { learnedBehind }: NetworkView): { port: nu
 }
 
 /** The same on every switch. */
-const knownSenders = once(({ number, residents }: NetworkView): Many =>
+const knownSenders = once(({ number, residents }: NetworkView) => [
   many('known senders', residents, [number], ({ mac }) => [goOn(100, [inNetwork(number), is('eth_src', mac)])]),
-)
+])
 
-/** What comes in from outside is no news where it is known to live elsewhere, and is remembered where it is known to. */
-function knownOutside(at: SwitchView, network: NetworkView): Many[] {
-  const { number, learnedBehind, learnedOutside } = network
+/** What comes in from outside is no news where it is known to live elsewhere. */
+const knownAtUplink = once((network: NetworkView) => {
+  const { number, learnedBehind } = network
   const elsewhere = ({ mac }: Resident) => goOn(95, [from(Origin.Uplink), inNetwork(number), is('eth_src', mac)])
   return [
+    ...knownSenders(network),
     many('learned behind vNICs', learnedBehind, [number], (residents) => residents.map(elsewhere)),
+  ]
+})
+
+/** And what lives outside is remembered where it came in. */
+function heardOutside(at: SwitchView, network: NetworkView): readonly Many[] {
+  const { number, learnedOutside } = network
+  if (learnedOutside.size === 0) return knownAtUplink(network)
+  return [
+    ...knownAtUplink(network),
     many(`learned at the uplink of ${at.name}`, learnedOutside, [number], ({ mac, location }) =>
       location.kind === 'outside' && location.switches.includes(at.name) ? [remember(network, UPLINK_PORT, mac)] : [],
     ),

@@ -17,7 +17,7 @@ import type { NetworkView, SwitchView } from '../network/view.ts'
 import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
 import { Origin, Register, Table } from '../tables.ts'
 import type { App } from './app.ts'
-import { many, tagAt } from './app.ts'
+import { many, NONE, tagAt } from './app.ts'
 import {
   clone,
   CLEAR_CONNECTION,
@@ -100,6 +100,7 @@ export const multicast: App = {
       : [...entrances(network), ...talk(at, network), ...others(at, network), ...told(at, network)],
   ofMany: (at, network) => {
     const { network: same, number, onUplink, routers, groups } = network
+    if (groups.size === 0) return NONE
     // Where queries come from is nothing to a group.
     const inputs = [same, number, onUplink, routers.residents, routers.outside, at.towards, tagAt(at, network)]
     return [many(`groups at ${at.name}`, groups, inputs, (group) => toGroup(at, network, group))]

@@ -2,32 +2,16 @@
 
 import type { Topology, Vm } from '../../topologies/topology.ts'
 import { relocated } from '../../topologies/relocation.ts'
+import { onceSince } from '../../runtime/once.ts'
 import { keepUnchanged } from './sharing.ts'
 
 const DEPTH = 8
 
 /**
  * The running topology changed to what `topology` says. A VM stays where a migration took it, unless its host is another than
- * was `asked` before, or its place is gone. What does not change remains the same object.
+ * was `asked` before, or its place is gone. What does not change remains the same object. What is planned, checked and done comes by more than once.
  */
-export function adopt(topology: Topology, asked: Topology, running: Topology): Topology {
-  const before = adopted.get(topology)
-  if (before?.asked.deref() === asked && before.running.deref() === running) return before.now
-  const now = met(topology, asked, running)
-  adopted.set(topology, { asked: new WeakRef(asked), running: new WeakRef(running), now })
-  return now
-}
-
-interface Adopted {
-  readonly asked: WeakRef<Topology>
-  readonly running: WeakRef<Topology>
-  readonly now: Topology
-}
-
-/** The last that came of each: what is planned, checked and done comes by more than once. It does not keep those before. */
-const adopted = new WeakMap<Topology, Adopted>()
-
-function met(topology: Topology, asked: Topology, running: Topology): Topology {
+export const adopt = onceSince((topology: Topology, asked: Topology, running: Topology): Topology => {
   const askedBefore = new Map(asked.vms.map((vm) => [vm.name, vm]))
   const before = new Map(running.vms.map((vm) => [vm.name, vm]))
   const hosts = reuse(running.hosts, topology.hosts)
@@ -39,7 +23,7 @@ function met(topology: Topology, asked: Topology, running: Topology): Topology {
     securityGroups: reuse(running.securityGroups, topology.securityGroups),
     vms: topology.vms.map((vm) => adoptVm(vm, askedBefore.get(vm.name), before.get(vm.name), topology)),
   }
-}
+})
 
 /** One VM of `topology`: `current` is what runs of it, changed to what `vm` says, and `asked` what was asked of it before. */
 export function adoptVm(vm: Vm, asked: Vm | undefined, current: Vm | undefined, topology: Topology): Vm {

@@ -346,9 +346,10 @@ class Patching {
       const at = switchName(host, bridge)
       const before = this.#before.switches.get(at)!
       networks ??= this.#networksAt(before, hosted)
-      const same = hosted === before.hosted
-      const now = same ? { ...before, networks } : this.#amended({ ...before, networks, hosted })
-      this.#switches = this.#switches.set(at, keepUnchanged(before, now))
+      if (hosted !== before.hosted) {
+        const now = this.#amended({ ...before, networks, hosted })
+        this.#switches = this.#switches.set(at, keepUnchanged(before, now))
+      } else if (networks !== before.networks) this.#switches = this.#switches.set(at, { ...before, networks })
     }
   }
 

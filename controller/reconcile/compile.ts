@@ -55,6 +55,15 @@ interface Compiled {
   readonly state: State
 }
 
+interface SaidAndMade {
+  /** By each app. */
+  readonly said: readonly (readonly Many[])[]
+  readonly made: Slot['shared']
+}
+
+/** In so many ways networks are on switches that share anything: by their tunnel, by their uplink, with open vNICs. */
+const KINDS = 4
+
 /** What was made of the entries of a map last. */
 interface Made {
   readonly inputs: readonly unknown[]
@@ -94,6 +103,8 @@ export class Compiler {
   readonly #compiled = new Map<string, Compiled>()
   /** By network and name. */
   readonly #made = new Map<string, Map<string, Made>>()
+  /** By network: what was said of it to some switch, and what was made of that, for the next to which the very same is said. */
+  readonly #shared = new WeakMap<NetworkView, SaidAndMade[]>()
   readonly #parts = new GroupParts((part, farEnd) => this.#ofMany(GROUPS_SLOT, part.of(farEnd)))
   readonly #others: Compilations | undefined
   readonly #common: Slot
@@ -139,7 +150,7 @@ export class Compiler {
     if (state === undefined) return undefined
     if (at.groups !== before?.at.groups) this.#parts.use(at.name, partsOf(at).shared)
     for (const [name, , network] of at.networks.changesSince(before?.at.networks ?? PersistentMap.empty()))
-      for (const many of network === undefined ? [] : manyOf(at, network)) this.#ofMany(name, many)
+      if (network !== undefined) this.#sharedOf(at, name, network)
     return state
   }
 
@@ -185,8 +196,18 @@ export class Compiler {
   #ofNetwork(at: SwitchView, network: NetworkView, own?: FlowsByKey): Slot {
     return {
       own: own ?? byKey(APPS.flatMap((app) => app.ofNetwork?.(at, network) ?? [])),
-      shared: manyOf(at, network).map((many) => this.#ofMany(network.network.name, many)),
+      shared: this.#sharedOf(at, network.network.name, network),
     }
+  }
+
+  #sharedOf(at: SwitchView, name: string, network: NetworkView): Slot['shared'] {
+    const said = SHARING.map((app) => app.ofMany!(at, network))
+    const known = this.#shared.get(network) ?? []
+    const same = known.find((one) => one.said.every((many, index) => many === said[index]))
+    if (same !== undefined) return same.made
+    const made = said.flat().map((many) => this.#ofMany(name, many))
+    if (known.length < KINDS) this.#shared.set(network, [...known, { said, made }])
+    return made
   }
 
   #ofMany(network: string, { name, entries, inputs, flows: flowsOf }: Many): PersistentMap<string, FlowSpec> {
@@ -224,7 +245,6 @@ export class Compiler {
 }
 
 const SHARING = APPS.filter((app) => app.ofMany !== undefined)
-const manyOf = (at: SwitchView, network: NetworkView): Many[] => SHARING.flatMap((app) => app.ofMany!(at, network))
 
 /** Of the switch's security groups: flows of its own, and parts that it shares with others. */
 function partsOf({ groups }: SwitchView) {

@@ -1,9 +1,8 @@
 // What must change for a switch to have what it is to have. Pure: applying `diff(a, b)` to `a` gives `b`.
 
 import type { BundledMessage, FlowSpec, MeterBand, PortConfig } from '../../protocols/control/messages.ts'
-import type { KeyChange } from '../persistent-map.ts'
 import { changedKeys } from '../persistent-map.ts'
-import { type Parts, SwitchFlows } from './switch-flows.ts'
+import { type FlowChanges, SwitchFlows } from './switch-flows.ts'
 import type { SwitchState } from './switch-state.ts'
 import { flowKey, sameBands, sameFlow, samePort } from './switch-state.ts'
 import { once } from '../../runtime/once.ts'
@@ -21,31 +20,20 @@ export interface Difference {
 }
 
 export function diff(from: SwitchState, to: SwitchState): Difference {
-  const { flows } = to
-  if (
-    !(flows instanceof SwitchFlows) ||
-    from.ports !== to.ports ||
-    from.meters !== to.meters ||
-    !flows.isLike(from.flows)
-  )
-    return between(from, to)
-  const known = alike.get(flows.parts)
-  if (known?.before.deref() === from.flows.parts) return known.change
-  const change = between(from, to)
-  alike.set(flows.parts, { before: new WeakRef(from.flows.parts), change })
-  return change
+  const flows = flowChanges(from.flows, to.flows)
+  if (from.ports === to.ports && from.meters === to.meters) return inFlows(flows)
+  return { ...inFlows(flows), ...diffPorts(from.ports, to.ports), ...diffMeters(from.meters, to.meters) }
 }
 
-/** What switches have to change of which nothing but their parts is another: the same for all that have the same parts. */
-const alike = new WeakMap<Parts, { before: WeakRef<Parts>; change: Difference }>()
-
-function between(from: SwitchState, to: SwitchState): Difference {
-  return {
-    ...diffPorts(from.ports, to.ports),
-    ...diffMeters(from.meters, to.meters),
-    ...diffFlows(from.flows, to.flows),
-  }
-}
+/** The same for all switches of which the same changes. */
+const inFlows = once((changes: FlowChanges): Difference => {
+  const setFlows: FlowSpec[] = []
+  const removedFlows: FlowSpec[] = []
+  for (const [, before, now] of changes)
+    if (now === undefined) removedFlows.push(...(before ? [before] : []))
+    else if (before === undefined || !sameFlow(before, now)) setFlows.push(now)
+  return { ...SAME_PORTS, ...SAME_METERS, setFlows, removedFlows }
+})
 
 const SAME_PORTS = { removedPorts: [], addedPorts: [], changedPorts: [] }
 const SAME_METERS = { setMeters: new Map<number, readonly MeterBand[]>(), removedMeters: [] }
@@ -71,18 +59,8 @@ function diffMeters(from: SwitchState['meters'], to: SwitchState['meters']) {
   return { setMeters: new Map(changed), removedMeters: [...from.keys()].filter((meter) => !to.has(meter)) }
 }
 
-function diffFlows(from: SwitchState['flows'], to: SwitchState['flows']) {
-  const setFlows: FlowSpec[] = []
-  const removedFlows: FlowSpec[] = []
-  for (const [, before, now] of flowChanges(from, to))
-    if (now === undefined) removedFlows.push(before!)
-    else if (before === undefined || !sameFlow(before, now)) setFlows.push(now)
-  return { setFlows, removedFlows }
-}
-
 /** Two that were compiled share most of their parts; one that was read back from a switch is compared flow by flow. */
-function flowChanges(from: SwitchState['flows'], to: SwitchState['flows']): readonly KeyChange<string, FlowSpec>[] {
-  if (from === to) return []
+function flowChanges(from: SwitchState['flows'], to: SwitchState['flows']): FlowChanges {
   if (from instanceof SwitchFlows && to instanceof SwitchFlows) return to.changesSince(from)
   return changedKeys(flat(from), flat(to))
 }

@@ -5,17 +5,23 @@
 import type { FlowSpec } from '../../protocols/control/messages.ts'
 import type { KeyChange } from '../persistent-map.ts'
 import { changedKeys, PersistentMap } from '../persistent-map.ts'
-import { once } from '../../runtime/once.ts'
+import { once, onceSince } from '../../runtime/once.ts'
 
 export type FlowsByKey = ReadonlyMap<string, FlowSpec>
+
+/** Flows that other switches have as well. */
+export type Shared = PersistentMap<string, FlowSpec>
 
 /** No key is in two slots of a switch. */
 export interface Slot {
   /** This switch's alone; they go before shared ones of the same key. */
   readonly own: FlowsByKey
-  /** The same on other switches; later ones go before earlier ones. */
-  readonly shared: readonly PersistentMap<string, FlowSpec>[]
+  /** One list for all switches that have these; later ones go before earlier ones. */
+  readonly shared: readonly Shared[]
 }
+
+/** What is to be set and deleted, by key: one list for all switches of which the same changes. */
+export type FlowChanges = readonly KeyChange<string, FlowSpec>[]
 
 /** Of one network on this switch: what frames from others meet, and those for others. */
 export const networkSlot = (network: string): string => `network ${network}`
@@ -32,7 +38,7 @@ export const EMPTY_SLOT: Slot = { own: new Map(), shared: [] }
 export interface Parts {
   readonly names: readonly string[]
   /** Of each. */
-  readonly flows: readonly PersistentMap<string, FlowSpec>[]
+  readonly flows: readonly Shared[]
 }
 
 export const NO_PARTS: Parts = { names: [], flows: [] }
@@ -53,13 +59,6 @@ export class SwitchFlows implements FlowsByKey {
     for (const slot of this.slots.values()) size += sizeOf(slot)
     for (const flows of this.parts.flows) size += flows.size
     return size
-  }
-
-  /** Whether nothing but parts of the same names is another. */
-  isLike(other: FlowsByKey): other is SwitchFlows {
-    return (
-      other instanceof SwitchFlows && other.slots === this.slots && sameMembers(other.parts.names, this.parts.names)
-    )
   }
 
   withParts(parts: Parts): SwitchFlows {
@@ -123,38 +122,29 @@ export class SwitchFlows implements FlowsByKey {
   }
 
   /** What must be set and deleted for `before` to become this. */
-  changesSince(before: SwitchFlows): readonly KeyChange<string, FlowSpec>[] {
+  changesSince(before: SwitchFlows): FlowChanges {
+    const parts = partChanges(this.parts, before.parts)
+    if (this.slots === before.slots) return parts
+    const slots = this.slots.changesSince(before.slots)
+    const [[, was, is] = []] = slots
+    if (slots.length === 1 && parts.length === 0) return slotChanges(was, is)
     const changes = new Map<string, KeyChange<string, FlowSpec>>()
-    for (const [, was = EMPTY_SLOT, is = EMPTY_SLOT] of this.slots.changesSince(before.slots))
-      for (const key of keysThatDiffer(was, is)) {
+    for (const [, old, now] of slots)
+      for (const [key, flow, flowNow] of slotChanges(old, now)) {
         // A key may leave one slot for another.
         const [, gone, come] = changes.get(key) ?? []
-        changes.set(key, [key, flowIn(was, key) ?? gone, flowIn(is, key) ?? come])
+        changes.set(key, [key, flow ?? gone, flowNow ?? come])
       }
-    const parts = this.#partsSince(before)
-    return changes.size === 0 && parts.length === 1 ? parts[0]! : [...changes.values(), ...parts.flat()]
-  }
-
-  /** Most switches have the same changes of a part. */
-  #partsSince(before: SwitchFlows): (readonly KeyChange<string, FlowSpec>[])[] {
-    if (before.parts === this.parts) return []
-    const { names, flows } = this.parts
-    const gone = before.parts.names.filter((name) => !names.includes(name))
-    return [
-      ...names.map((name, index) => sharedChanges(partOf(before.parts, name), flows[index])),
-      ...gone.map((name) => sharedChanges(partOf(before.parts, name), undefined)),
-    ].filter(({ length }) => length > 0)
+    return [...changes.values(), ...parts]
   }
 }
-
-const partOf = ({ names, flows }: Parts, name: string): Shared | undefined => flows[names.indexOf(name)]
 
 const sameMembers = <T>(a: readonly T[], b: readonly T[]): boolean =>
   a === b || (a.length === b.length && a.every((one, index) => one === b[index]))
 
-export function flowIn({ own, shared }: Slot, key: string): FlowSpec | undefined {
-  const found = own.get(key)
-  if (found !== undefined) return found
+export const flowIn = ({ own, shared }: Slot, key: string): FlowSpec | undefined => own.get(key) ?? lastIn(shared, key)
+
+function lastIn(shared: Slot['shared'], key: string): FlowSpec | undefined {
   for (let index = shared.length - 1; index >= 0; index--) {
     const flow = shared[index]!.get(key)
     if (flow !== undefined) return flow
@@ -181,27 +171,40 @@ const slotWithout = ({ own, shared }: Slot, key: string): Slot => ({
   shared: shared.map((flows) => flows.delete(key)),
 })
 
+function slotChanges(was = EMPTY_SLOT, is = EMPTY_SLOT): FlowChanges {
+  if (was.own !== is.own) return [...keysThatDiffer(was, is)].map((key) => [key, flowIn(was, key), flowIn(is, key)])
+  const changes = sharedChanges(is.shared, was.shared)
+  return changes.some(([key]) => is.own.has(key)) ? changes.filter(([key]) => !is.own.has(key)) : changes
+}
+
 /** Keys under which the two may have something else. */
 export function keysThatDiffer(was: Slot, is: Slot): Set<string> {
-  const keys = new Set(changedKeys(was.own, is.own).map(([key]) => key))
-  const count = Math.max(was.shared.length, is.shared.length)
-  for (let index = 0; index < count; index++)
-    for (const [key] of sharedChanges(was.shared[index], is.shared[index])) keys.add(key)
-  return keys
+  return new Set([...changedKeys(was.own, is.own), ...sharedChanges(is.shared, was.shared)].map(([key]) => key))
 }
 
-type Shared = PersistentMap<string, FlowSpec>
-
-/** By what it became: in what it differs from what it was last compared with, and does not keep. */
-const compared = new WeakMap<Shared, { before: WeakRef<Shared>; changes: readonly KeyChange<string, FlowSpec>[] }>()
+const NO_CHANGES: FlowChanges = []
 
 /** Many switches ask the same after one change. */
-function sharedChanges(was: Shared = NO_FLOWS, is: Shared = NO_FLOWS): readonly KeyChange<string, FlowSpec>[] {
-  if (was === is) return []
-  const known = compared.get(is)
-  if (known?.before.deref() === was) return known.changes
-  const changes = is.changesSince(was)
-  // What is empty is one object for all.
-  if (is !== NO_FLOWS) compared.set(is, { before: new WeakRef(was), changes })
-  return changes
+const sharedChanges = unlessSame(
+  onceSince((is: Slot['shared'], was: Slot['shared']): FlowChanges => {
+    const keys = new Set<string>()
+    for (let index = 0; index < Math.max(was.length, is.length); index++)
+      for (const [key] of mapChanges(was[index], is[index])) keys.add(key)
+    return [...keys].map((key) => [key, lastIn(was, key), lastIn(is, key)])
+  }),
+)
+
+const partChanges = unlessSame(
+  onceSince((is: Parts, was: Parts): FlowChanges => {
+    const names = new Set([...is.names, ...was.names])
+    return [...names].flatMap((name) => mapChanges(partOf(was, name), partOf(is, name)))
+  }),
+)
+
+function unlessSame<T>(changes: (is: T, was: T) => FlowChanges) {
+  return (is: T, was: T): FlowChanges => (is === was ? NO_CHANGES : changes(is, was))
 }
+
+const partOf = ({ names, flows }: Parts, name: string): Shared | undefined => flows[names.indexOf(name)]
+
+const mapChanges = (was = NO_FLOWS, is = NO_FLOWS): FlowChanges => is.changesSince(was)

@@ -37,16 +37,29 @@ test.each(Object.entries(CHANGED))('what ran before changes of %s is forgotten',
   expect(await held(past)).toBeLessThanOrEqual(FEW)
 })
 
-test('flows that switches shared before are forgotten', async () => {
+/** Ways in which switches share flows. */
+const SHARED: Record<string, (flows: PersistentMap<string, FlowSpec>) => { flows: SwitchFlows; held: object }> = {
+  'of groups': (flows) => {
+    const parts = { names: ['one'], flows: [flows] }
+    return { flows: new SwitchFlows(PersistentMap.empty(), parts), held: parts }
+  },
+  'of a network': (flows) => {
+    const shared = [flows]
+    return { flows: new SwitchFlows(PersistentMap.from([['network one', { own: NOTHING, shared }]])), held: shared }
+  },
+}
+const NOTHING = new Map<string, FlowSpec>()
+
+test.each(Object.entries(SHARED))('flows %s that switches shared before are forgotten', async (_what, switchWith) => {
   const past: WeakRef<object>[] = []
   let [flows, before] = [PersistentMap.empty<string, FlowSpec>(), EMPTY_STATE]
   for (let change = 0; change < CHANGES; change++) {
     const flow = flowOf(change)
     flows = flows.set(flowKey(flow), flow)
-    const parts = { names: ['one'], flows: [flows] }
-    const after = { ...before, flows: new SwitchFlows(PersistentMap.empty(), parts) }
+    const made = switchWith(flows)
+    const after = { ...before, flows: made.flows }
     expect(messagesOf(diff(before, after))).toHaveLength(1)
-    past.push(new WeakRef(flows), new WeakRef(parts))
+    past.push(new WeakRef(flows), new WeakRef(made.held))
     before = after
   }
   expect(await held(past)).toBeLessThanOrEqual(FEW)

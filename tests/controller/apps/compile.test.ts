@@ -1,13 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import { LearnedAddresses } from '../../../controller/network/learned.ts'
 import { Memberships, QUERIERS, ROUTERS } from '../../../controller/network/memberships.ts'
-import type { Intent } from '../../../controller/network/view.ts'
+import { patchView } from '../../../controller/network/patch-view.ts'
+import type { Intent, View } from '../../../controller/network/view.ts'
 import { buildView } from '../../../controller/network/build-view.ts'
 import { compile, Compiler } from '../../../controller/reconcile/compile.ts'
+import { diff, messagesOf } from '../../../controller/reconcile/diff.ts'
 import { appOfCookie, LAST_USER_TABLE } from '../../../controller/tables.ts'
 import type { FlowSpec } from '../../../protocols/control/messages.ts'
 import { checkFlowMod } from '../../../datapath/flow-check.ts'
 import { seeded } from '../../../runtime/random.ts'
+import { shapeTopology } from '../../../topologies/shapes.ts'
 import { withSecurityGroups } from '../../support/random-security-groups.ts'
 import { randomTopology } from '../../support/random-topologies.ts'
 import { seeds } from '../../support/seeds.ts'
@@ -95,3 +98,27 @@ describe('what the apps say together', () => {
       expect(compiler.compile(at)).toBe(compiler.compile(before.switches.get(name)!))
   })
 })
+
+test.each(['vlan', 'vxlan'] as const)(
+  'a VM more on a network (%s) is one and the same change for all who only hear of it',
+  (type) => {
+    const topology = shapeTopology('single,4', { vmsPerHost: 1, networks: 1, type })
+    const { vms } = topology
+    const intent: Intent = {
+      topology,
+      moves: new Map(),
+      learned: new LearnedAddresses(),
+      memberships: new Memberships(),
+    }
+    const before = buildView({ ...intent, topology: { ...topology, vms: vms.slice(1) } })
+    const after = patchView(before, intent)
+    const compiler = new Compiler()
+    const elsewhere = ({ switches }: View) =>
+      [...switches.values()].filter(({ host }) => host.name !== vms[0]!.host).map((at) => compiler.compile(at))
+    const states = elsewhere(before)
+    const told = elsewhere(after).map((state, index) => messagesOf(diff(states[index]!, state)))
+    expect(told).toHaveLength(3)
+    expect(told[0]!.length).toBeGreaterThan(0)
+    expect(new Set(told).size).toBe(1)
+  },
+)
