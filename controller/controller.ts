@@ -369,7 +369,8 @@ export class Controller {
       else if (message.reason !== 'delete') this.#flowRemoved(name, message.flow)
     }
     remote.onDemoted = () => this.#stepDown(followsAnother(name))
-    if (!(await this.#claim(remote))) return
+    // Another may have taken over meanwhile, as some other switch has said.
+    if (!(await this.#claim(remote)) || this.#closed) return remote.close()
     await this.#fleet.connect(remote)
     if (this.topologies.asked === undefined) return this.#standingChanged(name)
     this.#fleet.desire(this.#wanted.told, this.#flows.told)

@@ -7,6 +7,7 @@ import { parseFlow } from '../../protocols/flow-text/parse.ts'
 import { memoryChannelPair } from '../../runtime/transport.ts'
 import { VirtualClock } from '../../runtime/virtual-clock.ts'
 import { threeHosts } from '../support/controlled-fleet.ts'
+import { FakeSwitch } from '../support/fake-switch.ts'
 
 /** A switch to which any number of controllers may be connected. */
 function switchOf(clock: VirtualClock) {
@@ -70,3 +71,26 @@ test('a controller of an earlier start is fenced off: what it does changes nothi
   expect(stale.superseded).toContain('of a later start')
   expect(device.tables.size).toBe(flows + 1)
 })
+
+test.each([2n, 0n])(
+  'a switch that is being greeted as another takes over is let go of (its generation is %i)',
+  async (generation) => {
+    const clock = new VirtualClock()
+    const controller = new Controller({ clock, generationId: 1n })
+    const [h1, h2] = ['h1/br-int', 'h2/br-int'].map((name) => new FakeSwitch(name, clock)) as [FakeSwitch, FakeSwitch]
+    h1.dial(controller)
+    await clock.runUntil(controller.apply(threeHosts()))
+    h2.generation = generation
+    const heard: string[] = []
+    h2.onReceived = ({ type }) => {
+      heard.push(type)
+      if (type === 'roleRequest')
+        h1.say({ type: 'roleStatus', role: 'secondary', reason: 'primary_request', generationId: 2n })
+    }
+    h2.dial(controller)
+    await clock.run(clock.now() + 1_000_000)
+    expect(controller.superseded).toContain('h1/br-int follows another controller')
+    expect(heard.at(-1)).toBe('roleRequest')
+    expect([h1.connected, h2.connected]).toEqual([false, false])
+  },
+)
