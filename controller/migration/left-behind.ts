@@ -17,6 +17,14 @@ export interface FormerPlace {
   readonly zone?: number
 }
 
+/** What it has given up there, and others may have by now. */
+interface GivenUp {
+  /** Numbers of networks of the vNIC that the host has no more. */
+  readonly networks: readonly number[]
+  /** Whether a zone is nobody's. Somebody who is given it later finds it as it is then. */
+  readonly isFree: (zone: number) => boolean
+}
+
 /** What was found at a place that was given up. */
 export interface LeftBehind {
   /** A sentence for each kind of thing that is there still. */
@@ -27,13 +35,12 @@ export interface LeftBehind {
 
 /**
  * Ends the connections that the vNIC had there, which only its old place may, and has given up; then looks at what the switch has still.
- * `gone` are numbers of networks of the vNIC that the host has no more.
  * @throws SwitchAway
  */
 export async function leftBehind(
   remote: RemoteSwitch,
   { nic, port, zone }: FormerPlace,
-  gone: readonly number[],
+  { networks, isFree }: GivenUp,
 ): Promise<LeftBehind> {
   const ports = await remote.portStatistics()
   const found: string[] = []
@@ -43,29 +50,36 @@ export async function leftBehind(
     found.push(`${remote.name} has still the port ${nic}`)
     tell((await remote.heldFrames(nic)).frames.length, 'frames kept for')
   }
-  // Its number may be another's by now.
-  if (ports.some((one) => one.port === port)) return { leftBehind: found, connectionsEnded: 0 }
   const connectionsIn = async () =>
-    zone === undefined || ports[0] === undefined
+    zone === undefined || ports[0] === undefined || !isFree(zone)
       ? 0
       : (await remote.vnicState(ports[0].name, [], zone)).connections.length
   const before = await connectionsIn()
-  if (zone !== undefined) await remote.flushConnections(zone)
-  const [after, flows, meters, groups, sessions, answers] = await Promise.all([
-    connectionsIn(),
+  if (zone !== undefined && isFree(zone)) await remote.flushConnections(zone)
+  // Its number may be another's by now.
+  const isTaken = ports.some((one) => one.port === port)
+  const [after, more] = await Promise.all([connectionsIn(), isTaken ? [] : toldOf(remote, port, networks)])
+  for (const [count, what] of more) tell(count, what)
+  tell(after, 'connections of')
+  return { leftBehind: found, connectionsEnded: Math.max(0, before - after) }
+}
+
+/** What it has been told of the port, and of these networks, by kind. */
+async function toldOf(remote: RemoteSwitch, port: number, networks: readonly number[]): Promise<[number, string][]> {
+  const [flows, meters, groups, sessions, answers] = await Promise.all([
     flowsOf(remote, port),
     remote.meters(),
     flowsTo(remote, 'multicast', port),
     flowsTo(remote, 'mirrors', port),
-    flowsOfNetworks(remote, gone),
+    flowsOfNetworks(remote, networks),
   ])
-  tell(flows.length, 'flows for')
-  tell(meters.filter(({ meter }) => meter === ingressMeter(port)).length, 'meters for')
-  tell(groups, 'memberships of multicast groups for')
-  tell(sessions, 'sessions of mirrors for')
-  tell(answers, 'flows of networks, with answers to neighbours, that nobody there is in but')
-  tell(after, 'connections of')
-  return { leftBehind: found, connectionsEnded: before - after }
+  return [
+    [flows.length, 'flows for'],
+    [meters.filter(({ meter }) => meter === ingressMeter(port)).length, 'meters for'],
+    [groups, 'memberships of multicast groups for'],
+    [sessions, 'sessions of mirrors for'],
+    [answers, 'flows of networks, with answers to neighbours, that nobody there is in but'],
+  ]
 }
 
 async function flowsOf(remote: RemoteSwitch, port: number): Promise<FlowStatistics[]> {

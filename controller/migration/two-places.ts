@@ -73,7 +73,10 @@ export class TwoPlaces {
   /** What the host has still of ports that it has given up. @throws SwitchAway */
   async leftBehind(host: string, ports: readonly FormerPlace[]): Promise<LeftBehind> {
     const all = await Promise.all(
-      this.#free(host, ports).map((place) => leftBehind(this.#remote(place.switch), place, this.#networksGone(place))),
+      ports.map((place) => {
+        const isFree = (zone: number) => !this.#zonesInUse(host).includes(zone)
+        return leftBehind(this.#remote(place.switch), place, { networks: this.#networksGone(place), isFree })
+      }),
     )
     return {
       leftBehind: all.flatMap((one) => one.leftBehind),
@@ -106,10 +109,8 @@ export class TwoPlaces {
     return createHash('sha256').update(policies).digest('hex')
   }
 
-  /** A zone that has been given up may be another's already. */
-  #free(host: string, ports: readonly FormerPlace[]): FormerPlace[] {
-    const taken = new Set(this.#world.view().zones.get(host)?.values())
-    return ports.map(({ zone, ...place }) => (zone === undefined || taken.has(zone) ? place : { ...place, zone }))
+  #zonesInUse(host: string): number[] {
+    return [...(this.#world.view().zones.get(host)?.values() ?? [])]
   }
 
   #remote(name: string): RemoteSwitch {

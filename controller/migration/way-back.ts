@@ -63,7 +63,9 @@ export class WayBack {
     stragglers.expectNone()
     await places.waitFor(from, this.#patience.source)
     if (this.#isPaused) await this.#return()
-    const given = places.portsAt('target')
+    // After a restart the VM may have one place already.
+    const given = progress.record.former ?? places.portsAt('target')
+    progress.remember({ former: given })
     await this.#steps.settle(from)
     await this.#try(() => this.#withSource(() => world.fleet.push(places.switchesAt(from))))
     await this.#try(() => world.fleet.push())

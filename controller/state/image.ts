@@ -56,7 +56,7 @@ export interface MigrationRecord {
   readonly status: MigrationStatus
   /** A digest of the policy at the source, before anything changed; '' where it is not known yet. */
   readonly policyBefore: string
-  /** Where its vNICs were, once it has left. */
+  /** Where its vNICs were, once it has left, or goes back. */
   readonly former?: readonly FormerPlace[]
   /** Where it goes back: what the source had kept before anybody was told to send there again. */
   readonly turned?: Mark

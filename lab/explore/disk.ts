@@ -17,6 +17,8 @@ interface Owner {
 }
 
 export class Disk {
+  /** Called with what has become durable. */
+  onKept: (changes: Batch['changes']) => void = () => {}
   /** Nothing can be written. */
   isFull = false
   readonly #clock: Clock
@@ -67,6 +69,7 @@ export class Disk {
   }
 
   #keep({ changes, entries, results }: Batch): void {
+    this.onKept(changes)
     for (const { kind, key, value } of changes) {
       if (value === undefined) this.#entries.delete(`${kind} ${key}`)
       else this.#entries.set(`${kind} ${key}`, { kind, key, value })

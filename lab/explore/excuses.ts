@@ -29,6 +29,7 @@ export interface LostFrame {
 
 export class Excuses {
   readonly #links: Span[] = []
+  readonly #unreachable: (Span & { host: string })[] = []
   readonly #gone: HostGone[] = []
   /** Hosts that a step of the scenario has broken, and when. */
   readonly #broken: { host: string; at: Nanoseconds }[] = []
@@ -50,6 +51,24 @@ export class Excuses {
       gone.to = to
       gone.vms = new Set([...vms, ...there])
     }
+  }
+
+  /** The controller can not reach a switch of the host; what is returned says until when. */
+  unreachable(from: Nanoseconds, host: string): (to: Nanoseconds) => void {
+    const span = { from, to: Infinity, host }
+    this.#unreachable.push(span)
+    return (to) => {
+      span.to = to
+    }
+  }
+
+  /** Whether the host was away for some of the move: it could not be told what to do, or asked what it has. */
+  wasAway(host: string, move: MigrationStatus): boolean {
+    const isOf = (span: Span & { host: string }) => span.host === host && isUnderWay(move, span)
+    return (
+      [...this.#unreachable, ...this.#gone].some(isOf) ||
+      this.#broken.some((broken) => broken.host === host && broken.at <= (move.endedAt ?? Infinity))
+    )
   }
 
   /** A step of the scenario breaks the host. All but what it kept the judge knows of itself. */

@@ -2,6 +2,7 @@
 
 import type { Image } from '../../controller/state/image.ts'
 import type { Expectation } from '../../topologies/scenario.ts'
+import { vmNamed } from '../../topologies/lookup.ts'
 import type { Lab } from '../lab.ts'
 import { holdsExpectation, toleratedLosses } from '../expectations.ts'
 import type { RunLog } from '../run-log.ts'
@@ -9,6 +10,7 @@ import type { Verdict } from '../verdict.ts'
 import type { Disk } from './disk.ts'
 import type { Excuses } from './excuses.ts'
 import { departure, stateOf } from './measure.ts'
+import { type FormerPlaces, placeLeft } from './places-left.ts'
 import type { Rates } from './rates.ts'
 import type { Subject } from './subject.ts'
 import type { User } from './user.ts'
@@ -22,6 +24,7 @@ interface Ended {
   user: User
   excuses: Excuses
   disk: Disk
+  places: FormerPlaces
   /** Undefined where limits may have begun anew. */
   rates: Rates | undefined
   log: RunLog
@@ -33,6 +36,7 @@ export function checkEnd(run: Ended): void {
   checkMoves(run, image)
   const missing = run.user.missing(image)
   if (missing !== undefined) run.watch.break('acknowledged', missing)
+  checkPlacesLeft(run, image)
   checkSwitches(run)
   checkFrames(run)
   const excess = run.rates?.excess()
@@ -61,6 +65,21 @@ function checkSwitches({ lab, watch, subject, disk }: Ended): void {
     if (state === undefined) continue
     const difference = departure(stateOf(device, state), state)
     if (difference !== undefined) watch.break('in-sync', `at ${name}, ${difference}`)
+  }
+}
+
+function checkPlacesLeft({ lab, watch, excuses, places }: Ended, image: Image): void {
+  for (const status of lab.controller.migrations()) {
+    const left = placeLeft(status, image)
+    if (left === undefined || excuses.wasAway(left, status)) continue
+    const zones = new Set(image.assignments.zones.get(left)?.values())
+    const { nics } = vmNamed(image.topology.vms, status.vm)!
+    const devices = [...lab.network.switches().values()].map((bridge) => bridge.switch)
+    const remains = devices
+      .filter(({ name }) => name.startsWith(`${left}/`))
+      .flatMap((device) => nics.flatMap((nic) => places.remainsOf(nic, device, zones)))
+    const found = [...remains, ...status.leftBehind]
+    if (found.length > 0) watch.break('nothing-left', `${status.id} (${status.state}) leaves ${found.join(', ')}`)
   }
 }
 

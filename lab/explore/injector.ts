@@ -105,8 +105,7 @@ export class Injector {
         network.split(one)
         return undefined
       case 'cut':
-        network.cut(one)
-        return this.#told(one.switch.split('/')[0]!)
+        return this.#cut(one)
       case 'late':
         controllers.lateness = one.by
         return this.#after(one.lasts, () => (controllers.lateness = 0))
@@ -140,6 +139,14 @@ export class Injector {
     const { clock } = this.#on
     await sleep(clock, span)
     work()
+  }
+
+  async #cut(one: Extract<Perturbation, { kind: 'cut' }>): Promise<void> {
+    const host = one.switch.split('/')[0]!
+    const reached = this.#on.excuses.unreachable(this.#now, host)
+    this.#on.network.cut(one)
+    await this.#told(host)
+    reached(this.#now)
   }
 
   #abort(): void {

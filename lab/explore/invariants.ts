@@ -10,6 +10,7 @@ export const INVARIANTS = {
   'within-limits': 'a vNIC keeps to its rates, also while it moves',
   answered: 'who is denied something by groups that reject hears so',
   acknowledged: 'what was acknowledged is kept',
+  'nothing-left': 'a host that a VM has moved from, or that a move has gone back from, has nothing of the VM',
   ended: 'every move ends, done or aborted, and its guest runs where the controller says',
   'in-sync': 'when all is quiet, every switch has what was asked for, and nothing else',
   isolated: 'networks that the scenario calls isolated are',

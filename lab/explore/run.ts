@@ -20,6 +20,7 @@ import { checkEnd } from './final-checks.ts'
 import { Happenings, type Happening } from './happenings.ts'
 import { Injector } from './injector.ts'
 import type { Breakage } from './invariants.ts'
+import { FormerPlaces } from './places-left.ts'
 import { Rates } from './rates.ts'
 import type { Schedule, Timed } from './schedule.ts'
 import type { Subject } from './subject.ts'
@@ -107,6 +108,8 @@ class Run {
     const clock = new VirtualClock()
     const happenings = new Happenings(clock, options.keep ?? false)
     const disk = new Disk(clock, happenings)
+    const places = new FormerPlaces()
+    disk.onKept = (changes) => places.note(changes)
     const network = new ControlNetwork({ clock, happenings })
     const { makeController: make, interposeStore: storeOf = (store: Store) => store } = options
     const shared = options.alone
@@ -118,7 +121,7 @@ class Run {
     const controllers = new Controllers({ clock, happenings, disk, make, storeOf, ...shared })
     const rates = new Rates(subject.scenario.topology)
     const excuses = new Excuses()
-    const world: Prepared = { clock, happenings, disk, network, controllers, excuses, rates }
+    const world: Prepared = { clock, happenings, disk, places, network, controllers, excuses, rates }
     const state = await clock.runUntil(controllers.openState())
     const interpose = options.interpose ?? ((_name: string, ends: [Channel, Channel]) => ends)
     const lab = Lab.bare(subject.topologyFor(schedule), {
@@ -175,13 +178,14 @@ class Run {
     this.#probe()
     await this.#quiesce()
     this.#watch.lookAtFrames()
-    const { excuses, disk, rates } = this.#world
+    const { excuses, disk, places, rates } = this.#world
     checkEnd({
       lab: this.#lab,
       watch: this.#watch,
       user: this.#user,
       excuses,
       disk,
+      places,
       rates: this.#areLimitsKept() ? rates : undefined,
       log: this.#log,
       subject: this.#subject,
@@ -290,6 +294,7 @@ interface Prepared {
   clock: VirtualClock
   happenings: Happenings
   disk: Disk
+  places: FormerPlaces
   network: ControlNetwork
   controllers: Controllers
   excuses: Excuses

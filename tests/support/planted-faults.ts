@@ -13,7 +13,7 @@ import type { Store } from '../../runtime/store.ts'
 import { loadScenarioOrTopology } from '../../topologies/load.ts'
 import type { Scenario } from '../../topologies/scenario.ts'
 import { MILLISECOND } from '../../runtime/clock.ts'
-import { movingListener } from './explored-scenarios.ts'
+import { answeredAsker, movingListener } from './explored-scenarios.ts'
 import { rejectedSpeakers } from './rejected-speakers.ts'
 import { type Change, tampering, type Tampering } from './tampering.ts'
 
@@ -114,6 +114,15 @@ export const SUBTLE_FAULTS: Fault[] = [
     },
   },
   { what: 'flows are removed before they are added', breaks: 'no-loss', planted: down(removesFirst) },
+  {
+    what: 'a host from which a move has gone back keeps its connections',
+    breaks: 'nothing-left',
+    planted: {
+      interpose: (name, ends) =>
+        name.startsWith('h3') ? tampering(() => ({ down: replacing('flushConnections', () => []) }))(name, ends) : ends,
+    },
+    scenario: () => answeredAsker('vlan'),
+  },
   {
     what: 'the disk says too early that it has written',
     breaks: 'ended',

@@ -1,6 +1,8 @@
 // What the source of a move has still when it has ended is asked of its switch, and told.
 
 import { expect, test } from 'vitest'
+import { leftBehind } from '../../../controller/migration/left-behind.ts'
+import type { RemoteSwitch } from '../../../controller/southbound/remote-switch.ts'
 import { cookieOf, Register } from '../../../controller/tables.ts'
 import type { Action, FlowSpec } from '../../../protocols/control/messages.ts'
 import { parseFlow } from '../../../protocols/flow-text/parse.ts'
@@ -84,9 +86,31 @@ test('the destination of a move that goes back is asked, too', async () => {
   const { id } = fleet.controller.migrate({ vm: 'a', to: 'h3', pause: SECOND })
   await fleet.settle(sleep(fleet.clock, SECOND / 2))
   await fleet.settle(fleet.controller.abortMigration(id))
-  const { state, leftBehind } = await fleet.settle(fleet.controller.migrationDone(id))
-  expect({ state, leftBehind }).toEqual({
+  expect(await fleet.settle(fleet.controller.migrationDone(id))).toMatchObject({
     state: 'aborted',
     leftBehind: ['h3/br-int has still 1 sessions of mirrors for a:eth0'],
   })
+})
+
+/** Zones that are flushed where the port's number is another's by now, and the zone, asked about again and again, is free as these say. */
+async function flushed(...free: boolean[]): Promise<number[]> {
+  const zones: number[] = []
+  const remote = {
+    name: H1,
+    portStatistics: async () => [{ name: 'other:eth0', port: 7 }],
+    vnicState: async () => ({ connections: [] }),
+    flushConnections: async (zone: number) => void zones.push(zone),
+  } as unknown as RemoteSwitch
+  const place = { nic: 'a:eth0', switch: H1, port: 7, zone: 4096 }
+  await leftBehind(remote, place, { networks: [], isFree: () => free.shift() ?? false })
+  return zones
+}
+
+test('connections end also where another vNIC has the number of their port by now', async () => {
+  expect(await flushed(true, true)).toEqual([4096])
+})
+
+test('connections of whoever has been given the zone meanwhile are left alone', async () => {
+  expect(await flushed(false, false)).toEqual([])
+  expect(await flushed(true, false)).toEqual([])
 })
