@@ -24,7 +24,8 @@ import type { Vector } from './cache/vector.ts'
 import { ETHERNET_HEADER_SIZE } from './flow-key.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
 import { isOutermost, nextFrame, spend } from './pipeline/effort.ts'
-import type { Port, PortTable } from './ports.ts'
+import type { Port } from './port.ts'
+import type { PortTable } from './ports.ts'
 import type { SwitchEvents } from './switch-events.ts'
 
 /** Said in the place of an instant where each frame has its own. */

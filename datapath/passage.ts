@@ -6,7 +6,7 @@ import type { DropReason } from './drops.ts'
 import { ETHERNET_HEADER_SIZE } from './flow-key.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
 import { payloadLength } from './payload-length.ts'
-import type { Port } from './ports.ts'
+import type { Port } from './port.ts'
 import type { Output, TunnelOutput } from './run-actions.ts'
 import { OuterHeaders } from './tunnels/outer-headers.ts'
 

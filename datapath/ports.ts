@@ -1,4 +1,4 @@
-import type { Clock, Nanoseconds } from '../runtime/clock.ts'
+import type { Clock } from '../runtime/clock.ts'
 import type {
   PortConfig,
   PortDescription,
@@ -15,7 +15,7 @@ import type { DropReason } from './drops.ts'
 import type { FrameArena, FrameHandle } from './frames.ts'
 import { HoldQueue, type HoldRoom } from './hold-queue.ts'
 import { refusal } from './passage.ts'
-import type { PortCounters } from './port-counters.ts'
+import { isLive, type Port } from './port.ts'
 import { CarriedCounters, noCounters } from './port-counters.ts'
 import type { PortQueues } from './queues.ts'
 import { Shaping } from './shaping.ts'
@@ -24,32 +24,6 @@ import type { VlanPolicy } from './vlan-modes.ts'
 import { vlanPolicy } from './vlan-modes.ts'
 
 const HIGHEST_NUMBER = 0xfeff
-
-/** A port as its switch has it. */
-export interface Port {
-  readonly number: number
-  readonly name: string
-  readonly config: PortConfig
-  /** What NORMAL does with VLANs here; undefined for a vNIC that was not told, which carries nothing. */
-  readonly vlan: VlanPolicy | undefined
-  readonly linkUp: boolean
-  /** What a controller has forbidden it. */
-  readonly flags: PortFlags
-  readonly counters: PortCounters
-  /** What the vNIC's ports elsewhere have counted. */
-  readonly carried: CarriedCounters
-  readonly madeAt: Nanoseconds
-  /** What it keeps in state `hold` or `keep`. */
-  readonly held: HoldQueue
-  /** Every Ethernet frame may come in. */
-  readonly admitsAll: boolean
-  /** Every frame leaves at once. */
-  readonly passesAll: boolean
-}
-
-/** Whether frames can pass: what fast failover goes by. */
-export const isLive = ({ linkUp, flags, config }: Port): boolean =>
-  linkUp && flags.down !== true && config.state === 'open'
 
 /** What a change of ports brings about, told to the switch. */
 export interface PortEvents {

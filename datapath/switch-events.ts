@@ -2,7 +2,7 @@ import type { Message } from '../protocols/control/messages.ts'
 import type { DropReason } from './drops.ts'
 import type { Flow } from './flow.ts'
 import type { FrameHandle } from './frames.ts'
-import type { Port } from './ports.ts'
+import type { Port } from './port.ts'
 
 /** What the world outside hears of a switch. */
 export interface SwitchEvents {

@@ -4,7 +4,7 @@
 import type { DatapathAction } from '../datapath-actions.ts'
 import type { FrameArena } from '../frames.ts'
 import { outerHeaders } from '../passage.ts'
-import type { Port } from '../ports.ts'
+import type { Port } from '../port.ts'
 import type { Output } from '../run-actions.ts'
 import { applySet } from '../rewrite.ts'
 import { popVlanOffAll, pushVlanToAll } from '../rewrite/vlan.ts'

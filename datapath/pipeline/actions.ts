@@ -19,7 +19,7 @@ import { outputNormally, outputToAll, outputToNumber, portFrom } from './output.
 import { hasField } from './prerequisites.ts'
 import type { Step } from './steps.ts'
 import type { Walk } from './walk.ts'
-import { isLive } from '../ports.ts'
+import { isLive } from '../port.ts'
 
 const WHOLE_FRAME = 0xffff
 /** OFPP_NONE in 16 bits. */

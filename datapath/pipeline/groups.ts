@@ -7,7 +7,7 @@ import { hasField } from './prerequisites.ts'
 import { hashOfPart } from './selection.ts'
 import type { Translation } from './translation.ts'
 import type { PortTable } from '../ports.ts'
-import { isLive } from '../ports.ts'
+import { isLive } from '../port.ts'
 
 interface Surroundings {
   readonly groups: Pick<GroupTable, 'get'>

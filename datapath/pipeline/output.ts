@@ -8,7 +8,8 @@ import type { Flow } from '../flow.ts'
 import type { MacTable } from '../mac-table.ts'
 import { forwardNormally } from '../normal.ts'
 import type { Translation } from './translation.ts'
-import type { Port, PortTable } from '../ports.ts'
+import type { Port } from '../port.ts'
+import type { PortTable } from '../ports.ts'
 
 export interface OutputContext {
   readonly ports: Pick<PortTable, 'byNumber'> & Iterable<Port>

@@ -1,6 +1,6 @@
 // Looks on while a run goes on, after each control event that reached a switch, and says what has broken.
 
-import type { Port } from '../../datapath/ports.ts'
+import type { Port } from '../../datapath/port.ts'
 import { letsIn } from '../../protocols/control/messages.ts'
 import type { Topology } from '../../topologies/topology.ts'
 import type { Lab } from '../lab.ts'

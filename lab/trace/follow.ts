@@ -2,7 +2,7 @@
 // switch what trace.ts of the datapath tells, between them patch ports, tunnels and the fabric. Nothing is sent and nothing changes.
 
 import type { EmulatedNetwork } from '../../datapath/emulator/network.ts'
-import type { Port } from '../../datapath/ports.ts'
+import type { Port } from '../../datapath/port.ts'
 import type { FlowKey } from '../../datapath/flow-key.ts'
 import type { Switch } from '../../datapath/switch.ts'
 import { withHeaders } from '../../datapath/trace/request.ts'

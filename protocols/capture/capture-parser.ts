@@ -22,5 +22,3 @@ export interface CaptureParser {
    */
   parse(bytes: Uint8Array, at: number, offset: number, frames: FrameBatch): number
 }
-
-export const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)

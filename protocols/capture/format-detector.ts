@@ -1,5 +1,5 @@
+import { viewOf } from '../bytes.ts'
 import { CaptureDamaged } from './capture-damaged.ts'
-import { viewOf } from './capture-parser.ts'
 import type { AwaitedRecord, CaptureParser } from './capture-parser.ts'
 import type { FrameBatch } from './frame-batch.ts'
 import { MAGIC_MICROSECONDS, MAGIC_NANOSECONDS } from './pcap-format.ts'

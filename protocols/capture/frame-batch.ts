@@ -1,4 +1,4 @@
-import { viewOf } from './capture-parser.ts'
+import { viewOf } from '../bytes.ts'
 import type { CapturedFrame } from './captured-frame.ts'
 
 /** What the frames of one interface have in common. */

@@ -1,5 +1,5 @@
+import { viewOf } from '../bytes.ts'
 import { CaptureDamaged } from './capture-damaged.ts'
-import { viewOf } from './capture-parser.ts'
 import type { AwaitedRecord, CaptureParser } from './capture-parser.ts'
 import { MAX_FRAME_SIZE } from './captured-frame.ts'
 import type { FrameBatch, FrameInterface } from './frame-batch.ts'

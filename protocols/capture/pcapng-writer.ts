@@ -1,4 +1,4 @@
-import { viewOf } from './capture-parser.ts'
+import { viewOf } from '../bytes.ts'
 import { LINK_TYPE_ETHERNET, MAX_FRAME_SIZE } from './captured-frame.ts'
 import * as pcapng from './pcapng-format.ts'
 

@@ -2,7 +2,7 @@
 
 import type { FrameHandle } from '../../datapath/frames.ts'
 import { FrameArena } from '../../datapath/frames.ts'
-import type { Port } from '../../datapath/ports.ts'
+import type { Port } from '../../datapath/port.ts'
 import type { SwitchOptions } from '../../datapath/switch.ts'
 import { Switch } from '../../datapath/switch.ts'
 import type { Message, PortConfig } from '../../protocols/control/messages.ts'

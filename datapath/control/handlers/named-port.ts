@@ -1,5 +1,5 @@
 import { Refused } from '../../../protocols/control/refused.ts'
-import type { Port } from '../../ports.ts'
+import type { Port } from '../../port.ts'
 import type { Switch } from '../../switch.ts'
 
 /** @throws Refused where there is none */

@@ -9,7 +9,7 @@ import type {
 } from '../../../protocols/control/messages.ts'
 import { Refused } from '../../../protocols/control/refused.ts'
 import type { FrameHandle } from '../../frames.ts'
-import type { Port } from '../../ports.ts'
+import type { Port } from '../../port.ts'
 import type { Switch } from '../../switch.ts'
 import { checkLength } from './held-frames.ts'
 import { portNamed } from './named-port.ts'

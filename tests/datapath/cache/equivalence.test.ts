@@ -5,7 +5,7 @@
 
 import { expect, test } from 'vitest'
 import { ChangeRefused, applyChanges } from '../../../datapath/control/handlers/changes.ts'
-import type { Port } from '../../../datapath/ports.ts'
+import type { Port } from '../../../datapath/port.ts'
 import type { BundledMessage, PortConfig } from '../../../protocols/control/messages.ts'
 import { udpFrame, vxlanFrame } from '../../../protocols/packet/compose.ts'
 import { ALL_TABLES } from '../../../protocols/control/messages.ts'
