@@ -20,8 +20,9 @@ import { announceToTheEnd } from './announcement.ts'
 const SHORTLY = 60 * SECOND
 /** How long a place of which nothing is noted is waited for after a start. */
 const PATIENCE = 30 * SECOND
-/** From one attempt to the next. */
+/** From one attempt to the next; where a switch refuses, twice as long each time, up to so long. */
 const BETWEEN = SECOND
+const AT_MOST = 60 * SECOND
 
 /** How long a host is waited for; for ever where absent. */
 type Within = Parameters<Fleet['whenConnected']>[1]
@@ -85,18 +86,22 @@ export class Arrivals {
     for (const note of notes) this.#announceAnyhow(note).catch(this.#failed)
   }
 
-  /** As often as its host goes away again before all has been said. @throws SwitchRefused */
+  /** As often as its host goes away again before all has been said, or its switch refuses to say it. */
   async #announceAnyhow(note: Note): Promise<void> {
     const { clock, writes } = this.#world
+    let pause = BETWEEN
     while (!writes.isClosed && this.#notes.get(note.vm) === note)
       try {
         if (await this.#announce(note)) this.#done(note)
         else this.#whileMoving.add(note)
         return
       } catch (error) {
-        if (!(error instanceof SwitchAway)) throw error
+        const isRefused = error instanceof SwitchRefused
+        if (!isRefused && !(error instanceof SwitchAway)) throw error
+        if (isRefused) this.#failed(error)
         // One that has just dialled in anew is away until it is known what it has.
-        await sleep(clock, BETWEEN)
+        await sleep(clock, isRefused ? pause : BETWEEN)
+        if (isRefused) pause = Math.min(2 * pause, AT_MOST)
       }
   }
 

@@ -44,6 +44,8 @@ export class FakeSwitch {
   onReceived: (message: Message) => void = () => {}
   /** Refuses a bundle that holds such a change. */
   refuses: (change: BundledMessage) => boolean = () => false
+  /** Whether it carries out the next packet-out; it refuses where not. */
+  onPacketOut: () => boolean = () => true
   /** Called for each change that takes effect. */
   onChange: (change: BundledMessage) => void = () => {}
   #connection: Connection | undefined
@@ -149,7 +151,8 @@ export class FakeSwitch {
         )
         return
       case 'packetOut':
-        this.packetsOut++
+        if (this.onPacketOut()) this.packetsOut++
+        else connection.sendError({ code: 'OFPBAC_BAD_OUT_PORT', field: 'actions', message: 'no' }, xid)
         return
       default:
     }

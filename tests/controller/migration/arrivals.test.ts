@@ -54,6 +54,32 @@ test('the host refuses something', async () => {
   expect(noted()).toEqual([])
 })
 
+test('the host refuses to say it for a while', async () => {
+  const { controller, h3, passes, noted } = await awaited()
+  let asked = 0
+  h3.onPacketOut = () => ++asked > 4
+  h3.dial(controller)
+  await passes(8 * SECOND)
+  expect([asked, h3.packetsOut, noted()]).toEqual([4, 0, [['b', 'h3']]])
+  await passes(10 * SECOND)
+  expect([h3.packetsOut, noted()]).toEqual([5, []])
+})
+
+test('the host refuses to say it, and the VM goes elsewhere', async () => {
+  const { controller, h3, passes, noted, settle } = await awaited()
+  let asked = 0
+  h3.onPacketOut = () => {
+    asked++
+    return false
+  }
+  h3.dial(controller)
+  await passes(3 * SECOND)
+  await settle(controller.apply(threeHosts()))
+  const before = asked
+  await passes(300 * SECOND)
+  expect([asked, h3.packetsOut, noted()]).toEqual([before, 0, []])
+})
+
 test('the VM begins to move as the host returns, and stays', async () => {
   const { controller, switches, h3, passes, noted } = await awaited()
   let move: string | undefined
