@@ -6,8 +6,10 @@ import { reportMeter } from '../apps/multicast.ts'
 import { ingressMeter } from '../apps/qos.ts'
 import { vnicQueue } from '../apps/uplink.ts'
 import { isFile } from '../network/mirrors.ts'
-import { limitText } from '../reconcile/switch-state.ts'
+import { type FlowsByKey, SwitchFlows } from '../reconcile/switch-flows.ts'
+import { flowKey, limitText } from '../reconcile/switch-state.ts'
 import type { SwitchState } from '../reconcile/switch-state.ts'
+import { once } from '../../runtime/once.ts'
 import { isOwnCookie, Register } from '../tables.ts'
 
 const ATTACHMENT_SHIFT = 16n
@@ -18,17 +20,37 @@ const PORT_BITS = 0xffffn
  * stand as words.
  */
 export function policyOf({ flows, meters, ports }: SwitchState, name: string, port: number): string {
-  const all = [...flows.values()].filter(isPolicy)
-  const atPort = all.filter((flow) => speaksOf(flow, port) && !sharesUplink(flow, port))
+  const atPort = flowsAt(flows, port).filter((flow) => !sharesUplink(flow, port))
   const combination = atPort.flatMap(({ instructions }) => instructions.apply).find(setsCombination)
   const rules =
-    combination === undefined ? [] : all.filter((flow) => flow.match.some((part) => isSame(part, combination)))
+    combination === undefined
+      ? []
+      : [...flows.values()].filter((flow) => isPolicy(flow) && flow.match.some((part) => isSame(part, combination)))
   const own = [...atPort, ...rules]
   const bands = written(meters.get(ingressMeter(port)) ?? [])
   const config = ports.get(name)
   const limits = config && written(limitText(config))
   return [config?.vlanMode, bands, limits, ...own.map((flow) => lineOf(flow, port)).sort()].join('\n')
 }
+
+/** Of these flows, those of a policy that speak of the port. */
+const flowsAt = (flows: FlowsByKey, port: number): FlowSpec[] =>
+  flows instanceof SwitchFlows
+    ? flows.layers.flatMap((layers) => layers.flatMap((layer, depth) => uncovered(layer, layers.slice(0, depth), port)))
+    : (byPort(flows).get(port) ?? [])
+
+const uncovered = (layer: FlowsByKey, above: readonly FlowsByKey[], port: number): FlowSpec[] =>
+  (byPort(layer).get(port) ?? []).filter((flow) => !above.some((one) => one.has(flowKey(flow))))
+
+/** Most of what a switch has is as it was when somebody asked last. */
+const byPort = once((flows: FlowsByKey): ReadonlyMap<number, FlowSpec[]> => {
+  const found = new Map<number, FlowSpec[]>()
+  for (const flow of flows.values())
+    if (isPolicy(flow)) for (const port of portsNamed(flow)) found.set(port, [...(found.get(port) ?? []), flow])
+  return found
+})
+
+const portsNamed = ({ match }: FlowSpec): Set<number> => new Set(match.flatMap((part) => portNamed(part) ?? []))
 
 /** Whether it leaves the host in its network's queue: whether that has one follows from who else is there. */
 const sharesUplink = ({ instructions }: FlowSpec, port: number): boolean =>

@@ -61,6 +61,12 @@ export class SwitchFlows implements FlowsByKey {
     return size
   }
 
+  /** Slot by slot and part by part, what goes before what: of what does not change, the same objects. */
+  get layers(): (readonly FlowsByKey[])[] {
+    const ofSlots = Array.from(this.slots.values(), ({ own, shared }) => [own, ...shared.toReversed()])
+    return [...ofSlots, ...this.parts.flows.map((flows) => [flows])]
+  }
+
   withParts(parts: Parts): SwitchFlows {
     if (parts === this.parts) return this
     const same = sameMembers(parts.names, this.parts.names) && sameMembers(parts.flows, this.parts.flows)
