@@ -15,7 +15,8 @@ export interface FreshZones {
 
 /** Zones that vNICs have from this change to `wanted` on and had not before. */
 export function freshZones(change: Difference, before: SwitchState, wanted: SwitchState): FreshZones {
-  const others = change.setFlows.filter((flow) => zoneOf(flow) !== zoneOf(before.flows.get(flowKey(flow))))
+  const zoned = change.setFlows.filter((flow) => zoneOf(flow) !== undefined)
+  const others = zoned.filter((flow) => zoneOf(flow) !== zoneOf(before.flows.get(flowKey(flow))))
   const here = change.addedPorts.flatMap(({ number }) => wanted.flows.get(flowKey(wayIn(number))) ?? [])
   const fresh = new Set([...others, ...here].filter((flow) => zoneOf(flow) !== undefined))
   if (fresh.size === 0) return NONE
