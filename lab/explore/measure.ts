@@ -76,21 +76,24 @@ export function policiesOf(topology: Topology): Map<string, string> {
     learned: new LearnedAddresses(),
     memberships: new Memberships(),
   })
+  const states = compiledIn(view)
   return new Map(
-    [...view.bindings].map(([nic, { home }]) => [nic, inOrder(policyOf(stateIn(view, home.switch), nic, home.port))]),
+    [...view.bindings].map(([nic, { home }]) => [nic, inOrder(policyOf(states.get(home.switch)!, nic, home.port))]),
   )
 }
 
-const stateIn = (view: View, name: string): SwitchState => compile(view.switches.get(name)!, view.groups)
+/** By switch. */
+const compiledIn = (view: View): Map<string, SwitchState> =>
+  new Map([...view.switches].map(([name, at]) => [name, compile(at, view.groups)]))
 
 /** What every switch is to have when all is done that `image` asks for. */
 export function statesOf(image: Image): Map<string, SwitchState> {
   const view = buildView(image, undefined, image.assignments)
   return new Map(
-    [...view.switches.keys()].map((name) => {
-      const compiled = stateIn(view, name)
-      return [name, { ...compiled, flows: new Map([...compiled.flows, ...(image.userFlows.get(name) ?? [])]) }]
-    }),
+    [...compiledIn(view)].map(([name, state]) => [
+      name,
+      { ...state, flows: new Map([...state.flows, ...(image.userFlows.get(name) ?? [])]) },
+    ]),
   )
 }
 
