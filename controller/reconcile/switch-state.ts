@@ -5,6 +5,7 @@ import type {
   CtAction,
   FlowFlags,
   FlowSpec,
+  Instructions,
   MeterBand,
   PortConfig,
   Subfield,
@@ -55,24 +56,35 @@ function isFoundAlike(a: FlowSpec, b: FlowSpec): boolean {
 }
 
 const isAlike = (a: FlowSpec, b: FlowSpec): boolean =>
-  sameActions(a.instructions.apply, b.instructions.apply) &&
-  sameActions(a.instructions.write, b.instructions.write) &&
-  headOf(a) === headOf(b)
-
-/** Floods have hundreds of actions, and most of them are the very same objects. */
-const sameActions = (a: readonly Action[], b: readonly Action[]): boolean =>
-  a.length === b.length &&
-  a.every((action, index) => action === b[index] || actionText(action) === actionText(b[index]!))
-
-/** What it does, but for its actions. */
-const headOf = once(({ cookie, idleTimeout, hardTimeout, flags, instructions }: FlowSpec): string => {
-  const { meter = '', clear, writeMetadata, gotoTable = '' } = instructions
-  const metadata = writeMetadata ? `${writeMetadata.value}/${writeMetadata.mask}` : ''
-  return [cookie, idleTimeout, hardTimeout, flagText(flags), meter, clear, metadata, gotoTable].join(' ')
-})
+  a.cookie === b.cookie &&
+  a.idleTimeout === b.idleTimeout &&
+  a.hardTimeout === b.hardTimeout &&
+  isTold(a.flags) === isTold(b.flags) &&
+  sameInstructions(a.instructions, b.instructions)
 
 /** The other flags say how a flow is added, not what it is. */
-const flagText = ({ sendFlowRemoved = false }: FlowFlags): boolean => sendFlowRemoved
+const isTold = ({ sendFlowRemoved = false }: FlowFlags): boolean => sendFlowRemoved
+
+const sameInstructions = (a: Instructions, b: Instructions): boolean =>
+  a.meter === b.meter &&
+  a.clear === b.clear &&
+  a.gotoTable === b.gotoTable &&
+  a.writeMetadata?.value === b.writeMetadata?.value &&
+  a.writeMetadata?.mask === b.writeMetadata?.mask &&
+  sameActions(a.apply, b.apply) &&
+  sameActions(a.write, b.write)
+
+const sameActions = (a: readonly Action[], b: readonly Action[]): boolean =>
+  a.length === b.length && a.every((action, index) => sameAction(action, b[index]!))
+
+/** Most that are alike are the very same object, or set the same. */
+const sameAction = (a: Action, b: Action): boolean =>
+  a === b || (a.type === 'set_field' && b.type === 'set_field' && isSetAlike(a, b)) || actionText(a) === actionText(b)
+
+type SetField = Extract<Action, { type: 'set_field' }>
+
+const isSetAlike = (a: SetField, b: SetField): boolean =>
+  a.field === b.field && a.value === b.value && a.mask === b.mask
 
 function actionText(action: Action): string {
   switch (action.type) {
