@@ -56,25 +56,27 @@ export class PersistentMap<K extends Key, V> implements ReadonlyMap<K, V> {
   }
 
   get(key: K): V | undefined {
-    return find(this.#root, key)?.value
+    return find(this.#root, hashOf(key), key)?.value
   }
 
   has(key: K): boolean {
-    return find(this.#root, key) !== undefined
+    return find(this.#root, hashOf(key), key) !== undefined
   }
 
   /** The same map where the key has this very value already. */
   set(key: K, value: V): PersistentMap<K, V> {
-    const before = find(this.#root, key)
+    const hash = hashOf(key)
+    const before = find(this.#root, hash, key)
     if (before !== undefined && Object.is(before.value, value)) return this
-    const root = withLeaf(this.#root, 0, hashOf(key), key, value)
+    const root = withLeaf(this.#root, 0, hash, key, value)
     return new PersistentMap(root, before === undefined ? this.size + 1 : this.size)
   }
 
   /** The same map where there is no such key. */
   delete(key: K): PersistentMap<K, V> {
-    if (!this.has(key)) return this
-    return new PersistentMap(withoutLeaf(this.#root!, 0, hashOf(key), key), this.size - 1)
+    const hash = hashOf(key)
+    if (find(this.#root, hash, key) === undefined) return this
+    return new PersistentMap(withoutLeaf(this.#root!, 0, hash, key), this.size - 1)
   }
 
   *entries(): Generator<[K, V], undefined> {
@@ -146,10 +148,8 @@ function placeOf(bits: number, bit: number): number {
   return Math.imul((below + (below >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
 }
 
-function find<K extends Key, V>(root: Node<K, V> | undefined, key: K): Leaf<K, V> | undefined {
-  if (root === undefined) return undefined
-  const hash = hashOf(key)
-  let node: Node<K, V> = root
+function find<K extends Key, V>(root: Node<K, V> | undefined, hash: number, key: K): Leaf<K, V> | undefined {
+  let node = root
   for (let shift = 0; node instanceof Branch; shift += STEP) {
     const bit = bitAt(hash, shift)
     if ((node.bits & bit) === 0) return undefined
@@ -221,12 +221,19 @@ function compare<K extends Key, V>(
     }
     return
   }
-  for (const leaf of leaves(after)) {
+  eachLeaf(after, (leaf) => {
     const was = findFrom(before, shift, leaf)
     if (was === undefined || !Object.is(was.value, leaf.value)) changes.push([leaf.key, was?.value, leaf.value])
-  }
-  for (const leaf of leaves(before))
+  })
+  eachLeaf(before, (leaf) => {
     if (findFrom(after, shift, leaf) === undefined) changes.push([leaf.key, leaf.value, undefined])
+  })
+}
+
+/** As `leaves`; a map that is new to somebody may have thousands. */
+function eachLeaf<K, V>(node: Node<K, V> | undefined, call: (leaf: Leaf<K, V>) => void): void {
+  if (node instanceof Branch) for (const child of node.children) eachLeaf(child, call)
+  else for (let leaf = node; leaf !== undefined; leaf = leaf.next) call(leaf)
 }
 
 const childAt = <K, V>({ bits, children }: Branch<K, V>, bit: number): Node<K, V> | undefined =>

@@ -7,6 +7,7 @@ import { queueConfigs } from '../../topologies/qos.ts'
 import type { Binding, Place } from '../network/bindings.ts'
 import { placesOf } from '../network/bindings.ts'
 import type { NetworkView, SwitchView } from '../network/view.ts'
+import { once } from '../../runtime/once.ts'
 import { UPLINK_PORT } from '../network/view.ts'
 
 /** A network's queue has the network's number; these come after the last of them. */
@@ -67,8 +68,13 @@ function queuesOf(at: SwitchView, view: NetworkView): QueueConfig[] {
   return [whole, ...parts]
 }
 
+/** Few have one, and all networks of the switch ask. */
+const withMinimum = once((bindings: SwitchView['bindings']) =>
+  bindings.filter(({ nic }) => nic.policy.ingressMinimum !== undefined),
+)
+
 function minimaIn(at: SwitchView, { network }: NetworkView): { port: number; minimum: number }[] {
-  return at.bindings.flatMap((binding) => {
+  return withMinimum(at.bindings).flatMap((binding) => {
     const { nic } = binding
     const minimum = nic.policy.ingressMinimum
     if (minimum === undefined || nic.network !== network.name) return []

@@ -20,7 +20,7 @@ import type { Binding } from '../network/bindings.ts'
 import type { Groups } from '../network/security-groups.ts'
 import type { NetworkView, SwitchView } from '../network/view.ts'
 import { GroupParts } from './group-parts.ts'
-import type { FlowsByKey, Slot } from './switch-flows.ts'
+import type { FlowsByKey, Parts, Slot } from './switch-flows.ts'
 import { type KeyChange, PersistentMap } from '../persistent-map.ts'
 import { MIRRORS_SLOT, networkSlot, SwitchFlows } from './switch-flows.ts'
 import type { SwitchState } from './switch-state.ts'
@@ -52,7 +52,9 @@ type State = SwitchState & { readonly flows: SwitchFlows }
 
 interface Compiled {
   readonly at: SwitchView
-  readonly state: State
+  /** Parts of its groups, as they are now. */
+  readonly groups: { readonly made: Parts }
+  state: State
 }
 
 interface SaidAndMade {
@@ -122,12 +124,13 @@ export class Compiler {
   /** What the switch is to have, but for users' flows: the same object for as long as that is the same. */
   compile(at: SwitchView): State {
     const before = this.#compiled.get(at.name)
-    const state = before?.at === at ? before.state : (this.#known(before, at) ?? this.#anew(before, at))
-    const flows = state.flows.withParts(this.#parts.of(at.name))
-    const now = flows === state.flows ? state : { ...state, flows }
-    if (before?.at !== at) this.#others?.keepState(before, at, now)
-    if (before?.at !== at || now !== before.state) this.#compiled.set(at.name, { at, state: now })
-    return now
+    if (before?.at === at) return (before.state = withParts(before.state, before.groups.made))
+    const sameGroups = before !== undefined && before.at.groups === at.groups
+    const groups = sameGroups ? before.groups : this.#parts.use(at.name, partsOf(at).shared)
+    const state = withParts(this.#known(before, at) ?? this.#anew(before, at), groups.made)
+    this.#others?.keepState(before, at, state)
+    this.#compiled.set(at.name, { at, groups, state })
+    return state
   }
 
   /** The switch is no more. */
@@ -148,7 +151,6 @@ export class Compiler {
   #known(before: Compiled | undefined, at: SwitchView): State | undefined {
     const state = this.#others?.state(before, at)
     if (state === undefined) return undefined
-    if (at.groups !== before?.at.groups) this.#parts.use(at.name, partsOf(at).shared)
     for (const [name, , network] of at.networks.changesSince(before?.at.networks ?? PersistentMap.empty()))
       if (network !== undefined) this.#sharedOf(at, name, network)
     return state
@@ -159,7 +161,7 @@ export class Compiler {
     slots.set(COMMON_SLOT, this.#common)
     for (const binding of at.bindings) slots.set(vnicSlot(binding), ofVnic(at, binding))
     for (const [name, network] of at.networks) slots.set(networkSlot(name), this.#ofNetwork(at, network))
-    slots.set(GROUPS_SLOT, this.#ofGroups(at))
+    slots.set(GROUPS_SLOT, ofGroups(at))
     slots.set(MIRRORS_SLOT, ofMirrors(at))
     return withChanges(before, slots, at)
   }
@@ -172,7 +174,7 @@ export class Compiler {
     for (const binding of gone) slots.set(vnicSlot(binding), undefined)
     for (const binding of networks.some(hasOtherNumber) ? at.bindings : come)
       slots.set(vnicSlot(binding), ofVnic(at, binding))
-    if (at.groups !== before.groups) slots.set(GROUPS_SLOT, this.#ofGroups(at))
+    if (at.groups !== before.groups) slots.set(GROUPS_SLOT, ofGroups(at))
     if (at.mirrors !== before.mirrors) slots.set(MIRRORS_SLOT, ofMirrors(at))
     const retagged = networksRetagged(before, at)
     const touched = new Set([...networksTouched(before.hosted, at.hosted), ...retagged])
@@ -184,13 +186,6 @@ export class Compiler {
     }
     const samePorts = samePortsAt(before, at) && retagged.length === 0 && networks.every(haveSameMeters)
     return withChanges(state, slots, samePorts ? undefined : at)
-  }
-
-  /** Of its groups, what is the switch's own. */
-  #ofGroups(at: SwitchView): Slot {
-    const { own, shared } = partsOf(at)
-    this.#parts.use(at.name, shared)
-    return { own: byKey(own), shared: [] }
   }
 
   #ofNetwork(at: SwitchView, network: NetworkView, own?: FlowsByKey): Slot {
@@ -250,6 +245,13 @@ const SHARING = APPS.filter((app) => app.ofMany !== undefined)
 function partsOf({ groups }: SwitchView) {
   const made = APPS.flatMap((app) => app.ofGroups?.(groups) ?? [])
   return { own: made.flatMap(({ own }) => own), shared: made.flatMap(({ shared }) => shared) }
+}
+
+const ofGroups = (at: SwitchView): Slot => ({ own: byKey(partsOf(at).own), shared: [] })
+
+function withParts(state: State, parts: Parts): State {
+  const flows = state.flows.withParts(parts)
+  return flows === state.flows ? state : { ...state, flows }
 }
 
 /** What the switch is to have, but for users' flows; `groups` are those of its view. */

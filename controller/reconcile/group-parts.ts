@@ -16,6 +16,8 @@ interface Together {
   made: Parts
 }
 
+const NONE = { made: NO_PARTS }
+
 export class GroupParts {
   /** The same map for as long as the part and its far end are the same. */
   readonly #make: (part: GroupPart, farEnd: FarEnd) => PersistentMap<string, FlowSpec>
@@ -46,13 +48,14 @@ export class GroupParts {
     return touched
   }
 
-  /** The switch has these and no others. */
-  use(name: string, parts: readonly GroupPart[]): void {
+  /** The switch has these and no others. @returns what they are, from now on */
+  use(name: string, parts: readonly GroupPart[]): { readonly made: Parts } {
     const names = parts.map((part) => part.name)
     const key = names.join('\n')
-    if (this.#bySwitch.get(name)?.key === key) return
+    const before = this.#bySwitch.get(name)
+    if (before?.key === key) return before
     this.forget(name)
-    if (parts.length === 0) return
+    if (parts.length === 0) return NONE
     const together = this.#together.get(key) ?? {
       key,
       parts,
@@ -62,11 +65,7 @@ export class GroupParts {
     this.#together.set(key, together)
     this.#bySwitch.set(name, together)
     together.switches.add(name)
-  }
-
-  /** What the switch has. */
-  of(name: string): Parts {
-    return this.#bySwitch.get(name)?.made ?? NO_PARTS
+    return together
   }
 
   forget(name: string): void {

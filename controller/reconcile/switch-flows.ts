@@ -203,7 +203,9 @@ const sharedChanges = unlessSame(
 const partChanges = unlessSame(
   onceSince((is: Parts, was: Parts): FlowChanges => {
     const names = new Set([...is.names, ...was.names])
-    return [...names].flatMap((name) => mapChanges(partOf(was, name), partOf(is, name)))
+    const lists = [...names].map((name) => mapChanges(partOf(was, name), partOf(is, name)))
+    const [changes = NO_CHANGES, ...more] = lists.filter(({ length }) => length > 0)
+    return more.length === 0 ? changes : [changes, ...more].flat()
   }),
 )
 
