@@ -29,6 +29,10 @@ export function addTo({ single, prefixes }: Addresses, text: string): void {
 export function holds({ single, prefixes }: Addresses, family: 4 | 6, address: string): boolean {
   if (single.has(address)) return true
   if (prefixes.length === 0) return false
-  const value = family === 6 ? BigInt(`0x${address}`) : BigInt(parseIpv4(address))
+  const value = family === 6 ? BigInt(`0x${address}`) : dotted(address)
   return prefixes.some((prefix) => prefix.family === family && value >> prefix.shift === prefix.bits)
 }
+
+/** Of an address that the judge has spelled itself, and so need not be checked. */
+const dotted = (address: string): bigint =>
+  BigInt(address.split('.').reduce((before, octet) => before * 256 + Number(octet), 0))

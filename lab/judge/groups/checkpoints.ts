@@ -99,16 +99,16 @@ export class Checkpoints {
     const { at, reason, host } = drop
     if (network === undefined) return undefined
     const frame = { bytes, start: 0, end: bytes.length, etherType }
-    const addressed = (ruling.addressed ?? ruling.must)
-      .filter((hearer) => this.isFiltered(hearer))
-      .map((hearer) => passageOf(hearer, network, 'ingress', at, frame))
-    const passages = addressed.filter((passage) => this.#hostOf(passage.nic) === host)
+    const addressed = (ruling.addressed ?? ruling.must).filter((hearer) => this.isFiltered(hearer))
+    const toHear = (hearer: string) => passageOf(hearer, network, 'ingress', at, frame)
+    const passages = addressed.filter((hearer) => this.#hostOf(hearer) === host).map(toHear)
     // What is copied by a mirror has gone out of a port before it is denied.
     if (reason === SECURITY_GROUP || reason === 'no_recipient') {
       const own = from === host ? [passageOf(nic, network, 'egress', at, frame)] : []
       // What comes to the place that a VM has left may be denied there.
       const isHere = own.length + passages.length > 0
-      this.#noteRejection(record, [...own, ...(passages.length > 0 ? passages : addressed)], drop, frame, isHere)
+      const others = passages.length > 0 ? passages : addressed.map(toHear)
+      this.#noteRejection(record, [...own, ...others], drop, frame, isHere)
     }
     if (reason === SECURITY_GROUP) return passages.filter((passage) => this.#isRefused(passage)).map((one) => one.nic)
     // It may have been counted for a connection before it ended, or not.
