@@ -429,11 +429,11 @@ export class Controller {
 
   /** What is wanted now: switches and hosts are to be so once it is durable. */
   #snapshot(): Snapshot {
-    const { view } = this.#wanted
+    const { view, kept } = this.#wanted.snapshot()
     const image = this.#imageOf(view)
     const onKept = () => {
       if (image.asked === undefined) return
-      this.#wanted.kept(view)
+      kept()
       this.#hosts.desire(view, image.wires)
     }
     return { image, onKept }

@@ -18,6 +18,9 @@ export class Wanted {
   #view: View
   #told: View
   readonly #views: Views
+  /** By VM, what was wanted as its move was told ahead of the disk, and which of these times it was. */
+  readonly #ahead = new Map<string, { intent: Intent; turn: number }>()
+  #turn = 0
 
   /** As it was kept. */
   constructor(intent: Intent, assignments: Assignments, views: Views = VIEWS) {
@@ -55,14 +58,30 @@ export class Wanted {
     this.#tell(before === this.#told ? this.#view : this.#withLearned(this.#told, learned))
   }
 
-  /** The view, which was all that was wanted some time ago, is durable. */
-  kept(view: View): void {
-    this.#tell(this.#withLearned(view, this.intent.learned))
+  /** All that is wanted now, and what is to be called once it is durable. */
+  snapshot(): { view: View; kept: () => void } {
+    const view = this.#view
+    const turn = this.#turn
+    return { view, kept: () => this.#kept(view, turn) }
+  }
+
+  /** What has been told ahead since the view was wanted stays told. */
+  #kept(view: View, upTo: number): void {
+    let told = this.#withLearned(view, this.intent.learned)
+    for (const [vm, { intent, turn }] of this.#ahead)
+      if (turn <= upTo) this.#ahead.delete(vm)
+      else told = this.#withMove(told, vm, intent)
+    this.#tell(told)
   }
 
   /** How far the VM's move has come, and where it has ended: told as it is wanted, whether it is durable or not. */
   tell(vm: string): void {
-    this.#tell(this.#views.patch(this.#told, { ...this.#told.intent, ...movedAs(vm, this.intent, this.#told.intent) }))
+    this.#ahead.set(vm, { intent: this.intent, turn: ++this.#turn })
+    this.#tell(this.#withMove(this.#told, vm, this.intent))
+  }
+
+  #withMove(view: View, vm: string, wanted: Intent): View {
+    return this.#views.patch(view, { ...view.intent, ...movedAs(vm, wanted, view.intent) })
   }
 
   #withLearned(view: View, learned: LearnedAddresses): View {

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
-import type { View } from '../../controller/network/view.ts'
+import type { Move, View } from '../../controller/network/view.ts'
 import { EMPTY_IMAGE } from '../../controller/state/image.ts'
 import { Wanted } from '../../controller/wanted.ts'
+import { threeHosts } from '../support/controlled-fleet.ts'
 import { collect } from '../support/heap.ts'
 
 test('no view outlives the time in which it is wanted or told', async () => {
@@ -11,10 +12,33 @@ test('no view outlives the time in which it is wanted or told', async () => {
   for (let change = 0; change < 50; change++) {
     past.push(new WeakRef(wanted.view))
     wanted.amend({ topology: { ...topology, name: `change ${change}` } })
-    wanted.kept(wanted.view)
+    wanted.snapshot().kept()
   }
   // What a WeakRef has given in a turn stays to its end.
   await new Promise((resolve) => setImmediate(resolve))
   collect()
   expect(past.filter((view) => view.deref() !== undefined)).toHaveLength(0)
+})
+
+test('the end of a move that was told ahead of the disk stays told when what was wanted before is kept', () => {
+  const { learned, memberships, assignments } = EMPTY_IMAGE
+  const move = (to: string): Move => ({ to, stage: 'collecting', homeState: 'hold', targetState: 'hold' })
+  const moves = new Map([['b', move('h1')]])
+  const wanted = new Wanted({ topology: threeHosts(), moves, learned, memberships }, assignments)
+  const stagesOf = () => [...wanted.told.intent.moves].map(([vm, { to }]) => `${vm} to ${to}`)
+  const before = wanted.snapshot()
+  wanted.amend({ moves: new Map() })
+  wanted.tell('b')
+  expect(stagesOf()).toEqual([])
+  before.kept()
+  expect(stagesOf()).toEqual([])
+  // Its next move is told once that is kept, and not with what was wanted before.
+  wanted.amend({ moves: new Map([['b', move('h3')]]) })
+  before.kept()
+  expect(stagesOf()).toEqual([])
+  wanted.snapshot().kept()
+  expect(stagesOf()).toEqual(['b to h3'])
+  wanted.amend({ moves: new Map() })
+  wanted.snapshot().kept()
+  expect(stagesOf()).toEqual([])
 })
