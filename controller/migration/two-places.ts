@@ -109,6 +109,15 @@ export class TwoPlaces {
     return createHash('sha256').update(policies).digest('hex')
   }
 
+  /** The host is away: connections of ports that it has given up end once it is back, however long that takes. @throws SwitchAway, SwitchRefused */
+  async clearOnReturn(host: string, ports: readonly FormerPlace[]): Promise<void> {
+    const { fleet } = this.#world
+    const switches = this.switchesAt(host)
+    await fleet.whenConnected(switches)
+    await fleet.push(switches)
+    await this.leftBehind(host, ports)
+  }
+
   #zonesInUse(host: string): number[] {
     return [...(this.#world.view().zones.get(host)?.values() ?? [])]
   }

@@ -20,11 +20,13 @@ interface Patience {
   readonly source: Nanoseconds
   /** It may be dead. */
   readonly destination: Nanoseconds
+  /** The place that is left, once all is done, to be asked what it has still. */
+  readonly left: Nanoseconds
 }
 
-export const PATIENCE: Patience = { source: 5 * SECOND, destination: 1 * SECOND }
+export const PATIENCE: Patience = { source: 5 * SECOND, destination: 1 * SECOND, left: 0 }
 /** When nobody is connected at first. */
-export const PATIENCE_AFTER_RESTART: Patience = { source: 30 * SECOND, destination: 10 * SECOND }
+export const PATIENCE_AFTER_RESTART: Patience = { source: 30 * SECOND, destination: 10 * SECOND, left: 10 * SECOND }
 
 /** What a move has in hand. */
 interface MoveParts {
@@ -70,7 +72,10 @@ export class WayBack {
     await this.#try(() => this.#withSource(() => world.fleet.push(places.switchesAt(from))))
     await this.#try(() => world.fleet.push())
     if (this.#isPaused) await this.#try(() => this.#steps.resume(from))
-    const left = places.isThere(to) ? await this.#leftAt(to, given) : []
+    await places.waitFor(to, this.#patience.left)
+    const isThere = places.isThere(to)
+    const left = isThere ? await this.#leftAt(to, given) : []
+    if (!isThere) void places.clearOnReturn(to, given).catch((error: unknown) => world.log(textOf(error)))
     if (announcement.isMade)
       void announcement.takeBackOnReturn(from).catch((error: unknown) => world.log(textOf(error)))
     await this.#steps.end(this.#problems.length === 0 ? 'aborted' : 'failed', {

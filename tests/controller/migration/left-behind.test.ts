@@ -7,7 +7,9 @@ import { cookieOf, Register } from '../../../controller/tables.ts'
 import type { Action, FlowSpec } from '../../../protocols/control/messages.ts'
 import { parseFlow } from '../../../protocols/flow-text/parse.ts'
 import { SECOND, sleep } from '../../../runtime/clock.ts'
+import type { Topology } from '../../../topologies/topology.ts'
 import { controlledFleet, threeHosts } from '../../support/controlled-fleet.ts'
+import { RestartingFleet } from '../../support/restarting-fleet.ts'
 
 const H1 = 'h1/br-int'
 
@@ -114,3 +116,59 @@ test('connections of whoever has been given the zone meanwhile are left alone', 
   expect(await flushed(false, false)).toEqual([])
   expect(await flushed(true, false)).toEqual([])
 })
+
+/** Connections of `a` are tracked. */
+function filtered(): Topology {
+  const topology = threeHosts()
+  const vms = topology.vms.map((vm) => {
+    if (vm.name !== 'a') return vm
+    return { ...vm, nics: vm.nics.map((nic) => ({ ...nic, policy: { portSecurity: true, securityGroups: [] } })) }
+  })
+  return { ...topology, vms }
+}
+
+test.each(['h1', 'h3'])('connections end once the place that was left is back: %s', async (away) => {
+  const { clock, controller, switches, settle } = await controlledFleet(filtered())
+  const device = switches.get(`${away}/br-int`)!
+  const { id } = controller.migrate({ vm: 'a', to: 'h3', pause: SECOND })
+  switches.get('h3/br-int')!.onChange = (change) => {
+    if (change.type === 'portMod' && change.port.state === 'open') device.hangUp()
+  }
+  if (away === 'h3') {
+    await settle(sleep(clock, SECOND / 2))
+    device.hangUp()
+    await settle(controller.abortMigration(id))
+  }
+  await settle(controller.migrationDone(id))
+  expect(device.connected).toBe(false)
+  const ended: unknown[] = []
+  device.onReceived = (message) => message.type === 'flushConnections' && ended.push(message.filter)
+  device.dial(controller)
+  await settle(sleep(clock, SECOND))
+  expect(controller.topology.vms.find(({ name }) => name === 'a')!.host).not.toBe(away)
+  expect(ended).toEqual([{ zone: 4096 }])
+})
+
+test.each(['h1', 'h3'])(
+  'a controller that starts again asks the place that was left once it is there: %s',
+  async (late) => {
+    const fleet = await RestartingFleet.start(filtered())
+    const { clock, controller, switches } = fleet
+    const device = switches.get(`${late}/br-int`)!
+    device.onReceived = ({ type }) => type === 'portStatisticsRequest' && fleet.kill()
+    const { id } = controller.migrate({ vm: 'a', to: 'h3', pause: SECOND })
+    await clock.run(clock.now() + SECOND / 2)
+    if (late === 'h3') void controller.abortMigration(id)
+    await clock.run(clock.now() + SECOND)
+    device.onReceived = () => {}
+    await fleet.restart(false)
+    for (const other of switches.values()) if (other !== device) other.dial(fleet.controller)
+    await clock.run(clock.now() + SECOND)
+    const ended: unknown[] = []
+    device.onReceived = (message) => message.type === 'flushConnections' && ended.push(message.filter)
+    device.dial(fleet.controller)
+    await fleet.settled()
+    expect(fleet.controller.migrations()).toMatchObject([{ id, leftBehind: [] }])
+    expect(ended).toEqual([{ zone: 4096 }])
+  },
+)
