@@ -93,6 +93,8 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
   const drain = () => flags.drain
   const controller = new Controller({ clock, log: warn, probes: true, dialMonitor, drain, moves, ...kept })
   const listeners: Listener[] = []
+  const replaced = new Promise<void>((resolve) => (controller.onSuperseded = resolve))
+  const ended = Promise.race([stopAsked, replaced])
   let api: Api | undefined
   let watchman: Watchman | undefined
   const operate = async () => {
@@ -105,7 +107,7 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
     api = await serve(controller, terms)
     const url = await listenApi(api, flags.api)
     // What was under way when the process ended comes to its end first, or awaits a guest; for that hosts must come in.
-    await controller.resumed()
+    await Promise.race([controller.resumed(), ended])
     if (flags.failoverAfter !== undefined)
       watchman = new Watchman(controller, { clock, after: flags.failoverAfter, log: warn })
     const ready = async () => {
@@ -114,13 +116,13 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
       announce(controller.topology, url, listeners, flags)
       await stopAsked
     }
-    await Promise.race([ready(), stopAsked])
+    await Promise.race([ready(), ended])
   }
-  const replaced = new Promise<never>((_resolve, reject) => {
-    controller.onSuperseded = () => reject(new Superseded('another controller, of a later start, is in charge'))
-  })
   try {
-    await Promise.race([replaced, operate()])
+    await operate()
+  } catch (error) {
+    // A controller that is not in charge any more refuses what it was about to do.
+    if (controller.superseded === undefined) throw error
   } finally {
     watchman?.stop()
     await api?.close()
@@ -129,6 +131,7 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
     await state?.close()
     clock.stop()
   }
+  if (controller.superseded !== undefined) throw new Superseded('another controller is in charge')
 }
 
 /** Without TLS there is no certificate to hold the name of a host against. */
