@@ -137,7 +137,7 @@ export interface MigrationStatus {
   connectionsEnded?: number
   /** What it went through, and when each began. */
   steps: { state: MigrationState; at: number }[]
-  /** What of the VM its source has still, a sentence each: none but where something went wrong. */
+  /** What of the VM the host has still that it has left, or come back from, a sentence each: none but where something went wrong. */
   leftBehind: string[]
   /** The compiled policy at the destination equals what it was at the source, but for the place. */
   policy: 'identical' | 'different' | 'unknown'

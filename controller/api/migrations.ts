@@ -38,7 +38,8 @@ const Migration = closed({
     count('Connections that the source still knew of in the end, and forgot. Absent where it could not be asked.'),
   ),
   leftBehind: Type.Array(Type.String(), {
-    description: 'What of the VM its source has still: none but where something went wrong.',
+    description:
+      'What of the VM the host has still that it has left, or that it has come back from: none but where something went wrong. Where the latter can not be asked, `problem` says so.',
   }),
   policy: choice(['identical', 'different', 'unknown'], 'The policy at the destination beside that at the source.'),
   problem: optional(text('What went wrong.')),

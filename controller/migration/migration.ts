@@ -24,7 +24,6 @@
 // may go ahead of it: the physical network would take it to be where it comes from. And a guest does not go on elsewhere while others, to
 // whom it spoke, are just coming to the host that it leaves (`haveCome`).
 
-import { textOf } from '../../runtime/error-text.ts'
 import type { HoldLimits } from '../../protocols/control/messages.ts'
 import type { Nanoseconds } from '../../runtime/clock.ts'
 import type { Vm } from '../../topologies/topology.ts'
@@ -34,11 +33,11 @@ import type { MigrationRecord } from '../state/image.ts'
 import { Activation } from './activation.ts'
 import { Announcement } from './announcement.ts'
 import { HeldFrames } from './held-frames.ts'
-import type { FormerPlace } from './left-behind.ts'
 import { attempt, problemOf } from './problems.ts'
 import { StateTransfer } from './state-transfer.ts'
 import { type MigrationWorld, Steps } from './steps.ts'
 import { Stragglers } from './stragglers.ts'
+import { unknownAt } from './two-places.ts'
 import { PATIENCE, PATIENCE_AFTER_RESTART, WayBack } from './way-back.ts'
 
 interface Request extends Pick<MoveRequest, 'activation' | 'activationTimeout'> {
@@ -313,6 +312,8 @@ export class Migration {
   async #commit(): Promise<void> {
     const { from, to, move, progress, places, world } = this.#steps
     this.#enterCommit()
+    // What it keeps is to be brought after the guest, and in the end it is asked what it has still.
+    await places.waitFor(from, this.#patience.left)
     await this.#steps.drained()
     const policy = this.#comparePolicies()
     if (move !== undefined) {
@@ -326,22 +327,10 @@ export class Migration {
     await this.#try(() => world.fleet.push())
     // There is no way back any more.
     await this.#try(async () => this.#checkWires())
-    const found = await this.#lookBehind(progress.record.former ?? [])
+    const found = (await places.lookBehind(from, progress.record.former ?? [], 0)) ?? { leftBehind: [unknownAt(from)] }
     const held = Math.max(this.#held.count, progress.status.held)
     const { overflowed } = this.#held
     await this.#steps.end('done', { policy, held, overflowed, ...found, ...problemOf(this.#problems) })
-  }
-
-  /** What the source has still; where it is away it is cleared once it is back. */
-  async #lookBehind(former: readonly FormerPlace[]): Promise<Partial<MigrationStatus>> {
-    const { from, places, world } = this.#steps
-    await places.waitFor(from, this.#patience.left)
-    try {
-      return await places.leftBehind(from, former)
-    } catch {
-      void places.clearOnReturn(from, former).catch((error: unknown) => world.log(textOf(error)))
-      return { leftBehind: [`what ${from} has still is not known: it can not be asked`] }
-    }
   }
 
   /** A destination that is away may have started anew, and the source has still what connections it was brought. @throws SwitchAway */

@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { type Nanoseconds, MILLISECOND, sleep } from '../../runtime/clock.ts'
+import { textOf } from '../../runtime/error-text.ts'
 import { networksOf } from '../../topologies/lookup.ts'
 import { switchAt, switchesOf } from '../../topologies/relocation.ts'
 import type { Host, Nic, Vm } from '../../topologies/topology.ts'
@@ -11,6 +12,8 @@ import type { Place } from '../network/bindings.ts'
 import { SwitchAway, type RemoteSwitch } from '../southbound/remote-switch.ts'
 import { leftBehind, type FormerPlace, type LeftBehind } from './left-behind.ts'
 import { policyOf } from './policy.ts'
+
+export const unknownAt = (host: string): string => `what ${host} has still is not known: it can not be asked`
 
 export class TwoPlaces {
   readonly vm: Vm
@@ -70,8 +73,26 @@ export class TwoPlaces {
     })
   }
 
-  /** What the host has still of ports that it has given up. @throws SwitchAway */
-  async leftBehind(host: string, ports: readonly FormerPlace[]): Promise<LeftBehind> {
+  /**
+   * What the host has still of ports that it has given up. It is waited for so long; where it is away by then, that is not known
+   * (`unknownAt`), and it is cleared once it is back.
+   */
+  async lookBehind(host: string, ports: readonly FormerPlace[], span: Nanoseconds): Promise<LeftBehind | undefined> {
+    const { fleet, log } = this.#world
+    if (ports.length === 0) return { leftBehind: [], connectionsEnded: 0 }
+    await this.waitFor(host, span)
+    // One that has just come has been told nothing yet.
+    await fleet.pushEach(this.switchesAt(host))
+    try {
+      return await this.#leftBehind(host, ports)
+    } catch {
+      void this.#clearOnReturn(host, ports).catch((error: unknown) => log(textOf(error)))
+      return undefined
+    }
+  }
+
+  /** @throws SwitchAway */
+  async #leftBehind(host: string, ports: readonly FormerPlace[]): Promise<LeftBehind> {
     const all = await Promise.all(
       ports.map((place) => {
         const isFree = (zone: number) => !this.#zonesInUse(host).includes(zone)
@@ -82,6 +103,15 @@ export class TwoPlaces {
       leftBehind: all.flatMap((one) => one.leftBehind),
       connectionsEnded: all.reduce((sum, one) => sum + one.connectionsEnded, 0),
     }
+  }
+
+  /** The host is away: connections of ports that it has given up end once it is back, however long that takes. @throws SwitchAway, SwitchRefused */
+  async #clearOnReturn(host: string, ports: readonly FormerPlace[]): Promise<void> {
+    const { fleet } = this.#world
+    const switches = this.switchesAt(host)
+    await fleet.whenConnected(switches)
+    await fleet.push(switches)
+    await this.#leftBehind(host, ports)
   }
 
   /** Numbers of networks of the vNIC that the switch has no part in any more. */
@@ -107,15 +137,6 @@ export class TwoPlaces {
       })
       .join('\n')
     return createHash('sha256').update(policies).digest('hex')
-  }
-
-  /** The host is away: connections of ports that it has given up end once it is back, however long that takes. @throws SwitchAway, SwitchRefused */
-  async clearOnReturn(host: string, ports: readonly FormerPlace[]): Promise<void> {
-    const { fleet } = this.#world
-    const switches = this.switchesAt(host)
-    await fleet.whenConnected(switches)
-    await fleet.push(switches)
-    await this.leftBehind(host, ports)
   }
 
   #zonesInUse(host: string): number[] {

@@ -8,12 +8,12 @@ import { textOf } from '../../runtime/error-text.ts'
 import type { Stage } from '../network/bindings.ts'
 import type { Announcement } from './announcement.ts'
 import type { HeldFrames } from './held-frames.ts'
-import type { FormerPlace } from './left-behind.ts'
 import { attempt, problemOf } from './problems.ts'
 import { keepPatiently } from './progress.ts'
 import type { StateTransfer } from './state-transfer.ts'
 import { AbortAsked, type Steps } from './steps.ts'
 import type { Stragglers } from './stragglers.ts'
+import { unknownAt } from './two-places.ts'
 
 /** How long switches that are away are waited for. */
 interface Patience {
@@ -72,27 +72,16 @@ export class WayBack {
     await this.#try(() => this.#withSource(() => world.fleet.push(places.switchesAt(from))))
     await this.#try(() => world.fleet.push())
     if (this.#isPaused) await this.#try(() => this.#steps.resume(from))
-    await places.waitFor(to, this.#patience.left)
-    const isThere = places.isThere(to)
-    const left = isThere ? await this.#leftAt(to, given) : []
-    if (!isThere) void places.clearOnReturn(to, given).catch((error: unknown) => world.log(textOf(error)))
+    // Connections that the destination had been told of end, too.
+    const found = await places.lookBehind(to, given, this.#patience.left)
     if (announcement.isMade)
       void announcement.takeBackOnReturn(from).catch((error: unknown) => world.log(textOf(error)))
     await this.#steps.end(this.#problems.length === 0 ? 'aborted' : 'failed', {
       held: held.count,
       overflowed: held.overflowed,
-      leftBehind: left,
-      ...problemOf([reason, ...this.#problems]),
+      leftBehind: found?.leftBehind ?? [],
+      ...problemOf([reason, ...this.#problems, ...(found === undefined ? [unknownAt(to)] : [])]),
     })
-  }
-
-  /** Ends the connections that the destination had been told of, and looks at what else is there still. */
-  async #leftAt(to: string, given: readonly FormerPlace[]): Promise<string[]> {
-    let left: string[] = []
-    await this.#try(async () => {
-      left = (await this.#steps.places.leftBehind(to, given)).leftBehind
-    })
-    return left
   }
 
   /** All that is for the guest is at its source. */

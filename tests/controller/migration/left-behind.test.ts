@@ -6,7 +6,7 @@ import type { RemoteSwitch } from '../../../controller/southbound/remote-switch.
 import { cookieOf, Register } from '../../../controller/tables.ts'
 import type { Action, FlowSpec } from '../../../protocols/control/messages.ts'
 import { parseFlow } from '../../../protocols/flow-text/parse.ts'
-import { SECOND, sleep } from '../../../runtime/clock.ts'
+import { MILLISECOND, SECOND, sleep } from '../../../runtime/clock.ts'
 import type { Topology } from '../../../topologies/topology.ts'
 import { controlledFleet, threeHosts } from '../../support/controlled-fleet.ts'
 import { RestartingFleet } from '../../support/restarting-fleet.ts'
@@ -139,7 +139,8 @@ test.each(['h1', 'h3'])('connections end once the place that was left is back: %
     device.hangUp()
     await settle(controller.abortMigration(id))
   }
-  await settle(controller.migrationDone(id))
+  const { leftBehind: found, problem } = await settle(controller.migrationDone(id))
+  expect([...found, problem].join()).toContain(`what ${away} has still is not known: it can not be asked`)
   expect(device.connected).toBe(false)
   const ended: unknown[] = []
   device.onReceived = (message) => message.type === 'flushConnections' && ended.push(message.filter)
@@ -170,5 +171,43 @@ test.each(['h1', 'h3'])(
     await fleet.settled()
     expect(fleet.controller.migrations()).toMatchObject([{ id, leftBehind: [] }])
     expect(ended).toEqual([{ zone: 4096 }])
+  },
+)
+
+/**
+ * What comes of a move of `a` from h1 to h3 where the controller is killed once it has written so often, and the place that is left dials
+ * 20 ms after the others; undefined where it does not write so often.
+ */
+async function killed(after: number, isUndone: boolean) {
+  const fleet = await RestartingFleet.start(filtered())
+  const { clock, store, switches } = fleet
+  const { id } = fleet.controller.migrate({ vm: 'a', to: 'h3', pause: 5 * MILLISECOND })
+  store.killAt = { batch: store.written + after, after: true }
+  if (isUndone) {
+    await clock.run(clock.now() + MILLISECOND)
+    void fleet.controller.abortMigration(id)
+  }
+  await clock.run(clock.now() + SECOND)
+  if (!store.killed) return undefined
+  await fleet.restart(false)
+  const goesOn = !isUndone && fleet.state.restored.moves.get('a')?.targetState !== 'hold'
+  const late = switches.get(goesOn ? H1 : 'h3/br-int')!
+  for (const device of switches.values()) if (device !== late) device.dial(fleet.controller)
+  await clock.run(clock.now() + 20 * MILLISECOND)
+  late.dial(fleet.controller)
+  await fleet.settled()
+  return fleet.controller.migrations()[0]!
+}
+
+test.each([false, true])(
+  'the place that is left may be there later than the others after a restart (undone: %s)',
+  async (isUndone) => {
+    const problems = [undefined, 'the controller was restarted', 'aborted on request']
+    let after = 1
+    for (let ended; (ended = await killed(after, isUndone)) !== undefined; after++) {
+      expect({ after, leftBehind: ended.leftBehind }).toEqual({ after, leftBehind: [] })
+      expect(problems).toContain(ended.problem)
+    }
+    expect(after).toBeGreaterThan(5)
   },
 )
