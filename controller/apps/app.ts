@@ -41,6 +41,8 @@ export interface Many<K extends string | number = string | number, V = unknown> 
   /** May depend on the value, and on what stands in `inputs`. */
   readonly flows: (value: V) => FlowSpec[]
   readonly inputs: readonly unknown[]
+  /** No other switch shares them, and `flows` may know this one. */
+  readonly ofOneSwitch: boolean
 }
 
 export const NONE: readonly Many[] = []
@@ -55,6 +57,14 @@ export const many = <K extends string | number, V>(
   entries: entries as PersistentMap<string | number, unknown>,
   inputs,
   flows: flows as Many['flows'],
+  ofOneSwitch: false,
+})
+
+/** Of this switch alone. */
+export const onlyAt = (at: SwitchView, all: Many): Many => ({
+  ...all,
+  name: `${all.name} at ${at.name}`,
+  ofOneSwitch: true,
 })
 
 /** The number of a network that the host has. */

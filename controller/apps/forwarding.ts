@@ -12,7 +12,7 @@ import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
 import { switchName } from '../../topologies/topology.ts'
 import { Origin, Register, Table } from '../tables.ts'
 import type { App, Many } from './app.ts'
-import { many, tagAt } from './app.ts'
+import { many, onlyAt, tagAt } from './app.ts'
 import { inNetwork, is, output, pushTag, set, writerFor } from './flow.ts'
 import { once } from '../../runtime/once.ts'
 
@@ -63,10 +63,10 @@ function waysToIntegration(at: SwitchView, network: NetworkView): Many[] {
   const actions = acrossPatch(at, network, switchName(at.host, at.host.bridges[0]!))
   const wayTo = ({ mac }: { mac: bigint }) => way(network, mac, actions)
   return [
-    many(`ways from ${at.name}`, residents, inputs, (resident) => [wayTo(resident)]),
-    many(`ways to learned from ${at.name}`, learnedBehind, inputs, (learned) => learned.map(wayTo)),
-    many(`ways outside from ${at.name}`, learnedOutside, inputs, (address) => [wayTo(address)]),
-  ]
+    many('ways', residents, inputs, (resident) => [wayTo(resident)]),
+    many('ways to learned', learnedBehind, inputs, (learned) => learned.map(wayTo)),
+    many('ways outside', learnedOutside, inputs, (address) => [wayTo(address)]),
+  ].map((all) => onlyAt(at, all))
 }
 
 const guardTunnelEndpoints = ({ number }: NetworkView): FlowSpec =>

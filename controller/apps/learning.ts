@@ -9,7 +9,7 @@ import type { NetworkView, SwitchView } from '../network/view.ts'
 import { UPLINK_PORT } from '../network/view.ts'
 import { Origin, Register, Table } from '../tables.ts'
 import type { App, Many } from './app.ts'
-import { many, NONE } from './app.ts'
+import { many, NONE, onlyAt } from './app.ts'
 import { fromPort, inNetwork, is, writerFor } from './flow.ts'
 import { once } from '../../runtime/once.ts'
 
@@ -99,10 +99,8 @@ const knownAtUplink = once((network: NetworkView) => {
 function heardOutside(at: SwitchView, network: NetworkView): readonly Many[] {
   const { number, learnedOutside } = network
   if (learnedOutside.size === 0) return knownAtUplink(network)
-  return [
-    ...knownAtUplink(network),
-    many(`learned at the uplink of ${at.name}`, learnedOutside, [number], ({ mac, location }) =>
-      location.kind === 'outside' && location.switches.includes(at.name) ? [remember(network, UPLINK_PORT, mac)] : [],
-    ),
-  ]
+  const learned = many('learned at the uplink', learnedOutside, [number], ({ mac, location }) =>
+    location.kind === 'outside' && location.switches.includes(at.name) ? [remember(network, UPLINK_PORT, mac)] : [],
+  )
+  return [...knownAtUplink(network), onlyAt(at, learned)]
 }

@@ -17,7 +17,7 @@ import type { NetworkView, SwitchView } from '../network/view.ts'
 import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
 import { Origin, Register, Table } from '../tables.ts'
 import type { App } from './app.ts'
-import { many, NONE, tagAt } from './app.ts'
+import { many, NONE, onlyAt, tagAt } from './app.ts'
 import {
   clone,
   CLEAR_CONNECTION,
@@ -103,7 +103,8 @@ export const multicast: App = {
     if (groups.size === 0) return NONE
     // Where queries come from is nothing to a group.
     const inputs = [same, number, onUplink, routers.residents, routers.outside, at.towards, tagAt(at, network)]
-    return [many(`groups at ${at.name}`, groups, inputs, (group) => toGroup(at, network, group))]
+    const copiesOf = (group: Listeners) => toGroup(at, network, group)
+    return [onlyAt(at, many('groups', groups, inputs, copiesOf))]
   },
 }
 

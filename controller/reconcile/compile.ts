@@ -201,7 +201,9 @@ export class Compiler {
     const same = known.find((one) => one.said.every((many, index) => many === said[index]))
     if (same !== undefined) return same.made
     const made = said.flat().map((many) => this.#ofMany(name, many))
-    if (known.length < KINDS) this.#shared.set(network, [...known, { said, made }])
+    // What is of one switch alone is never said again, and would hold on to a view of that switch.
+    const isForOthers = !said.some((lists) => lists.some(({ ofOneSwitch }) => ofOneSwitch))
+    if (isForOthers && known.length < KINDS) this.#shared.set(network, [...known, { said, made }])
     return made
   }
 

@@ -2,11 +2,18 @@
 
 import { expect, test } from 'vitest'
 import type { Controller } from '../../controller/controller.ts'
+import { buildView } from '../../controller/network/build-view.ts'
+import { LearnedAddresses } from '../../controller/network/learned.ts'
+import { Memberships } from '../../controller/network/memberships.ts'
+import { patchView } from '../../controller/network/patch-view.ts'
+import type { Intent } from '../../controller/network/view.ts'
 import { PersistentMap } from '../../controller/persistent-map.ts'
+import { Compiler } from '../../controller/reconcile/compile.ts'
 import { diff, messagesOf } from '../../controller/reconcile/diff.ts'
 import { SwitchFlows } from '../../controller/reconcile/switch-flows.ts'
 import { EMPTY_STATE, flowKey } from '../../controller/reconcile/switch-state.ts'
 import type { FlowSpec } from '../../protocols/control/messages.ts'
+import { shapeTopology } from '../../topologies/shapes.ts'
 import { controlledFleet, threeHosts } from '../support/controlled-fleet.ts'
 import { collect } from '../support/heap.ts'
 
@@ -35,6 +42,43 @@ test.each(Object.entries(CHANGED))('what ran before changes of %s is forgotten',
     past.push(new WeakRef(controller.topology.vms), new WeakRef(controller.topologies.asked!))
   }
   expect(await held(past)).toBeLessThanOrEqual(FEW)
+})
+
+const TWO_NETWORKS = shapeTopology('single,3', { vmsPerHost: 2, networks: 2, type: 'vlan' })
+const IGMP_SNOOPING = { tableSize: CHANGES, agingTime: 1e9, floodUnregistered: false, fastLeave: false }
+const QUIET: Intent = {
+  topology: {
+    ...TWO_NETWORKS,
+    networks: TWO_NETWORKS.networks.map((one) => ({ ...one, igmpSnooping: IGMP_SNOOPING })),
+  },
+  moves: new Map(),
+  learned: new LearnedAddresses(),
+  memberships: new Memberships(),
+}
+
+const HEARD: Record<string, (intent: Intent, network: string, change: number) => Intent> = {
+  'addresses learned outside': ({ learned, ...intent }, network, change) => ({
+    ...intent,
+    learned: learned.learn(network, BigInt(change + 1), { kind: 'outside', switches: ['h1/br-int'] }),
+  }),
+  'multicast groups': ({ memberships, ...intent }, network, change) => ({
+    ...intent,
+    memberships: memberships.with({ network, group: `239.1.1.${change}`, spot: { kind: 'outside' } }),
+  }),
+}
+
+test.each(Object.entries(HEARD))('networks with %s by turns are forgotten', async (_what, heard) => {
+  const compiler = new Compiler()
+  const past: WeakRef<object>[] = []
+  let view = buildView(QUIET)
+  for (let change = 0; change < CHANGES; change++) {
+    const { name } = QUIET.topology.networks[change % 2]!
+    view = patchView(view, heard(view.intent, name, change))
+    for (const at of view.switches.values()) compiler.compile(at)
+    past.push(new WeakRef(view.networks.get(name)!))
+  }
+  expect(await held(past)).toBeLessThanOrEqual(FEW)
+  expect(compiler.compile(view.switches.get('h1/br-int')!).flows.size).toBeGreaterThan(CHANGES)
 })
 
 /** Ways in which switches share flows. */

@@ -6,6 +6,7 @@ import type { Intent, View } from '../../../controller/network/view.ts'
 import { buildView } from '../../../controller/network/build-view.ts'
 import { compile, Compiler } from '../../../controller/reconcile/compile.ts'
 import { diff, messagesOf } from '../../../controller/reconcile/diff.ts'
+import { networkSlot } from '../../../controller/reconcile/switch-flows.ts'
 import { appOfCookie, LAST_USER_TABLE } from '../../../controller/tables.ts'
 import type { FlowSpec } from '../../../protocols/control/messages.ts'
 import { checkFlowMod } from '../../../datapath/flow-check.ts'
@@ -97,6 +98,24 @@ describe('what the apps say together', () => {
     for (const [name, at] of after.switches)
       expect(compiler.compile(at)).toBe(compiler.compile(before.switches.get(name)!))
   })
+})
+
+const TWO_HOSTS = shapeTopology('single,2', { vmsPerHost: 1, networks: 1, type: 'vlan' })
+
+/** To these bridges all that is elsewhere is one way: no other switch is told the same. */
+test('bridges whose flows are their own leave room for those that share', () => {
+  const own = ['web', 'deep', 'dark', 'last'].map((name) => ({ name: `br-${name}`, peer: 'br-int' }))
+  const [first, second] = TWO_HOSTS.hosts
+  const hosts = [{ ...first!, bridges: [...first!.bridges, ...own] }, second!]
+  const { switches, groups } = buildView({ ...intentOf(1), topology: { ...TWO_HOSTS, hosts } })
+  const compiler = new Compiler()
+  compiler.follow(groups)
+  const sharedBy = [...own.map(({ name }) => `h1/${name}`), 'h1/br-int', 'h2/br-int'].map((name) => {
+    const { slots } = compiler.compile(switches.get(name)!).flows
+    return slots.get(networkSlot(TWO_HOSTS.networks[0]!.name))!.shared
+  })
+  expect(sharedBy[4]).toBe(sharedBy[5])
+  expect(new Set(sharedBy).size).toBe(own.length + 1)
 })
 
 test.each(['vlan', 'vxlan'] as const)(
