@@ -7,7 +7,7 @@ import type { Binding } from '../network/bindings.ts'
 import type { SwitchMirrors } from '../network/mirrors.ts'
 import type { FarEnd, SwitchGroups } from '../network/security-groups.ts'
 import type { NetworkView, SwitchView } from '../network/view.ts'
-import type { PersistentMap } from '../persistent-map.ts'
+import { PersistentMap } from '../persistent-map.ts'
 
 export interface App {
   /** The same on every switch, whatever happens. */
@@ -20,7 +20,10 @@ export interface App {
   ofGroups?(groups: SwitchGroups): { readonly own: FlowSpec[]; readonly shared: GroupPart[] }
   /** Of the mirrors of a switch: from those alone. */
   ofMirrors?(mirrors: SwitchMirrors): FlowSpec[]
-  /** Of a network, for each of many things alike, most of them the same on many switches: for these the very same list. */
+  /**
+   * Of a network, for each of many things alike, most of them the same on many switches: for these the very same list. What comes and goes
+   * while there are others after it leaves `EMPTY` in its place: one state is compared with the next place by place.
+   */
   ofMany?(at: SwitchView, network: NetworkView): readonly Many[]
 }
 
@@ -59,6 +62,8 @@ export const many = <K extends string | number, V>(
   flows: flows as Many['flows'],
   ofOneSwitch: false,
 })
+
+export const EMPTY: Many = many('empty', PersistentMap.empty(), [], () => [])
 
 /** Of this switch alone. */
 export const onlyAt = (at: SwitchView, all: Many): Many => ({

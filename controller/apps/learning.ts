@@ -9,7 +9,7 @@ import type { NetworkView, SwitchView } from '../network/view.ts'
 import { UPLINK_PORT } from '../network/view.ts'
 import { Origin, Register, Table } from '../tables.ts'
 import type { App, Many } from './app.ts'
-import { many, NONE, onlyAt } from './app.ts'
+import { EMPTY, many, onlyAt } from './app.ts'
 import { fromPort, inNetwork, is, writerFor } from './flow.ts'
 import { once } from '../../runtime/once.ts'
 
@@ -55,7 +55,7 @@ export const learning: App = {
   ],
   ofMany: (at, network) => {
     if (listensOutside(at, network)) return heardOutside(at, network)
-    return opensOn(at, network) ? knownSenders(network) : NONE
+    return opensOn(at, network) ? heardFromHere(network) : NOTHING_HEARD
   },
 }
 
@@ -80,25 +80,31 @@ function learnedHere(at: SwitchView, { learnedBehind }: NetworkView): { port: nu
   })
 }
 
+const NOTHING_HEARD = [EMPTY, EMPTY, EMPTY]
+
 /** The same on every switch. */
-const knownSenders = once(({ number, residents }: NetworkView) => [
+const knownSenders = once(({ number, residents }: NetworkView) =>
   many('known senders', residents, [number], ({ mac }) => [goOn(100, [inNetwork(number), is('eth_src', mac)])]),
-])
+)
+
+const heardFromHere = once((network: NetworkView) => [knownSenders(network), EMPTY, EMPTY])
 
 /** What comes in from outside is no news where it is known to live elsewhere. */
-const knownAtUplink = once((network: NetworkView) => {
+const knownAtUplink = once((network: NetworkView): [Many, Many] => {
   const { number, learnedBehind } = network
   const elsewhere = ({ mac }: Resident) => goOn(95, [from(Origin.Uplink), inNetwork(number), is('eth_src', mac)])
   return [
-    ...knownSenders(network),
+    knownSenders(network),
     many('learned behind vNICs', learnedBehind, [number], (residents) => residents.map(elsewhere)),
   ]
 })
 
+const nothingOutside = once((network: NetworkView) => [...knownAtUplink(network), EMPTY])
+
 /** And what lives outside is remembered where it came in. */
 function heardOutside(at: SwitchView, network: NetworkView): readonly Many[] {
   const { number, learnedOutside } = network
-  if (learnedOutside.size === 0) return knownAtUplink(network)
+  if (learnedOutside.size === 0) return nothingOutside(network)
   const learned = many('learned at the uplink', learnedOutside, [number], ({ mac, location }) =>
     location.kind === 'outside' && location.switches.includes(at.name) ? [remember(network, UPLINK_PORT, mac)] : [],
   )

@@ -141,3 +141,37 @@ test.each(['vlan', 'vxlan'] as const)(
     expect(new Set(told).size).toBe(1)
   },
 )
+
+const UNSAFE = { portSecurity: false }
+
+/** What comes to a list amid others: on networks of that type. */
+const FIRST: Record<string, { type: 'vlan' | 'vxlan'; come: (intent: Intent) => Intent }> = {
+  'address learned outside': {
+    type: 'vlan',
+    come: ({ topology, learned, ...intent }) => {
+      const seen = { kind: 'outside', switches: ['h1/br-int'] } as const
+      return { ...intent, topology, learned: learned.learn(topology.networks[0]!.name, 0x020000bb0001n, seen) }
+    },
+  },
+  'vNIC without port security': {
+    type: 'vxlan',
+    come: ({ topology, ...intent }) => {
+      const vm = topology.vms[0]!
+      const open = { ...vm, nics: vm.nics.map((nic) => ({ ...nic, policy: UNSAFE })) }
+      return { ...intent, topology: { ...topology, vms: topology.vms.with(0, open) } }
+    },
+  },
+}
+
+test.each(Object.entries(FIRST))('nothing that stays is compared for the first %s', (_what, { type, come }) => {
+  const topology = shapeTopology('single,3', { vmsPerHost: 5, networks: 1, type })
+  const quiet: Intent = { ...intentOf(1), topology }
+  const before = buildView(quiet)
+  const after = patchView(before, come(quiet))
+  const compiler = new Compiler()
+  const flowsOf = ({ switches }: View) => [...switches.values()].map((at) => compiler.compile(at).flows)
+  const were = flowsOf(before)
+  const changes = flowsOf(after).flatMap((flows, index) => flows.changesSince(were[index]!))
+  expect(changes.length).toBeGreaterThan(0)
+  expect(changes.filter(([, was, is]) => was === is)).toEqual([])
+})
