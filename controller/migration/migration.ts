@@ -154,7 +154,7 @@ export class Migration {
     if (handed !== undefined) this.#held.passOver(from, handed)
     await places.waitFor(to, this.#patience.source)
     // Not all may have been said by the controller before.
-    await this.#try(() => this.#announcement.make(to))
+    if (this.#steps.isWantedAt(to)) await this.#try(() => this.#announcement.make(to))
     await this.#goOn('arrive')
   }
 
@@ -369,7 +369,7 @@ export class Migration {
   #comparePolicies(): MigrationStatus['policy'] {
     const { to, places, progress } = this.#steps
     const { policyBefore } = progress.record
-    if (!places.isThere(to) || policyBefore === '') return 'unknown'
+    if (!places.isThere(to) || !this.#steps.isWantedAt(to) || policyBefore === '') return 'unknown'
     return places.policyAt(to) === policyBefore ? 'identical' : 'different'
   }
 

@@ -189,10 +189,10 @@ export class Migrations {
   checkStillPossible(topology: Topology): void {
     const { moves, topology: running } = this.#world.intent()
     for (const { id } of this.#running()) {
-      const { vm: name, from, to, state } = this.#find(id).status
+      const { vm: name, from, to, resumedAt } = this.#find(id).status
       const vm = running.vms.find((one) => one.name === name)!
-      // Settled at one place it only tidies up.
-      const mayChange = !moves.has(name) && state !== 'prepare'
+      // Settled at one place, where its guest goes on, it only tidies up.
+      const mayChange = !moves.has(name) && resumedAt !== undefined
       const isThere = topology.vms.some((one) => (mayChange ? one.name === name : one === vm))
       if (!isThere || ![from, to].every((host) => topology.hosts.some((one) => one.name === host)))
         throw new BeingMoved(`${name} is being moved from ${from} to ${to}; wait for its end, or abort it`, id)

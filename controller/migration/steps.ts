@@ -4,6 +4,7 @@
 import { MILLISECOND, type Nanoseconds, sleep } from '../../runtime/clock.ts'
 import { textOf } from '../../runtime/error-text.ts'
 import { waitFor } from '../../runtime/waiting.ts'
+import { vmNamed } from '../../topologies/lookup.ts'
 import { relocated } from '../../topologies/relocation.ts'
 import type { Vm } from '../../topologies/topology.ts'
 import type { World } from '../learner.ts'
@@ -119,8 +120,9 @@ export class Steps {
     else this.#amend(before)
   }
 
-  /** The VM has one place again. */
+  /** The VM has one place again. Where it had before a restart already, it may have been put elsewhere since, and stays there. */
   async settle(host: string): Promise<void> {
+    if (this.move === undefined) return
     const { topology } = this.world.intent()
     const vms = topology.vms.map((vm) =>
       vm.name === this.vm.name ? (relocated(vm, topology, host) ?? { ...vm, host }) : vm,
@@ -153,10 +155,17 @@ export class Steps {
     await this.world.hypervisor?.pause(this.vm.name, this.#guestMove)
   }
 
+  /** One that has been put elsewhere since it had one place again is others' business. */
   async resume(host: string): Promise<void> {
+    if (!this.isWantedAt(host)) return
     await this.world.hypervisor?.resume(this.vm.name, host, this.#guestMove)
     const { state, resumedAt = this.world.clock.now() } = this.progress.status
     this.progress.enter(state, { resumedAt })
+  }
+
+  /** Whether the VM may go on there: it moves, or that is the place that it has. */
+  isWantedAt(host: string): boolean {
+    return this.move !== undefined || vmNamed(this.world.intent().topology.vms, this.vm.name)?.host === host
   }
 
   get #guestMove(): GuestMove {

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { type Nanoseconds, MILLISECOND, sleep } from '../../runtime/clock.ts'
 import { textOf } from '../../runtime/error-text.ts'
-import { networksOf } from '../../topologies/lookup.ts'
+import { networksOf, vmNamed } from '../../topologies/lookup.ts'
 import { switchAt, switchesOf } from '../../topologies/relocation.ts'
 import type { Host, Nic, Vm } from '../../topologies/topology.ts'
 import type { World } from '../learner.ts'
@@ -79,7 +79,9 @@ export class TwoPlaces {
    */
   async lookBehind(host: string, ports: readonly FormerPlace[], span: Nanoseconds): Promise<LeftBehind | undefined> {
     const { fleet, log } = this.#world
-    if (ports.length === 0) return { leftBehind: [], connectionsEnded: 0 }
+    const { vms } = this.#world.intent().topology
+    const isBack = vmNamed(vms, this.vm.name)?.host === host
+    if (ports.length === 0 || isBack) return { leftBehind: [], connectionsEnded: 0 }
     await this.waitFor(host, span)
     // One that has just come has been told nothing yet.
     await fleet.pushEach(this.switchesAt(host))

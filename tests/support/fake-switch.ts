@@ -42,6 +42,8 @@ export class FakeSwitch {
   hangUpAt = Infinity
   /** Called for each message, before it is heard. */
   onReceived: (message: Message) => void = () => {}
+  /** Never answers such a message. */
+  ignores: (message: Message) => boolean = () => false
   /** Refuses a bundle that holds such a change. */
   refuses: (change: BundledMessage) => boolean = () => false
   /** Whether it carries out the next packet-out; it refuses where not. */
@@ -98,7 +100,7 @@ export class FakeSwitch {
     if (connection !== this.#connection) return
     if (++this.received === this.hangUpAt) return this.hangUp()
     this.onReceived(message)
-    if (connection.closed) return
+    if (connection.closed || this.ignores(message)) return
     const reply = (answer: Message) => connection.send(answer, xid)
     switch (message.type) {
       case 'featuresRequest': {
