@@ -405,6 +405,7 @@ export class Controller {
     this.superseded = `${why}; this one changes nothing any more`
     this.#log(this.superseded)
     this.#writes.close(this.superseded)
+    this.#migrations.stepDown()
     this.close()
     this.onSuperseded()
   }

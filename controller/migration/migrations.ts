@@ -141,6 +141,11 @@ export class Migrations {
     return this.done(id)
   }
 
+  /** Another controller is in charge: whoever waits for one that waits, for its turn or its guest, hears so as well. */
+  stepDown(): void {
+    for (const open of this.#open.values()) open.end()
+  }
+
   /** The guest of the VM goes on at its destination, somebody says. @throws NotFound, Conflict where it is not awaited */
   activate(id: string): void {
     const { vm, state } = this.#find(id).status

@@ -36,7 +36,7 @@ export class Relocation {
   #aborted = false
   readonly #whenAborted: Promise<void>
   #tellAborted!: () => void
-  /** VMs with moves that somebody else has asked for. Resolves when these have ended. */
+  /** VMs with moves that somebody else has asked for. Resolves when these have ended; rejects as `run` does. */
   readonly #awaited = new Map<string, Promise<void>>()
 
   constructor(world: RelocationWorld, status: RelocationStatus) {
@@ -55,7 +55,7 @@ export class Relocation {
       if (state === 'moving' && migration !== undefined) this.#world.abort(migration)
   }
 
-  /** Resolves when all have been moved that could be; never rejects. */
+  /** Resolves when all have been moved that could be. @throws Conflict where another controller is in charge */
   async run(): Promise<void> {
     const underWay = new Set<Promise<void>>()
     for (;;) {
@@ -112,11 +112,12 @@ export class Relocation {
     if (!isHere && !moves.some(({ to }) => to === from)) return false
     const concerned = this.#status.kind === 'failover' && !isHere ? moves.filter(({ to }) => to === from) : moves
     if (concerned.length === 0) return false
-    const ended = Promise.allSettled(concerned.map(({ id }) => this.#world.done(id)))
-    this.#awaited.set(
-      name,
-      ended.then(() => void this.#awaited.delete(name)),
+    const ended = Promise.all(concerned.map(({ id }) => this.#world.done(id))).then(
+      () => void this.#awaited.delete(name),
     )
+    this.#awaited.set(name, ended)
+    // One that is aborted meanwhile waits for it no more.
+    ended.catch(() => {})
     if (this.#status.kind === 'failover') for (const { id } of concerned) this.#world.abort(id)
     return true
   }

@@ -76,6 +76,20 @@ const moveBack = async (fleet: RestartingFleet) => {
   await Promise.all([move(fleet), undone()])
 }
 
+/** The second waits for the first to end, and the third for its guest. */
+const waiting = async ({ clock, controller }: RestartingFleet) => {
+  const asked = [
+    controller.migrate({ vm: 'a', to: 'h2', pause: 50 * MILLISECOND }),
+    controller.migrate({ vm: 'a', to: 'h3' }),
+    controller.migrate({ vm: 'c', to: 'h2', activation: ['timeout'], activationTimeout: 60 * SECOND }),
+  ]
+  const ends = asked.map(({ id }) => controller.migrationDone(id))
+  const drained = controller.relocations.drain('h1').then(({ id }) => controller.relocations.done(id))
+  const all = Promise.allSettled([...ends, drained])
+  await sleep(clock, 20 * MILLISECOND)
+  return { all }
+}
+
 const drain = async ({ controller: { relocations } }: RestartingFleet) =>
   relocations.done((await relocations.drain('h1')).id)
 
@@ -97,4 +111,16 @@ test.each([
   let tried = 0
   while (await takenAt(1 + tried * stride, work)) tried++
   expect(tried).toBeGreaterThan(work === change ? 0 : 2)
+})
+
+test('whoever waits for a move that waits, for its turn or its guest, or for a drain that waits for them, hears of it', async () => {
+  const fleet = await RestartingFleet.start(threeHosts())
+  const { controller, store } = fleet
+  const { all } = await fleet.settle(waiting(fleet))
+  expect(controller.migrations().map(({ state }) => state)).toEqual(['switch-over', 'queued', 'switch-over'])
+  store.takenAt = 0
+  await expect(fleet.settle(controller.apply({ ...threeHosts(), name: 'other' }))).rejects.toThrow('the file belongs')
+  const ends = (await fleet.settle(all)).map((end) => (end.status === 'rejected' ? String(end.reason) : end.status))
+  expect(ends).toEqual(Array(4).fill(expect.stringContaining(WHY)))
+  await theNextFinishes(fleet)
 })
