@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { LearnedAddresses } from '../../../controller/network/learned.ts'
 import { Memberships, QUERIERS, ROUTERS } from '../../../controller/network/memberships.ts'
 import { patchView } from '../../../controller/network/patch-view.ts'
-import type { Intent, View } from '../../../controller/network/view.ts'
+import { assignmentsOf, type Intent, type View } from '../../../controller/network/view.ts'
 import { buildView } from '../../../controller/network/build-view.ts'
 import { compile, Compiler } from '../../../controller/reconcile/compile.ts'
 import { diff, messagesOf } from '../../../controller/reconcile/diff.ts'
@@ -117,6 +117,34 @@ test('bridges whose flows are their own leave room for those that share', () => 
   expect(sharedBy[4]).toBe(sharedBy[5])
   expect(new Set(sharedBy).size).toBe(own.length + 1)
 })
+
+test('a network that wears another tag while it stays is compiled as by one of no history', () => {
+  const topology = shapeTopology('single,2', { vmsPerHost: 3, networks: 3, type: 'vxlan' })
+  const hosts = topology.hosts.map((host) => ({
+    ...host,
+    bridges: [...host.bridges, { name: 'br-web', peer: 'br-int' }],
+  }))
+  const intent: Intent = { ...intentOf(1), topology: { ...topology, hosts } }
+  const { localTags, ...rest } = assignmentsOf(buildView(intent))
+  const swapped = new Map([...localTags].map(([host, tags]) => [host, new Map(rotated([...tags]))]))
+  const before = buildView(intent)
+  const after = buildView(intent, before, { ...rest, localTags: swapped })
+  const compiler = new Compiler()
+  for (const { switches, groups } of [before, after])
+    for (const at of switches.values()) {
+      compiler.follow(groups)
+      const { flows, ports, meters } = compiler.compile(at)
+      const anew = compile(at, groups)
+      expect({ flows: new Map(flows), ports, meters }).toEqual({ ...anew, flows: new Map(anew.flows) })
+    }
+})
+
+/** Of three tags, two change places. */
+const rotated = ([[a, first], [b, second], ...others]: [string, number][]): [string, number][] => [
+  [a, second],
+  [b, first],
+  ...others,
+]
 
 test.each(['vlan', 'vxlan'] as const)(
   'a VM more on a network (%s) is one and the same change for all who only hear of it',
