@@ -32,7 +32,7 @@ export const Table = {
   Multicast: 22,
   /** Multicast reports and queries are told to the controller where they enter. */
   Reports: 23,
-  /** What everybody on an overlay may hear: a copy for each host that has the network. */
+  /** What everybody on an overlay may hear: a copy for each part of the hosts that have the network. */
   Replicate: 24,
   /** A vNIC's security groups, as it is to receive. */
   TrackToVm: 25,
@@ -42,7 +42,7 @@ export const Table = {
   Admitted: 27,
   /** Where copies of what vNICs say and hear go. */
   Mirror: 28,
-  /** A copy for one host leaves by the tunnel, unless it is for this one. */
+  /** A copy for each host of one part, but this. */
   Tunnel: 29,
   /** Out of a vNIC port: rate of what it receives, and the guest's own tag. */
   Egress: 30,
@@ -53,7 +53,7 @@ export const Register = {
   Network: 'reg0',
   /** One of `Origin`. */
   Origin: 'reg1',
-  /** Scratch of `Table.Answer`. */
+  /** Scratch of `Table.Answer`; of a copy for other hosts, which part of them. */
   Scratch: 'reg2',
   /** Of the vNIC whose security groups are asked: which groups together. */
   Combination: 'reg3',

@@ -7,6 +7,7 @@ import type { Host } from '../../topologies/topology.ts'
 import { switchName } from '../../topologies/topology.ts'
 import type { Binding, Seat } from '../network/bindings.ts'
 import { attachedTo, exitNumber, floodedPlaces } from '../network/bindings.ts'
+import { groupBy } from '../network/grouping.ts'
 import type { NetworkView, SwitchView } from '../network/view.ts'
 import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
 import { PersistentMap } from '../persistent-map.ts'
@@ -18,11 +19,10 @@ import { once } from '../../runtime/once.ts'
 
 const flow = writerFor('flooding')
 const NOBODY = flow({ table: Table.Flood, priority: 0, match: [] })
-const INTO_TUNNEL = flow({ table: Table.Tunnel, priority: 0, match: [], actions: [output(TUNNEL_PORT)] })
 
 export const flooding: App = {
-  always: [NOBODY, INTO_TUNNEL],
-  ofNetwork: (at, network) => [...floodsOf(at, network), ...notToItself(at, network)],
+  always: [NOBODY],
+  ofNetwork: (at, network) => [...floodsOf(at, network), ...copiesFromHere(at, network)],
   ofMany: (at, network) => (isTunnelled(at, network) ? replication(network) : NONE),
 }
 
@@ -51,34 +51,61 @@ function toOthers(at: SwitchView, view: NetworkView): Action[] {
 const isTunnelled = ({ integration, host }: SwitchView, { network }: NetworkView): boolean =>
   integration && network.type === 'vxlan' && host.vtep !== undefined
 
-/** The same on all hosts, each of which leaves itself out: so that it is made once, and a host more is one change for all. */
+/**
+ * The same on all hosts, so that it is made once, and a host more is one change for all: each host is in one of a few parts, and leaves
+ * itself out by a flow of its own in the place of its part's. A flow for each host would be a look-up for each copy.
+ */
 const replication = once(({ network, number, hosts }: NetworkView): Many[] => [
-  many('replication', asEntry(hosts), [network, number], (all) => [
+  many('replication', asEntry(partsOf(hosts)), [network, number], (parts) => [
     flow({
       table: Table.Replicate,
       priority: 100,
       match: [inNetwork(number)],
-      actions: [set('tun_id', network.segment ?? 0), ...all.flatMap(towards)],
+      actions: [set('tun_id', network.segment ?? 0), ...[...parts.keys()].flatMap(copyTo)],
     }),
   ]),
+  many('copies', PersistentMap.from(partsOf(hosts)), [number], (part) => [copies(number, part[0]!, part)]),
 ])
 
-const asEntry = once((hosts: NetworkView['hosts']) => PersistentMap.from([[0, hosts]]))
+const PARTS = 16
+/** By all octets of its address: endpoints may differ in any. */
+const partOf = once(({ vtep }: Host): number => vtep!.split('.').reduce((sum, octet) => sum + Number(octet), 0) % PARTS)
 
-const towards = once(({ vtep }: Host): Action[] =>
-  vtep === undefined ? [] : [set('tun_dst', parseIpv4(vtep)), resubmit(Table.Tunnel)],
+/** Hosts with a tunnel endpoint. */
+const partsOf = once((hosts: NetworkView['hosts']) =>
+  groupBy(
+    hosts.filter(({ vtep }) => vtep !== undefined),
+    partOf,
+  ),
 )
 
-const notToItself = (at: SwitchView, network: NetworkView): FlowSpec[] =>
-  isTunnelled(at, network)
-    ? [
-        flow({
-          table: Table.Tunnel,
-          priority: 100,
-          match: [inNetwork(network.number), is('tun_dst', parseIpv4(at.host.vtep!))],
-        }),
-      ]
-    : []
+const asEntry = once((parts: ReadonlyMap<number, Host[]>) => PersistentMap.from([[0, parts]]))
+
+const copyTo = (part: number): Action[] => [set(Register.Scratch, part), resubmit(Table.Tunnel)]
+
+/** In the place of those for the part that `host` is in. */
+const copies = (network: number, host: Host, others: readonly Host[]): FlowSpec =>
+  flow({
+    table: Table.Tunnel,
+    priority: 100,
+    match: [inNetwork(network), is(Register.Scratch, partOf(host))],
+    actions: others.flatMap(towards),
+  })
+
+const towards = once(({ vtep }: Host): Action[] => [set('tun_dst', parseIpv4(vtep!)), output(TUNNEL_PORT)])
+
+const copiesFromHere = (at: SwitchView, network: NetworkView): FlowSpec[] =>
+  isTunnelled(at, network) ? [copies(network.number, at.host, othersInPart(at.host, network))] : []
+
+const othersInPart = (host: Host, { hosts }: NetworkView): Host[] =>
+  (partsOf(hosts).get(partOf(host)) ?? []).filter(({ name }) => name !== host.name)
+
+/** Whether what the host leaves out of its part leaves the same of it. */
+export const sameInPart = (host: Host, a: NetworkView, b: NetworkView): boolean =>
+  a.hosts === b.hosts || host.vtep === undefined || sameHosts(othersInPart(host, a), othersInPart(host, b))
+
+const sameHosts = (some: readonly Host[], others: readonly Host[]): boolean =>
+  some.length === others.length && some.every((host, index) => host === others[index])
 
 /** To bridges behind which the network has a port, and towards the one that has the way out. */
 function acrossPatches(at: SwitchView, network: NetworkView): Action[] {

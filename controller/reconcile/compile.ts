@@ -4,7 +4,7 @@ import type { FlowSpec } from '../../protocols/control/messages.ts'
 import type { Many } from '../apps/app.ts'
 import { classifier } from '../apps/classifier.ts'
 import { egress } from '../apps/egress.ts'
-import { flooding } from '../apps/flooding.ts'
+import { flooding, sameInPart } from '../apps/flooding.ts'
 import { forwarding } from '../apps/forwarding.ts'
 import { learning } from '../apps/learning.ts'
 import { multicast, reportMeters } from '../apps/multicast.ts'
@@ -312,9 +312,10 @@ const hasOtherNumber = ([, was, is]: NetworkChange): boolean =>
   was !== undefined && is !== undefined && was.number !== is.number
 
 /** Whether what a network's flows on the switch alone are made of is the same, but for vNICs of the host. */
-function sameOwn({ hosted }: SwitchView, a: NetworkView, b: NetworkView): boolean {
+function sameOwn({ host, hosted }: SwitchView, a: NetworkView, b: NetworkView): boolean {
   const same = a.network === b.network && a.number === b.number && a.onUplink === b.onUplink && a.routers === b.routers
-  if (!same || a.learnedBehind === b.learnedBehind) return same
+  if (!same || !sameInPart(host, a, b)) return false
+  if (a.learnedBehind === b.learnedBehind) return true
   return hosted.every(({ nic }) => a.learnedBehind.get(nic.id) === b.learnedBehind.get(nic.id))
 }
 

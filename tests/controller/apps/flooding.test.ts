@@ -5,20 +5,39 @@ import { Memberships } from '../../../controller/network/memberships.ts'
 import { patchView } from '../../../controller/network/patch-view.ts'
 import type { Intent, View } from '../../../controller/network/view.ts'
 import { withVm } from '../../../controller/network/vm-changes.ts'
-import { Compiler } from '../../../controller/reconcile/compile.ts'
+import { compile, Compiler } from '../../../controller/reconcile/compile.ts'
 import { diff, messagesOf } from '../../../controller/reconcile/diff.ts'
-import { appOfCookie } from '../../../controller/tables.ts'
+import { appOfCookie, Table } from '../../../controller/tables.ts'
 import { Lab } from '../../../lab/lab.ts'
 import { follow } from '../../../lab/trace/source.ts'
 import { VirtualClock } from '../../../runtime/virtual-clock.ts'
 import { shapeTopology } from '../../../topologies/shapes.ts'
+import type { Topology } from '../../../topologies/topology.ts'
 
-const overlay = (hosts: number) => shapeTopology(`single,${hosts}`, { vmsPerHost: 1, networks: 1, type: 'vxlan' })
+const ofShape = (hosts: number) => shapeTopology(`single,${hosts}`, { vmsPerHost: 1, networks: 1, type: 'vxlan' })
+
+/** Copies of all go by one flow, or most by one of their own. */
+const VTEPS: Record<string, string[]> = {
+  'in one part': ['192.0.2.1', '192.0.2.17', '192.0.2.33', '192.0.2.65'],
+  'in two parts': ['192.0.2.1', '192.0.2.2', '192.0.2.17', '192.0.2.18'],
+  'each by itself': ['192.0.2.1', '192.0.2.2', '192.0.2.3', '192.0.2.4'],
+}
+
+const overlay = (vteps: string[]): Topology => {
+  const topology = ofShape(vteps.length)
+  return { ...topology, hosts: topology.hosts.map((host, index) => ({ ...host, vtep: vteps[index]! })) }
+}
+const intentOf = (topology: Topology): Intent => ({
+  topology,
+  moves: new Map(),
+  learned: new LearnedAddresses(),
+  memberships: new Memberships(),
+})
 const [MINE, LAST] = ['h1', 'h4']
 
-test('a host that an overlay reaches no more is one and the same flow for all others', () => {
-  const topology = overlay(4)
-  const intent: Intent = { topology, moves: new Map(), learned: new LearnedAddresses(), memberships: new Memberships() }
+test('a host that an overlay reaches no more is one and the same change for all others', () => {
+  const topology = overlay(VTEPS['each by itself']!)
+  const intent = intentOf(topology)
   const gone = topology.vms.find(({ host }) => host === LAST)
   const before = buildView(intent)
   const after = patchView(before, { ...intent, topology: withVm(topology, gone, undefined) })
@@ -31,16 +50,47 @@ test('a host that an overlay reaches no more is one and the same flow for all ot
   const floods = statesOf(after).map((state, index) =>
     messagesOf(diff(states[index]!, state)).filter((one) => 'cookie' in one && appOfCookie(one.cookie) === 'flooding'),
   )
-  expect(floods.map(({ length }) => length)).toEqual([1, 1, 1])
-  expect(new Set(floods.flat()).size).toBe(1)
+  expect(floods.map(({ length }) => length)).toEqual([2, 2, 2])
+  expect(new Set(floods.flat()).size).toBe(2)
 })
 
-test('a host sends copies to all others, and none to itself', async () => {
-  const topology = overlay(4)
-  const lab = await Lab.start(topology, { clock: new VirtualClock(), seed: 1 })
-  const sender = topology.vms.find(({ host }) => host === MINE)!
-  const followed = follow(lab, topology, { at: sender.name, frame: 'dl_dst=ff:ff:ff:ff:ff:ff,dl_type=0x88b5' })
-  const hosts = topology.hosts.map(({ name }) => `${name}/br-int`)
-  expect(followed.hops.map((hop) => hop.switch).sort()).toEqual(hosts)
-  expect(followed.drops).toEqual([])
+test.each(Object.entries(VTEPS))(
+  'hosts %s that come and go are known as to one who knows no other',
+  (_where, vteps) => {
+    const topology = overlay(vteps)
+    const compiler = new Compiler()
+    let view = buildView(intentOf(topology))
+    const all = topology.vms
+    for (const vms of [all, all.slice(0, 3), all.slice(0, 2), all.slice(0, 1), all.slice(0, 3), all]) {
+      view = patchView(view, intentOf({ ...topology, vms }))
+      compiler.follow(view.groups)
+      for (const at of view.switches.values())
+        expect(new Map(compiler.compile(at).flows)).toEqual(new Map(compile(at, view.groups).flows))
+    }
+  },
+)
+
+test('a flood to many hosts looks few flows up', () => {
+  const states = [10, 100].map((hosts) => {
+    const { switches, groups } = buildView(intentOf(ofShape(hosts)))
+    return compile(switches.get(`${MINE}/br-int`)!, groups)
+  })
+  const lookUps = states.map(({ flows }) => {
+    const [replicate] = [...flows.values()].filter(({ table }) => table === Table.Replicate)
+    return replicate!.instructions.apply.filter(({ type }) => type === 'resubmit').length
+  })
+  expect(lookUps).toEqual([10, 16])
 })
+
+test.each(Object.entries(VTEPS))(
+  'of hosts %s each sends copies to all others, and none to itself',
+  async (_where, vteps) => {
+    const topology = overlay(vteps)
+    const lab = await Lab.start(topology, { clock: new VirtualClock(), seed: 1 })
+    const sender = topology.vms.find(({ host }) => host === MINE)!
+    const followed = follow(lab, topology, { at: sender.name, frame: 'dl_dst=ff:ff:ff:ff:ff:ff,dl_type=0x88b5' })
+    const hosts = topology.hosts.map(({ name }) => `${name}/br-int`)
+    expect(followed.hops.map((hop) => hop.switch).sort()).toEqual(hosts)
+    expect(followed.drops).toEqual([])
+  },
+)
