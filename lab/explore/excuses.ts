@@ -31,8 +31,8 @@ export class Excuses {
   readonly #links: Span[] = []
   readonly #unreachable: (Span & { host: string })[] = []
   readonly #gone: HostGone[] = []
-  /** Hosts that a step of the scenario has broken, and when. */
-  readonly #broken: { host: string; at: Nanoseconds }[] = []
+  /** Hosts that a step of the scenario has broken, and until when. */
+  readonly #broken: { host: string; at: Nanoseconds; until: Nanoseconds }[] = []
 
   /** A link breaks; what is returned says until when. */
   link(from: Nanoseconds): (to: Nanoseconds) => void {
@@ -67,13 +67,18 @@ export class Excuses {
     const isOf = (span: Span & { host: string }) => span.host === host && isUnderWay(move, span)
     return (
       [...this.#unreachable, ...this.#gone].some(isOf) ||
-      this.#broken.some((broken) => broken.host === host && broken.at <= (move.endedAt ?? Infinity))
+      this.#broken.some((broken) => broken.host === host && isUnderWay(move, { from: broken.at, to: broken.until }))
     )
   }
 
   /** A step of the scenario breaks the host. All but what it kept the judge knows of itself. */
   brokenByStep(host: string, at: Nanoseconds): void {
-    this.#broken.push({ host, at })
+    this.#broken.push({ host, at, until: Infinity })
+  }
+
+  /** A step of the scenario mends it. */
+  healedByStep(host: string, at: Nanoseconds): void {
+    for (const broken of this.#broken) if (broken.host === host) broken.until = Math.min(broken.until, at)
   }
 
   covers(frame: LostFrame, moves: readonly MigrationStatus[]): boolean {

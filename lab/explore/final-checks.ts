@@ -69,8 +69,10 @@ function checkSwitches({ lab, watch, subject, disk }: Ended): void {
 }
 
 function checkPlacesLeft({ lab, watch, excuses, places }: Ended, image: Image): void {
-  for (const status of lab.controller.migrations()) {
-    const left = placeLeft(status, image)
+  const moves = lab.controller.migrations()
+  for (const [index, status] of moves.entries()) {
+    const later = moves.slice(index + 1).filter(({ vm }) => vm === status.vm)
+    const left = placeLeft(status, later, image)
     if (left === undefined || excuses.wasAway(left, status)) continue
     const zones = new Set(image.assignments.zones.get(left)?.values())
     const { nics } = vmNamed(image.topology.vms, status.vm)!

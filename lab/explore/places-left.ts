@@ -46,12 +46,28 @@ export class FormerPlaces {
 
 function noteIn(numbers: Numbers, place: string, text: string): void {
   const now = Object.entries(JSON.parse(text) as Record<string, number>)
-  numbers.set(place, new Map([...(numbers.get(place) ?? []), ...now]))
+  // What is there under a number that is given again is of whoever had it last.
+  const given = new Set(now.map(([, number]) => number))
+  const before = [...(numbers.get(place) ?? [])].filter(([, number]) => !given.has(number))
+  numbers.set(place, new Map([...before, ...now]))
 }
 
-/** The host where the VM is not any more, or has not come to; undefined where it is there by now, or is not there at all. */
-export function placeLeft({ vm, state, from, to }: MigrationStatus, { topology }: Image): string | undefined {
-  const left = state === 'done' ? from : to
-  const host = vmNamed(topology.vms, vm)?.host
-  return host === undefined || host === left ? undefined : left
+/**
+ * The host that a move has left, or come back from. Undefined where a later move of the VM (`later`, in order) had to do with it, or
+ * something else has put the VM elsewhere since: that clears nothing.
+ */
+export function placeLeft(
+  move: MigrationStatus,
+  later: readonly MigrationStatus[],
+  { topology }: Pick<Image, 'topology'>,
+): string | undefined {
+  const left = move.state === 'done' ? move.from : move.to
+  let host = placeAfter(move)
+  for (const next of later) {
+    if (next.from !== host || host === left || next.to === left) return undefined
+    host = placeAfter(next)
+  }
+  return host !== left && vmNamed(topology.vms, move.vm)?.host === host ? left : undefined
 }
+
+const placeAfter = ({ state, from, to }: MigrationStatus): string => (state === 'done' ? to : from)

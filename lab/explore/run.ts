@@ -226,6 +226,7 @@ class Run {
       case 'fail':
         return this.#fail(step.target)
       case 'heal':
+        if (step.target.kind === 'host') this.#world.excuses.healedByStep(step.target.host, this.#clock.now())
         this.#lab.heal(step.target)
     }
   }

@@ -91,3 +91,14 @@ describe('a host that the scenario breaks at 120 ms', () => {
     expect(excuses.covers(frame, [move])).toBe(covers)
   })
 })
+
+test('a host that the scenario has broken and healed was away for moves in between', () => {
+  const excuses = new Excuses()
+  excuses.brokenByStep('h2', ms(20))
+  excuses.healedByStep('h2', ms(60))
+  expect(excuses.wasAway('h2', { ...move, startedAt: ms(50) })).toBe(true)
+  expect(excuses.wasAway('h1', { ...move, startedAt: ms(50) })).toBe(false)
+  expect(excuses.wasAway('h2', move)).toBe(false)
+  excuses.brokenByStep('h2', ms(120))
+  expect(excuses.wasAway('h2', move)).toBe(true)
+})
