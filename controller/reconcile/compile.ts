@@ -23,6 +23,7 @@ import { GroupParts } from './group-parts.ts'
 import type { FlowsByKey, Parts, Slot } from './switch-flows.ts'
 import { type KeyChange, PersistentMap } from '../persistent-map.ts'
 import { MIRRORS_SLOT, networkSlot, SwitchFlows } from './switch-flows.ts'
+import { once } from '../../runtime/once.ts'
 import type { SwitchState } from './switch-state.ts'
 import { EMPTY_STATE, newKey, sameBands, sameFlow, samePort } from './switch-state.ts'
 
@@ -126,7 +127,7 @@ export class Compiler {
     const before = this.#compiled.get(at.name)
     if (before?.at === at) return (before.state = withParts(before.state, before.groups.made))
     const sameGroups = before !== undefined && before.at.groups === at.groups
-    const groups = sameGroups ? before.groups : this.#parts.use(at.name, partsOf(at).shared)
+    const groups = sameGroups ? before.groups : this.#parts.use(at.name, partsOf(at.groups).shared)
     const state = withParts(this.#known(before, at) ?? this.#anew(before, at), groups.made)
     this.#others?.keepState(before, at, state)
     this.#compiled.set(at.name, { at, groups, state })
@@ -244,12 +245,12 @@ export class Compiler {
 const SHARING = APPS.filter((app) => app.ofMany !== undefined)
 
 /** Of the switch's security groups: flows of its own, and parts that it shares with others. */
-function partsOf({ groups }: SwitchView) {
+const partsOf = once((groups: SwitchView['groups']) => {
   const made = APPS.flatMap((app) => app.ofGroups?.(groups) ?? [])
   return { own: made.flatMap(({ own }) => own), shared: made.flatMap(({ shared }) => shared) }
-}
+})
 
-const ofGroups = (at: SwitchView): Slot => ({ own: byKey(partsOf(at).own), shared: [] })
+const ofGroups = (at: SwitchView): Slot => ({ own: byKey(partsOf(at.groups).own), shared: [] })
 
 function withParts(state: State, parts: Parts): State {
   const flows = state.flows.withParts(parts)

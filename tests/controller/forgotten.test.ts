@@ -15,18 +15,11 @@ import { EMPTY_STATE, flowKey } from '../../controller/reconcile/switch-state.ts
 import type { FlowSpec } from '../../protocols/control/messages.ts'
 import { shapeTopology } from '../../topologies/shapes.ts'
 import { controlledFleet, threeHosts } from '../support/controlled-fleet.ts'
-import { collect } from '../support/heap.ts'
+import { held } from '../support/heap.ts'
 
 const CHANGES = 30
 /** What runs, what is asked, and what was there before the last change. */
 const FEW = 4
-
-/** Those that something still holds on to. What a WeakRef has given in a turn stays to its end. */
-async function held(past: readonly WeakRef<object>[]): Promise<number> {
-  await new Promise((resolve) => setImmediate(resolve))
-  collect()
-  return past.filter((one) => one.deref() !== undefined).length
-}
 
 const CHANGED: Record<string, (controller: Controller, change: number) => Promise<void>> = {
   'policies of a vNIC': (controller, change) =>

@@ -9,3 +9,10 @@ export function heapInUse(): number {
   collect()
   return process.memoryUsage().heapUsed
 }
+
+/** How many of these something still holds on to. What a WeakRef has given in a turn stays to its end. */
+export async function held(past: readonly WeakRef<object>[]): Promise<number> {
+  await new Promise((resolve) => setImmediate(resolve))
+  collect()
+  return past.filter((one) => one.deref() !== undefined).length
+}
