@@ -16,3 +16,6 @@ export async function held(past: readonly WeakRef<object>[]): Promise<number> {
   collect()
   return past.filter((one) => one.deref() !== undefined).length
 }
+
+/** A chain holds all of these, or all of one kind of two; what runs and the stack hold some that came last, six at times. */
+export const fewerThanChained = (past: readonly WeakRef<object>[]): number => past.length / 4

@@ -57,10 +57,14 @@ test('controllers that come, ask for everything and vanish leave nothing behind'
     near.close()
     await clock.run(clock.now() + 3000)
   }
-  for (let count = 0; count < 300; count++) await visit()
-  const before = heapInUse()
-  for (let count = 0; count < 2000; count++) await visit()
-  expect(heapInUse() - before).toBeLessThan(4 << 20)
+  // What a visit leaves is left by those of each round; something else may grow in one.
+  const grown: number[] = []
+  for (let round = 0; round < 4; round++) {
+    const before = heapInUse()
+    for (let count = 0; count < 300; count++) await visit()
+    grown.push(heapInUse() - before)
+  }
+  expect(Math.min(...grown)).toBeLessThan(300 << 10)
   expect(agent.controllers).toBe(0)
   expect(device.tables.size).toBe(0)
   expect(clock.next).toBe(Infinity)
