@@ -35,7 +35,7 @@ export function pingAllCommand(): Command {
   return clientCommand('pingall')
     .summary('let every guest ping every other, and print who reached whom')
     .description(
-      'Every vNIC pings every other, once. Exit code 1 where two of one network do not reach each other, or two of different ones do.',
+      'Every vNIC pings every other, once. Exit code 1 where two do not reach each other that should, being in one network and let by their security groups, or two do that should not.',
     )
     .action(async (flags: ClientFlags) => {
       const result = await askEmulation<PingAllReport>(flags, '/pingall')
@@ -50,7 +50,7 @@ export function pingAllCommand(): Command {
 const isSurprise = ({ sent, received, expected }: PingReport) => (received === sent) !== (expected === 'reachable')
 
 function surpriseSentence({ from, to, expected, why }: PingReport): string {
-  if (expected === 'unreachable') return `${from} reached ${to}, and they share no network`
+  if (expected === 'unreachable') return `${from} reached ${to}, and the topology does not allow it`
   return `${from} did not reach ${to}${why === undefined ? '' : `: ${why}`}`
 }
 

@@ -15,7 +15,7 @@ import { DURATION_EXPECTED, DURATION_PATTERN, parseDuration } from '../topologie
 import { cacheRoutes } from './inspection/cache-routes.ts'
 import { switchMetrics } from './inspection/metrics.ts'
 import type { Lab } from './lab.ts'
-import { sharesNetwork } from './sharing.ts'
+import { expectedReach } from './reachability.ts'
 import { traceRoutes } from './trace/routes.ts'
 
 const MOST_PINGS = 1000
@@ -40,7 +40,10 @@ const PingReport = closed({
   to: text('vNIC that was asked.'),
   sent: count('Requests.'),
   received: count('Answers.'),
-  expected: choice(['reachable', 'unreachable'], 'What the topology says: reachable where both are in one network.'),
+  expected: choice(
+    ['reachable', 'unreachable'],
+    'What the topology says. Reachable: both are in one network, have addresses of one family, and their security groups let the ping through.',
+  ),
   why: optional(text('Why answers are missing, as far as anybody knows.')),
 })
 export type PingReport = Type.Static<typeof PingReport>
@@ -106,7 +109,7 @@ function nicAt(key: 'from' | 'to', topology: Topology, name: string): Nic {
 
 async function ping(lab: Lab, from: Nic, to: Nic, requests: number, interval: number): Promise<PingReport> {
   const result: PingResult = await lab.pinger.ping(from, to, { count: requests, interval })
-  return { ...result, expected: sharesNetwork(from, to) ? 'reachable' : 'unreachable' }
+  return { ...result, expected: expectedReach(lab.controller.topology, from, to) }
 }
 
 /** Goes on while somebody waits for the answer. */

@@ -6,8 +6,8 @@ import type { Step } from '../topologies/scenario.ts'
 import { findNic } from '../topologies/lookup.ts'
 import { frameFrom } from './frame-text.ts'
 import type { Lab } from './lab.ts'
+import { expectedReach } from './reachability.ts'
 import type { RunLog } from './run-log.ts'
-import { sharesNetwork } from './sharing.ts'
 
 export interface TrafficOptions {
   lab: Lab
@@ -26,7 +26,7 @@ export class Traffic {
     const { lab, log } = this.#options
     const { topology } = lab.controller
     const [source, target] = [findNic(topology, from), findNic(topology, to)]
-    const expected = expect ?? (sharesNetwork(source, target) ? 'reachable' : 'unreachable')
+    const expected = expect ?? expectedReach(topology, source, target)
     const result = await lab.pinger.ping(source, target, { count, interval })
     log.pings.push({ result, expected })
   }

@@ -59,7 +59,10 @@ const Ping = closed(
     count: optional(integer(1, LARGEST_COUNT, 'Requests. Default: 1.')),
     interval: optional(duration('Time between two requests. Default: 1s.')),
     expect: optional(
-      Type.Enum(['reachable', 'unreachable'], { description: 'What must come of it. Default: anything.' }),
+      Type.Enum(['reachable', 'unreachable'], {
+        description:
+          'What must come of it. Default: what the topology says. Reachable where both are in one network, have addresses of one family, and their security groups let the ping through.',
+      }),
     ),
   },
   { description: 'ICMP echo between two vNICs.' },

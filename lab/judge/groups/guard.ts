@@ -29,9 +29,9 @@ export class Guard {
   /** By vNIC, then network. */
   readonly #books = new Map<string, Map<string, Connections>>()
 
-  constructor(topology: Topology) {
+  constructor(topology: Topology, rules = new GroupRules(topology)) {
     this.#topology = topology
-    this.#rules = new Editions(new GroupRules(topology))
+    this.#rules = new Editions(rules)
   }
 
   /** Nobody is filtered. */
