@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import pico from 'picocolors'
 import { explore, profileOf } from '../lab/explore/explore.ts'
 import { drawSchedule } from '../lab/explore/draw.ts'
@@ -13,6 +13,7 @@ import { Workers } from '../lab/explore/workers.ts'
 import { EXIT_CODES } from '../lab/verdict.ts'
 import { loadScenarioOrTopology } from '../topologies/load.ts'
 import { EXIT_LEGEND } from './failure.ts'
+import { checkWritable } from './output-files.ts'
 import { ScheduleProgress } from './schedule-progress.ts'
 
 /** Told to stop a second time, the process ends on the spot; as shells have it for one that Ctrl-C ended. */
@@ -20,6 +21,8 @@ const EXIT_INTERRUPTED = 130
 const DEFAULT_SEEDS = 1000
 /** For fewer schedules a process of their own takes longer to start than it saves. */
 const WORTH_A_PROCESS = 16
+/** Flags that say nothing of one schedule. */
+const OF_MANY = ['seeds', 'firstSeed', 'jobs', 'traceOut']
 /** Two signals within so many milliseconds are of one key. */
 const SAME_KEY = 300
 
@@ -52,8 +55,16 @@ shortest schedule that breaks it. The same seed always gives the same run.`,
       wholeNumber,
       availableParallelism(),
     )
-    .option('--seed <number>', 'run the schedule of this seed alone, and print all that happens', wholeNumber)
-    .option('--trace <file>', 'run the schedule in this file alone, and print all that happens')
+    .addOption(
+      new Option('--seed <number>', 'run the schedule of this seed alone, and print all that happens')
+        .argParser(wholeNumber)
+        .conflicts(['trace', ...OF_MANY]),
+    )
+    .addOption(
+      new Option('--trace <file>', 'run the schedule in this file alone, and print all that happens').conflicts(
+        OF_MANY,
+      ),
+    )
     .option('--report <file>', 'write what was found as JSON; --trace reads the shortest schedule back from it')
     .option('--trace-out <file>', 'write the shortest schedule that breaks something, for --trace')
     .option('--json', 'print what was found as JSON')
@@ -66,6 +77,7 @@ shortest schedule that breaks it. The same seed always gives the same run.`,
 }
 
 async function run(file: string, flags: Flags): Promise<void> {
+  await checkWritable(flags.report, flags.traceOut)
   const subject = await Subject.read(await loadScenarioOrTopology(file))
   if (flags.trace !== undefined)
     return replayOne(subject, readTrace(await readFile(flags.trace, 'utf8'), flags.trace, subject.scenario), flags)
@@ -109,10 +121,11 @@ async function exploreAll(subject: Subject, flags: Flags): Promise<void> {
 
 async function tell(report: ExplorationReport, flags: Flags): Promise<void> {
   const json = `${JSON.stringify(report, undefined, 2)}\n`
+  // Told first: a disk that has become full meanwhile does not take it away.
+  if (flags.quiet !== true) process.stdout.write(flags.json ? json : explorationAsText(report, pico))
   if (flags.report !== undefined) await writeFile(flags.report, json)
   if (flags.traceOut !== undefined && report.shortest !== undefined)
     await writeFile(flags.traceOut, `${JSON.stringify(report.shortest, undefined, 2)}\n`)
-  if (flags.quiet !== true) process.stdout.write(flags.json ? json : explorationAsText(report, pico))
   process.exitCode = EXIT_CODES[report.verdict]
 }
 
@@ -121,8 +134,8 @@ async function replayOne(subject: Subject, schedule: Schedule, flags: Flags): Pr
   const { broken, at, digest, happenings } = outcome
   const verdict = broken === undefined ? 'pass' : 'fail'
   const json = `${JSON.stringify({ verdict, scenario: subject.scenario.name, schedule, broken, at, digest, happenings }, undefined, 2)}\n`
-  if (flags.report !== undefined) await writeFile(flags.report, json)
   if (flags.quiet !== true) process.stdout.write(flags.json ? json : runAsText(outcome, pico))
+  if (flags.report !== undefined) await writeFile(flags.report, json)
   process.exitCode = EXIT_CODES[verdict]
 }
 

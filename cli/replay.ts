@@ -13,6 +13,7 @@ import { EXIT_CODES } from '../lab/verdict.ts'
 import { loadScenarioOrTopology } from '../topologies/load.ts'
 import type { FrameMap, Scenario } from '../topologies/scenario.ts'
 import { EXIT_LEGEND, EXIT_WRONG_INPUT } from './failure.ts'
+import { checkWritable } from './output-files.ts'
 import { FrameProgress } from './progress.ts'
 import { BufferedFile } from './buffered-file.ts'
 
@@ -59,6 +60,7 @@ export function replayCommand(): Command {
 async function run(file: string, captures: string[], flags: Flags): Promise<void> {
   const scenario = await withCaptures(file, captures, flags.map)
   await checkReadable(scenario)
+  await checkWritable(flags.report, flags.junit)
   const progress = new FrameProgress(process.stderr, flags.quiet !== true)
   const files: BufferedFile[] = []
   const open = (path: string) => {
@@ -126,10 +128,10 @@ async function checkReadable({ timeline, folder }: Scenario): Promise<void> {
 }
 
 async function report({ verdict, damaged }: ReplayResult, flags: Flags): Promise<void> {
-  if (flags.report !== undefined) await writeFile(flags.report, jsonReport(verdict))
-  if (flags.junit !== undefined) await writeFile(flags.junit, junitReport(verdict))
   if (flags.quiet !== true) process.stdout.write(flags.json ? jsonReport(verdict) : textReport(verdict, pico))
   for (const damage of damaged) process.stderr.write(`signalbox: ${damage}\n`)
+  if (flags.report !== undefined) await writeFile(flags.report, jsonReport(verdict))
+  if (flags.junit !== undefined) await writeFile(flags.junit, junitReport(verdict))
   process.exitCode = damaged.length > 0 && flags.lenient !== true ? EXIT_WRONG_INPUT : EXIT_CODES[verdict.verdict]
 }
 

@@ -31,8 +31,14 @@ function formatProblem({ file, pointer, line, column, problem, expected, didYouM
   const place = line === 0 ? file : `${file}:${line}:${column}`
   const where = pointer === '' ? place : `${place} ${pointer}`
   const hint = didYouMean === undefined ? '' : ` (did you mean '${didYouMean}'?)`
-  return `${where}: ${problem}; expected ${expected}${hint}`
+  return `${where}: ${problem}; expected ${expected}${hint}`.replace(NOT_PRINTABLE, asCode)
 }
+
+/** What would begin another line, or tell a terminal what to do. */
+// oxlint-disable-next-line no-control-regex
+const NOT_PRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g
+
+const asCode = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 /**
  * What `read` makes of a document that was put together around a part of it which somebody has written: its problems are told by

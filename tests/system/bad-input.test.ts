@@ -1,6 +1,6 @@
 // What a person meets whose file is wrong: a sentence that says where, and the exit code that scripts look at.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -144,6 +144,53 @@ describe('a path that leads nowhere is named, with what is missing', () => {
       stderr: expect.stringContaining('/proc'),
     })
   })
+})
+
+describe('a report that can not be written', () => {
+  const scenario = scenarioWith('reported.json', [{ ping: { from: 'web1', to: 'db1' } }])
+
+  test.each([
+    ['replay', '--report'],
+    ['replay', '--junit'],
+    ['explore', '--report'],
+    ['explore', '--trace-out'],
+  ])('is found out before %s begins: %s', async (verb, flag) => {
+    const path = join(folder, 'nowhere', 'report')
+    expect(await signalbox(verb, scenario, flag, path)).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringContaining(`${path}: no such folder`),
+    })
+    expect(await signalbox(verb, scenario, flag, folder)).toMatchObject({ code: 2, stdout: '' })
+  })
+
+  test('leaves nothing where the run comes to none', async () => {
+    const path = join(folder, 'report.json')
+    expect((await signalbox('replay', scenario, '--report', path, '--junit', folder)).code).toBe(2)
+    expect(existsSync(path)).toBe(false)
+  })
+
+  test.runIf(process.platform === 'linux')('takes no verdict away', async () => {
+    const { code, stdout, stderr } = await signalbox('replay', scenario, '--report', '/dev/full')
+    expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining('no space left') })
+    expect(stdout).toContain('PASS')
+  })
+})
+
+test('what a file has for a terminal is told, and not done', async () => {
+  const { stderr } = await signalbox(
+    'validate',
+    file('loud.json', '{"version":1,"hosts":[{"name":"a\\u001b[2J\\nb"}]}'),
+  )
+  expect(stderr).toContain(String.raw`found 'a\u001b[2J\u000ab'`)
+})
+
+test('one schedule goes with no flag for many', async () => {
+  for (const flag of ['--trace', '--seeds', '--trace-out'])
+    expect(await signalbox('explore', topology, '--seed', '1', flag, '7')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`cannot be used with option '${flag}`),
+    })
 })
 
 test('a file that is not there, and one that is no JSON: exit 2', async () => {
