@@ -1,6 +1,6 @@
 // Which vNIC a captured frame enters at.
 
-import { formatMac, parseIpv6, parseMac } from '../protocols/address.ts'
+import { formatIpv6, formatMac, parseIpv6, parseMac } from '../protocols/address.ts'
 import type { CapturedFrame } from '../protocols/capture/capture.ts'
 import { frameFilter, type FrameTest } from './frame-filter.ts'
 import type { FrameMap } from '../topologies/scenario.ts'
@@ -76,12 +76,15 @@ function bySourceIp(topology: Topology): Find {
   return bySight(({ arp, ip }) => {
     const source = arp?.sender ?? ip?.source
     const nic = source === undefined ? undefined : owners.get(source)
-    return nic === undefined ? { unmapped: source ?? 'no IP address' } : { nic }
+    return nic === undefined ? { unmapped: source === undefined ? 'no IP address' : legible(source) } : { nic }
   })
 }
 
 const comparable = (address: string) =>
   address.includes(':') ? parseIpv6(address).toString(16).padStart(32, '0') : address
+
+const legible = (comparableAddress: string) =>
+  comparableAddress.includes('.') ? comparableAddress : formatIpv6(BigInt(`0x${comparableAddress}`))
 
 /** The vNIC of the source MAC in the VLAN network that the outer tag names; the tag is taken for the network's, not the guest's. */
 function byVlan(topology: Topology): Find {

@@ -118,6 +118,10 @@ export function sendProblem(reply: FastifyReply, what: Problem): FastifyReply {
 
 const SECONDS_TO_WAIT = 10
 
+/** A request that no route is looked for, as one whose path can not be decoded. */
+export const refuseUnroutable = (error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void =>
+  void sendProblem(reply, problemOf(error))
+
 /** Makes problems of all that routes throw, and of routes that are not there. */
 export function handleErrors(api: Api, log: Log): void {
   api.setErrorHandler((error: FastifyError, request, reply) => {

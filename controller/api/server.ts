@@ -17,7 +17,7 @@ import { guard } from './access.ts'
 import { decorateActor } from './actor.ts'
 import type { Api } from './api.ts'
 import { auditRequests, requestIdOf } from './audit.ts'
-import { handleErrors, Problem } from './errors.ts'
+import { handleErrors, Problem, refuseUnroutable } from './errors.ts'
 import { eventRoutes } from './events.ts'
 import { flowRoutes } from './flows.ts'
 import { healthRoutes } from './health.ts'
@@ -102,6 +102,7 @@ function bareServer({ limits = HTTP_LIMITS, certificate }: ServerOptions, log: L
     exposeHeadRoutes: false,
     genReqId: ({ headers }) => requestIdOf(headers),
     serverFactory: (handler) => httpServer(handler, limits, certificate, warn),
+    frameworkErrors: refuseUnroutable,
     clientErrorHandler: (error, socket) => refuseNonRequest(error, socket, warn),
   }).withTypeProvider<TypeBoxTypeProvider>()
 }

@@ -71,13 +71,18 @@ const section = (title: string, lines: string[]): string[] =>
   lines.length === 0 ? [] : ['', `${title}:`, ...lines.map((line) => `  ${line}`)]
 
 const relocationLines = ({ relocations }: Verdict, paint: Paint): string[] =>
-  relocations.map(({ kind, host = '', state, duration, moved, longestGap, left }) => {
+  relocations.map(({ kind, host, state, duration, moved, longestGap, left }) => {
     const why = left.map(({ vm, problem }) => `${vm} stays: ${problem}`).join('; ')
     const how =
       longestGap === undefined
         ? `${moved} VMs moved`
         : `${moved} VMs began anew, without their connections; the longest gap of a guest was ${longestGap}`
-    return checked(state === 'done', `${kind} ${host}: ${state} in ${duration}, ${how}`, why, paint)
+    return checked(
+      state === 'done',
+      `${host === undefined ? kind : `${kind} ${host}`}: ${state} in ${duration}, ${how}`,
+      why,
+      paint,
+    )
   })
 
 /** Where there are many, those that did not go well. */

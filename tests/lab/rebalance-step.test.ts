@@ -1,8 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createColors } from 'picocolors'
 import { expect, test } from 'vitest'
 import { replay } from '../../lab/replay.ts'
+import { textReport } from '../../lab/report/text.ts'
 import { loadScenario } from '../../topologies/load.ts'
 
 const vm = (serial: number) => ({
@@ -42,6 +44,7 @@ test('a scenario may rebalance: frames arrive all the same, and a second time no
       { kind: 'rebalance', state: 'done', moved: 0 },
     ])
     expect(verdict.migrations.map(({ to }) => to).sort()).toEqual(['h2', 'h3'])
+    expect(textReport(verdict, createColors(false))).toContain('ok rebalance: done in')
   } finally {
     await rm(folder, { recursive: true })
   }

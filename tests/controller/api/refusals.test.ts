@@ -10,6 +10,7 @@ afterAll(() => live.stop())
 describe('problem details', () => {
   test.each([
     ['a route that is not there', 'GET', '/nowhere', undefined, 404],
+    ['a path that can not be decoded', 'GET', '/vms/%zz', undefined, 400],
     ['a host that is not there', 'GET', '/hosts/h9', undefined, 404],
     ['a switch that is not there', 'GET', '/switches/h9/br-int/flows', undefined, 404],
     ['a port that is not there', 'GET', '/ports/web1:eth9', undefined, 404],
