@@ -1,14 +1,10 @@
 // The command line, as a process of its own and within the test's.
 
 import { spawn, type ChildProcess } from 'node:child_process'
-import { readdirSync, statSync } from 'node:fs'
-import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { fileURLToPath } from 'node:url'
 import { vi } from 'vitest'
 import { signalbox } from '../../cli/program.ts'
-
-const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+import { BUILT, isBuilt, ROOT } from './built.ts'
 
 export interface Ended {
   code: number | null
@@ -25,31 +21,12 @@ export function startCliIn(namespace: string | undefined, ...args: string[]): Ch
   return spawn(command!, words, { cwd: ROOT, stdio: 'pipe' })
 }
 
-const BUILT = join(ROOT, 'dist/cli/main.js')
-const ROOMS = ['runtime', 'protocols', 'topologies', 'datapath', 'controller', 'lab', 'cli'].map((room) =>
-  join(ROOT, room),
-)
-
-/** Made from what is looked at, with each build. */
-const GENERATED = 'generated'
-
 let known: readonly string[] | undefined
 
 /** What is built where nothing has changed since, which starts three times as fast; else the sources. */
 function program(): readonly string[] {
-  const builtAt = statSync(BUILT, { throwIfNoEntry: false })?.mtimeMs ?? 0
-  known ??= ROOMS.some((room) => changedSince(builtAt, room)) ? ['--import', 'tsx', 'cli/main.ts'] : [BUILT]
+  known ??= isBuilt() ? [BUILT] : ['--import', 'tsx', 'cli/main.ts']
   return known
-}
-
-/** Whether something was written in the folder since then, or taken out of it. */
-function changedSince(instant: number, folder: string): boolean {
-  if (statSync(folder).mtimeMs > instant) return true
-  return readdirSync(folder, { withFileTypes: true }).some((entry) => {
-    if (entry.name === GENERATED) return false
-    const path = join(folder, entry.name)
-    return entry.isDirectory() ? changedSince(instant, path) : statSync(path).mtimeMs > instant
-  })
 }
 
 export const runCli = (...args: string[]): Promise<Ended> => ended(startCli(...args))
