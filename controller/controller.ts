@@ -39,7 +39,7 @@ import { checkIdentity } from './southbound/identity.ts'
 import { RemoteHost } from './southbound/remote-host.ts'
 import type { RemoteSwitch } from './southbound/remote-switch.ts'
 import type { SwitchCounts } from './southbound/switch-counts.ts'
-import { EMPTY_IMAGE, type Image } from './state/image.ts'
+import { EMPTY_IMAGE, intentOf, type Image } from './state/image.ts'
 import { aborting, LOCAL, migrating } from './state/operations.ts'
 import type { Snapshot, State } from './state/state.ts'
 import { appOfCookie, isOwnCookie } from './tables.ts'
@@ -105,8 +105,8 @@ export class Controller {
     this.#generation = options.generationId ?? options.state?.generation
     this.#hosts = new Hosts(this.#generation ?? 0n, this.#log)
     this.#hosts.onStatus = (host) => this.#hostChanged(host)
-    const { asked, topology, moves, learned, memberships, ...kept } = options.state?.restored ?? EMPTY_IMAGE
-    this.#wanted = new Wanted({ topology, moves, learned, memberships }, kept.assignments, options.shared)
+    const { asked, ...kept } = options.state?.restored ?? EMPTY_IMAGE
+    this.#wanted = new Wanted(intentOf(kept), kept.assignments, options.shared)
     if (options.state !== undefined) options.state.onTaken = (why) => this.#stepDown(why)
     this.#writes = new Writes(options.state, () => this.#snapshot(), this.#log)
     this.#wiring = new Wiring({ writes: this.#writes, hosts: this.#hosts, topology: () => this.topology }, kept.wires)

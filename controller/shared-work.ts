@@ -56,7 +56,8 @@ function saysTheSame(a: Intent, b: Intent, was: Intent | undefined): boolean {
   return (
     a.learned === b.learned &&
     a.memberships === b.memberships &&
-    isSameChange(a.moves, b.moves, was?.moves, areSameMoves) &&
+    isSameChange(a.moves, b.moves, was?.moves, areSameParts) &&
+    isSameChange(a.formerHosts, b.formerHosts, was?.formerHosts, areSameParts) &&
     isSameChange(a.topology, b.topology, was?.topology, areSameTopologies)
   )
 }
@@ -66,9 +67,11 @@ function isSameChange<T>(a: T, b: T, was: T | undefined, isAlike: (a: T, b: T, w
   return a === b || (was !== undefined && a !== was && b !== was && isAlike(a, b, was))
 }
 
-const areSameMoves = (a: Intent['moves'], b: Intent['moves'], was: Intent['moves']): boolean =>
+type Parts = ReadonlyMap<string, unknown>
+
+const areSameParts = (a: Parts, b: Parts, was: Parts): boolean =>
   [...a.keys()].join() === [...b.keys()].join() &&
-  [...a].every(([vm, move]) => isSamePart(move, b.get(vm), was.get(vm)))
+  [...a].every(([vm, part]) => isSamePart(part, b.get(vm), was.get(vm)))
 
 /** But for VMs, which move, topologies are compared by their parts' identity. */
 function areSameTopologies(a: Topology, b: Topology, was: Topology): boolean {

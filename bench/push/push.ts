@@ -108,7 +108,13 @@ async function computedRows(): Promise<Row[]> {
   const heapBefore = heapInUse()
   let plant!: Plant
   const seconds = await processorSecondsOf(() => {
-    plant = new Plant({ topology, moves: new Map(), learned: new LearnedAddresses(), memberships: new Memberships() })
+    plant = new Plant({
+      topology,
+      moves: new Map(),
+      formerHosts: new Map(),
+      learned: new LearnedAddresses(),
+      memberships: new Memberships(),
+    })
   })
   const heap = (heapInUse() - heapBefore) / 1e6
   return [

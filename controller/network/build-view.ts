@@ -24,6 +24,7 @@ import {
   localTagsFor,
   networksOf,
   numberPortsOf,
+  placedNics,
   portsOn,
   reservedTags,
   residentsOf,
@@ -45,9 +46,7 @@ export function buildView(
   kept: Assignments = previous ? assignmentsOf(previous) : NO_ASSIGNMENTS,
 ): View {
   const { topology } = intent
-  const placed = topology.vms.flatMap((vm) =>
-    vm.nics.map((nic): Placed => ({ nic, host: vm.host, move: intent.moves.get(vm.name) })),
-  )
+  const placed = topology.vms.flatMap((vm) => placedNics(vm, intent))
   const portNumbers = numberPorts(topology, placed, kept, previous)
   const bindings = renewed(
     previous?.bindings,

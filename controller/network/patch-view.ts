@@ -23,6 +23,7 @@ import {
   localTagsFor,
   networksOf,
   numberPortsOf,
+  placedNics,
   portsOn,
   reservedTags,
   residentKey,
@@ -118,9 +119,7 @@ class Patching {
     if (changes.length === 0) return
     const hosts = hostsByName(this.#intent.topology)
     const gone = changes.flatMap(({ was }) => was?.nics ?? []).flatMap(({ id }) => this.#before.bindings.get(id) ?? [])
-    const come = changes.flatMap(({ is }) =>
-      (is?.nics ?? []).map((nic): Placed => ({ nic, host: is!.host, move: this.#intent.moves.get(is!.name) })),
-    )
+    const come = changes.flatMap(({ is }) => (is === undefined ? [] : placedNics(is, this.#intent)))
     this.#numberPorts(gone, come)
     const made = new Map(come.map((one) => [one.nic.id, bindingOf(one, hosts, this.#portNumbers)]))
     for (const binding of gone) {

@@ -3,7 +3,7 @@
 import { parseIpv4 } from '../../protocols/address.ts'
 import { DEFAULT_HOLD, type PortState } from '../../protocols/control/messages.ts'
 import { switchAt } from '../../topologies/relocation.ts'
-import type { Bridge, Host, Network, Nic, Topology } from '../../topologies/topology.ts'
+import type { Bridge, Host, Network, Nic, Topology, Vm } from '../../topologies/topology.ts'
 import { switchName } from '../../topologies/topology.ts'
 import type { Attachment } from './attachments.ts'
 import { attachmentsOf } from './attachments.ts'
@@ -11,7 +11,7 @@ import type { Binding, Place, Resident } from './bindings.ts'
 import { attachedTo, placeOn, residentOf } from './bindings.ts'
 import type { LearnedInNetwork } from './learned.ts'
 import { assignNumbers, range, reassignNumbers } from './numbers.ts'
-import type { Assignments, Move, Patch, SwitchView } from './view.ts'
+import type { Assignments, Intent, Move, Patch, SwitchView } from './view.ts'
 import { DEAD_VLAN, FIRST_PATCH_PORT, FIRST_VNIC_PORT, LAST_PORT, LOCAL_TAGS, patchName } from './view.ts'
 import { once } from '../../runtime/once.ts'
 
@@ -20,6 +20,13 @@ export interface Placed {
   readonly nic: Nic
   readonly host: string
   readonly move: Move | undefined
+  /** Its port may let the guest in: it is open nowhere else. */
+  readonly mayOpen: boolean
+}
+
+export function placedNics({ name, host, nics }: Vm, { moves, formerHosts }: Intent): Placed[] {
+  const where = { host, move: moves.get(name), mayOpen: !formerHosts.has(name) }
+  return nics.map((nic) => ({ nic, ...where }))
 }
 
 type Hosts = ReadonlyMap<string, Host>
@@ -56,7 +63,11 @@ export function numberPortsOf(
   ])
 }
 
-export function bindingOf({ nic, host, move }: Placed, hosts: Hosts, numbers: Assignments['portNumbers']): Binding {
+export function bindingOf(
+  { nic, host, move, mayOpen }: Placed,
+  hosts: Hosts,
+  numbers: Assignments['portNumbers'],
+): Binding {
   const placeAt = (at: string, state: PortState): Place => {
     const there = hosts.get(at)!
     const name = switchAt(nic, hosts.get(host)!, there)
@@ -67,7 +78,7 @@ export function bindingOf({ nic, host, move }: Placed, hosts: Hosts, numbers: As
   }
   return {
     nic,
-    home: placeAt(host, move?.homeState ?? 'open'),
+    home: placeAt(host, move?.homeState ?? (mayOpen ? 'open' : 'closed')),
     target: move && {
       ...placeAt(move.to, move.targetState),
       ...(move.activation && { activation: move.activation }),

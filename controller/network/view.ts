@@ -18,6 +18,8 @@ export interface Intent {
   readonly topology: Topology
   /** VMs that are moving, by name. */
   readonly moves: ReadonlyMap<string, Move>
+  /** By VM that has been given another place without a move: hosts at which its ports may be open still. Its own stay closed until then. */
+  readonly formerHosts: ReadonlyMap<string, readonly string[]>
   readonly learned: LearnedAddresses
   readonly memberships: Memberships
 }

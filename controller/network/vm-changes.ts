@@ -42,18 +42,27 @@ export function withPolicy(topology: Topology, name: string, policy: PortPolicy)
   return withVm(topology, vm, { ...vm, nics })
 }
 
-/** VMs that are another object, or whose move is, in the order in which `after` has them; those that are gone come first. */
+/**
+ * VMs that are another object, or whose move is, or of whose former hosts others are known; in the order in which `after` has them, those
+ * that are gone first.
+ */
 export function changedVms(before: Intent, after: Intent): VmChange[] {
   const changes = changedVmsIn(before.topology.vms, after.topology.vms)
-  if (before.moves === after.moves) return changes
-  const moved = new Set([...before.moves.keys(), ...after.moves.keys()])
-  for (const name of moved) {
-    const same = before.moves.get(name) === after.moves.get(name)
-    if (same || changes.some(({ was, is }) => was?.name === name || is?.name === name)) continue
+  const others = new Set([
+    ...changedNames(before.moves, after.moves),
+    ...changedNames(before.formerHosts, after.formerHosts),
+  ])
+  for (const name of others) {
+    if (changes.some(({ was, is }) => was?.name === name || is?.name === name)) continue
     const vm = vmNamed(after.topology.vms, name)
     if (vm !== undefined) changes.push({ was: vm, is: vm })
   }
   return changes
+}
+
+function changedNames<T>(before: ReadonlyMap<string, T>, after: ReadonlyMap<string, T>): string[] {
+  if (before === after) return []
+  return [...new Set([...before.keys(), ...after.keys()])].filter((name) => before.get(name) !== after.get(name))
 }
 
 /** VMs that are another object, as `changedMembers` has them. */

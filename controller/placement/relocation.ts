@@ -174,10 +174,15 @@ export class Relocation {
   }
 
   async #restart(index: number, vm: string, to: string): Promise<void> {
-    const { from } = this.#status.moves[index]!
     this.#set(index, { state: 'moving', to })
+    const request = {
+      to,
+      given: (at: string) => this.#set(index, { at }),
+      waits: (problem: string) => this.#set(index, { problem }),
+      aborted: this.#whenAborted,
+    }
     try {
-      await this.#world.restart(vm, { from, to, given: (at) => this.#set(index, { at }) })
+      await this.#world.restart(vm, request)
       this.#set(index, { state: 'done', restartedAt: this.#world.now() })
     } catch (error) {
       this.#failed(index, to, textOf(error))

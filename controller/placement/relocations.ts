@@ -18,12 +18,13 @@ import { worseIn } from './breaches.ts'
 import { changedVmsIn } from '../network/vm-changes.ts'
 import { Occupancy } from './occupancy.ts'
 import { byVnics, weighing } from './weights.ts'
+import { FormerHosts } from './former-hosts.ts'
 import { type MovePlan, planDrain, planRebalance } from './plan.ts'
 import { Relocation } from './relocation.ts'
 import { isAlive, restart, type RestartRequest, type RestartWorld } from './restart.ts'
 import { textOf } from '../../runtime/error-text.ts'
 
-export interface PlacementWorld extends RestartWorld {
+export interface PlacementWorld extends Omit<RestartWorld, 'formerHosts'> {
   readonly migrations: Migrations
   readonly emit: (event: ControllerEvent) => void
   /** Whether the vNICs have wires at the host, where they have any. @throws Conflict */
@@ -61,6 +62,7 @@ export class Relocations {
   records: ReadonlyMap<string, RelocationRecord>
   /** Of hosts that are not open. */
   modes: ReadonlyMap<string, HostMode>
+  readonly formerHosts: FormerHosts
   readonly #world: PlacementWorld
   readonly #open = new Map<string, Open>()
   #last: number
@@ -70,6 +72,7 @@ export class Relocations {
     { relocations: records, hostModes: modes }: Pick<Image, 'relocations' | 'hostModes'>,
   ) {
     this.#world = world
+    this.formerHosts = new FormerHosts({ ...world, hasFailed: (host) => this.modeOf(host) === 'failed' })
     this.records = records
     this.modes = modes
     this.#last = Math.max(0, ...[...records.keys()].map((id) => Number(id.slice(1))))
@@ -77,6 +80,7 @@ export class Relocations {
 
   /** Those that were under way at the end of the process before go on once `ready`, and their hosts are there. */
   resume(ready: Promise<unknown>): void {
+    this.formerHosts.resume()
     for (const [id, record] of this.records) if (record.status.endedAt === undefined) this.#resume(id, record, ready)
   }
 
@@ -228,6 +232,9 @@ export class Relocations {
     const { topology } = this.#world.intent()
     const vm = vmNamed(topology.vms, name)
     if (vm === undefined || vm.host === to) return
+    const former = this.formerHosts.of(name)
+    if (former.length > 0)
+      throw new Conflict(`ports of ${name} may be open still at ${former.join(' and ')}, where it was`)
     this.#world.checkWires({ vm: name, to })
     this.#world.checkQemu({ vm: name, to })
     const coming = this.#world.migrations.open().filter((move) => move.isMoving && move.vm !== name)
@@ -347,7 +354,8 @@ export class Relocations {
       abort: (migration: string) => void migrations.abort(migration).catch(() => {}),
       movesOf: (vm: string) => migrations.open().filter((one) => one.vm === vm),
       vmsAt: (host: string) => this.#vmsAt(host),
-      restart: (vm: string, where: RestartRequest) => restart(this.#world, vm, where),
+      restart: (vm: string, where: RestartRequest) =>
+        restart({ ...this.#world, formerHosts: this.formerHosts }, vm, where),
       note: (changed: RelocationStatus) => this.#note({ ...this.#find(id), status: changed }),
     }
     const relocation = new Relocation(world, status)

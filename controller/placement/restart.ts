@@ -1,12 +1,13 @@
 // A VM whose host is gone begins anew at another: with its whole policy, and none of its connections. Where the old host is there after
-// all, or comes back, it is told first that the VM is not there any more: its vNICs have no port, or a closed one, before others open.
+// all, or comes back, it is told first that the VM is not there any more: its vNICs have no port, or a closed one, before others open. So
+// it is for each host at which it was to begin, and may have had its ports opened (former-hosts.ts).
 
 import type { Clock } from '../../runtime/clock.ts'
 import { MILLISECOND, SECOND, sleep } from '../../runtime/clock.ts'
 import { vmNamed } from '../../topologies/lookup.ts'
 import { relocated, switchesOf } from '../../topologies/relocation.ts'
 import type { Host, Vm } from '../../topologies/topology.ts'
-import { switchesAt, switchName } from '../../topologies/topology.ts'
+import { switchName } from '../../topologies/topology.ts'
 import { announce } from '../migration/announcement.ts'
 import type { Hypervisor } from '../model.ts'
 import { Conflict } from '../model.ts'
@@ -15,12 +16,14 @@ import { withVm } from '../network/vm-changes.ts'
 import type { Fleet } from '../reconcile/fleet.ts'
 import { SwitchAway } from '../southbound/remote-switch.ts'
 import type { Writes } from '../writes.ts'
+import type { FormerHosts } from './former-hosts.ts'
 import { textOf } from '../../runtime/error-text.ts'
 
 /** How long the place that a VM has been given is waited for where its switch goes. */
 const PATIENCE = 1 * SECOND
 
 export interface RestartWorld {
+  readonly formerHosts: FormerHosts
   readonly clock: Clock
   readonly writes: Writes
   readonly fleet: Fleet
@@ -34,34 +37,41 @@ export interface RestartWorld {
 }
 
 export interface RestartRequest {
-  /** The host that has failed. */
-  readonly from: string
   readonly to: string
   /** Where the VM is from now on; called in the turn in which that is asked to be kept, and again where it can not be. */
   readonly given: (host: string) => void
+  /** Other hosts may have its ports open still, and are waited for. */
+  readonly waits: (problem: string) => void
+  /** Resolves when it is not to wait for them any more. */
+  readonly aborted: Promise<unknown>
 }
 
 /**
- * Resolves when the VM's ports are open at `to`, and its guest has been told to begin. The VM may be at neither host, or at `to` already,
+ * Resolves when the VM's ports are open at `to`, and nowhere else, and its guest has been told to begin. The VM may be at neither host, or at `to` already,
  * where somebody went before its guest could begin. What other switches say does not matter to it, and is logged.
  * @throws Conflict, SwitchRefused, SwitchAway, StateError
  */
-export async function restart(world: RestartWorld, name: string, { from, to, given }: RestartRequest): Promise<void> {
-  const { fleet, log } = world
+export async function restart(world: RestartWorld, name: string, request: RestartRequest): Promise<void> {
+  const { fleet, log, formerHosts } = world
+  const { to, waits, aborted } = request
   const { topology } = world.intent()
   const vm = vmNamed(topology.vms, name)
   const target = topology.hosts.find((one) => one.name === to)
   if (vm === undefined || target === undefined) throw new Conflict(`there is no ${vm ? `host '${to}'` : name} any more`)
-  const moved = vm.host === to ? vm : await settle(world, vm, to, given)
-  const left = topology.hosts.filter((host) => host.name !== to && [from, vm.host].includes(host.name))
-  const there = left.flatMap(switchesAt).filter((one) => fleet.has(one) && fleet.reconciler(one).connected)
-  // Should it be alive, it lets go first.
-  await fleet.push(there).catch(() => {})
+  const moved = vm.host === to ? vm : await settle(world, vm, request)
+  for (let former = formerHosts.of(name); former.length > 0; former = formerHosts.of(name)) {
+    waits(`its ports may be open still at ${former.join(' and ')}; signalbox host fail says that a host is dead`)
+    await Promise.race([formerHosts.left(name), aborted.then(giveUp)])
+  }
   await world.joined(moved, to)
   await open(world, switchesOf(moved, target, target))
   await fleet.push().catch((error: unknown) => log(`${name} begins anew at ${to}: ${textOf(error)}`))
   await world.hypervisor?.restart?.(name, to)
   await announce(world, moved, to).catch((error: unknown) => log(`${name} is not announced: ${textOf(error)}`))
+}
+
+function giveUp(): never {
+  throw new Conflict('aborted on request')
 }
 
 /**
@@ -80,15 +90,14 @@ async function open({ fleet, clock }: RestartWorld, names: readonly string[]): P
 
 /** Durable, or all is as it was. */
 async function settle(
-  { amend, writes, intent }: RestartWorld,
+  { amend, writes, intent, formerHosts }: RestartWorld,
   vm: Vm,
-  to: string,
-  given: RestartRequest['given'],
+  { to, given }: RestartRequest,
 ): Promise<Vm> {
   const { topology } = intent()
   const moved = relocated(vm, topology, to)
   if (moved === undefined) throw new Conflict(`${to} has no place for ${vm.name}`)
-  amend({ topology: withVm(topology, vm, moved) })
+  amend({ topology: withVm(topology, vm, moved), formerHosts: formerHosts.with(vm, to) })
   // Where work is shared, what is wanted now may be another object that says the same.
   const taken = vmNamed(intent().topology.vms, vm.name)!
   given(to)
@@ -97,7 +106,7 @@ async function settle(
   } catch (error) {
     const now = intent().topology
     if (now.vms.includes(taken)) {
-      amend({ topology: withVm(now, taken, vm) })
+      amend({ topology: withVm(now, taken, vm), formerHosts: formerHosts.with(taken, vm.host) })
       given(vm.host)
     }
     throw error

@@ -61,8 +61,14 @@ export class Watchman {
 
   async #giveUp(host: string): Promise<void> {
     const { relocations, topology } = this.#controller
-    const isNeeded = topology.vms.some((vm) => vm.host === host) && relocations.modeOf(host) !== 'failed'
-    if (!isNeeded || !this.#hosts().includes(host) || relocations.isAlive(host)) return
+    const isMissed = topology.vms.some((vm) => vm.host === host) || relocations.formerHosts.mayHave(host)
+    if (
+      !isMissed ||
+      relocations.modeOf(host) === 'failed' ||
+      !this.#hosts().includes(host) ||
+      relocations.isAlive(host)
+    )
+      return
     const away = this.#hosts().filter((name) => !relocations.isAlive(name))
     if (away.length * 2 < this.#hosts().length) {
       await relocations.failover(host, false, BY)

@@ -22,6 +22,8 @@ export class Reconciler {
   problem: string | undefined
   #desired: SwitchState | undefined
   #confirmed: SwitchState = EMPTY_STATE
+  /** What it has been told last, whether it has confirmed that or not. */
+  #sent: SwitchState = EMPTY_STATE
   /** The object of desired state that is confirmed. */
   #confirmedFor: SwitchState | undefined
   #remote: RemoteSwitch | undefined
@@ -57,6 +59,15 @@ export class Reconciler {
     return this.#confirmed
   }
 
+  /** Whether a port of the VM may let it in, for all that is known: of a switch that has not been there yet, nothing is. */
+  mayLetIn(vm: string): boolean {
+    const isOpen = ({ name, state }: PortConfig) => name.startsWith(`${vm}:`) && letsIn(state)
+    return (
+      this.#readFrom === undefined ||
+      [this.#confirmed, this.#sent].some(({ ports }) => [...ports.values()].some(isOpen))
+    )
+  }
+
   /** @throws SwitchAway */
   get remote(): RemoteSwitch {
     if (this.#remote === undefined) throw new SwitchAway(this.name)
@@ -83,6 +94,7 @@ export class Reconciler {
         meters: new Map(meters.map(({ meter, bands }) => [meter, bands])),
         flows: byKey(flows.map(flowOf)),
       }
+      this.#sent = this.#confirmed
       this.#readFrom = remote
     })
   }
@@ -154,9 +166,11 @@ export class Reconciler {
     // Whoever had a zone before may have left connections, and may leave more until its flows are gone.
     const zones = freshZones(change, this.#confirmed, prepared)
     await remote.flushConnections(...zones.all)
+    this.#sent = prepared
     await remote.commit(messagesOf(change))
     this.#confirmed = prepared
     await remote.flushConnections(...zones.unopened)
+    this.#sent = wanted
     await remote.commit(messagesOf(diff(prepared, wanted)))
     this.#confirmed = wanted
   }

@@ -3,6 +3,7 @@
 //   topology, order, asked    the topology as somebody last asked for it (kept-topology.ts)
 //   place       vm        where a VM is, if not where the topology asks it to be: host, and bridges of its vNICs
 //   move        vm        how far the move of a VM has come
+//   former      vm        hosts at which its ports may be open still, while its own stay closed
 //   migration   id        what people are told of a migration, ended ones too, and what its end needs
 //   relocation  id        several VMs that go elsewhere together, ended ones too
 //   arrival     vm        where a topology has put it, while not all has been announced of it
@@ -98,6 +99,7 @@ export const EMPTY_IMAGE: Image = {
   asked: undefined,
   topology: NO_TOPOLOGY,
   moves: new Map(),
+  formerHosts: new Map(),
   learned: new LearnedAddresses(),
   memberships: new Memberships(),
   userFlows: new Map(),
@@ -111,6 +113,15 @@ export const EMPTY_IMAGE: Image = {
   unfinished: new Map(),
 }
 
+/** The part of it that says what switches are to be. */
+export const intentOf = ({ topology, moves, formerHosts, learned, memberships }: Intent): Intent => ({
+  topology,
+  moves,
+  formerHosts,
+  learned,
+  memberships,
+})
+
 /**
  * What must be written for `before` to become `after`. `epoch` is the time at which the clock of all instants began, in milliseconds
  * since 1970.
@@ -120,6 +131,7 @@ export function changesBetween(before: Image, after: Image, epoch: number): Chan
     ...changedTopology(before.asked, after.asked),
     ...changedPlaces(before, after),
     ...changed('move', before.moves, after.moves, asJson),
+    ...changed('former', before.formerHosts, after.formerHosts, asJson),
     ...changed('migration', before.migrations, after.migrations, (record) => asJson({ epoch, ...record })),
     ...changed('relocation', before.relocations, after.relocations, (record) => asJson({ epoch, ...record })),
     ...changed('arrival', before.arrivals, after.arrivals, String),
@@ -224,6 +236,7 @@ export function imageOf(entries: Iterable<StoredEntry>, epoch: number): Image {
     asked,
     topology: asked === undefined ? NO_TOPOLOGY : withPlaces(asked, read<Placement>('place', fromJson)),
     moves: read<Move>('move', fromJson),
+    formerHosts: read<string[]>('former', fromJson),
     learned: readLearned(read<WrittenAddress>('learned', fromJson).values()),
     memberships: [...read<Membership>('member', fromJson).values()].reduce(
       (memberships, one) => memberships.with(one),

@@ -73,6 +73,7 @@ export function policiesOf(topology: Topology): Map<string, string> {
   const view = buildView({
     topology,
     moves: new Map(),
+    formerHosts: new Map(),
     learned: new LearnedAddresses(),
     memberships: new Memberships(),
   })

@@ -43,6 +43,7 @@ const QUIET: Intent = {
     networks: TWO_NETWORKS.networks.map((one) => ({ ...one, igmpSnooping: IGMP_SNOOPING })),
   },
   moves: new Map(),
+  formerHosts: new Map(),
   learned: new LearnedAddresses(),
   memberships: new Memberships(),
 }

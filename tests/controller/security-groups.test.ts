@@ -54,7 +54,13 @@ class Host {
   apply(topology: Topology): number {
     this.topology = topology
     this.#view = buildView(
-      { topology, moves: new Map(), learned: new LearnedAddresses(), memberships: new Memberships() },
+      {
+        topology,
+        moves: new Map(),
+        formerHosts: new Map(),
+        learned: new LearnedAddresses(),
+        memberships: new Memberships(),
+      },
       this.#view,
     )
     const now = compile(this.#view.switches.get('h1/br-int')!, this.#view.groups)

@@ -10,8 +10,8 @@ import type { Topology } from '../../topologies/topology.ts'
 import { movingListener } from '../support/explored-scenarios.ts'
 
 const { topology } = movingListener({ policy: { ingressRate: '50Mbps' } })
-const { moves, learned, memberships, assignments } = EMPTY_IMAGE
-const BEGINNING: Intent = { topology, moves, learned, memberships }
+const { moves, formerHosts, learned, memberships, assignments } = EMPTY_IMAGE
+const BEGINNING: Intent = { topology, moves, formerHosts, learned, memberships }
 const [vm] = topology.vms
 const target = topology.hosts.find(({ name }) => name !== vm!.host)!.name
 

@@ -6,8 +6,8 @@ import { threeHosts } from '../support/controlled-fleet.ts'
 import { fewerThanChained, held } from '../support/heap.ts'
 
 test('no view outlives the time in which it is wanted or told', async () => {
-  const { topology, moves, learned, memberships, assignments } = EMPTY_IMAGE
-  const wanted = new Wanted({ topology, moves, learned, memberships }, assignments)
+  const { topology, moves, formerHosts, learned, memberships, assignments } = EMPTY_IMAGE
+  const wanted = new Wanted({ topology, moves, formerHosts, learned, memberships }, assignments)
   const past: WeakRef<View>[] = []
   for (let change = 0; change < 50; change++) {
     past.push(new WeakRef(wanted.view))
@@ -18,10 +18,10 @@ test('no view outlives the time in which it is wanted or told', async () => {
 })
 
 test('the end of a move that was told ahead of the disk stays told when what was wanted before is kept', () => {
-  const { learned, memberships, assignments } = EMPTY_IMAGE
+  const { formerHosts, learned, memberships, assignments } = EMPTY_IMAGE
   const move = (to: string): Move => ({ to, stage: 'collecting', homeState: 'hold', targetState: 'hold' })
   const moves = new Map([['b', move('h1')]])
-  const wanted = new Wanted({ topology: threeHosts(), moves, learned, memberships }, assignments)
+  const wanted = new Wanted({ topology: threeHosts(), moves, formerHosts, learned, memberships }, assignments)
   const stagesOf = () => [...wanted.told.intent.moves].map(([vm, { to }]) => `${vm} to ${to}`)
   const before = wanted.snapshot()
   wanted.amend({ moves: new Map() })

@@ -68,7 +68,13 @@ function flowsOf(topology: Topology): string[] {
     ...GUESTS.map((guest): [string, number] => [`${guest}:eth0`, portOf(guest)]),
     ['ids:tap', TAP],
   ])
-  const intent = { topology, moves: new Map(), learned: new LearnedAddresses(), memberships: new Memberships() }
+  const intent = {
+    topology,
+    moves: new Map(),
+    formerHosts: new Map(),
+    learned: new LearnedAddresses(),
+    memberships: new Memberships(),
+  }
   const view = buildView(intent, undefined, { ...NO_ASSIGNMENTS, portNumbers: new Map([['h1/br-int', numbers]]) })
   return [...compile(view.switches.get('h1/br-int')!, view.groups).flows.values()].map((flow) => printFlow(flow))
 }

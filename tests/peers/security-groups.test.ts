@@ -95,7 +95,13 @@ class Compiling {
   }
 
   async apply(topology: Topology): Promise<void> {
-    const intent = { topology, moves: new Map(), learned: new LearnedAddresses(), memberships: new Memberships() }
+    const intent = {
+      topology,
+      moves: new Map(),
+      formerHosts: new Map(),
+      learned: new LearnedAddresses(),
+      memberships: new Memberships(),
+    }
     const kept = this.#view === undefined ? { ...NO_ASSIGNMENTS, portNumbers: new Map([[AT, numbers]]) } : undefined
     this.#view = buildView(intent, this.#view, kept)
     const now = compile(this.#view.switches.get(AT)!, this.#view.groups)

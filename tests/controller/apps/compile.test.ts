@@ -22,6 +22,7 @@ const STAGES = ['prepared', 'collecting', 'moved', 'released'] as const
 const intentOf = (seed: number): Intent => ({
   topology: withSecurityGroups(seeded(seed + 1000), randomTopology(seeded(seed))),
   moves: new Map(),
+  formerHosts: new Map(),
   learned: new LearnedAddresses(),
   memberships: new Memberships(),
 })
@@ -154,6 +155,7 @@ test.each(['vlan', 'vxlan'] as const)(
     const intent: Intent = {
       topology,
       moves: new Map(),
+      formerHosts: new Map(),
       learned: new LearnedAddresses(),
       memberships: new Memberships(),
     }

@@ -30,6 +30,7 @@ const overlay = (vteps: string[]): Topology => {
 const intentOf = (topology: Topology): Intent => ({
   topology,
   moves: new Map(),
+  formerHosts: new Map(),
   learned: new LearnedAddresses(),
   memberships: new Memberships(),
 })

@@ -21,6 +21,7 @@ test.each(seeds(10))('a policy found part by part is what all flows together say
   const view = buildView({
     topology,
     moves: new Map(),
+    formerHosts: new Map(),
     learned: new LearnedAddresses(),
     memberships: new Memberships(),
   })
@@ -35,6 +36,7 @@ test('a flow that another of its key covers is no part of a policy', () => {
   const view = buildView({
     topology: randomTopology(seeded(1)),
     moves: new Map(),
+    formerHosts: new Map(),
     learned: new LearnedAddresses(),
     memberships: new Memberships(),
   })

@@ -175,7 +175,13 @@ describe('a change worked out alone', () => {
   test.each(seeds(6))('gives what working everything out gives (seed %i)', (seed) => {
     const random = seeded(seed)
     const topology = withSecurityGroups(random, randomTopology(random))
-    let intent: Intent = { topology, moves: new Map(), learned: new LearnedAddresses(), memberships: new Memberships() }
+    let intent: Intent = {
+      topology,
+      moves: new Map(),
+      formerHosts: new Map(),
+      learned: new LearnedAddresses(),
+      memberships: new Memberships(),
+    }
     let view = buildView(intent)
     const compiler = new Compiler()
     compiler.follow(view.groups)
@@ -216,7 +222,13 @@ test('where queries come from is nothing to the flows of groups', () => {
   const asked = (source: string) =>
     new Memberships().with({ ...at, group: '239.1.1.1' }).with({ ...at, group: QUERIERS, source })
   const view = (source: string, before?: View) => {
-    const intent = { topology, moves: new Map(), learned: new LearnedAddresses(), memberships: asked(source) }
+    const intent = {
+      topology,
+      moves: new Map(),
+      formerHosts: new Map(),
+      learned: new LearnedAddresses(),
+      memberships: asked(source),
+    }
     return before === undefined ? buildView(intent) : patchView(before, intent)
   }
   const compiler = new Compiler()
@@ -233,7 +245,13 @@ test('where queries come from is nothing to the flows of groups', () => {
 /** How often something is looked up by its name while one vNIC gets another policy. */
 function lookUpsForPolicy(hosts: number): number {
   const topology = shapeTopology(`single,${hosts}`, { vmsPerHost: 2, networks: 1, type: 'vxlan' })
-  const intent = { topology, moves: new Map(), learned: new LearnedAddresses(), memberships: new Memberships() }
+  const intent = {
+    topology,
+    moves: new Map(),
+    formerHosts: new Map(),
+    learned: new LearnedAddresses(),
+    memberships: new Memberships(),
+  }
   const view = buildView(intent)
   const vm = topology.vms[3]!
   const limited = vm.nics.map((nic): Nic => ({ ...nic, policy: { ...nic.policy, egressRate: 1e6 } }))

@@ -13,6 +13,7 @@ function randomState(seed: number): SwitchState {
   const view = buildView({
     topology: randomTopology(seeded(seed)),
     moves: new Map(),
+    formerHosts: new Map(),
     learned: new LearnedAddresses(),
     memberships: new Memberships(),
   })

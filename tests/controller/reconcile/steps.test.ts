@@ -22,6 +22,7 @@ function change(seed: number) {
   const before = buildView({
     topology,
     moves: new Map(),
+    formerHosts: new Map(),
     learned: new LearnedAddresses(),
     memberships: new Memberships(),
   })

@@ -37,9 +37,9 @@ class Known {
   #view: View | undefined
 
   note(entries: Iterable<StoredEntry>): void {
-    const { asked, topology, moves, learned, memberships, userFlows, assignments } = imageOf(entries, 0)
+    const { asked, topology, moves, formerHosts, learned, memberships, userFlows, assignments } = imageOf(entries, 0)
     if (asked === undefined) return
-    this.#view = buildView({ topology, moves, learned, memberships }, this.#view, assignments)
+    this.#view = buildView({ topology, moves, formerHosts, learned, memberships }, this.#view, assignments)
     this.#compiler.follow(this.#view.groups)
     for (const [name, at] of this.#view.switches) this.#noteState(name, this.#compiler.compile(at), userFlows.get(name))
   }
@@ -232,9 +232,12 @@ describe('whoever writes what, however slow the disk', () => {
     expect(store.refused).toBeGreaterThan(3)
 
     await clock.run(clock.now() + 2000 * MILLISECOND)
-    const { topology, moves, learned, memberships, userFlows, assignments } = imageOf(await store.load(), 0)
+    const { topology, moves, formerHosts, learned, memberships, userFlows, assignments } = imageOf(
+      await store.load(),
+      0,
+    )
     expect(moves.size).toBe(0)
-    const view = buildView({ topology, moves, learned, memberships }, undefined, assignments)
+    const view = buildView({ topology, moves, formerHosts, learned, memberships }, undefined, assignments)
     for (const [name, at] of view.switches) {
       const wanted = compile(at, view.groups)
       const own = userFlows.get(name) ?? new Map<string, FlowSpec>()

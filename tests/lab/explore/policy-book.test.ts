@@ -24,7 +24,13 @@ import { loadScenarioOrTopology } from '../../../topologies/load.ts'
 const SEEDS = [1, 2, 3]
 const ROUNDS = 40
 const { topology } = await loadScenarioOrTopology('topologies/examples/stateful-web-tier.json')
-const view = buildView({ topology, moves: new Map(), learned: new LearnedAddresses(), memberships: new Memberships() })
+const view = buildView({
+  topology,
+  moves: new Map(),
+  formerHosts: new Map(),
+  learned: new LearnedAddresses(),
+  memberships: new Memberships(),
+})
 
 /** As in an exploration, what says the same is one object, in all runs. */
 const decode = sharedMessages()
