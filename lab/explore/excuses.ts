@@ -62,7 +62,10 @@ export class Excuses {
     }
   }
 
-  /** Whether the host was away for some of the move: it could not be told what to do, or asked what it has. */
+  /**
+   * Whether the host was away for some of the move: it could not be told what to do, or asked what it has. A controller that was killed or
+   * taken over from is no reason: the next one waits for the host longer than anything said to it takes.
+   */
   wasAway(host: string, move: MigrationStatus): boolean {
     const isOf = (span: Span & { host: string }) => span.host === host && isUnderWay(move, span)
     return (
