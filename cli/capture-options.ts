@@ -1,10 +1,10 @@
 // What mirrors copy into files, where that is written as it comes.
 
-import { mkdir } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
 import type { CopyFiles } from '../datapath/host/copy-files.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { whole } from './numbers.ts'
+import { makeFolder } from './output-files.ts'
 
 export interface CaptureFlags {
   captures?: string
@@ -36,7 +36,7 @@ export async function copyFiles(
   warn: (line: string) => void,
 ): Promise<CopyFiles | undefined> {
   if (folder === undefined) return undefined
-  await mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   // Who writes none starts faster without.
   const { CopyFiles } = await import('../datapath/host/copy-files.ts')
   return new CopyFiles({ clock, folder, size: captureSize * MEBIBYTE, files, warn })

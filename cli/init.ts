@@ -1,10 +1,11 @@
-import { access, mkdir, stat, writeFile } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { access, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Command } from 'commander'
 import { PcapngWriter } from '../protocols/capture/pcapng-writer.ts'
 import { arpRequest, icmpEchoFrame, udpFrame } from '../protocols/packet/compose.ts'
 import { parseIpv4, parseMac } from '../protocols/address.ts'
 import { MILLISECOND } from '../runtime/clock.ts'
+import { makeFolder } from './output-files.ts'
 
 const TOPOLOGY = 'topology.json'
 const SCENARIO = 'scenario.json'
@@ -39,19 +40,6 @@ export function initCommand(): Command {
         `Wrote ${files.map(([name]) => join(folder, name)).join(', ')}.\nNext: signalbox replay ${join(folder, SCENARIO)}\n`,
       )
     })
-}
-
-/** One folder at a time: asked for all of them, Node tries for ever where the system refuses with ENOENT, as in /proc. */
-async function makeFolder(folder: string): Promise<void> {
-  const found = await stat(folder).catch(() => undefined)
-  if (found?.isDirectory()) return
-  if (found !== undefined) throw new Error(`${folder}: is a file; a folder was expected`)
-  const parent = dirname(resolve(folder))
-  await makeFolder(parent)
-  await mkdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error
-    throw new Error(`${folder}: no folder can be made in ${parent}`, { cause: error })
-  })
 }
 
 async function refuseToOverwrite(folder: string, names: readonly string[]): Promise<void> {

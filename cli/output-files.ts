@@ -1,5 +1,6 @@
 import { constants } from 'node:fs'
-import { access, open, stat, unlink } from 'node:fs/promises'
+import { access, mkdir, open, stat, unlink } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 
 /**
  * Finds out whether results can be written to these files before the work that they come of, rather than after it. What is there stays as it
@@ -20,4 +21,17 @@ async function tryOut(path: string): Promise<void> {
   const file = await open(path, 'wx')
   await file.close()
   await unlink(path)
+}
+
+/** Makes the folder, and those that it is in, where they are not there. One at a time: asked for all of them, Node tries for ever where the system refuses with ENOENT, as in /proc. */
+export async function makeFolder(folder: string): Promise<void> {
+  const found = await stat(folder).catch(() => undefined)
+  if (found?.isDirectory()) return
+  if (found !== undefined) throw new Error(`${folder}: is a file; a folder was expected`)
+  const parent = dirname(resolve(folder))
+  await makeFolder(parent)
+  await mkdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error
+    throw new Error(`${folder}: no folder can be made in ${parent}`, { cause: error })
+  })
 }

@@ -1,4 +1,4 @@
-import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { stat, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import pico from 'picocolors'
@@ -13,7 +13,7 @@ import { EXIT_CODES } from '../lab/verdict.ts'
 import { loadScenarioOrTopology } from '../topologies/load.ts'
 import type { FrameMap, Scenario } from '../topologies/scenario.ts'
 import { EXIT_LEGEND, EXIT_WRONG_INPUT } from './failure.ts'
-import { checkWritable } from './output-files.ts'
+import { checkWritable, makeFolder } from './output-files.ts'
 import { FrameProgress } from './progress.ts'
 import { BufferedFile } from './buffered-file.ts'
 
@@ -101,7 +101,7 @@ async function observerOf(
   open: (path: string) => (bytes: Uint8Array) => void,
 ): Promise<LabObserver | undefined> {
   if (pcapOut === undefined && captures === undefined) return undefined
-  if (captures !== undefined) await mkdir(captures, { recursive: true })
+  if (captures !== undefined) await makeFolder(captures)
   return {
     ...(pcapOut !== undefined && pcapObserver(open(pcapOut))),
     ...(captures !== undefined && copiesObserver((file) => open(join(captures, file)))),

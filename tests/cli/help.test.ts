@@ -1,5 +1,5 @@
-import { afterEach, expect, test, vi } from 'vitest'
-import { runCli, runHere } from '../support/run-cli.ts'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { ended, runCli, runHere, startCli, startCliUnder } from '../support/run-cli.ts'
 
 afterEach(() => vi.unstubAllEnvs())
 
@@ -54,4 +54,27 @@ test('one that needs them does', async () => {
   const loaded = await loadedBy('up', '--help')
   expect(loaded).toContainEqual(expect.stringMatching(ROOMS))
   expect(loaded).toContainEqual(expect.stringMatching(LIBRARIES))
+})
+
+describe('whoever reads what is printed may go before the end', () => {
+  test('of standard output: the exit code is that of the work', async () => {
+    const child = startCli('vm', 'list', '--help')
+    child.stdout!.destroy()
+    expect(await ended(child)).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  test('of standard error as well', async () => {
+    const child = startCli('validate', 'nothing.json')
+    child.stderr!.destroy()
+    expect(await ended(child)).toMatchObject({ code: 2 })
+  })
+
+  test.runIf(process.platform === 'linux')('but a disk without room for it is wrong', async () => {
+    const child = startCliUnder(['sh', '-c', 'exec "$@" > /dev/full', 'sh'], 'vm', 'list', '--help')
+    expect(await ended(child)).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: 'signalbox: standard output: no space left on the device\n',
+    })
+  })
 })

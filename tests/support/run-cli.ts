@@ -15,8 +15,11 @@ export interface Ended {
 export const startCli = (...args: string[]): ChildProcess => startCliIn(undefined, ...args)
 
 /** As `startCli`, in a network namespace of Linux. */
-export function startCliIn(namespace: string | undefined, ...args: string[]): ChildProcess {
-  const within = namespace === undefined ? [] : ['ip', 'netns', 'exec', namespace]
+export const startCliIn = (namespace: string | undefined, ...args: string[]): ChildProcess =>
+  startCliUnder(namespace === undefined ? [] : ['ip', 'netns', 'exec', namespace], ...args)
+
+/** As `startCli`, as what the words of another command are for. */
+export function startCliUnder(within: readonly string[], ...args: string[]): ChildProcess {
   const [command, ...words] = [...within, process.execPath, ...program(), ...args]
   return spawn(command!, words, { cwd: ROOT, stdio: 'pipe' })
 }

@@ -139,10 +139,14 @@ describe('a path that leads nowhere is named, with what is missing', () => {
   })
 
   test.runIf(process.platform === 'linux')('a start where the system has no room for folders', async () => {
-    expect(await signalbox('init', '/proc/signalbox')).toMatchObject({
-      code: 2,
-      stderr: expect.stringContaining('/proc'),
-    })
+    const refused = { code: 2, stderr: expect.stringContaining('/proc') }
+    expect(await signalbox('init', '/proc/signalbox')).toMatchObject(refused)
+    expect(await signalbox('replay', topology, '--captures', '/proc/signalbox')).toMatchObject(refused)
+  })
+
+  test('copies of mirrors in a folder that is a file', async () => {
+    const { code, stderr } = await signalbox('replay', topology, '--captures', topology)
+    expect({ code, stderr }).toEqual({ code: 2, stderr: `signalbox: ${topology}: is a file; a folder was expected\n` })
   })
 })
 
