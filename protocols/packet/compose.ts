@@ -12,7 +12,7 @@ import { echoWord, encodeIcmp, ICMP_HEADER_SIZE, IcmpType } from './icmp.ts'
 import { Icmpv6Type } from './icmpv6.ts'
 import type { IgmpMessage } from './igmp.ts'
 import { encodeIgmp, igmpSize } from './igmp.ts'
-import { encodeIpv4, ipv4Size } from './ipv4.ts'
+import { encodeIpv4, type Ipv4Header, ipv4Size } from './ipv4.ts'
 import type { Ipv6Extension } from './ipv6-extensions.ts'
 import { encodeIpv6Chain, ExtensionType, firstProtocol, ipv6ChainSize } from './ipv6-extensions.ts'
 import { encodeIpv6, IPV6_HEADER_SIZE } from './ipv6.ts'
@@ -101,12 +101,25 @@ export function ipFrame(options: IpOptions & { protocol: number; segment: Uint8A
 type Segment = IpOptions & { protocol: number; segment: Uint8Array }
 
 function ipv4Packet(options: Segment, source: number, destination: number): Uint8Array {
-  const { dscp = 0, ecn = 0, identification = 0, ttl = 64, protocol, segment } = options
-  const whole = { dontFragment: false, moreFragments: false, fragmentOffset: 0, options: options.headerOptions ?? [] }
-  const header = { ...whole, dscp, ecn, identification, ttl, protocol, source, destination, totalLength: 0 }
-  const size = ipv4Size(header)
+  const { dscp = 0, ecn = 0, identification = 0, ttl = 64, protocol, segment, headerOptions = [] } = options
+  const size = ipv4Size({ options: headerOptions })
   const packet = new Uint8Array(size + segment.length)
-  encodeIpv4({ ...header, totalLength: packet.length }, viewOf(packet), 0)
+  // Traffic is made here, frame by frame: one object, and nothing spread.
+  const header: Ipv4Header = {
+    dscp,
+    ecn,
+    totalLength: packet.length,
+    identification,
+    dontFragment: false,
+    moreFragments: false,
+    fragmentOffset: 0,
+    ttl,
+    protocol,
+    source,
+    destination,
+    options: headerOptions,
+  }
+  encodeIpv4(header, viewOf(packet), 0)
   packet.set(segment, size)
   const above = NO_PSEUDO_HEADER.includes(protocol) ? 0 : pseudoHeaderSum4(packet, 0, protocol, segment.length)
   sealSegment(packet, size, protocol, above)

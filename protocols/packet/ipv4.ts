@@ -81,8 +81,9 @@ function fixedFields(view: DataView, at: number) {
   }
 }
 
-/** Bytes that this header takes. */
-export const ipv4Size = (header: Ipv4Header): number => IPV4_HEADER_SIZE + headerOptionsSize(header.options)
+/** Bytes that a header with these options takes. */
+export const ipv4Size = (header: Pick<Ipv4Header, 'options'>): number =>
+  IPV4_HEADER_SIZE + headerOptionsSize(header.options)
 
 /** Writes the header with its right checksum; returns where it ends. */
 export function encodeIpv4(header: Ipv4Header, view: DataView, at: number): number {

@@ -114,7 +114,7 @@ const answer = ({ actions, hits, effects }: Translation) => ({
   effects,
 })
 
-test.each(seeds(12))('a key that agrees on the consulted bits meets the same fate (seed %i)', (seed) => {
+test.each(seeds(5))('a key that agrees on the consulted bits meets the same fate (seed %i)', (seed) => {
   const random = seeded(seed)
   const keys = keysOfAllKinds(random)
   const { context } = populate(random, keys)

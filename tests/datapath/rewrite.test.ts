@@ -87,7 +87,7 @@ function randomWrite(random: Random, key: Uint32Array): Write {
   return { word, value: random.uint32(), mask: (random.uint32() & bits) >>> 0 }
 }
 
-describe.each(seeds(2))('random frames of seed %i', (seed) => {
+describe.each(seeds(1))('random frames of seed %i', (seed) => {
   test('a set changes these bits of the key and no others, and no checksum goes wrong', () => {
     const random = seeded(seed)
     for (let round = 0; round < 1000; round++) {

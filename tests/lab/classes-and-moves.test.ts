@@ -75,7 +75,7 @@ function randomDatagrams(random: Random): Datagram[] {
 const told = { moves: 0, waited: 0 }
 /** 27 loses frames where announcements are not waited with; 292 changes their order where a speaker may leave while its hearer comes. */
 const SHOWN = isChosen ? [] : [27, 292]
-const SEEDS = [...seeds(6), ...SHOWN]
+const SEEDS = [...seeds(3), ...SHOWN]
 
 test.each(SEEDS)('what waits for uplinks is heard as without moves (seed %i)', async (seed) => {
   const plan = randomPlan(seeded(seed))

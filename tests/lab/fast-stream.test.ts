@@ -7,8 +7,8 @@ import { parseTopology } from '../../topologies/load.ts'
 import type { Scenario } from '../../topologies/scenario.ts'
 
 const RATE = 1_000_000
-const PAUSE = 5 * MILLISECOND
-const FRAMES = 8000
+const PAUSE = 2 * MILLISECOND
+const FRAMES = 4000
 
 const nic = (number: number, securityGroups: string[]) => ({
   name: 'eth0',
@@ -51,7 +51,7 @@ const scenario = (type: string, bytes?: number): Scenario => ({
       },
     },
     {
-      at: 2 * MILLISECOND,
+      at: MILLISECOND,
       step: { type: 'migrate', vm: 'b', to: 'h3', pause: PAUSE, ...(bytes && { hold: { bytes } }) },
     },
   ],

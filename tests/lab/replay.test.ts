@@ -50,7 +50,7 @@ describe('frames in company come to what they come to alone', () => {
     expect(together.result.verdict.frames.delivered).toBeGreaterThan(0)
     expect(together).toEqual(alone)
   })
-  test.each(seeds(3))('with queues, seed %i', async (seed) => {
+  test.each(seeds(2))('with queues, seed %i', async (seed) => {
     const scenario = randomScenario(seeded(1000 + seed), folder)
     addQueues(seeded(seed), scenario.topology)
     const together = await outcome(scenario, {})

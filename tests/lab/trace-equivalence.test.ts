@@ -6,7 +6,7 @@ import { seeded } from '../../runtime/random.ts'
 import { play, randomTalk, type Heard } from '../support/talking-guests.ts'
 import { seeds } from '../support/seeds.ts'
 
-const SEEDS = seeds(6)
+const SEEDS = seeds(3)
 
 const told = { frames: 0, moves: 0, filtered: 0, rejected: 0 }
 

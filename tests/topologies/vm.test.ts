@@ -97,7 +97,7 @@ function inWhole(topology: Topology, wish: Wish): Outcome {
   return outcome(`/vms/${others.length}`, () => parseTopology(JSON.stringify({ ...written, vms }), 'whole').vms.at(-1))
 }
 
-describe.each(seeds(2))('seed %i', (seed) => {
+describe.each(seeds(1))('seed %i', (seed) => {
   test('one VM is what it would be as the last of the whole, or refused for the same reasons', () => {
     const random = seeded(seed)
     const counts = { taken: 0, refused: 0 }

@@ -16,7 +16,7 @@ import { withSecurityGroups } from '../../support/random-security-groups.ts'
 import { randomTopology } from '../../support/random-topologies.ts'
 import { seeds } from '../../support/seeds.ts'
 
-const SEEDS = seeds(15)
+const SEEDS = seeds(6)
 const STAGES = ['prepared', 'collecting', 'moved', 'released'] as const
 
 const intentOf = (seed: number): Intent => ({

@@ -97,7 +97,7 @@ async function play(random: Random) {
   return lab
 }
 
-const SEEDS = seeds(12)
+const SEEDS = seeds(8)
 
 /** Gives what a fragment makes whole that came to the other place. */
 const adopt = vi.spyOn(Reassembly.prototype, 'adopt')

@@ -20,7 +20,7 @@ import { seeds } from '../../support/seeds.ts'
 import { expectEqual } from '../../support/expect-equal.ts'
 
 const FRAMES = Number(process.env['FRAMES'] ?? 250)
-const SEEDS = seeds(12)
+const SEEDS = seeds(6)
 
 const PORTS: Partial<PortConfig>[] = [
   { vlanMode: 'access', tag: 10 },

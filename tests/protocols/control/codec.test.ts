@@ -102,7 +102,7 @@ test('a decoded frame does not change with the bytes it came from', () => {
 })
 
 describe('bytes that are no envelope', () => {
-  test.each(seeds(2))('cut short or with bits flipped, 20,000 give a message or a named error (seed %i)', (seed) => {
+  test.each(seeds(1))('cut short or with bits flipped, 20,000 give a message or a named error (seed %i)', (seed) => {
     const random = seeded(seed)
     let refused = 0
     for (let i = 0; i < 500; i++) {

@@ -134,16 +134,16 @@ describe('refusals', () => {
   })
 })
 
-test('each of 8,000 damaged envelopes is heard or refused by an error, and those that are none close the channel', async () => {
+test('each of 2,000 damaged envelopes is heard or refused by an error, and those that are none close the channel', async () => {
   const random = seeded(7)
   const count = { sent: 0, heard: 0, refused: 0, closed: 0 }
-  while (count.sent < 8000) {
+  while (count.sent < 2000) {
     const [near, far] = memoryChannelPair(clock, { latency: 0, names: ['stranger', 'switch'] })
     const end = new Connection(far)
     end.onMessage = () => count.heard++
     end.onClose = () => count.closed++
     new Connection(near).onMessage = () => count.refused++
-    while (!end.closed && count.sent < 8000) {
+    while (!end.closed && count.sent < 2000) {
       const envelope = damaged(random, encodeEnvelope({ xid: 0xffff, message: randomMessage(random) }))
       if (envelope.length === 0) continue
       near.send(frame(envelope))
@@ -154,7 +154,7 @@ test('each of 8,000 damaged envelopes is heard or refused by an error, and those
     await clock.run(clock.now())
   }
   expect(count.heard + count.refused).toBe(count.sent)
-  expect(Math.min(count.heard, count.refused, count.closed)).toBeGreaterThan(400)
+  expect(Math.min(count.heard, count.refused, count.closed)).toBeGreaterThan(100)
 })
 
 describe('closing', () => {

@@ -25,7 +25,7 @@ const ports = {
 }
 
 describe('what was printed parses to the same', () => {
-  test.each(seeds(3))('flow (seed %i)', (seed) => {
+  test.each(seeds(1))('flow (seed %i)', (seed) => {
     const random = seeded(seed)
     for (let i = 0; i < 600; i++) {
       const flow = randomFlow(random, EVERYTHING)
@@ -255,7 +255,7 @@ describe('says what is wrong, and where', () => {
   })
 })
 
-test.each(seeds(2))('text with letters changed parses or fails as flow syntax, never otherwise (seed %i)', (seed) => {
+test.each(seeds(1))('text with letters changed parses or fails as flow syntax, never otherwise (seed %i)', (seed) => {
   const random = seeded(seed)
   const letters = ',=:()/[]"->. 0aFx+|\u00e9'
   for (let i = 0; i < 800; i++) {

@@ -13,7 +13,7 @@ const bytesFor = (actions: readonly Action[], match: Match = []) =>
   written((writer) => encodeActions(writer, actions, match))
 const read = (bytes: Uint8Array) => readAll(bytes, decodeActions)
 
-test.each(seeds(3))('actions that were written are read again (seed %i)', (seed) => {
+test.each(seeds(1))('actions that were written are read again (seed %i)', (seed) => {
   const random = seeded(seed)
   for (let i = 0; i < 800; i++) {
     const actions = spokenAsTheyAre(randomActions(random, randomMatch(random, EVERYTHING), 8, EVERYTHING))
@@ -166,7 +166,7 @@ describe('actions in each other', () => {
   })
 })
 
-test.each(seeds(2))('damaged actions are read or refused by OpenFlow names (seed %i)', (seed) => {
+test.each(seeds(1))('damaged actions are read or refused by OpenFlow names (seed %i)', (seed) => {
   const random = seeded(seed)
   for (let i = 0; i < 3000; i++) {
     const actions = randomActions(random, randomMatch(random, EVERYTHING), 4, EVERYTHING)

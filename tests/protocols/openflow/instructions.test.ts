@@ -14,7 +14,7 @@ const NOTHING: Instructions = { apply: [], clear: false, write: [] }
 const OUTPUT = '0000 0010 00000001 0000 000000000000'
 const output = { type: 'output', port: 1 } as const
 
-test.each(seeds(3))('instructions that were written are read again (seed %i)', (seed) => {
+test.each(seeds(1))('instructions that were written are read again (seed %i)', (seed) => {
   const random = seeded(seed)
   for (let i = 0; i < 500; i++) {
     const instructions = spokenInstructions(randomFlow(random, EVERYTHING).instructions)
@@ -53,7 +53,7 @@ test.each(INSTRUCTION_REFUSALS)('%s is refused', (_name, text, code) => {
   expect(codeOf(() => read(hex(text)))).toBe(code)
 })
 
-test.each(seeds(2))('damaged instructions are read or refused by OpenFlow names (seed %i)', (seed) => {
+test.each(seeds(1))('damaged instructions are read or refused by OpenFlow names (seed %i)', (seed) => {
   const random = seeded(seed)
   for (let i = 0; i < 2000; i++) {
     const bytes = damaged(random, bytesFor(randomFlow(random, EVERYTHING).instructions))

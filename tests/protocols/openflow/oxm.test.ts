@@ -18,7 +18,7 @@ import { FIELD_REFUSALS, MATCH_REFUSALS } from '../../support/openflow-refusals.
 import { EVERYTHING, inOrder, randomBits, randomMatch } from '../../support/random-flows.ts'
 import { seeds } from '../../support/seeds.ts'
 
-test.each(seeds(3))('a match that was written is read again (seed %i)', (seed) => {
+test.each(seeds(1))('a match that was written is read again (seed %i)', (seed) => {
   const random = seeded(seed)
   for (let i = 0; i < 500; i++) {
     const match = randomMatch(random, EVERYTHING)
@@ -118,7 +118,7 @@ test('what follows a match is where its padding ends', () => {
   expect(reader.u8()).toBe(42)
 })
 
-test.each(seeds(2))('damaged matches are read or refused by OpenFlow names (seed %i)', (seed) => {
+test.each(seeds(1))('damaged matches are read or refused by OpenFlow names (seed %i)', (seed) => {
   const random = seeded(seed)
   for (let i = 0; i < 3000; i++) {
     const bytes = damaged(
