@@ -119,8 +119,10 @@ function glance(client: ApiClient, path: string): () => void {
   const look = async () => {
     const { moves } = await client.json<RelocationStatus>('GET', path)
     const count = (state: string) => moves.filter((move) => move.state === state).length
+    const waiting = moves.find(({ state, problem }) => state === 'moving' && problem !== undefined)
+    const why = waiting === undefined ? '' : `; ${waiting.vm} waits: ${waiting.problem}`
     if (timer !== undefined)
-      process.stderr.write(`\r\x1b[K${count('done')} of ${moves.length} VMs moved, ${count('moving')} are moving`)
+      process.stderr.write(`\r\x1b[K${count('done')} of ${moves.length} VMs moved, ${count('moving')} are moving${why}`)
   }
   let timer: NodeJS.Timeout | undefined = setInterval(() => void look().catch(() => {}), GLANCE_MS)
   return () => {

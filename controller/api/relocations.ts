@@ -37,7 +37,7 @@ const Relocation = closed({
       migration: optional(text('Id of its migration.')),
       restartedAt: optional(nanoseconds('Of a failover: when it began anew, with none of its connections.')),
       tried: optional(texts('Hosts to which its moves failed.')),
-      problem: optional(text('Why it stays.')),
+      problem: optional(text('Why it stays, or what it waits for.')),
     }),
   ),
 })

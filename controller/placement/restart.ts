@@ -62,6 +62,8 @@ export async function restart(world: RestartWorld, name: string, request: Restar
   for (let former = formerHosts.of(name); former.length > 0; former = formerHosts.of(name)) {
     waits(`its ports may be open still at ${former.join(' and ')}; signalbox host fail says that a host is dead`)
     await Promise.race([formerHosts.left(name), aborted.then(giveUp)])
+    const at = vmNamed(world.intent().topology.vms, name)?.host
+    if (at !== to) throw new Conflict(at === undefined ? `there is no ${name} any more` : `${name} is at ${at} by now`)
   }
   await world.joined(moved, to)
   await open(world, switchesOf(moved, target, target))

@@ -155,3 +155,25 @@ test('whoever aborts the failover need not wait for it, and the ports open once 
   expect(world.openAt()).toEqual([fleet.controller.topology.vms.find(({ name }) => name === 'a')!.host])
   expect(world.openAt()).not.toEqual([hostOf(first)])
 })
+
+test('a VM that has to leave the place that it has been given, while it waits there, begins at the next alone', async () => {
+  const world = await withDeadHost()
+  const { fleet, first } = world
+  expect(await beginAndKill(world, OPENED)).toBe(true)
+  await startAgain(world, 0)
+  await wait(fleet, 60 * SECOND)
+  const { relocations } = fleet.controller
+  const { to } = relocations.find('r1').moves[0]!
+  const { id } = await fleet.settle(relocations.failover(to!, true))
+  await wait(fleet, SECOND)
+  const begun: string[] = []
+  fleet.guests.set = (vm, host) => {
+    if (vm === 'a') begun.push(host!)
+    return Map.prototype.set.call(fleet.guests, vm, host) as typeof fleet.guests
+  }
+  first.dial(fleet.controller)
+  expect(await fleet.settle(relocations.done(id))).toMatchObject({ state: 'done' })
+  await outcome(world)
+  expect(begun).toEqual([fleet.guests.get('a')])
+  expect(begun).not.toEqual([to])
+})
