@@ -155,7 +155,7 @@ async function crowdedFleet(topology: Topology, parallel: number, parallelPerHos
 }
 
 describe('moves at the same time', () => {
-  test.each(seeds(1))(
+  test.each(seeds(3))(
     'are no more than the limits, and each VM comes to where it was last sent (seed %i)',
     async (seed) => {
       const random = seeded(seed)

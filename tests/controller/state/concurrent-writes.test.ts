@@ -153,7 +153,7 @@ async function askAll(
 }
 
 describe('writes that come at once', () => {
-  test.each(seeds(2))('come to what they would one after the other (seed %i)', async (seed) => {
+  test.each(seeds(3))('come to what they would one after the other (seed %i)', async (seed) => {
     const random = seeded(seed)
     const fleet = await started()
     const asked = new Map<string, Asked>()
@@ -167,7 +167,7 @@ describe('writes that come at once', () => {
     expect(fleet.store.written).toBeLessThan(asked.size)
   })
 
-  test.each(seeds(1))('do so when the process is killed, or a switch goes, in the middle (seed %i)', async (seed) => {
+  test.each(seeds(3))('do so when the process is killed, or a switch goes, in the middle (seed %i)', async (seed) => {
     const random = seeded(seed)
     const fleet = await started()
     const asked = new Map<string, Asked>()

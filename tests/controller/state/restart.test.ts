@@ -244,7 +244,7 @@ describe('writes', () => {
     return { contents: fleet.contents(), wires: controller.wires(), topology: controller.topology }
   }
 
-  test.each(seeds(1))('leave the switches the same with restarts between as without (seed %i)', async (seed) => {
+  test.each(seeds(3))('leave the switches the same with restarts between as without (seed %i)', async (seed) => {
     expect(await run(seed, true)).toEqual(await run(seed, false))
   })
 })
