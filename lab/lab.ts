@@ -221,9 +221,9 @@ export class Lab {
     }
   }
 
-  /** Frames on their way now, those that are held somewhere left out. */
+  /** Frames on their way now: in queues, too, but not those that are kept for a guest. */
   get inFlight(): number {
-    return this.#arena.live - this.network.heldFrames().length
+    return this.#arena.live - this.network.heldFrames().length + this.network.queued
   }
 
   /** As `changes.apply`. */

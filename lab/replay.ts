@@ -14,7 +14,7 @@ import { Captures } from './captures.ts'
 import { Traffic } from './traffic.ts'
 import type { Verdict } from './verdict.ts'
 
-/** How long after the last step frames may still be on their way. */
+/** How long after the last step frames may be on their way without becoming fewer. */
 const PATIENCE = 10 * SECOND
 /** As long as channels take to be known as closed. */
 const NOTICED = MILLISECOND
@@ -52,11 +52,16 @@ export async function replay(scenario: Scenario, options: ReplayOptions = {}): P
 
 const pick = ({ observer, log }: ReplayOptions) => ({ ...(observer && { observer }), ...(log && { log }) })
 
-/** Lets time pass until no frame is on its way, or none can be expected to arrive any more. */
+/** Lets time pass until no frame is on its way, or none can be expected to arrive any more: fewer have not become of them for long. */
 async function quiesce(lab: Lab, clock: VirtualClock): Promise<void> {
-  const end = clock.now() + PATIENCE
-  do await clock.run(clock.now() + 10 * MILLISECOND)
-  while (lab.inFlight > 0 && clock.now() < end)
+  let fewest = Infinity
+  let end = clock.now() + PATIENCE
+  while (fewest > 0 && clock.now() < end) {
+    await clock.run(clock.now() + 10 * MILLISECOND)
+    if (lab.inFlight >= fewest) continue
+    fewest = lab.inFlight
+    end = clock.now() + PATIENCE
+  }
 }
 
 class Run {

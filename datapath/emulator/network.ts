@@ -268,11 +268,17 @@ export class EmulatedNetwork {
     return this.#failedHosts.has(host)
   }
 
-  /** Identities of the frames that are kept somewhere: in hold queues and for paused guests. */
+  /** Identities of the frames that are kept somewhere: in hold queues, for paused guests, and in queues of ports and links. */
   heldFrames(): number[] {
     const queued = this.#switches.flatMap(({ ports }) => ports.heldFrames())
     queued.push(...this.#fabric.waiting())
     return [...queued.map((frame) => this.#world.arena.id[frame]!), ...this.#guests.waiting()]
+  }
+
+  /** How many of them wait in queues of ports and links: these go on by themselves, in their turn. */
+  get queued(): number {
+    const inPorts = this.#switches.reduce((sum, { ports }) => sum + ports.shaping.waiting().length, 0)
+    return inPorts + this.#fabric.waiting().length
   }
 
   /** Joins the switch to a controller over `channel`. */
