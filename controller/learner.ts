@@ -47,7 +47,7 @@ export class Learner {
   heard(switchName: string, { cookie, match, inPort, frame }: MessageOf<'packetIn'>): void {
     if (appOfCookie(cookie) !== 'learning' || frame.length < SOURCE_END) return
     const at = this.#world.view().switches.get(switchName)
-    const network = at && networkNumbered(at, Number(valueOf(match, Register.Network) ?? 0n))
+    const network = at && networkNumbered(this.#world.view(), at, match)
     if (at === undefined || network === undefined) return
     const mac = sourceOf(frame)
     const from = Number(valueOf(match, Register.From) ?? 0n)
@@ -61,7 +61,7 @@ export class Learner {
   /** A flow that stood for a learned address has ended. */
   aged(switchName: string, { match }: FlowSpec): void {
     const at = this.#world.view().switches.get(switchName)
-    const network = at && networkNumbered(at, Number(valueOf(match, Register.Network) ?? 0n))
+    const network = at && networkNumbered(this.#world.view(), at, match)
     const location = at && locate(at, Number(valueOf(match, 'in_port') ?? 0n), 0)
     const mac = valueOf(match, 'eth_src')
     if (network === undefined || location === undefined || mac === undefined) return
@@ -71,11 +71,12 @@ export class Learner {
 
   /** Flows that a switch has kept while nobody listened stand for addresses that it has heard of lately: they are known again. */
   recall(switchName: string, flows: Iterable<FlowSpec>): void {
-    const at = this.#world.view().switches.get(switchName)
+    const view = this.#world.view()
+    const at = view.switches.get(switchName)
     if (at === undefined) return
     let learned = this.#known
     for (const flow of flows) {
-      const found = remembered(at, flow)
+      const found = remembered(view, at, flow)
       if (found === undefined) continue
       const { network, mac, location } = found
       const before = learned.at(network, mac)
@@ -130,9 +131,9 @@ const valueOf = (match: Match, field: FieldName): bigint | undefined =>
   match.find((part) => part.field === field)?.value
 
 /** The address that a flow of app `learning` stands for. */
-function remembered(at: SwitchView, { cookie, idleTimeout, match }: FlowSpec): LearnedAddress | undefined {
+function remembered(view: View, at: SwitchView, { cookie, idleTimeout, match }: FlowSpec): LearnedAddress | undefined {
   if (appOfCookie(cookie) !== 'learning' || idleTimeout === 0) return undefined
-  const network = networkNumbered(at, Number(valueOf(match, Register.Network) ?? 0n))
+  const network = networkNumbered(view, at, match)
   const mac = valueOf(match, 'eth_src')
   if (network === undefined || mac === undefined || isResident(network, mac)) return undefined
   const location = locate(at, Number(valueOf(match, 'in_port') ?? 0n), 0)
@@ -143,8 +144,12 @@ function remembered(at: SwitchView, { cookie, idleTimeout, match }: FlowSpec): L
   return attachment < 0 ? undefined : { network: name, mac, location: { ...location, attachment } }
 }
 
-const networkNumbered = (at: SwitchView, number: number): NetworkView | undefined =>
-  [...at.networks.values()].find((network) => network.number === number)
+/** That of a frame of this match. */
+function networkNumbered({ networks }: View, at: SwitchView, match: Match): NetworkView | undefined {
+  const number = Number(valueOf(match, Register.Network) ?? 0n)
+  const here = [...at.networks.values()].find((network) => network.number === number)
+  return here && networks.get(here.network.name)
+}
 
 /** Whether the topology knows the address. */
 function isResident({ residents }: NetworkView, mac: bigint): boolean {

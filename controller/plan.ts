@@ -6,8 +6,10 @@ import type { SwitchView, View } from './network/view.ts'
 import { Compiler } from './reconcile/compile.ts'
 import type { Difference } from './reconcile/diff.ts'
 import { diff } from './reconcile/diff.ts'
-import { EMPTY_STATE, flowKey, type SwitchState } from './reconcile/switch-state.ts'
+import { EMPTY_STATE, flowKey } from './reconcile/switch-state.ts'
 import { isSameTopology } from './network/sharing.ts'
+import { PersistentMap } from './persistent-map.ts'
+import { switchesAt } from '../topologies/topology.ts'
 import type { Network, Nic, Topology, Vm } from '../topologies/topology.ts'
 
 export interface Changes {
@@ -38,13 +40,12 @@ export function planOf(view: View, after: View, isConnected: (switchName: string
   const [before, topology] = [view.topology, after.topology]
   const objects = objectsBetween(before, topology)
   const compiler = new Compiler()
-  compiler.follow(view.groups)
   const touched = touchedSwitches(view, after)
-  const states = touched.map((name) => stateOf(compiler, view.switches.get(name)))
-  compiler.follow(after.groups)
-  const switches = touched.flatMap((name, index) => {
-    const from = states[index]!
-    const change = diff(from, stateOf(compiler, after.switches.get(name)))
+  const states = compiler.follow(only(touched, view))
+  const others = compiler.follow(only(touched, after))
+  const switches = [...others].flatMap(([name, state]) => {
+    const from = states.get(name) ?? EMPTY_STATE
+    const change = diff(from, state)
     const told = { flows: flowsOf(change, from.flows), ports: portsOf(change), meters: metersOf(change, from.meters) }
     const nothing = Object.values(told).every(({ added, changed, removed }) => added + changed + removed === 0)
     return nothing ? [] : [{ switch: name, connected: isConnected(name), ...told }]
@@ -54,16 +55,23 @@ export function planOf(view: View, after: View, isConnected: (switchName: string
   return { unchanged, objects, switches, notices: noticesOf(before, topology) }
 }
 
-/** Those of which the view is another, and those with rules that name somebody who has changed. */
-function touchedSwitches(before: View, after: View): string[] {
+/** Those of which the view is another, those that share a network which is, and those with rules that name somebody who has changed. */
+function touchedSwitches(before: View, after: View): Set<string> {
   const names = new Set(after.switches.changesSince(before.switches).map(([name]) => name))
+  for (const [, , network] of after.networks.changesSince(before.networks))
+    for (const name of network?.hosts.flatMap(switchesAt) ?? []) names.add(name)
   const farEnds = new Set(changedFarEnds(before.groups.farEnds, after.groups.farEnds).map(({ number }) => number))
   if (farEnds.size > 0) for (const [name, { groups }] of after.switches) if (namesAny(groups, farEnds)) names.add(name)
-  return [...names]
+  return names
 }
 
-const stateOf = (compiler: Compiler, at: SwitchView | undefined): SwitchState =>
-  at === undefined ? EMPTY_STATE : compiler.compile(at)
+const only = (names: ReadonlySet<string>, view: View): View => ({
+  ...view,
+  switches: PersistentMap.from([...names].flatMap((name) => entryOf(name, view.switches.get(name)))),
+})
+
+const entryOf = (name: string, at: SwitchView | undefined): [string, SwitchView][] =>
+  at === undefined ? [] : [[name, at]]
 
 const flowsOf = ({ setFlows, removedFlows }: Difference, before: { has(key: string): boolean }): Changes => {
   const changed = setFlows.filter((flow) => before.has(flowKey(flow))).length

@@ -75,8 +75,7 @@ class Plant {
 
   constructor(intent: Intent) {
     this.view = buildView(intent)
-    this.#compiler.follow(this.view.groups)
-    for (const [name, at] of this.view.switches) this.#states.set(name, this.#compiler.compile(at))
+    for (const [name, state] of this.#compiler.follow(this.view)) this.#states.set(name, state)
   }
 
   get flows(): number {
@@ -91,10 +90,7 @@ class Plant {
     const before = this.view
     this.view = patchView(before, intent)
     let touched = 0
-    const names = this.#compiler.follow(this.view.groups)
-    for (const [name] of this.view.switches.changesSince(before.switches)) names.add(name)
-    for (const name of names) {
-      const state = this.#compiler.compile(this.view.switches.get(name)!)
+    for (const [name, state] of this.#compiler.follow(this.view)) {
       if (messagesOf(diff(this.#states.get(name)!, state)).length > 0) touched++
       this.#states.set(name, state)
     }

@@ -6,25 +6,26 @@ import type { FlowSpec } from '../../protocols/control/messages.ts'
 import type { Binding } from '../network/bindings.ts'
 import type { SwitchMirrors } from '../network/mirrors.ts'
 import type { FarEnd, SwitchGroups } from '../network/security-groups.ts'
-import type { NetworkView, SwitchView } from '../network/view.ts'
+import type { NetworkFrame, NetworkHere, NetworkView, SwitchView } from '../network/view.ts'
 import { PersistentMap } from '../persistent-map.ts'
+import type { Standing } from './standing.ts'
 
 export interface App {
   /** The same on every switch, whatever happens. */
   readonly always?: readonly FlowSpec[]
   /** Of a vNIC, on a switch where it has a port: from it, its place there, and the number and segment of its networks. */
   ofVnic?(at: SwitchView, binding: Binding): FlowSpec[]
-  /** Of a network, on a switch of a host that has it: from it, from the switch, and from the vNICs of the host that are on it. */
-  ofNetwork?(at: SwitchView, network: NetworkView): FlowSpec[]
+  /** Of a network, on a switch of a host that has it: from what the host has of it for itself, from the switch, and from the vNICs of the host that are on it. */
+  ofNetwork?(at: SwitchView, network: NetworkHere): FlowSpec[]
   /** Of the security groups of a switch: from those alone, and what is the same on all switches that have such a rule. */
   ofGroups?(groups: SwitchGroups): { readonly own: FlowSpec[]; readonly shared: GroupPart[] }
   /** Of the mirrors of a switch: from those alone. */
   ofMirrors?(mirrors: SwitchMirrors): FlowSpec[]
   /**
-   * Of a network, for each of many things alike, most of them the same on many switches: for these the very same list. What comes and goes
-   * while there are others after it leaves `EMPTY` in its place: one state is compared with the next place by place.
+   * Of a network, for each of many things alike, on all switches that stand to it alike. What comes and goes while there are others after
+   * it leaves `EMPTY` in its place: one state is compared with the next place by place.
    */
-  ofMany?(at: SwitchView, network: NetworkView): readonly Many[]
+  ofMany?(standing: Standing, network: NetworkView): readonly (Many | ManyAt)[]
 }
 
 /** Flows that follow from a far end, and not from the switch. No key is in two of them, or in anything else. */
@@ -44,8 +45,11 @@ export interface Many<K extends string | number = string | number, V = unknown> 
   /** May depend on the value, and on what stands in `inputs`. */
   readonly flows: (value: V) => FlowSpec[]
   readonly inputs: readonly unknown[]
-  /** No other switch shares them, and `flows` may know this one. */
-  readonly ofOneSwitch: boolean
+}
+
+/** Flows that a switch has of its own, since they know it. */
+export interface ManyAt {
+  readonly at: (at: SwitchView) => Many
 }
 
 export const NONE: readonly Many[] = []
@@ -60,20 +64,19 @@ export const many = <K extends string | number, V>(
   entries: entries as PersistentMap<string | number, unknown>,
   inputs,
   flows: flows as Many['flows'],
-  ofOneSwitch: false,
 })
 
 export const EMPTY: Many = many('empty', PersistentMap.empty(), [], () => [])
 
-/** Of this switch alone. */
-export const onlyAt = (at: SwitchView, all: Many): Many => ({
-  ...all,
-  name: `${all.name} at ${at.name}`,
-  ofOneSwitch: true,
+export const manyAt = (make: (at: SwitchView) => Many): ManyAt => ({
+  at: (at) => {
+    const all = make(at)
+    return { ...all, name: `${all.name} at ${at.name}` }
+  },
 })
 
 /** The number of a network that the host has. */
 export const numberAt = (at: SwitchView, network: string): number => at.networks.get(network)!.number
 
 /** The tag that it wears between bridges of the host. */
-export const tagAt = ({ localTags }: SwitchView, { network }: NetworkView): number => localTags.get(network.name)!
+export const tagAt = ({ localTags }: SwitchView, { network }: NetworkFrame): number => localTags.get(network.name)!

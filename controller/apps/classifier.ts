@@ -7,7 +7,7 @@ import type { Attachment } from '../network/attachments.ts'
 import { attachmentsOf } from '../network/attachments.ts'
 import type { Binding, Place } from '../network/bindings.ts'
 import { exitNumber, placeOn } from '../network/bindings.ts'
-import type { NetworkView, SwitchView } from '../network/view.ts'
+import type { NetworkHere, SwitchView } from '../network/view.ts'
 import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
 import { Origin, Register, Table } from '../tables.ts'
 import type { App } from './app.ts'
@@ -55,7 +55,7 @@ const belongs = (network: number, origin: number): Action[] => [
   set(Register.Origin, origin),
 ]
 
-const fromPatch = (at: SwitchView, network: NetworkView, port: number): FlowSpec =>
+const fromPatch = (at: SwitchView, network: NetworkHere, port: number): FlowSpec =>
   flow({
     table: Table.Classify,
     priority: 100,
@@ -66,7 +66,7 @@ const fromPatch = (at: SwitchView, network: NetworkView, port: number): FlowSpec
 
 const inQueue = (queue: number | undefined): Action[] => (queue === undefined ? [] : [{ type: 'set_queue', queue }])
 
-function fromOutside(at: SwitchView, network: NetworkView): FlowSpec[] {
+function fromOutside(at: SwitchView, network: NetworkHere): FlowSpec[] {
   const { type, segment = 0 } = network.network
   if (type === 'vxlan') return at.host.vtep === undefined ? [] : [fromTunnel(network, segment)]
   if (!network.onUplink) return []
@@ -74,7 +74,7 @@ function fromOutside(at: SwitchView, network: NetworkView): FlowSpec[] {
   return [fromUplink(network, UNTAGGED, []), fromUplink(network, PRIORITY_TAGGED, [POP_TAG])]
 }
 
-const fromTunnel = (network: NetworkView, identifier: number): FlowSpec =>
+const fromTunnel = (network: NetworkHere, identifier: number): FlowSpec =>
   flow({
     table: Table.Classify,
     priority: 100,
@@ -83,7 +83,7 @@ const fromTunnel = (network: NetworkView, identifier: number): FlowSpec =>
     goto: Table.Forward,
   })
 
-const fromUplink = (network: NetworkView, tag: FieldMatch, strip: Action[]): FlowSpec =>
+const fromUplink = (network: NetworkHere, tag: FieldMatch, strip: Action[]): FlowSpec =>
   flow({
     table: Table.Classify,
     priority: 100,

@@ -7,8 +7,8 @@ import type { Host } from '../../topologies/topology.ts'
 import { switchName } from '../../topologies/topology.ts'
 import type { Binding, Seat } from '../network/bindings.ts'
 import { attachedTo, exitNumber, floodedPlaces } from '../network/bindings.ts'
-import { groupBy } from '../network/grouping.ts'
-import type { NetworkView, SwitchView } from '../network/view.ts'
+import { partOf } from '../network/flood-parts.ts'
+import type { NetworkHere, NetworkView, SwitchView } from '../network/view.ts'
 import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
 import { PersistentMap } from '../persistent-map.ts'
 import { Origin, Register, Table } from '../tables.ts'
@@ -23,10 +23,10 @@ const NOBODY = flow({ table: Table.Flood, priority: 0, match: [] })
 export const flooding: App = {
   always: [NOBODY],
   ofNetwork: (at, network) => [...floodsOf(at, network), ...copiesFromHere(at, network)],
-  ofMany: (at, network) => (isTunnelled(at, network) ? replication(network) : NONE),
+  ofMany: ({ tunnels }, network) => (tunnels && network.network.type === 'vxlan' ? replication(network) : NONE),
 }
 
-function floodsOf(at: SwitchView, network: NetworkView): FlowSpec[] {
+function floodsOf(at: SwitchView, network: NetworkHere): FlowSpec[] {
   const inside = [...acrossPatches(at, network), ...toPortsHere(at, network)]
   const flood = (priority: number, origin: number[], actions: Action[]) =>
     flow({
@@ -41,45 +41,37 @@ function floodsOf(at: SwitchView, network: NetworkView): FlowSpec[] {
   return [flood(100, [], [...wayOut, ...inside]), flood(200, [outside], inside)]
 }
 
-function toOthers(at: SwitchView, view: NetworkView): Action[] {
+function toOthers(at: SwitchView, view: NetworkHere): Action[] {
   const { type, segment = 0 } = view.network
   if (type === 'vxlan') return isTunnelled(at, view) ? [resubmit(Table.Replicate)] : []
   if (!view.onUplink) return []
   return type === 'vlan' ? [...pushTag(segment), output(UPLINK_PORT), POP_TAG] : [output(UPLINK_PORT)]
 }
 
-const isTunnelled = ({ integration, host }: SwitchView, { network }: NetworkView): boolean =>
+const isTunnelled = ({ integration, host }: SwitchView, { network }: NetworkHere): boolean =>
   integration && network.type === 'vxlan' && host.vtep !== undefined
 
 /**
  * The same on all hosts, so that it is made once, and a host more is one change for all: each host is in one of a few parts, and leaves
  * itself out by a flow of its own in the place of its part's. A flow for each host would be a look-up for each copy.
  */
-const replication = once(({ network, number, hosts }: NetworkView): Many[] => [
-  many('replication', asEntry(partsOf(hosts)), [network, number], (parts) => [
+const replication = once(({ network, number, hosts, parts }: NetworkView): Many[] => [
+  many('replication', asEntry(hosts), [network, number], (all) => [
     flow({
       table: Table.Replicate,
       priority: 100,
       match: [inNetwork(number)],
-      actions: [set('tun_id', network.segment ?? 0), ...[...parts.keys()].flatMap(copyTo)],
+      actions: [set('tun_id', network.segment ?? 0), ...all.flatMap(copyTo)],
     }),
   ]),
-  many('copies', PersistentMap.from(partsOf(hosts)), [number], (part) => [copies(number, part[0]!, part)]),
+  many('copies', parts, [number], (part) => [copies(number, part[0]!, part)]),
 ])
 
-const PARTS = 16
-/** By all octets of its address: endpoints may differ in any. */
-const partOf = once(({ vtep }: Host): number => vtep!.split('.').reduce((sum, octet) => sum + Number(octet), 0) % PARTS)
-
-/** Hosts with a tunnel endpoint. */
-const partsOf = once((hosts: NetworkView['hosts']) =>
-  groupBy(
-    hosts.filter(({ vtep }) => vtep !== undefined),
-    partOf,
-  ),
-)
-
-const asEntry = once((parts: ReadonlyMap<number, Host[]>) => PersistentMap.from([[0, parts]]))
+/** The parts that hosts are in, in the hosts' order. */
+const asEntry = once((hosts: NetworkView['hosts']) => {
+  const reached = hosts.filter(({ vtep }) => vtep !== undefined)
+  return PersistentMap.from([[0, [...new Set(reached.map(partOf))]]])
+})
 
 const copyTo = (part: number): Action[] => [set(Register.Scratch, part), resubmit(Table.Tunnel)]
 
@@ -94,21 +86,19 @@ const copies = (network: number, host: Host, others: readonly Host[]): FlowSpec 
 
 const towards = once(({ vtep }: Host): Action[] => [set('tun_dst', parseIpv4(vtep!)), output(TUNNEL_PORT)])
 
-const copiesFromHere = (at: SwitchView, network: NetworkView): FlowSpec[] =>
-  isTunnelled(at, network) ? [copies(network.number, at.host, othersInPart(at.host, network))] : []
-
-const othersInPart = (host: Host, { hosts }: NetworkView): Host[] =>
-  (partsOf(hosts).get(partOf(host)) ?? []).filter(({ name }) => name !== host.name)
-
-/** Whether what the host leaves out of its part leaves the same of it. */
-export const sameInPart = (host: Host, a: NetworkView, b: NetworkView): boolean =>
-  a.hosts === b.hosts || host.vtep === undefined || sameHosts(othersInPart(host, a), othersInPart(host, b))
-
-const sameHosts = (some: readonly Host[], others: readonly Host[]): boolean =>
-  some.length === others.length && some.every((host, index) => host === others[index])
+const copiesFromHere = (at: SwitchView, network: NetworkHere): FlowSpec[] =>
+  isTunnelled(at, network)
+    ? [
+        copies(
+          network.number,
+          at.host,
+          network.part.filter(({ name }) => name !== at.host.name),
+        ),
+      ]
+    : []
 
 /** To bridges behind which the network has a port, and towards the one that has the way out. */
-function acrossPatches(at: SwitchView, network: NetworkView): Action[] {
+function acrossPatches(at: SwitchView, network: NetworkHere): Action[] {
   if (at.patches.length === 0) return []
   const { name } = network.network
   const residents = at.hosted.filter((binding) => attachedTo(binding, name).length > 0)
@@ -123,7 +113,7 @@ function acrossPatches(at: SwitchView, network: NetworkView): Action[] {
  * `ct_clear` in the first clone is the last one that does anything, and the next copy still bears what the sender's groups have had
  * found out. So that is forgotten before there are copies.
  */
-function toPortsHere(at: SwitchView, network: NetworkView): Action[] {
+function toPortsHere(at: SwitchView, network: NetworkHere): Action[] {
   const clones = at.bindings.flatMap((binding) =>
     floodedPlaces(binding)
       .filter((place) => place.switch === at.name)
@@ -132,7 +122,7 @@ function toPortsHere(at: SwitchView, network: NetworkView): Action[] {
   return clones.length === 0 ? [] : [CLEAR_CONNECTION, ...clones]
 }
 
-const copiesFor = (network: NetworkView, binding: Binding, place: Seat): Action[] =>
+const copiesFor = (network: NetworkHere, binding: Binding, place: Seat): Action[] =>
   attachedTo(binding, network.network.name).map((attachment) =>
     clone([set(Register.To, exitNumber(place, attachment)), resubmit(Table.TrackToVm)]),
   )

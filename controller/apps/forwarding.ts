@@ -7,12 +7,12 @@ import type { FieldMatch } from '../../protocols/match.ts'
 import type { Resident, Seat } from '../network/bindings.ts'
 import { exitNumber, placeLeft, placeSeenFrom } from '../network/bindings.ts'
 import { residentsOf } from '../network/places.ts'
-import type { NetworkView, SwitchView } from '../network/view.ts'
+import type { NetworkFrame, NetworkHere, NetworkView, SwitchView } from '../network/view.ts'
 import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
 import { switchName } from '../../topologies/topology.ts'
 import { Origin, Register, Table } from '../tables.ts'
-import type { App, Many } from './app.ts'
-import { many, onlyAt, tagAt } from './app.ts'
+import type { App, Many, ManyAt } from './app.ts'
+import { many, manyAt, tagAt } from './app.ts'
 import { inNetwork, is, output, pushTag, set, writerFor } from './flow.ts'
 import { once } from '../../runtime/once.ts'
 
@@ -28,16 +28,14 @@ export const forwarding: App = {
     ...(network.network.type === 'flat' ? [guardTunnelEndpoints(network)] : []),
     ...residentsHere(at, network).flatMap((resident) => waysTo(at, network, resident)),
   ],
-  ofMany: (at, network) => (at.integration ? waysFromHost(network) : waysToIntegration(at, network)),
+  ofMany: ({ integration }, network) => (integration ? waysFromHost(network) : waysToIntegration(network)),
 }
 
 /** Whose way here is not that of all others: they are on this host, on their way to it, or have just left. */
-function residentsHere({ hosted }: SwitchView, { network, learnedBehind }: NetworkView): Resident[] {
-  return hosted.flatMap((binding) => [
-    ...residentsOf(binding, network.name).map(([, resident]) => resident),
-    ...(learnedBehind.get(binding.nic.id) ?? []),
-  ])
-}
+const residentsHere = ({ hosted }: SwitchView, { network, learned }: NetworkHere): Resident[] => [
+  ...hosted.flatMap((binding) => residentsOf(binding, network.name).map(([, resident]) => resident)),
+  ...learned,
+]
 
 const FAR_AWAY = ''
 
@@ -57,22 +55,33 @@ const waysFromHost = once((network: NetworkView): Many[] => {
 })
 
 /** From another bridge everything that is not on this host is behind the integration bridge. */
-function waysToIntegration(at: SwitchView, network: NetworkView): Many[] {
-  const { number, residents, learnedBehind, learnedOutside } = network
-  const inputs = [network.network, number, at.towards, tagAt(at, network)]
-  const actions = acrossPatch(at, network, switchName(at.host, at.host.bridges[0]!))
-  const wayTo = ({ mac }: { mac: bigint }) => way(network, mac, actions)
+const waysToIntegration = once((network: NetworkView): ManyAt[] => {
+  const { residents, learnedBehind, learnedOutside } = network
+  const waysAt = (at: SwitchView) => {
+    const actions = acrossPatch(at, network, switchName(at.host, at.host.bridges[0]!))
+    const inputs = [network.network, network.number, at.towards, tagAt(at, network)]
+    return { inputs, to: ({ mac }: { mac: bigint }) => way(network, mac, actions) }
+  }
   return [
-    many('ways', residents, inputs, (resident) => [wayTo(resident)]),
-    many('ways to learned', learnedBehind, inputs, (learned) => learned.map(wayTo)),
-    many('ways outside', learnedOutside, inputs, (address) => [wayTo(address)]),
-  ].map((all) => onlyAt(at, all))
-}
+    manyAt((at) => {
+      const { inputs, to } = waysAt(at)
+      return many('ways', residents, inputs, (resident) => [to(resident)])
+    }),
+    manyAt((at) => {
+      const { inputs, to } = waysAt(at)
+      return many('ways to learned', learnedBehind, inputs, (learned) => learned.map(to))
+    }),
+    manyAt((at) => {
+      const { inputs, to } = waysAt(at)
+      return many('ways outside', learnedOutside, inputs, (address) => [to(address)])
+    }),
+  ]
+})
 
-const guardTunnelEndpoints = ({ number }: NetworkView): FlowSpec =>
+const guardTunnelEndpoints = ({ number }: NetworkFrame): FlowSpec =>
   flow({ table: Table.Forward, priority: 300, match: [inNetwork(number), TUNNEL_ENDPOINTS] })
 
-const way = ({ number }: NetworkView, mac: bigint, actions: Action[], goto?: number): FlowSpec =>
+const way = ({ number }: NetworkFrame, mac: bigint, actions: Action[], goto?: number): FlowSpec =>
   flow({
     table: Table.Forward,
     priority: 100,
@@ -81,7 +90,7 @@ const way = ({ number }: NetworkView, mac: bigint, actions: Action[], goto?: num
     ...(goto === undefined ? {} : { goto }),
   })
 
-function waysTo(at: SwitchView, network: NetworkView, resident: Resident): FlowSpec[] {
+function waysTo(at: SwitchView, network: NetworkHere, resident: Resident): FlowSpec[] {
   const place = placeSeenFrom(resident, at.host.name)
   const late = forLateFrames(at, network, resident)
   if (place.switch === at.name) return [way(network, resident.mac, exit(place, resident), Table.TrackToVm), ...late]
@@ -94,17 +103,17 @@ const exit = (place: Seat, resident: Resident): Action[] => [set(Register.To, ex
 const nextSwitch = (at: SwitchView, place: Seat): string =>
   place.host === at.host.name ? place.switch : switchName(at.host, at.host.bridges[0]!)
 
-function acrossPatch(at: SwitchView, network: NetworkView, to: string): Action[] {
+function acrossPatch(at: SwitchView, network: NetworkFrame, to: string): Action[] {
   return [...pushTag(tagAt(at, network)), output(at.towards.get(to)!.number)]
 }
 
-function toHost(network: NetworkView, { mac }: Resident, place: Seat): FlowSpec[] {
+function toHost(network: NetworkFrame, { mac }: Resident, place: Seat): FlowSpec[] {
   const actions = outside(network, place.vtep)
   return actions === undefined ? [] : [way(network, mac, actions)]
 }
 
 /** Out of the host; undefined where the network does not go there. */
-function outside({ network, onUplink }: NetworkView, vtep: number | undefined): Action[] | undefined {
+function outside({ network, onUplink }: NetworkFrame, vtep: number | undefined): Action[] | undefined {
   const { type, segment = 0 } = network
   if (type === 'vxlan')
     return vtep === undefined ? undefined : [set('tun_id', segment), set('tun_dst', vtep), output(TUNNEL_PORT)]
@@ -116,7 +125,7 @@ function outside({ network, onUplink }: NetworkView, vtep: number | undefined): 
  * A VM has left: frames that were on their way to its old host when their senders learned of the move, or whose senders have not
  * learned of it, are kept there.
  */
-function forLateFrames(at: SwitchView, network: NetworkView, resident: Resident): FlowSpec[] {
+function forLateFrames(at: SwitchView, network: NetworkHere, resident: Resident): FlowSpec[] {
   const left = placeLeft(resident)
   if (left === undefined || left.host !== at.host.name) return []
   const local = left.switch === at.name

@@ -2,15 +2,15 @@
 // beyond the uplinks of VLAN and flat networks. The first frames of one are told to the controller, and go their way meanwhile.
 
 import type { FieldMatch } from '../../protocols/match.ts'
-import type { Binding, Resident } from '../network/bindings.ts'
+import type { Resident } from '../network/bindings.ts'
 import { placeOn, placeSeenFrom } from '../network/bindings.ts'
-import { networksOf } from '../network/places.ts'
-import type { NetworkView, SwitchView } from '../network/view.ts'
+import type { NetworkFrame, NetworkHere, NetworkView, SwitchView } from '../network/view.ts'
 import { UPLINK_PORT } from '../network/view.ts'
 import { Origin, Register, Table } from '../tables.ts'
-import type { App, Many } from './app.ts'
-import { EMPTY, many, onlyAt } from './app.ts'
+import type { App, Many, ManyAt } from './app.ts'
+import { EMPTY, many, manyAt } from './app.ts'
 import { fromPort, inNetwork, is, writerFor } from './flow.ts'
+import { speaksUnknown } from './standing.ts'
 import { once } from '../../runtime/once.ts'
 
 const flow = writerFor('learning')
@@ -35,7 +35,7 @@ const tell = (priority: number, match: FieldMatch[]) =>
     goto: Table.Forward,
   })
 
-const remember = (network: NetworkView, port: number, mac: bigint) =>
+const remember = (network: NetworkFrame, port: number, mac: bigint) =>
   flow({
     table: Table.Learning,
     priority: 90,
@@ -50,31 +50,18 @@ export const learning: App = {
   always: GROUPS_AND_ALL_ELSE,
   ofVnic: (at, binding) => (speaksUnknown(binding) ? [tell(10, [fromPort(placeOn(binding, at.name)!.port)])] : []),
   ofNetwork: (at, network) => [
-    ...(listensOutside(at, network) ? [tell(10, [from(Origin.Uplink), inNetwork(network.number)])] : []),
+    ...(at.integration && network.onUplink ? [tell(10, [from(Origin.Uplink), inNetwork(network.number)])] : []),
     ...learnedHere(at, network).map(({ port, mac }) => remember(network, port, mac)),
   ],
-  ofMany: (at, network) => {
-    if (listensOutside(at, network)) return heardOutside(at, network)
-    return opensOn(at, network) ? heardFromHere(network) : NOTHING_HEARD
+  ofMany: ({ integration, opens }, network) => {
+    if (integration && network.onUplink) return heardOutside(network)
+    return opens ? heardFromHere(network) : NOTHING_HEARD
   },
 }
 
-/** It may wear MAC addresses that the topology does not know whose they are. */
-const speaksUnknown = ({ nic: { policy } }: Binding): boolean =>
-  !policy.portSecurity || (policy.allowedAddressPairs ?? []).some(({ mac }) => mac !== undefined)
-
-const listensOutside = (at: SwitchView, { onUplink }: NetworkView): boolean => at.integration && onUplink
-
-/** Whether there is a port here through which the network could hear of addresses. */
-const opensOn = ({ bindings }: SwitchView, { network }: NetworkView): boolean =>
-  openNetworks(bindings).has(network.name)
-
-const openNetworks = once((bindings: SwitchView['bindings']) => networksOf(bindings.filter(speaksUnknown)))
-
 /** Where it lives an address is remembered for as long as it speaks. */
-function learnedHere(at: SwitchView, { learnedBehind }: NetworkView): { port: number; mac: bigint }[] {
-  const residents = at.bindings.flatMap(({ nic }) => learnedBehind.get(nic.id) ?? [])
-  return residents.flatMap((resident) => {
+function learnedHere(at: SwitchView, { learned }: NetworkHere): { port: number; mac: bigint }[] {
+  return learned.flatMap((resident) => {
     const place = placeSeenFrom(resident, at.host.name)
     return place.switch === at.name ? [{ port: place.port, mac: resident.mac }] : []
   })
@@ -99,14 +86,12 @@ const knownAtUplink = once((network: NetworkView): [Many, Many] => {
   ]
 })
 
-const nothingOutside = once((network: NetworkView) => [...knownAtUplink(network), EMPTY])
-
 /** And what lives outside is remembered where it came in. */
-function heardOutside(at: SwitchView, network: NetworkView): readonly Many[] {
+const heardOutside = once((network: NetworkView): (Many | ManyAt)[] => {
   const { number, learnedOutside } = network
-  if (learnedOutside.size === 0) return nothingOutside(network)
-  const learned = many('learned at the uplink', learnedOutside, [number], ({ mac, location }) =>
-    location.kind === 'outside' && location.switches.includes(at.name) ? [remember(network, UPLINK_PORT, mac)] : [],
-  )
-  return [...knownAtUplink(network), onlyAt(at, learned)]
-}
+  const rememberedAt = ({ name }: SwitchView) =>
+    many('learned at the uplink', learnedOutside, [number], ({ mac, location }) =>
+      location.kind === 'outside' && location.switches.includes(name) ? [remember(network, UPLINK_PORT, mac)] : [],
+    )
+  return [...knownAtUplink(network), learnedOutside.size === 0 ? EMPTY : manyAt(rememberedAt)]
+})

@@ -13,11 +13,11 @@ import { switchName } from '../../topologies/topology.ts'
 import type { Seat } from '../network/bindings.ts'
 import { attachedTo, exitNumber, floodedPlaces, placeOn } from '../network/bindings.ts'
 import type { Listeners } from '../network/memberships.ts'
-import type { NetworkView, SwitchView } from '../network/view.ts'
+import type { NetworkFrame, NetworkHere, NetworkView, SwitchView } from '../network/view.ts'
 import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
 import { Origin, Register, Table } from '../tables.ts'
 import type { App } from './app.ts'
-import { many, NONE, onlyAt, tagAt } from './app.ts'
+import { many, manyAt, NONE, tagAt } from './app.ts'
 import {
   clone,
   CLEAR_CONNECTION,
@@ -34,6 +34,7 @@ import {
   set,
   writerFor,
 } from './flow.ts'
+import { once } from '../../runtime/once.ts'
 
 const flow = writerFor('multicast')
 
@@ -98,23 +99,27 @@ export const multicast: App = {
     network.network.igmpSnooping === undefined
       ? []
       : [...entrances(network), ...talk(at, network), ...others(at, network), ...told(at, network)],
-  ofMany: (at, network) => {
-    const { network: same, number, onUplink, routers, groups } = network
-    if (groups.size === 0) return NONE
-    // Where queries come from is nothing to a group.
-    const inputs = [same, number, onUplink, routers.residents, routers.outside, at.towards, tagAt(at, network)]
-    const copiesOf = (group: Listeners) => toGroup(at, network, group)
-    return [onlyAt(at, many('groups', groups, inputs, copiesOf))]
-  },
+  ofMany: (_standing, network) => (network.groups.size === 0 ? NONE : groupsOf(network)),
 }
 
-const entrances = ({ number }: NetworkView): FlowSpec[] =>
+const groupsOf = once((network: NetworkView) => {
+  const { network: same, number, onUplink, routers, groups } = network
+  return [
+    manyAt((at) => {
+      // Where queries come from is nothing to a group.
+      const inputs = [same, number, onUplink, routers.residents, routers.outside, at.towards, tagAt(at, network)]
+      return many('groups', groups, inputs, (group) => toGroup(at, network, group))
+    }),
+  ]
+})
+
+const entrances = ({ number }: NetworkFrame): FlowSpec[] =>
   [GROUPS4, GROUPS6].map((match) =>
     flow({ table: Table.Forward, priority: 150, match: [inNetwork(number), ...match], goto: Table.Multicast }),
   )
 
 /** Queries reach all, and so does what routers say of themselves; reports reach the routers. */
-function talk(at: SwitchView, network: NetworkView): FlowSpec[] {
+function talk(at: SwitchView, network: NetworkHere): FlowSpec[] {
   const queriers = network.routers.sources.filter((source) => !source.includes(':'))
   const toAll = (priority: number, match: FieldMatch[]) =>
     flow({
@@ -137,7 +142,7 @@ function talk(at: SwitchView, network: NetworkView): FlowSpec[] {
 }
 
 /** Groups that need no report, and those that nobody has reported. */
-function others(at: SwitchView, network: NetworkView): FlowSpec[] {
+function others(at: SwitchView, network: NetworkHere): FlowSpec[] {
   const flooded = (priority: number, match: FieldMatch[]) =>
     flow({ table: Table.Multicast, priority, match: [inNetwork(network.number), ...match], actions: [FLOOD] })
   return [
@@ -162,7 +167,7 @@ interface Copy extends Seat {
 /** A copy for each of the audience: those on this switch, and one for each way to others. */
 function copies(
   at: SwitchView,
-  network: NetworkView,
+  network: NetworkFrame,
   { priority, match }: { priority: number; match: FieldMatch[] },
   audience: readonly Listeners[],
   first: Action[] = [],
@@ -194,7 +199,7 @@ function placesOf(audience: readonly Listeners[]): Copy[] {
   return [...places.values()].sort((a, b) => a.exit - b.exit)
 }
 
-function toOthers(at: SwitchView, network: NetworkView, wanted: readonly Copy[], isOutside: boolean): Action[] {
+function toOthers(at: SwitchView, network: NetworkFrame, wanted: readonly Copy[], isOutside: boolean): Action[] {
   const { type, segment = 0 } = network.network
   const elsewhere = wanted.filter(({ host }) => host !== at.host.name)
   if (type === 'vxlan') {
@@ -207,7 +212,7 @@ function toOthers(at: SwitchView, network: NetworkView, wanted: readonly Copy[],
 }
 
 /** To bridges of the host that have one of them, and towards the one that has the way out where there is one beyond it. */
-function acrossPatches(at: SwitchView, network: NetworkView, wanted: readonly Copy[], isOutside: boolean): Action[] {
+function acrossPatches(at: SwitchView, network: NetworkFrame, wanted: readonly Copy[], isOutside: boolean): Action[] {
   const { host, towards } = at
   const bridges = new Set(wanted.filter((copy) => copy.host === host.name).map((copy) => copy.switch))
   if (isOutside || wanted.some((copy) => copy.host !== host.name)) bridges.add(switchName(host, host.bridges[0]!))
@@ -238,7 +243,7 @@ interface Entrance {
 }
 
 /** Where reports and queries enter: at vNICs, and at the uplink. */
-const told = (at: SwitchView, network: NetworkView): FlowSpec[] =>
+const told = (at: SwitchView, network: NetworkHere): FlowSpec[] =>
   entrancesAt(at, network).map(({ port, meter }) =>
     flow({
       table: Table.Reports,
@@ -249,7 +254,7 @@ const told = (at: SwitchView, network: NetworkView): FlowSpec[] =>
   )
 
 /** Who is beyond an uplink in one network takes nothing of what another may tell. */
-function entrancesAt(at: SwitchView, { network, number, onUplink }: NetworkView): Entrance[] {
+function entrancesAt(at: SwitchView, { network, number, onUplink }: NetworkHere): Entrance[] {
   if (network.igmpSnooping === undefined) return []
   const members = at.bindings.filter((binding) => attachedTo(binding, network.name).length > 0)
   const vnics = members.map((binding) => placeOn(binding, at.name)!.port)

@@ -76,7 +76,7 @@ export const neighbours: App = {
     const { port } = placeOn(binding, at.name)!
     return attachmentsOf(binding.nic).flatMap((one) => ownQuestions(numberAt(at, one.network), port, one))
   },
-  ofMany: (_at, network) => answers(network),
+  ofMany: (_standing, network) => answers(network),
 }
 
 const answers = once(({ number, residents }: NetworkView) => [

@@ -7,7 +7,7 @@ import type { FieldMatch } from '../../protocols/match.ts'
 import { attachmentsOf } from '../network/attachments.ts'
 import type { Binding, Place } from '../network/bindings.ts'
 import { placesOf } from '../network/bindings.ts'
-import type { NetworkView, SwitchView } from '../network/view.ts'
+import type { NetworkHere, SwitchView } from '../network/view.ts'
 import { defaultBurst } from '../../topologies/defaults.ts'
 import type { PortPolicy } from '../../topologies/topology.ts'
 import { Register, Table } from '../tables.ts'
@@ -70,7 +70,7 @@ const police = (port: number): FlowSpec =>
   })
 
 /** What the vNIC sends on the network, where it leaves the host in a queue of its own or of the network's. */
-function queued(at: SwitchView, network: NetworkView, binding: Binding, place: Place): FlowSpec[] {
+function queued(at: SwitchView, network: NetworkHere, binding: Binding, place: Place): FlowSpec[] {
   const queue = uplinkQueue(at, network, { binding, place })
   if (queue === undefined) return []
   const match = [inNetwork(network.number)]

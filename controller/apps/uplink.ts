@@ -6,7 +6,7 @@ import type { PortConfig, QueueConfig } from '../../protocols/control/messages.t
 import { queueConfigs } from '../../topologies/qos.ts'
 import type { Binding, Place } from '../network/bindings.ts'
 import { placesOf } from '../network/bindings.ts'
-import type { NetworkView, SwitchView } from '../network/view.ts'
+import type { NetworkHere, SwitchView } from '../network/view.ts'
 import { once } from '../../runtime/once.ts'
 import { UPLINK_PORT } from '../network/view.ts'
 
@@ -23,7 +23,7 @@ const burstOf = (rate: number) => Math.max(Math.ceil(rate / 500), 12_144)
 /** The queue in which the network's frames leave the host, those of one vNIC where it is said which; undefined where in none of their own. */
 export function uplinkQueue(
   at: SwitchView,
-  view: NetworkView,
+  view: NetworkHere,
   from?: { binding: Binding; place: Place },
 ): number | undefined {
   if (!at.integration) return undefined
@@ -48,7 +48,7 @@ export function uplinkPort(at: SwitchView): PortConfig[] {
   return [{ ...port, queues, ...(rate !== undefined && { maxRate: rate, burst: burstOf(rate) }) }]
 }
 
-function queuesOf(at: SwitchView, view: NetworkView): QueueConfig[] {
+function queuesOf(at: SwitchView, view: NetworkHere): QueueConfig[] {
   const queue = uplinkQueue(at, view)
   if (queue === undefined) return []
   const { ingressRate, ingressBurst, ingressMinimum } = view.network.qos ?? {}
@@ -73,7 +73,7 @@ const withMinimum = once((bindings: SwitchView['bindings']) =>
   bindings.filter(({ nic }) => nic.policy.ingressMinimum !== undefined),
 )
 
-function minimaIn(at: SwitchView, { network }: NetworkView): { port: number; minimum: number }[] {
+function minimaIn(at: SwitchView, { network }: NetworkHere): { port: number; minimum: number }[] {
   return withMinimum(at.bindings).flatMap((binding) => {
     const { nic } = binding
     const minimum = nic.policy.ingressMinimum

@@ -7,6 +7,7 @@ import { PersistentMap } from '../persistent-map.ts'
 import { attachmentsOf } from './attachments.ts'
 import type { Binding } from './bindings.ts'
 import { placesOf } from './bindings.ts'
+import { partsOf } from './flood-parts.ts'
 import { groupBy } from './grouping.ts'
 import type { LearnedInNetwork } from './learned.ts'
 import type { Groups, Listeners } from './memberships.ts'
@@ -18,10 +19,12 @@ import type { Placed } from './places.ts'
 import {
   bindingOf,
   frameOf,
+  HERE_DEPTH,
   hostsByName,
   inOrderOfName,
   learnedResidents,
   localTagsFor,
+  networkOn,
   networksOf,
   numberPortsOf,
   placedNics,
@@ -33,7 +36,7 @@ import {
 } from './places.ts'
 import { assignZones, groupsAt, viewGroups as viewSecurityGroups } from './security-groups.ts'
 import { keepUnchanged, renewed } from './sharing.ts'
-import type { Assignments, Intent, NetworkView, SwitchView, View } from './view.ts'
+import type { Assignments, Intent, NetworkHere, NetworkView, SwitchView, View } from './view.ts'
 import { assignmentsOf, NO_ASSIGNMENTS } from './view.ts'
 
 /**
@@ -122,6 +125,7 @@ function viewNetworks(
     const before = previous?.networks.get(name)
     const own = (attached.get(name) ?? []).map(({ binding }) => binding)
     const residents = own.flatMap((binding) => residentsOf(binding, name))
+    const hosts = topology.hosts.filter((host) => present.get(host)!.has(name))
     const view: NetworkView = {
       network,
       number: networkNumbers.get(name)!,
@@ -129,7 +133,8 @@ function viewNetworks(
       residents: renewed(before?.residents, residents, 3),
       ...viewLearned(learned.of(name), name, own, before),
       ...viewGroups(network.igmpSnooping === undefined ? undefined : memberships.of(name), name, bindings, before),
-      hosts: topology.hosts.filter((host) => present.get(host)!.has(name)),
+      hosts,
+      parts: renewed(before?.parts, partsOf(network, hosts), 1),
     }
     return [name, view]
   }
@@ -215,10 +220,13 @@ function viewSwitchesOf(
   previous: View | undefined,
 ): SwitchView[] {
   const here = hosted.get(host.name)!
-  const own = [...networksOf(here)].map((name): [string, NetworkView] => [name, networks.get(name)!])
+  const own = Array.from(networksOf(here), (name): [string, NetworkHere] => [
+    name,
+    networkOn(host, here, networks.get(name)!),
+  ])
   const beforeOf = (bridge: Host['bridges'][number]) => previous?.switches.get(switchName(host, bridge))
   const known = host.bridges.map(beforeOf).find((one) => one !== undefined)?.networks
-  const ownNetworks = renewed(known, own, 0)
+  const ownNetworks = renewed(known, own, HERE_DEPTH)
   return host.bridges.map((bridge) => {
     const name = switchName(host, bridge)
     const before = beforeOf(bridge)

@@ -8,6 +8,7 @@ import { attachmentsOf } from './attachments.ts'
 import type { Binding } from './bindings.ts'
 import { placesOf } from './bindings.ts'
 import { buildView, keepListeners } from './build-view.ts'
+import { partsOf } from './flood-parts.ts'
 import type { LearnedInNetwork } from './learned.ts'
 import type { Groups, Listeners, Members } from './memberships.ts'
 import { hasMember, hearsAll, listenersOf, routersOf } from './memberships.ts'
@@ -16,11 +17,13 @@ import { mirrorFiles, MIRRORS_DEPTH, NO_MIRRORS, viewMirrors } from './mirrors.t
 import type { Placed } from './places.ts'
 import {
   bindingOf,
+  HERE_DEPTH,
   hostsByName,
   inOrder,
   inOrderOfName,
   learnedResidents,
   localTagsFor,
+  networkOn,
   networksOf,
   numberPortsOf,
   placedNics,
@@ -96,8 +99,9 @@ class Patching {
     this.#group(changes)
     this.#learn()
     this.#snoop()
-    const widened = [...this.#concerned].flatMap(([name, nics]) => this.#amendNetwork(name, nics))
-    for (const host of new Set([...this.#hosts, ...widened])) this.#amendSwitchesOf(host)
+    const hosts = new Set(this.#hosts)
+    for (const [name, nics] of this.#concerned) for (const host of this.#amendNetwork(name, nics)) hosts.add(host)
+    for (const host of hosts) this.#amendSwitchesOf(host)
     this.#regroupSwitches()
     this.#mirror()
     return {
@@ -251,7 +255,7 @@ class Patching {
       if (!this.#concerned.has(network)) this.#concerned.set(network, new Set())
   }
 
-  /** @returns names of the hosts that the network has or had, where anything of it is other than before */
+  /** @returns names of hosts that may have something else of the network for themselves, beside those of which vNICs have changed */
   #amendNetwork(name: string, nics: ReadonlySet<string>): string[] {
     const before = this.#before.networks.get(name)
     const now = this.#networks.get(name)
@@ -263,9 +267,19 @@ class Patching {
     }
     const hosts = this.#hostsOf(name, nics, before)
     const groups = this.#groupsOf(now, nics)
-    const view = keepUnchanged(before, { ...now, residents, learnedBehind, hosts, ...groups })
+    const parts = hosts === before.hosts ? before.parts : renewed(before.parts, partsOf(now.network, hosts), 1)
+    const view = keepUnchanged(before, { ...now, residents, learnedBehind, hosts, parts, ...groups })
     this.#networks = this.#networks.set(name, view)
-    return view === before ? [] : [...new Set([...before.hosts, ...view.hosts])].map((host) => host.name)
+    return view === before ? [] : this.#hostsWithOther(before, view, nics)
+  }
+
+  #hostsWithOther(before: NetworkView, now: NetworkView, nics: ReadonlySet<string>): string[] {
+    if (before.routers !== now.routers) return now.hosts.map(({ name }) => name)
+    const inParts =
+      before.parts === now.parts ? [] : now.parts.changesSince(before.parts).flatMap(([, , is = []]) => is)
+    const knowing =
+      before.learnedBehind === now.learnedBehind ? [] : [...nics].flatMap((id) => this.#bindings.get(id) ?? [])
+    return [...inParts.map(({ name }) => name), ...knowing.flatMap(placesOf).map(({ host }) => host)]
   }
 
   #residentsOf(id: string, { network }: NetworkView, before: NetworkView['residents']): NetworkView['residents'] {
@@ -352,14 +366,18 @@ class Patching {
     }
   }
 
-  #networksAt({ hosted: before, networks }: SwitchView, hosted: readonly Binding[]): SwitchView['networks'] {
-    if (hosted !== before) {
-      const now = [...networksOf(hosted)].map((name): [string, NetworkView] => [name, this.#networks.get(name)!])
-      return renewed(networks, now, 0)
-    }
+  /** Networks of vNICs that have changed are among those concerned. */
+  #networksAt({ host, networks }: SwitchView, hosted: readonly Binding[]): SwitchView['networks'] {
+    const present = networksOf(hosted)
     let amended = networks
-    for (const name of this.#concerned.keys())
-      if (networks.has(name)) amended = amended.set(name, this.#networks.get(name)!)
+    for (const name of this.#concerned.keys()) {
+      if (!present.has(name)) {
+        amended = amended.delete(name)
+        continue
+      }
+      const now = networkOn(host, hosted, this.#networks.get(name)!)
+      amended = amended.set(name, keepUnchanged(networks.get(name), now, HERE_DEPTH))
+    }
     return amended
   }
 

@@ -9,9 +9,10 @@ import type { Attachment } from './attachments.ts'
 import { attachmentsOf } from './attachments.ts'
 import type { Binding, Place, Resident } from './bindings.ts'
 import { attachedTo, placeOn, residentOf } from './bindings.ts'
+import { partOf } from './flood-parts.ts'
 import type { LearnedInNetwork } from './learned.ts'
 import { assignNumbers, range, reassignNumbers } from './numbers.ts'
-import type { Assignments, Intent, Move, Patch, SwitchView } from './view.ts'
+import type { Assignments, Intent, Move, NetworkHere, NetworkView, Patch, SwitchView } from './view.ts'
 import { DEAD_VLAN, FIRST_PATCH_PORT, FIRST_VNIC_PORT, LAST_PORT, LOCAL_TAGS, patchName } from './view.ts'
 import { once } from '../../runtime/once.ts'
 
@@ -107,8 +108,30 @@ export function learnedResidents(learned: LearnedInNetwork, network: string, bin
 }
 
 /** The networks that a host with these vNICs has. */
-export const networksOf = (hosted: readonly Binding[]): Set<string> =>
-  new Set(hosted.flatMap(({ nic }) => attachmentsOf(nic).map(({ network }) => network)))
+export const networksOf = once((hosted: readonly Binding[]): ReadonlySet<string> => {
+  const names = new Set<string>()
+  for (const { nic } of hosted) for (const { network } of attachmentsOf(nic)) names.add(network)
+  return names
+})
+
+/** What the switches of a host with these vNICs have of a network for themselves. */
+export const networkOn = (host: Host, hosted: readonly Binding[], view: NetworkView): NetworkHere => ({
+  network: view.network,
+  number: view.number,
+  onUplink: view.onUplink,
+  learned: learnedAt(hosted, view),
+  routers: view.routers,
+  part: (host.vtep === undefined ? undefined : view.parts.get(partOf(host))) ?? NO_HOSTS,
+})
+
+/** Levels of it of which something may be the same as before. */
+export const HERE_DEPTH = 2
+
+const NO_HOSTS: readonly Host[] = []
+const NOBODY: readonly Resident[] = []
+
+const learnedAt = (hosted: readonly Binding[], { learnedBehind }: NetworkView): readonly Resident[] =>
+  learnedBehind.size === 0 ? NOBODY : hosted.flatMap(({ nic }) => learnedBehind.get(nic.id) ?? NOBODY)
 
 /** Tags that VLAN networks have of their own, and the one that is nobody's. */
 export const reservedTags = ({ networks }: Topology): Set<number> =>

@@ -35,12 +35,17 @@ export interface Move {
   readonly activation?: readonly ActivationFrame[]
 }
 
-export interface NetworkView {
+/** What of a network hardly ever changes. */
+export interface NetworkFrame {
   readonly network: Network
   /** What stands for it in `Register.Network`: dense, and its own for as long as it exists. */
   readonly number: number
   /** True where its frames leave hosts by the uplink: VLAN networks, and the one flat network that has the untagged frames. */
   readonly onUplink: boolean
+}
+
+/** A network as a whole. The flows that follow from it are the same on many switches, so that who is on it is no part of a switch's view. */
+export interface NetworkView extends NetworkFrame {
   /** By `residentKey`. */
   readonly residents: PersistentMap<string, Resident>
   /** Behind vNICs, addresses that the topology does not know; by vNIC. */
@@ -53,6 +58,18 @@ export interface NetworkView {
   readonly routers: Listeners
   /** Hosts that have a port on it, in the topology's order. */
   readonly hosts: readonly Host[]
+  /** Those that a flood reaches through tunnels, in parts (flood-parts.ts). */
+  readonly parts: PersistentMap<number, readonly Host[]>
+}
+
+/** What of a network the switches of one host have for themselves. */
+export interface NetworkHere extends NetworkFrame {
+  /** Addresses learned behind vNICs of the host. */
+  readonly learned: readonly Resident[]
+  /** Behind which multicast routers are. */
+  readonly routers: Listeners
+  /** Of the network's parts, that of the host. */
+  readonly part: readonly Host[]
 }
 
 export interface Patch {
@@ -74,7 +91,7 @@ export interface SwitchView {
   /** The tag that each network of the host wears between its bridges, and where a user's flow says NORMAL. */
   readonly localTags: ReadonlyMap<string, number>
   /** Networks that the host has, by name. */
-  readonly networks: PersistentMap<string, NetworkView>
+  readonly networks: PersistentMap<string, NetworkHere>
   /** vNICs with a port here, in the order of its numbers. */
   readonly bindings: readonly Binding[]
   /** vNICs with a port on any switch of the host. */

@@ -4,25 +4,25 @@ import type { FlowSpec } from '../../protocols/control/messages.ts'
 import type { Many } from '../apps/app.ts'
 import { classifier } from '../apps/classifier.ts'
 import { egress } from '../apps/egress.ts'
-import { flooding, sameInPart } from '../apps/flooding.ts'
+import { flooding } from '../apps/flooding.ts'
 import { forwarding } from '../apps/forwarding.ts'
 import { learning } from '../apps/learning.ts'
 import { multicast, reportMeters } from '../apps/multicast.ts'
 import { neighbours } from '../apps/neighbours.ts'
 import { mirrors } from '../apps/mirrors.ts'
 import { portSecurity } from '../apps/port-security.ts'
-import { ports } from '../apps/ports.ts'
+import { ports as portsOf } from '../apps/ports.ts'
 import { qos, qosMeters } from '../apps/qos.ts'
 import { rejectionMeters, securityGroups } from '../apps/security-groups.ts'
 import { userTables } from '../apps/user-tables.ts'
 import { attachmentsOf } from '../network/attachments.ts'
 import type { Binding } from '../network/bindings.ts'
-import type { Groups } from '../network/security-groups.ts'
-import type { NetworkView, SwitchView } from '../network/view.ts'
-import { GroupParts } from './group-parts.ts'
-import type { FlowsByKey, Parts, Slot } from './switch-flows.ts'
+import type { NetworkHere, SwitchView, View } from '../network/view.ts'
+import { GroupParts, type Together } from './group-parts.ts'
+import { type Member, SharedNetworks } from './shared-networks.ts'
+import type { FlowsByKey, Slot } from './switch-flows.ts'
 import { type KeyChange, PersistentMap } from '../persistent-map.ts'
-import { MIRRORS_SLOT, networkSlot, SwitchFlows } from './switch-flows.ts'
+import { MIRRORS_SLOT, networkSlot, NO_SHARES, SwitchFlows } from './switch-flows.ts'
 import { once } from '../../runtime/once.ts'
 import type { SwitchState } from './switch-state.ts'
 import { EMPTY_STATE, newKey, sameBands, sameFlow, samePort } from './switch-state.ts'
@@ -51,21 +51,27 @@ export const NOTHING = { ...EMPTY_STATE, flows: new SwitchFlows(PersistentMap.em
 
 type State = SwitchState & { readonly flows: SwitchFlows }
 
-interface Compiled {
-  readonly at: SwitchView
-  /** Parts of its groups, as they are now. */
-  readonly groups: { readonly made: Parts }
+/** What follows from a switch's view alone. */
+interface Own {
+  readonly ports: SwitchState['ports']
+  readonly meters: SwitchState['meters']
+  /** By slot. */
+  readonly flows: SwitchFlows['own']
+}
+
+const NOTHING_OWN: Own = { ports: EMPTY_STATE.ports, meters: EMPTY_STATE.meters, flows: PersistentMap.empty() }
+const NO_FLOWS: FlowsByKey = new Map()
+
+/** A switch: its view, what it has of its own and with whom it shares the rest, and what comes of that. */
+interface Compiled extends Member {
+  at: SwitchView
+  own: Own
+  together: Together<Compiled> | undefined
   state: State
 }
 
-interface SaidAndMade {
-  /** By each app. */
-  readonly said: readonly (readonly Many[])[]
-  readonly made: Slot['shared']
-}
-
-/** In so many ways networks are on switches that share anything: by their tunnel, by their uplink, with open vNICs. */
-const KINDS = 4
+/** Of a view. */
+type Followed = Pick<View, 'switches' | 'networks' | 'groups'>
 
 /** What was made of the entries of a map last. */
 interface Made {
@@ -78,17 +84,17 @@ interface Made {
 export class Compilations {
   readonly common = common()
   /** By what was compiled, and what it went on from. */
-  readonly #states = new WeakMap<SwitchView, WeakMap<State, { from: SwitchView | undefined; to: State }>>()
+  readonly #own = new WeakMap<SwitchView, WeakMap<Own, { from: SwitchView | undefined; to: Own }>>()
   readonly #made = new WeakMap<Many['entries'], Map<string, Made>>()
 
-  state(before: Compiled | undefined, at: SwitchView): State | undefined {
-    const known = this.#states.get(at)?.get(before?.state ?? NOTHING)
-    return known?.from === before?.at ? known?.to : undefined
+  own(before: Own, from: SwitchView | undefined, at: SwitchView): Own | undefined {
+    const known = this.#own.get(at)?.get(before)
+    return known?.from === from ? known?.to : undefined
   }
 
-  keepState(before: Compiled | undefined, at: SwitchView, to: State): void {
-    const known = this.#states.get(at) ?? new WeakMap()
-    this.#states.set(at, known.set(before?.state ?? NOTHING, { from: before?.at, to }))
+  keepOwn(before: Own, from: SwitchView | undefined, at: SwitchView, to: Own): void {
+    const known = this.#own.get(at) ?? new WeakMap()
+    this.#own.set(at, known.set(before, { from, to }))
   }
 
   made(name: string, entries: Many['entries']): Made | undefined {
@@ -106,106 +112,74 @@ export class Compiler {
   readonly #compiled = new Map<string, Compiled>()
   /** By network and name. */
   readonly #made = new Map<string, Map<string, Made>>()
-  /** By network: what was said of it to some switch, and what was made of that, for the next to which the very same is said. */
-  readonly #shared = new WeakMap<NetworkView, SaidAndMade[]>()
-  readonly #parts = new GroupParts((part, farEnd) => this.#ofMany(GROUPS_SLOT, part.of(farEnd)))
+  readonly #networks: SharedNetworks
+  readonly #groups = new GroupParts<Compiled>((part, farEnd) => this.#ofMany(GROUPS_SLOT, part.of(farEnd)))
   readonly #others: Compilations | undefined
-  readonly #common: Slot
+  #switches: View['switches'] = PersistentMap.empty()
 
   constructor(others?: Compilations) {
     this.#others = others
-    this.#common = others?.common ?? common()
+    this.#networks = new SharedNetworks(COMMON_SLOT, others?.common ?? common(), {
+      say: (standing, network) => SHARING.flatMap((app) => app.ofMany!(standing, network)),
+      make: (network, many) => this.#ofMany(network, many),
+    })
   }
 
-  /** From now on these stand behind the names in rules. @returns names of the switches that have other flows for that */
-  follow(groups: Groups): Set<string> {
-    return this.#parts.follow(groups)
+  /**
+   * From now on switches are to have what follows from this, but for users' flows.
+   * @returns by name, what those are to have that are to have something else, or are gone
+   */
+  follow({ switches, networks, groups }: Followed): Map<string, State> {
+    const touched = new Set<Member>()
+    for (const name of this.#networks.follow(networks, touched)) this.#made.delete(name)
+    this.#groups.follow(groups, touched as Set<Compiled>)
+    const changed = new Map<string, State>()
+    for (const [name, , at] of switches.changesSince(this.#switches))
+      if (at !== undefined) touched.add(this.#compile(at))
+      else if (this.#forget(name, touched)) changed.set(name, NOTHING)
+    this.#switches = switches
+    for (const one of touched as Set<Compiled>) {
+      const state = stateOf(one)
+      if (state === one.state) continue
+      one.state = state
+      changed.set(one.at.name, state)
+    }
+    return changed
   }
 
-  /** What the switch is to have, but for users' flows: the same object for as long as that is the same. */
-  compile(at: SwitchView): State {
+  /** What the switch is to have, but for users' flows: the same object for as long as that is the same. Nothing where there is no such switch. */
+  stateOf(name: string): State {
+    return this.#compiled.get(name)?.state ?? NOTHING
+  }
+
+  #forget(name: string, touched: Set<Member>): boolean {
+    const before = this.#compiled.get(name)
+    if (before === undefined) return false
+    this.#networks.forget(before)
+    this.#groups.forget(before, before.together)
+    touched.delete(before)
+    return this.#compiled.delete(name)
+  }
+
+  #compile(at: SwitchView): Compiled {
     const before = this.#compiled.get(at.name)
-    if (before?.at === at) return (before.state = withParts(before.state, before.groups.made))
-    const sameGroups = before !== undefined && before.at.groups === at.groups
-    const groups = sameGroups ? before.groups : this.#parts.use(at.name, partsOf(at.groups).shared)
-    const state = withParts(this.#known(before, at) ?? this.#anew(before, at), groups.made)
-    this.#others?.keepState(before, at, state)
-    this.#compiled.set(at.name, { at, groups, state })
-    return state
+    const own = this.#ownOf(before, at)
+    const one = before ?? { at, own, circles: [], shares: NO_SHARES, together: undefined, state: NOTHING }
+    const was = before?.at
+    Object.assign(one, { at, own })
+    this.#networks.place(one, was)
+    if (was?.groups !== at.groups) one.together = this.#groups.use(one, one.together, partsOf(at.groups).shared)
+    this.#compiled.set(at.name, one)
+    return one
   }
 
-  /** The switch is no more. */
-  forgetSwitch(name: string): void {
-    this.#parts.forget(name)
-    this.#compiled.delete(name)
-  }
-
-  #anew(before: Compiled | undefined, at: SwitchView): State {
-    return before && sameFrame(before.at, at) ? this.#amended(before, at) : this.#from(before?.state ?? NOTHING, at)
-  }
-
-  forgetNetwork(name: string): void {
-    this.#made.delete(name)
-  }
-
-  /** What another compiler has made of the same; this one goes on from there. */
-  #known(before: Compiled | undefined, at: SwitchView): State | undefined {
-    const state = this.#others?.state(before, at)
-    if (state === undefined) return undefined
-    for (const [name, , network] of at.networks.changesSince(before?.at.networks ?? PersistentMap.empty()))
-      if (network !== undefined) this.#sharedOf(at, name, network)
-    return state
-  }
-
-  #from(before: State, at: SwitchView): State {
-    const slots = new Map<string, Slot | undefined>([...before.flows.slots.keys()].map((name) => [name, undefined]))
-    slots.set(COMMON_SLOT, this.#common)
-    for (const binding of at.bindings) slots.set(vnicSlot(binding), ofVnic(at, binding))
-    for (const [name, network] of at.networks) slots.set(networkSlot(name), this.#ofNetwork(at, network))
-    slots.set(GROUPS_SLOT, ofGroups(at))
-    slots.set(MIRRORS_SLOT, ofMirrors(at))
-    return withChanges(before, slots, at)
-  }
-
-  #amended({ at: before, state }: Compiled, at: SwitchView): State {
-    const slots = new Map<string, Slot | undefined>()
-    const networks = at.networks.changesSince(before.networks)
-    const sameBindings = before.bindings === at.bindings
-    const [gone, come] = sameBindings ? [[], []] : differing(before.bindings, at.bindings)
-    for (const binding of gone) slots.set(vnicSlot(binding), undefined)
-    for (const binding of networks.some(hasOtherNumber) ? at.bindings : come)
-      slots.set(vnicSlot(binding), ofVnic(at, binding))
-    if (at.groups !== before.groups) slots.set(GROUPS_SLOT, ofGroups(at))
-    if (at.mirrors !== before.mirrors) slots.set(MIRRORS_SLOT, ofMirrors(at))
-    const retagged = networksRetagged(before, at)
-    const touched = new Set([...networksTouched(before.hosted, at.hosted), ...retagged])
-    for (const name of new Set([...networks.map(([changed]) => changed), ...touched])) {
-      const [was, is] = [before.networks.get(name), at.networks.get(name)]
-      const slot = networkSlot(name)
-      const ownStays = was !== undefined && is !== undefined && !touched.has(name) && sameOwn(at, was, is)
-      slots.set(slot, is && this.#ofNetwork(at, is, ownStays ? state.flows.slots.get(slot)?.own : undefined))
-    }
-    const samePorts = samePortsAt(before, at) && retagged.length === 0 && networks.every(haveSameMeters)
-    return withChanges(state, slots, samePorts ? undefined : at)
-  }
-
-  #ofNetwork(at: SwitchView, network: NetworkView, own?: FlowsByKey): Slot {
-    return {
-      own: own ?? byKey(APPS.flatMap((app) => app.ofNetwork?.(at, network) ?? [])),
-      shared: this.#sharedOf(at, network.network.name, network),
-    }
-  }
-
-  #sharedOf(at: SwitchView, name: string, network: NetworkView): Slot['shared'] {
-    const said = SHARING.map((app) => app.ofMany!(at, network))
-    const known = this.#shared.get(network) ?? []
-    const same = known.find((one) => one.said.every((many, index) => many === said[index]))
-    if (same !== undefined) return same.made
-    const made = said.flat().map((many) => this.#ofMany(name, many))
-    // What is of one switch alone is never said again, and would hold on to a view of that switch.
-    const isForOthers = !said.some((lists) => lists.some(({ ofOneSwitch }) => ofOneSwitch))
-    if (isForOthers && known.length < KINDS) this.#shared.set(network, [...known, { said, made }])
-    return made
+  #ownOf(compiled: Compiled | undefined, at: SwitchView): Own {
+    const { own: before, at: from } = compiled ?? { own: NOTHING_OWN, at: undefined }
+    const known = this.#others?.own(before, from, at)
+    if (known !== undefined) return known
+    const own = from && sameFrame(from, at) ? amended(before, from, at) : anew(before, at)
+    this.#others?.keepOwn(before, from, at, own)
+    return own
   }
 
   #ofMany(network: string, { name, entries, inputs, flows: flowsOf }: Many): PersistentMap<string, FlowSpec> {
@@ -244,45 +218,71 @@ export class Compiler {
 
 const SHARING = APPS.filter((app) => app.ofMany !== undefined)
 
+function stateOf(one: Compiled): State {
+  const { own, state, shares, together } = one
+  const { ports, meters, flows } = own
+  const same = state.flows.isOf(flows, shares, together!.made)
+  if (same && ports === state.ports && meters === state.meters) return state
+  return { ports, meters, flows: same ? state.flows : new SwitchFlows(flows, shares, together!.made) }
+}
+
+function anew(before: Own, at: SwitchView): Own {
+  const slots = new Map<string, FlowsByKey | undefined>([...before.flows.keys()].map((name) => [name, undefined]))
+  for (const binding of at.bindings) slots.set(vnicSlot(binding), ofVnic(at, binding))
+  for (const [name, network] of at.networks) slots.set(networkSlot(name), ofNetwork(at, network))
+  slots.set(COMMON_SLOT, NO_FLOWS)
+  slots.set(GROUPS_SLOT, ofGroups(at))
+  slots.set(MIRRORS_SLOT, ofMirrors(at))
+  return withChanges(before, slots, at)
+}
+
+function amended(own: Own, before: SwitchView, at: SwitchView): Own {
+  const slots = new Map<string, FlowsByKey | undefined>()
+  const networks = at.networks.changesSince(before.networks)
+  const [gone, come] = before.bindings === at.bindings ? [[], []] : differing(before.bindings, at.bindings)
+  for (const binding of gone) slots.set(vnicSlot(binding), undefined)
+  for (const binding of networks.some(hasOtherNumber) ? at.bindings : come)
+    slots.set(vnicSlot(binding), ofVnic(at, binding))
+  if (at.groups !== before.groups) slots.set(GROUPS_SLOT, ofGroups(at))
+  if (at.mirrors !== before.mirrors) slots.set(MIRRORS_SLOT, ofMirrors(at))
+  const retagged = networksRetagged(before, at)
+  const touched = [...networks.map(([name]) => name), ...networksTouched(before.hosted, at.hosted), ...retagged]
+  for (const name of new Set(touched)) {
+    const network = at.networks.get(name)
+    slots.set(networkSlot(name), network && ofNetwork(at, network))
+  }
+  const samePorts = samePortsAt(before, at) && retagged.length === 0 && networks.every(haveSameMeters)
+  return withChanges(own, slots, samePorts ? undefined : at)
+}
+
 /** Of the switch's security groups: flows of its own, and parts that it shares with others. */
 const partsOf = once((groups: SwitchView['groups']) => {
   const made = APPS.flatMap((app) => app.ofGroups?.(groups) ?? [])
   return { own: made.flatMap(({ own }) => own), shared: made.flatMap(({ shared }) => shared) }
 })
 
-const ofGroups = (at: SwitchView): Slot => ({ own: byKey(partsOf(at.groups).own), shared: [] })
+const ofGroups = (at: SwitchView) => byKey(partsOf(at.groups).own)
 
-function withParts(state: State, parts: Parts): State {
-  const flows = state.flows.withParts(parts)
-  return flows === state.flows ? state : { ...state, flows }
-}
-
-/** What the switch is to have, but for users' flows; `groups` are those of its view. */
-export function compile(at: SwitchView, groups: Groups): SwitchState {
+/** What the switch is to have, but for users' flows. */
+export function compile(at: SwitchView, { networks, groups }: Pick<View, 'networks' | 'groups'>): SwitchState {
   const compiler = new Compiler()
-  compiler.follow(groups)
-  return compiler.compile(at)
+  compiler.follow({ switches: PersistentMap.from([[at.name, at]]), networks, groups })
+  return compiler.stateOf(at.name)
 }
 
 export const byKey = (flows: readonly FlowSpec[]): Map<string, FlowSpec> =>
   new Map(flows.map((flow) => [newKey(flow), flow]))
 
-const common = (): Slot => ({
-  own: new Map(),
-  shared: [PersistentMap.from(byKey(APPS.flatMap(({ always = [] }) => always)))],
-})
+const common = (): Slot['shared'] => [PersistentMap.from(byKey(APPS.flatMap(({ always = [] }) => always)))]
 
-const ofVnic = (at: SwitchView, binding: Binding): Slot => ({
-  own: byKey(APPS.flatMap((app) => app.ofVnic?.(at, binding) ?? [])),
-  shared: [],
-})
+const ofVnic = (at: SwitchView, binding: Binding) => byKey(APPS.flatMap((app) => app.ofVnic?.(at, binding) ?? []))
 
-const ofMirrors = (at: SwitchView): Slot => ({
-  own: byKey(APPS.flatMap((app) => app.ofMirrors?.(at.mirrors) ?? [])),
-  shared: [],
-})
+const ofNetwork = (at: SwitchView, network: NetworkHere) =>
+  byKey(APPS.flatMap((app) => app.ofNetwork?.(at, network) ?? []))
 
-const meters = (at: SwitchView): SwitchState['meters'] =>
+const ofMirrors = (at: SwitchView) => byKey(APPS.flatMap((app) => app.ofMirrors?.(at.mirrors) ?? []))
+
+const metersOf = (at: SwitchView): SwitchState['meters'] =>
   new Map(
     [...rejectionMeters(at.groups), ...qosMeters(at), ...reportMeters(at)].map(([number, band]) => [number, [band]]),
   )
@@ -298,7 +298,7 @@ const samePortsAt = (a: SwitchView, b: SwitchView): boolean =>
   a.showsDscp === b.showsDscp &&
   a.mirrors.files === b.mirrors.files
 
-type NetworkChange = KeyChange<string, NetworkView>
+type NetworkChange = KeyChange<string, NetworkHere>
 
 /** Of networks that snoop, each has a meter at the uplink. */
 const haveSameMeters = ([, a, b]: NetworkChange): boolean =>
@@ -311,14 +311,6 @@ const haveSameMeters = ([, a, b]: NetworkChange): boolean =>
 /** It is still there. */
 const hasOtherNumber = ([, was, is]: NetworkChange): boolean =>
   was !== undefined && is !== undefined && was.number !== is.number
-
-/** Whether what a network's flows on the switch alone are made of is the same, but for vNICs of the host. */
-function sameOwn({ host, hosted }: SwitchView, a: NetworkView, b: NetworkView): boolean {
-  const same = a.network === b.network && a.number === b.number && a.onUplink === b.onUplink && a.routers === b.routers
-  if (!same || !sameInPart(host, a, b)) return false
-  if (a.learnedBehind === b.learnedBehind) return true
-  return hosted.every(({ nic }) => a.learnedBehind.get(nic.id) === b.learnedBehind.get(nic.id))
-}
 
 function differing(before: readonly Binding[], after: readonly Binding[]): [gone: Binding[], come: Binding[]] {
   return [before.filter((one) => !after.includes(one)), after.filter((one) => !before.includes(one))]
@@ -338,27 +330,17 @@ function networksRetagged({ localTags: was }: SwitchView, { localTags: is }: Swi
 }
 
 /** With these slots, and with ports and meters as `at` is to have them, where it is given. What says the same as before is the same object. */
-function withChanges(before: State, changes: ReadonlyMap<string, Slot | undefined>, at: SwitchView | undefined): State {
-  let { slots } = before.flows
-  for (const [name, slot] of changes) {
-    const was = slots.get(name)
-    if (slot === undefined) slots = slots.delete(name)
-    else slots = slots.set(name, was === undefined ? slot : retainedSlot(was, slot))
+function withChanges(before: Own, slots: ReadonlyMap<string, FlowsByKey | undefined>, at: SwitchView | undefined): Own {
+  let { flows } = before
+  for (const [name, now] of slots) {
+    const was = flows.get(name)
+    if (now === undefined) flows = flows.delete(name)
+    else flows = flows.set(name, was === undefined ? now : kept(was, now, sameFlow))
   }
-  const now = {
-    ports: at === undefined ? before.ports : kept(before.ports, ports(at), samePort),
-    meters: at === undefined ? before.meters : kept(before.meters, meters(at), sameBands),
-    flows: slots === before.flows.slots ? before.flows : new SwitchFlows(slots, before.flows.parts),
-  }
-  return now.flows === before.flows && now.ports === before.ports && now.meters === before.meters ? before : now
-}
-
-function retainedSlot(was: Slot, now: Slot): Slot {
-  if (was === now) return was
-  const own = kept(was.own, now.own, sameFlow)
-  const { shared } = now
-  const same = own === was.own && shared.length === was.shared.length
-  return same && shared.every((flows, index) => flows === was.shared[index]) ? was : { own, shared }
+  const ports = at === undefined ? before.ports : kept(before.ports, portsOf(at), samePort)
+  const meters = at === undefined ? before.meters : kept(before.meters, metersOf(at), sameBands)
+  const same = flows === before.flows && ports === before.ports && meters === before.meters
+  return same ? before : { ports, meters, flows }
 }
 
 /** `before` where both say the same; else `now`, with what says the same in it from before. */

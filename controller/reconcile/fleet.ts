@@ -11,7 +11,7 @@ import { SwitchAway } from '../southbound/remote-switch.ts'
 import type { SwitchCounts } from '../southbound/switch-counts.ts'
 import { noCounts } from '../southbound/switch-counts.ts'
 import type { FlowsBySwitch } from '../user-flows.ts'
-import { changedKeys, PersistentMap } from '../persistent-map.ts'
+import { changedKeys } from '../persistent-map.ts'
 import { COMMON_SLOT, type Compilations, Compiler, NOTHING } from './compile.ts'
 import { Reconciler } from './reconciler.ts'
 import { type Onlooker, Rollout } from './rollout.ts'
@@ -25,8 +25,6 @@ interface Waiting {
   readonly missing: Set<string>
   wake: () => void
 }
-
-const NONE = PersistentMap.empty<string, never>()
 
 export class Fleet {
   /** Called when a switch's standing may have changed. */
@@ -76,24 +74,20 @@ export class Fleet {
 
   /** From now on the switches are to be like this; those that the view does not have any more, empty. */
   desire(view: View, userFlows: FlowsBySwitch): void {
-    const before = this.#view
-    const names = new Set(changedKeys(before?.switches ?? NONE, view.switches).map(([name]) => name))
-    for (const [name] of changedKeys(this.#userFlows, userFlows)) names.add(name)
+    const isFirst = this.#view === undefined
+    const others = changedKeys(this.#userFlows, userFlows)
     this.#view = view
     this.#userFlows = userFlows
-    for (const name of this.#compiler.follow(view.groups)) names.add(name)
-    for (const name of names) this.#desire(name)
-    for (const [name, , now] of changedKeys(before?.networks ?? NONE, view.networks))
-      if (now === undefined) this.#compiler.forgetNetwork(name)
-    if (before === undefined) for (const name of this.#reconcilers.keys()) if (!names.has(name)) this.#desire(name)
+    const compiled = this.#compiler.follow(view)
+    for (const [name, state] of compiled) this.#desire(name, state)
+    for (const [name] of others) if (!compiled.has(name)) this.#desire(name, this.#compiler.stateOf(name))
+    if (isFirst) for (const name of this.#reconcilers.keys()) if (!compiled.has(name)) this.#desire(name, NOTHING)
   }
 
-  #desire(name: string): void {
-    const at = this.#view?.switches.get(name)
-    if (at === undefined) this.#compiler.forgetSwitch(name)
-    if (at === undefined && this.#reconcilers.get(name)?.connected !== true) return this.#drop(name)
+  #desire(name: string, compiled: ReturnType<Compiler['stateOf']>): void {
+    const isGone = compiled === NOTHING && this.#view?.switches.has(name) !== true
+    if (isGone && this.#reconcilers.get(name)?.connected !== true) return this.#drop(name)
     const userFlows = this.#userFlows.get(name)
-    const compiled = at === undefined ? NOTHING : this.#compiler.compile(at)
     const before = this.#desired.get(name)
     if (before?.compiled === compiled && before.userFlows === userFlows) return
     this.#desired.set(name, { compiled, userFlows })

@@ -6,23 +6,20 @@ import type { GroupPart } from '../apps/app.ts'
 import type { FarEnd, Groups } from '../network/security-groups.ts'
 import { changedFarEnds } from '../network/security-groups.ts'
 import type { PersistentMap } from '../persistent-map.ts'
-import { NO_PARTS, type Parts } from './switch-flows.ts'
+import type { Parts } from './switch-flows.ts'
 
 /** Parts that some switches have together. */
-interface Together {
+export interface Together<User> {
   readonly key: string
   readonly parts: readonly GroupPart[]
-  readonly switches: Set<string>
+  readonly users: Set<User>
   made: Parts
 }
 
-const NONE = { made: NO_PARTS }
-
-export class GroupParts {
+export class GroupParts<User> {
   /** The same map for as long as the part and its far end are the same. */
   readonly #make: (part: GroupPart, farEnd: FarEnd) => PersistentMap<string, FlowSpec>
-  readonly #together = new Map<string, Together>()
-  readonly #bySwitch = new Map<string, Together>()
+  readonly #together = new Map<string, Together<User>>()
   readonly #farEnds = new Map<number, FarEnd>()
   #followed: Groups['farEnds'] | undefined
 
@@ -30,51 +27,45 @@ export class GroupParts {
     this.#make = make
   }
 
-  /** @returns names of the switches that have another part now */
-  follow({ farEnds }: Groups): Set<string> {
+  /** From now on these stand behind the names in rules. Adds to `touched` who has another part for that. */
+  follow({ farEnds }: Groups, touched: Set<User>): void {
     const changed = changedFarEnds(this.#followed, farEnds)
     this.#followed = farEnds
+    if (changed.length === 0) return
     for (const farEnd of changed) this.#farEnds.set(farEnd.number, farEnd)
     const numbers = new Set(changed.map(({ number }) => number))
-    const touched = new Set<string>()
     for (const together of this.#together.values()) {
-      const { parts, made, switches } = together
+      const { parts, made, users } = together
       if (!parts.some(({ far }) => numbers.has(far))) continue
       const flows = this.#flowsOf(parts)
       if (flows.every((one, index) => one === made.flows[index])) continue
       together.made = { names: made.names, flows }
-      for (const name of switches) touched.add(name)
+      for (const user of users) touched.add(user)
     }
-    return touched
   }
 
-  /** The switch has these and no others. @returns what they are, from now on */
-  use(name: string, parts: readonly GroupPart[]): { readonly made: Parts } {
+  /** The switch, which was among those of `before`, has these parts and no others. @returns who has them, and what they are from now on */
+  use(user: User, before: Together<User> | undefined, parts: readonly GroupPart[]): Together<User> {
     const names = parts.map((part) => part.name)
     const key = names.join('\n')
-    const before = this.#bySwitch.get(name)
     if (before?.key === key) return before
-    this.forget(name)
-    if (parts.length === 0) return NONE
+    this.forget(user, before)
     const together = this.#together.get(key) ?? {
       key,
       parts,
-      switches: new Set(),
+      users: new Set(),
       made: { names, flows: this.#flowsOf(parts) },
     }
     this.#together.set(key, together)
-    this.#bySwitch.set(name, together)
-    together.switches.add(name)
+    together.users.add(user)
     return together
   }
 
-  forget(name: string): void {
-    const before = this.#bySwitch.get(name)
+  forget(user: User, before: Together<User> | undefined): void {
     if (before === undefined) return
-    this.#bySwitch.delete(name)
-    before.switches.delete(name)
+    before.users.delete(user)
     // What nobody has is not kept up.
-    if (before.switches.size === 0) this.#together.delete(before.key)
+    if (before.users.size === 0) this.#together.delete(before.key)
   }
 
   #flowsOf(parts: readonly GroupPart[]): PersistentMap<string, FlowSpec>[] {

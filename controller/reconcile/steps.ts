@@ -33,13 +33,13 @@ type Merge = (one: Slot, other: Slot) => [base: Slot, more: Map<string, FlowSpec
 
 function merged(base: SwitchState, other: SwitchState, merge: Merge): SwitchFlows | undefined {
   if (!(base.flows instanceof SwitchFlows && other.flows instanceof SwitchFlows)) return undefined
-  let { slots } = base.flows
-  for (const [name, otherSlot, baseSlot] of slots.changesSince(other.flows.slots)) {
+  let flows: SwitchFlows = base.flows
+  for (const [name, otherSlot, baseSlot] of flows.slotsSince(other.flows)) {
     if (!isShared(name)) continue
-    const [{ own, shared }, more] = merge(baseSlot ?? EMPTY_SLOT, otherSlot ?? EMPTY_SLOT)
-    if (more.size > 0) slots = slots.set(name, { own: new Map([...own, ...more]), shared })
+    const [{ own }, more] = merge(baseSlot ?? EMPTY_SLOT, otherSlot ?? EMPTY_SLOT)
+    if (more.size > 0) flows = flows.withOwn(name, new Map([...own, ...more]))
   }
-  return slots === base.flows.slots ? undefined : new SwitchFlows(slots, base.flows.parts)
+  return flows === base.flows ? undefined : flows
 }
 
 /** By key, the flows under keys that the other slot has not. */

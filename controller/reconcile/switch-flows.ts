@@ -12,12 +12,20 @@ export type FlowsByKey = ReadonlyMap<string, FlowSpec>
 /** Flows that other switches have as well. */
 export type Shared = PersistentMap<string, FlowSpec>
 
-/** No key is in two slots of a switch. */
+/** Flows of one thing; no key is in two slots of a switch. */
 export interface Slot {
   /** This switch's alone; they go before shared ones of the same key. */
   readonly own: FlowsByKey
   /** One list for all switches that have these; later ones go before earlier ones. */
   readonly shared: readonly Shared[]
+}
+
+/** What slots share with those of other switches. */
+export interface Shares {
+  /** Of slots: one list for as long as they are the same. */
+  readonly names: readonly string[]
+  /** Of each. */
+  readonly lists: readonly Slot['shared'][]
 }
 
 /** What is to be set and deleted, by key: one list for all switches of which the same changes. */
@@ -32,7 +40,9 @@ export const MIRRORS_SLOT = 'mirrors'
 /** Whether frames that other switches send meet what is in the slot. */
 export const isShared = (name: string): boolean => name === MIRRORS_SLOT || name.startsWith('network ')
 
-export const EMPTY_SLOT: Slot = { own: new Map(), shared: [] }
+const NO_OWN: FlowsByKey = new Map()
+export const EMPTY_SLOT: Slot = { own: NO_OWN, shared: [] }
+export const NO_SHARES: Shares = { names: [], lists: [] }
 
 /** Flows that many switches have, part by part: one object for all switches that have these. */
 export interface Parts {
@@ -45,37 +55,60 @@ export const NO_PARTS: Parts = { names: [], flows: [] }
 const NO_FLOWS = PersistentMap.empty<string, FlowSpec>()
 
 export class SwitchFlows implements FlowsByKey {
-  readonly slots: PersistentMap<string, Slot>
+  /** By slot, what is this switch's alone. */
+  readonly own: PersistentMap<string, FlowsByKey>
+  readonly shares: Shares
   /** No key is in two of them, or in one and in a slot. */
   readonly parts: Parts
 
-  constructor(slots: PersistentMap<string, Slot>, parts = NO_PARTS) {
-    this.slots = slots
+  constructor(own: PersistentMap<string, FlowsByKey>, shares = NO_SHARES, parts = NO_PARTS) {
+    this.own = own
+    this.shares = shares
     this.parts = parts
   }
 
   get size(): number {
     let size = 0
-    for (const slot of this.slots.values()) size += sizeOf(slot)
+    for (const [, slot] of this.slots()) size += sizeOf(slot.own, slot.shared)
     for (const flows of this.parts.flows) size += flows.size
     return size
   }
 
   /** Slot by slot and part by part, what goes before what: of what does not change, the same objects. */
   get layers(): (readonly FlowsByKey[])[] {
-    const ofSlots = Array.from(this.slots.values(), ({ own, shared }) => [own, ...shared.toReversed()])
+    const ofSlots = Array.from(this.slots(), ([, { own, shared }]) => [own, ...shared.toReversed()])
     return [...ofSlots, ...this.parts.flows.map((flows) => [flows])]
   }
 
-  withParts(parts: Parts): SwitchFlows {
-    if (parts === this.parts) return this
-    const same = sameMembers(parts.names, this.parts.names) && sameMembers(parts.flows, this.parts.flows)
-    return same ? this : new SwitchFlows(this.slots, parts)
+  isOf(own: SwitchFlows['own'], shares: Shares, parts: Parts): boolean {
+    return this.own === own && this.shares === shares && this.parts === parts
+  }
+
+  /** By name. */
+  *slots(): Generator<[string, Slot], undefined> {
+    const { names, lists } = this.shares
+    const sharedBy = new Map(names.map((name, index) => [name, lists[index]!]))
+    for (const [name, own] of this.own) {
+      yield [name, { own, shared: sharedBy.get(name) ?? EMPTY_SLOT.shared }]
+      sharedBy.delete(name)
+    }
+    for (const [name, shared] of sharedBy) yield [name, { own: NO_OWN, shared }]
+  }
+
+  slot(name: string): Slot | undefined {
+    const own = this.own.get(name)
+    const shared = this.shares.lists[this.shares.names.indexOf(name)]
+    if (own === undefined && shared === undefined) return undefined
+    return { own: own ?? NO_OWN, shared: shared ?? EMPTY_SLOT.shared }
   }
 
   get(key: string): FlowSpec | undefined {
-    for (const slot of this.slots.values()) {
-      const found = flowIn(slot, key)
+    for (const own of this.own.values()) {
+      const found = own.get(key)
+      if (found !== undefined) return found
+    }
+    for (const list of this.shares.lists) {
+      const found = lastIn(list, key)
       if (found !== undefined) return found
     }
     for (const flows of this.parts.flows) {
@@ -90,7 +123,7 @@ export class SwitchFlows implements FlowsByKey {
   }
 
   *entries(): Generator<[string, FlowSpec], undefined> {
-    for (const slot of this.slots.values()) yield* flowsOf(slot)
+    for (const [, slot] of this.slots()) yield* flowsOf(slot)
     for (const flows of this.parts.flows) yield* flows
   }
 
@@ -112,27 +145,28 @@ export class SwitchFlows implements FlowsByKey {
 
   /** With these flows in a slot, in place of those that were there of the switch's own. */
   withOwn(name: string, own: FlowsByKey): SwitchFlows {
-    const shared = this.slots.get(name)?.shared ?? []
-    return new SwitchFlows(this.slots.set(name, { own, shared }), this.parts)
+    return new SwitchFlows(this.own.set(name, own), this.shares, this.parts)
   }
 
   without(keys: Iterable<string>): SwitchFlows {
-    let { slots } = this
+    let { own } = this
+    let { lists } = this.shares
     let { flows } = this.parts
     for (const key of keys) {
-      for (const [name, slot] of slots)
-        if (flowIn(slot, key) !== undefined) slots = slots.set(name, slotWithout(slot, key))
+      for (const [name, ofSlot] of own) if (ofSlot.has(key)) own = own.set(name, mapWithout(ofSlot, key))
+      lists = lists.map((list) => (lastIn(list, key) === undefined ? list : list.map((some) => some.delete(key))))
       flows = flows.map((part) => part.delete(key))
     }
-    return new SwitchFlows(slots, { names: this.parts.names, flows })
+    return new SwitchFlows(own, { names: this.shares.names, lists }, { names: this.parts.names, flows })
   }
 
   /** What must be set and deleted for `before` to become this. */
   changesSince(before: SwitchFlows): FlowChanges {
     const parts = partChanges(this.parts, before.parts)
-    if (this.slots === before.slots) return parts
-    const slots = this.slots.changesSince(before.slots)
+    if (this.own === before.own && this.shares === before.shares) return parts
+    const slots = this.slotsSince(before)
     const [[, was, is] = []] = slots
+    if (slots.length === 0) return parts
     if (slots.length === 1 && parts.length === 0) return slotChanges(was, is)
     const changes = new Map<string, KeyChange<string, FlowSpec>>()
     for (const [, old, now] of slots)
@@ -143,10 +177,28 @@ export class SwitchFlows implements FlowsByKey {
       }
     return [...changes.values(), ...parts]
   }
+
+  /** Slots that are others in `before`. */
+  slotsSince(before: SwitchFlows): KeyChange<string, Slot>[] {
+    const differ = namesThatDiffer(before.shares, this.shares)
+    if (this.own !== before.own)
+      for (const [name] of this.own.changesSince(before.own)) if (!differ.includes(name)) differ.push(name)
+    // In the order in which all of them stand.
+    const inOrder = differ.length < 2 ? differ : [...this.own.keys()].filter((name) => differ.includes(name))
+    const others = inOrder.length === differ.length ? [] : differ.filter((name) => !inOrder.includes(name))
+    return [...inOrder, ...others].map((name) => [name, before.slot(name), this.slot(name)])
+  }
 }
 
-const sameMembers = <T>(a: readonly T[], b: readonly T[]): boolean =>
-  a === b || (a.length === b.length && a.every((one, index) => one === b[index]))
+function namesThatDiffer(before: Shares, after: Shares): string[] {
+  if (before === after) return []
+  const { names, lists } = after
+  if (names === before.names) return names.filter((_name, index) => lists[index] !== before.lists[index])
+  const was = new Map(before.names.map((name, index) => [name, before.lists[index]]))
+  const others = names.filter((name, index) => was.get(name) !== lists[index])
+  const gone = before.names.filter((name) => !names.includes(name))
+  return [...others, ...gone]
+}
 
 export const flowIn = ({ own, shared }: Slot, key: string): FlowSpec | undefined => own.get(key) ?? lastIn(shared, key)
 
@@ -166,16 +218,20 @@ function* flowsOf({ own, shared }: Slot): Generator<[string, FlowSpec], undefine
   }
 }
 
-const sizeOf = once((slot: Slot): number => {
+/** Most slots have few flows of their own, and most lists are those of many switches. */
+function sizeOf(own: FlowsByKey, shared: Slot['shared']): number {
+  let size = sizeOfList(shared)
+  for (const key of own.keys()) if (lastIn(shared, key) === undefined) size++
+  return size
+}
+
+const sizeOfList = once((shared: Slot['shared']): number => {
   let size = 0
-  for (const _ of flowsOf(slot)) size++
+  for (const _ of flowsOf({ own: NO_OWN, shared })) size++
   return size
 })
 
-const slotWithout = ({ own, shared }: Slot, key: string): Slot => ({
-  own: new Map([...own].filter(([one]) => one !== key)),
-  shared: shared.map((flows) => flows.delete(key)),
-})
+const mapWithout = (flows: FlowsByKey, key: string): FlowsByKey => new Map([...flows].filter(([one]) => one !== key))
 
 function slotChanges(was = EMPTY_SLOT, is = EMPTY_SLOT): FlowChanges {
   if (was.own !== is.own) return [...keysThatDiffer(was, is)].map((key) => [key, flowIn(was, key), flowIn(is, key)])

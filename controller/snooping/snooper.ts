@@ -63,7 +63,8 @@ export class Snooper {
     const valueOf = (field: FieldName) => Number(match.find((part) => part.field === field)?.value ?? 0n)
     const at = this.#world.view().switches.get(switchName)
     const number = valueOf(Register.Network)
-    const network = at && [...at.networks.values()].find((one) => one.number === number)
+    const here = at && [...at.networks.values()].find((one) => one.number === number)
+    const network = here && this.#world.view().networks.get(here.network.name)
     const settings = network?.network.igmpSnooping
     if (at === undefined || network === undefined || settings === undefined) return
     const spot = spotAt(at, inPort, valueOf(Register.From) >>> 16)

@@ -85,7 +85,7 @@ export function policiesOf(topology: Topology): Map<string, string> {
 
 /** By switch. */
 const compiledIn = (view: View): Map<string, SwitchState> =>
-  new Map([...view.switches].map(([name, at]) => [name, compile(at, view.groups)]))
+  new Map([...view.switches].map(([name, at]) => [name, compile(at, view)]))
 
 /** What every switch is to have when all is done that `image` asks for. */
 export function statesOf(image: Image): Map<string, SwitchState> {

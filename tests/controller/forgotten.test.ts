@@ -10,7 +10,7 @@ import type { Intent } from '../../controller/network/view.ts'
 import { PersistentMap } from '../../controller/persistent-map.ts'
 import { Compiler } from '../../controller/reconcile/compile.ts'
 import { diff, messagesOf } from '../../controller/reconcile/diff.ts'
-import { SwitchFlows } from '../../controller/reconcile/switch-flows.ts'
+import { NO_SHARES, SwitchFlows } from '../../controller/reconcile/switch-flows.ts'
 import { EMPTY_STATE, flowKey } from '../../controller/reconcile/switch-state.ts'
 import type { FlowSpec } from '../../protocols/control/messages.ts'
 import { shapeTopology } from '../../topologies/shapes.ts'
@@ -66,25 +66,24 @@ test.each(Object.entries(HEARD))('networks with %s by turns are forgotten', asyn
   for (let change = 0; change < CHANGES; change++) {
     const { name } = QUIET.topology.networks[change % 2]!
     view = patchView(view, heard(view.intent, name, change))
-    for (const at of view.switches.values()) compiler.compile(at)
+    compiler.follow(view)
     past.push(new WeakRef(view.networks.get(name)!))
   }
   expect(await held(past)).toBeLessThan(fewerThanChained(past))
-  expect(compiler.compile(view.switches.get('h1/br-int')!).flows.size).toBeGreaterThan(CHANGES)
+  expect(compiler.stateOf('h1/br-int').flows.size).toBeGreaterThan(CHANGES)
 })
 
 /** Ways in which switches share flows. */
 const SHARED: Record<string, (flows: PersistentMap<string, FlowSpec>) => { flows: SwitchFlows; held: object }> = {
   'of groups': (flows) => {
     const parts = { names: ['one'], flows: [flows] }
-    return { flows: new SwitchFlows(PersistentMap.empty(), parts), held: parts }
+    return { flows: new SwitchFlows(PersistentMap.empty(), NO_SHARES, parts), held: parts }
   },
   'of a network': (flows) => {
     const shared = [flows]
-    return { flows: new SwitchFlows(PersistentMap.from([['network one', { own: NOTHING, shared }]])), held: shared }
+    return { flows: new SwitchFlows(PersistentMap.empty(), { names: ['network one'], lists: [shared] }), held: shared }
   },
 }
-const NOTHING = new Map<string, FlowSpec>()
 
 test.each(Object.entries(SHARED))('flows %s that switches shared before are forgotten', async (_what, switchWith) => {
   const past: WeakRef<object>[] = []

@@ -158,8 +158,8 @@ test('who is beyond an uplink takes nothing of what another network may tell', (
     vms: [{ name: 'a', host: 'h1', nics: [nic('blue'), nic('green')] }],
   }
   const intent = { ...EMPTY_IMAGE, topology: parseTopology(JSON.stringify(written), 'x.json') }
-  const { switches, groups } = buildView(intent, undefined)
-  const { flows, meters } = compile(switches.get('h1/br-int')!, groups)
+  const view = buildView(intent, undefined)
+  const { flows, meters } = compile(view.switches.get('h1/br-int')!, view)
   const tells = [...flows].flatMap(
     ([
       ,

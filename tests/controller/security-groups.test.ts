@@ -63,7 +63,7 @@ class Host {
       },
       this.#view,
     )
-    const now = compile(this.#view.switches.get('h1/br-int')!, this.#view.groups)
+    const now = compile(this.#view.switches.get('h1/br-int')!, this.#view)
     const { setFlows, removedFlows } = diff(this.#state ?? EMPTY_STATE, now)
     const common = { type: 'flowMod', cookieMask: 0n } as const
     this.device.sw.tables.applyBundle([

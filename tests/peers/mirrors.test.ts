@@ -76,7 +76,7 @@ function flowsOf(topology: Topology): string[] {
     memberships: new Memberships(),
   }
   const view = buildView(intent, undefined, { ...NO_ASSIGNMENTS, portNumbers: new Map([['h1/br-int', numbers]]) })
-  return [...compile(view.switches.get('h1/br-int')!, view.groups).flows.values()].map((flow) => printFlow(flow))
+  return [...compile(view.switches.get('h1/br-int')!, view).flows.values()].map((flow) => printFlow(flow))
 }
 
 /** What a guest says: to one whom it knows, to all, to nobody that is there; now and then with a tag, or as somebody else. */

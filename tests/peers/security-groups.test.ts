@@ -104,7 +104,7 @@ class Compiling {
     }
     const kept = this.#view === undefined ? { ...NO_ASSIGNMENTS, portNumbers: new Map([[AT, numbers]]) } : undefined
     this.#view = buildView(intent, this.#view, kept)
-    const now = compile(this.#view.switches.get(AT)!, this.#view.groups)
+    const now = compile(this.#view.switches.get(AT)!, this.#view)
     const messages = messagesOf(diff(this.#state, now)).filter(({ type }) => type !== 'portMod')
     const bytes = messages.flatMap((message, index) => encodeOpenFlow({ xid: 1000 + index, message }))
     expectNothing(await this.#sides.ask(bytes))

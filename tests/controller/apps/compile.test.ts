@@ -61,7 +61,7 @@ function listeners({ topology, memberships }: Intent): Memberships {
 
 function statesOf(intent: Intent) {
   const view = buildView(intent)
-  return [...view.switches.values()].map((at) => compile(at, view.groups))
+  return [...view.switches.values()].map((at) => compile(at, view))
 }
 
 describe('what the apps say together', () => {
@@ -95,9 +95,9 @@ describe('what the apps say together', () => {
     const before = buildView(intent)
     const after = buildView({ ...intent, topology: { ...intent.topology, name: 'renamed' } }, before)
     const compiler = new Compiler()
-    compiler.follow(after.groups)
-    for (const [name, at] of after.switches)
-      expect(compiler.compile(at)).toBe(compiler.compile(before.switches.get(name)!))
+    const states = compiler.follow(before)
+    expect(compiler.follow(after)).toEqual(new Map())
+    for (const name of after.switches.keys()) expect(compiler.stateOf(name)).toBe(states.get(name))
   })
 })
 
@@ -108,12 +108,10 @@ test('bridges whose flows are their own leave room for those that share', () => 
   const own = ['web', 'deep', 'dark', 'last'].map((name) => ({ name: `br-${name}`, peer: 'br-int' }))
   const [first, second] = TWO_HOSTS.hosts
   const hosts = [{ ...first!, bridges: [...first!.bridges, ...own] }, second!]
-  const { switches, groups } = buildView({ ...intentOf(1), topology: { ...TWO_HOSTS, hosts } })
-  const compiler = new Compiler()
-  compiler.follow(groups)
+  const states = new Compiler().follow(buildView({ ...intentOf(1), topology: { ...TWO_HOSTS, hosts } }))
   const sharedBy = [...own.map(({ name }) => `h1/${name}`), 'h1/br-int', 'h2/br-int'].map((name) => {
-    const { slots } = compiler.compile(switches.get(name)!).flows
-    return slots.get(networkSlot(TWO_HOSTS.networks[0]!.name))!.shared
+    const { flows } = states.get(name)!
+    return flows.slot(networkSlot(TWO_HOSTS.networks[0]!.name))!.shared
   })
   expect(sharedBy[4]).toBe(sharedBy[5])
   expect(new Set(sharedBy).size).toBe(own.length + 1)
@@ -131,13 +129,14 @@ test('a network that wears another tag while it stays is compiled as by one of n
   const before = buildView(intent)
   const after = buildView(intent, before, { ...rest, localTags: swapped })
   const compiler = new Compiler()
-  for (const { switches, groups } of [before, after])
-    for (const at of switches.values()) {
-      compiler.follow(groups)
-      const { flows, ports, meters } = compiler.compile(at)
-      const anew = compile(at, groups)
+  for (const view of [before, after]) {
+    compiler.follow(view)
+    for (const [name, at] of view.switches) {
+      const { flows, ports, meters } = compiler.stateOf(name)
+      const anew = compile(at, view)
       expect({ flows: new Map(flows), ports, meters }).toEqual({ ...anew, flows: new Map(anew.flows) })
     }
+  }
 })
 
 /** Of three tags, two change places. */
@@ -162,8 +161,11 @@ test.each(['vlan', 'vxlan'] as const)(
     const before = buildView({ ...intent, topology: { ...topology, vms: vms.slice(1) } })
     const after = patchView(before, intent)
     const compiler = new Compiler()
-    const elsewhere = ({ switches }: View) =>
-      [...switches.values()].filter(({ host }) => host.name !== vms[0]!.host).map((at) => compiler.compile(at))
+    const elsewhere = (view: View) => {
+      compiler.follow(view)
+      const others = [...view.switches.values()].filter(({ host }) => host.name !== vms[0]!.host)
+      return others.map(({ name }) => compiler.stateOf(name))
+    }
     const states = elsewhere(before)
     const told = elsewhere(after).map((state, index) => messagesOf(diff(states[index]!, state)))
     expect(told).toHaveLength(3)
@@ -199,7 +201,10 @@ test.each(Object.entries(FIRST))('nothing that stays is compared for the first %
   const before = buildView(quiet)
   const after = patchView(before, come(quiet))
   const compiler = new Compiler()
-  const flowsOf = ({ switches }: View) => [...switches.values()].map((at) => compiler.compile(at).flows)
+  const flowsOf = (view: View) => {
+    compiler.follow(view)
+    return [...view.switches.keys()].map((name) => compiler.stateOf(name).flows)
+  }
   const were = flowsOf(before)
   const changes = flowsOf(after).flatMap((flows, index) => flows.changesSince(were[index]!))
   expect(changes.length).toBeGreaterThan(0)

@@ -44,8 +44,9 @@ test('a host that an overlay reaches no more is one and the same change for all 
   const after = patchView(before, { ...intent, topology: withVm(topology, gone, undefined) })
   const compiler = new Compiler()
   const statesOf = (view: View) => {
-    compiler.follow(view.groups)
-    return [...view.switches.values()].filter(({ host }) => host.name !== LAST).map((at) => compiler.compile(at))
+    compiler.follow(view)
+    const others = [...view.switches.values()].filter(({ host }) => host.name !== LAST)
+    return others.map(({ name }) => compiler.stateOf(name))
   }
   const states = statesOf(before)
   const floods = statesOf(after).map((state, index) =>
@@ -64,17 +65,17 @@ test.each(Object.entries(VTEPS))(
     const all = topology.vms
     for (const vms of [all, all.slice(0, 3), all.slice(0, 2), all.slice(0, 1), all.slice(0, 3), all]) {
       view = patchView(view, intentOf({ ...topology, vms }))
-      compiler.follow(view.groups)
+      compiler.follow(view)
       for (const at of view.switches.values())
-        expect(new Map(compiler.compile(at).flows)).toEqual(new Map(compile(at, view.groups).flows))
+        expect(new Map(compiler.stateOf(at.name).flows)).toEqual(new Map(compile(at, view).flows))
     }
   },
 )
 
 test('a flood to many hosts looks few flows up', () => {
   const states = [10, 100].map((hosts) => {
-    const { switches, groups } = buildView(intentOf(ofShape(hosts)))
-    return compile(switches.get(`${MINE}/br-int`)!, groups)
+    const view = buildView(intentOf(ofShape(hosts)))
+    return compile(view.switches.get(`${MINE}/br-int`)!, view)
   })
   const lookUps = states.map(({ flows }) => {
     const [replicate] = [...flows.values()].filter(({ table }) => table === Table.Replicate)

@@ -26,7 +26,7 @@ test.each(seeds(10))('a policy found part by part is what all flows together say
     memberships: new Memberships(),
   })
   for (const [nic, { home }] of view.bindings) {
-    const state = compile(view.switches.get(home.switch)!, view.groups)
+    const state = compile(view.switches.get(home.switch)!, view)
     const flat = { ...state, flows: new Map(state.flows) }
     expect(policyOf(state, nic, home.port)).toBe(policyOf(flat, nic, home.port))
   }
@@ -41,13 +41,13 @@ test('a flow that another of its key covers is no part of a policy', () => {
     memberships: new Memberships(),
   })
   const [nic, { home }] = [...view.bindings][0]!
-  const { flows } = compile(view.switches.get(home.switch)!, view.groups)
+  const { flows } = compile(view.switches.get(home.switch)!, view)
   const own = [...flows.values()].find(({ match }) => match.some(({ field }) => field === 'in_port'))!
   const port = Number(own.match.find(({ field }) => field === 'in_port')!.value)
   const covered: FlowSpec = { ...own, instructions: { ...own.instructions, apply: [] } }
   const key = flowKey(own)
-  const slot = { own: new Map([[key, own]]), shared: [PersistentMap.from([[key, covered]])] }
-  const layered = new SwitchFlows(PersistentMap.from([['network one', slot]]))
+  const shares = { names: ['network one'], lists: [[PersistentMap.from([[key, covered]])]] }
+  const layered = new SwitchFlows(PersistentMap.from([['network one', new Map([[key, own]])]]), shares)
   const flat = new Map([[key, own]])
   expect(policyOf({ ...EMPTY_STATE, flows: layered }, nic, port)).toBe(
     policyOf({ ...EMPTY_STATE, flows: flat }, nic, port),

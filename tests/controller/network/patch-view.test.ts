@@ -184,22 +184,19 @@ describe('a change worked out alone', () => {
     }
     let view = buildView(intent)
     const compiler = new Compiler()
-    compiler.follow(view.groups)
-    const states = new Map([...view.switches].map(([name, at]) => [name, compiler.compile(at)]))
+    const states = compiler.follow(view)
     for (let serial = 1; serial <= CHANGES; serial++) {
       intent = changed(intent, random, serial)
       const whole = buildView(intent, view)
-      const last = view
       view = patchView(view, intent)
       expectEqual(partsOf(view), partsOf(whole))
-      const others = compiler.follow(view.groups)
-      for (const [name, at] of view.switches) {
+      const others = compiler.follow(view)
+      for (const name of view.switches.keys()) {
         const before = states.get(name)!
-        const state = compiler.compile(at)
+        const state = compiler.stateOf(name)
         // Nobody else need be looked at.
-        const isSame = at === last.switches.get(name) && !others.has(name)
-        expect(isSame && state !== before).toBe(false)
-        expectSame(state, compile(whole.switches.get(name)!, whole.groups))
+        expect(others.get(name) ?? before).toBe(state)
+        expectSame(state, compile(whole.switches.get(name)!, whole))
         const touched = messagesOf(
           diff({ ...before, flows: new Map(before.flows) }, { ...state, flows: new Map(state.flows) }),
         )
@@ -232,10 +229,11 @@ test('where queries come from is nothing to the flows of groups', () => {
     return before === undefined ? buildView(intent) : patchView(before, intent)
   }
   const compiler = new Compiler()
-  const shared = ({ switches }: View) =>
-    [...switches.values()].flatMap(
-      (one) => compiler.compile(one).flows.slots.get(`network ${at.network}`)?.shared ?? [],
-    )
+  const shared = (now: View) => {
+    compiler.follow(now)
+    const slots = [...now.switches.keys()].map((name) => compiler.stateOf(name).flows.slot(`network ${at.network}`))
+    return slots.flatMap((slot) => slot?.shared ?? [])
+  }
   const before = view('10.0.0.1')
   const [first, second] = [shared(before), shared(view('10.0.0.2', before))]
   expect(first.some((flows) => [...flows.keys()].some((key) => key.includes('nw_dst=4009820417')))).toBe(true)

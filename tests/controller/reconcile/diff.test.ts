@@ -17,7 +17,7 @@ function randomState(seed: number): SwitchState {
     learned: new LearnedAddresses(),
     memberships: new Memberships(),
   })
-  return compile([...view.switches.values()][0]!, view.groups)
+  return compile([...view.switches.values()][0]!, view)
 }
 
 const seeds = Array.from({ length: 20 }, (_, index) => index + 1)

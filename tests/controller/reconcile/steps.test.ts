@@ -31,12 +31,9 @@ function change(seed: number) {
   )
   const after = buildView({ ...before.intent, topology: { ...topology, networks, vms: topology.vms.slice(1) } }, before)
   const compiler = new Compiler()
-  return [...before.switches].map(([name, at]) => {
-    compiler.follow(before.groups)
-    const from = compiler.compile(at)
-    compiler.follow(after.groups)
-    return { from, to: compiler.compile(after.switches.get(name)!) }
-  })
+  const states = compiler.follow(before)
+  compiler.follow(after)
+  return [...states].map(([name, from]) => ({ from, to: compiler.stateOf(name) }))
 }
 
 const comesByTunnel = ({ table, match }: FlowSpec): boolean =>

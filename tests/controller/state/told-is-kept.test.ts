@@ -40,8 +40,9 @@ class Known {
     const { asked, topology, moves, formerHosts, learned, memberships, userFlows, assignments } = imageOf(entries, 0)
     if (asked === undefined) return
     this.#view = buildView({ topology, moves, formerHosts, learned, memberships }, this.#view, assignments)
-    this.#compiler.follow(this.#view.groups)
-    for (const [name, at] of this.#view.switches) this.#noteState(name, this.#compiler.compile(at), userFlows.get(name))
+    this.#compiler.follow(this.#view)
+    for (const name of this.#view.switches.keys())
+      this.#noteState(name, this.#compiler.stateOf(name), userFlows.get(name))
   }
 
   #noteState(name: string, state: SwitchState, own: SwitchState['flows'] = new Map()): void {
@@ -239,7 +240,7 @@ describe('whoever writes what, however slow the disk', () => {
     expect(moves.size).toBe(0)
     const view = buildView({ topology, moves, formerHosts, learned, memberships }, undefined, assignments)
     for (const [name, at] of view.switches) {
-      const wanted = compile(at, view.groups)
+      const wanted = compile(at, view)
       const own = userFlows.get(name) ?? new Map<string, FlowSpec>()
       const keys = new Set([...wanted.flows.keys(), ...own.keys()])
       expect({ name, keys: [...switches.get(name)!.flows.keys()].sort() }).toEqual({ name, keys: [...keys].sort() })

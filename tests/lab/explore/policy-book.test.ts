@@ -38,7 +38,7 @@ const decode = sharedMessages()
 async function started(seed: number): Promise<{ device: Switch; wanted: SwitchState }> {
   const lab = await Lab.start(topology, { clock: new VirtualClock(), seed, decode })
   const [name, at] = [...view.switches][seed % view.switches.size]!
-  return { device: lab.network.switch(name)!, wanted: compile(at, view.groups) }
+  return { device: lab.network.switch(name)!, wanted: compile(at, view) }
 }
 
 const meterOf = (port: number, rate: bigint): MeterSpec => ({
