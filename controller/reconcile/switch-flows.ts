@@ -163,7 +163,12 @@ export class SwitchFlows implements FlowsByKey {
   /** What must be set and deleted for `before` to become this. */
   changesSince(before: SwitchFlows): FlowChanges {
     const parts = partChanges(this.parts, before.parts)
-    if (this.own === before.own && this.shares === before.shares) return parts
+    if (this.own === before.own) {
+      if (this.shares === before.shares) return parts
+      // Of what happens to one network most switches learn no more than this.
+      const place = parts.length === 0 ? placeThatDiffers(before.shares, this.shares) : undefined
+      if (place !== undefined) return this.#sharedChangesAt(place, before)
+    }
     const slots = this.slotsSince(before)
     const [[, was, is] = []] = slots
     if (slots.length === 0) return parts
@@ -178,6 +183,11 @@ export class SwitchFlows implements FlowsByKey {
     return [...changes.values(), ...parts]
   }
 
+  #sharedChangesAt(place: number, before: SwitchFlows): FlowChanges {
+    const { names, lists } = this.shares
+    return besideOwn(this.own.get(names[place]!) ?? NO_OWN, sharedChanges(lists[place]!, before.shares.lists[place]!))
+  }
+
   /** Slots that are others in `before`. */
   slotsSince(before: SwitchFlows): KeyChange<string, Slot>[] {
     const differ = namesThatDiffer(before.shares, this.shares)
@@ -188,6 +198,18 @@ export class SwitchFlows implements FlowsByKey {
     const others = inOrder.length === differ.length ? [] : differ.filter((name) => !inOrder.includes(name))
     return [...inOrder, ...others].map((name) => [name, before.slot(name), this.slot(name)])
   }
+}
+
+/** Where the one list stands that is another; undefined where there are several, or slots are others. */
+function placeThatDiffers(before: Shares, { names, lists }: Shares): number | undefined {
+  if (names !== before.names) return undefined
+  let place: number | undefined
+  for (let index = 0; index < lists.length; index++) {
+    if (lists[index] === before.lists[index]) continue
+    if (place !== undefined) return undefined
+    place = index
+  }
+  return place
 }
 
 function namesThatDiffer(before: Shares, after: Shares): string[] {
@@ -235,9 +257,12 @@ const mapWithout = (flows: FlowsByKey, key: string): FlowsByKey => new Map([...f
 
 function slotChanges(was = EMPTY_SLOT, is = EMPTY_SLOT): FlowChanges {
   if (was.own !== is.own) return [...keysThatDiffer(was, is)].map((key) => [key, flowIn(was, key), flowIn(is, key)])
-  const changes = sharedChanges(is.shared, was.shared)
-  return changes.some(([key]) => is.own.has(key)) ? changes.filter(([key]) => !is.own.has(key)) : changes
+  return besideOwn(is.own, sharedChanges(is.shared, was.shared))
 }
+
+/** Those that a switch sees which has these flows of its own: the same list where that is all of them. */
+const besideOwn = (own: FlowsByKey, changes: FlowChanges): FlowChanges =>
+  changes.some(([key]) => own.has(key)) ? changes.filter(([key]) => !own.has(key)) : changes
 
 /** Keys under which the two may have something else. */
 export function keysThatDiffer(was: Slot, is: Slot): Set<string> {
