@@ -9,7 +9,9 @@ const macOf = (number: number) => `02:00:00:00:${hex(number >> 8)}:${hex(number 
 const hex = (octet: number) => octet.toString(16).padStart(2, '0')
 
 export function randomTopology(random: Random): Topology {
-  const hosts = Array.from({ length: 1 + random.below(4) }, (_, index) => randomHost(random, index))
+  const hosts = Array.from({ length: chance(random, 0.1) ? 1 : 2 + random.below(3) }, (_, index) =>
+    randomHost(random, index),
+  )
   const networks = Array.from({ length: 1 + random.below(5) }, (_, index) => randomNetwork(random, index))
   const serial = { next: 1 }
   const vms = Array.from({ length: random.below(12) }, (_, index) =>
@@ -26,14 +28,15 @@ export function randomTopology(random: Random): Topology {
   }
 }
 
-function randomHost(random: Random, index: number): Host {
+/** Of tunnel endpoints some are in the same part of a flood, some in another. */
+export function randomHost(random: Random, index: number): Host {
   const bridges = [{ name: 'br-int' }, { name: 'br-web', peer: 'br-int' }, { name: 'br-deep', peer: 'br-web' }]
-  const vtep = chance(random, 0.8) ? { vtep: `192.0.2.${index + 1}` } : {}
+  const vtep = chance(random, 0.8) ? { vtep: `192.0.2.${1 + 16 * index + random.below(2)}` } : {}
   return { name: `h${index + 1}`, ...vtep, bridges: bridges.slice(0, 1 + random.below(3)) }
 }
 
 function randomNetwork(random: Random, index: number): Network {
-  const type = pick(random, ['vlan', 'vxlan', 'flat'] as const)
+  const type = pick(random, ['vlan', 'vxlan', 'vxlan', 'flat'] as const)
   const segment = type === 'flat' ? {} : { segment: type === 'vlan' ? 3000 - index : 5000 + index }
   return { name: `net${index}`, type, ...segment, mtu: 1450, subnets: [], ...randomSnooping(random) }
 }

@@ -9,7 +9,7 @@ import { patchView } from '../../../controller/network/patch-view.ts'
 import { withVm } from '../../../controller/network/vm-changes.ts'
 import type { Intent, Move, View } from '../../../controller/network/view.ts'
 import { PersistentMap } from '../../../controller/persistent-map.ts'
-import { compile, Compiler } from '../../../controller/reconcile/compile.ts'
+import { compile, Compiler, NOTHING } from '../../../controller/reconcile/compile.ts'
 import { diff, messagesOf } from '../../../controller/reconcile/diff.ts'
 import type { SwitchState } from '../../../controller/reconcile/switch-state.ts'
 import { sameFlow } from '../../../controller/reconcile/switch-state.ts'
@@ -20,7 +20,7 @@ import { shapeTopology } from '../../../topologies/shapes.ts'
 import type { Nic, Topology, Vm } from '../../../topologies/topology.ts'
 import { withGroups, withSecurityGroups } from '../../support/random-security-groups.ts'
 import { withMirrors } from '../../support/random-mirrors.ts'
-import { randomTopology } from '../../support/random-topologies.ts'
+import { randomHost, randomTopology } from '../../support/random-topologies.ts'
 import { seeds } from '../../support/seeds.ts'
 import { expectEqual } from '../../support/expect-equal.ts'
 
@@ -30,11 +30,11 @@ const CHANGES = 20
 
 const pick = <T>(random: Random, items: readonly T[]): T => items[random.below(items.length)]!
 
-/** One change as the controller makes them: to a VM, to all, to a move, to what was learned, now and then to networks. */
+/** One change as the controller makes them: to a VM, to all, to a move, to what was learned, now and then to networks and hosts. */
 function changed(intent: Intent, random: Random, serial: number): Intent {
   const { topology } = intent
   const vm = topology.vms.length > 0 ? pick(random, topology.vms) : undefined
-  const kind = random.below(16)
+  const kind = random.below(18)
   if (kind === 13 || kind === 14) return { ...intent, memberships: listened(intent, random) }
   if (vm === undefined || kind === 0) return { ...intent, topology: withNewVm(topology, random, serial) }
   if (kind === 1) return { ...intent, topology: { ...topology, vms: topology.vms.filter((one) => one !== vm) } }
@@ -44,6 +44,7 @@ function changed(intent: Intent, random: Random, serial: number): Intent {
   if (kind === 7) return { ...intent, topology: withNetworks(topology, random) }
   if (kind === 8) return { ...intent, topology: withRules(topology, random) }
   if (kind === 15) return { ...intent, topology: withMirrors(random, topology) }
+  if (kind >= 16) return rehosted(intent, random)
   if (kind <= 10) return { ...intent, topology: withVm(topology, vm, regrouped(vm, random)) }
   return learned(intent, random)
 }
@@ -66,6 +67,29 @@ function withNewVm(topology: Topology, random: Random, serial: number): Topology
   return {
     ...topology,
     vms: topology.vms.toSpliced(random.below(topology.vms.length + 1), 0, { name, host: host.name, nics: [nic] }),
+  }
+}
+
+/** A host comes, goes with all that is on it, or has another tunnel endpoint. */
+function rehosted(intent: Intent, random: Random): Intent {
+  const { topology, moves } = intent
+  const drawn = randomHost(random, random.below(5))
+  const at = topology.hosts.findIndex(({ name }) => name === drawn.name)
+  const { [at]: host } = topology.hosts
+  if (host === undefined) return { ...intent, topology: { ...topology, hosts: [...topology.hosts, drawn] } }
+  if (topology.hosts.length === 1 || random.below(2) === 0) {
+    const { vtep: _vtep, ...rest } = host
+    const elsewhere = { ...rest, ...(drawn.vtep !== undefined && { vtep: drawn.vtep }) }
+    return { ...intent, topology: { ...topology, hosts: topology.hosts.with(at, elsewhere) } }
+  }
+  return {
+    ...intent,
+    topology: {
+      ...topology,
+      hosts: topology.hosts.toSpliced(at, 1),
+      vms: topology.vms.filter((vm) => vm.host !== host.name),
+    },
+    moves: new Map([...moves].filter(([, { to }]) => to !== host.name)),
   }
 }
 
@@ -172,7 +196,7 @@ function expectSame(a: SwitchState, b: SwitchState): void {
 }
 
 describe('a change worked out alone', () => {
-  test.each(seeds(2))('gives what working everything out gives (seed %i)', (seed) => {
+  test.each(seeds(14))('gives what working everything out gives (seed %i)', (seed) => {
     const random = seeded(seed)
     const topology = withSecurityGroups(random, randomTopology(random))
     let intent: Intent = {
@@ -192,7 +216,7 @@ describe('a change worked out alone', () => {
       expectEqual(partsOf(view), partsOf(whole))
       const others = compiler.follow(view)
       for (const name of view.switches.keys()) {
-        const before = states.get(name)!
+        const before = states.get(name) ?? NOTHING
         const state = compiler.stateOf(name)
         // Nobody else need be looked at.
         expect(others.get(name) ?? before).toBe(state)
@@ -202,6 +226,12 @@ describe('a change worked out alone', () => {
         )
         expectEqual(messagesOf(diff(before, state)).map(textOf).sort(), touched.map(textOf).sort())
         states.set(name, state)
+      }
+      for (const [name, state] of others) expect(compiler.stateOf(name)).toBe(state)
+      for (const name of states.keys()) {
+        if (view.switches.has(name)) continue
+        expect(others.get(name)).toBe(NOTHING)
+        states.delete(name)
       }
     }
   })
