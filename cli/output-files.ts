@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { access, mkdir, open, stat, unlink } from 'node:fs/promises'
+import { access, mkdir, open, realpath, stat, unlink } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 
 /**
@@ -18,9 +18,10 @@ export async function checkWritable(...paths: readonly (string | undefined)[]): 
 }
 
 async function tryOut(path: string): Promise<void> {
-  const file = await open(path, 'wx')
+  const file = await open(path, 'a')
   await file.close()
-  await unlink(path)
+  // Not a link that was there already, but what it leads to.
+  await unlink(await realpath(path))
 }
 
 /** Makes the folder, and those that it is in, where they are not there. One at a time: asked for all of them, Node tries for ever where the system refuses with ENOENT, as in /proc. */
@@ -30,8 +31,10 @@ export async function makeFolder(folder: string): Promise<void> {
   if (found !== undefined) throw new Error(`${folder}: is a file; a folder was expected`)
   const parent = dirname(resolve(folder))
   await makeFolder(parent)
-  await mkdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error
-    throw new Error(`${folder}: no folder can be made in ${parent}`, { cause: error })
+  await mkdir(folder).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') throw new Error(`${folder}: no folder can be made in ${parent}`, { cause: error })
+    // Another process may have made it meanwhile.
+    const made = await stat(folder).catch(() => undefined)
+    if (made?.isDirectory() !== true) throw error
   })
 }

@@ -15,3 +15,6 @@ export function onSignals(): Promise<void> {
     process.on('SIGINT', stop).on('SIGTERM', stop)
   })
 }
+
+/** Whether the process is there to stay until then, and what it prints only goes with that. */
+export const staysUntilTold = (one: NodeJS.Process): boolean => one.listenerCount('SIGTERM') > 0
