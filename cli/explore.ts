@@ -16,7 +16,7 @@ import { EXIT_LEGEND } from './failure.ts'
 import { checkWritable } from './output-files.ts'
 import { ScheduleProgress } from './schedule-progress.ts'
 
-/** Told to stop a second time, the process ends on the spot; as shells have it for one that Ctrl-C ended. */
+/** As shells have it for one that Ctrl-C ended. Told to stop a second time, the process ends on the spot. */
 const EXIT_INTERRUPTED = 130
 const DEFAULT_SEEDS = 1000
 /** For fewer schedules a process of their own takes longer to start than it saves. */
@@ -71,7 +71,7 @@ shortest schedule that breaks it. The same seed always gives the same run.`,
     .option('--quiet', 'print nothing; only the exit code speaks')
     .addHelpText(
       'after',
-      `${EXIT_LEGEND}\nFor explore, 1 says that an invariant was broken, 3 that no schedule was run.`,
+      `${EXIT_LEGEND}\nFor explore, 1 says that an invariant was broken, 3 that no schedule was run, 130 that it was interrupted and none had been broken.`,
     )
     .action(run)
 }
@@ -111,7 +111,10 @@ async function exploreAll(subject: Subject, flags: Flags): Promise<void> {
     })
     progress.stop()
     if (!wanted) process.stderr.write('signalbox: interrupted; this is what was found so far\n')
-    await tell(reportOf(subject.scenario.name, found), flags)
+    const report = reportOf(subject.scenario.name, found)
+    await tell(report, flags)
+    // What was not run may break one yet.
+    if (!wanted && report.verdict !== 'fail') process.exitCode = EXIT_INTERRUPTED
   } finally {
     workers?.close()
     progress.stop()

@@ -51,13 +51,14 @@ export function reportOf(scenario: string, found: Exploration): ExplorationRepor
 interface Colours {
   green: (text: string) => string
   red: (text: string) => string
+  yellow: (text: string) => string
   bold: (text: string) => string
   dim: (text: string) => string
 }
 
 const SHOWN = 10
 
-export function explorationAsText(report: ExplorationReport, { green, red, bold, dim }: Colours): string {
+export function explorationAsText(report: ExplorationReport, { green, red, yellow, bold, dim }: Colours): string {
   const { scenario, schedules, perturbations, broken, shortest } = report
   const injected = Object.entries(perturbations)
     .sort((a, b) => b[1] - a[1])
@@ -66,6 +67,8 @@ export function explorationAsText(report: ExplorationReport, { green, red, bold,
     `${bold(scenario)}: ${schedules} schedules`,
     ...(injected.length > 0 ? [dim(`perturbed: ${injected.join(', ')}`)] : []),
   ]
+  if (report.verdict === 'nothing-checked')
+    return `${[...lines, yellow('nothing was checked: nothing was perturbed')].join('\n')}\n`
   if (broken.length === 0) return `${[...lines, green('no invariant was broken')].join('\n')}\n`
   lines.push(red(`${broken.length} broke an invariant`))
   for (const { seed, invariant, why } of broken.slice(0, SHOWN))

@@ -185,9 +185,24 @@ describe('signalbox explore', () => {
   })
 
   test('exits with 3 where no schedule was run, and with 2 where a trace is none', async () => {
-    expect((await runHere('explore', file, '--seeds', '0')).code).toBe(3)
+    const none = await runHere('explore', file, '--seeds', '0')
+    expect(none).toMatchObject({ code: 3, stdout: expect.stringContaining('nothing was checked') })
+    expect(none.stdout).not.toContain('no invariant was broken')
     const { code, stderr } = await runHere('explore', file, '--trace', join(folder, 'topology.json'))
     expect([code, stderr]).toEqual([2, expect.stringContaining('/schedule: expected a schedule')])
+  })
+
+  test('exits with 130 where it was interrupted before an invariant was broken', async () => {
+    write()
+    const before = process.listenerCount('SIGINT')
+    const interrupt = setInterval(() => {
+      if (process.listenerCount('SIGINT') === before) return
+      clearInterval(interrupt)
+      process.emit('SIGINT')
+    })
+    const { code, stdout, stderr } = await runHere('explore', file, '--seeds', '1000', '--jobs', '1', '--json')
+    expect([code, stderr]).toEqual([130, 'signalbox: interrupted; this is what was found so far\n'])
+    expect((JSON.parse(stdout) as { schedules: number }).schedules).toBeLessThan(1000)
   })
 
   test('prints all that happens under one schedule, by seed or from a file', async () => {
