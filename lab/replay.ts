@@ -52,7 +52,10 @@ export async function replay(scenario: Scenario, options: ReplayOptions = {}): P
 
 const pick = ({ observer, log }: ReplayOptions) => ({ ...(observer && { observer }), ...(log && { log }) })
 
-/** Lets time pass until no frame is on its way, or none can be expected to arrive any more: fewer have not become of them for long. */
+/**
+ * Lets time pass until no frame is on its way, or none can be expected to arrive any more: fewer have not become of them for long. A queue
+ * so slow that a single frame takes longer than that to leave it (1,500 bytes at 1 kbit/s take 12 s) is not waited for.
+ */
 async function quiesce(lab: Lab, clock: VirtualClock): Promise<void> {
   let fewest = Infinity
   let end = clock.now() + PATIENCE
