@@ -9,22 +9,40 @@ import { MILLISECOND } from '../../../runtime/clock.ts'
 import { abortEverywhere } from '../../support/abort-law.ts'
 import { movingListener } from '../../support/explored-scenarios.ts'
 
+/** Of the events of a way back, one in so many is tried; STRIDE=1 tries all. */
+const STRIDE = Number(process.env['STRIDE'] ?? 4)
+
+/** Everybody sends to the destination, and the source is asked what it has kept. */
+const COLLECTING = /^to h1\/br-int: held frames of/
+
+/** Finds the control events of a run by what happens. */
+async function traced(subject: Subject, perturbations: Perturbation[] = []) {
+  const { happenings } = await runSchedule(subject, { seed: 3, perturbations }, { keep: true })
+  return (what: RegExp, from = 0): number => {
+    const found = happenings.find((one) => one.event !== undefined && one.event >= from && what.test(one.what))
+    if (found?.event === undefined) throw new Error(`nothing like ${what.source} happens`)
+    return found.event
+  }
+}
+
 test('a controller killed at whatever step of a way back loses no frame, and lets none be overtaken', async () => {
   const subject = await Subject.read(movingListener())
-  const { start, all } = (await profileOf(subject)).profile.events
-  const undone = Math.round(start + 0.6 * (all - start))
-  let killed = 0
-  for (let later = 3; ; later += 4) {
-    const perturbations: Perturbation[] = [
-      { kind: 'abort', at: { event: undone } },
-      { kind: 'kill', at: { event: undone + later }, share: 1, away: 37_000_000 },
-    ]
-    const { broken, begun } = await runSchedule(subject, { seed: 3, perturbations })
-    expect({ undone, later, broken }).toEqual({ undone, later, broken: undefined })
-    if (begun.length < perturbations.length) break
-    killed++
+  const undone = (await traced(subject))(COLLECTING)
+  const abort: Perturbation = { kind: 'abort', at: { event: undone } }
+  const wayBack = await traced(subject, [abort])
+  const turned = wayBack(/^to h1\/br-int: bundle/, undone)
+  const handedBack = wayBack(/^to h1\/br-int: [1-9]\d* frames to deliver/, turned)
+  const killed: number[] = []
+  for (let event = undone + 3; ; event += STRIDE) {
+    const kill: Perturbation = { kind: 'kill', at: { event }, share: 1, away: 37_000_000 }
+    const { broken, begun } = await runSchedule(subject, { seed: 3, perturbations: [abort, kill] })
+    expect({ undone, event, broken }).toEqual({ undone, event, broken: undefined })
+    if (begun.length < 2) break
+    killed.push(event)
   }
-  expect(killed).toBeGreaterThan(5)
+  // While nobody but the destination has what it had kept, and the source keeps what comes now.
+  expect(killed.filter((event) => event > turned && event <= handedBack).length).toBeGreaterThan(1)
+  expect(killed.at(-1)).toBeGreaterThan(handedBack)
 })
 
 test('a guest that speaks goes on at its source once its port is open there, whenever the connection breaks', async () => {
@@ -39,6 +57,27 @@ test('a guest that speaks goes on at its source once its port is open there, whe
   for (let event = start; event < all; event++) {
     const cut = { kind: 'cut', at: { event }, switch: 'h1/br-int', down: 0, up: 1, noticed, away: 20_000 } as const
     const { broken } = await runSchedule(subject, { seed: 3, perturbations: [cut] })
+    expect({ event, broken }).toEqual({ event, broken: undefined })
+  }
+})
+
+test('a guest that speaks goes on at its source only once its port is open there, too, where another host is away', async () => {
+  const frame = 'udp,dl_dst=02:00:00:00:00:02,tp_dst=9'
+  const steps = [{ at: 0, step: { type: 'send', from: 'listener', frame, count: 600, rate: 10_000 } as const }]
+  const subject = await Subject.read(movingListener({ type: 'vxlan', steps }))
+  const noticed = { switch: 30_000, controller: 20_000 }
+  const cut = (event: number, host: string, away: number) =>
+    ({ kind: 'cut', at: { event }, switch: `${host}/br-int`, down: 0, up: 1, noticed, away }) as const
+  const undone = (await traced(subject))(COLLECTING)
+  // Who is not told of the way back goes on sending to the destination.
+  const before = [cut(undone, 'h2', 20 * MILLISECOND), { kind: 'abort', at: { event: undone + 1 } } as const]
+  const wayBack = await traced(subject, before)
+  const handedBack = wayBack(/^to h1\/br-int: [1-9]\d* frames to deliver/, undone)
+  const goesOn = wayBack(/^guest listener goes on at h1$/, handedBack)
+  // What that host has sent meanwhile is brought after the guest.
+  expect(wayBack(/^to h1\/br-int: [1-9]\d* frames to deliver/, goesOn)).toBeGreaterThan(goesOn)
+  for (let event = handedBack; event <= goesOn; event++) {
+    const { broken } = await runSchedule(subject, { seed: 3, perturbations: [...before, cut(event, 'h1', 20_000)] })
     expect({ event, broken }).toEqual({ event, broken: undefined })
   }
 })
