@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { UserFlow } from '../../../controller/model.ts'
+import { range } from '../../../controller/network/numbers.ts'
 import { cookieOf, Register } from '../../../controller/tables.ts'
 import { parseFlow, parseFlowFilter } from '../../../protocols/flow-text/parse.ts'
 import type { Match } from '../../../protocols/match.ts'
@@ -249,62 +250,86 @@ describe('writes', () => {
   })
 })
 
-/** Sets when the process is killed: at the moment of this number, counted from now. */
-type Arm = (fleet: RestartingFleet, moment: number) => void
+/** Moments at which a process can be killed, numbered from 1 on. */
+interface Kill {
+  /** Sets when the process is killed: at the moment of this number, counted from now. */
+  arm: (fleet: RestartingFleet, moment: number) => void
+  /** @returns the moments from now until it is called that are to be tried */
+  watch: (fleet: RestartingFleet) => () => number[]
+}
 
-/** Of messages, one in so many is tried; STRIDE=1 tries all. */
+/** Of messages, beside the first of each kind to each switch, one in so many is tried; STRIDE=1 tries all. */
 const STRIDE = Number(process.env['STRIDE'] ?? 3)
 
-/** Every kind of moment at which a process can be killed. What a bundle holds has no effect before it is committed. */
-const KILLS: Record<string, { arm: Arm; stride: number }> = {
-  'before a write': {
-    arm: ({ store }, moment) => void (store.killAt = { batch: store.written + moment, after: false }),
-    stride: 1,
+const atWrites = (after: boolean): Kill => ({
+  arm: ({ store }, moment) => void (store.killAt = { batch: store.written + moment, after }),
+  watch: ({ store }) => {
+    const { written } = store
+    return () => [...range(1, store.written - written)]
   },
-  'after a write': {
-    arm: ({ store }, moment) => void (store.killAt = { batch: store.written + moment, after: true }),
-    stride: 1,
-  },
+})
+
+/** What a bundle holds has no effect before it is committed. */
+function onMessages({ switches }: RestartingFleet, hear: (kind: string) => void): void {
+  for (const [name, device] of switches)
+    device.onReceived = (message) => {
+      const kind = message.type === 'bundleControl' ? `${message.type} ${message.command}` : message.type
+      if (kind !== 'bundleAdd') hear(`${kind} to ${name}`)
+    }
+}
+
+const KILLS: Record<string, Kill> = {
+  'before a write': atWrites(false),
+  'after a write': atWrites(true),
   'at a message': {
     arm: (fleet, moment) => {
       let messages = 0
-      for (const device of fleet.switches.values())
-        device.onReceived = ({ type }) => {
-          if (type !== 'bundleAdd' && ++messages === moment) fleet.kill()
-        }
+      onMessages(fleet, () => {
+        if (++messages === moment) fleet.kill()
+      })
     },
-    stride: STRIDE,
+    watch: (fleet) => {
+      const kinds: string[] = []
+      onMessages(fleet, (kind) => kinds.push(kind))
+      const isTried = (moment: number) => moment % STRIDE === 0 || kinds.indexOf(kinds[moment - 1]!) === moment - 1
+      return () => [...range(1, kinds.length)].filter(isTried)
+    },
   },
 }
 
 /**
- * Does `work` again and again, each time with a fleet that is killed a moment later, or as many as `stride`, until it comes to its
- * end; and starts the controller again after each kill.
+ * Does `work` again and again, each time with a fleet that is killed at another moment, and at last with one that is killed once it is
+ * answered; and starts the controller again after each kill.
+ * @returns how often it was killed before
  */
 async function killedAtEachMoment(
-  { arm, stride }: { arm: Arm; stride: number },
+  { arm, watch }: Kill,
   work: (fleet: RestartingFleet) => Promise<void>,
   check: (fleet: RestartingFleet, answered: boolean, moment: number) => void | Promise<void>,
 ): Promise<number> {
-  for (let moment = 1; ; moment += stride) {
+  const undisturbed = await RestartingFleet.start(threeHosts())
+  const seen = watch(undisturbed)
+  await undisturbed.settle(work(undisturbed))
+  const moments = seen()
+  for (const moment of [...moments, Infinity]) {
     const fleet = await RestartingFleet.start(threeHosts())
     let answered = false
-    const done = (async () => {
-      await work(fleet)
-      answered = true
-    })()
     const killed = new Promise<void>((resolve) => {
       fleet.onKilled = resolve
     })
     arm(fleet, moment)
+    const done = (async () => {
+      await work(fleet)
+      answered = true
+    })()
     await fleet.settle(Promise.race([done, killed]))
     for (const device of fleet.switches.values()) device.onReceived = () => {}
-    const killedBefore = !answered
+    expect({ moment, answered }).toEqual({ moment, answered: moment === Infinity })
     await fleet.restart()
     await fleet.settled()
     await check(fleet, answered, moment)
-    if (!killedBefore) return moment
   }
+  return moments.length
 }
 
 describe.each(Object.entries(KILLS))('killed %s', (_kind, kill) => {
@@ -316,7 +341,7 @@ describe.each(Object.entries(KILLS))('killed %s', (_kind, kill) => {
     }
     const expected = { h1: await fresh('h1'), h2: await fresh('h2') }
     const ends = new Set<string>()
-    const moments = await killedAtEachMoment(kill, moveA, (fleet, answered, moment) => {
+    const kills = await killedAtEachMoment(kill, moveA, (fleet, answered, moment) => {
       const [migration] = fleet.controller.migrations()
       const at = fleet.controller.topology.vms.find(({ name }) => name === 'a')!.host as 'h1' | 'h2'
       const what = { moment, state: migration?.state, at, open: fleet.openAt('a:eth0'), guest: fleet.guests.get('a') }
@@ -328,14 +353,14 @@ describe.each(Object.entries(KILLS))('killed %s', (_kind, kill) => {
       ends.add(at)
     })
     expect(ends).toEqual(new Set(['h1', 'h2']))
-    expect(moments).toBeGreaterThanOrEqual(10)
+    expect(kills).toBeGreaterThanOrEqual(10)
   })
 
   test('no write that was answered is lost, and no other is half done', async () => {
     const steps = [' three-hosts', '1 three-hosts', '1,2,3 three-hosts', '2,3 three-hosts', '2,3 renamed']
     const portsOf = (matches: Match[]) => matches.map((match) => Number(match[2]!.value)).sort((a, b) => a - b)
     let answers = 0
-    await killedAtEachMoment(
+    const kills = await killedAtEachMoment(
       kill,
       async (fleet) => {
         answers = 0
@@ -364,6 +389,7 @@ describe.each(Object.entries(KILLS))('killed %s', (_kind, kill) => {
         expect(journal.length).toBeGreaterThan(step)
       },
     )
+    expect(kills).toBeGreaterThanOrEqual(4)
   })
 })
 
