@@ -10,6 +10,11 @@ interface Span {
   to: Nanoseconds
 }
 
+/** A link, as places where frames end name it, one name for each way. */
+interface LinkDown extends Span {
+  places: readonly string[]
+}
+
 /** A host whose switches were gone, and what they knew. */
 interface HostGone extends Span {
   host: string
@@ -28,18 +33,18 @@ export interface LostFrame {
 }
 
 export class Excuses {
-  readonly #links: Span[] = []
+  readonly #links: LinkDown[] = []
   readonly #unreachable: (Span & { host: string })[] = []
   readonly #gone: HostGone[] = []
   /** Hosts that a step of the scenario has broken, and until when. */
   readonly #broken: { host: string; at: Nanoseconds; until: Nanoseconds }[] = []
 
   /** A link breaks; what is returned says until when. */
-  link(from: Nanoseconds): (to: Nanoseconds) => void {
-    const span = { from, to: Infinity }
-    this.#links.push(span)
+  link(from: Nanoseconds, [a, b]: readonly [string, string]): (to: Nanoseconds) => void {
+    const down = { from, to: Infinity, places: [`${a} - ${b}`, `${b} - ${a}`] }
+    this.#links.push(down)
     return (to) => {
-      span.to = to
+      down.to = to
     }
   }
 
@@ -89,7 +94,7 @@ export class Excuses {
     const own = moves.filter(({ vm }) => vms.includes(vm))
     return (
       this.#gone.some((gone) => isGoneWith(frame, vms, gone, own) || this.#isOfForgotten(frame, gone, own)) ||
-      this.#links.some((span) => isBeforeAnnouncement(frame, span, own)) ||
+      this.#links.some((down) => wasOnLink(frame, down) || isBeforeAnnouncement(frame, down, own)) ||
       this.#broken.some(({ host, at }) => wasKeptAt(frame, host, at, own))
     )
   }
@@ -122,13 +127,20 @@ function isGoneWith(
 
 /**
  * The announcement of a guest that moves may be lost with a link, and then what is sent to where nobody is any more, until it is said
- * again; and while the link is down there may be no way from the guest's one place to the other. What a link takes with it otherwise the judge knows of itself.
+ * again; and while the link is down there may be no way from the guest's one place to the other.
  */
 function isBeforeAnnouncement({ at, reason }: LostFrame, span: Span, moves: readonly MigrationStatus[]): boolean {
   const end = reason === 'no_recipient' ? span.to + ANNOUNCED_AGAIN : reason === 'no_route' ? span.to : -Infinity
   if (at > end) return false
   return moves.some((move) => isUnderWay(move, span) && isSince(at, span, move))
 }
+
+/**
+ * What is on a link goes with it. The judge excuses that of itself where no way leads from guest to guest any more; but of one that moves,
+ * frames come to the new place before it does.
+ */
+const wasOnLink = ({ at, reason, place }: LostFrame, { to, places }: LinkDown): boolean =>
+  reason === 'link_down' && place !== undefined && places.includes(place) && at <= to
 
 /** What the host's ports kept for a guest that moved is gone with them. */
 function wasKeptAt(frame: LostFrame, host: string, brokenAt: Nanoseconds, moves: readonly MigrationStatus[]): boolean {

@@ -125,7 +125,7 @@ export class Injector {
         return this.#power(one)
       case 'link': {
         const target = { kind: 'link' as const, endpoints: one.endpoints }
-        const close = this.#on.excuses.link(this.#now - this.#crossing)
+        const close = this.#on.excuses.link(this.#now - this.#crossing, one.endpoints)
         lab.fail(target)
         return this.#after(one.away, () => {
           lab.heal(target)

@@ -3,7 +3,11 @@
 import { describe, expect, test } from 'vitest'
 import type { MigrationStatus } from '../../../controller/model.ts'
 import { Excuses, type LostFrame } from '../../../lab/explore/excuses.ts'
+import { runSchedule } from '../../../lab/explore/run.ts'
+import type { Perturbation } from '../../../lab/explore/schedule.ts'
+import { Subject } from '../../../lab/explore/subject.ts'
 import { MILLISECOND, type Nanoseconds } from '../../../runtime/clock.ts'
+import { loadScenarioOrTopology } from '../../../topologies/load.ts'
 
 const ms = (count: number): Nanoseconds => count * MILLISECOND
 
@@ -28,7 +32,7 @@ const denied = lost(900, 'security_group', 'h2/br-int')
 
 describe('a link that was down from 120 to 130 ms', () => {
   const excuses = new Excuses()
-  excuses.link(ms(120))(ms(130))
+  excuses.link(ms(120), ['h2', 'tor1'])(ms(130))
 
   test.each([
     [true, 'what comes to where nobody is any more', lost(125, 'no_recipient', 'h1/br-int')],
@@ -38,9 +42,23 @@ describe('a link that was down from 120 to 130 ms', () => {
     [false, 'the same later', lost(281, 'no_recipient', 'h1/br-int')],
     [false, 'what ends for another reason', lost(125, 'no_match', 'h1/br-int')],
     [false, 'what is for a guest that stays', lost(125, 'no_recipient', 'h1/br-int', 'other:eth0')],
+    [true, 'what was on it, for whom it may be', lost(119, 'link_down', 'tor1 - h2', 'other:eth0')],
+    [false, 'what was on another', lost(119, 'link_down', 'tor1 - h1')],
+    [false, 'what was sent when it was up again', lost(131, 'link_down', 'tor1 - h2')],
   ])('excuses (%s) %s', (covers, _what, frame) => {
     expect(excuses.covers(frame, [move])).toBe(covers)
   })
+})
+
+test('a frame is on its way to the place that its guest is to go on at, as the link there goes down', async () => {
+  const subject = await Subject.read(await loadScenarioOrTopology('topologies/examples/migration-under-load.json'))
+  const perturbations: Perturbation[] = [
+    { kind: 'jitter', by: 500_000 },
+    { kind: 'link', at: { event: 96 }, endpoints: ['h3', 'tor1'], away: 201_121 },
+  ]
+  const { broken, begun } = await runSchedule(subject, { seed: 500_029, perturbations })
+  expect(begun.map(({ kind }) => kind)).toEqual(['link'])
+  expect(broken).toBeUndefined()
 })
 
 describe('a host whose switches were gone from 120 to 130 ms', () => {
