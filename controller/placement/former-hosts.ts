@@ -83,10 +83,10 @@ export class FormerHosts {
   async #leaveHost(vm: string, host: string, patience: Nanoseconds): Promise<void> {
     const { clock, fleet, writes } = this.#world
     for (let pause = MILLISECOND; ; pause = Math.min(2 * pause, PATIENCE)) {
-      const names = this.#switchesAt(host)
-      await fleet.whenConnected(names, { span: patience, clock })
+      await fleet.whenConnected(this.#switchesAt(host), { span: patience, clock })
       writes.check()
-      await fleet.push(names.filter((name) => fleet.reconciler(name).connected)).catch(() => {})
+      // The host may have been taken out of the topology meanwhile.
+      await fleet.pushEach(this.#switchesAt(host).filter((name) => fleet.reconciler(name).connected))
       if (!this.of(vm).includes(host) || !this.#mayBeOpenAt(host, vm)) return
       await sleep(clock, pause)
     }

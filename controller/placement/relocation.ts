@@ -38,6 +38,9 @@ export class Relocation {
   #tellAborted!: () => void
   /** VMs with moves that somebody else has asked for. Resolves when these have ended; rejects as `run` does. */
   readonly #awaited = new Map<string, Promise<void>>()
+  /** VMs that other hosts have to let go of first, however long that takes: others begin meanwhile. */
+  readonly #held = new Set<string>()
+  #tellHeld: () => void = () => {}
 
   constructor(world: RelocationWorld, status: RelocationStatus) {
     this.#world = world
@@ -59,14 +62,16 @@ export class Relocation {
   async run(): Promise<void> {
     const underWay = new Set<Promise<void>>()
     for (;;) {
-      while (underWay.size < this.#status.parallel && !this.#aborted) {
+      const moreHeld = new Promise<void>((resolve) => (this.#tellHeld = resolve))
+      while (underWay.size - this.#held.size < this.#status.parallel && !this.#aborted) {
         const begun = this.#beginNext(underWay.size > 0)
         if (begun === undefined) break
         const ended = begun.finally(() => underWay.delete(ended))
         underWay.add(ended)
       }
       const concerning = this.#aborted ? [...underWay] : [...underWay, ...this.#awaited.values()]
-      if (concerning.length > 0) await Promise.race(this.#aborted ? concerning : [...concerning, this.#whenAborted])
+      if (concerning.length > 0)
+        await Promise.race(this.#aborted ? concerning : [...concerning, moreHeld, this.#whenAborted])
       else if (this.#aborted || !this.#lookAgain()) break
     }
     this.#end()
@@ -178,7 +183,7 @@ export class Relocation {
     const request = {
       to,
       given: (at: string) => this.#set(index, { at }),
-      waits: (problem: string) => this.#set(index, { problem }),
+      waits: (problem: string | undefined) => this.#hold(index, problem),
       aborted: this.#whenAborted,
     }
     try {
@@ -187,6 +192,14 @@ export class Relocation {
     } catch (error) {
       this.#failed(index, to, textOf(error))
     }
+  }
+
+  #hold(index: number, problem: string | undefined): void {
+    const { vm } = this.#status.moves[index]!
+    if (problem === undefined) this.#held.delete(vm)
+    else this.#held.add(vm)
+    this.#set(index, problem === undefined ? {} : { problem })
+    this.#tellHeld()
   }
 
   async #follow(index: number, migration: string): Promise<void> {

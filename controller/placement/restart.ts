@@ -7,7 +7,7 @@ import { MILLISECOND, SECOND, sleep } from '../../runtime/clock.ts'
 import { vmNamed } from '../../topologies/lookup.ts'
 import { relocated, switchesOf } from '../../topologies/relocation.ts'
 import type { Host, Vm } from '../../topologies/topology.ts'
-import { switchName } from '../../topologies/topology.ts'
+import { switchesAt, switchName } from '../../topologies/topology.ts'
 import { announce } from '../migration/announcement.ts'
 import type { Hypervisor } from '../model.ts'
 import { Conflict } from '../model.ts'
@@ -40,8 +40,8 @@ export interface RestartRequest {
   readonly to: string
   /** Where the VM is from now on; called in the turn in which that is asked to be kept, and again where it can not be. */
   readonly given: (host: string) => void
-  /** Other hosts may have its ports open still, and are waited for. */
-  readonly waits: (problem: string) => void
+  /** Other hosts may have its ports open still, and are waited for; undefined once they are not any more. */
+  readonly waits: (problem: string | undefined) => void
   /** Resolves when it is not to wait for them any more. */
   readonly aborted: Promise<unknown>
 }
@@ -52,24 +52,47 @@ export interface RestartRequest {
  * @throws Conflict, SwitchRefused, SwitchAway, StateError
  */
 export async function restart(world: RestartWorld, name: string, request: RestartRequest): Promise<void> {
-  const { fleet, log, formerHosts } = world
-  const { to, waits, aborted } = request
-  const { topology } = world.intent()
+  const { fleet, log } = world
+  const { to } = request
+  const { vm: before } = find(world, name, to)
+  if (before.host !== to) {
+    await settle(world, before, request)
+    // Until that was durable, a switch that came back there was told to open the ports.
+    await fleet.pushEach(connectedAt(world, before.host))
+  }
+  await alone(world, name, request)
+  // It may have been changed in all that time.
+  const { vm, target } = find(world, name, to)
+  await world.joined(vm, to)
+  await open(world, switchesOf(vm, target, target))
+  await fleet.push().catch((error: unknown) => log(`${name} begins anew at ${to}: ${textOf(error)}`))
+  await world.hypervisor?.restart?.(name, to)
+  await announce(world, vm, to).catch((error: unknown) => log(`${name} is not announced: ${textOf(error)}`))
+}
+
+/** @throws Conflict where it is not there any more */
+function find({ intent }: RestartWorld, name: string, to: string): { vm: Vm; target: Host } {
+  const { topology } = intent()
   const vm = vmNamed(topology.vms, name)
   const target = topology.hosts.find((one) => one.name === to)
   if (vm === undefined || target === undefined) throw new Conflict(`there is no ${vm ? `host '${to}'` : name} any more`)
-  const moved = vm.host === to ? vm : await settle(world, vm, request)
+  return { vm, target }
+}
+
+function connectedAt({ fleet, intent }: RestartWorld, name: string): string[] {
+  const hosts = intent().topology.hosts.filter((host) => host.name === name)
+  return hosts.flatMap(switchesAt).filter((one) => fleet.has(one) && fleet.reconciler(one).connected)
+}
+
+/** Resolves when no other host may have its ports open. @throws Conflict where it goes elsewhere meanwhile, StateError */
+async function alone(world: RestartWorld, name: string, { to, waits, aborted }: RestartRequest): Promise<void> {
+  const { formerHosts } = world
   for (let former = formerHosts.of(name); former.length > 0; former = formerHosts.of(name)) {
     waits(`its ports may be open still at ${former.join(' and ')}; signalbox host fail says that a host is dead`)
-    await Promise.race([formerHosts.left(name), aborted.then(giveUp)])
-    const at = vmNamed(world.intent().topology.vms, name)?.host
-    if (at !== to) throw new Conflict(at === undefined ? `there is no ${name} any more` : `${name} is at ${at} by now`)
+    await Promise.race([formerHosts.left(name), aborted.then(giveUp)]).finally(() => waits(undefined))
+    const { host } = find(world, name, to).vm
+    if (host !== to) throw new Conflict(`${name} is at ${host} by now`)
   }
-  await world.joined(moved, to)
-  await open(world, switchesOf(moved, target, target))
-  await fleet.push().catch((error: unknown) => log(`${name} begins anew at ${to}: ${textOf(error)}`))
-  await world.hypervisor?.restart?.(name, to)
-  await announce(world, moved, to).catch((error: unknown) => log(`${name} is not announced: ${textOf(error)}`))
 }
 
 function giveUp(): never {
@@ -95,7 +118,7 @@ async function settle(
   { amend, writes, intent, formerHosts }: RestartWorld,
   vm: Vm,
   { to, given }: RestartRequest,
-): Promise<Vm> {
+): Promise<void> {
   const { topology } = intent()
   const moved = relocated(vm, topology, to)
   if (moved === undefined) throw new Conflict(`${to} has no place for ${vm.name}`)
@@ -110,10 +133,11 @@ async function settle(
     if (now.vms.includes(taken)) {
       amend({ topology: withVm(now, taken, vm), formerHosts: formerHosts.with(taken, vm.host) })
       given(vm.host)
+      // Nobody else waits for the place that it was to have.
+      void formerHosts.left(vm.name)
     }
     throw error
   }
-  return taken
 }
 
 /** Whether any of the host's switches is connected. */

@@ -2,7 +2,7 @@
 // whether it has opened the VM's port.
 
 import { expect, test } from 'vitest'
-import { MILLISECOND, SECOND, type Nanoseconds } from '../../../runtime/clock.ts'
+import { MILLISECOND, SECOND, sleep, type Nanoseconds } from '../../../runtime/clock.ts'
 import { Watchman } from '../../../controller/placement/watchman.ts'
 import { threeHosts } from '../../support/controlled-fleet.ts'
 import type { FakeSwitch } from '../../support/fake-switch.ts'
@@ -177,3 +177,104 @@ test('a VM that has to leave the place that it has been given, while it waits th
   expect(begun).toEqual([fleet.guests.get('a')])
   expect(begun).not.toEqual([to])
 })
+
+/** Places take their time to be written; `begun` is called as one is. */
+function slowly({ fleet }: World, begun: (place: string) => void) {
+  const { store, clock } = fleet
+  const write = store.write.bind(store)
+  store.write = async (batch) => {
+    const place = batch.changes.find(({ kind, key }) => kind === 'place' && key === 'a')?.value
+    if (place !== undefined) begun(String(place))
+    await sleep(clock, 5 * MILLISECOND)
+    return write(batch)
+  }
+}
+
+test('a place that comes back while the next is being written has closed its ports before others open', async () => {
+  const world = await withDeadHost()
+  const { fleet, first } = world
+  let returned = 0
+  slowly(world, (place) => {
+    if (place.includes(hostOf(first)) || returned++ > 0) return
+    first.dial(fleet.controller)
+  })
+  // It has not heard of the port by then.
+  first.hangUpAt = first.received + 1
+  const { id } = await fleet.settle(fleet.controller.relocations.failover('h1'))
+  await fleet.settle(fleet.controller.relocations.done(id))
+  await outcome(world)
+  expect(returned).toBe(1)
+})
+
+test('the host that was held to be dead has closed its ports, too, if it returns while the first place is being written', async () => {
+  const world = await withDeadHost()
+  const { fleet, dead } = world
+  slowly(world, () => dead.dial(fleet.controller))
+  let most = 0
+  for (const device of fleet.switches.values())
+    device.onChange = () => (most = Math.max(most, fleet.openAt(NIC).length))
+  const { id } = await fleet.settle(fleet.controller.relocations.failover('h1'))
+  expect(await fleet.settle(fleet.controller.relocations.done(id))).toMatchObject({ state: 'done' })
+  expect({ most, open: fleet.openAt(NIC) }).toEqual({ most: 1, open: [fleet.guests.get('a')] })
+})
+
+test('VMs that wait for a host do not keep others from beginning', async () => {
+  const topology = threeHosts()
+  const [a] = topology.vms
+  const vmAt = (host: string, name: string, number: number) => {
+    const nic = {
+      ...a!.nics[0]!,
+      id: `${name}:eth0`,
+      mac: `02:00:00:00:01:${number + 10}`,
+      addresses: [`10.0.1.${number}`],
+    }
+    return { ...a!, name, host, nics: [nic] }
+  }
+  const count = 24
+  topology.vms = [
+    ...Array.from({ length: count }, (_, index) => vmAt('h1', `v${index}`, index + 1)),
+    // The spare host is the least busy by far.
+    ...Array.from({ length: 40 }, (_, index) => vmAt('h2', `w${index}`, index + 31)),
+  ]
+  const fleet = await RestartingFleet.start(topology)
+  fleet.switches.get('h1/br-int')!.hangUp()
+  await fleet.clock.run(fleet.clock.now() + MILLISECOND)
+  const spare = fleet.switches.get('h3/br-int')!
+  spare.onChange = () => {
+    if ([...spare.ports.values()].some(({ type, state }) => type === 'vnic' && state === 'open')) spare.hangUp()
+  }
+  const { id } = await fleet.settle(fleet.controller.relocations.failover('h1'))
+  await fleet.clock.run(fleet.clock.now() + 120 * SECOND)
+  const { moves } = fleet.controller.relocations.find(id)
+  const waiting = moves.filter(({ problem }) => problem?.includes('may be open still at h3'))
+  expect(moves.filter(({ state }) => state === 'waiting')).toEqual([])
+  expect(waiting.length).toBeGreaterThan(15)
+  expect(fleet.openAt(waiting[0]!.vm + ':eth0')).not.toContain('h2')
+  spare.onChange = () => {}
+  spare.dial(fleet.controller)
+  expect(await fleet.settle(fleet.controller.relocations.done(id))).toMatchObject({ state: 'done' })
+  expect(moves).toHaveLength(count)
+})
+
+test.each([0, 500, 1200])(
+  'a host that is taken out of the topology is waited for no more, %i ms after its failover was aborted',
+  async (later) => {
+    const world = await withDeadHost()
+    const { fleet, first } = world
+    first.onChange = () => {
+      if (first.ports.get(NIC)?.state === 'open') first.hangUp()
+    }
+    const { relocations } = fleet.controller
+    const { id } = await fleet.settle(relocations.failover('h1'))
+    await wait(fleet, 20 * SECOND)
+    await fleet.settle(relocations.abort(id))
+    await wait(fleet, later * MILLISECOND)
+    const { topology } = fleet.controller
+    const hosts = topology.hosts.filter(({ name }) => name !== hostOf(first))
+    await fleet.settle(fleet.controller.apply({ ...topology, hosts }))
+    await wait(fleet, 10 * SECOND)
+    const place = fleet.controller.topology.vms.find(({ name }) => name === 'a')!.host
+    expect(fleet.switches.get(`${place}/br-int`)!.ports.get(NIC)).toMatchObject({ state: 'open' })
+    expect(relocations.formerHosts.of('a')).toEqual([])
+  },
+)
