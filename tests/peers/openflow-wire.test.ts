@@ -141,12 +141,13 @@ describe.skipIf(!ovsInstalled())('Open vSwitch', () => {
     /** A monitor of frames and flows, with something to see; it is told to end once it has. */
     async function watch(): Promise<void> {
       const [ready, frame, change] = [said('setPacketInFormat'), said('packetIn'), said('portStatus')]
+      const removed = said('flowRemoved')
       const watching = verb('--timeout=100', 'monitor', 'SW', '65534', 'watch:')
       await ready
       await ovs.receive('p1', FRAME)
       await verb('mod-port', 'SW', 'p2', 'down')
       await verb('del-flows', 'SW')
-      await Promise.all([frame, change])
+      await Promise.all([frame, change, removed])
       const socket = readdirSync(ovs.directory).find((name) => /^ovs-ofctl\.\d+\.ctl$/.test(name))!
       await daemonCommand(join(ovs.directory, socket), 'exit')
       await watching

@@ -26,7 +26,7 @@ import { expectEqual } from '../../support/expect-equal.ts'
 
 const STAGES = ['prepared', 'collecting', 'moved', 'released'] as const
 const STATES = ['open', 'hold', 'closed'] as const
-const CHANGES = 20
+const CHANGES = 12
 
 const pick = <T>(random: Random, items: readonly T[]): T => items[random.below(items.length)]!
 
