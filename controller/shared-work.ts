@@ -4,7 +4,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { buildView } from './network/build-view.ts'
 import { patchView } from './network/patch-view.ts'
-import type { Assignments, Intent, View } from './network/view.ts'
+import type { Intent } from './network/intent.ts'
+import type { Assignments, View } from './network/view.ts'
 import type { Topology } from '../topologies/topology.ts'
 import { Compilations } from './reconcile/compile.ts'
 

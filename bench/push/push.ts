@@ -4,11 +4,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Controller } from '../../controller/controller.ts'
 import { buildView } from '../../controller/network/build-view.ts'
-import { LearnedAddresses } from '../../controller/network/learned.ts'
-import { Memberships } from '../../controller/network/memberships.ts'
 import { patchView } from '../../controller/network/patch-view.ts'
 import { withVm } from '../../controller/network/vm-changes.ts'
-import type { Intent, View } from '../../controller/network/view.ts'
+import { bareIntent, type Intent } from '../../controller/network/intent.ts'
+import type { View } from '../../controller/network/view.ts'
 import { Compiler } from '../../controller/reconcile/compile.ts'
 import { diff, messagesOf } from '../../controller/reconcile/diff.ts'
 import type { SwitchState } from '../../controller/reconcile/switch-state.ts'
@@ -104,13 +103,7 @@ async function computedRows(): Promise<Row[]> {
   const heapBefore = heapInUse()
   let plant!: Plant
   const seconds = await processorSecondsOf(() => {
-    plant = new Plant({
-      topology,
-      moves: new Map(),
-      formerHosts: new Map(),
-      learned: new LearnedAddresses(),
-      memberships: new Memberships(),
-    })
+    plant = new Plant(bareIntent(topology))
   })
   const heap = (heapInUse() - heapBefore) / 1e6
   return [

@@ -36,7 +36,8 @@ import {
 } from './places.ts'
 import { assignZones, groupsAt, viewGroups as viewSecurityGroups } from './security-groups.ts'
 import { keepUnchanged, renewed } from './sharing.ts'
-import type { Assignments, Intent, NetworkHere, NetworkView, SwitchView, View } from './view.ts'
+import type { Intent } from './intent.ts'
+import type { Assignments, NetworkHere, NetworkView, SwitchView, View } from './view.ts'
 import { assignmentsOf, NO_ASSIGNMENTS } from './view.ts'
 
 /**

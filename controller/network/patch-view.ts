@@ -37,7 +37,8 @@ import { assignZones, groupsAt, patchGroups, viewGroups } from './security-group
 import { keepUnchanged, renewed } from './sharing.ts'
 import type { VmChange } from './vm-changes.ts'
 import { changedVms } from './vm-changes.ts'
-import type { Intent, NetworkView, SwitchView, View } from './view.ts'
+import type { Intent } from './intent.ts'
+import type { NetworkView, SwitchView, View } from './view.ts'
 
 /**
  * `buildView(intent, view)`, sooner where hosts and networks are those of before.

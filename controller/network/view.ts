@@ -2,38 +2,16 @@
 // change does not touch are the very objects of the view before, so whatever was made of them can be kept. `build-view.ts` makes a view
 // of all there is, `patch-view.ts` one of the view before and what has changed: the same, sooner.
 
-import type { ActivationFrame, HoldLimits, PortState } from '../../protocols/control/messages.ts'
 import type { Bridge, Host, Network, Topology } from '../../topologies/topology.ts'
 import type { PersistentMap } from '../persistent-map.ts'
-import type { Binding, Resident, Stage } from './bindings.ts'
-import type { LearnedAddresses, LearnedInNetwork } from './learned.ts'
-import type { Listeners, Memberships } from './memberships.ts'
+import type { Binding, Resident } from './bindings.ts'
+import type { Intent } from './intent.ts'
+import type { LearnedInNetwork } from './learned.ts'
+import type { Listeners } from './memberships.ts'
 import type { SwitchMirrors } from './mirrors.ts'
 import { range } from './numbers.ts'
 import type { GroupNumbers, Groups, SwitchGroups } from './security-groups.ts'
 import { NO_GROUP_NUMBERS } from './security-groups.ts'
-
-/** What the controller has to do, in full. `topology` says where VMs are now. */
-export interface Intent {
-  readonly topology: Topology
-  /** VMs that are moving, by name. */
-  readonly moves: ReadonlyMap<string, Move>
-  /** By VM that has been given another place without a move: hosts at which its ports may be open still. Its own stay closed until then. */
-  readonly formerHosts: ReadonlyMap<string, readonly string[]>
-  readonly learned: LearnedAddresses
-  readonly memberships: Memberships
-}
-
-export interface Move {
-  readonly to: string
-  readonly stage: Stage
-  readonly homeState: PortState
-  readonly targetState: PortState
-  /** What ports in state `hold` keep at most, as far as the move says it; the rest is as their hosts say. */
-  readonly hold?: Partial<HoldLimits>
-  /** By what the guest shows that it goes on at the target, once it may. */
-  readonly activation?: readonly ActivationFrame[]
-}
 
 /** What of a network hardly ever changes. */
 export interface NetworkFrame {

@@ -2,7 +2,7 @@
 
 import { appendVm, findNic, removeVm, replaceVm, vmNamed } from '../../topologies/lookup.ts'
 import type { PortPolicy, Topology, Vm } from '../../topologies/topology.ts'
-import type { Intent } from './view.ts'
+import type { Intent } from './intent.ts'
 
 export interface Named {
   readonly name: string

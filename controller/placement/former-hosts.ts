@@ -6,7 +6,7 @@ import { type Clock, MILLISECOND, type Nanoseconds, SECOND, sleep } from '../../
 import { textOf } from '../../runtime/error-text.ts'
 import type { Vm } from '../../topologies/topology.ts'
 import { switchesAt } from '../../topologies/topology.ts'
-import type { Intent } from '../network/view.ts'
+import type { Intent } from '../network/intent.ts'
 import type { Fleet } from '../reconcile/fleet.ts'
 import type { Writes } from '../writes.ts'
 

@@ -32,7 +32,8 @@ import type { HostMode, MigrationStatus, MoveRequest, RelocationStatus } from '.
 import { type LearnedAddress, LearnedAddresses } from '../network/learned.ts'
 import { type Membership, Memberships } from '../network/memberships.ts'
 import { changedMembers, vmsNamed } from '../network/vm-changes.ts'
-import type { Assignments, Intent, Move } from '../network/view.ts'
+import { bareIntent, type Intent, type Move } from '../network/intent.ts'
+import type { Assignments } from '../network/view.ts'
 import { NO_ASSIGNMENTS } from '../network/view.ts'
 import { changedKeys, PersistentMap } from '../persistent-map.ts'
 import { flowKey } from '../reconcile/switch-state.ts'
@@ -97,11 +98,7 @@ export const NO_TOPOLOGY: Topology = {
 
 export const EMPTY_IMAGE: Image = {
   asked: undefined,
-  topology: NO_TOPOLOGY,
-  moves: new Map(),
-  formerHosts: new Map(),
-  learned: new LearnedAddresses(),
-  memberships: new Memberships(),
+  ...bareIntent(NO_TOPOLOGY),
   userFlows: new Map(),
   assignments: NO_ASSIGNMENTS,
   wires: new Map(),

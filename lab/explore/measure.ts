@@ -5,8 +5,7 @@ import { compile } from '../../controller/reconcile/compile.ts'
 import { diff, type Difference } from '../../controller/reconcile/diff.ts'
 import { flowKey, sameFlow, type SwitchState } from '../../controller/reconcile/switch-state.ts'
 import { policyOf } from '../../controller/migration/policy.ts'
-import { LearnedAddresses } from '../../controller/network/learned.ts'
-import { Memberships } from '../../controller/network/memberships.ts'
+import { bareIntent } from '../../controller/network/intent.ts'
 import { buildView } from '../../controller/network/build-view.ts'
 import type { View } from '../../controller/network/view.ts'
 import type { Image } from '../../controller/state/image.ts'
@@ -70,13 +69,7 @@ function sorted(_key: string, value: unknown): unknown {
 
 /** By vNIC: the policy that its port is to have wherever its VM runs. */
 export function policiesOf(topology: Topology): Map<string, string> {
-  const view = buildView({
-    topology,
-    moves: new Map(),
-    formerHosts: new Map(),
-    learned: new LearnedAddresses(),
-    memberships: new Memberships(),
-  })
+  const view = buildView(bareIntent(topology))
   const states = compiledIn(view)
   return new Map(
     [...view.bindings].map(([nic, { home }]) => [nic, inOrder(policyOf(states.get(home.switch)!, nic, home.port))]),

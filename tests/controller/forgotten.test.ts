@@ -3,10 +3,8 @@
 import { expect, test } from 'vitest'
 import type { Controller } from '../../controller/controller.ts'
 import { buildView } from '../../controller/network/build-view.ts'
-import { LearnedAddresses } from '../../controller/network/learned.ts'
-import { Memberships } from '../../controller/network/memberships.ts'
 import { patchView } from '../../controller/network/patch-view.ts'
-import type { Intent } from '../../controller/network/view.ts'
+import { bareIntent, type Intent } from '../../controller/network/intent.ts'
 import { PersistentMap } from '../../controller/persistent-map.ts'
 import { Compiler } from '../../controller/reconcile/compile.ts'
 import { diff, messagesOf } from '../../controller/reconcile/diff.ts'
@@ -37,16 +35,10 @@ test.each(Object.entries(CHANGED))('what ran before changes of %s is forgotten',
 
 const TWO_NETWORKS = shapeTopology('single,3', { vmsPerHost: 2, networks: 2, type: 'vlan' })
 const IGMP_SNOOPING = { tableSize: CHANGES, agingTime: 1e9, floodUnregistered: false, fastLeave: false }
-const QUIET: Intent = {
-  topology: {
-    ...TWO_NETWORKS,
-    networks: TWO_NETWORKS.networks.map((one) => ({ ...one, igmpSnooping: IGMP_SNOOPING })),
-  },
-  moves: new Map(),
-  formerHosts: new Map(),
-  learned: new LearnedAddresses(),
-  memberships: new Memberships(),
-}
+const QUIET = bareIntent({
+  ...TWO_NETWORKS,
+  networks: TWO_NETWORKS.networks.map((one) => ({ ...one, igmpSnooping: IGMP_SNOOPING })),
+})
 
 const HEARD: Record<string, (intent: Intent, network: string, change: number) => Intent> = {
   'addresses learned outside': ({ learned, ...intent }, network, change) => ({

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { portPrefixes } from '../../controller/apps/port-prefixes.ts'
-import { LearnedAddresses } from '../../controller/network/learned.ts'
-import { Memberships } from '../../controller/network/memberships.ts'
+import { bareIntent } from '../../controller/network/intent.ts'
 import type { View } from '../../controller/network/view.ts'
 import { buildView } from '../../controller/network/build-view.ts'
 import { compile } from '../../controller/reconcile/compile.ts'
@@ -53,16 +52,7 @@ class Host {
   /** Resolves with how many flows had to be set and deleted. */
   apply(topology: Topology): number {
     this.topology = topology
-    this.#view = buildView(
-      {
-        topology,
-        moves: new Map(),
-        formerHosts: new Map(),
-        learned: new LearnedAddresses(),
-        memberships: new Memberships(),
-      },
-      this.#view,
-    )
+    this.#view = buildView(bareIntent(topology), this.#view)
     const now = compile(this.#view.switches.get('h1/br-int')!, this.#view)
     const { setFlows, removedFlows } = diff(this.#state ?? EMPTY_STATE, now)
     const common = { type: 'flowMod', cookieMask: 0n } as const

@@ -1,7 +1,8 @@
 // Controllers that share their work are given the same object where they want the same, and only there.
 
 import { expect, test } from 'vitest'
-import type { Intent, Move, View } from '../../controller/network/view.ts'
+import type { Intent, Move } from '../../controller/network/intent.ts'
+import type { View } from '../../controller/network/view.ts'
 import { Compiler } from '../../controller/reconcile/compile.ts'
 import { SharedWork, VIEWS } from '../../controller/shared-work.ts'
 import { EMPTY_IMAGE } from '../../controller/state/image.ts'

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import type { Move, View } from '../../controller/network/view.ts'
+import type { Move } from '../../controller/network/intent.ts'
+import type { View } from '../../controller/network/view.ts'
 import { EMPTY_IMAGE } from '../../controller/state/image.ts'
 import { Wanted } from '../../controller/wanted.ts'
 import { threeHosts } from '../support/controlled-fleet.ts'

@@ -9,8 +9,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { buildView } from '../../controller/network/build-view.ts'
-import { LearnedAddresses } from '../../controller/network/learned.ts'
-import { Memberships } from '../../controller/network/memberships.ts'
+import { bareIntent } from '../../controller/network/intent.ts'
 import { NO_ASSIGNMENTS } from '../../controller/network/view.ts'
 import { compile } from '../../controller/reconcile/compile.ts'
 import { parseIpv4, parseMac } from '../../protocols/address.ts'
@@ -68,13 +67,7 @@ function flowsOf(topology: Topology): string[] {
     ...GUESTS.map((guest): [string, number] => [`${guest}:eth0`, portOf(guest)]),
     ['ids:tap', TAP],
   ])
-  const intent = {
-    topology,
-    moves: new Map(),
-    formerHosts: new Map(),
-    learned: new LearnedAddresses(),
-    memberships: new Memberships(),
-  }
+  const intent = bareIntent(topology)
   const view = buildView(intent, undefined, { ...NO_ASSIGNMENTS, portNumbers: new Map([['h1/br-int', numbers]]) })
   return [...compile(view.switches.get('h1/br-int')!, view).flows.values()].map((flow) => printFlow(flow))
 }

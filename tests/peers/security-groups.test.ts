@@ -7,8 +7,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { buildView } from '../../controller/network/build-view.ts'
-import { LearnedAddresses } from '../../controller/network/learned.ts'
-import { Memberships } from '../../controller/network/memberships.ts'
+import { bareIntent } from '../../controller/network/intent.ts'
 import type { View } from '../../controller/network/view.ts'
 import { NO_ASSIGNMENTS } from '../../controller/network/view.ts'
 import { compile } from '../../controller/reconcile/compile.ts'
@@ -95,13 +94,7 @@ class Compiling {
   }
 
   async apply(topology: Topology): Promise<void> {
-    const intent = {
-      topology,
-      moves: new Map(),
-      formerHosts: new Map(),
-      learned: new LearnedAddresses(),
-      memberships: new Memberships(),
-    }
+    const intent = bareIntent(topology)
     const kept = this.#view === undefined ? { ...NO_ASSIGNMENTS, portNumbers: new Map([[AT, numbers]]) } : undefined
     this.#view = buildView(intent, this.#view, kept)
     const now = compile(this.#view.switches.get(AT)!, this.#view)

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { LearnedAddresses } from '../../../controller/network/learned.ts'
-import { Memberships, QUERIERS, ROUTERS } from '../../../controller/network/memberships.ts'
+import { type Memberships, QUERIERS, ROUTERS } from '../../../controller/network/memberships.ts'
 import { patchView } from '../../../controller/network/patch-view.ts'
-import { assignmentsOf, type Intent, type View } from '../../../controller/network/view.ts'
+import { bareIntent, type Intent } from '../../../controller/network/intent.ts'
+import { assignmentsOf, type View } from '../../../controller/network/view.ts'
 import { buildView } from '../../../controller/network/build-view.ts'
 import { compile, Compiler } from '../../../controller/reconcile/compile.ts'
 import { diff, messagesOf } from '../../../controller/reconcile/diff.ts'
@@ -19,13 +19,8 @@ import { seeds } from '../../support/seeds.ts'
 const SEEDS = seeds(6)
 const STAGES = ['prepared', 'collecting', 'moved', 'released'] as const
 
-const intentOf = (seed: number): Intent => ({
-  topology: withSecurityGroups(seeded(seed + 1000), randomTopology(seeded(seed))),
-  moves: new Map(),
-  formerHosts: new Map(),
-  learned: new LearnedAddresses(),
-  memberships: new Memberships(),
-})
+const intentOf = (seed: number): Intent =>
+  bareIntent(withSecurityGroups(seeded(seed + 1000), randomTopology(seeded(seed))))
 
 /** The same network with its first VM moving, and addresses learned everywhere. */
 function eventful(seed: number): Intent[] {
@@ -151,13 +146,7 @@ test.each(['vlan', 'vxlan'] as const)(
   (type) => {
     const topology = shapeTopology('single,4', { vmsPerHost: 1, networks: 1, type })
     const { vms } = topology
-    const intent: Intent = {
-      topology,
-      moves: new Map(),
-      formerHosts: new Map(),
-      learned: new LearnedAddresses(),
-      memberships: new Memberships(),
-    }
+    const intent = bareIntent(topology)
     const before = buildView({ ...intent, topology: { ...topology, vms: vms.slice(1) } })
     const after = patchView(before, intent)
     const compiler = new Compiler()

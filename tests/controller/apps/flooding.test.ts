@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest'
 import { buildView } from '../../../controller/network/build-view.ts'
-import { LearnedAddresses } from '../../../controller/network/learned.ts'
-import { Memberships } from '../../../controller/network/memberships.ts'
 import { patchView } from '../../../controller/network/patch-view.ts'
-import type { Intent, View } from '../../../controller/network/view.ts'
+import { bareIntent } from '../../../controller/network/intent.ts'
+import type { View } from '../../../controller/network/view.ts'
 import { withVm } from '../../../controller/network/vm-changes.ts'
 import { compile, Compiler } from '../../../controller/reconcile/compile.ts'
 import { diff, messagesOf } from '../../../controller/reconcile/diff.ts'
@@ -27,18 +26,11 @@ const overlay = (vteps: string[]): Topology => {
   const topology = ofShape(vteps.length)
   return { ...topology, hosts: topology.hosts.map((host, index) => ({ ...host, vtep: vteps[index]! })) }
 }
-const intentOf = (topology: Topology): Intent => ({
-  topology,
-  moves: new Map(),
-  formerHosts: new Map(),
-  learned: new LearnedAddresses(),
-  memberships: new Memberships(),
-})
 const [MINE, LAST] = ['h1', 'h4']
 
 test('a host that an overlay reaches no more is one and the same change for all others', () => {
   const topology = overlay(VTEPS['each by itself']!)
-  const intent = intentOf(topology)
+  const intent = bareIntent(topology)
   const gone = topology.vms.find(({ host }) => host === LAST)
   const before = buildView(intent)
   const after = patchView(before, { ...intent, topology: withVm(topology, gone, undefined) })
@@ -61,10 +53,10 @@ test.each(Object.entries(VTEPS))(
   (_where, vteps) => {
     const topology = overlay(vteps)
     const compiler = new Compiler()
-    let view = buildView(intentOf(topology))
+    let view = buildView(bareIntent(topology))
     const all = topology.vms
     for (const vms of [all, all.slice(0, 3), all.slice(0, 2), all.slice(0, 1), all.slice(0, 3), all]) {
-      const intent = intentOf({ ...topology, vms })
+      const intent = bareIntent({ ...topology, vms })
       const whole = buildView(intent, view)
       view = patchView(view, intent)
       compiler.follow(view)
@@ -76,7 +68,7 @@ test.each(Object.entries(VTEPS))(
 
 test('a flood to many hosts looks few flows up', () => {
   const states = [10, 100].map((hosts) => {
-    const view = buildView(intentOf(ofShape(hosts)))
+    const view = buildView(bareIntent(ofShape(hosts)))
     return compile(view.switches.get(`${MINE}/br-int`)!, view)
   })
   const lookUps = states.map(({ flows }) => {

@@ -3,8 +3,7 @@
 import { expect, test } from 'vitest'
 import { policyOf } from '../../../controller/migration/policy.ts'
 import { buildView } from '../../../controller/network/build-view.ts'
-import { LearnedAddresses } from '../../../controller/network/learned.ts'
-import { Memberships } from '../../../controller/network/memberships.ts'
+import { bareIntent } from '../../../controller/network/intent.ts'
 import { PersistentMap } from '../../../controller/persistent-map.ts'
 import { compile } from '../../../controller/reconcile/compile.ts'
 import { SwitchFlows } from '../../../controller/reconcile/switch-flows.ts'
@@ -18,13 +17,7 @@ import { seeds } from '../../support/seeds.ts'
 test.each(seeds(10))('a policy found part by part is what all flows together say (seed %i)', (seed) => {
   const random = seeded(seed)
   const topology = withSecurityGroups(random, randomTopology(random))
-  const view = buildView({
-    topology,
-    moves: new Map(),
-    formerHosts: new Map(),
-    learned: new LearnedAddresses(),
-    memberships: new Memberships(),
-  })
+  const view = buildView(bareIntent(topology))
   for (const [nic, { home }] of view.bindings) {
     const state = compile(view.switches.get(home.switch)!, view)
     const flat = { ...state, flows: new Map(state.flows) }
@@ -33,13 +26,7 @@ test.each(seeds(10))('a policy found part by part is what all flows together say
 })
 
 test('a flow that another of its key covers is no part of a policy', () => {
-  const view = buildView({
-    topology: randomTopology(seeded(1)),
-    moves: new Map(),
-    formerHosts: new Map(),
-    learned: new LearnedAddresses(),
-    memberships: new Memberships(),
-  })
+  const view = buildView(bareIntent(randomTopology(seeded(1))))
   const [nic, { home }] = [...view.bindings][0]!
   const { flows } = compile(view.switches.get(home.switch)!, view)
   const own = [...flows.values()].find(({ match }) => match.some(({ field }) => field === 'in_port'))!

@@ -7,7 +7,8 @@ import type { Spot } from '../../../controller/network/memberships.ts'
 import { hearsAll, Memberships, QUERIERS, ROUTERS } from '../../../controller/network/memberships.ts'
 import { patchView } from '../../../controller/network/patch-view.ts'
 import { withVm } from '../../../controller/network/vm-changes.ts'
-import type { Intent, Move, View } from '../../../controller/network/view.ts'
+import { bareIntent, type Intent, type Move } from '../../../controller/network/intent.ts'
+import type { View } from '../../../controller/network/view.ts'
 import { PersistentMap } from '../../../controller/persistent-map.ts'
 import { compile, Compiler, NOTHING } from '../../../controller/reconcile/compile.ts'
 import { diff, messagesOf } from '../../../controller/reconcile/diff.ts'
@@ -199,13 +200,7 @@ describe('a change worked out alone', () => {
   test.each(seeds(10))('gives what working everything out gives (seed %i)', (seed) => {
     const random = seeded(seed)
     const topology = withSecurityGroups(random, randomTopology(random))
-    let intent: Intent = {
-      topology,
-      moves: new Map(),
-      formerHosts: new Map(),
-      learned: new LearnedAddresses(),
-      memberships: new Memberships(),
-    }
+    let intent: Intent = bareIntent(topology)
     let view = buildView(intent)
     const compiler = new Compiler()
     const states = compiler.follow(view)
@@ -249,13 +244,7 @@ test('where queries come from is nothing to the flows of groups', () => {
   const asked = (source: string) =>
     new Memberships().with({ ...at, group: '239.1.1.1' }).with({ ...at, group: QUERIERS, source })
   const view = (source: string, before?: View) => {
-    const intent = {
-      topology,
-      moves: new Map(),
-      formerHosts: new Map(),
-      learned: new LearnedAddresses(),
-      memberships: asked(source),
-    }
+    const intent = { ...bareIntent(topology), memberships: asked(source) }
     return before === undefined ? buildView(intent) : patchView(before, intent)
   }
   const compiler = new Compiler()
@@ -273,13 +262,7 @@ test('where queries come from is nothing to the flows of groups', () => {
 /** How often something is looked up by its name while one vNIC gets another policy. */
 function lookUpsForPolicy(hosts: number): number {
   const topology = shapeTopology(`single,${hosts}`, { vmsPerHost: 2, networks: 1, type: 'vxlan' })
-  const intent = {
-    topology,
-    moves: new Map(),
-    formerHosts: new Map(),
-    learned: new LearnedAddresses(),
-    memberships: new Memberships(),
-  }
+  const intent = bareIntent(topology)
   const view = buildView(intent)
   const vm = topology.vms[3]!
   const limited = vm.nics.map((nic): Nic => ({ ...nic, policy: { ...nic.policy, egressRate: 1e6 } }))

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { buildView } from '../../../controller/network/build-view.ts'
-import { LearnedAddresses } from '../../../controller/network/learned.ts'
-import { Memberships } from '../../../controller/network/memberships.ts'
+import { bareIntent } from '../../../controller/network/intent.ts'
 import { compile } from '../../../controller/reconcile/compile.ts'
 import { diff, messagesOf, patch } from '../../../controller/reconcile/diff.ts'
 import type { SwitchState } from '../../../controller/reconcile/switch-state.ts'
@@ -10,13 +9,7 @@ import { seeded } from '../../../runtime/random.ts'
 import { randomTopology } from '../../support/random-topologies.ts'
 
 function randomState(seed: number): SwitchState {
-  const view = buildView({
-    topology: randomTopology(seeded(seed)),
-    moves: new Map(),
-    formerHosts: new Map(),
-    learned: new LearnedAddresses(),
-    memberships: new Memberships(),
-  })
+  const view = buildView(bareIntent(randomTopology(seeded(seed))))
   return compile([...view.switches.values()][0]!, view)
 }
 

@@ -2,8 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 import { buildView } from '../../../controller/network/build-view.ts'
-import { LearnedAddresses } from '../../../controller/network/learned.ts'
-import { Memberships } from '../../../controller/network/memberships.ts'
+import { bareIntent } from '../../../controller/network/intent.ts'
 import { Compiler } from '../../../controller/reconcile/compile.ts'
 import { switched, widened } from '../../../controller/reconcile/steps.ts'
 import type { SwitchState } from '../../../controller/reconcile/switch-state.ts'
@@ -19,13 +18,7 @@ const SEEDS = seeds(10)
 /** One switch before and after its networks have got other segments and its VMs other policies. */
 function change(seed: number) {
   const topology = randomTopology(seeded(seed))
-  const before = buildView({
-    topology,
-    moves: new Map(),
-    formerHosts: new Map(),
-    learned: new LearnedAddresses(),
-    memberships: new Memberships(),
-  })
+  const before = buildView(bareIntent(topology))
   const networks = topology.networks.map((network) =>
     network.segment === undefined ? network : { ...network, segment: network.segment + 500 },
   )

@@ -2,8 +2,7 @@ import { expect, test } from 'vitest'
 import { ingressMeter } from '../../../controller/apps/qos.ts'
 import { isPolicy } from '../../../controller/migration/policy.ts'
 import { compile } from '../../../controller/reconcile/compile.ts'
-import { LearnedAddresses } from '../../../controller/network/learned.ts'
-import { Memberships } from '../../../controller/network/memberships.ts'
+import { bareIntent } from '../../../controller/network/intent.ts'
 import { buildView } from '../../../controller/network/build-view.ts'
 import type { SwitchState } from '../../../controller/reconcile/switch-state.ts'
 import { Register } from '../../../controller/tables.ts'
@@ -24,13 +23,7 @@ import { loadScenarioOrTopology } from '../../../topologies/load.ts'
 const SEEDS = [1, 2, 3]
 const ROUNDS = 40
 const { topology } = await loadScenarioOrTopology('topologies/examples/stateful-web-tier.json')
-const view = buildView({
-  topology,
-  moves: new Map(),
-  formerHosts: new Map(),
-  learned: new LearnedAddresses(),
-  memberships: new Memberships(),
-})
+const view = buildView(bareIntent(topology))
 
 /** As in an exploration, what says the same is one object, in all runs. */
 const decode = sharedMessages()
