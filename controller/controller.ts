@@ -41,7 +41,7 @@ import { RemoteHost } from './southbound/remote-host.ts'
 import type { RemoteSwitch } from './southbound/remote-switch.ts'
 import type { SwitchCounts } from './southbound/switch-counts.ts'
 import { EMPTY_IMAGE, intentOf, type Image } from './state/image.ts'
-import { aborting, LOCAL, migrating } from './state/operations.ts'
+import { aborting, activating, LOCAL, migrating } from './state/operations.ts'
 import type { Snapshot, State } from './state/state.ts'
 import { appOfCookie, isOwnCookie } from './tables.ts'
 import { type Asked, type ReadVm, TopologyWrites } from './topology-writes.ts'
@@ -309,8 +309,12 @@ export class Controller {
     return this.#writes.journalled(describe, () => this.#migrations.abort(id))
   }
 
-  activateMigration(id: string): void {
-    this.#migrations.activate(id)
+  /** The guest is let in at its destination. @throws NotFound, Conflict where it is not awaited, StateError: it is awaited as before then */
+  activateMigration(id: string, by = LOCAL): Promise<void> {
+    return this.#writes.journalled(
+      () => activating(by, id),
+      () => this.#migrations.activate(id),
+    )
   }
 
   migrations(): MigrationStatus[] {

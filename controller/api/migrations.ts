@@ -172,9 +172,9 @@ function activateRoute(api: Api, controller: Controller): void {
         response: { 200: Migration },
       },
     },
-    async ({ params }) => {
+    async ({ params, actor }) => {
       const { id } = migration(controller, params.id)
-      controller.activateMigration(id)
+      await controller.activateMigration(id, actor)
       return migrationJson(migration(controller, id))
     },
   )

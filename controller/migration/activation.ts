@@ -57,10 +57,14 @@ export class Activation {
     if (state === 'keep' && by !== undefined && this.#vm.nics.some(({ id }) => id === name)) this.#show(by)
   }
 
-  /** Somebody says so; false where nobody waits for it. */
-  byHand(): boolean {
-    if (this.#isWaiting) this.#show('explicit')
+  /** Whether nothing is waited for but the guest. */
+  get isWaiting(): boolean {
     return this.#isWaiting
+  }
+
+  /** Somebody says so. */
+  byHand(): void {
+    if (this.#isWaiting) this.#show('explicit')
   }
 
   /** Resolves when the guest goes on, for all that is known, with what has shown it. */

@@ -106,6 +106,22 @@ export class Migration {
     this.#steps.abort()
   }
 
+  /** Somebody says that the guest goes on; false where nobody waits for it. @throws StateError where a restart would not know: it is awaited as before then */
+  async activate(): Promise<boolean> {
+    if (!this.activation.isWaiting) return false
+    this.#steps.progress.enter('switch-over', { activatedBy: 'explicit' })
+    await this.#steps.world.writes.save({ lost: () => this.#stillAwaited() })
+    this.activation.byHand()
+    return true
+  }
+
+  /** Unless it has shown itself meanwhile. */
+  #stillAwaited(): void {
+    const { progress } = this.#steps
+    const { activatedBy: _lost, ...status } = progress.status
+    if (this.activation.isWaiting) progress.remember({ status })
+  }
+
   /** A switch is back. Resolves when it may be told where the VM is. */
   async beforeTold(name: string): Promise<void> {
     if (this.#steps.move !== undefined) await this.#stragglers.beforeTold(name)
@@ -239,9 +255,9 @@ export class Migration {
   async #awaitGuest(): Promise<void> {
     const { progress } = this.#steps
     await this.#steps.change({ activation: this.activation.frames })
-    this.#steps.ending()
     progress.remember({ goesOn: true, awaited: this.activation.awaited })
-    await this.#steps.keep()
+    await this.#steps.keep(() => progress.remember({ goesOn: false }))
+    this.#steps.ending()
     await this.#steps.resume(this.#steps.to)
     await this.#letInOnceSeen([this.#steps.from, this.#steps.to])
   }

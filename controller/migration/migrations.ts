@@ -146,10 +146,10 @@ export class Migrations {
     for (const open of this.#open.values()) open.end()
   }
 
-  /** The guest of the VM goes on at its destination, somebody says. @throws NotFound, Conflict where it is not awaited */
-  activate(id: string): void {
+  /** The guest of the VM goes on at its destination, somebody says. @throws NotFound, Conflict where it is not awaited, StateError */
+  async activate(id: string): Promise<void> {
     const { vm, state } = this.#find(id).status
-    if (this.#open.get(id)?.migration?.activation.byHand() !== true)
+    if (!(await this.#open.get(id)?.migration?.activate()))
       throw new Conflict(`${id} (${vm}, ${state}) does not wait for its guest to go on`)
   }
 

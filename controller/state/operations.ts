@@ -101,6 +101,12 @@ export const aborting = (by: string, migration: string): Operation => ({
   arguments: { migration },
 })
 
+export const activating = (by: string, migration: string): Operation => ({
+  by,
+  operation: 'activate migration',
+  arguments: { migration },
+})
+
 export const draining = (by: string, { host, ...options }: DrainOptions & { host: string }): Operation => ({
   by,
   operation: 'drain host',

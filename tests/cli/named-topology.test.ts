@@ -36,7 +36,7 @@ async function waiting(applies: (lab: Lab) => (asked: Asked) => Promise<void>) {
   expect(controller.topology.vms[0]).toMatchObject({ host: 'h1', nics: [{ policy: kept.vms[0]!.nics[0]!.policy }] })
   expect(log.lines.at(-1)).toContain(`waits for the end of ${id}`)
   const goesOn = async () => {
-    controller.activateMigration(id)
+    void controller.activateMigration(id)
     await clock.runUntil(applied)
   }
   return { clock, lab, controller, kept, log, goesOn }
