@@ -2,6 +2,7 @@
 
 import { formatMac, parseMac } from '../protocols/address.ts'
 import * as defaults from './defaults.ts'
+import { bridgesOf, nativeTagOf, vlanModeOf } from './draft.ts'
 import { findNic } from './lookup.ts'
 import { completeNetworkQos, completeQosPolicy, completeQueue, completeUplink } from './qos.ts'
 import type { WrittenMirror } from './schema/mirrors.ts'
@@ -85,7 +86,7 @@ export function completeVm({ name, host, tenant, antiAffinity, nics }: WrittenVm
 
 function completeHost(host: WrittenHost, usualHold: WrittenHold | undefined): Host {
   const hold = completeHold({ ...usualHold, ...host.hold })
-  const bridges = defaults.bridgesOf(host).map(({ name, peer }): Bridge => ({ name: name!, ...(peer && { peer }) }))
+  const bridges = bridgesOf(host).map(({ name, peer }): Bridge => ({ name: name!, ...(peer && { peer }) }))
   return {
     name: host.name,
     ...(host.vtep !== undefined && { vtep: host.vtep }),
@@ -143,9 +144,9 @@ function completeNetwork({
 function completeNic(nic: WrittenNic, vm: string, bridge: string, networks: ReadonlyMap<string, Network>): Nic {
   const id = `${vm}:${nic.name}`
   const mac = canonicalMac(nic.mac ?? defaults.derivedMac(id))
-  const vlanMode = defaults.vlanModeOf(nic)
+  const vlanMode = vlanModeOf(nic)
   const native = nic.network === undefined ? undefined : networks.get(nic.network)
-  const tag = vlanMode === 'native-tagged' ? defaults.nativeTagOf(nic, native) : undefined
+  const tag = vlanMode === 'native-tagged' ? nativeTagOf(nic, native) : undefined
   return {
     id,
     vm,

@@ -2,9 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { IpProtocol } from '../protocols/match.ts'
-import type { Draft } from './draft.ts'
 import type { WrittenRule } from './schema/security-groups.ts'
-import type { WrittenHost, WrittenNetwork, WrittenNic } from './schema/topology.ts'
 import type { Fabric, IgmpSnooping, Link } from './topology.ts'
 
 export const INTEGRATION_BRIDGE = 'br-int'
@@ -24,26 +22,11 @@ const IDEAL_SWITCH = 'fabric'
 const LEAST_BURST = 12_144
 const BURSTS_PER_SECOND = 100
 
-export const bridgesOf = (host: Draft<WrittenHost>): Draft<NonNullable<WrittenHost['bridges']>> =>
-  host.bridges ?? [{ name: INTEGRATION_BRIDGE }]
-
 /** One switch, and links without limit from each host to it. */
 export const idealFabric = (hosts: readonly string[]): Fabric => ({
   switches: [{ name: IDEAL_SWITCH }],
   links: hosts.map((host) => ({ endpoints: [host, IDEAL_SWITCH], ...IDEAL_LINK })),
 })
-
-export function vlanModeOf(nic: Draft<WrittenNic>): NonNullable<WrittenNic['vlanMode']> {
-  if (nic.vlanMode !== undefined) return nic.vlanMode
-  if (nic.trunks === undefined || nic.trunks.length === 0) return 'access'
-  return nic.network === undefined ? 'trunk' : 'native-untagged'
-}
-
-/** The tag of the native network on a native-tagged vNIC: that of the network itself, where it has one. */
-export const nativeTagOf = (
-  nic: Draft<WrittenNic>,
-  network: Pick<Draft<WrittenNetwork>, 'type' | 'segment'> | undefined,
-): number | undefined => nic.tag ?? (network?.type === 'vlan' ? network.segment : undefined)
 
 export const ETHERTYPE = 'IPv4'
 

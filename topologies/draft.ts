@@ -1,8 +1,16 @@
 // Written form of which only what the schema admits is left: any part of it may be missing. Cross-checks run on this, so
 // that a file with mistakes of both kinds gets to hear of all of them.
 
+import { INTEGRATION_BRIDGE } from './defaults.ts'
 import { pointer } from './problems.ts'
-import type { WrittenNic, WrittenSubport, WrittenTopology, WrittenVm } from './schema/topology.ts'
+import type {
+  WrittenHost,
+  WrittenNetwork,
+  WrittenNic,
+  WrittenSubport,
+  WrittenTopology,
+  WrittenVm,
+} from './schema/topology.ts'
 import { once } from '../runtime/once.ts'
 
 export type Draft<T> = T extends string | number | boolean
@@ -48,3 +56,20 @@ export function* attachmentsOf(topology: TopologyDraft): Generator<Attachment> {
       yield { placed: owner, part, network: part.network, at: `${at}${pointer('trunks', index)}` }
   }
 }
+
+/** Where the file names none: the integration bridge alone. */
+export const bridgesOf = (host: Draft<WrittenHost>): Draft<NonNullable<WrittenHost['bridges']>> =>
+  host.bridges ?? [{ name: INTEGRATION_BRIDGE }]
+
+/** Where the file names none: what its sub-ports and its network come to. */
+export function vlanModeOf(nic: Draft<WrittenNic>): NonNullable<WrittenNic['vlanMode']> {
+  if (nic.vlanMode !== undefined) return nic.vlanMode
+  if (nic.trunks === undefined || nic.trunks.length === 0) return 'access'
+  return nic.network === undefined ? 'trunk' : 'native-untagged'
+}
+
+/** The tag of the native network on a native-tagged vNIC: that of the network itself, where it has one. */
+export const nativeTagOf = (
+  nic: Draft<WrittenNic>,
+  network: Pick<Draft<WrittenNetwork>, 'type' | 'segment'> | undefined,
+): number | undefined => nic.tag ?? (network?.type === 'vlan' ? network.segment : undefined)

@@ -4,47 +4,9 @@ import type { QueueConfig } from '../protocols/control/messages.ts'
 import { defaultBurst } from './defaults.ts'
 import type { WrittenNetworkQos, WrittenQueue, WrittenUplink } from './schema/qos.ts'
 import type { WrittenPolicy } from './schema/topology.ts'
-import type { Fabric, Host } from './topology.ts'
+import type { Fabric, Host, NetworkQos, QosPolicy, Queue, Uplink } from './topology.ts'
 import { formatRate, formatSize, parseRate, parseSize } from './units.ts'
 import { once } from '../runtime/once.ts'
-
-/** What the vNICs of a network on one host share. */
-export interface NetworkQos {
-  /** What they may send to other hosts, and what they may count on. */
-  ingressRate?: number
-  ingressBurst?: number
-  ingressMinimum?: number
-  /** What they may receive. */
-  egressRate?: number
-  egressBurst?: number
-}
-
-/** What a policy says of rates and marks. */
-export interface QosPolicy extends NetworkQos {
-  egressMinimum?: number
-  /** DSCP put on what the VM sends, 0..63. */
-  dscp?: number
-  /** Whether a DSCP that the guest has set stays; absent: where there is no `dscp`. */
-  trustDscp?: boolean
-}
-
-export interface Queue {
-  /** Empty for the one that takes all that no other names. */
-  dscps: number[]
-  /** Before all that follow, and before all that are not. */
-  strict: boolean
-  weight: number
-  minimum?: number
-  rate?: number
-  burst?: number
-  /** Frames. */
-  limit: number
-}
-
-export interface Uplink {
-  rate?: number
-  queues: Queue[]
-}
 
 const QUEUE_LIMIT = 1000
 const WAYS = ['ingress', 'egress'] as const

@@ -2,7 +2,6 @@
 // `topology.schema.json`; `load.ts` turns the one into the other.
 
 import type { VlanMode } from '../protocols/control/messages.ts'
-import type { NetworkQos, QosPolicy, Queue, Uplink } from './qos.ts'
 
 export type NetworkType = 'vlan' | 'vxlan' | 'flat'
 
@@ -40,6 +39,11 @@ export interface HoldWish {
   time?: number
 }
 
+export interface Uplink {
+  rate?: number
+  queues: Queue[]
+}
+
 export interface Bridge {
   /** `br-int` */
   name: string
@@ -68,6 +72,19 @@ export interface Link {
   /** Frames that may wait for the link, where it has no queues. */
   queue: number
   queues?: Queue[]
+}
+
+export interface Queue {
+  /** Empty for the one that takes all that no other names. */
+  dscps: number[]
+  /** Before all that follow, and before all that are not. */
+  strict: boolean
+  weight: number
+  minimum?: number
+  rate?: number
+  burst?: number
+  /** Frames. */
+  limit: number
 }
 
 export interface Tenant {
@@ -106,6 +123,17 @@ export interface Network extends Owned {
   qos?: NetworkQos
   /** Absent: all multicast is flooded. */
   igmpSnooping?: IgmpSnooping
+}
+
+/** What the vNICs of a network on one host share. */
+export interface NetworkQos {
+  /** What they may send to other hosts, and what they may count on. */
+  ingressRate?: number
+  ingressBurst?: number
+  ingressMinimum?: number
+  /** What they may receive. */
+  egressRate?: number
+  egressBurst?: number
 }
 
 /** IGMP and MLD snooping (RFC 4541): what is for a multicast group reaches those who have said that they listen to it. */
@@ -224,6 +252,15 @@ export interface Subport {
   /** The vNIC's own where absent in the file. */
   mac: string
   addresses: string[]
+}
+
+/** What a policy says of rates and marks. */
+export interface QosPolicy extends NetworkQos {
+  egressMinimum?: number
+  /** DSCP put on what the VM sends, 0..63. */
+  dscp?: number
+  /** Whether a DSCP that the guest has set stays; absent: where there is no `dscp`. */
+  trustDscp?: boolean
 }
 
 export interface PortPolicy extends QosPolicy {

@@ -1,6 +1,5 @@
-import { bridgesOf } from '../defaults.ts'
 import type { TopologyDraft } from '../draft.ts'
-import { nicsOf } from '../draft.ts'
+import { bridgesOf, nicsOf } from '../draft.ts'
 import type { Report } from '../findings.ts'
 import { checkKnown, within } from '../findings.ts'
 import { pointer } from '../problems.ts'

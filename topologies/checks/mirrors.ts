@@ -1,6 +1,5 @@
-import { bridgesOf } from '../defaults.ts'
 import type { Draft, PlacedNic, TopologyDraft } from '../draft.ts'
-import { attachmentsOf } from '../draft.ts'
+import { attachmentsOf, bridgesOf } from '../draft.ts'
 import type { Report } from '../findings.ts'
 import { checkKnown, within } from '../findings.ts'
 import { pointer } from '../problems.ts'

@@ -1,6 +1,5 @@
-import { nativeTagOf, vlanModeOf } from '../defaults.ts'
 import type { Draft, TopologyDraft } from '../draft.ts'
-import { nicsOf } from '../draft.ts'
+import { nativeTagOf, nicsOf, vlanModeOf } from '../draft.ts'
 import type { Report } from '../findings.ts'
 import { within } from '../findings.ts'
 import { pointer } from '../problems.ts'

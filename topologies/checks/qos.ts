@@ -1,6 +1,5 @@
-import { bridgesOf } from '../defaults.ts'
 import type { Draft, PlacedNic, TopologyDraft } from '../draft.ts'
-import { nicsOf } from '../draft.ts'
+import { bridgesOf, nicsOf } from '../draft.ts'
 import type { Report } from '../findings.ts'
 import { within } from '../findings.ts'
 import { pointer } from '../problems.ts'

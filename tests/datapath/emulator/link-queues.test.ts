@@ -6,7 +6,7 @@ import { udpFrame } from '../../../protocols/packet/compose.ts'
 import { MILLISECOND, SECOND } from '../../../runtime/clock.ts'
 import { seeded } from '../../../runtime/random.ts'
 import { VirtualClock } from '../../../runtime/virtual-clock.ts'
-import type { Queue } from '../../../topologies/qos.ts'
+import type { Queue } from '../../../topologies/topology.ts'
 import { IP_1, IP_2, MAC_1, MAC_2 } from '../../support/frames.ts'
 import { seeds } from '../../support/seeds.ts'
 
