@@ -41,6 +41,14 @@ module.exports = {
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
     {
+      name: 'no-circles-of-types',
+      severity: 'error',
+      comment:
+        'but for two: a walk does actions, which lead it on, and an entrance has megaflows, each of which knows its entrance',
+      from: {},
+      to: { circular: true, viaOnly: { pathNot: '^datapath/(pipeline/walk|cache/megaflow)[.]ts$' } },
+    },
+    {
       name: 'production-needs-no-tools',
       severity: 'error',
       comment: 'what ships imports only what `dependencies` installs',

@@ -5,8 +5,19 @@ import { Course } from '../../datapath/emulator/course.ts'
 import type { Mapper } from '../frame-map.ts'
 import type { Ruling } from './law.ts'
 import type { Laws } from './laws.ts'
-import type { Record } from './open-records.ts'
 import type { Pair } from './pairs.ts'
+
+/** One frame of a kind, which has gone its way. */
+interface Sample {
+  readonly asOf: number
+  readonly nic: string
+  readonly from: string | undefined
+  readonly ruling: Ruling
+  readonly laws: Laws
+  readonly flow: number
+  readonly heardBy: readonly string[]
+  readonly isUnmarked: boolean
+}
 
 /** What is known of frames of one kind that one vNIC sends, as of so many changes: never used for any after. */
 export class SteadyKind extends Course {
@@ -26,7 +37,7 @@ export class SteadyKind extends Course {
   /** One that lets them in as they are, for this vNIC. */
   mapper: Mapper | undefined
 
-  constructor({ asOf, nic, from, ruling, laws, flow, heardBy, isUnmarked }: Record, pair: Pair) {
+  constructor({ asOf, nic, from, ruling, laws, flow, heardBy, isUnmarked }: Sample, pair: Pair) {
     super(nic)
     this.asOf = asOf
     this.from = from
