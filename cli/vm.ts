@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import type { MigrationStatus, VmStatus } from '../controller/model.ts'
 import { ApiClient, clientCommand, print, type ClientFlags } from './client.ts'
 import { inColumns } from './columns.ts'
+import { whole } from './numbers.ts'
 import type { WireReport } from './status.ts'
 import { addCommand, deleteCommand, setCommand, showCommand } from './vm-form.ts'
 
@@ -29,6 +30,7 @@ export function vmCommand(): Command {
     .addCommand(setCommand())
     .addCommand(deleteCommand())
     .addCommand(migrateCommand())
+    .addCommand(movesCommand())
     .addCommand(activateCommand())
     .addCommand(attachCommand())
     .addCommand(detachCommand())
@@ -108,6 +110,28 @@ const migrateCommand = () =>
       print(flags, ended, sentence(ended))
       if (ended.state !== 'done' || ended.policy === 'different' || ended.leftBehind.length > 0)
         process.exitCode = EXIT_FAILED
+    })
+
+const movesCommand = () =>
+  clientCommand('moves')
+    .summary('moves that wait, go on or have ended, and what became of them')
+    .option('--limit <number>', 'at most so many: the newest', (text) => whole(text, 1, 1000), 50)
+    .action(async (flags: ClientFlags & { limit: number }) => {
+      const query = { limit: `${flags.limit}` }
+      const moves = await new ApiClient(flags).json<MigrationReport[]>('GET', '/migrations', { query })
+      const rows = moves.map(({ id, vm, from, to, state, blackout = '-', held, policy, problem = '' }) => [
+        id,
+        vm,
+        from,
+        to,
+        state,
+        blackout,
+        `${held}`,
+        policy,
+        problem,
+      ])
+      const titles = ['MOVE', 'VM', 'FROM', 'TO', 'STATE', 'BLACKOUT', 'HELD', 'POLICY', 'PROBLEM']
+      print(flags, moves, inColumns([titles, ...rows]))
     })
 
 const activateCommand = () =>

@@ -5,6 +5,7 @@ import { FlowSyntaxError } from '../../protocols/flow-text/syntax-error.ts'
 import type { Log } from '../../runtime/log.ts'
 import { InvalidField } from '../../protocols/errors.ts'
 import { StateError } from '../../runtime/store.ts'
+import { nearest, oneOf } from '../../topologies/did-you-mean.ts'
 import { InvalidInput, pointer } from '../../topologies/problems.ts'
 import { Conflict, NotFound, PlanOutdated, SwitchRefused } from '../model.ts'
 import type { Api } from './api.ts'
@@ -183,7 +184,9 @@ function mistakesOf(error: FastifyError): readonly Mistake[] | undefined {
 }
 
 /** Ajv's account of a mistake, as `verbose` asks for it. */
-type SchemaError = NonNullable<FastifyError['validation']>[number] & { parentSchema?: { title?: string } }
+type SchemaError = NonNullable<FastifyError['validation']>[number] & {
+  parentSchema?: { title?: string; properties?: object }
+}
 
 function schemaMistakes(found: readonly SchemaError[], context: string): Mistake[] {
   return found.filter((one) => !isOfAlternatives(one)).map((one) => schemaMistake(one, context))
@@ -207,13 +210,20 @@ function whatIsWrong({ keyword, params, parentSchema, message = 'is not what was
     case 'required':
       return 'is missing'
     case 'additionalProperties':
-      return 'is not a key that is known here'
+      return unknownKey(String(params['additionalProperty']), Object.keys(parentSchema?.properties ?? {}))
     case 'dependentRequired':
       return `goes with '${String(params['missingProperty'])}', which is missing`
     case 'enum':
       return `must be one of ${(params['allowedValues'] as unknown[]).join(', ')}`
   }
   return parentSchema?.title === undefined ? message : `must be ${parentSchema.title}`
+}
+
+function unknownKey(key: string, known: readonly string[]): string {
+  const meant = nearest(key, known)
+  const what = 'is not a key that is known here'
+  if (known.length === 0) return `${what}; none is`
+  return meant === undefined ? `${what}; expected ${oneOf(known)}` : `${what} (did you mean '${meant}'?)`
 }
 
 function problemOfStatus(error: FastifyError): Problem {

@@ -15,6 +15,10 @@ declare module 'fastify' {
   interface FastifyInstance {
     metricSources: MetricSource[]
   }
+  interface FastifyContextConfig {
+    /** A query is overlooked where the route has none, and not refused. */
+    anyQuery?: true
+  }
 }
 
 export function metricsRoute(api: Api, controller: Controller): void {
@@ -26,6 +30,8 @@ export function metricsRoute(api: Api, controller: Controller): void {
   api.get(
     '/metrics',
     {
+      // Prometheus sends what its `params` say, whoever it asks.
+      config: { anyQuery: true },
       schema: {
         tags: ['health'],
         summary: 'What has been counted, for Prometheus',

@@ -5,7 +5,7 @@ import type { Controller } from '../controller.ts'
 import { ACTIVATION_STRATEGIES, MIGRATION_STATES, type MigrationStatus, type MoveRequest } from '../model.ts'
 import { identified } from '../named.ts'
 import type { Api } from './api.ts'
-import { choice, closed, count, IdParams, nanoseconds, optional, text } from './schemas.ts'
+import { choice, closed, count, IdParams, nanoseconds, optional, text, whole } from './schemas.ts'
 
 const Migration = closed({
   id: text('Its id.'),
@@ -106,6 +106,21 @@ const requestOf = ({
   ...(replace === true && { replace }),
 })
 
+const MOST = 1000
+
+const Page = closed({
+  before: optional(
+    Type.String({
+      pattern: '^m[1-9][0-9]{0,14}$',
+      title: 'the id of a migration, as m12',
+      description: 'Only those that were asked for before this one.',
+    }),
+  ),
+  limit: optional(
+    whole(1, MOST, 'At most so many: the newest. Where there are more, the Link header says where (rel="next").'),
+  ),
+})
+
 const Waiting = closed({ wait: optional(Type.Boolean({ description: 'Answer only when the migration has ended.' })) })
 
 export function migrationRoutes(api: Api, controller: Controller): void {
@@ -114,11 +129,19 @@ export function migrationRoutes(api: Api, controller: Controller): void {
     {
       schema: {
         tags: ['migrations'],
-        summary: 'All migrations, ended ones too',
+        summary: 'All migrations, ended ones too, in the order in which they were asked for; or some of them',
+        querystring: Page,
         response: { 200: Type.Array(Migration) },
       },
     },
-    async () => controller.migrations().map(migrationJson),
+    async ({ query: { before, limit } }, reply) => {
+      const all = controller.migrations().sort((a, b) => serial(a) - serial(b))
+      const asked = before === undefined ? all : all.filter((one) => serial(one) < serial({ id: before }))
+      const page = limit === undefined ? asked : asked.slice(-limit)
+      if (page.length < asked.length)
+        void reply.header('link', `</migrations?before=${page[0]!.id}&limit=${limit}>; rel="next"`)
+      return page.map(migrationJson)
+    },
   )
   api.post(
     '/migrations',
@@ -198,6 +221,9 @@ function abortRoute(api: Api, controller: Controller): void {
     },
   )
 }
+
+/** They are numbered as they are asked for. */
+const serial = ({ id }: Pick<MigrationStatus, 'id'>) => Number(id.slice(1))
 
 const migration = (controller: Controller, id: string): MigrationStatus =>
   identified('migration', controller.migrations(), id)

@@ -33,6 +33,7 @@ import { policyRoutes } from './policies.ts'
 import { portRoutes } from './ports.ts'
 import { relocationRoutes } from './relocations.ts'
 import { refuseForeignPages } from './same-origin.ts'
+import { closed } from './schemas.ts'
 import { switchRoutes } from './switches.ts'
 import { tenantRoutes } from './tenants.ts'
 import { topologyRoutes } from './topology.ts'
@@ -141,7 +142,9 @@ async function describe(api: Api, { version = '0', access }: ServerOptions): Pro
   api.addHook('onRoute', (route) => {
     if (route.schema?.response) Object.assign(route.schema.response, FAILURES)
     // The description is no secret, and a browser that opens it has no token yet.
-    if (route.url.startsWith(DOCUMENTATION)) route.config = { ...route.config, role: 'anyone' }
+    if (route.url.startsWith(DOCUMENTATION)) route.config = { ...route.config, role: 'anyone', anyQuery: true }
+    // What a query asks for that nobody reads would be thought to have been done.
+    if (route.schema && route.config?.anyQuery !== true) route.schema.querystring ??= closed({})
   })
   await api.register(swagger, {
     openapi: {

@@ -61,6 +61,26 @@ describe('flow', () => {
   })
 })
 
+test('vm moves tells of the newest moves, and what became of them', async () => {
+  for (const to of ['h2', 'h1', 'h2']) await signalbox('vm', 'migrate', 'web1', to, '--pause', '0ms')
+  const { code, stdout } = await signalbox('vm', 'moves', '--limit', '2')
+  expect({
+    code,
+    rows: stdout
+      .trimEnd()
+      .split('\n')
+      .map((row) => row.split(/ +/)),
+  }).toEqual({
+    code: 0,
+    rows: [
+      ['MOVE', 'VM', 'FROM', 'TO', 'STATE', 'BLACKOUT', 'HELD', 'POLICY', 'PROBLEM'],
+      ['m2', 'web1', 'h2', 'h1', 'done', expect.stringContaining('s'), '0', 'identical'],
+      ['m3', 'web1', 'h1', 'h2', 'done', expect.stringContaining('s'), '0', 'identical'],
+    ],
+  })
+  await signalbox('vm', 'migrate', 'web1', 'h1', '--pause', '0ms')
+})
+
 test('network tells who listens to multicast', async () => {
   const [{ mac }] = live.lab.controller.topology.vms.find(({ name }) => name === 'other')!.nics as [Nic]
   const from = { ethSrc: parseMac(mac), ipSrc: parseIpv4('10.1.0.11') }

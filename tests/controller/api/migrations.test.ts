@@ -42,6 +42,23 @@ test('what can not be moved is told by name', async () => {
   expect((await ask(live.api, 'GET', '/migrations/m99')).status).toBe(404)
 })
 
+test('all moves are listed, or page by page, the newest first', async () => {
+  for (const to of ['h1', 'h2', 'h1'])
+    await ask(live.api, 'POST', '/migrations?wait=true', { vm: 'web1', to, pause: '0s' })
+  const all = (await ask(live.api, 'GET', '/migrations')).body as { id: string }[]
+  const pages: { id: string }[][] = []
+  for (let url: string | undefined = '/migrations?limit=2'; url !== undefined;) {
+    const { headers, body } = await ask(live.api, 'GET', url)
+    pages.unshift(body as { id: string }[])
+    url = /^<(.*)>; rel="next"$/.exec(headers['link'] as string)?.[1]
+  }
+  expect(pages.flat()).toEqual(all)
+  expect(pages.slice(1).map(({ length }) => length)).toEqual(pages.slice(1).map(() => 2))
+  expect((await ask(live.api, 'GET', '/migrations?limt=2')).body.detail).toBe(
+    "query limt: is not a key that is known here (did you mean 'limit'?)",
+  )
+})
+
 test('a host is drained: planned, done, told, and opened again', async () => {
   const plan = await ask(live.api, 'GET', '/hosts/h1/drain')
   const there = (await ask(live.api, 'GET', '/hosts/h1')).body.vms as string[]

@@ -108,6 +108,18 @@ describe('the OpenAPI document', () => {
     expect(told).toEqual(wanted)
   })
 
+  test('knows all that a query may say, and nothing else is overlooked', async () => {
+    // Of what a request with a body is told, the body is the first.
+    for (const [name] of operations.filter(([, { requestBody }]) => requestBody === undefined)) {
+      const [method, path] = name.split(' ') as ['GET', string]
+      const url = `${path.replaceAll(/\{\w+\}/g, 'h1')}?nonsense=1`
+      const { statusCode, body } = await live.api.inject({ method, url })
+      const refused = body.includes('query nonsense: is not a key that is known here')
+      const isOpen = path === '/metrics'
+      expect({ name, statusCode, refused }).toEqual({ name, statusCode: isOpen ? 200 : 400, refused: !isOpen })
+    }
+  })
+
   test('has schemas that are schemas, and refers to nothing that is not there', () => {
     const schemas = operations.flatMap(([, { requestBody, responses }]) =>
       [requestBody, ...Object.values(responses)].flatMap((one) => Object.values(one?.content ?? {})),

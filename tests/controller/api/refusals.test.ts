@@ -18,6 +18,8 @@ describe('problem details', () => {
     ['a link with three ends', 'POST', '/links/down', { endpoints: ['h1', 'h2', 'h3'] }, 400],
     ['a ping of nobody', 'POST', '/ping', { from: 'web1', to: 'nobody' }, 400],
     ['a query that is not known', 'GET', '/switches/h1/br-int/flows?mach=tcp', undefined, 400],
+    ['a query where there is none', 'GET', '/relocations?limit=1', undefined, 400],
+    ['a migration that can not be', 'GET', '/migrations?before=12', undefined, 400],
   ] as const)('%s', async (_, method, url, payload, expected) => {
     const { status, headers, body } = await ask(live.api, method, url, payload)
     expect(status).toBe(expected)
