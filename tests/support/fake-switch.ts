@@ -5,6 +5,7 @@ import type {
   BundleCommand,
   BundledMessage,
   FlowSpec,
+  FlowStatistics,
   HeldFrame,
   Message,
   MessageOf,
@@ -108,15 +109,8 @@ export class FakeSwitch {
         const host = this.name.split('/')[0]!
         return void reply({ type: 'featuresReply', datapathId: 1n, name: this.name, host, tables: 254, ports })
       }
-      case 'flowStatisticsRequest': {
-        const counters = { duration: 0n, idleAge: 0n, packets: 0n, bytes: 0n }
-        const { match, cookie, cookieMask } = message.filter
-        const has = (flow: FlowSpec) =>
-          (flow.cookie & cookieMask) === cookie &&
-          match.every(({ field, value }) => flow.match.some((part) => part.field === field && part.value === value))
-        const flows = [...this.flows.values()].filter(has).map((flow) => ({ ...flow, ...counters }))
-        return void reply({ type: 'flowStatisticsReply', flows, more: false })
-      }
+      case 'flowStatisticsRequest':
+        return void reply({ type: 'flowStatisticsReply', flows: this.#counted(message.filter), more: false })
       case 'meterConfigRequest': {
         const meters = [...this.meters].map(([meter, bands]) => ({ meter, bands }))
         return void reply({ type: 'meterConfigReply', meters })
@@ -147,17 +141,30 @@ export class FakeSwitch {
       case 'deliverFrames':
         return this.#deliver(message)
       case 'forgetFrames':
-        this.held.set(
-          message.port,
-          (this.held.get(message.port) ?? []).filter(({ sequence }) => sequence > message.upTo),
-        )
-        return
+        return this.#forget(message.port, message.upTo)
       case 'packetOut':
         if (this.onPacketOut()) this.packetsOut++
         else connection.sendError({ code: 'OFPBAC_BAD_OUT_PORT', field: 'actions', message: 'no' }, xid)
         return
       default:
     }
+  }
+
+  /** Those that the filter's match and cookie are for. */
+  #counted({ match, cookie, cookieMask }: MessageOf<'flowStatisticsRequest'>['filter']): FlowStatistics[] {
+    const isMeant = (flow: FlowSpec) =>
+      (flow.cookie & cookieMask) === cookie &&
+      match.every(({ field, value }) => flow.match.some((part) => part.field === field && part.value === value))
+    const counters = { duration: 0n, idleAge: 0n, packets: 0n, bytes: 0n }
+    return [...this.flows.values()].filter(isMeant).map((flow) => ({ ...flow, ...counters }))
+  }
+
+  #forget(port: string, upTo: number): void {
+    const kept = this.held.get(port) ?? []
+    this.held.set(
+      port,
+      kept.filter(({ sequence }) => sequence > upTo),
+    )
   }
 
   /** As a switch does: what it has had is passed over, and its own are moved or forgotten. */
@@ -171,10 +178,7 @@ export class FakeSwitch {
       return true
     })
     this.delivered.push(...fresh)
-    this.held.set(
-      port,
-      own.filter(({ sequence }) => sequence > upTo),
-    )
+    this.#forget(port, upTo)
   }
 
   #control(connection: Connection, bundle: number, command: BundleCommand, xid: number): void {

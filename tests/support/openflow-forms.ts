@@ -7,6 +7,7 @@ import type {
   ConnectionTuple,
   FlowSpec,
   FlowStatistics,
+  FlowUpdate,
   GroupMod,
   GroupSpec,
   Instructions,
@@ -236,6 +237,23 @@ function oneProtocol({ original, reply, ...filter }: ConnectionFilter): Connecti
   return { ...filter, ...(original && { original }), ...(reply && { reply: { ...replied, ...spoken } }) }
 }
 
+type QueueSetting = MessageOf<'queueConfigReply'>['queues'][number]
+
+const queueConfig = ({ queue, port: at, minRate, maxRate }: QueueSetting): QueueSetting => ({
+  queue,
+  port: at,
+  ...(minRate !== undefined && { minRate: share(minRate) }),
+  ...(maxRate !== undefined && { maxRate: share(maxRate) }),
+})
+
+function flowUpdate(update: FlowUpdate): FlowUpdate {
+  if (update.type === 'abbreviated') return update
+  const { importance: _, ...flow } = update.flow
+  const reason = update.event === 'deleted' && (update.reason ?? 'idle_timeout')
+  const spoken = { ...flow, flags: {}, instructions: instructions(flow) }
+  return { type: 'full', event: update.event, ...(reason && { reason }), flow: spoken }
+}
+
 /** What the hearer reads where `message` was said. */
 export function asOpenFlowSays(message: Message): Message {
   switch (message.type) {
@@ -300,15 +318,7 @@ export function asOpenFlowSays(message: Message): Message {
     case 'tableFeaturesRequest':
       return message.features?.length === 0 ? { type: message.type } : message
     case 'queueConfigReply':
-      return {
-        ...message,
-        queues: message.queues.map(({ minRate, maxRate, ...queue }) => ({
-          queue: queue.queue,
-          port: queue.port,
-          ...(minRate !== undefined && { minRate: share(minRate) }),
-          ...(maxRate !== undefined && { maxRate: share(maxRate) }),
-        })),
-      }
+      return { ...message, queues: message.queues.map(queueConfig) }
     case 'asyncConfigReply':
     case 'setAsyncConfig':
       return roles(message)
@@ -320,16 +330,7 @@ export function asOpenFlowSays(message: Message): Message {
     case 'flowMonitorRequest':
       return { ...message, monitors: message.monitors.map((monitor) => without(monitor, 'outGroup')) }
     case 'flowMonitorReply':
-      return {
-        ...message,
-        updates: message.updates.map((update) => {
-          if (update.type === 'abbreviated') return update
-          const { importance: _, ...flow } = update.flow
-          const reason = update.event === 'deleted' && (update.reason ?? 'idle_timeout')
-          const spoken = { ...flow, flags: {}, instructions: instructions(flow) }
-          return { type: 'full', event: update.event, ...(reason && { reason }), flow: spoken }
-        }),
-      }
+      return { ...message, updates: message.updates.map(flowUpdate) }
     default:
       return message
   }
