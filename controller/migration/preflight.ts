@@ -2,12 +2,17 @@
 
 import { mirrorBrokenAt } from '../../topologies/mirrors.ts'
 import { hasBridgeFor } from '../../topologies/relocation.ts'
-import type { Host, Link, Network, Nic, Topology, Vm } from '../../topologies/topology.ts'
+import {
+  type Host,
+  type Link,
+  type Network,
+  type Nic,
+  type Topology,
+  type Vm,
+  VXLAN_OVERHEAD,
+} from '../../topologies/topology.ts'
 import { attachmentsOf } from '../network/attachments.ts'
 import { once } from '../../runtime/once.ts'
-
-/** What VXLAN over IPv4 puts before an Ethernet payload: the inner Ethernet header, VXLAN, UDP and IPv4 (RFC 7348 §5). */
-const TUNNEL_OVERHEAD = 14 + 8 + 8 + 20
 
 /** Why it can not; undefined where nothing is in the way. */
 export function obstacle(topology: Topology, vm: Vm, from: Host, to: Host): string | undefined {
@@ -34,7 +39,7 @@ function unreachable({ fabric }: Topology, nic: Nic, network: Network, to: Host)
   if (fabric.links.length === 0) return undefined
   const uplinks = linksOf(fabric).get(to.name) ?? []
   if (uplinks.length === 0) return `${to.name} has no uplink, and ${nic.id} is on '${network.name}'`
-  const needed = network.mtu + (isOverlay ? TUNNEL_OVERHEAD : 0)
+  const needed = network.mtu + (isOverlay ? VXLAN_OVERHEAD : 0)
   return uplinks.some(({ mtu }: Link) => mtu >= needed)
     ? undefined
     : `frames of '${network.name}' need an mtu of ${needed}, and ${to.name} has no such uplink`
