@@ -1,11 +1,14 @@
 import { defineConfig } from 'vitest/config'
+import { builtModules } from './tests/support/built-modules.ts'
 
 export default defineConfig({
+  plugins: [builtModules()],
   test: {
     // Of two processors vitest would leave one idle.
     maxWorkers: '100%',
     projects: [
       {
+        extends: true,
         test: {
           name: 'unit',
           include: ['tests/**/*.test.ts'],
@@ -18,6 +21,7 @@ export default defineConfig({
         },
       },
       {
+        extends: true,
         test: {
           name: 'explore',
           include: ['tests/explore/**/*.test.ts'],
@@ -25,6 +29,7 @@ export default defineConfig({
         },
       },
       {
+        extends: true,
         test: {
           name: 'peers',
           include: ['tests/peers/**/*.test.ts'],

@@ -1,7 +1,7 @@
 // The build behind `npm ci`: generated protocol module, then JavaScript in dist/, then the files that travel beside it. Where it fails
 // there is no dist/: half of one, or that of an earlier state, would be run unawares.
 import { spawnSync } from 'node:child_process'
-import { chmodSync, cpSync, mkdirSync, rmSync } from 'node:fs'
+import { chmodSync, cpSync, mkdirSync, rmSync, utimesSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -14,18 +14,21 @@ const alongside = [
   'topologies/topology.schema.json',
   'topologies/scenario.schema.json',
   'topologies/examples',
-  'package.json',
 ]
 
 rmSync(dist, { recursive: true, force: true })
 try {
   node(join(root, 'scripts/generate-protocol.mjs'))
+  const began = new Date()
   node(createRequire(import.meta.url).resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json')
   for (const path of alongside) {
     mkdirSync(dirname(join(dist, path)), { recursive: true })
     cpSync(join(root, path), join(dist, path), { recursive: true })
   }
   chmodSync(join(dist, 'cli/main.js'), 0o755)
+  // Last, and as old as what was read: what has changed since is newer than the build.
+  cpSync(join(root, 'package.json'), join(dist, 'package.json'))
+  utimesSync(join(dist, 'package.json'), began, began)
 } catch (error) {
   rmSync(dist, { recursive: true, force: true })
   console.error(`build: ${error.message}`)

@@ -1,31 +1,40 @@
 // Whether dist/ is of the sources as they are.
 
 import { readdirSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-export const BUILT = join(ROOT, 'dist/cli/main.js')
+export const DIST = join(ROOT, 'dist')
+export const BUILT = join(DIST, 'cli/main.js')
 
-const ROOMS = ['runtime', 'protocols', 'topologies', 'datapath', 'controller', 'lab', 'cli'].map((room) =>
-  join(ROOT, room),
-)
+/** Comes to dist/ last, dated as of when the build began. */
+const STAMP = join(DIST, 'package.json')
+
+const ROOMS = ['runtime', 'protocols', 'topologies', 'datapath', 'controller', 'lab', 'cli']
 
 /** Made from what is looked at, with each build. */
 const GENERATED = 'generated'
 
-/** Whether nothing has changed since the last build. */
+/** Whether nothing has changed since the last build began. */
 export function isBuilt(): boolean {
-  const builtAt = statSync(BUILT, { throwIfNoEntry: false })?.mtimeMs ?? 0
-  return !ROOMS.some((room) => changedSince(builtAt, room))
+  const builtAt = statSync(STAMP, { throwIfNoEntry: false })?.mtimeMs ?? 0
+  return !ROOMS.some((room) => changedSince(builtAt, join(ROOT, room)))
 }
 
-/** Whether something was written in the folder since then, or taken out of it. */
+/** What is built of a module of the product; undefined for any other file. */
+export function builtOf(path: string): string | undefined {
+  const within = relative(ROOT, path)
+  const isModule = /\.[jt]s$/.test(within) && ROOMS.includes(within.split(sep)[0]!)
+  return isModule ? join(DIST, within.replace(/ts$/, 'js')) : undefined
+}
+
+/** Whether something was written in the folder since then, or came to it, or was taken out of it. */
 function changedSince(instant: number, folder: string): boolean {
-  if (statSync(folder).mtimeMs > instant) return true
+  if (statSync(folder).ctimeMs > instant) return true
   return readdirSync(folder, { withFileTypes: true }).some((entry) => {
     if (entry.name === GENERATED) return false
     const path = join(folder, entry.name)
-    return entry.isDirectory() ? changedSince(instant, path) : statSync(path).mtimeMs > instant
+    return entry.isDirectory() ? changedSince(instant, path) : statSync(path).ctimeMs > instant
   })
 }
