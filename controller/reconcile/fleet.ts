@@ -38,13 +38,15 @@ export class Fleet {
   readonly #counts = new Map<string, SwitchCounts>()
   /** Those who wait for switches: nobody who has given up is among them. */
   readonly #waiting = new Set<Waiting>()
-  readonly #compiler: Compiler
+  readonly #compilations: Compilations | undefined
+  #compiler: Compiler
   /** What was compiled for a switch, and with which flows of users. */
   readonly #desired = new Map<string, { compiled: SwitchState; userFlows: FlowsByKey | undefined }>()
   #view: View | undefined
   #userFlows: FlowsBySwitch = new Map()
 
   constructor(compiled?: Compilations) {
+    this.#compilations = compiled
     this.#compiler = new Compiler(compiled)
   }
 
@@ -76,12 +78,23 @@ export class Fleet {
   desire(view: View, userFlows: FlowsBySwitch): void {
     const isFirst = this.#view === undefined
     const others = changedKeys(this.#userFlows, userFlows)
+    const compiled = this.#follow(view)
     this.#view = view
     this.#userFlows = userFlows
-    const compiled = this.#compiler.follow(view)
     for (const [name, state] of compiled) this.#desire(name, state)
     for (const [name] of others) if (!compiled.has(name)) this.#desire(name, this.#compiler.stateOf(name))
     if (isFirst) for (const name of this.#reconcilers.keys()) if (!compiled.has(name)) this.#desire(name, NOTHING)
+  }
+
+  /** Where it can not be followed, as an app fails, the next view is the first. */
+  #follow(view: View): ReturnType<Compiler['follow']> {
+    try {
+      return this.#compiler.follow(view)
+    } catch (error) {
+      this.#compiler = new Compiler(this.#compilations)
+      this.#view = undefined
+      throw error
+    }
   }
 
   #desire(name: string, compiled: ReturnType<Compiler['stateOf']>): void {

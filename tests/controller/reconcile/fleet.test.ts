@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest'
+import { buildView } from '../../../controller/network/build-view.ts'
+import { LearnedAddresses } from '../../../controller/network/learned.ts'
+import { Memberships } from '../../../controller/network/memberships.ts'
+import type { View } from '../../../controller/network/view.ts'
+import { compile } from '../../../controller/reconcile/compile.ts'
+import { Fleet } from '../../../controller/reconcile/fleet.ts'
+import { threeHosts } from '../../support/controlled-fleet.ts'
+
+/** A view that no app can make anything of, as far as the switch is concerned. */
+const brokenAt = (view: View, name: string): View => ({
+  ...view,
+  switches: view.switches.set(name, {
+    ...view.switches.get(name)!,
+    get bindings(): never {
+      throw new Error('an app fails')
+    },
+  }),
+})
+
+test('what an app failed at half-way is made whole by the next view', () => {
+  const { hosts, vms, ...topology } = threeHosts()
+  const before = buildView({
+    topology: { ...topology, hosts, vms },
+    moves: new Map(),
+    formerHosts: new Map(),
+    learned: new LearnedAddresses(),
+    memberships: new Memberships(),
+  })
+  // h1 only hears that somebody is gone from h2, and h3 is no more.
+  const left = { ...topology, hosts: hosts.slice(0, 2), vms: vms.filter(({ name }) => name === 'a' || name === 'c') }
+  const after = buildView({ ...before.intent, topology: left }, before)
+  const fleet = new Fleet()
+  fleet.desire(before, new Map())
+  expect(fleet.names.sort()).toEqual(['h1/br-int', 'h2/br-int', 'h3/br-int'])
+  expect(() => fleet.desire(brokenAt(after, 'h2/br-int'), new Map())).toThrow('an app fails')
+  fleet.desire(after, new Map())
+  expect(fleet.names.sort()).toEqual(['h1/br-int', 'h2/br-int'])
+  for (const [name, at] of after.switches)
+    expect(new Map(fleet.reconciler(name).desired.flows)).toEqual(new Map(compile(at, after).flows))
+})
