@@ -47,10 +47,7 @@ export interface Many<K extends string | number = string | number, V = unknown> 
   readonly inputs: readonly unknown[]
 }
 
-/**
- * Flows that a switch has of its own, since they know it. `inputs` names all that is read from `at`: they may be asked for with the
- * view that the switch had before and the network as it is now.
- */
+/** Flows that a switch has of its own, since they know it. `inputs` names all that is read from `at`. */
 export interface ManyAt {
   readonly at: (at: SwitchView) => Many
 }

@@ -34,7 +34,7 @@ import {
   switchesFor,
 } from './places.ts'
 import { assignZones, groupsAt, patchGroups, viewGroups } from './security-groups.ts'
-import { keepUnchanged, renewed } from './sharing.ts'
+import { keepUnchanged, renewed, sameMembers } from './sharing.ts'
 import type { VmChange } from './vm-changes.ts'
 import { changedVms } from './vm-changes.ts'
 import type { Intent } from './intent.ts'
@@ -54,9 +54,6 @@ export function patchView(view: View, intent: Intent): View {
 
 const sameValues = (a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>): boolean =>
   a === b || (a.size === b.size && [...a].every(([key, value]) => b.get(key) === value))
-
-const sameMembers = (a: readonly unknown[], b: readonly unknown[]): boolean =>
-  a === b || (a.length === b.length && a.every((one, index) => one === b[index]))
 
 /** Levels of a list of mirrors, as a topology has them. */
 const MIRROR_DEPTH = 3

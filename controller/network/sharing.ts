@@ -24,6 +24,10 @@ export function renewed<K extends string | number, V>(
   return map
 }
 
+/** Whether two lists are of the very same things, in the same order. */
+export const sameMembers = (a: readonly unknown[], b: readonly unknown[]): boolean =>
+  a === b || (a.length === b.length && a.every((one, index) => one === b[index]))
+
 /** Levels of a topology; deeper than any has. */
 const TOPOLOGY_DEPTH = 16
 

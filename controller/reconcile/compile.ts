@@ -1,7 +1,6 @@
 // From what is wanted of the network to what one switch is to have: every app asked once for each part of it.
 
 import type { FlowSpec } from '../../protocols/control/messages.ts'
-import type { Many } from '../apps/app.ts'
 import { classifier } from '../apps/classifier.ts'
 import { egress } from '../apps/egress.ts'
 import { flooding } from '../apps/flooding.ts'
@@ -14,10 +13,12 @@ import { portSecurity } from '../apps/port-security.ts'
 import { ports as portsOf } from '../apps/ports.ts'
 import { qos, qosMeters } from '../apps/qos.ts'
 import { rejectionMeters, securityGroups } from '../apps/security-groups.ts'
+import type { Standing } from '../apps/standing.ts'
 import { userTables } from '../apps/user-tables.ts'
 import { attachmentsOf } from '../network/attachments.ts'
 import type { Binding } from '../network/bindings.ts'
-import type { NetworkHere, SwitchView, View } from '../network/view.ts'
+import type { NetworkHere, NetworkView, SwitchView, View } from '../network/view.ts'
+import { FlowLists } from './flow-lists.ts'
 import { GroupParts, type Together } from './group-parts.ts'
 import { type Member, SharedNetworks } from './shared-networks.ts'
 import type { FlowsByKey, Slot } from './switch-flows.ts'
@@ -73,19 +74,12 @@ interface Compiled extends Member {
 /** Of a view. */
 type Followed = Pick<View, 'switches' | 'networks' | 'groups'>
 
-/** What was made of the entries of a map last. */
-interface Made {
-  readonly inputs: readonly unknown[]
-  readonly entries: Many['entries']
-  readonly flows: PersistentMap<string, FlowSpec>
-}
-
 /** What compilers have made, for others that are to make the same of the same. */
 export class Compilations {
   readonly common = common()
+  readonly lists = new FlowLists()
   /** By what was compiled, and what it went on from. */
   readonly #own = new WeakMap<SwitchView, WeakMap<Own, { from: SwitchView | undefined; to: Own }>>()
-  readonly #made = new WeakMap<Many['entries'], Map<string, Made>>()
 
   own(before: Own, from: SwitchView | undefined, at: SwitchView): Own | undefined {
     const known = this.#own.get(at)?.get(before)
@@ -96,45 +90,36 @@ export class Compilations {
     const known = this.#own.get(at) ?? new WeakMap()
     this.#own.set(at, known.set(before, { from, to }))
   }
-
-  made(name: string, entries: Many['entries']): Made | undefined {
-    return this.#made.get(entries)?.get(name)
-  }
-
-  keep(name: string, made: Made): void {
-    const ofEntries = this.#made.get(made.entries) ?? new Map<string, Made>()
-    this.#made.set(made.entries, ofEntries.set(name, made))
-  }
 }
 
 /** Compiles switches, and knows what it made of them before: what a change does not concern is not asked for again, nor another object. */
 export class Compiler {
   readonly #compiled = new Map<string, Compiled>()
-  /** By network and name. */
-  readonly #made = new Map<string, Map<string, Made>>()
   readonly #networks: SharedNetworks
-  readonly #groups = new GroupParts<Compiled>((part, farEnd) => this.#ofMany(GROUPS_SLOT, part.of(farEnd)))
+  readonly #groups: GroupParts<Compiled>
   readonly #others: Compilations | undefined
   #switches: View['switches'] = PersistentMap.empty()
 
   constructor(others?: Compilations) {
+    const lists = others?.lists ?? new FlowLists()
     this.#others = others
-    this.#networks = new SharedNetworks(COMMON_SLOT, others?.common ?? common(), {
-      say: (standing, network) => SHARING.flatMap((app) => app.ofMany!(standing, network)),
-      make: (network, many) => this.#ofMany(network, many),
-    })
+    this.#networks = new SharedNetworks(COMMON_SLOT, others?.common ?? common(), sayOf, lists)
+    this.#groups = new GroupParts(lists)
   }
 
   /**
-   * From now on switches are to have what follows from this, but for users' flows.
+   * From now on switches are to have what follows from this, but for users' flows. Where an app fails at it, only another compiler knows
+   * what is so: this one has noted half of it.
    * @returns by name, what those are to have that are to have something else, or are gone
    */
   follow({ switches, networks, groups }: Followed): Map<string, State> {
     const touched = new Set<Member>()
-    for (const name of this.#networks.follow(networks, touched)) this.#made.delete(name)
+    const changes = switches.changesSince(this.#switches)
+    const moving = new Set(changes.flatMap(([name]) => this.#compiled.get(name) ?? []))
+    this.#networks.follow(networks, moving, touched)
     this.#groups.follow(groups, touched as Set<Compiled>)
     const changed = new Map<string, State>()
-    for (const [name, , at] of switches.changesSince(this.#switches))
+    for (const [name, , at] of changes)
       if (at !== undefined) touched.add(this.#compile(at))
       else if (this.#forget(name, touched)) changed.set(name, NOTHING)
     this.#switches = switches
@@ -181,42 +166,10 @@ export class Compiler {
     this.#others?.keepOwn(before, from, at, own)
     return own
   }
-
-  #ofMany(network: string, { name, entries, inputs, flows: flowsOf }: Many): PersistentMap<string, FlowSpec> {
-    if (entries.size === 0) return PersistentMap.empty()
-    const ofNetwork = this.#made.get(network) ?? new Map<string, Made>()
-    this.#made.set(network, ofNetwork)
-    const isOf = (made: Made | undefined): made is Made =>
-      made !== undefined && made.inputs.every((input, index) => input === inputs[index])
-    const own = ofNetwork.get(name)
-    const known = [own, this.#others?.made(name, entries)].find((made) => isOf(made) && made.entries === entries)
-    if (known !== undefined) {
-      ofNetwork.set(name, known)
-      return known.flows
-    }
-    const before = isOf(own) ? own : undefined
-    let flows = before?.flows ?? PersistentMap.empty<string, FlowSpec>()
-    const gone = new Set<string>()
-    const changes = entries.changesSince(before?.entries ?? PersistentMap.empty())
-    for (const [, was] of changes) if (was !== undefined) for (const flow of flowsOf(was)) gone.add(newKey(flow))
-    for (const [, , is] of changes) {
-      if (is === undefined) continue
-      for (const flow of flowsOf(is)) {
-        const key = newKey(flow)
-        gone.delete(key)
-        const old = flows.get(key)
-        if (old === undefined || !sameFlow(old, flow)) flows = flows.set(key, flow)
-      }
-    }
-    for (const key of gone) flows = flows.delete(key)
-    const made = { inputs, entries, flows }
-    ofNetwork.set(name, made)
-    this.#others?.keep(name, made)
-    return flows
-  }
 }
 
 const SHARING = APPS.filter((app) => app.ofMany !== undefined)
+const sayOf = (standing: Standing, network: NetworkView) => SHARING.flatMap((app) => app.ofMany!(standing, network))
 
 function stateOf(one: Compiled): State {
   const { own, state, shares, together } = one

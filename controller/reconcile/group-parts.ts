@@ -1,11 +1,11 @@
 // Flows for who stands behind the names in security groups' rules: the same on every switch that has such a rule. So they are made
 // once, and a member more is the same change for all of them.
 
-import type { FlowSpec } from '../../protocols/control/messages.ts'
 import type { GroupPart } from '../apps/app.ts'
 import type { FarEnd, Groups } from '../network/security-groups.ts'
 import { changedFarEnds } from '../network/security-groups.ts'
-import type { PersistentMap } from '../persistent-map.ts'
+import { sameMembers } from '../network/sharing.ts'
+import type { FlowList, FlowLists } from './flow-lists.ts'
 import type { Parts } from './switch-flows.ts'
 
 /** Parts that some switches have together. */
@@ -13,18 +13,19 @@ export interface Together<User> {
   readonly key: string
   readonly parts: readonly GroupPart[]
   readonly users: Set<User>
+  /** Of each part. */
+  lists: readonly FlowList[]
   made: Parts
 }
 
 export class GroupParts<User> {
-  /** The same map for as long as the part and its far end are the same. */
-  readonly #make: (part: GroupPart, farEnd: FarEnd) => PersistentMap<string, FlowSpec>
+  readonly #lists: FlowLists
   readonly #together = new Map<string, Together<User>>()
   readonly #farEnds = new Map<number, FarEnd>()
   #followed: Groups['farEnds'] | undefined
 
-  constructor(make: (part: GroupPart, farEnd: FarEnd) => PersistentMap<string, FlowSpec>) {
-    this.#make = make
+  constructor(lists: FlowLists) {
+    this.#lists = lists
   }
 
   /** From now on these stand behind the names in rules. Adds to `touched` who has another part for that. */
@@ -37,8 +38,9 @@ export class GroupParts<User> {
     for (const together of this.#together.values()) {
       const { parts, made, users } = together
       if (!parts.some(({ far }) => numbers.has(far))) continue
-      const flows = this.#flowsOf(parts)
-      if (flows.every((one, index) => one === made.flows[index])) continue
+      together.lists = this.#listsOf(parts, together.lists)
+      const flows = together.lists.map((list) => list.flows)
+      if (sameMembers(flows, made.flows)) continue
       together.made = { names: made.names, flows }
       for (const user of users) touched.add(user)
     }
@@ -49,15 +51,17 @@ export class GroupParts<User> {
     const names = parts.map((part) => part.name)
     const key = names.join('\n')
     if (before?.key === key) return before
-    this.forget(user, before)
-    const together = this.#together.get(key) ?? {
-      key,
-      parts,
-      users: new Set(),
-      made: { names, flows: this.#flowsOf(parts) },
-    }
-    this.#together.set(key, together)
+    const together = this.#together.get(key) ?? this.#begun(key, names, parts)
     together.users.add(user)
+    this.forget(user, before)
+    return together
+  }
+
+  #begun(key: string, names: readonly string[], parts: readonly GroupPart[]): Together<User> {
+    const lists = this.#listsOf(parts)
+    const made = { names, flows: lists.map(({ flows }) => flows) }
+    const together = { key, parts, users: new Set<User>(), lists, made }
+    this.#together.set(key, together)
     return together
   }
 
@@ -68,7 +72,7 @@ export class GroupParts<User> {
     if (before.users.size === 0) this.#together.delete(before.key)
   }
 
-  #flowsOf(parts: readonly GroupPart[]): PersistentMap<string, FlowSpec>[] {
-    return parts.map((part) => this.#make(part, this.#farEnds.get(part.far)!))
+  #listsOf(parts: readonly GroupPart[], before: readonly FlowList[] = []): FlowList[] {
+    return parts.map((part, index) => this.#lists.listOf(part.of(this.#farEnds.get(part.far)!), before[index]))
   }
 }

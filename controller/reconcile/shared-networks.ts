@@ -3,9 +3,11 @@
 
 import type { Many, ManyAt } from '../apps/app.ts'
 import { standingOf, type Standing } from '../apps/standing.ts'
+import { sameMembers } from '../network/sharing.ts'
 import type { NetworkView, SwitchView, View } from '../network/view.ts'
 import { PersistentMap } from '../persistent-map.ts'
-import { networkSlot, type Shared, type Shares, type Slot } from './switch-flows.ts'
+import { type FlowList, type FlowLists, NO_LIST } from './flow-lists.ts'
+import { networkSlot, type Shares, type Slot } from './switch-flows.ts'
 
 type List = Slot['shared']
 
@@ -15,9 +17,12 @@ export interface Circle {
   readonly slot: string
   readonly standing: Standing | undefined
   readonly members: Set<Member>
+  made: readonly FlowList[]
   list: List
   /** What is said where some of it is for each switch by itself; else nothing. */
   said: readonly (Many | ManyAt)[]
+  /** What was made of that for each. */
+  readonly apart: Map<Member, readonly FlowList[]>
 }
 
 /** A switch in its circles. */
@@ -28,14 +33,12 @@ export interface Member {
   shares: Shares
 }
 
-/** What the apps say of a network, and what is made of one thing that they say. */
-interface Maker {
-  say: (standing: Standing, network: NetworkView) => readonly (Many | ManyAt)[]
-  make: (network: string, many: Many) => Shared
-}
+/** What the apps say of a network. */
+type Say = (standing: Standing, network: NetworkView) => readonly (Many | ManyAt)[]
 
 export class SharedNetworks {
-  readonly #maker: Maker
+  readonly #say: Say
+  readonly #lists: FlowLists
   /** That of all switches. */
   readonly #all: Circle
   /** By network. */
@@ -43,20 +46,22 @@ export class SharedNetworks {
   #networks: View['networks'] = PersistentMap.empty()
 
   /** `common`: what all switches have in `slot`. */
-  constructor(slot: string, common: List, maker: Maker) {
-    this.#all = { network: '', slot, standing: undefined, members: new Set(), list: common, said: [] }
-    this.#maker = maker
+  constructor(slot: string, common: List, say: Say, lists: FlowLists) {
+    this.#all = { ...emptyCircle('', slot, undefined), list: common }
+    this.#say = say
+    this.#lists = lists
   }
 
-  /** From now on the networks are these. Adds to `touched` who has other flows for that. @returns names of those that are gone */
-  follow(networks: View['networks'], touched: Set<Member>): string[] {
+  /**
+   * From now on the networks are these. Adds to `touched` who has other flows for that; those in `moving` are placed after this, and only
+   * then asked about with the view that they have by now.
+   */
+  follow(networks: View['networks'], moving: ReadonlySet<Member>, touched: Set<Member>): void {
     const changes = networks.changesSince(this.#networks)
     this.#networks = networks
-    const gone: string[] = []
     for (const [name, , now] of changes)
-      if (now === undefined) gone.push(name)
-      else for (const circle of this.#circles.get(name) ?? []) this.#renew(circle, now, touched)
-    return gone
+      if (now !== undefined)
+        for (const circle of this.#circles.get(name) ?? []) this.#renew(circle, now, moving, touched)
   }
 
   /** The switch has another view than the one before: it goes where it belongs now. */
@@ -90,15 +95,17 @@ export class SharedNetworks {
     const circles = this.#circles.get(network) ?? []
     const known = circles.find((one) => one.standing === standing)
     if (known !== undefined) return known
-    const slot = networkSlot(network)
-    const made: Circle = { network, slot, standing, members: new Set(), list: [], said: [] }
-    this.#circles.set(network, [...circles, made])
-    this.#renew(made, this.#networks.get(network)!, new Set())
-    return made
+    const circle = emptyCircle(network, networkSlot(network), standing)
+    this.#circles.set(network, [...circles, circle])
+    this.#renew(circle, this.#networks.get(network)!, new Set(), new Set())
+    return circle
   }
 
   #leave(circle: Circle, member: Member): void {
     circle.members.delete(member)
+    const own = circle.apart.get(member)?.filter((list) => !circle.made.includes(list)) ?? []
+    for (const list of own) this.#lists.forget(list)
+    circle.apart.delete(member)
     if (circle === this.#all || circle.members.size > 0) return
     // What nobody has is not kept up.
     const others = this.#circles.get(circle.network)!.filter((one) => one !== circle)
@@ -106,28 +113,45 @@ export class SharedNetworks {
     else this.#circles.delete(circle.network)
   }
 
-  #renew(circle: Circle, now: NetworkView, touched: Set<Member>): void {
-    const said = this.#maker.say(circle.standing!, now)
-    const list = said.map((one) => ('at' in one ? NO_FLOWS : this.#maker.make(circle.network, one)))
+  #renew(circle: Circle, now: NetworkView, moving: ReadonlySet<Member>, touched: Set<Member>): void {
+    const said = this.#say(circle.standing!, now)
+    circle.made = said.map((one, index) => ('at' in one ? NO_LIST : this.#lists.listOf(one, circle.made[index])))
+    const list = circle.made.map(({ flows }) => flows)
     const same = sameMembers(list, circle.list)
     if (!same) circle.list = list
     const [wasApart, isApart] = [circle.said.length > 0, said.some((one) => 'at' in one)]
     circle.said = isApart ? said : []
+    if (!isApart) circle.apart.clear()
     if (same && !wasApart && !isApart) return
     for (const member of circle.members)
-      if (isApart ? this.#setApart(circle, member) : setList(member, circle, circle.list)) touched.add(member)
+      if (isApart ? !moving.has(member) && this.#setApart(circle, member) : setList(member, circle, circle.list))
+        touched.add(member)
   }
 
   /** @returns whether that is another list */
   #setApart(circle: Circle, member: Member): boolean {
-    const { network, list, said } = circle
-    const before = member.shares.lists[member.circles.indexOf(circle)]!
-    const now = said.map((one, index) => ('at' in one ? this.#maker.make(network, one.at(member.at)) : list[index]!))
-    return !sameMembers(before, now) && setList(member, circle, now)
+    const { made, said, apart } = circle
+    const before = apart.get(member) ?? []
+    const now = said.map((one, index) =>
+      'at' in one ? this.#lists.listOf(one.at(member.at), before[index]) : made[index]!,
+    )
+    apart.set(member, now)
+    const list = now.map(({ flows }) => flows)
+    const known = member.shares.lists[member.circles.indexOf(circle)]!
+    return !sameMembers(known, list) && setList(member, circle, list)
   }
 }
 
-const NO_FLOWS: Shared = PersistentMap.empty()
+const emptyCircle = (network: string, slot: string, standing: Standing | undefined): Circle => ({
+  network,
+  slot,
+  standing,
+  members: new Set(),
+  made: [],
+  list: [],
+  said: [],
+  apart: new Map(),
+})
 
 /** @returns whether that is another list than the switch had by this circle */
 function setList(member: Member, circle: Circle, list: List): boolean {
@@ -137,9 +161,6 @@ function setList(member: Member, circle: Circle, list: List): boolean {
   member.shares = { names, lists: lists.with(place, list) }
   return true
 }
-
-const sameMembers = <T>(a: readonly T[], b: readonly T[]): boolean =>
-  a.length === b.length && a.every((one, index) => one === b[index])
 
 const haveOtherKeys = (before: SwitchView['networks'], after: SwitchView['networks']): boolean =>
   before !== after && after.changesSince(before).some(([, was, is]) => was === undefined || is === undefined)

@@ -5,10 +5,11 @@ import type { Controller } from '../../controller/controller.ts'
 import { buildView } from '../../controller/network/build-view.ts'
 import { patchView } from '../../controller/network/patch-view.ts'
 import { bareIntent, type Intent } from '../../controller/network/intent.ts'
+import { LearnedAddresses } from '../../controller/network/learned.ts'
 import { PersistentMap } from '../../controller/persistent-map.ts'
 import { Compiler } from '../../controller/reconcile/compile.ts'
 import { diff, messagesOf } from '../../controller/reconcile/diff.ts'
-import { NO_SHARES, SwitchFlows } from '../../controller/reconcile/switch-flows.ts'
+import { type FlowsByKey, NO_SHARES, SwitchFlows } from '../../controller/reconcile/switch-flows.ts'
 import { EMPTY_STATE, flowKey } from '../../controller/reconcile/switch-state.ts'
 import type { FlowSpec } from '../../protocols/control/messages.ts'
 import { shapeTopology } from '../../topologies/shapes.ts'
@@ -64,6 +65,35 @@ test.each(Object.entries(HEARD))('networks with %s by turns are forgotten', asyn
   expect(await held(past)).toBeLessThan(fewerThanChained(past))
   expect(compiler.stateOf('h1/br-int').flows.size).toBeGreaterThan(CHANGES)
 })
+
+/** What a host has by itself: bridges to which all else is one way have ways of their own. */
+const OUTSIDE = new LearnedAddresses().learn('net1', 1n, { kind: 'outside', switches: ['h1/br-int'] })
+
+test('what switches that are gone had of a network is forgotten', async () => {
+  const topology = QUIET.topology
+  const [, , third] = topology.hosts
+  const compiler = new Compiler()
+  const past: WeakRef<object>[] = []
+  const quiet: Intent = { ...QUIET, learned: OUTSIDE }
+  let view = buildView(quiet)
+  for (let change = 0; change < CHANGES; change++) {
+    const host = { ...third!, name: `gone${change}`, bridges: [{ name: 'br-int' }, { name: 'br-web', peer: 'br-int' }] }
+    const vms = topology.vms.map((vm) => (vm.host === third!.name ? { ...vm, host: host.name } : vm))
+    view = buildView({ ...quiet, topology: { ...topology, hosts: topology.hosts.with(2, host), vms } }, view)
+    compiler.follow(view)
+    const [own, others] = [`${host.name}/br-web`, 'h1/br-int'].map((name) => listsAt(compiler, name))
+    const alone = own!.filter((flows) => !others!.includes(flows))
+    expect(alone.length).toBeGreaterThan(1)
+    past.push(...alone.map((flows) => new WeakRef(flows)))
+  }
+  expect(await held(past)).toBeLessThan(fewerThanChained(past))
+})
+
+const listsAt = (compiler: Compiler, name: string): readonly FlowsByKey[] =>
+  compiler
+    .stateOf(name)
+    .flows.slot('network net1')!
+    .shared.filter(({ size }) => size > 0)
 
 /** Ways in which switches share flows. */
 const SHARED: Record<string, (flows: PersistentMap<string, FlowSpec>) => { flows: SwitchFlows; held: object }> = {

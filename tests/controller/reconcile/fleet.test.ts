@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
 import { buildView } from '../../../controller/network/build-view.ts'
-import { LearnedAddresses } from '../../../controller/network/learned.ts'
-import { Memberships } from '../../../controller/network/memberships.ts'
+import { bareIntent } from '../../../controller/network/intent.ts'
 import type { View } from '../../../controller/network/view.ts'
 import { compile } from '../../../controller/reconcile/compile.ts'
 import { Fleet } from '../../../controller/reconcile/fleet.ts'
@@ -20,13 +19,7 @@ const brokenAt = (view: View, name: string): View => ({
 
 test('what an app failed at half-way is made whole by the next view', () => {
   const { hosts, vms, ...topology } = threeHosts()
-  const before = buildView({
-    topology: { ...topology, hosts, vms },
-    moves: new Map(),
-    formerHosts: new Map(),
-    learned: new LearnedAddresses(),
-    memberships: new Memberships(),
-  })
+  const before = buildView(bareIntent({ ...topology, hosts, vms }))
   // h1 only hears that somebody is gone from h2, and h3 is no more.
   const left = { ...topology, hosts: hosts.slice(0, 2), vms: vms.filter(({ name }) => name === 'a' || name === 'c') }
   const after = buildView({ ...before.intent, topology: left }, before)
