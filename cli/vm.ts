@@ -44,8 +44,8 @@ const listCommand = () =>
     .action(async (flags: ClientFlags & { tenant?: string }) => {
       const query = flags.tenant === undefined ? {} : { tenant: flags.tenant }
       const vms = await new ApiClient(flags).json<VmStatus[]>('GET', '/vms', { query })
-      const rows = vms.flatMap(({ name, host, state, nics }) => {
-        const first = [name, host, state]
+      const rows = vms.flatMap(({ name, host, state, waitsFor = [], nics }) => {
+        const first = [name, host, waitsFor.length === 0 ? state : `${state} for ${waitsFor.join(' and ')}`]
         if (nics.length === 0) return [[...first, '-', '-', '-', '-']]
         return nics.map((nic, index) => [
           ...(index === 0 ? first : ['', '', '']),

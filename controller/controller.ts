@@ -141,7 +141,6 @@ export class Controller {
     }
     this.#learner = new Learner(world)
     this.snooper = new Snooper(world)
-    this.subscribe(({ type }) => type === 'topology' && this.snooper.topologyChanged())
     this.guestPlaces = new GuestPlaces(this.#writes, () => this.topology, kept.guestPlaces)
     const hypervisor = hypervisorOf(options, this.guestPlaces, () => this.#writes.check())
     const joined = ({ nics }: Vm, host: string) => this.#hosts.joined(host, new Set(nics.map(({ id }) => id)))
@@ -151,7 +150,7 @@ export class Controller {
     this.relocations = new Relocations(this.#placementWorld({ ...world, hypervisor, joined }), kept)
     this.relocations.resume(this.#migrations.recovered)
     this.topologies.arrivals.repeat(kept)
-    this.subscribe((event) => event.type === 'migration' && this.topologies.arrivals.moved(event.migration))
+    this.subscribe((event) => this.#happened(event))
     // A migration ends its own entry, and so do those that make several.
     const endsItself = (entry: number) => this.#migrations.owns(entry) || this.relocations.owns(entry)
     const interrupted = (options.state?.interrupted ?? []).filter((entry) => !endsItself(entry))
@@ -480,6 +479,14 @@ export class Controller {
   #hostChanged(host: string): void {
     const connected = this.#hosts.process(host) !== undefined
     this.#emit({ type: 'host', host, connected, wires: this.#hosts.process(host)?.wires ?? [] })
+  }
+
+  /** What one part does, and others have to know. */
+  #happened(event: ControllerEvent): void {
+    if (event.type === 'migration') this.topologies.arrivals.moved(event.migration)
+    if (event.type !== 'topology') return
+    this.snooper.topologyChanged()
+    this.relocations.topologyChanged()
   }
 
   #emit(event: ControllerEvent): void {

@@ -18,10 +18,14 @@ export interface SwitchStatus {
   ports: PortDescription[]
 }
 
+export const VM_STATES = ['running', 'migrating', 'waiting'] as const
+
 export interface VmStatus {
   name: string
   host: string
-  state: 'running' | 'migrating'
+  state: (typeof VM_STATES)[number]
+  /** Hosts where it was before, and where its ports may be open still: until they are known not to be, those at `host` stay closed. */
+  waitsFor?: readonly string[]
   nics: {
     id: string
     network?: string

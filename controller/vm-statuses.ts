@@ -7,14 +7,14 @@ import type { View } from './network/view.ts'
 import type { Fleet } from './reconcile/fleet.ts'
 
 export const vmStatuses = (
-  { intent: { topology, moves }, bindings }: View,
+  { intent: { topology, moves, formerHosts }, bindings }: View,
   fleet: Fleet,
   hosts: Pick<Hosts, 'whyDown'>,
 ): VmStatus[] =>
   topology.vms.map((vm) => ({
     name: vm.name,
     host: vm.host,
-    state: moves.has(vm.name) ? 'migrating' : 'running',
+    ...standing(moves.has(vm.name), formerHosts.get(vm.name)),
     nics: vm.nics.map(({ id, network, mac, addresses }) => {
       const place = placeSeenFrom(bindings.get(id)!, '')
       const port = fleet.reconciler(place.switch).confirmed.ports.get(id)
@@ -31,3 +31,8 @@ export const vmStatuses = (
       }
     }),
   }))
+
+function standing(isMoving: boolean, formerHosts: readonly string[] | undefined): Pick<VmStatus, 'state' | 'waitsFor'> {
+  if (isMoving) return { state: 'migrating' }
+  return formerHosts === undefined ? { state: 'running' } : { state: 'waiting', waitsFor: formerHosts }
+}

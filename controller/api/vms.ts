@@ -2,6 +2,7 @@ import { PORT_STATES } from '../../protocols/control/messages.ts'
 import { Type } from 'typebox'
 import { tenantOf } from '../../topologies/tenants.ts'
 import type { Controller } from '../controller.ts'
+import { VM_STATES } from '../model.ts'
 import { named } from '../named.ts'
 import type { Api } from './api.ts'
 import { choice, closed, count, NameParams, optional, text, texts } from './schemas.ts'
@@ -11,7 +12,15 @@ const VmReport = closed({
   name: text('Its name.'),
   tenant: optional(text("Whose it is; nobody's where absent.")),
   host: text('Host on which it runs.'),
-  state: choice(['running', 'migrating'], 'Whether it is being moved.'),
+  state: choice(
+    [...VM_STATES],
+    'Whether it is being moved, or waits: it has been given this host, and begins there once no other can have its ports open.',
+  ),
+  waitsFor: optional(
+    texts(
+      'Hosts that it waits for: it was there before, and its ports may be open there still. POST /hosts/NAME/fail says that one is dead.',
+    ),
+  ),
   nics: Type.Array(
     closed({
       id: text('As web1:eth0.'),
@@ -52,7 +61,7 @@ export function vmRoutes(api: Api, controller: Controller): void {
 }
 
 const vmsOf = (controller: Controller, tenant: string | undefined): Type.Static<typeof VmReport>[] =>
-  ofTenant(controller.vms(), ({ name }) => name, tenant).map(({ name, ...vm }) => {
+  ofTenant(controller.vms(), ({ name }) => name, tenant).map(({ name, waitsFor, ...vm }) => {
     const owner = tenantOf(name)
-    return { name, ...(owner !== undefined && { tenant: owner }), ...vm }
+    return { name, ...(owner !== undefined && { tenant: owner }), ...vm, ...(waitsFor && { waitsFor: [...waitsFor] }) }
   })

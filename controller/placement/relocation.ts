@@ -38,8 +38,8 @@ export class Relocation {
   #tellAborted!: () => void
   /** VMs with moves that somebody else has asked for. Resolves when these have ended; rejects as `run` does. */
   readonly #awaited = new Map<string, Promise<void>>()
-  /** VMs that other hosts have to let go of first, however long that takes: others begin meanwhile. */
-  readonly #held = new Set<string>()
+  /** VMs that other hosts have to let go of first, however long that takes: others begin meanwhile. With what ends the wait. */
+  readonly #held = new Map<string, () => void>()
   #tellHeld: () => void = () => {}
 
   constructor(world: RelocationWorld, status: RelocationStatus) {
@@ -56,6 +56,14 @@ export class Relocation {
     this.#tellAborted()
     for (const { state, migration } of this.#status.moves)
       if (state === 'moving' && migration !== undefined) this.#world.abort(migration)
+  }
+
+  /** A VM that is not there any more, or has been put elsewhere, waits no longer for other hosts to let go of it. */
+  topologyChanged(): void {
+    for (const [name, endWait] of this.#held) {
+      const move = this.#status.moves.find(({ vm, state }) => vm === name && state === 'moving')
+      if (!this.#world.vmsAt(move?.to ?? '').some((vm) => vm.name === name)) endWait()
+    }
   }
 
   /** Resolves when all have been moved that could be. @throws Conflict where another controller is in charge */
@@ -180,11 +188,13 @@ export class Relocation {
 
   async #restart(index: number, vm: string, to: string): Promise<void> {
     this.#set(index, { state: 'moving', to })
+    let endWait = () => {}
+    const noMore = new Promise<void>((resolve) => (endWait = resolve))
     const request = {
       to,
       given: (at: string) => this.#set(index, { at }),
-      waits: (problem: string | undefined) => this.#hold(index, problem),
-      aborted: this.#whenAborted,
+      waits: (problem: string | undefined) => this.#hold(index, problem, endWait),
+      aborted: Promise.race([this.#whenAborted, noMore]),
     }
     try {
       await this.#world.restart(vm, request)
@@ -194,10 +204,10 @@ export class Relocation {
     }
   }
 
-  #hold(index: number, problem: string | undefined): void {
+  #hold(index: number, problem: string | undefined, endWait: () => void): void {
     const { vm } = this.#status.moves[index]!
     if (problem === undefined) this.#held.delete(vm)
-    else this.#held.add(vm)
+    else this.#held.set(vm, endWait)
     this.#set(index, problem === undefined ? {} : { problem })
     this.#tellHeld()
   }

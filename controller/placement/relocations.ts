@@ -84,6 +84,11 @@ export class Relocations {
     for (const [id, record] of this.records) if (record.status.endedAt === undefined) this.#resume(id, record, ready)
   }
 
+  /** VMs may be gone, or elsewhere. */
+  topologyChanged(): void {
+    for (const { relocation } of this.#open.values()) relocation.topologyChanged()
+  }
+
   /** Whether any switch of the host is connected. @throws NotFound */
   isAlive(host: string): boolean {
     return isAlive(this.#host(host), this.#world.fleet)

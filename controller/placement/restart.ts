@@ -90,14 +90,12 @@ async function alone(world: RestartWorld, name: string, { to, waits, aborted }: 
   const { formerHosts } = world
   for (let former = formerHosts.of(name); former.length > 0; former = formerHosts.of(name)) {
     waits(`its ports may be open still at ${former.join(' and ')}; signalbox host fail says that a host is dead`)
-    await Promise.race([formerHosts.left(name), aborted.then(giveUp)]).finally(() => waits(undefined))
+    const left = formerHosts.left(name).then(() => true)
+    const isLeft = await Promise.race([left, aborted.then(() => false)]).finally(() => waits(undefined))
     const { host } = find(world, name, to).vm
     if (host !== to) throw new Conflict(`${name} is at ${host} by now`)
+    if (!isLeft) throw new Conflict('aborted on request')
   }
-}
-
-function giveUp(): never {
-  throw new Conflict('aborted on request')
 }
 
 /**

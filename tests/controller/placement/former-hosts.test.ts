@@ -156,6 +156,32 @@ test('whoever aborts the failover need not wait for it, and the ports open once 
   expect(world.openAt()).not.toEqual([hostOf(first)])
 })
 
+test('the VM tells whom it waits for, and a failover whose VM is taken out meanwhile ends', async () => {
+  const world = await withDeadHost()
+  const { fleet, first } = world
+  expect(await beginAndKill(world, OPENED)).toBe(true)
+  await startAgain(world, 0)
+  await wait(fleet, 60 * SECOND)
+  const { controller } = fleet
+  const told = () => controller.vms().map(({ name, state, waitsFor }) => ({ name, state, waitsFor }))
+  const others = ['b', 'd'].map((name) => ({ name, state: 'running', waitsFor: undefined }))
+  expect(told()).toEqual([{ name: 'a', state: 'waiting', waitsFor: [hostOf(first)] }, ...others])
+  const a = controller.topology.vms.find(({ name }) => name === 'a')!
+  await fleet.settle(controller.changeVm('a', () => undefined))
+  await wait(fleet, SECOND)
+  expect(controller.relocations.find('r1')).toMatchObject({
+    state: 'failed',
+    moves: [{ vm: 'a', problem: 'it is not there any more' }],
+  })
+  await fleet.settle(controller.changeVm('a', () => a))
+  expect(told().at(-1)).toMatchObject({ name: 'a', state: 'waiting', waitsFor: [hostOf(first)] })
+  expect(world.openAt()).toEqual([hostOf(first)])
+  first.dial(controller)
+  await wait(fleet, 5 * SECOND)
+  expect(told().at(-1)).toMatchObject({ name: 'a', state: 'running' })
+  expect(world.openAt()).toEqual([a.host])
+})
+
 test('a VM that has to leave the place that it has been given, while it waits there, begins at the next alone', async () => {
   const world = await withDeadHost()
   const { fleet, first } = world
