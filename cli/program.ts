@@ -50,7 +50,10 @@ async function program([word = '']: readonly string[]): Promise<Command> {
     .showSuggestionAfterError()
     // Flags after the verb of a verb are its own: `host fail h1 --json`.
     .enablePositionalOptions()
-    .addHelpText('after', EXIT_LEGEND)
+    .addHelpText(
+      'after',
+      `${EXIT_LEGEND}\n  4  signalbox controller alone: another one, of a later start, is in charge`,
+    )
     .exitOverride()
   const asked = Object.hasOwn(VERBS, word) ? [VERBS[word]!] : Object.values(VERBS)
   for (const verb of await Promise.all(asked.map((load) => load()))) all.addCommand(withSettingsOf(all, verb))
