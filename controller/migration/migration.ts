@@ -11,7 +11,22 @@
 //   abort        the way back, from any step before the new port opens (way-back.ts). Where the fabric has been told of the
 //                destination, it is told of the source again, and what still comes to the new place is brought back
 //
-// Where nobody can say whether the new port has opened, because a switch went as it was told to, it is taken to have.
+// What switches are told is the stage of the move (network/bindings.ts) and what its two ports let through:
+//
+//                stage        old port     new port
+//   prepare      prepared     open         hold
+//   switch over  prepared     hold         hold
+//                collecting   hold         hold
+//                moved        hold         hold
+//                released     hold         hold, keep once the guest is seen where that is awaited, open
+//   commit       released     hold         open, keep while a switch that was away is told of the move
+//                settled      gone         open
+//   abort        collecting   hold         hold
+//                returned     hold, open   hold
+//                settled      open         gone
+//
+// An abort goes through `collecting` where others than the destination's host may have been told, and begins with `settled` where
+// nobody has. Where nobody can say whether the new port has opened, because a switch went as it was told to, it is taken to have (`arrive`).
 //
 // Every step is durable before it is done. After a restart of the controller the move goes on to its end where the new port may
 // have been opened, and back from wherever it was otherwise. Going back or ending, it does not wait for a disk that fails: a restart

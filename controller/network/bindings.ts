@@ -37,7 +37,9 @@ export type Stage = 'settled' | 'prepared' | 'collecting' | 'moved' | 'released'
 
 export interface Binding {
   readonly nic: Nic
+  /** At the host that the topology names: of a move the source. */
   readonly home: Place
+  /** The destination of a move. */
   readonly target: Place | undefined
   readonly stage: Stage
 }

@@ -91,6 +91,28 @@ describe('a migration', () => {
     expect([...seen]).toEqual(['h1', '', 'h2'])
   })
 
+  test.each([
+    ['done', undefined, ['open hold', 'hold hold', 'hold open', 'gone open']],
+    ['aborted', 500_000, ['open hold', 'hold hold', 'open hold', 'open gone']],
+  ])('that ends as %s takes its two ports through these states', async (state, abortedAfter, expected) => {
+    const fleet = await controlledFleet(threeHosts())
+    const stateAt = (host: string) => at(fleet, host).ports.get('a:eth0')?.state ?? 'gone'
+    const seen: string[] = []
+    const look = () => {
+      const both = `${stateAt('h1')} ${stateAt('h2')}`
+      if (seen.at(-1) !== both) seen.push(both)
+    }
+    for (const host of ['h1', 'h2']) at(fleet, host).onChange = look
+    const { id } = fleet.controller.migrate({ vm: 'a', to: 'h2', pause: 1_000_000 })
+    const { clock, controller } = fleet
+    if (abortedAfter !== undefined) {
+      await clock.run(clock.now() + abortedAfter)
+      void controller.abortMigration(id)
+    }
+    expect(await fleet.settle(controller.migrationDone(id))).toMatchObject({ state })
+    expect(seen).toEqual(expected)
+  })
+
   test('to the same host is done at once', async () => {
     const fleet = await controlledFleet(threeHosts())
     expect(await move(fleet, 'a', 'h1')).toMatchObject({ state: 'done', policy: 'identical' })
