@@ -43,6 +43,7 @@ import type { HoldLimits } from '../../protocols/control/messages.ts'
 import type { Nanoseconds } from '../../runtime/clock.ts'
 import type { Vm } from '../../topologies/topology.ts'
 import type { MigrationStatus, MoveRequest } from '../model.ts'
+import { textOf } from '../../runtime/error-text.ts'
 import { SwitchAway } from '../southbound/remote-switch.ts'
 import type { MigrationRecord } from '../state/image.ts'
 import { Activation } from './activation.ts'
@@ -98,7 +99,11 @@ export class Migration {
   ) {
     this.#steps = new Steps(world, record, { vm, drain }, note)
     this.#held = new HeldFrames(this.#steps.places)
-    this.#states = new StateTransfer(world.fleet, vm, () => world.view())
+    const view = () => world.view()
+    const { lost = [] } = record
+    this.#states = new StateTransfer(world.fleet, vm, view, lost, (ports) =>
+      this.#steps.progress.remember({ lost: ports }),
+    )
     this.#stragglers = new Stragglers(this.#steps, this.#states, redirect)
     this.#announcement = new Announcement(world, this.#steps.places)
     this.#pause = pause
@@ -142,10 +147,14 @@ export class Migration {
     if (this.#steps.move !== undefined) await this.#stragglers.beforeTold(name)
   }
 
-  /** A switch is back, and it is known what it has. */
-  found(name: string): void {
+  /**
+   * A switch is back, and it is known what it has. Resolves when it may be told more, at once where undefined: whoever is in charge
+   * after a restart finds the port that was made by then, and has to know that nothing has been brought to it.
+   */
+  found(name: string): Promise<void> | undefined {
     // Before the guest stands still, the source has all that there is.
-    if (this.#steps.move?.homeState === 'hold') this.#states.found(name)
+    if (this.#steps.move?.homeState !== 'hold' || !this.#states.found(name)) return undefined
+    return this.#steps.keep().catch((error: unknown) => this.#steps.world.log(textOf(error)))
   }
 
   /** The switch has been told. What the destination had been brought is gone where it started anew, and the source may have it still. */
@@ -364,10 +373,10 @@ export class Migration {
     await this.#steps.end('done', { policy, held, overflowed, ...found, ...problemOf(this.#problems) })
   }
 
-  /** A destination that is away may have started anew, and the source has still what connections it was brought. @throws SwitchAway */
+  /** A destination that has been away may have started anew, and the source has still what connections it was brought. @throws SwitchAway */
   async #bringAgain(): Promise<void> {
     const { to, places, progress, world } = this.#steps
-    if (places.isThere(to) || progress.status.connections === 0) return
+    if (progress.status.connections === 0) return
     await places.waitFor(to, this.#patience.destination)
     await world.fleet.push(places.switchesAt(to))
     await this.#states.bringAgain()

@@ -161,9 +161,10 @@ export class Migrations {
     return waitFor(ready, READY_WITHIN, this.#world.clock)
   }
 
-  /** A switch is back: it is known what it has, and it has been told nothing yet. */
-  found(name: string): void {
-    for (const { migration } of this.#running()) migration!.found(name)
+  /** A switch is back: it is known what it has, and it has been told nothing yet. Resolves when it may be; at once where undefined. */
+  found(name: string): Promise<unknown> | undefined {
+    const noting = this.#running().flatMap(({ migration }) => migration!.found(name) ?? [])
+    return noting.length === 0 ? undefined : Promise.all(noting)
   }
 
   /** A switch is back, and has been told what is wanted of it. @throws SwitchAway */

@@ -9,6 +9,7 @@ import { ingressMeter } from '../apps/qos.ts'
 import { type Binding, type Place, placeOn } from '../network/bindings.ts'
 import type { View } from '../network/view.ts'
 import type { Fleet } from '../reconcile/fleet.ts'
+import { SwitchAway } from '../southbound/remote-switch.ts'
 
 const METERS = [ingressMeter]
 
@@ -24,19 +25,29 @@ export class StateTransfer {
   readonly #vm: Vm
   readonly #view: () => View
   /** Ports, as `portKey` has them, that have lost what was gathered there or brought: their switches have started anew. */
-  readonly #lost = new Set<string>()
+  readonly #lost: Set<string>
+  readonly #noteLost: (lost: readonly string[]) => void
 
-  constructor(fleet: Fleet, vm: Vm, view: () => View) {
+  /** `noteLost` hears of all ports that have lost what they had, whenever that changes; at the start, these. */
+  constructor(
+    fleet: Fleet,
+    vm: Vm,
+    view: () => View,
+    lost: Iterable<string>,
+    noteLost: (lost: readonly string[]) => void,
+  ) {
     this.#fleet = fleet
     this.#vm = vm
     this.#view = view
+    this.#lost = new Set(lost)
+    this.#noteLost = noteLost
   }
 
   /**
    * What the vNICs have at `home` is joined to what they have at the target, or the other way round. Done again, it brings what has
    * come since. `fragments` that wait there for the rest of their datagram are only brought where no more come there: they would wait in
    * vain for what does. Nothing is counted from, and no bucket is as full as, at a port that has lost what it had gathered.
-   * @throws SwitchRefused where there is no room for the connections; SwitchAway
+   * @throws SwitchRefused where there is no room for the connections; SwitchAway, also of one that has not been told yet what it is to have
    */
   async takeOver(from: Take['from'], fragments: Take['fragments']): Promise<void> {
     const take = { from, fragments }
@@ -50,22 +61,30 @@ export class StateTransfer {
     await Promise.all(tracked.map((binding) => this.#takeOverOne(binding, { from, fragments: 'with fragments' })))
   }
 
-  /** A switch is back, and it is known what it has. With a vNIC's port all is gone that was gathered there. */
-  found(name: string): void {
+  /** A switch is back, and it is known what it has. With a vNIC's port all is gone that was gathered there. Whether that is news. */
+  found(name: string): boolean {
     const { ports } = this.#fleet.reconciler(name).confirmed
-    for (const binding of this.#bindings())
-      if (placeOn(binding, name) !== undefined && !ports.has(binding.nic.id))
-        this.#lost.add(portKey(binding.nic.id, name))
+    const lost = this.#bindings()
+      .filter((binding) => placeOn(binding, name) !== undefined && !ports.has(binding.nic.id))
+      .map(({ nic }) => portKey(nic.id, name))
+      .filter((port) => !this.#lost.has(port))
+    for (const port of lost) this.#lost.add(port)
+    if (lost.length > 0) this.#noteLost([...this.#lost])
+    return lost.length > 0
   }
 
-  /** What the target has lost, and the home has still, is taken over once more, as soon as both are there. @throws as `takeOver` */
+  /**
+   * What the target has lost, and the home has still, is taken over once more, as soon as both are there and the target has been told
+   * what it is to have. @throws as `takeOver`
+   */
   async bringAgain(): Promise<void> {
     const owed = this.#bindings().filter(
       ({ nic, home, target }) =>
         target !== undefined &&
         this.#hasLost(nic.id, target) &&
         !this.#hasLost(nic.id, home) &&
-        [home, target].every((place) => this.#fleet.reconciler(place.switch).connected),
+        this.#fleet.reconciler(home.switch).connected &&
+        this.#fleet.reconciler(target.switch).told,
     )
     await Promise.all(owed.map((binding) => this.#takeOverOne(binding, { from: 'home', fragments: 'fragments stay' })))
   }
@@ -73,6 +92,8 @@ export class StateTransfer {
   async #takeOverOne({ nic, home, target }: Binding, { from, fragments }: Take): Promise<number> {
     if (target === undefined) return 0
     const [source, destination] = from === 'home' ? [home, target] : [target, home]
+    // Another connection may be one to a switch that has started anew meanwhile.
+    const taker = this.#toldRemote(destination)
     const isWhole = !this.#hasLost(nic.id, source)
     // Buckets of a place that lets its guest's frames in are in use, and the other's have filled since.
     const hasLevels = isWhole && !letsIn(destination.state)
@@ -92,8 +113,8 @@ export class StateTransfer {
       ...(isWhole && counters !== undefined && { counters }),
       ...(hasLevels && shaping !== undefined && { shaping }),
     }
-    await this.#remote(destination).installVnicState(taken, this.#zoneOf(nic.id, destination))
-    if (isWhole) this.#lost.delete(portKey(nic.id, destination.switch))
+    await taker.installVnicState(taken, this.#zoneOf(nic.id, destination))
+    if (isWhole && this.#lost.delete(portKey(nic.id, destination.switch))) this.#noteLost([...this.#lost])
     return state.connections.length
   }
 
@@ -117,6 +138,13 @@ export class StateTransfer {
 
   #remote(place: Place) {
     return this.#fleet.reconciler(place.switch).remote
+  }
+
+  /** One that has started anew has no port before it is told, and its zones are flushed as the port is made. @throws SwitchAway */
+  #toldRemote({ switch: name }: Place) {
+    const { told, remote } = this.#fleet.reconciler(name)
+    if (!told) throw new SwitchAway(name)
+    return remote
   }
 }
 

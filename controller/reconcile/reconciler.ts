@@ -50,6 +50,11 @@ export class Reconciler {
     return this.connected && (this.#desired === undefined || this.#confirmedFor === this.#desired)
   }
 
+  /** Whether it has been what it was to be at some time since it connected. */
+  get told(): boolean {
+    return this.connected && this.#confirmedFor !== undefined
+  }
+
   /** What it is to be. */
   get desired(): SwitchState {
     return this.#desired ?? EMPTY_STATE

@@ -70,6 +70,8 @@ export interface MigrationRecord {
   readonly awaited?: Pick<MoveRequest, 'activation' | 'activationTimeout'>
   /** Switches that may go on sending to the place that it has left. */
   readonly untold?: readonly string[]
+  /** Ports of it that have lost what was gathered there or brought, and have not been brought it again (state-transfer.ts). */
+  readonly lost?: readonly string[]
   /** What was asked, while it waits for its turn. */
   readonly request?: MoveRequest
   /** Number in the journal. */

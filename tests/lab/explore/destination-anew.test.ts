@@ -47,3 +47,16 @@ test.each(CASES)('a destination that starts anew $what costs no connection', asy
     expect({ later, begun: begun.length, broken }).toEqual({ later, begun: 1, broken: undefined })
   }
 })
+
+test('nor where another controller takes over before all has been brought', async () => {
+  const subject = await Subject.read(answeredAsker('vxlan'))
+  const { happenings } = await runSchedule(subject, { seed: 3, perturbations: [] }, { keep: true })
+  const opens = happenings.find(({ what }) => /to h3\/br-int: .* asker:eth0 open/.test(what))!.event!
+  const restart: Perturbation = { kind: 'restart', at: { event: opens }, host: 'h3', away: 10 * MICROSECOND }
+  // The switch says hello, tells what it has, is told of the port, and is brought the rest.
+  for (let later = 1; later < 27; later += 2) {
+    const takeover: Perturbation = { kind: 'takeover', at: { event: opens + later }, frozen: 3 * MILLISECOND }
+    const { broken, begun } = await runSchedule(subject, { seed: 3, perturbations: [restart, takeover] })
+    expect({ later, begun: begun.length, broken }).toEqual({ later, begun: 2, broken: undefined })
+  }
+})
