@@ -80,7 +80,7 @@ export async function apiTerms(
   const tokens = file === undefined ? undefined : await tokenFile(file, log)
   return {
     log,
-    requestsPerSecond: flags.rateLimit,
+    rateLimit: { requestsPerSecond: flags.rateLimit, now: Date.now },
     hostNames: [host, hostname()],
     ...(certificate && { certificate }),
     ...metricsOf(certificate, control),

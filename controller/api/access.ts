@@ -17,11 +17,19 @@ export interface Access {
   now: () => number
 }
 
+/** Of each token, or address where there is none. */
+export interface RateLimit {
+  /** That are answered. */
+  requestsPerSecond: number
+  /** Milliseconds since 1970. */
+  now: () => number
+}
+
 export interface GuardOptions {
   /** Where absent nobody is asked who they are, and everybody may do everything. */
   access?: Access
-  /** Requests a second that are answered of each token, or address where there is none. */
-  requestsPerSecond?: number
+  /** Where absent all are answered. */
+  rateLimit?: RateLimit
 }
 
 declare module 'fastify' {
@@ -40,11 +48,11 @@ declare module 'fastify' {
 }
 
 /** First it is known who asks, then whether not too often, and then whether they may. */
-export async function guard(api: Api, { access, requestsPerSecond }: GuardOptions): Promise<void> {
+export async function guard(api: Api, { access, rateLimit: limit }: GuardOptions): Promise<void> {
   api.decorateRequest('standing', 'admin')
   api.decorateRequest('tenant', undefined)
   if (access !== undefined) api.addHook('onRequest', async (request) => identify(request, access))
-  if (requestsPerSecond !== undefined) await limitRate(api, requestsPerSecond)
+  if (limit !== undefined) await limitRate(api, limit)
   if (access !== undefined) api.addHook('onRequest', async (request) => authorize(request))
 }
 
@@ -82,12 +90,17 @@ export const roleNeeded = ({ method, routeOptions }: FastifyRequest): Role | 'an
   routeOptions.config.role ?? (method === 'GET' ? 'viewer' : 'admin')
 
 /** As a hook of its own, and not of each route: so it counts questions for routes that are not there, too. */
-async function limitRate(api: Api, requestsPerSecond: number): Promise<void> {
+async function limitRate(api: Api, { requestsPerSecond, now }: RateLimit): Promise<void> {
   await api.register(rateLimit, {
     global: false,
     max: requestsPerSecond,
     timeWindow: 1000,
-    store: RequestCounts,
+    // The limiter makes its store itself.
+    store: class extends RequestCounts {
+      constructor() {
+        super(now)
+      }
+    },
     keyGenerator: ({ actor, ip }) => (actor === LOCAL || actor === ANONYMOUS ? normalizeIP(ip) : `token ${actor}`),
     errorResponseBuilder: (_request, { max }) => new TooMany(`more than ${max} requests in a second`),
   })

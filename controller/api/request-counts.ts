@@ -13,13 +13,19 @@ interface Counted {
 
 export class RequestCounts {
   readonly #counts = new Map<string, Counted>()
+  readonly #now: () => number
+
+  /** `now` in milliseconds since 1970. */
+  constructor(now: () => number) {
+    this.#now = now
+  }
 
   incr(
     key: string,
     callback: (error: Error | null, result?: { current: number; ttl: number }) => void,
     window: number,
   ): void {
-    const now = Date.now()
+    const now = this.#now()
     let counted = this.#counts.get(key)
     if (counted === undefined || counted.since + window <= now) {
       this.#counts.delete(key)

@@ -23,7 +23,11 @@ beforeAll(async () => {
     token('past', 'admin', '2029-12-31T23:59:59Z'),
   ]
   log = await testLog()
-  live = await startLiveLab({ access: { tokens: () => tokens, now: () => NOW }, requestsPerSecond: 10_000, log })
+  live = await startLiveLab({
+    access: { tokens: () => tokens, now: () => NOW },
+    rateLimit: { requestsPerSecond: 10_000, now: Date.now },
+    log,
+  })
 })
 afterAll(() => live.stop())
 
@@ -125,12 +129,10 @@ describe('whoever is not known', () => {
 })
 
 test('of a burst as many are answered as may come in a second, and the others are told when to come again', async () => {
-  const limited = await startLiveLab({ requestsPerSecond: 20, log })
   // It is one second all the time.
-  vi.useFakeTimers({ toFake: ['Date'] })
+  const limited = await startLiveLab({ rateLimit: { requestsPerSecond: 20, now: () => NOW }, log })
   const answers = await Promise.all(Array.from({ length: 100 }, () => limited.api.inject({ url: '/topology' })))
   const statuses = answers.map(({ statusCode }) => statusCode)
-  vi.useRealTimers()
   expect(statuses.filter((status) => status === 200)).toHaveLength(20)
   const refused = answers.filter(({ statusCode }) => statusCode === 429)
   expect(refused).toHaveLength(80)
@@ -220,7 +222,10 @@ describe('the log', () => {
 })
 
 test('whoever asks too often is told when to come back, and others are answered', async () => {
-  const other = await startLiveLab({ access: { tokens: () => tokens, now: () => NOW }, requestsPerSecond: 5 })
+  const other = await startLiveLab({
+    access: { tokens: () => tokens, now: () => NOW },
+    rateLimit: { requestsPerSecond: 5, now: () => NOW },
+  })
   const as = (name: string, url: string) =>
     other.api.inject({ url, headers: { authorization: `Bearer ${secretOf(name)}` } })
   /** The answers to one after the other, up to the first that is refused for being one too many. */
