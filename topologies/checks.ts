@@ -3,6 +3,7 @@
 import { checkAddresses } from './checks/addresses.ts'
 import { checkBridges } from './checks/bridges.ts'
 import { checkFabric } from './checks/fabric.ts'
+import { checkFloods } from './checks/floods.ts'
 import { checkMirrors } from './checks/mirrors.ts'
 import { checkNames } from './checks/names.ts'
 import { checkNetworks } from './checks/networks.ts'
@@ -32,5 +33,6 @@ export function checkTopology(topology: TopologyDraft, report: Report): void {
   checkQuotas(topology, report)
   checkTunnelEndpoints(topology, report)
   checkPlacement(topology, report)
+  checkFloods(topology, report)
   checkQos(topology, report)
 }
