@@ -1,6 +1,6 @@
 // What an app is: one concern of the plan, said in parts. Each part is a pure function of what it is given, and is asked again only when
-// some of that has changed. Of two flows with one key the part says what holds that knows better: a network on one switch, before what
-// is the same for a resident on all switches.
+// some of that has changed. Of two flows with one key the one holds that knows better: what a switch has of a network for itself, before what it
+// shares with others.
 
 import type { FlowSpec } from '../../protocols/control/messages.ts'
 import type { Binding } from '../network/bindings.ts'
@@ -17,6 +17,8 @@ export interface App {
   ofVnic?(at: SwitchView, binding: Binding): FlowSpec[]
   /** Of a network, on a switch of a host that has it: from what the host has of it for itself, from the switch, and from the vNICs of the host that are on it. */
   ofNetwork?(at: SwitchView, network: NetworkHere): FlowSpec[]
+  /** The same, of what follows from the host's part of it too: under the same keys whoever is in that. */
+  ofPart?(at: SwitchView, network: NetworkHere): FlowSpec[]
   /** Of the security groups of a switch: from those alone, and what is the same on all switches that have such a rule. */
   ofGroups?(groups: SwitchGroups): { readonly own: FlowSpec[]; readonly shared: GroupPart[] }
   /** Of the mirrors of a switch: from those alone. */

@@ -49,7 +49,7 @@ const waysFromHost = once((network: NetworkView): Many[] => {
     many('ways', residents, inputs, wayTo),
     many('ways to learned', learnedBehind, inputs, (learned) => learned.flatMap(wayTo)),
     many('ways outside', learnedOutside, inputs, ({ mac }) =>
-      actions === undefined ? [] : [way(network, mac, actions)],
+      actions === undefined ? [] : [way(network, { mac, learned: true }, actions)],
     ),
   ]
 })
@@ -60,7 +60,7 @@ const waysToIntegration = once((network: NetworkView): ManyAt[] => {
   const waysAt = (at: SwitchView) => {
     const actions = acrossPatch(at, network, switchName(at.host, at.host.bridges[0]!))
     const inputs = [network.network, network.number, at.towards, tagAt(at, network)]
-    return { inputs, to: ({ mac }: { mac: bigint }) => way(network, mac, actions) }
+    return { inputs, to: (owner: Owner) => way(network, owner, actions) }
   }
   return [
     manyAt((at) => {
@@ -73,7 +73,7 @@ const waysToIntegration = once((network: NetworkView): ManyAt[] => {
     }),
     manyAt((at) => {
       const { inputs, to } = waysAt(at)
-      return many('ways outside', learnedOutside, inputs, (address) => [to(address)])
+      return many('ways outside', learnedOutside, inputs, ({ mac }) => [to({ mac, learned: true })])
     }),
   ]
 })
@@ -81,10 +81,13 @@ const waysToIntegration = once((network: NetworkView): ManyAt[] => {
 const guardTunnelEndpoints = ({ number }: NetworkFrame): FlowSpec =>
   flow({ table: Table.Forward, priority: 300, match: [inNetwork(number), TUNNEL_ENDPOINTS] })
 
-const way = ({ number }: NetworkFrame, mac: bigint, actions: Action[], goto?: number): FlowSpec =>
+type Owner = Pick<Resident, 'mac' | 'learned'>
+
+/** Whose address the topology knows goes before who was seen with it. */
+const way = ({ number }: NetworkFrame, { mac, learned }: Owner, actions: Action[], goto?: number): FlowSpec =>
   flow({
     table: Table.Forward,
-    priority: 100,
+    priority: learned ? 90 : 100,
     match: [inNetwork(number), is('eth_dst', mac)],
     actions,
     ...(goto === undefined ? {} : { goto }),
@@ -93,9 +96,9 @@ const way = ({ number }: NetworkFrame, mac: bigint, actions: Action[], goto?: nu
 function waysTo(at: SwitchView, network: NetworkHere, resident: Resident): FlowSpec[] {
   const place = placeSeenFrom(resident, at.host.name)
   const late = forLateFrames(at, network, resident)
-  if (place.switch === at.name) return [way(network, resident.mac, exit(place, resident), Table.TrackToVm), ...late]
+  if (place.switch === at.name) return [way(network, resident, exit(place, resident), Table.TrackToVm), ...late]
   if (place.host !== at.host.name && at.integration) return [...toHost(network, resident, place), ...late]
-  return [way(network, resident.mac, acrossPatch(at, network, nextSwitch(at, place))), ...late]
+  return [way(network, resident, acrossPatch(at, network, nextSwitch(at, place))), ...late]
 }
 
 const exit = (place: Seat, resident: Resident): Action[] => [set(Register.To, exitNumber(place, resident))]
@@ -107,9 +110,9 @@ function acrossPatch(at: SwitchView, network: NetworkFrame, to: string): Action[
   return [...pushTag(tagAt(at, network)), output(at.towards.get(to)!.number)]
 }
 
-function toHost(network: NetworkFrame, { mac }: Resident, place: Seat): FlowSpec[] {
+function toHost(network: NetworkFrame, resident: Resident, place: Seat): FlowSpec[] {
   const actions = outside(network, place.vtep)
-  return actions === undefined ? [] : [way(network, mac, actions)]
+  return actions === undefined ? [] : [way(network, resident, actions)]
 }
 
 /** Out of the host; undefined where the network does not go there. */

@@ -100,6 +100,8 @@ export interface Resident extends Whereabouts {
   /** Place among the attachments of its vNIC. */
   readonly index: number
   readonly mac: bigint
+  /** The topology does not know of the address: traffic has shown it. */
+  readonly learned: boolean
   readonly ipv4: readonly bigint[]
   readonly ipv6: readonly bigint[]
 }
@@ -110,7 +112,7 @@ export function residentOf(binding: Binding, attachment: Attachment, learned?: b
   const { index, mac, ipv4, ipv6 } = attachment
   const where = { home: seatOf(home), target: target && seatOf(target), stage }
   const addresses = learned === undefined ? { mac, ipv4, ipv6 } : { mac: learned, ipv4: [], ipv6: [] }
-  return { nic: nic.id, index, ...addresses, ...where }
+  return { nic: nic.id, index, ...addresses, learned: learned !== undefined, ...where }
 }
 
 const seatOf = ({ state: _state, ...seat }: Place): Seat => seat

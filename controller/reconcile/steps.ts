@@ -13,7 +13,7 @@ import type { FieldMatch } from '../../protocols/match.ts'
 import { TUNNEL_PORT, UPLINK_PORT } from '../network/view.ts'
 import { Origin, Register, Table } from '../tables.ts'
 import { isShared, type Slot } from './switch-flows.ts'
-import { EMPTY_SLOT, flowIn, keysThatDiffer, SwitchFlows } from './switch-flows.ts'
+import { EMPTY_SLOT, slotChanges, SwitchFlows } from './switch-flows.ts'
 import type { SwitchState } from './switch-state.ts'
 import { flowKey } from './switch-state.ts'
 
@@ -45,10 +45,8 @@ function merged(base: SwitchState, other: SwitchState, merge: Merge): SwitchFlow
 /** By key, the flows under keys that the other slot has not. */
 function onlyIn(slot: Slot, other: Slot): Map<string, FlowSpec> {
   const flows = new Map<string, FlowSpec>()
-  for (const key of keysThatDiffer(other, slot)) {
-    const flow = flowIn(slot, key)
-    if (flow !== undefined && flowIn(other, key) === undefined) flows.set(key, flow)
-  }
+  for (const [key, there, flow] of slotChanges(other, slot))
+    if (flow !== undefined && there === undefined) flows.set(key, flow)
   return flows
 }
 
@@ -58,9 +56,9 @@ function onlyIn(slot: Slot, other: Slot): Map<string, FlowSpec> {
  * by the wire is kept from going out there by the wire being one port.
  */
 function guards(is: Slot, was: Slot): Map<string, FlowSpec> {
-  const ways = [...keysThatDiffer(was, is)].filter((key) => leavesBy(TUNNEL_PORT, flowIn(is, key)))
-  if (!ways.some((key) => leavesBy(UPLINK_PORT, flowIn(was, key)))) return NO_GUARDS
-  return new Map(ways.map((key) => guardOf(flowIn(is, key)!)).map((flow) => [flowKey(flow), flow]))
+  const ways = slotChanges(was, is).filter(([, , now]) => leavesBy(TUNNEL_PORT, now))
+  if (!ways.some(([, before]) => leavesBy(UPLINK_PORT, before))) return NO_GUARDS
+  return new Map(ways.map(([, , now]) => guardOf(now!)).map((flow) => [flowKey(flow), flow]))
 }
 
 const NO_GUARDS: Map<string, FlowSpec> = new Map()

@@ -5,7 +5,7 @@
 import type { FlowSpec } from '../../protocols/control/messages.ts'
 import type { KeyChange } from '../persistent-map.ts'
 import { changedKeys, PersistentMap } from '../persistent-map.ts'
-import { once, onceSince } from '../../runtime/once.ts'
+import { onceSince } from '../../runtime/once.ts'
 
 export type FlowsByKey = ReadonlyMap<string, FlowSpec>
 
@@ -16,7 +16,7 @@ export type Shared = PersistentMap<string, FlowSpec>
 export interface Slot {
   /** This switch's alone; they go before shared ones of the same key. */
   readonly own: FlowsByKey
-  /** One list for all switches that have these; later ones go before earlier ones. */
+  /** One list for all switches that have these. No key is in two of them. */
   readonly shared: readonly Shared[]
 }
 
@@ -76,7 +76,7 @@ export class SwitchFlows implements FlowsByKey {
 
   /** Slot by slot and part by part, what goes before what: of what does not change, the same objects. */
   get layers(): (readonly FlowsByKey[])[] {
-    const ofSlots = Array.from(this.slots(), ([, { own, shared }]) => [own, ...shared.toReversed()])
+    const ofSlots = Array.from(this.slots(), ([, { own, shared }]) => [own, ...shared])
     return [...ofSlots, ...this.parts.flows.map((flows) => [flows])]
   }
 
@@ -108,14 +108,10 @@ export class SwitchFlows implements FlowsByKey {
       if (found !== undefined) return found
     }
     for (const list of this.shares.lists) {
-      const found = lastIn(list, key)
+      const found = flowAmong(list, key)
       if (found !== undefined) return found
     }
-    for (const flows of this.parts.flows) {
-      const found = flows.get(key)
-      if (found !== undefined) return found
-    }
-    return undefined
+    return flowAmong(this.parts.flows, key)
   }
 
   has(key: string): boolean {
@@ -154,7 +150,7 @@ export class SwitchFlows implements FlowsByKey {
     let { flows } = this.parts
     for (const key of keys) {
       for (const [name, ofSlot] of own) if (ofSlot.has(key)) own = own.set(name, mapWithout(ofSlot, key))
-      lists = lists.map((list) => (lastIn(list, key) === undefined ? list : list.map((some) => some.delete(key))))
+      lists = lists.map((list) => (flowAmong(list, key) === undefined ? list : list.map((some) => some.delete(key))))
       flows = flows.map((part) => part.delete(key))
     }
     return new SwitchFlows(own, { names: this.shares.names, lists }, { names: this.parts.names, flows })
@@ -169,18 +165,7 @@ export class SwitchFlows implements FlowsByKey {
       const place = parts.length === 0 ? placeThatDiffers(before.shares, this.shares) : undefined
       if (place !== undefined) return this.#sharedChangesAt(place, before)
     }
-    const slots = this.slotsSince(before)
-    const [[, was, is] = []] = slots
-    if (slots.length === 0) return parts
-    if (slots.length === 1 && parts.length === 0) return slotChanges(was, is)
-    const changes = new Map<string, KeyChange<string, FlowSpec>>()
-    for (const [, old, now] of slots)
-      for (const [key, flow, flowNow] of slotChanges(old, now)) {
-        // A key may leave one slot for another.
-        const [, gone, come] = changes.get(key) ?? []
-        changes.set(key, [key, flow ?? gone, flowNow ?? come])
-      }
-    return [...changes.values(), ...parts]
+    return joined([...this.slotsSince(before).map(([, was, is]) => slotChanges(was, is)), parts])
   }
 
   #sharedChangesAt(place: number, before: SwitchFlows): FlowChanges {
@@ -222,11 +207,11 @@ function namesThatDiffer(before: Shares, after: Shares): string[] {
   return [...others, ...gone]
 }
 
-export const flowIn = ({ own, shared }: Slot, key: string): FlowSpec | undefined => own.get(key) ?? lastIn(shared, key)
+const flowIn = ({ own, shared }: Slot, key: string): FlowSpec | undefined => own.get(key) ?? flowAmong(shared, key)
 
-function lastIn(shared: Slot['shared'], key: string): FlowSpec | undefined {
-  for (let index = shared.length - 1; index >= 0; index--) {
-    const flow = shared[index]!.get(key)
+function flowAmong(list: readonly Shared[], key: string): FlowSpec | undefined {
+  for (const flows of list) {
+    const flow = flows.get(key)
     if (flow !== undefined) return flow
   }
   return undefined
@@ -234,59 +219,59 @@ function lastIn(shared: Slot['shared'], key: string): FlowSpec | undefined {
 
 function* flowsOf({ own, shared }: Slot): Generator<[string, FlowSpec], undefined> {
   yield* own
-  for (const [index, flows] of shared.entries()) {
-    const above = [own, ...shared.slice(index + 1)].filter(({ size }) => size > 0)
-    for (const entry of flows) if (!above.some((one) => one.has(entry[0]))) yield entry
-  }
+  for (const flows of shared) for (const entry of flows) if (!own.has(entry[0])) yield entry
 }
 
-/** Most slots have few flows of their own, and most lists are those of many switches. */
+/** Most slots have few flows of their own. */
 function sizeOf(own: FlowsByKey, shared: Slot['shared']): number {
-  let size = sizeOfList(shared)
-  for (const key of own.keys()) if (lastIn(shared, key) === undefined) size++
+  let size = 0
+  for (const flows of shared) size += flows.size
+  for (const key of own.keys()) if (flowAmong(shared, key) === undefined) size++
   return size
 }
-
-const sizeOfList = once((shared: Slot['shared']): number => {
-  let size = 0
-  for (const _ of flowsOf({ own: NO_OWN, shared })) size++
-  return size
-})
 
 const mapWithout = (flows: FlowsByKey, key: string): FlowsByKey => new Map([...flows].filter(([one]) => one !== key))
 
-function slotChanges(was = EMPTY_SLOT, is = EMPTY_SLOT): FlowChanges {
-  if (was.own !== is.own) return [...keysThatDiffer(was, is)].map((key) => [key, flowIn(was, key), flowIn(is, key)])
-  return besideOwn(is.own, sharedChanges(is.shared, was.shared))
+/** What is under keys under which the two may have something else. */
+export function slotChanges(was = EMPTY_SLOT, is = EMPTY_SLOT): FlowChanges {
+  const shared = sharedChanges(is.shared, was.shared)
+  if (was.own === is.own) return besideOwn(is.own, shared)
+  const changes = new Map<string, KeyChange<string, FlowSpec>>()
+  for (const [key] of changedKeys(was.own, is.own)) changes.set(key, [key, flowIn(was, key), flowIn(is, key)])
+  for (const [key, gone, come] of shared) changes.set(key, [key, was.own.get(key) ?? gone, is.own.get(key) ?? come])
+  return [...changes.values()]
 }
 
 /** Those that a switch sees which has these flows of its own: the same list where that is all of them. */
 const besideOwn = (own: FlowsByKey, changes: FlowChanges): FlowChanges =>
   changes.some(([key]) => own.has(key)) ? changes.filter(([key]) => !own.has(key)) : changes
 
-/** Keys under which the two may have something else. */
-export function keysThatDiffer(was: Slot, is: Slot): Set<string> {
-  return new Set([...changedKeys(was.own, is.own), ...sharedChanges(is.shared, was.shared)].map(([key]) => key))
-}
-
 const NO_CHANGES: FlowChanges = []
+
+/** What changes in several that have no key in common: but a key may leave one for another. */
+function joined(all: readonly FlowChanges[]): FlowChanges {
+  const [first = NO_CHANGES, ...more] = all.filter(({ length }) => length > 0)
+  if (more.length === 0) return first
+  const changes = new Map<string, KeyChange<string, FlowSpec>>()
+  for (const [key, was, is] of [first, ...more].flat()) {
+    const [, gone, come] = changes.get(key) ?? []
+    changes.set(key, [key, was ?? gone, is ?? come])
+  }
+  return [...changes.values()]
+}
 
 /** Many switches ask the same after one change. */
 const sharedChanges = unlessSame(
   onceSince((is: Slot['shared'], was: Slot['shared']): FlowChanges => {
-    const keys = new Set<string>()
-    for (let index = 0; index < Math.max(was.length, is.length); index++)
-      for (const [key] of mapChanges(was[index], is[index])) keys.add(key)
-    return [...keys].map((key) => [key, lastIn(was, key), lastIn(is, key)])
+    const longer = was.length > is.length ? was : is
+    return joined(longer.map((_flows, place) => mapChanges(was[place], is[place])))
   }),
 )
 
 const partChanges = unlessSame(
   onceSince((is: Parts, was: Parts): FlowChanges => {
     const names = new Set([...is.names, ...was.names])
-    const lists = [...names].map((name) => mapChanges(partOf(was, name), partOf(is, name)))
-    const [changes = NO_CHANGES, ...more] = lists.filter(({ length }) => length > 0)
-    return more.length === 0 ? changes : [changes, ...more].flat()
+    return joined([...names].map((name) => mapChanges(partOf(was, name), partOf(is, name))))
   }),
 )
 

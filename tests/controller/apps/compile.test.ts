@@ -10,6 +10,7 @@ import { networkSlot } from '../../../controller/reconcile/switch-flows.ts'
 import { appOfCookie, LAST_USER_TABLE } from '../../../controller/tables.ts'
 import type { FlowSpec } from '../../../protocols/control/messages.ts'
 import { checkFlowMod } from '../../../datapath/flow-check.ts'
+import { parseMac } from '../../../protocols/address.ts'
 import { seeded } from '../../../runtime/random.ts'
 import { shapeTopology } from '../../../topologies/shapes.ts'
 import { withSecurityGroups } from '../../support/random-security-groups.ts'
@@ -31,6 +32,10 @@ function eventful(seed: number): Intent[] {
     if (nic.network) learned = learned.learn(nic.network, 0x020000aa0001n, { kind: 'vnic', nic: nic.id, attachment: 0 })
   for (const { name } of intent.topology.networks)
     learned = learned.learn(name, 0x020000bb0001n, { kind: 'outside', switches: ['h1/br-int'] })
+  // An address that the topology knows has been seen elsewhere.
+  const [known] = intent.topology.vms.flatMap(({ nics }) => nics)
+  if (known?.network !== undefined)
+    learned = learned.learn(known.network, parseMac(known.mac), { kind: 'outside', switches: ['h1/br-int'] })
   const memberships = listeners(intent)
   const target = intent.topology.hosts.find(
     (host) => host.name !== vm?.host && vm?.nics.every((nic) => host.bridges.some(({ name }) => name === nic.bridge)),
@@ -76,6 +81,14 @@ describe('what the apps say together', () => {
     expect(flows.filter(({ cookie }) => appOfCookie(cookie) === undefined)).toEqual([])
     const ways = flows.filter(({ table }) => table <= LAST_USER_TABLE)
     expect(ways.filter(({ priority, match }) => priority > 0 || match.length > 0)).toEqual([])
+  })
+
+  test.each(SEEDS)('says nothing twice to all that share it (seed %i)', (seed) => {
+    for (const { flows } of [intentOf(seed), ...eventful(seed)].flatMap(statesOf)) {
+      const keys = [...flows.keys()]
+      expect(new Set(keys).size).toBe(keys.length)
+      expect(flows.size).toBe(keys.length)
+    }
   })
 
   test.each(SEEDS)('gives each port of a switch a number of its own (seed %i)', (seed) => {

@@ -15,6 +15,7 @@ import { diff, messagesOf } from '../../../controller/reconcile/diff.ts'
 import type { SwitchState } from '../../../controller/reconcile/switch-state.ts'
 import { sameFlow } from '../../../controller/reconcile/switch-state.ts'
 import type { Random } from '../../../runtime/random.ts'
+import { parseMac } from '../../../protocols/address.ts'
 import { seeded } from '../../../runtime/random.ts'
 import { relocated } from '../../../topologies/relocation.ts'
 import { shapeTopology } from '../../../topologies/shapes.ts'
@@ -147,8 +148,9 @@ function withNetworks(topology: Topology, random: Random): Topology {
 
 function learned(intent: Intent, random: Random): Intent {
   const network = pick(random, intent.topology.networks).name
-  const mac = 0x020000aa0000n + BigInt(random.below(6))
   const nics = intent.topology.vms.flatMap((vm) => vm.nics)
+  const known = nics.length > 0 && random.below(6) === 0
+  const mac = known ? parseMac(pick(random, nics).mac) : 0x020000aa0000n + BigInt(random.below(6))
   const at = intent.learned.at(network, mac)
   if (at !== undefined && random.below(2) === 0) {
     const seenAt = at.kind === 'vnic' ? { nic: at.nic } : { switch: pick(random, at.switches) }
