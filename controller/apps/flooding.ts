@@ -22,7 +22,8 @@ const NOBODY = flow({ table: Table.Flood, priority: 0, match: [] })
 
 export const flooding: App = {
   always: [NOBODY],
-  ofNetwork: (at, network) => [...floodsOf(at, network), ...copiesFromHere(at, network)],
+  ofNetwork: floodsOf,
+  ofPart: copiesFromHere,
   ofMany: ({ tunnels }, network) => (tunnels && network.network.type === 'vxlan' ? replication(network) : NONE),
 }
 
@@ -86,16 +87,11 @@ const copies = (network: number, host: Host, others: readonly Host[]): FlowSpec 
 
 const towards = once(({ vtep }: Host): Action[] => [set('tun_dst', parseIpv4(vtep!)), output(TUNNEL_PORT)])
 
-const copiesFromHere = (at: SwitchView, network: NetworkHere): FlowSpec[] =>
-  isTunnelled(at, network)
-    ? [
-        copies(
-          network.number,
-          at.host,
-          network.part.filter(({ name }) => name !== at.host.name),
-        ),
-      ]
-    : []
+function copiesFromHere(at: SwitchView, network: NetworkHere): FlowSpec[] {
+  if (!isTunnelled(at, network)) return []
+  const others = network.part.filter(({ name }) => name !== at.host.name)
+  return [copies(network.number, at.host, others)]
+}
 
 /** To bridges behind which the network has a port, and towards the one that has the way out. */
 function acrossPatches(at: SwitchView, network: NetworkHere): Action[] {

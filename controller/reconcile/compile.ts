@@ -17,6 +17,7 @@ import type { Standing } from '../apps/standing.ts'
 import { userTables } from '../apps/user-tables.ts'
 import { attachmentsOf } from '../network/attachments.ts'
 import type { Binding } from '../network/bindings.ts'
+import { keepUnchanged } from '../network/sharing.ts'
 import type { NetworkHere, NetworkView, SwitchView, View } from '../network/view.ts'
 import { FlowLists } from './flow-lists.ts'
 import { GroupParts, type Together } from './group-parts.ts'
@@ -199,7 +200,10 @@ function amended(own: Own, before: SwitchView, at: SwitchView): Own {
   if (at.groups !== before.groups) slots.set(GROUPS_SLOT, ofGroups(at))
   if (at.mirrors !== before.mirrors) slots.set(MIRRORS_SLOT, ofMirrors(at))
   const retagged = networksRetagged(before, at)
-  const touched = [...networks.map(([name]) => name), ...networksTouched(before.hosted, at.hosted), ...retagged]
+  const remade = networks.filter((change) => !isOtherPart(change))
+  for (const [name, , is] of networks.filter(isOtherPart))
+    slots.set(networkSlot(name), new Map([...own.flows.get(networkSlot(name))!, ...ofPart(at, is!)]))
+  const touched = [...remade.map(([name]) => name), ...networksTouched(before.hosted, at.hosted), ...retagged]
   for (const name of new Set(touched)) {
     const network = at.networks.get(name)
     slots.set(networkSlot(name), network && ofNetwork(at, network))
@@ -231,7 +235,9 @@ const common = (): Slot['shared'] => [PersistentMap.from(byKey(APPS.flatMap(({ a
 const ofVnic = (at: SwitchView, binding: Binding) => byKey(APPS.flatMap((app) => app.ofVnic?.(at, binding) ?? []))
 
 const ofNetwork = (at: SwitchView, network: NetworkHere) =>
-  byKey(APPS.flatMap((app) => app.ofNetwork?.(at, network) ?? []))
+  new Map([...byKey(APPS.flatMap((app) => app.ofNetwork?.(at, network) ?? [])), ...ofPart(at, network)])
+
+const ofPart = (at: SwitchView, network: NetworkHere) => byKey(APPS.flatMap((app) => app.ofPart?.(at, network) ?? []))
 
 const ofMirrors = (at: SwitchView) => byKey(APPS.flatMap((app) => app.ofMirrors?.(at.mirrors) ?? []))
 
@@ -260,6 +266,10 @@ const haveSameMeters = ([, a, b]: NetworkChange): boolean =>
   a.network.qos === b.network.qos &&
   a.network.igmpSnooping === b.network.igmpSnooping &&
   (b.network.igmpSnooping === undefined || (a.onUplink === b.onUplink && a.number === b.number))
+
+/** Nothing else of it is another. */
+const isOtherPart = ([, was, is]: NetworkChange): boolean =>
+  was !== undefined && is !== undefined && keepUnchanged(was, { ...is, part: was.part }) === was
 
 /** It is still there. */
 const hasOtherNumber = ([, was, is]: NetworkChange): boolean =>
