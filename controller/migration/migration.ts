@@ -389,6 +389,7 @@ export class Migration {
     const before = this.#held.count
     await this.#held.takeLate(from)
     await this.#held.deliverTo(to)
+    progress.remember({ handed: this.#held.markAt(from) })
     await this.#held.countAt(to)
     if (before > 0 || progress.status.held === 0)
       progress.enter('commit', { redirected: redirected + this.#held.count - before })

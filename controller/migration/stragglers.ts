@@ -133,10 +133,14 @@ export class Stragglers {
     const held = new HeldFrames(places)
     try {
       // The place that was left judges what comes there by what it knows of connections.
-      await this.#states.tell(this.#stage === 'released' ? 'target' : 'home')
+      const isReleased = this.#stage === 'released'
+      await this.#states.tell(isReleased ? 'target' : 'home')
+      const { handed } = progress.record
+      if (isReleased && handed !== undefined) held.passOver(left, handed)
       await held.takeFrom(left)
       if (held.count === 0) return 0
       await held.deliverTo(at)
+      if (isReleased) progress.remember({ handed: held.markAt(left) })
       await held.forgetAt(left)
       const { state, redirected } = progress.status
       progress.enter(state, { redirected: redirected + held.count })

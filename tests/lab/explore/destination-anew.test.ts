@@ -6,7 +6,7 @@ import { runSchedule } from '../../../lab/explore/run.ts'
 import type { Perturbation } from '../../../lab/explore/schedule.ts'
 import { Subject } from '../../../lab/explore/subject.ts'
 import { MICROSECOND, MILLISECOND, type Nanoseconds } from '../../../runtime/clock.ts'
-import { answeredAsker } from '../../support/explored-scenarios.ts'
+import { answeredAsker, movingListener } from '../../support/explored-scenarios.ts'
 
 interface Case {
   what: string
@@ -57,6 +57,27 @@ test('nor where another controller takes over before all has been brought', asyn
   for (let later = 1; later < 27; later += 2) {
     const takeover: Perturbation = { kind: 'takeover', at: { event: opens + later }, frozen: 3 * MILLISECOND }
     const { broken, begun } = await runSchedule(subject, { seed: 3, perturbations: [restart, takeover] })
+    expect({ later, begun: begun.length, broken }).toEqual({ later, begun: 2, broken: undefined })
+  }
+})
+
+test('what a destination was handed before it loses its power is not brought to it again, though others have not heard of the move', async () => {
+  const subject = await Subject.read(movingListener({ type: 'vxlan' }))
+  const { happenings } = await runSchedule(subject, { seed: 3, perturbations: [] }, { keep: true })
+  const goesOn = happenings.find(({ what }) => what === 'guest listener goes on at h3')!.event!
+  const cut: Perturbation = {
+    kind: 'cut',
+    at: { event: happenings.find(({ what }) => /to h3\/br-int: .* to deliver/.test(what))!.event! },
+    switch: 'h2/br-int',
+    down: 0,
+    up: 0,
+    noticed: { switch: 10 * MICROSECOND, controller: 10 * MICROSECOND },
+    away: 25 * MILLISECOND,
+  }
+  // Until it has said what it keeps, and the source is to forget.
+  for (let later = 0; later < 9; later++) {
+    const power: Perturbation = { kind: 'power', at: { event: goesOn + later }, host: 'h3', away: 20 * MILLISECOND }
+    const { broken, begun } = await runSchedule(subject, { seed: 3, perturbations: [cut, power] })
     expect({ later, begun: begun.length, broken }).toEqual({ later, begun: 2, broken: undefined })
   }
 })
