@@ -1,10 +1,12 @@
 // What must hold of an abort, whenever it is asked for and whatever breaks right after: the move ends, and nothing is lost, doubled,
 // overtaken or left behind.
 
+import { expect } from 'vitest'
 import { profileOf } from '../../lab/explore/explore.ts'
 import { runSchedule } from '../../lab/explore/run.ts'
 import type { Perturbation } from '../../lab/explore/schedule.ts'
 import { Subject } from '../../lab/explore/subject.ts'
+import type { Nanoseconds } from '../../runtime/clock.ts'
 import { movingListener } from './explored-scenarios.ts'
 
 type Breaking = (event: number) => Perturbation[]
@@ -49,4 +51,30 @@ export async function abortEverywhere(
     if (broken !== undefined) exceptions.push({ perturbations, broken: `${broken.invariant}: ${broken.why}` })
   }
   return { runs, exceptions }
+}
+
+interface WayBack {
+  /** The event at which the move is aborted. */
+  undone: number
+  /** The controller is killed at this event and each `stride`th from there on. */
+  first: number
+  stride: number
+  /** How long it is gone. */
+  away: Nanoseconds
+}
+
+/** A controller that is killed on a move's way back breaks nothing, whenever that is: the events at which it was, up to the way's end. */
+export async function killedOnWayBack(
+  subject: Subject,
+  { undone, first, stride, away }: WayBack,
+): Promise<readonly number[]> {
+  const abort: Perturbation = { kind: 'abort', at: { event: undone } }
+  const killed: number[] = []
+  for (let event = first; ; event += stride) {
+    const kill: Perturbation = { kind: 'kill', at: { event }, share: 1, away }
+    const { broken, begun } = await runSchedule(subject, { seed: 3, perturbations: [abort, kill] })
+    expect({ undone, event, broken }).toEqual({ undone, event, broken: undefined })
+    if (begun.length < 2) return killed
+    killed.push(event)
+  }
 }

@@ -54,6 +54,6 @@ test('nobody puts it elsewhere while its guest stands still', async () => {
     tried.catch(() => {})
   }
   await fleet.settle(controller.abortMigration(id))
-  await expect(tried).rejects.toThrow('a is being moved from h1 to h3')
+  await expect(fleet.settle(tried!)).rejects.toThrow('a is being moved from h1 to h3')
   expect(guests.get('a')).toBe('h1')
 })

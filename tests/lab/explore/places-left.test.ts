@@ -6,28 +6,20 @@ import type { Switch } from '../../../datapath/switch.ts'
 import { FormerPlaces, placeLeft } from '../../../lab/explore/places-left.ts'
 import type { Nic, Topology } from '../../../topologies/topology.ts'
 import { profileOf } from '../../../lab/explore/explore.ts'
-import { runSchedule } from '../../../lab/explore/run.ts'
-import type { Perturbation } from '../../../lab/explore/schedule.ts'
 import { Subject } from '../../../lab/explore/subject.ts'
+import { killedOnWayBack } from '../../support/abort-law.ts'
 import { answeredAsker } from '../../support/explored-scenarios.ts'
 import { isShown, SUBTLE_FAULTS } from '../../support/planted-faults.ts'
+
+/** Of the events of a way back, one in so many is tried; STRIDE=1 tries all. */
+const STRIDE = Number(process.env['STRIDE'] ?? 4)
 
 test('a controller that is killed on the way back clears the destination when it starts again', async () => {
   const subject = await Subject.read(answeredAsker('vlan'))
   const { start, all } = (await profileOf(subject)).profile.events
   const undone = Math.round(start + 0.4 * (all - start))
-  let killed = 0
-  for (let later = 30; ; later++) {
-    const perturbations: Perturbation[] = [
-      { kind: 'abort', at: { event: undone } },
-      { kind: 'kill', at: { event: undone + later }, share: 1, away: 7_000_000 },
-    ]
-    const { broken, begun } = await runSchedule(subject, { seed: 3, perturbations })
-    expect({ undone, later, broken }).toEqual({ undone, later, broken: undefined })
-    if (begun.length < perturbations.length) break
-    killed++
-  }
-  expect(killed).toBeGreaterThan(5)
+  const killed = await killedOnWayBack(subject, { undone, first: undone + 30, stride: STRIDE, away: 7_000_000 })
+  expect(killed.length).toBeGreaterThan(5)
 })
 
 test('connections that stay at such a destination are found', async () => {

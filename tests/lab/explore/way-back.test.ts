@@ -6,10 +6,10 @@ import { runSchedule } from '../../../lab/explore/run.ts'
 import type { Perturbation } from '../../../lab/explore/schedule.ts'
 import { Subject } from '../../../lab/explore/subject.ts'
 import { MILLISECOND } from '../../../runtime/clock.ts'
-import { abortEverywhere } from '../../support/abort-law.ts'
+import { abortEverywhere, killedOnWayBack } from '../../support/abort-law.ts'
 import { movingListener } from '../../support/explored-scenarios.ts'
 
-/** Of the events of a way back, one in so many is tried; STRIDE=1 tries all. */
+/** Of the events of a move, and of a way back, one in so many is tried; STRIDE=1 tries all. */
 const STRIDE = Number(process.env['STRIDE'] ?? 4)
 
 /** Everybody sends to the destination, and the source is asked what it has kept. */
@@ -32,14 +32,7 @@ test('a controller killed at whatever step of a way back loses no frame, and let
   const wayBack = await traced(subject, [abort])
   const turned = wayBack(/^to h1\/br-int: bundle/, undone)
   const handedBack = wayBack(/^to h1\/br-int: [1-9]\d* frames to deliver/, turned)
-  const killed: number[] = []
-  for (let event = undone + 3; ; event += STRIDE) {
-    const kill: Perturbation = { kind: 'kill', at: { event }, share: 1, away: 37_000_000 }
-    const { broken, begun } = await runSchedule(subject, { seed: 3, perturbations: [abort, kill] })
-    expect({ undone, event, broken }).toEqual({ undone, event, broken: undefined })
-    if (begun.length < 2) break
-    killed.push(event)
-  }
+  const killed = await killedOnWayBack(subject, { undone, first: undone + 3, stride: STRIDE, away: 37_000_000 })
   // While nobody but the destination has what it had kept, and the source keeps what comes now.
   expect(killed.filter((event) => event > turned && event <= handedBack).length).toBeGreaterThan(1)
   expect(killed.at(-1)).toBeGreaterThan(handedBack)
@@ -54,7 +47,7 @@ test('a guest that speaks goes on at its source once its port is open there, whe
   const subject = await Subject.read(movingListener({ steps }))
   const { start, all } = (await profileOf(subject)).profile.events
   const noticed = { switch: 30_000, controller: 20_000 }
-  for (let event = start; event < all; event++) {
+  for (let event = start; event < all; event += STRIDE) {
     const cut = { kind: 'cut', at: { event }, switch: 'h1/br-int', down: 0, up: 1, noticed, away: 20_000 } as const
     const { broken } = await runSchedule(subject, { seed: 3, perturbations: [cut] })
     expect({ event, broken }).toEqual({ event, broken: undefined })
