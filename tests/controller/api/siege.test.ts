@@ -139,10 +139,9 @@ describe('readers of events', () => {
 
   /** A good deal happens: returns how many flows were added and deleted. */
   async function happen({ api }: LiveLab): Promise<number> {
-    const flows = Array.from(
-      { length: 200 },
-      (_, index) => `priority=${index},actions=${'output:1,'.repeat(200)}output:1`,
-    )
+    // Long to tell of, and soon read.
+    const actions = 'set_field:0x0123456789abcdef0123456789abcdef->xxreg0,'.repeat(150)
+    const flows = Array.from({ length: 60 }, (_, index) => `priority=${index},actions=${actions}output:1`)
     await ask(api, 'POST', '/switches/h1/br-int/flows', { flows })
     const { body } = await ask(api, 'DELETE', '/switches/h1/br-int/flows')
     return flows.length + (body as { deleted: number }).deleted
