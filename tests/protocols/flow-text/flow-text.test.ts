@@ -118,6 +118,14 @@ describe('prints as Open vSwitch does', () => {
       'actions=meter:3,output:1,clear_actions,write_actions(output:2,pop_vlan),write_metadata:0x5/0xff,goto_table:7',
       ' actions=meter:3,output:1,clear_actions,write_actions(output:2,pop_vlan),write_metadata:0x5/0xff,goto_table:7',
     ],
+    [
+      'udp,actions=ct(commit,nat(random,persistent,src=10.0.0.1-10.0.0.9:1000-2000))',
+      ' udp actions=ct(commit,nat(src=10.0.0.1-10.0.0.9:1000-2000,persistent,random))',
+    ],
+    [
+      'tcp6,actions=ct(commit,nat(dst=[fd00::1]-[fd00::9]:80-80,hash))',
+      ' tcp6 actions=ct(commit,nat(dst=[fd00::1]-[fd00::9]:80,hash))',
+    ],
   ]
 
   test.each(cases)('%s', (given, printed) => {
@@ -226,6 +234,7 @@ describe('says what is wrong, and where', () => {
     ['ip,actions=ct(comit)', 15, /unknown option 'comit' of ct.*did you mean 'commit'/],
     ['ip,actions=ct(commit,nat(src=1.2.3.9-1.2.3.1))', 30, /runs backwards/],
     ['ip,actions=ct(commit,nat(src=fe80::1))', 22, /needs ipv6/],
+    ['ipv6,actions=ct(commit,nat(src=fd00::x))', 32, /'fd00::x' is not an address/],
     ['ip,actions=nat', 12, /outside of ct/],
     ['actions=ct', 9, /ct needs ip or ipv6/],
     ['ip,actions=push_mpls:0x8847,dec_ttl', 29, /dec_ttl needs ip/],
