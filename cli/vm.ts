@@ -14,6 +14,7 @@ type MigrateFlags = ClientFlags & {
   holdTime?: string
   drain?: string
   redirect?: string
+  deadline?: string
   activation?: string
   activationTimeout?: string
   replace?: true
@@ -82,6 +83,10 @@ const migrateCommand = () =>
       'how long frames are brought after it whose senders can not be told of the move (default: 5s)',
     )
     .option(
+      '--deadline <time>',
+      'how long it may take until its guest goes on there: it stays where it is then (default: any time)',
+    )
+    .option(
       '--activation <strategies>',
       'let it in at the destination only once it is seen there: rarp, garp, na (a frame of its own), explicit (vm activate), timeout; several with commas',
     )
@@ -92,19 +97,10 @@ const migrateCommand = () =>
     )
     .action(async (vm: string, to: string, flags: MigrateFlags) => {
       const client = new ApiClient(flags)
-      const { pause, holdBytes: bytes, holdTime, drain, redirect, replace, activation, activationTimeout } = flags
-      const hold = { ...(bytes !== undefined && { bytes }), ...(holdTime !== undefined && { time: holdTime }) }
-      const body = {
-        vm,
-        to,
-        pause,
-        hold,
-        ...(drain !== undefined && { drain }),
-        ...(redirect !== undefined && { redirect }),
-        ...(activation !== undefined && { activation: activation.split(',') }),
-        ...(activationTimeout !== undefined && { activationTimeout }),
-        ...(replace && { replace }),
-      }
+      const { pause, holdBytes: bytes, holdTime: time, drain, redirect, deadline, replace, activationTimeout } = flags
+      const activation = flags.activation?.split(',')
+      const hold = { bytes, time }
+      const body = { vm, to, pause, hold, drain, redirect, deadline, activation, activationTimeout, replace }
       const { id } = await client.json<MigrationReport>('POST', '/migrations', { body })
       const ended = await client.json<MigrationReport>('GET', `/migrations/${id}`, { query: { wait: 'true' } })
       print(flags, ended, sentence(ended))

@@ -81,6 +81,8 @@ export interface MoveRequest {
   drain?: number
   /** How long frames are brought after the guest whose senders' switches can not be told of the move, in nanoseconds; 5 s where absent. */
   redirect?: number
+  /** How long it may take, from its turn on, until nothing is left but to let the guest go on: then it goes back; any time where absent. */
+  deadline?: number
   /** Its port at the destination lets the guest in only once one of these has shown that it goes on there; once it has been told to where absent. */
   activation?: ActivationStrategy[]
   /** After how long `timeout` does, in nanoseconds; 10 s where absent. */

@@ -64,6 +64,11 @@ const Order = closed({
   redirect: optional(
     time('How long frames are brought after the guest whose senders can not be told of the move. Default: 5s.'),
   ),
+  deadline: optional(
+    time(
+      'How long it may take, from its turn on, until its guest is to go on at the destination: the move goes back then. Default: any time.',
+    ),
+  ),
   activation: optional(
     Type.Array(choice([...ACTIVATION_STRATEGIES], 'What may show it.'), {
       minItems: 1,
@@ -88,6 +93,7 @@ const requestOf = ({
   hold,
   drain,
   redirect,
+  deadline,
   replace,
   ...guest
 }: Type.Static<typeof Order>): MoveRequest => ({
@@ -97,6 +103,7 @@ const requestOf = ({
   ...(hold && { hold: completeHold(hold) }),
   ...(drain !== undefined && { drain: parseDuration(drain, 'drain') }),
   ...(redirect !== undefined && { redirect: parseDuration(redirect, 'redirect') }),
+  ...(deadline !== undefined && { deadline: parseDuration(deadline, 'deadline') }),
   ...(guest.activation && {
     activation: ACTIVATION_STRATEGIES.filter((one) => guest.activation!.includes(one)),
   }),

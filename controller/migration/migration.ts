@@ -40,8 +40,9 @@
 // whom it spoke, are just coming to the host that it leaves (`haveCome`).
 
 import type { HoldLimits } from '../../protocols/control/messages.ts'
-import type { Nanoseconds } from '../../runtime/clock.ts'
+import type { Nanoseconds, Timer } from '../../runtime/clock.ts'
 import type { Vm } from '../../topologies/topology.ts'
+import { formatDuration } from '../../topologies/units.ts'
 import type { MigrationStatus, MoveRequest } from '../model.ts'
 import { textOf } from '../../runtime/error-text.ts'
 import { SwitchAway } from '../southbound/remote-switch.ts'
@@ -64,6 +65,7 @@ interface Request extends Pick<MoveRequest, 'activation' | 'activationTimeout'> 
   hold?: MoveRequest['hold']
   drain?: Nanoseconds | undefined
   redirect?: Nanoseconds | undefined
+  deadline?: Nanoseconds | undefined
 }
 
 /** What is to be done next; nothing where it has ended. */
@@ -81,6 +83,7 @@ export class Migration {
   readonly #announcement: Announcement
   readonly #pause: Nanoseconds
   readonly #hold: Partial<HoldLimits> | undefined
+  readonly #deadline: Nanoseconds | undefined
   #patience = PATIENCE
   #isPaused = false
   /** @throws Conflict where the destination has lost a wire */
@@ -94,7 +97,7 @@ export class Migration {
   constructor(
     world: MigrationWorld,
     record: MigrationRecord,
-    { vm, pause, hold, drain, redirect, ...guest }: Request,
+    { vm, pause, hold, drain, redirect, deadline, ...guest }: Request,
     note: (record: MigrationRecord) => void,
   ) {
     this.#steps = new Steps(world, record, { vm, drain }, note)
@@ -108,6 +111,7 @@ export class Migration {
     this.#announcement = new Announcement(world, this.#steps.places)
     this.#pause = pause
     this.#hold = hold
+    this.#deadline = deadline
     this.activation = new Activation(vm, guest)
     this.started = new Promise((resolve) => {
       this.#tellStarted = resolve
@@ -169,7 +173,15 @@ export class Migration {
     this.#tellStarted(started)
     if (!(await this.#succeeds(() => started))) return this.#goOn('abort')
     if (from === to) return this.#steps.end('done', { policy: 'identical' })
-    return this.#goOn('prepare')
+    const late = this.#goBackWhenLate()
+    return this.#goOn('prepare').finally(() => late?.cancel())
+  }
+
+  #goBackWhenLate(): Timer | undefined {
+    const { world, to } = this.#steps
+    if (this.#deadline === undefined) return undefined
+    const why = `it was not at ${to} within ${formatDuration(this.#deadline)}`
+    return world.clock.scheduleAsync(world.clock.now() + this.#deadline, () => this.#steps.abort(why))
   }
 
   /** Brings a move that was under way when the process ended to its end. */

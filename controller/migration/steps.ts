@@ -32,6 +32,8 @@ const OTHERS_PATIENCE = 100 * MILLISECOND
 
 export class AbortAsked extends Error {}
 
+const ON_REQUEST = 'aborted on request'
+
 export class Steps {
   readonly world: MigrationWorld
   /** As it is before the move, or was found after a restart. */
@@ -40,7 +42,8 @@ export class Steps {
   readonly places: TwoPlaces
   #isEnding = false
   readonly #drainAsked: Nanoseconds | undefined
-  #abortAsked = false
+  /** Why it is to go back. */
+  #abortAsked: string | undefined
   readonly #aborted: Promise<void>
   #wake!: () => void
 
@@ -70,14 +73,15 @@ export class Steps {
   }
 
   /** Has it stop at the next step, unless it is ending. */
-  abort(): void {
-    this.#abortAsked = true
+  abort(why = ON_REQUEST): void {
+    if (this.#isEnding) return
+    this.#abortAsked ??= why
     this.world.clock.scheduleAsync(this.world.clock.now(), this.#wake)
   }
 
   /** @throws AbortAsked */
   checkWanted(): void {
-    if (this.#abortAsked && !this.#isEnding) throw new AbortAsked()
+    if (this.#abortAsked !== undefined && !this.#isEnding) throw new AbortAsked(this.#abortAsked)
   }
 
   /** How far it has come; undefined where the VM has one place, before or after. */
@@ -151,8 +155,14 @@ export class Steps {
     }
   }
 
+  /** @throws AbortAsked, and what the hypervisor throws */
   async pause(): Promise<void> {
-    await this.world.hypervisor?.pause(this.vm.name, this.#guestMove)
+    try {
+      await this.world.hypervisor?.pause(this.vm.name, this.#guestMove)
+    } catch (error) {
+      this.checkWanted()
+      throw error
+    }
   }
 
   /** One that has been put elsewhere since it had one place again is others' business. */

@@ -11,7 +11,7 @@ import type { HeldFrames } from './held-frames.ts'
 import { attempt, problemOf } from './problems.ts'
 import { keepPatiently } from './progress.ts'
 import type { StateTransfer } from './state-transfer.ts'
-import { AbortAsked, type Steps } from './steps.ts'
+import type { Steps } from './steps.ts'
 import type { Stragglers } from './stragglers.ts'
 import { unknownAt } from './two-places.ts'
 
@@ -59,7 +59,7 @@ export class WayBack {
   async go(cause: unknown): Promise<void> {
     const { from, to, progress, places, world } = this.#steps
     const { announcement, stragglers, held } = this.#parts
-    const reason = cause instanceof AbortAsked ? 'aborted on request' : textOf(cause)
+    const reason = textOf(cause)
     this.#steps.ending()
     progress.enter('abort', { problem: reason })
     stragglers.expectNone()

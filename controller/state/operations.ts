@@ -188,7 +188,7 @@ function filterText({ table, match, cookie, cookieMask }: FlowFilter): string {
 const strictText = ({ table, priority, match }: FlowSpec): string =>
   [`table=${table}`, `priority=${priority}`, printMatch(match)].filter((part) => part !== '').join(',')
 
-const SPANS = ['pause', 'drain', 'redirect', 'activationTimeout'] as const
+const SPANS = ['pause', 'drain', 'redirect', 'deadline', 'activationTimeout'] as const
 
 /** Times as people write them. */
 const written = (request: Partial<Pick<MoveRequest, (typeof SPANS)[number]>>): Record<string, string> =>
