@@ -165,7 +165,9 @@ export class SwitchFlows implements FlowsByKey {
       const place = parts.length === 0 ? placeThatDiffers(before.shares, this.shares) : undefined
       if (place !== undefined) return this.#sharedChangesAt(place, before)
     }
-    return joined([...this.slotsSince(before).map(([, was, is]) => slotChanges(was, is)), parts])
+    const inSlots = joined(this.slotsSince(before).map(([, was, is]) => slotChanges(was, is)))
+    if (inSlots.length === 0) return parts
+    return parts.length === 0 ? inSlots : [...inSlots, ...parts]
   }
 
   #sharedChangesAt(place: number, before: SwitchFlows): FlowChanges {
@@ -248,7 +250,7 @@ const besideOwn = (own: FlowsByKey, changes: FlowChanges): FlowChanges =>
 
 const NO_CHANGES: FlowChanges = []
 
-/** What changes in several that have no key in common: but a key may leave one for another. */
+/** What changes in several slots, or lists of one, that have no key in common: but a key may leave one for another. */
 function joined(all: readonly FlowChanges[]): FlowChanges {
   const [first = NO_CHANGES, ...more] = all.filter(({ length }) => length > 0)
   if (more.length === 0) return first
@@ -271,7 +273,9 @@ const sharedChanges = unlessSame(
 const partChanges = unlessSame(
   onceSince((is: Parts, was: Parts): FlowChanges => {
     const names = new Set([...is.names, ...was.names])
-    return joined([...names].map((name) => mapChanges(partOf(was, name), partOf(is, name))))
+    const lists = [...names].map((name) => mapChanges(partOf(was, name), partOf(is, name)))
+    const [changes = NO_CHANGES, ...more] = lists.filter(({ length }) => length > 0)
+    return more.length === 0 ? changes : [changes, ...more].flat()
   }),
 )
 

@@ -25,22 +25,25 @@ const flowOf = (priority: number, cookie: bigint): FlowSpec => ({
 /** By key, two that differ. */
 const FLOWS = Array.from({ length: KEYS }, (_, priority) => [flowOf(priority, 0n), flowOf(priority, 1n)] as const)
 
-/** Each key is in one slot or part at most; a slot's own flows may stand before one that it shares. */
+/** Keys of a part are in no slot, and all others in one at most; a slot's own flows may stand before one that it shares. */
 function drawn(random: Random): SwitchFlows {
   const own = SLOTS.map(() => new Map<string, FlowSpec>())
   const lists = SLOTS.map(() => Array.from({ length: random.below(PLACES + 1) }, () => emptyShared()))
   let part = emptyShared()
-  for (const either of FLOWS) {
+  for (const [index, either] of FLOWS.entries()) {
     const flow = () => either[random.below(2)]!
     const key = flowKey(either[0])
-    const slot = random.below(SLOTS.length + 1)
-    const list = lists[slot]
-    if (list === undefined) part = part.set(key, flow())
-    else if (list.length > 0 && random.below(3) > 0) {
+    const slot = random.below(SLOTS.length)
+    const list = lists[slot]!
+    if (index % 4 === 0) {
+      if (random.below(2) === 0) part = part.set(key, flow())
+      continue
+    }
+    if (list.length > 0 && random.below(3) > 0) {
       const place = random.below(list.length)
       list[place] = list[place]!.set(key, flow())
     }
-    if (list !== undefined && random.below(4) === 0) own[slot]!.set(key, flow())
+    if (random.below(4) === 0) own[slot]!.set(key, flow())
   }
   const bySlot = PersistentMap.from<string, FlowsByKey>(SLOTS.map((name, slot) => [name, own[slot]!]))
   return new SwitchFlows(bySlot, { names: SLOTS, lists }, { names: ['part'], flows: [part] })
