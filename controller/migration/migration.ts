@@ -158,6 +158,7 @@ export class Migration {
   found(name: string): Promise<void> | undefined {
     // Before the guest stands still, the source has all that there is.
     if (this.#steps.move?.homeState !== 'hold' || !this.#states.found(name)) return undefined
+    this.#stragglers.foundAnew(name)
     return this.#steps.keep().catch((error: unknown) => this.#steps.world.log(textOf(error)))
   }
 
@@ -400,8 +401,7 @@ export class Migration {
     const { redirected } = progress.status
     const before = this.#held.count
     await this.#held.takeLate(from)
-    await this.#held.deliverTo(to)
-    progress.remember({ handed: this.#held.markAt(from) })
+    await this.#stragglers.handOver(this.#held, { left: from, at: to })
     await this.#held.countAt(to)
     if (before > 0 || progress.status.held === 0)
       progress.enter('commit', { redirected: redirected + this.#held.count - before })

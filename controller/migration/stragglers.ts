@@ -10,6 +10,7 @@ import { waitFor } from '../../runtime/waiting.ts'
 import { switchesAt } from '../../topologies/topology.ts'
 import { attachmentsOf } from '../network/attachments.ts'
 import { HeldFrames } from './held-frames.ts'
+import type { Mark } from './mark.ts'
 import type { StateTransfer } from './state-transfer.ts'
 import type { Steps } from './steps.ts'
 import { textOf } from '../../runtime/error-text.ts'
@@ -36,6 +37,8 @@ export class Stragglers {
   #toldAt = -Infinity
   /** While nobody is: until it is over. */
   #quiet: Promise<void> | undefined
+  /** How far the source's frames go that the destination is just being handed. */
+  #underWay: Mark | undefined
   #wake: () => void = () => {}
 
   /** It is tried for `span`. */
@@ -139,8 +142,7 @@ export class Stragglers {
       if (isReleased && handed !== undefined) held.passOver(left, handed)
       await held.takeFrom(left)
       if (held.count === 0) return 0
-      await held.deliverTo(at)
-      if (isReleased) progress.remember({ handed: held.markAt(left) })
+      await this.handOver(held, { left, at })
       await held.forgetAt(left)
       const { state, redirected } = progress.status
       progress.enter(state, { redirected: redirected + held.count })
@@ -148,6 +150,25 @@ export class Stragglers {
       world.log(textOf(error))
     }
     return held.count
+  }
+
+  /** What was read at the place that was left goes to a port that may let it out at once. */
+  async handOver(held: HeldFrames, { left, at }: { left: string; at: string }): Promise<void> {
+    const { progress, from } = this.#steps
+    this.#underWay = left === from ? held.markAt(left) : undefined
+    await held.deliverTo(at)
+    if (this.#underWay !== undefined) progress.remember({ handed: this.#underWay })
+    this.#underWay = undefined
+  }
+
+  /** A switch has started anew. Whether its ports have let out what they were just being handed nobody knows: it is not brought again. */
+  foundAnew(name: string): void {
+    const { places, progress, to } = this.#steps
+    const lost = Object.entries(this.#underWay ?? {}).filter(([id]) => {
+      const nic = places.vm.nics.find((one) => one.id === id)
+      return nic !== undefined && places.switchNameAt(to, nic) === name
+    })
+    if (lost.length > 0) progress.remember({ handed: { ...progress.record.handed, ...Object.fromEntries(lost) } })
   }
 
   async #setPort(state: 'keep' | 'open'): Promise<void> {

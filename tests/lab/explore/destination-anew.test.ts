@@ -1,7 +1,7 @@
 // The switches of a move's destination start with nothing again. What the source has still is brought once more: the guest keeps its
 // connections, and frames their order.
 
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { runSchedule } from '../../../lab/explore/run.ts'
 import type { Perturbation } from '../../../lab/explore/schedule.ts'
 import { Subject } from '../../../lab/explore/subject.ts'
@@ -61,23 +61,47 @@ test('nor where another controller takes over before all has been brought', asyn
   }
 })
 
-test('what a destination was handed before it loses its power is not brought to it again, though others have not heard of the move', async () => {
-  const subject = await Subject.read(movingListener({ type: 'vxlan' }))
-  const { happenings } = await runSchedule(subject, { seed: 3, perturbations: [] }, { keep: true })
-  const goesOn = happenings.find(({ what }) => what === 'guest listener goes on at h3')!.event!
-  const cut: Perturbation = {
+describe('a destination that loses its power, while others have not heard of the move, is not brought again', () => {
+  const cutOff = (event: number): Perturbation => ({
     kind: 'cut',
-    at: { event: happenings.find(({ what }) => /to h3\/br-int: .* to deliver/.test(what))!.event! },
+    at: { event },
     switch: 'h2/br-int',
     down: 0,
     up: 0,
     noticed: { switch: 10 * MICROSECOND, controller: 10 * MICROSECOND },
     away: 25 * MILLISECOND,
+  })
+
+  const run = async (subject: Subject, perturbations: Perturbation[]) => {
+    const { happenings, ...outcome } = await runSchedule(subject, { seed: 3, perturbations }, { keep: true })
+    const events = (what: RegExp) => happenings.filter((one) => what.test(one.what)).map(({ event }) => event!)
+    return { ...outcome, events }
   }
-  // Until it has said what it keeps, and the source is to forget.
-  for (let later = 0; later < 9; later++) {
-    const power: Perturbation = { kind: 'power', at: { event: goesOn + later }, host: 'h3', away: 20 * MILLISECOND }
-    const { broken, begun } = await runSchedule(subject, { seed: 3, perturbations: [cut, power] })
-    expect({ later, begun: begun.length, broken }).toEqual({ later, begun: 2, broken: undefined })
+
+  const expectWhole = async (subject: Subject, cut: Perturbation, event: number) => {
+    const power: Perturbation = { kind: 'power', at: { event }, host: 'h3', away: 20 * MILLISECOND }
+    const { broken, begun } = await run(subject, [cut, power])
+    expect({ event, begun: begun.length, broken }).toEqual({ event, begun: 2, broken: undefined })
   }
+
+  test('what it was handed before its port opened', async () => {
+    const subject = await Subject.read(movingListener({ type: 'vxlan' }))
+    const { events } = await run(subject, [])
+    const [handed] = events(/to h3\/br-int: .* to deliver/)
+    const [goesOn] = events(/^guest listener goes on at h3/)
+    expect(goesOn).toBeGreaterThan(handed!)
+    // Until it has said what it keeps, and the source is to forget.
+    for (let later = 0; later < 9; later++) await expectWhole(subject, cutOff(handed!), goesOn! + later)
+  })
+
+  test('what came late to its source, as it is handed that', async () => {
+    const subject = await Subject.read(movingListener({ type: 'vxlan' }))
+    const { events: without } = await run(subject, [])
+    const cut = cutOff(without(/^guest listener pauses/)[0]!)
+    const { events } = await run(subject, [cut])
+    const [goesOn] = events(/^guest listener goes on at h3/)
+    const handed = events(/to h3\/br-int: [1-9]\d* frames to deliver/).filter((event) => event > goesOn!)
+    expect(handed.length).toBeGreaterThan(2)
+    for (const event of handed) for (const later of [1, 2]) await expectWhole(subject, cut, event + later)
+  })
 })
