@@ -47,7 +47,7 @@ export class StateTransfer {
    * What the vNICs have at `home` is joined to what they have at the target, or the other way round. Done again, it brings what has
    * come since. `fragments` that wait there for the rest of their datagram are only brought where no more come there: they would wait in
    * vain for what does. Nothing is counted from, and no bucket is as full as, at a port that has lost what it had gathered.
-   * @throws SwitchRefused where there is no room for the connections; SwitchAway, also of one that has not been told yet what it is to have
+   * @throws SwitchRefused where there is no room for the connections; SwitchAway, also of one that has started anew, and not been told yet what it is to have
    */
   async takeOver(from: Take['from'], fragments: Take['fragments']): Promise<void> {
     const take = { from, fragments }
@@ -93,7 +93,7 @@ export class StateTransfer {
     if (target === undefined) return 0
     const [source, destination] = from === 'home' ? [home, target] : [target, home]
     // Another connection may be one to a switch that has started anew meanwhile.
-    const taker = this.#toldRemote(destination)
+    const taker = this.#takerAt(nic.id, destination)
     const isWhole = !this.#hasLost(nic.id, source)
     // Buckets of a place that lets its guest's frames in are in use, and the other's have filled since.
     const hasLevels = isWhole && !letsIn(destination.state)
@@ -140,10 +140,14 @@ export class StateTransfer {
     return this.#fleet.reconciler(place.switch).remote
   }
 
-  /** One that has started anew has no port before it is told, and its zones are flushed as the port is made. @throws SwitchAway */
-  #toldRemote({ switch: name }: Place) {
-    const { told, remote } = this.#fleet.reconciler(name)
-    if (!told) throw new SwitchAway(name)
+  /**
+   * One that has started anew has no port before it is told, and its zones are flushed as the port is made. One that has only been
+   * away takes what it is brought at once: where it is not told before this is done, nobody waits for the other. @throws SwitchAway
+   */
+  #takerAt(nic: string, place: Place) {
+    const { told, remote } = this.#fleet.reconciler(place.switch)
+    const isAnew = () => this.#hasLost(nic, place) || ![...remote.ports].some(({ name }) => name === nic)
+    if (!told && isAnew()) throw new SwitchAway(place.switch)
     return remote
   }
 }

@@ -1,13 +1,14 @@
 // A move that goes back, and a controller that is killed meanwhile: memory is gone, the order of frames is not.
 
 import { expect, test } from 'vitest'
+import { Controller } from '../../../controller/controller.ts'
 import { profileOf } from '../../../lab/explore/explore.ts'
-import { runSchedule } from '../../../lab/explore/run.ts'
+import { type Interposed, runSchedule } from '../../../lab/explore/run.ts'
 import type { Perturbation } from '../../../lab/explore/schedule.ts'
 import { Subject } from '../../../lab/explore/subject.ts'
 import { MILLISECOND } from '../../../runtime/clock.ts'
 import { abortEverywhere, killedOnWayBack } from '../../support/abort-law.ts'
-import { movingListener } from '../../support/explored-scenarios.ts'
+import { answeredAsker, movingListener } from '../../support/explored-scenarios.ts'
 
 /** Of the events of a move, and of a way back, one in so many is tried; STRIDE=1 tries all. */
 const STRIDE = Number(process.env['STRIDE'] ?? 4)
@@ -72,6 +73,32 @@ test('a guest that speaks goes on at its source only once its port is open there
   for (let event = handedBack; event <= goesOn; event++) {
     const { broken } = await runSchedule(subject, { seed: 3, perturbations: [...before, cut(event, 'h1', 20_000)] })
     expect({ event, broken }).toEqual({ event, broken: undefined })
+  }
+})
+
+test('a source that is away for a moment, while both places are brought into one order, takes what it is brought once it is back', async () => {
+  const subject = await Subject.read(answeredAsker('vxlan'))
+  const run = async (perturbations: Perturbation[]) => {
+    let controller: Controller | undefined
+    const makeController: Interposed['makeController'] = (options) => (controller = new Controller(options))
+    const outcome = await runSchedule(subject, { seed: 3, perturbations }, { keep: true, makeController })
+    const goesOn = outcome.happenings.find(({ what }) => what === 'guest asker goes on at h1')
+    return { ...outcome, goesOn, state: controller!.migrations()[0]!.state }
+  }
+  const opens = (await traced(subject))(/to h3\/br-int: .* asker:eth0 open/)
+  const abort: Perturbation = { kind: 'abort', at: { event: opens - 12 } }
+  const undisturbed = await run([abort])
+  const noticed = { switch: 10_000, controller: 10_000 }
+  for (let event = opens + 12; event < undisturbed.goesOn!.event!; event += STRIDE) {
+    const cut = { kind: 'cut', at: { event }, switch: 'h1/br-int', down: 1, up: 1, noticed, away: 20_000 } as const
+    const { broken, begun, state, goesOn } = await run([abort, cut])
+    expect({ event, broken, begun: begun.length, state }).toEqual({
+      event,
+      broken: undefined,
+      begun: 2,
+      state: 'aborted',
+    })
+    expect(goesOn!.at - undisturbed.goesOn!.at).toBeLessThan(3 * MILLISECOND)
   }
 })
 
