@@ -17,9 +17,11 @@ const alongside = [
 ]
 
 rmSync(dist, { recursive: true, force: true })
+// Before the build begins: a folder that comes to another changes that.
+mkdirSync(join(root, 'protocols/control/generated'), { recursive: true })
+const began = new Date()
 try {
   node(join(root, 'scripts/generate-protocol.mjs'))
-  const began = new Date()
   node(createRequire(import.meta.url).resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json')
   for (const path of alongside) {
     mkdirSync(dirname(join(dist, path)), { recursive: true })

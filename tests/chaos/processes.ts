@@ -3,9 +3,9 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { appendFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { BUILT, isBuilt } from '../support/built.ts'
 
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+if (!isBuilt()) throw new Error('dist/ is not of the sources as they are: npm run prepare builds it')
 
 export class Daemon {
   readonly name: string
@@ -21,7 +21,7 @@ export class Daemon {
   }
 
   start(): void {
-    const child = spawn(process.execPath, [MAIN, ...this.#words], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [BUILT, ...this.#words], { stdio: ['ignore', 'pipe', 'pipe'] })
     const note = (text: Buffer) => appendFileSync(this.#log, `${this.name}: ${text.toString()}`)
     child.stdout.on('data', note)
     child.stderr.on('data', note)

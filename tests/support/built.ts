@@ -13,13 +13,22 @@ const STAMP = join(DIST, 'package.json')
 
 const ROOMS = ['runtime', 'protocols', 'topologies', 'datapath', 'controller', 'lab', 'cli']
 
+/** What else a build hangs on. */
+const BUILT_BY = [
+  'package.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'scripts/build.mjs',
+  'scripts/generate-protocol.mjs',
+]
+
 /** Made from what is looked at, with each build. */
 const GENERATED = 'generated'
 
 /** Whether nothing has changed since the last build began. */
 export function isBuilt(): boolean {
   const builtAt = statSync(STAMP, { throwIfNoEntry: false })?.mtimeMs ?? 0
-  return !ROOMS.some((room) => changedSince(builtAt, join(ROOT, room)))
+  return ![...ROOMS, ...BUILT_BY].some((path) => changedSince(builtAt, join(ROOT, path)))
 }
 
 /** What is built of a module of the product; undefined for any other file. */
@@ -29,12 +38,12 @@ export function builtOf(path: string): string | undefined {
   return isModule ? join(DIST, within.replace(/ts$/, 'js')) : undefined
 }
 
-/** Whether something was written in the folder since then, or came to it, or was taken out of it. */
-function changedSince(instant: number, folder: string): boolean {
-  if (statSync(folder).ctimeMs > instant) return true
-  return readdirSync(folder, { withFileTypes: true }).some((entry) => {
-    if (entry.name === GENERATED) return false
-    const path = join(folder, entry.name)
-    return entry.isDirectory() ? changedSince(instant, path) : statSync(path).ctimeMs > instant
-  })
+/** Whether the file, or something in the folder, was written since then, or came to it, or was taken out of it. */
+function changedSince(instant: number, path: string): boolean {
+  const stat = statSync(path)
+  if (stat.ctimeMs > instant) return true
+  return (
+    stat.isDirectory() &&
+    readdirSync(path).some((name) => name !== GENERATED && changedSince(instant, join(path, name)))
+  )
 }
