@@ -49,7 +49,7 @@ export interface Many<K extends string | number = string | number, V = unknown> 
   readonly inputs: readonly unknown[]
 }
 
-/** Flows that a switch has of its own, since they know it. `inputs` names all that is read from `at`. */
+/** Flows that a switch has of its own, since they know it. `inputs` names all that is read from `at`, but for its name. */
 export interface ManyAt {
   readonly at: (at: SwitchView) => Many
 }

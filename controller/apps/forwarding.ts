@@ -59,7 +59,7 @@ const waysToIntegration = once((network: NetworkView): ManyAt[] => {
   const { residents, learnedBehind, learnedOutside } = network
   const waysAt = (at: SwitchView) => {
     const actions = acrossPatch(at, network, switchName(at.host, at.host.bridges[0]!))
-    const inputs = [network.network, network.number, at.towards, tagAt(at, network)]
+    const inputs = [network.network, network.number, at.host, at.towards, tagAt(at, network)]
     return { inputs, to: (owner: Owner) => way(network, owner, actions) }
   }
   return [

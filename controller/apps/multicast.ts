@@ -107,7 +107,8 @@ const groupsOf = once((network: NetworkView) => {
   return [
     manyAt((at) => {
       // Where queries come from is nothing to a group.
-      const inputs = [same, number, onUplink, routers.residents, routers.outside, at.towards, tagAt(at, network)]
+      const ofNetwork = [same, number, onUplink, routers.residents, routers.outside]
+      const inputs = [...ofNetwork, at.host, at.towards, tagAt(at, network)]
       return many('groups', groups, inputs, (group) => toGroup(at, network, group))
     }),
   ]

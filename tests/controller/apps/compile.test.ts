@@ -4,15 +4,17 @@ import { patchView } from '../../../controller/network/patch-view.ts'
 import { bareIntent, type Intent } from '../../../controller/network/intent.ts'
 import { assignmentsOf, type View } from '../../../controller/network/view.ts'
 import { buildView } from '../../../controller/network/build-view.ts'
-import { compile, Compiler } from '../../../controller/reconcile/compile.ts'
+import { Compilations, compile, Compiler } from '../../../controller/reconcile/compile.ts'
 import { diff, messagesOf } from '../../../controller/reconcile/diff.ts'
 import { networkSlot } from '../../../controller/reconcile/switch-flows.ts'
+import type { SwitchState } from '../../../controller/reconcile/switch-state.ts'
 import { appOfCookie, LAST_USER_TABLE } from '../../../controller/tables.ts'
 import type { FlowSpec } from '../../../protocols/control/messages.ts'
 import { checkFlowMod } from '../../../datapath/flow-check.ts'
 import { parseMac } from '../../../protocols/address.ts'
 import { seeded } from '../../../runtime/random.ts'
 import { shapeTopology } from '../../../topologies/shapes.ts'
+import type { Bridge, Host } from '../../../topologies/topology.ts'
 import { withSecurityGroups } from '../../support/random-security-groups.ts'
 import { randomTopology } from '../../support/random-topologies.ts'
 import { seeds } from '../../support/seeds.ts'
@@ -136,16 +138,20 @@ test('a network that wears another tag while it stays is compiled as by one of n
   const swapped = new Map([...localTags].map(([host, tags]) => [host, new Map(rotated([...tags]))]))
   const before = buildView(intent)
   const after = buildView(intent, before, { ...rest, localTags: swapped })
-  const compiler = new Compiler()
-  for (const view of [before, after]) {
-    compiler.follow(view)
-    for (const [name, at] of view.switches) {
-      const { flows, ports, meters } = compiler.stateOf(name)
-      const anew = compile(at, view)
-      expect({ flows: new Map(flows), ports, meters }).toEqual({ ...anew, flows: new Map(anew.flows) })
-    }
-  }
+  for (const { along, anew } of alongAndAnew(before, after)) expect(along).toEqual(anew)
 })
+
+/** What a compiler that follows these says of each, and what one says that knows no other. */
+function alongAndAnew(...views: View[]) {
+  const compiler = new Compiler()
+  const bothOf = (view: View) => {
+    compiler.follow(view)
+    return [...view.switches].map(([name, at]) => [compiler.stateOf(name), compile(at, view)].map(plain))
+  }
+  return views.flatMap(bothOf).map(([along, anew]) => ({ along, anew }))
+}
+
+const plain = (state: SwitchState) => ({ ...state, flows: new Map(state.flows) })
 
 /** Of three tags, two change places. */
 const rotated = ([[a, first], [b, second], ...others]: [string, number][]): [string, number][] => [
@@ -153,6 +159,69 @@ const rotated = ([[a, first], [b, second], ...others]: [string, number][]): [str
   [b, first],
   ...others,
 ]
+
+/** Each hangs from the one before. */
+const row = (names: string[]): Bridge[] => names.map((name, at) => ({ name, ...(at > 0 && { peer: names[at - 1]! }) }))
+
+/** The first host has three bridges in a row, its VM is on the one in the middle, and all that may be known of a network is. */
+function inARow(type: 'vlan' | 'vxlan'): Intent {
+  const { hosts, networks, vms, ...rest } = shapeTopology('single,2', { vmsPerHost: 1, networks: 1, type })
+  const [first, second] = hosts
+  const [vm, other] = vms
+  const snooping = { tableSize: 8, agingTime: 1e9, floodUnregistered: false, fastLeave: false }
+  const topology = {
+    ...rest,
+    hosts: [{ ...first!, bridges: row(['br-left', 'br-middle', 'br-right']) }, second!],
+    networks: networks.map((network) => ({ ...network, igmpSnooping: snooping })),
+    vms: [{ ...vm!, nics: vm!.nics.map((nic) => ({ ...nic, bridge: 'br-middle' })) }, other!],
+  }
+  const intent = bareIntent(topology)
+  const { name: network } = networks[0]!
+  const behind = { kind: 'vnic', nic: other!.nics[0]!.id, attachment: 0 } as const
+  const outside = { kind: 'outside', switches: ['h2/br-int'] } as const
+  return {
+    ...intent,
+    learned: intent.learned.learn(network, 0x020000aa0001n, behind).learn(network, 0x020000bb0001n, outside),
+    memberships: intent.memberships.with({ network, group: '239.1.1.1', spot: behind }),
+  }
+}
+
+const withFirstHost = (intent: Intent, change: (host: Host) => Host): Intent => {
+  const [first, ...others] = intent.topology.hosts
+  return { ...intent, topology: { ...intent.topology, hosts: [change(first!), ...others] } }
+}
+
+test.each(['vlan', 'vxlan'] as const)(
+  'a bridge whose way out of the host (%s) has come to be on its other side is compiled as by one of no history',
+  (type) => {
+    const intent = inARow(type)
+    const bridges = row(['br-right', 'br-middle', 'br-left'])
+    const turned = withFirstHost(intent, (host) => ({ ...host, bridges }))
+    const before = buildView(intent)
+    const after = buildView(turned, before)
+    const [was, is] = [before, after].map(({ switches }) => switches.get('h1/br-middle')!.towards)
+    expect(is).toBe(was)
+    for (const { along, anew } of alongAndAnew(before, after)) expect(along).toEqual(anew)
+  },
+)
+
+test('what a compiler has made for a host is not taken for one of its name without tunnels', () => {
+  const intent = inARow('vxlan')
+  const before = buildView(intent)
+  const after = buildView(
+    withFirstHost(intent, ({ vtep: _vtep, ...host }) => host),
+    before,
+  )
+  const { name } = intent.topology.networks[0]!
+  expect(after.networks.get(name)!.groups).toBe(before.networks.get(name)!.groups)
+  const compilations = new Compilations()
+  for (const view of [before, after]) {
+    const compiler = new Compiler(compilations)
+    compiler.follow(view)
+    for (const at of view.switches.values())
+      expect(new Map(compiler.stateOf(at.name).flows)).toEqual(new Map(compile(at, view).flows))
+  }
+})
 
 test.each(['vlan', 'vxlan'] as const)(
   'a VM more on a network (%s) is one and the same change for all who only hear of it',
