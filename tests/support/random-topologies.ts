@@ -35,7 +35,7 @@ export function randomHost(random: Random, index: number): Host {
   return { name: `h${index + 1}`, ...vtep, bridges: bridges.slice(0, 1 + random.below(3)) }
 }
 
-function randomNetwork(random: Random, index: number): Network {
+export function randomNetwork(random: Random, index: number): Network {
   const type = pick(random, ['vlan', 'vxlan', 'vxlan', 'flat'] as const)
   const segment = type === 'flat' ? {} : { segment: type === 'vlan' ? 3000 - index : 5000 + index }
   return { name: `net${index}`, type, ...segment, mtu: 1450, subnets: [], ...randomSnooping(random) }

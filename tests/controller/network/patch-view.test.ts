@@ -19,10 +19,10 @@ import { parseMac } from '../../../protocols/address.ts'
 import { seeded } from '../../../runtime/random.ts'
 import { relocated } from '../../../topologies/relocation.ts'
 import { shapeTopology } from '../../../topologies/shapes.ts'
-import type { Nic, Topology, Vm } from '../../../topologies/topology.ts'
+import type { Bridge, Network, Nic, Topology, Vm } from '../../../topologies/topology.ts'
 import { withGroups, withSecurityGroups } from '../../support/random-security-groups.ts'
 import { withMirrors } from '../../support/random-mirrors.ts'
-import { randomHost, randomTopology } from '../../support/random-topologies.ts'
+import { randomHost, randomNetwork, randomTopology } from '../../support/random-topologies.ts'
 import { seeds } from '../../support/seeds.ts'
 import { expectEqual } from '../../support/expect-equal.ts'
 
@@ -36,16 +36,17 @@ const pick = <T>(random: Random, items: readonly T[]): T => items[random.below(i
 function changed(intent: Intent, random: Random, serial: number): Intent {
   const { topology } = intent
   const vm = topology.vms.length > 0 ? pick(random, topology.vms) : undefined
-  const kind = random.below(18)
+  const kind = random.below(20)
   if (kind === 13 || kind === 14) return { ...intent, memberships: listened(intent, random) }
   if (vm === undefined || kind === 0) return { ...intent, topology: withNewVm(topology, random, serial) }
   if (kind === 1) return { ...intent, topology: { ...topology, vms: topology.vms.filter((one) => one !== vm) } }
   if (kind <= 3) return { ...intent, topology: withVm(topology, vm, withPolicy(vm, random)) }
   if (kind === 4) return settled(intent, vm, random)
   if (kind <= 6) return moved(intent, vm, random)
-  if (kind === 7) return { ...intent, topology: withNetworks(topology, random) }
+  if (kind === 7 || kind === 19) return { ...intent, topology: withNetworks(topology, random) }
   if (kind === 8) return { ...intent, topology: withRules(topology, random) }
   if (kind === 15) return { ...intent, topology: withMirrors(random, topology) }
+  if (kind === 18) return rebridged(intent, random)
   if (kind >= 16) return rehosted(intent, random)
   if (kind <= 10) return { ...intent, topology: withVm(topology, vm, regrouped(vm, random)) }
   return learned(intent, random)
@@ -95,6 +96,35 @@ function rehosted(intent: Intent, random: Random): Intent {
   }
 }
 
+/** Bridges of a host hang from one another in another way, or as before with the uplink at another. Nobody moves there or from there. */
+function rebridged({ topology, moves, ...intent }: Intent, random: Random): Intent {
+  const host = pick(random, topology.hosts)
+  const bridges =
+    random.below(2) === 0 ? rerooted(host.bridges, pick(random, host.bridges)) : tree(random, host.bridges)
+  const homes = new Map(topology.vms.map((vm) => [vm.name, vm.host]))
+  return {
+    ...intent,
+    topology: { ...topology, hosts: topology.hosts.map((one) => (one === host ? { ...host, bridges } : one)) },
+    moves: new Map([...moves].filter(([vm, { to }]) => to !== host.name && homes.get(vm) !== host.name)),
+  }
+}
+
+function rerooted(bridges: readonly Bridge[], root: Bridge, from?: Bridge): Bridge[] {
+  const next = bridges.filter((one) => one !== from && (one.peer === root.name || root.peer === one.name))
+  const top = { name: root.name, ...(from && { peer: from.name }) }
+  return [top, ...next.flatMap((one) => rerooted(bridges, one, root))]
+}
+
+function tree(random: Random, bridges: readonly Bridge[]): Bridge[] {
+  const left = bridges.map(({ name }) => name)
+  const made: Bridge[] = []
+  while (left.length > 0) {
+    const peer = made.length > 0 && { peer: pick(random, made).name }
+    made.push({ name: left.splice(random.below(left.length), 1)[0]!, ...peer })
+  }
+  return made
+}
+
 const withPolicy = (vm: Vm, random: Random): Vm => ({
   ...vm,
   nics: vm.nics.map((nic) => ({
@@ -135,15 +165,23 @@ function moved(intent: Intent, vm: Vm, random: Random): Intent {
   return { ...intent, moves: new Map(moves).set(vm.name, move) }
 }
 
+/** A network has another segment, or is of another type, or snoops otherwise. */
 function withNetworks(topology: Topology, random: Random): Topology {
-  const chosen = pick(random, topology.networks)
-  if (chosen.type === 'flat') return { ...topology, name: `${topology.name}'` }
+  const at = random.below(topology.networks.length)
+  const chosen = topology.networks[at]!
+  const [{ igmpSnooping, ...rest }, { igmpSnooping: snooping, ...drawn }] = [chosen, randomNetwork(random, at)]
+  const others: Network[] = [
+    withSegment(topology, chosen, random),
+    { ...drawn, ...(igmpSnooping && { igmpSnooping }) },
+    { ...rest, ...(snooping && { igmpSnooping: snooping }) },
+  ]
+  return { ...topology, networks: topology.networks.with(at, pick(random, others)) }
+}
+
+function withSegment({ networks }: Topology, chosen: Network, random: Random): Network {
+  if (chosen.type === 'flat') return chosen
   const segment = chosen.type === 'vlan' ? 100 + random.below(100) : 6000 + random.below(100)
-  const other = topology.networks.some((network) => network.segment === segment) ? chosen.segment! : segment
-  return {
-    ...topology,
-    networks: topology.networks.map((network) => (network === chosen ? { ...network, segment: other } : network)),
-  }
+  return networks.some((network) => network.segment === segment) ? chosen : { ...chosen, segment }
 }
 
 function learned(intent: Intent, random: Random): Intent {
