@@ -14,7 +14,10 @@ export interface FlowList extends Pick<Many, 'name' | 'entries' | 'inputs'> {
 export const NO_LIST: FlowList = { name: '', entries: PersistentMap.empty(), inputs: [], flows: PersistentMap.empty() }
 
 export class FlowLists {
-  /** For others that have the same of the same: by entries, by name. */
+  /**
+   * For others that have the same of the same: by entries, by name. What is not told to be forgotten is there for as long as the entries
+   * are, once for each name: of a security group's parts, and of switches of compilers that have been given up.
+   */
   readonly #known = new WeakMap<Many['entries'], Map<string, FlowList>>()
 
   /** `before`: what its owner has in its place, if anything. */
@@ -31,9 +34,10 @@ export class FlowLists {
     return list
   }
 
-  /** Nobody has it any more. */
-  forget({ name, entries }: FlowList): void {
-    this.#known.get(entries)?.delete(name)
+  /** Who had it has it no more. What another has made since under its name stays. */
+  forget(list: FlowList): void {
+    const others = this.#known.get(list.entries)
+    if (others?.get(list.name) === list) others.delete(list.name)
   }
 }
 

@@ -40,3 +40,15 @@ test('what a switch has by itself is asked for with the view that it has by then
   expect(asked).toContain(staying!.at)
   expect(asked).not.toContain(was)
 })
+
+test('who forgets what it had leaves what another has made under that name since', () => {
+  const { residents } = views()[0].networks.get('blue')!
+  const lists = new FlowLists()
+  const [older, newer] = ['older', 'newer'].map((input) => many('residents', residents, [input], () => []))
+  const had = lists.listOf(older!)
+  const made = lists.listOf(newer!)
+  lists.forget(had)
+  expect(lists.listOf(newer!)).toBe(made)
+  lists.forget(made)
+  expect(lists.listOf(newer!)).not.toBe(made)
+})
