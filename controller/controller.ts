@@ -379,8 +379,6 @@ export class Controller {
     if (this.topologies.asked === undefined) return this.#standingChanged(name)
     this.#fleet.desire(this.#wanted.told, this.#flows.told)
     this.#catchUp(name)
-    const noted = this.#migrations.found(name)
-    if (noted !== undefined) await noted
     await this.#fleet.push([name])
     await this.#migrations.afterTold()
   }

@@ -74,6 +74,7 @@ export class Migrations {
       for (const { migration } of this.#running()) migration!.activation.heard(port)
     }
     world.fleet.beforeTold = (name) => this.#beforeTold(name)
+    world.fleet.found = (name) => this.#found(name)
     this.records = records
     this.#last = Math.max(0, ...[...records.keys()].map((id) => Number(id.slice(1))))
     const interrupted = [...records.values()].filter(({ status }) => status.endedAt === undefined)
@@ -162,7 +163,7 @@ export class Migrations {
   }
 
   /** A switch is back: it is known what it has, and it has been told nothing yet. Resolves when it may be; at once where undefined. */
-  found(name: string): Promise<unknown> | undefined {
+  #found(name: string): Promise<unknown> | undefined {
     const noting = this.#running().flatMap(({ migration }) => migration!.found(name) ?? [])
     return noting.length === 0 ? undefined : Promise.all(noting)
   }

@@ -33,6 +33,8 @@ export class Fleet {
   onPort: (port: PortDescription) => void = () => {}
   /** A switch has come back: resolves when it may be told what is wanted of it now; at once where undefined. */
   beforeTold: (name: string) => Promise<unknown> | undefined = () => undefined
+  /** It is known what a switch has that has come back, and it has been told nothing: resolves when it may be; at once where undefined. */
+  found: (name: string) => Promise<unknown> | undefined = () => undefined
   readonly #reconcilers = new Map<string, Reconciler>()
   readonly #features = new Map<string, { datapathId: bigint; host: string; ports: Map<string, PortDescription> }>()
   readonly #counts = new Map<string, SwitchCounts>()
@@ -123,7 +125,7 @@ export class Fleet {
     })
     for (const port of features.ports) this.onPort(port)
     if (reconciler.connected) reconciler.remote.close()
-    await reconciler.connect(remote, this.beforeTold(name))
+    await reconciler.connect(remote, this.beforeTold(name), () => this.found(name))
     for (const { missing, wake } of this.#waiting) if (missing.delete(name) && missing.size === 0) wake()
   }
 

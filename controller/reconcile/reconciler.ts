@@ -84,8 +84,15 @@ export class Reconciler {
     this.#desired = state
   }
 
-  /** The switch is there (again): learns all that it has, once it may be told things. Whatever was asked before comes first. */
-  connect(remote: RemoteSwitch, mayBeTold?: Promise<unknown>): Promise<void> {
+  /**
+   * The switch is there (again): learns all that it has, once it may be told things. Whatever was asked before comes first, and what is
+   * asked meanwhile waits for whoever has `found` something in it.
+   */
+  connect(
+    remote: RemoteSwitch,
+    mayBeTold?: Promise<unknown>,
+    found?: () => Promise<unknown> | undefined,
+  ): Promise<void> {
     this.#remote = remote
     this.#confirmedFor = undefined
     this.#waits = mayBeTold !== undefined
@@ -101,6 +108,7 @@ export class Reconciler {
       }
       this.#sent = this.#confirmed
       this.#readFrom = remote
+      await found?.()
     })
   }
 

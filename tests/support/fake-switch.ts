@@ -72,6 +72,15 @@ export class FakeSwitch {
     this.held.set(port, kept)
   }
 
+  /** Its process was killed: it has nothing of what it was told. */
+  startAnew(): void {
+    this.ports = new Map([[UPLINK.name, UPLINK]])
+    this.flows.clear()
+    this.meters.clear()
+    this.held.clear()
+    this.#handed.clear()
+  }
+
   dial(controller: Controller): void {
     const [near, far] = memoryChannelPair(this.clock, { latency: LATENCY, names: [this.name, 'controller'] })
     controller.accept(far)
