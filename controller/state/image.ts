@@ -62,7 +62,7 @@ export interface MigrationRecord {
   readonly former?: readonly FormerPlace[]
   /** Where it goes back: what the source had kept before anybody was told to send there again. */
   readonly turned?: Mark
-  /** What the source had kept of what the destination was handed before it opened, and since: that has been let out. */
+  /** What the source had kept of what the destination was handed before it opened, and since: it may have been let out, and is not handed over again. */
   readonly handed?: Mark
   /** The guest has been told to go on at the destination: there is no way back. */
   readonly goesOn?: boolean
