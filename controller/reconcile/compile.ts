@@ -259,13 +259,14 @@ const samePortsAt = (a: SwitchView, b: SwitchView): boolean =>
 
 type NetworkChange = KeyChange<string, NetworkHere>
 
-/** Of networks that snoop, each has a meter at the uplink. */
+/** The uplink's queues bear the network's number; of networks that snoop, each has a meter there. */
 const haveSameMeters = ([, a, b]: NetworkChange): boolean =>
   a !== undefined &&
   b !== undefined &&
+  a.number === b.number &&
   a.network.qos === b.network.qos &&
   a.network.igmpSnooping === b.network.igmpSnooping &&
-  (b.network.igmpSnooping === undefined || (a.onUplink === b.onUplink && a.number === b.number))
+  (b.network.igmpSnooping === undefined || a.onUplink === b.onUplink)
 
 /** Nothing else of it is another. */
 const isOtherPart = ([, was, is]: NetworkChange): boolean =>
