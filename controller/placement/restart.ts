@@ -80,6 +80,12 @@ function find({ intent }: RestartWorld, name: string, to: string): { vm: Vm; tar
   return { vm, target }
 }
 
+/** @throws Conflict where it is not there any more, or elsewhere */
+function checkPlace(world: RestartWorld, name: string, to: string): void {
+  const { host } = find(world, name, to).vm
+  if (host !== to) throw new Conflict(`${name} is at ${host} by now`)
+}
+
 function connectedAt({ fleet, intent }: RestartWorld, name: string): string[] {
   const hosts = intent().topology.hosts.filter((host) => host.name === name)
   return hosts.flatMap(switchesAt).filter((one) => fleet.has(one) && fleet.reconciler(one).connected)
@@ -89,11 +95,12 @@ function connectedAt({ fleet, intent }: RestartWorld, name: string): string[] {
 async function alone(world: RestartWorld, name: string, { to, waits, aborted }: RestartRequest): Promise<void> {
   const { formerHosts } = world
   for (let former = formerHosts.of(name); former.length > 0; former = formerHosts.of(name)) {
+    // Who is not waited for yet does not hear of changes.
+    checkPlace(world, name, to)
     waits(`its ports may be open still at ${former.join(' and ')}; signalbox host fail says that a host is dead`)
     const left = formerHosts.left(name).then(() => true)
     const isLeft = await Promise.race([left, aborted.then(() => false)]).finally(() => waits(undefined))
-    const { host } = find(world, name, to).vm
-    if (host !== to) throw new Conflict(`${name} is at ${host} by now`)
+    checkPlace(world, name, to)
     if (!isLeft) throw new Conflict('aborted on request')
   }
 }

@@ -1,8 +1,11 @@
 // What goes wrong while VMs of a host that has failed begin anew, and does not keep them from it.
 
 import { describe, expect, test } from 'vitest'
-import { MILLISECOND, SECOND } from '../../../runtime/clock.ts'
+import { bareIntent } from '../../../controller/network/intent.ts'
+import { withVm } from '../../../controller/network/vm-changes.ts'
+import { restart, type RestartWorld } from '../../../controller/placement/restart.ts'
 import type { BundledMessage } from '../../../protocols/control/messages.ts'
+import { MILLISECOND, SECOND } from '../../../runtime/clock.ts'
 import { controlledFleet, threeHosts, type ControlledFleet } from '../../support/controlled-fleet.ts'
 
 async function without(host: string, { switches, clock }: ControlledFleet): Promise<void> {
@@ -87,4 +90,32 @@ describe('a failover', () => {
       expect(begun(fleet, 'a')).toEqual([])
     }
   })
+})
+
+test('a VM that is taken out as the place that it leaves is told of it is not waited for', async () => {
+  let intent = bareIntent(threeHosts())
+  const never = new Promise<never>(() => undefined)
+  const world = {
+    intent: () => intent,
+    amend: (change: object) => (intent = { ...intent, ...change }),
+    writes: { save: () => Promise.resolve() },
+    formerHosts: {
+      with: () => new Map([['a', ['h1']]]),
+      of: (vm: string) => intent.formerHosts.get(vm) ?? [],
+      left: () => never,
+    },
+    fleet: {
+      has: () => false,
+      pushEach: () => {
+        const a = intent.topology.vms.find(({ name }) => name === 'a')
+        intent = { ...intent, topology: withVm(intent.topology, a, undefined) }
+        return Promise.resolve()
+      },
+    },
+  } as unknown as RestartWorld
+  const waited: (string | undefined)[] = []
+  const request = { to: 'h2', given: () => undefined, waits: (why?: string) => void waited.push(why), aborted: never }
+  const begun = restart(world, 'a', request)
+  await expect(Promise.race([begun, new Promise(setImmediate)])).rejects.toThrow('there is no a any more')
+  expect(waited).toEqual([])
 })
