@@ -115,7 +115,7 @@ test('a VM that is taken out as the place that it leaves is told of it is not wa
   } as unknown as RestartWorld
   const waited: (string | undefined)[] = []
   const request = { to: 'h2', given: () => undefined, waits: (why?: string) => void waited.push(why), aborted: never }
-  const begun = restart(world, 'a', request)
-  await expect(Promise.race([begun, new Promise(setImmediate)])).rejects.toThrow('there is no a any more')
+  const ended = restart(world, 'a', request)
+  await expect(Promise.race([ended, new Promise(setImmediate)])).rejects.toThrow('there is no a any more')
   expect(waited).toEqual([])
 })
