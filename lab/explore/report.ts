@@ -64,7 +64,8 @@ export function explorationAsText(report: ExplorationReport, { green, red, yello
     .sort((a, b) => b[1] - a[1])
     .map(([kind, count]) => `${kind} ${count}`)
   const lines = [
-    `${bold(scenario)}: ${schedules} schedules`,
+    // The first is the scenario as it stands; each seed has one of its own.
+    `${bold(scenario)}: ${schedules} schedules, one of them without perturbations`,
     ...(injected.length > 0 ? [dim(`perturbed: ${injected.join(', ')}`)] : []),
   ]
   if (report.verdict === 'nothing-checked')

@@ -187,6 +187,7 @@ describe('signalbox explore', () => {
   test('exits with 3 where no schedule was run, and with 2 where a trace is none', async () => {
     const none = await runHere('explore', file, '--seeds', '0')
     expect(none).toMatchObject({ code: 3, stdout: expect.stringContaining('nothing was checked') })
+    expect(none.stdout).toContain('1 schedules, one of them without perturbations')
     expect(none.stdout).not.toContain('no invariant was broken')
     const { code, stderr } = await runHere('explore', file, '--trace', join(folder, 'topology.json'))
     expect([code, stderr]).toEqual([2, expect.stringContaining('/schedule: expected a schedule')])
